@@ -1,0 +1,328 @@
+//! The calls. Each has a time limit, names its resource in the routing header that raw gRPC calls
+//! need, and sorts its errors.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use gcloud_sdk::GoogleAuthMiddleware;
+use gcloud_sdk::google::cloud::tasks::v2 as proto;
+use proto::cloud_tasks_client::CloudTasksClient;
+use tonic::{Code, Request, Response, Status};
+
+use crate::connect::{Api, Endpoint};
+use crate::convert;
+use crate::error::Error;
+use crate::names::{LocationPath, QueuePath, TaskPath};
+use crate::values::{Created, NewTask, Queue, QueueSettings, Sighting, TaskInfo};
+
+/// How long one call may take. Google answers in well under a second; a worker has to fit several
+/// calls into what is left of a dispatch deadline.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that one page of a list may hold.
+const PAGE: i32 = 1000;
+
+type Client = CloudTasksClient<GoogleAuthMiddleware>;
+
+/// A connection to Cloud Tasks. Cheap to clone; clones share one HTTP/2 connection, which
+/// reconnects by itself.
+#[derive(Clone)]
+pub struct CloudTasks {
+    api: Api,
+}
+
+impl std::fmt::Debug for CloudTasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CloudTasks").finish_non_exhaustive()
+    }
+}
+
+impl CloudTasks {
+    /// Connects, and fails when nothing answers there.
+    pub async fn connect(endpoint: &Endpoint) -> Result<Self, Error> {
+        let api = tokio::time::timeout(CALL_TIMEOUT, endpoint.connect())
+            .await
+            .map_err(|_| Error::TimedOut {
+                resource: "the connection".into(),
+                after: CALL_TIMEOUT,
+            })??;
+        Ok(Self { api })
+    }
+
+    /// `GetQueue`.
+    pub async fn get_queue(&self, path: &QueuePath) -> Result<Queue, Error> {
+        let request = proto::GetQueueRequest {
+            name: path.to_string(),
+        };
+        let queue = self
+            .call(
+                path,
+                route("name", path),
+                request,
+                |mut client: Client, request| async move { client.get_queue(request).await },
+            )
+            .await?;
+        convert::queue(queue)
+    }
+
+    /// `ListQueues`, all pages.
+    pub async fn list_queues(&self, parent: &LocationPath) -> Result<Vec<Queue>, Error> {
+        let mut queues = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = proto::ListQueuesRequest {
+                parent: parent.to_string(),
+                page_size: PAGE,
+                page_token,
+                ..Default::default()
+            };
+            let page = self
+                .call(
+                    parent,
+                    route("parent", parent),
+                    request,
+                    |mut client: Client, request| async move { client.list_queues(request).await },
+                )
+                .await?;
+            for queue in page.queues {
+                queues.push(convert::queue(queue)?);
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(queues);
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// `CreateQueue` with exactly what `settings` sets; the rest takes Cloud Tasks' defaults.
+    pub async fn create_queue(
+        &self,
+        path: &QueuePath,
+        settings: &QueueSettings,
+    ) -> Result<Queue, Error> {
+        let request = proto::CreateQueueRequest {
+            parent: path.parent.to_string(),
+            queue: Some(convert::queue_message(path, settings)),
+        };
+        let queue = self
+            .call(
+                path,
+                route("parent", &path.parent),
+                request,
+                |mut client: Client, request| async move { client.create_queue(request).await },
+            )
+            .await?;
+        convert::queue(queue)
+    }
+
+    /// `UpdateQueue` with a mask of exactly what `settings` sets. Cloud Tasks creates a queue that
+    /// is missing: ask before, where that would be wrong.
+    pub async fn update_queue(
+        &self,
+        path: &QueuePath,
+        settings: &QueueSettings,
+    ) -> Result<Queue, Error> {
+        let request = proto::UpdateQueueRequest {
+            queue: Some(convert::queue_message(path, settings)),
+            update_mask: Some(prost_types::FieldMask {
+                paths: settings.mask().into_iter().map(str::to_owned).collect(),
+            }),
+        };
+        let queue = self
+            .call(
+                path,
+                route("queue.name", path),
+                request,
+                |mut client: Client, request| async move { client.update_queue(request).await },
+            )
+            .await?;
+        convert::queue(queue)
+    }
+
+    /// `PauseQueue`: what runs may finish, nothing else starts. Idempotent.
+    pub async fn pause_queue(&self, path: &QueuePath) -> Result<(), Error> {
+        let request = proto::PauseQueueRequest {
+            name: path.to_string(),
+        };
+        self.call(
+            path,
+            route("name", path),
+            request,
+            |mut client: Client, request| async move { client.pause_queue(request).await },
+        )
+        .await
+        .map(drop)
+    }
+
+    /// `ResumeQueue`. Idempotent.
+    pub async fn resume_queue(&self, path: &QueuePath) -> Result<(), Error> {
+        let request = proto::ResumeQueueRequest {
+            name: path.to_string(),
+        };
+        self.call(
+            path,
+            route("name", path),
+            request,
+            |mut client: Client, request| async move { client.resume_queue(request).await },
+        )
+        .await
+        .map(drop)
+    }
+
+    /// `DeleteQueue`, with all the tasks in it. The name stays blocked for days.
+    pub async fn delete_queue(&self, path: &QueuePath) -> Result<(), Error> {
+        let request = proto::DeleteQueueRequest {
+            name: path.to_string(),
+        };
+        self.call(
+            path,
+            route("name", path),
+            request,
+            |mut client: Client, request| async move { client.delete_queue(request).await },
+        )
+        .await
+    }
+
+    /// `CreateTask`. A name that is taken, now or until recently, is [`Created::Already`]: the
+    /// work of an earlier create whose answer was lost.
+    pub async fn create_task(&self, queue: &QueuePath, task: &NewTask) -> Result<Created, Error> {
+        let request = proto::CreateTaskRequest {
+            parent: queue.to_string(),
+            task: Some(convert::task_message(task)),
+            ..Default::default()
+        };
+        let created = self
+            .call(
+                queue,
+                route("parent", queue),
+                request,
+                |mut client: Client, request| async move { client.create_task(request).await },
+            )
+            .await;
+        match created {
+            Ok(_) => Ok(Created::New),
+            Err(Error::Exists { .. }) => Ok(Created::Already),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `GetTask`, read as what is known of the name. Cloud Tasks tells a finished task from one
+    /// that never was only by the text of its `NOT_FOUND`; a text we don't know counts as never.
+    pub async fn get_task(&self, path: &TaskPath) -> Result<Sighting, Error> {
+        let request = proto::GetTaskRequest {
+            name: path.to_string(),
+            ..Default::default()
+        };
+        let found = self
+            .call(
+                path,
+                route("name", path),
+                request,
+                |mut client: Client, request| async move { client.get_task(request).await },
+            )
+            .await;
+        match found {
+            Ok(task) => convert::task_info(&task).map(Sighting::Live),
+            Err(Error::Missing { message, .. }) if message.contains("existed recently") => {
+                Ok(Sighting::Ended)
+            }
+            Err(Error::Missing { .. }) => Ok(Sighting::Never),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `ListTasks`: at most `limit` tasks of the queue, in no particular order.
+    pub async fn list_tasks(
+        &self,
+        queue: &QueuePath,
+        limit: usize,
+    ) -> Result<Vec<TaskInfo>, Error> {
+        let mut tasks = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let left = i32::try_from(limit - tasks.len()).unwrap_or(PAGE).min(PAGE);
+            let request = proto::ListTasksRequest {
+                parent: queue.to_string(),
+                page_size: left,
+                page_token,
+                ..Default::default()
+            };
+            let page = self
+                .call(
+                    queue,
+                    route("parent", queue),
+                    request,
+                    |mut client: Client, request| async move { client.list_tasks(request).await },
+                )
+                .await?;
+            for task in page.tasks {
+                tasks.push(convert::task_info(&task)?);
+            }
+            if page.next_page_token.is_empty() || tasks.len() >= limit {
+                return Ok(tasks);
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    async fn call<Req, Res, Sent>(
+        &self,
+        resource: &impl Display,
+        route: String,
+        message: Req,
+        send: impl FnOnce(Client, Request<Req>) -> Sent,
+    ) -> Result<Res, Error>
+    where
+        Sent: Future<Output = Result<Response<Res>, Status>>,
+    {
+        let mut request = Request::new(message);
+        let route = route
+            .parse()
+            .expect("names are ASCII without control characters, so they fit a header");
+        request
+            .metadata_mut()
+            .insert("x-goog-request-params", route);
+        match tokio::time::timeout(CALL_TIMEOUT, send(self.api.get(), request)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(sort(resource, &status)),
+            Err(_) => Err(Error::TimedOut {
+                resource: resource.to_string(),
+                after: CALL_TIMEOUT,
+            }),
+        }
+    }
+}
+
+/// The routing header's value: <https://google.aip.dev/4222>.
+fn route(field: &str, path: &impl Display) -> String {
+    let value = path.to_string().replace('/', "%2F").replace(':', "%3A");
+    format!("{field}={value}")
+}
+
+fn sort(resource: &impl Display, status: &Status) -> Error {
+    let resource = resource.to_string();
+    let message = status.message().to_owned();
+    match status.code() {
+        Code::NotFound => Error::Missing { resource, message },
+        Code::AlreadyExists => Error::Exists { resource },
+        Code::FailedPrecondition if message.contains("existed too recently") => {
+            Error::ExistedTooRecently { resource }
+        }
+        Code::InvalidArgument
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented => Error::Refused { resource, message },
+        Code::PermissionDenied | Code::Unauthenticated => Error::Forbidden { resource, message },
+        Code::ResourceExhausted => Error::Quota { resource, message },
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => Error::Away {
+            message: format!("{:?}: {message}", status.code()),
+        },
+    }
+}

@@ -1,0 +1,205 @@
+//! Between our values and the messages of `google.cloud.tasks.v2`.
+
+use std::time::Duration;
+
+use gcloud_sdk::google::cloud::tasks::v2 as proto;
+use jiff::Timestamp;
+use proto::http_target::{Header, HeaderOverride};
+use proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
+
+use crate::error::Error;
+use crate::names::{NameError, QueuePath};
+use crate::values::{
+    Address, HttpTarget, Method, NewTask, Queue, QueueSettings, QueueState, Scheme, TaskInfo,
+};
+
+fn unreadable(what: &str, error: &NameError) -> Error {
+    Error::Away {
+        message: format!("an answer with {what} that can't be read: {error}"),
+    }
+}
+
+pub(crate) fn queue(message: proto::Queue) -> Result<Queue, Error> {
+    let path = message
+        .name
+        .parse()
+        .map_err(|error| unreadable("a queue name", &error))?;
+    let state = match message.state() {
+        proto::queue::State::Paused => QueueState::Paused,
+        proto::queue::State::Disabled => QueueState::Disabled,
+        proto::queue::State::Running | proto::queue::State::Unspecified => QueueState::Running,
+    };
+    let rates = message.rate_limits.unwrap_or_default();
+    let retry = message.retry_config.unwrap_or_default();
+    Ok(Queue {
+        path,
+        state,
+        max_dispatches_per_second: rates.max_dispatches_per_second,
+        max_concurrent_dispatches: rates.max_concurrent_dispatches,
+        max_attempts: retry.max_attempts,
+        max_retry_duration: retry
+            .max_retry_duration
+            .map(duration)
+            .filter(|limit| !limit.is_zero()),
+        min_backoff: retry.min_backoff.map(duration).unwrap_or_default(),
+        max_backoff: retry.max_backoff.map(duration).unwrap_or_default(),
+        max_doublings: retry.max_doublings,
+        http_target: message.http_target.map(http_target),
+    })
+}
+
+pub(crate) fn queue_message(path: &QueuePath, settings: &QueueSettings) -> proto::Queue {
+    let QueueSettings {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+        max_attempts,
+        max_retry_duration,
+        min_backoff,
+        max_backoff,
+        max_doublings,
+        http_target,
+    } = settings;
+    let rates = max_dispatches_per_second.is_some() || max_concurrent_dispatches.is_some();
+    let retry = max_attempts.is_some()
+        || max_retry_duration.is_some()
+        || min_backoff.is_some()
+        || max_backoff.is_some()
+        || max_doublings.is_some();
+    proto::Queue {
+        name: path.to_string(),
+        rate_limits: rates.then(|| proto::RateLimits {
+            max_dispatches_per_second: max_dispatches_per_second.unwrap_or_default(),
+            max_concurrent_dispatches: max_concurrent_dispatches.unwrap_or_default(),
+            ..Default::default()
+        }),
+        retry_config: retry.then(|| proto::RetryConfig {
+            max_attempts: max_attempts.unwrap_or_default(),
+            max_retry_duration: max_retry_duration.flatten().map(duration_message),
+            min_backoff: min_backoff.map(duration_message),
+            max_backoff: max_backoff.map(duration_message),
+            max_doublings: max_doublings.unwrap_or_default(),
+        }),
+        http_target: http_target.as_ref().map(http_target_message),
+        ..Default::default()
+    }
+}
+
+fn http_target(message: proto::HttpTarget) -> HttpTarget {
+    let address = message.uri_override.and_then(|uri| {
+        let scheme = match uri.scheme() {
+            ProtoScheme::Http => Scheme::Http,
+            // Google's text: an unset scheme means HTTPS.
+            ProtoScheme::Https | ProtoScheme::Unspecified => Scheme::Https,
+        };
+        let default_port = match scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        };
+        let port = uri
+            .port
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(default_port);
+        // With IF_NOT_EXISTS the task's own address wins, so the queue has none that counts.
+        let always = uri.uri_override_enforce_mode() != UriOverrideEnforceMode::IfNotExists;
+        uri.host
+            .filter(|_| always)
+            .map(|host| Address { scheme, host, port })
+    });
+    let headers = message
+        .header_overrides
+        .into_iter()
+        .filter_map(|header| header.header)
+        .map(|header| (header.key.to_ascii_lowercase(), header.value))
+        .collect();
+    HttpTarget { address, headers }
+}
+
+fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
+    let HttpTarget { address, headers } = target;
+    proto::HttpTarget {
+        uri_override: address
+            .as_ref()
+            .map(|Address { scheme, host, port }| proto::UriOverride {
+                scheme: Some(match scheme {
+                    Scheme::Http => ProtoScheme::Http as i32,
+                    Scheme::Https => ProtoScheme::Https as i32,
+                }),
+                host: Some(host.clone()),
+                port: Some(i64::from(*port)),
+                uri_override_enforce_mode: UriOverrideEnforceMode::Always as i32,
+                ..Default::default()
+            }),
+        header_overrides: headers
+            .iter()
+            .map(|(key, value)| HeaderOverride {
+                header: Some(Header {
+                    key: key.clone(),
+                    value: value.clone(),
+                }),
+            })
+            .collect(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn task_message(task: &NewTask) -> proto::Task {
+    let NewTask {
+        path,
+        url,
+        method,
+        headers,
+        body,
+        dispatch_deadline,
+    } = task;
+    proto::Task {
+        name: path.as_ref().map(ToString::to_string).unwrap_or_default(),
+        dispatch_deadline: dispatch_deadline.map(duration_message),
+        message_type: Some(proto::task::MessageType::HttpRequest(proto::HttpRequest {
+            url: url.clone(),
+            http_method: match method {
+                Method::Post => proto::HttpMethod::Post,
+                Method::Get => proto::HttpMethod::Get,
+                Method::Head => proto::HttpMethod::Head,
+                Method::Put => proto::HttpMethod::Put,
+                Method::Delete => proto::HttpMethod::Delete,
+                Method::Patch => proto::HttpMethod::Patch,
+                Method::Options => proto::HttpMethod::Options,
+            } as i32,
+            headers: headers.clone().into_iter().collect(),
+            body: body.clone(),
+            authorization_header: None,
+        })),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn task_info(message: &proto::Task) -> Result<TaskInfo, Error> {
+    let path = message
+        .name
+        .parse()
+        .map_err(|error| unreadable("a task name", &error))?;
+    Ok(TaskInfo {
+        path,
+        created: timestamp(message.create_time),
+        scheduled: timestamp(message.schedule_time),
+        dispatch_count: message.dispatch_count,
+        response_count: message.response_count,
+    })
+}
+
+fn timestamp(message: Option<prost_types::Timestamp>) -> Timestamp {
+    message
+        .and_then(|time| Timestamp::new(time.seconds, time.nanos).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn duration(message: prost_types::Duration) -> Duration {
+    Duration::try_from(message).unwrap_or_default()
+}
+
+fn duration_message(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
+    }
+}
