@@ -1,0 +1,76 @@
+//! Condition types and reasons. They are constants, so that a test can hold each against the
+//! documentation, and a user can look one up.
+
+/// The chain serves: its queues are as the spec says and its workers are ready. Derived from the
+/// others.
+pub const READY: &str = "Ready";
+/// Every queue is there with what the spec sets.
+pub const QUEUES_READY: &str = "QueuesReady";
+/// Every stage has its pods ready, with the newest values.
+pub const WORKERS_READY: &str = "WorkersReady";
+/// A queue is paused, by the spec or by somebody else.
+pub const PAUSED: &str = "Paused";
+/// A removed stage still has its queue and its workers.
+pub const DRAINING: &str = "Draining";
+
+/// All is as the spec says.
+pub const AS_SPECIFIED: &str = "AsSpecified";
+/// Something is still being made or rolled out.
+pub const PROGRESSING: &str = "Progressing";
+/// Pods are not ready, or not all of them.
+pub const PODS_NOT_READY: &str = "PodsNotReady";
+/// A queue is missing.
+pub const QUEUE_MISSING: &str = "QueueMissing";
+/// A queue is paused because the spec says so.
+pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
+/// A queue is paused and the spec doesn't say so.
+pub const PAUSED_OUTSIDE: &str = "PausedOutside";
+/// Nothing is paused.
+pub const NOT_PAUSED: &str = "NotPaused";
+/// No removed stage is left.
+pub const NOTHING_DRAINS: &str = "NothingDrains";
+/// A stage was removed from the spec; its queue and workers stay.
+pub const STAGE_REMOVED: &str = "StageRemoved";
+/// The spec can't be served although its schema is right.
+pub const INVALID_SPEC: &str = "InvalidSpec";
+/// The project or the location isn't there.
+pub const PROJECT_NOT_FOUND: &str = "ProjectNotFound";
+/// The operator's credentials don't allow it.
+pub const PERMISSION_DENIED: &str = "PermissionDenied";
+/// A quota of Cloud Tasks is used up.
+pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+/// A queue was deleted recently, so that its name is blocked.
+pub const QUEUE_NAME_BLOCKED: &str = "QueueNameBlocked";
+/// Cloud Tasks refuses a setting.
+pub const QUEUE_REFUSED: &str = "QueueRefused";
+/// Another chain manages the queue.
+pub const QUEUE_OWNED_BY_ANOTHER: &str = "QueueOwnedByAnother";
+/// A Deployment or Service of that name exists and isn't this chain's.
+pub const NAME_TAKEN: &str = "NameTaken";
+/// Cloud Tasks can't be reached.
+pub const CLOUD_TASKS_AWAY: &str = "CloudTasksAway";
+/// The API server refused or failed a write.
+pub const KUBERNETES_ERROR: &str = "KubernetesError";
+
+/// Every reason that a condition can have.
+pub const REASONS: &[&str] = &[
+    AS_SPECIFIED,
+    PROGRESSING,
+    PODS_NOT_READY,
+    QUEUE_MISSING,
+    PAUSED_BY_SPEC,
+    PAUSED_OUTSIDE,
+    NOT_PAUSED,
+    NOTHING_DRAINS,
+    STAGE_REMOVED,
+    INVALID_SPEC,
+    PROJECT_NOT_FOUND,
+    PERMISSION_DENIED,
+    QUOTA_EXCEEDED,
+    QUEUE_NAME_BLOCKED,
+    QUEUE_REFUSED,
+    QUEUE_OWNED_BY_ANOTHER,
+    NAME_TAKEN,
+    CLOUD_TASKS_AWAY,
+    KUBERNETES_ERROR,
+];

@@ -1,0 +1,145 @@
+//! The CRD: the derived schema, made fit for the API server, with the rules put in.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use crate::rules::RULES;
+use crate::spec::ExecutorChain;
+
+const TEMPLATES: [&str; 2] = ["spec.template", "spec.stages[].template"];
+
+/// The `CustomResourceDefinition` of `ExecutorChain`, as it is committed and installed.
+pub fn crd() -> CustomResourceDefinition {
+    let mut crd = serde_json::to_value(ExecutorChain::crd()).expect("a CRD is plain data");
+    let schema = crd
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
+        .expect("the derive writes one version with a schema");
+    tidy(schema);
+    for path in TEMPLATES {
+        strip_template(at(schema, path));
+    }
+    for rule in RULES {
+        let place = at(schema, rule.at)
+            .as_object_mut()
+            .expect("a schema is an object");
+        let rules = place
+            .entry("x-kubernetes-validations")
+            .or_insert_with(|| json!([]));
+        rules
+            .as_array_mut()
+            .expect("only this loop writes it")
+            .push(json!({"rule": rule.rule, "message": rule.message}));
+    }
+    serde_json::from_value(crd).expect("it was a CRD before")
+}
+
+/// The CRD as YAML. The schemas of the pod templates stand in one line of JSON each, which is YAML
+/// too: indented they would be two thirds of the file, and nobody reads them there.
+pub fn yaml() -> Result<String, serde_saphyr::SerializeError> {
+    let mut crd = serde_json::to_value(crd()).expect("a CRD is plain data");
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let templates = TEMPLATES.map(|path| {
+        let token = format!("schema-of-{path}");
+        (
+            std::mem::replace(at(schema, path), Value::String(token.clone())),
+            token,
+        )
+    });
+    let yaml = serde_saphyr::to_string(&crd)?;
+    Ok(templates.into_iter().fold(yaml, |yaml, (template, token)| {
+        yaml.replace(&token, &template.to_string())
+    }))
+}
+
+/// The schema at a rule's path.
+fn at<'a>(schema: &'a mut Value, path: &str) -> &'a mut Value {
+    path.split('.')
+        .filter(|step| !step.is_empty())
+        .fold(schema, |schema, step| {
+            let (name, items) = step
+                .strip_suffix("[]")
+                .map_or((step, false), |name| (name, true));
+            let property = &mut schema["properties"][name];
+            let inner = if items {
+                &mut property["items"]
+            } else {
+                property
+            };
+            assert!(inner.is_object(), "no schema at {path}");
+            inner
+        })
+}
+
+/// A pod template is embedded twice. With its descriptions the CRD would have 700 KB, more than
+/// client-side `kubectl apply` can keep in its annotation. And `containers` isn't required: a
+/// template may only add labels to a stage whose handler is a URL.
+fn strip_template(template: &mut Value) {
+    strip_descriptions(template);
+    if let Some(spec) = template
+        .pointer_mut("/properties/spec")
+        .and_then(Value::as_object_mut)
+    {
+        spec.remove("required");
+    }
+}
+
+fn strip_descriptions(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
+    // A property may itself be called description.
+    map.retain(|key, value| key != "description" || !value.is_string());
+    for (key, value) in map {
+        match value {
+            Value::Object(properties) if key == "properties" => {
+                properties.values_mut().for_each(strip_descriptions);
+            }
+            Value::Object(_) => strip_descriptions(value),
+            Value::Array(items) => items.iter_mut().for_each(strip_descriptions),
+            _ => {}
+        }
+    }
+}
+
+/// Two things that the derive writes and a CRD should not have: formats that OpenAPI doesn't know,
+/// such as uint16, of which the API server warns; and `nullable`, since an explicit null would then
+/// be kept and count as set (`has(self.x)`), where the API server otherwise drops it.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.retain(|key, value| match key.as_str() {
+                "format" => !value
+                    .as_str()
+                    .is_some_and(|format| format.starts_with("uint")),
+                "nullable" => !value.is_boolean(),
+                _ => true,
+            });
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_fits_into_the_annotation_of_a_client_side_apply() {
+        let json = serde_json::to_string(&crd()).unwrap();
+        assert!(json.len() < 200_000, "{} bytes", json.len());
+    }
+
+    #[test]
+    fn every_rule_has_its_place_and_a_sentence() {
+        let json = serde_json::to_string(&crd()).unwrap();
+        for rule in RULES {
+            assert!(
+                json.contains(&serde_json::to_string(rule.rule).unwrap()),
+                "{}",
+                rule.rule
+            );
+            assert!(rule.message.len() > 40, "{} says too little", rule.message);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Durations as the Gateway API writes them (GEP-2257): `100ms`, `60s`, `1h30m`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One to four numbers of up to five digits, each with its unit.
+pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+
+const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// A span of time, exact to the millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Duration(pub std::time::Duration);
+
+impl Duration {
+    /// A duration of whole seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(std::time::Duration::from_secs(seconds))
+    }
+}
+
+/// A text that isn't a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a duration: write numbers with units h, m, s, ms, such as 100ms or 1h30m")]
+pub struct DurationError(String);
+
+impl FromStr for Duration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        parse(text)
+            .map(|millis| Self(std::time::Duration::from_millis(millis)))
+            .ok_or_else(|| DurationError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut millis = 0;
+    for _ in 0..4 {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number = rest
+            .get(..digits)
+            .filter(|number| (1..=5).contains(&number.len()))?;
+        let unit = &rest[digits..];
+        let unit = unit
+            .find(|c: char| c.is_ascii_digit())
+            .map_or(unit, |end| &unit[..end]);
+        let (_, worth) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        millis += number.parse::<u64>().ok()? * worth;
+        rest = &rest[digits + unit.len()..];
+        if rest.is_empty() {
+            return Some(millis);
+        }
+    }
+    None
+}
+
+impl fmt::Display for Duration {
+    /// The shortest form of the same length: `90m` is written `1h30m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        if millis == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, worth) in UNITS {
+            if millis >= worth {
+                write!(f, "{}{unit}", millis / worth)?;
+                millis %= worth;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Duration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": PATTERN, "maxLength": 32})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_gateway_api_accepts_is_read_and_written() {
+        for (text, millis, canonical) in [
+            ("0s", 0, "0s"),
+            ("100ms", 100, "100ms"),
+            ("60s", 60_000, "1m"),
+            ("1h30m", 5_400_000, "1h30m"),
+            ("90m", 5_400_000, "1h30m"),
+            ("480h", 1_728_000_000, "480h"),
+            ("1h1m1s1ms", 3_661_001, "1h1m1s1ms"),
+        ] {
+            let duration: Duration = text.parse().unwrap();
+            assert_eq!(duration.0.as_millis(), millis, "{text}");
+            assert_eq!(duration.to_string(), canonical, "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "5",
+            "s",
+            "1.5s",
+            "-1s",
+            "1d",
+            "100000s",
+            "1 s",
+            "1h1h1h1h1h",
+            "1sm",
+        ] {
+            assert!(text.parse::<Duration>().is_err(), "{text}");
+        }
+    }
+}

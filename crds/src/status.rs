@@ -1,0 +1,62 @@
+//! What a status tells: what is in force, not what was asked for.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is true of the chain, as last seen.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutorChainStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready, and what it is made of: QueuesReady, WorkersReady, Paused, Draining.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+
+    /// The queues in the order that a task climbs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+
+    /// The queues that are paused, by whomever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+
+    /// The queues of removed stages, which still have their workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<String>,
+
+    /// Each queue of the chain with the values that are in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["queue"]))]
+    pub stages: Vec<StageStatus>,
+}
+
+/// One queue of the chain, with what is in force on it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct StageStatus {
+    /// The queue's id: the key, since a removed stage and a new one of the same name are two.
+    pub queue: String,
+    /// The stage that it serves.
+    pub name: String,
+    /// Running, Paused, Disabled, or Missing.
+    pub state: String,
+    /// Dispatches a second, as the queue has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_dispatches_per_second: Option<f64>,
+    /// Dispatches at once, as the queue has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_dispatches: Option<i32>,
+    /// Attempts, as the stage's Deployment tells its workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<i32>,
+    /// Pods that are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+    /// Whether every pod runs with the newest values.
+    pub workers_up_to_date: bool,
+}
