@@ -100,9 +100,10 @@ fn strip_descriptions(schema: &mut Value) {
     }
 }
 
-/// Two things that the derive writes and a CRD should not have: formats that OpenAPI doesn't know,
+/// Things that the derive writes and a CRD should not have: formats that OpenAPI doesn't know,
 /// such as uint16, of which the API server warns; and `nullable`, since an explicit null would then
-/// be kept and count as set (`has(self.x)`), where the API server otherwise drops it.
+/// be kept and count as set (`has(self.x)`), where the API server otherwise drops it;
+/// and the line breaks of the source in descriptions.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -113,11 +114,23 @@ fn tidy(schema: &mut Value) {
                 "nullable" => !value.is_boolean(),
                 _ => true,
             });
+            if let Some(Value::String(description)) = map.get_mut("description") {
+                *description = unwrap_lines(description);
+            }
             map.values_mut().for_each(tidy);
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
     }
+}
+
+/// `kubectl explain` wraps by itself, so a paragraph is one line.
+fn unwrap_lines(text: &str) -> String {
+    let paragraphs: Vec<String> = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.replace('\n', " "))
+        .collect();
+    paragraphs.join("\n\n")
 }
 
 #[cfg(test)]
