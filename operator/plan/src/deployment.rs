@@ -1,0 +1,132 @@
+//! The Deployment of a stage: the worker as its main container, the user's handlers beside it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cloudtasks::QueuePath;
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, HTTPGetAction, PodSpec, PodTemplateSpec, Probe,
+    SeccompProfile, SecurityContext,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::child;
+use crate::desired::{Desired, DesiredStage};
+use crate::environment::{ADMIN_PORT, TASKS_PORT, environment};
+
+/// What a worker needs after its last run: to hand the task over, with retries.
+const HAND_OVER: Duration = Duration::from_secs(30);
+
+/// The Deployment of the stage at `index`.
+pub fn deployment(desired: &Desired, index: usize, retired: &[QueuePath]) -> Deployment {
+    let stage = &desired.stages[index];
+    let mut deployment = Deployment {
+        metadata: child::metadata(desired, stage),
+        spec: Some(DeploymentSpec {
+            replicas: stage.replicas,
+            selector: LabelSelector {
+                match_labels: Some(child::selector(&desired.name, &stage.name)),
+                match_expressions: None,
+            },
+            // Never fewer pods than asked for: a push that finds none costs its task a backoff.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".into()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: template(desired, stage, worker(desired, index, retired)),
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    };
+    let text = serde_json::to_string(&deployment).expect("a Deployment is plain data");
+    deployment.metadata.annotations = Some(BTreeMap::from([
+        (child::QUEUE_ANNOTATION.to_owned(), stage.queue.to_string()),
+        (child::HASH_ANNOTATION.to_owned(), child::hash(&text)),
+    ]));
+    deployment
+}
+
+/// The user's template with the worker put in. The handlers become native sidecars: they start
+/// before the worker, and get their SIGTERM only when it has drained.
+fn template(desired: &Desired, stage: &DesiredStage, worker: Container) -> PodTemplateSpec {
+    let mut template = stage.template.clone();
+    let metadata = template.metadata.get_or_insert_default();
+    metadata
+        .labels
+        .get_or_insert_default()
+        .extend(child::labels(desired, stage));
+    let spec = template.spec.get_or_insert_with(PodSpec::default);
+    let sidecars = std::mem::take(&mut spec.containers)
+        .into_iter()
+        .map(|mut handler| {
+            handler.restart_policy = Some("Always".into());
+            handler
+        });
+    spec.init_containers
+        .get_or_insert_default()
+        .extend(sidecars);
+    spec.init_containers
+        .take_if(|containers| containers.is_empty());
+    spec.containers = vec![worker];
+    // The worker talks to Cloud Tasks, not to the API server.
+    spec.automount_service_account_token.get_or_insert(false);
+    let grace = (desired.drain_delay + stage.timeout + HAND_OVER).as_secs();
+    let grace = i64::try_from(grace).unwrap_or(i64::MAX);
+    let asked = spec.termination_grace_period_seconds.unwrap_or_default();
+    spec.termination_grace_period_seconds = Some(grace.max(asked));
+    template
+}
+
+fn worker(desired: &Desired, index: usize, retired: &[QueuePath]) -> Container {
+    Container {
+        name: "worker".into(),
+        image: Some(desired.worker_image.clone()),
+        env: Some(environment(desired, index, retired)),
+        ports: Some(vec![port("tasks", TASKS_PORT), port("admin", ADMIN_PORT)]),
+        readiness_probe: Some(probe("/readyz", 2)),
+        liveness_probe: Some(probe("/healthz", 10)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities {
+                add: None,
+                drop: Some(vec!["ALL".into()]),
+            }),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                localhost_profile: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.into()),
+        container_port: i32::from(number),
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str, period_seconds: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.into()),
+            port: IntOrString::String("admin".into()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period_seconds),
+        ..Probe::default()
+    }
+}

@@ -1,0 +1,352 @@
+//! The spec, parsed: what a plan is made from. Whatever can be wrong with a spec that passed the
+//! schema is found here, once.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cloudtasks::{Address, LocationPath, QueueId, QueuePath, Scheme};
+use crds::{ExecutorChain, Outcome, RateLimits, Route, Stage};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+
+use crate::child::child_name;
+use crate::problem::Problem;
+use crate::settings::Settings;
+
+/// How long a run may take when the spec doesn't say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+/// Where a handler container listens when the spec doesn't say.
+const DEFAULT_PORT: u16 = 8080;
+
+/// A chain as it should be.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The chain's namespace.
+    pub namespace: String,
+    /// The chain's name.
+    pub name: String,
+    /// What makes the chain the owner of its children; `None` where there is no API server.
+    pub owner: Option<OwnerReference>,
+    /// What is written on the queues: cluster, namespace and name.
+    pub queue_owner: String,
+    /// How the client is told.
+    pub notifier: DesiredNotifier,
+    /// The ladder, first stage first.
+    pub stages: Vec<DesiredStage>,
+    /// How long a worker goes on accepting after it was told to stop.
+    pub drain_delay: Duration,
+    /// The image of the workers.
+    pub worker_image: String,
+    /// The emulator that the workers use, if not Google.
+    pub emulator_host: Option<String>,
+}
+
+/// How the client is told.
+#[derive(Debug, Clone)]
+pub struct DesiredNotifier {
+    /// The queue that carries the notifications.
+    pub queue: QueuePath,
+    /// Where they are sent.
+    pub url: String,
+    /// Which outcomes are told.
+    pub on: Vec<Outcome>,
+    /// How fast.
+    pub rate_limits: Option<RateLimits>,
+}
+
+/// One stage as it should be.
+#[derive(Debug, Clone)]
+pub struct DesiredStage {
+    /// Its identity within the chain.
+    pub name: String,
+    /// The name of its Deployment and Service.
+    pub child: String,
+    /// Its queue.
+    pub queue: QueuePath,
+    /// How often the handler runs for a task.
+    pub max_attempts: NonZeroU32,
+    /// How fast the queue dispatches.
+    pub rate_limits: Option<RateLimits>,
+    /// How long a failed task waits.
+    pub backoff: Option<crds::Backoff>,
+    /// Where the queue pushes to.
+    pub address: Address,
+    /// How many pods; `None` is somebody else's to say.
+    pub replicas: Option<i32>,
+    /// How many tasks one pod runs at once.
+    pub concurrency: Option<i32>,
+    /// How long an unanswered task may stay.
+    pub give_up_after: Option<Duration>,
+    /// What runs the tasks.
+    pub handler: HandlerAt,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// The pods, as the user described them.
+    pub template: PodTemplateSpec,
+    /// Shortcuts.
+    pub routes: Vec<(crds::RouteMatch, Target)>,
+    /// Whether the spec says something about a pause, and what.
+    pub paused: Option<bool>,
+}
+
+/// What runs a stage's tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandlerAt {
+    /// A container of the pod.
+    Container {
+        /// Its port.
+        port: u16,
+        /// Replaces the task's own path.
+        path: Option<String>,
+    },
+    /// Somewhere else.
+    Url(String),
+}
+
+impl HandlerAt {
+    /// As the worker is told.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Container { port, path } => {
+                format!(
+                    "http://127.0.0.1:{port}{}",
+                    path.as_deref().unwrap_or_default()
+                )
+            }
+            Self::Url(url) => url.clone(),
+        }
+    }
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To a later stage's queue.
+    Queue(QueuePath),
+    /// To the end.
+    Fail,
+}
+
+impl Desired {
+    /// Parses a chain.
+    pub fn new(chain: &ExecutorChain, settings: &Settings) -> Result<Self, Problem> {
+        let spec = &chain.spec;
+        let namespace = chain.namespace().unwrap_or_else(|| "default".to_owned());
+        let name = chain.name_any();
+        let parent = parent(chain, settings)?;
+        let context = Context {
+            namespace: &namespace,
+            name: &name,
+            parent: &parent,
+            settings,
+        };
+        Ok(Self {
+            queue_owner: format!("{}/{namespace}/{name}", settings.cluster),
+            owner: chain.controller_owner_ref(&()),
+            notifier: DesiredNotifier {
+                queue: queue(&parent, &spec.notifier.queue)?,
+                url: spec.notifier.url.clone(),
+                on: spec.notifier.on.clone(),
+                rate_limits: spec.notifier.rate_limits,
+            },
+            stages: spec
+                .stages
+                .iter()
+                .map(|stage| DesiredStage::new(chain, stage, &context))
+                .collect::<Result<_, _>>()?,
+            drain_delay: spec.drain_delay.0,
+            worker_image: settings.worker_image.clone(),
+            emulator_host: settings.emulator_host.clone(),
+            namespace,
+            name,
+        })
+    }
+
+    /// The queue after the stage at `index`, none after the last.
+    pub fn downstream(&self, index: usize) -> Option<&QueuePath> {
+        self.stages.get(index + 1).map(|stage| &stage.queue)
+    }
+
+    /// Every queue that the spec names, the notifier's first.
+    pub fn queues(&self) -> impl Iterator<Item = &QueuePath> {
+        std::iter::once(&self.notifier.queue).chain(self.stages.iter().map(|stage| &stage.queue))
+    }
+}
+
+struct Context<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    parent: &'a LocationPath,
+    settings: &'a Settings,
+}
+
+impl DesiredStage {
+    fn new(chain: &ExecutorChain, stage: &Stage, context: &Context) -> Result<Self, Problem> {
+        let max_attempts = u32::try_from(stage.max_attempts)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .ok_or_else(|| invalid(stage, "maxAttempts must be at least 1"))?;
+        let child = child_name(context.name, &stage.name);
+        Ok(Self {
+            queue: queue(context.parent, &stage.queue)?,
+            max_attempts,
+            rate_limits: stage.rate_limits,
+            backoff: stage.backoff,
+            address: address(chain, stage, &child, context)?,
+            replicas: stage.replicas,
+            concurrency: stage.concurrency,
+            give_up_after: stage.give_up_after.map(|time| time.0),
+            handler: handler(stage)?,
+            timeout: timeout(stage),
+            template: stage
+                .template
+                .clone()
+                .or_else(|| chain.spec.template.clone())
+                .unwrap_or_default(),
+            routes: stage
+                .routes
+                .iter()
+                .map(|route| Ok((route.matches.clone(), target(chain, route, context)?)))
+                .collect::<Result<_, Problem>>()?,
+            paused: stage.paused,
+            name: stage.name.clone(),
+            child,
+        })
+    }
+}
+
+fn invalid(stage: &Stage, message: impl std::fmt::Display) -> Problem {
+    Problem::invalid(format!("stage {}: {message}", stage.name))
+}
+
+fn parent(chain: &ExecutorChain, settings: &Settings) -> Result<LocationPath, Problem> {
+    let project = match (&chain.spec.project, &settings.project) {
+        (Some(project), _) => project
+            .parse()
+            .map_err(|error| Problem::invalid(format!("{error}")))?,
+        (None, Some(project)) => project.clone(),
+        (None, None) => {
+            return Err(Problem::invalid(
+                "spec.project is left out and the operator has no default: set it, or start the operator with --project",
+            ));
+        }
+    };
+    let location = match (&chain.spec.location, &settings.location) {
+        (Some(location), _) => location
+            .parse()
+            .map_err(|error| Problem::invalid(format!("{error}")))?,
+        (None, Some(location)) => location.clone(),
+        (None, None) => {
+            return Err(Problem::invalid(
+                "spec.location is left out and the operator has no default: set it, or start the operator with --location",
+            ));
+        }
+    };
+    Ok(LocationPath { project, location })
+}
+
+fn queue(parent: &LocationPath, id: &str) -> Result<QueuePath, Problem> {
+    let id: QueueId = id
+        .parse()
+        .map_err(|error| Problem::invalid(format!("{error}")))?;
+    Ok(parent.queue(id))
+}
+
+fn handler(stage: &Stage) -> Result<HandlerAt, Problem> {
+    let Some(handler) = &stage.handler else {
+        return Ok(HandlerAt::Container {
+            port: DEFAULT_PORT,
+            path: None,
+        });
+    };
+    if let Some(url) = &handler.url {
+        return Ok(HandlerAt::Url(url.clone()));
+    }
+    let port = match handler.port {
+        None => DEFAULT_PORT,
+        Some(port) => u16::try_from(port)
+            .map_err(|_| invalid(stage, format!("handler.port {port} is not a port")))?,
+    };
+    Ok(HandlerAt::Container {
+        port,
+        path: handler.path.clone(),
+    })
+}
+
+fn timeout(stage: &Stage) -> Duration {
+    stage
+        .handler
+        .as_ref()
+        .and_then(|handler| handler.timeout)
+        .map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)
+}
+
+fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Target, Problem> {
+    if route.to == "fail" {
+        return Ok(Target::Fail);
+    }
+    let stage = chain
+        .spec
+        .stages
+        .iter()
+        .find(|stage| stage.name == route.to)
+        .ok_or_else(|| {
+            Problem::invalid(format!(
+                "a route leads to {}, which is no stage of this chain",
+                route.to
+            ))
+        })?;
+    queue(context.parent, &stage.queue).map(Target::Queue)
+}
+
+/// Where a stage's queue pushes to: the user's own ingress, or the Service's cluster address.
+fn address(
+    chain: &ExecutorChain,
+    stage: &Stage,
+    child: &str,
+    context: &Context,
+) -> Result<Address, Problem> {
+    let Some(template) = chain
+        .spec
+        .push
+        .as_ref()
+        .and_then(|push| push.url.as_deref())
+    else {
+        let domain = &context.settings.cluster_domain;
+        let host = format!("{child}.{}.svc.{domain}", context.namespace);
+        return Ok(Address {
+            scheme: Scheme::Http,
+            host,
+            port: crate::service::PORT,
+        });
+    };
+    let url = template
+        .replace("{namespace}", context.namespace)
+        .replace("{chain}", context.name)
+        .replace("{stage}", &stage.name);
+    parse_address(&url).ok_or_else(|| {
+        Problem::invalid(format!(
+            "spec.push.url gives {url:?}, which is not scheme, host and port"
+        ))
+    })
+}
+
+fn parse_address(url: &str) -> Option<Address> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (scheme, default_port) = match scheme {
+        "http" => (Scheme::Http, 80),
+        "https" => (Scheme::Https, 443),
+        _ => return None,
+    };
+    let (host, port) = match rest.split_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (rest, default_port),
+    };
+    let labels_fit = host.split('.').all(|label| (1..=63).contains(&label.len()));
+    labels_fit.then(|| Address {
+        scheme,
+        host: host.to_owned(),
+        port,
+    })
+}

@@ -1,0 +1,30 @@
+//! What to do for a chain: desired and observed state in, an ordered list of steps out.
+//!
+//! Nothing here does I/O or reads a clock, and nothing here may depend on what could: the crate
+//! sees neither a Kubernetes client, nor an async runtime, nor gRPC (`make lint` checks it). The
+//! operator and `executor-chain dev` share it. The order of edits lives in [`plan`](plan()) and
+//! nowhere else.
+
+pub mod child;
+pub mod covers;
+pub mod deletion;
+pub mod deployment;
+pub mod desired;
+pub mod environment;
+pub mod observed;
+mod order;
+pub mod problem;
+pub mod queue;
+pub mod service;
+pub mod settings;
+pub mod status;
+pub mod step;
+
+pub use deletion::plan_deletion;
+pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, Target};
+pub use observed::Observed;
+pub use order::plan;
+pub use problem::Problem;
+pub use settings::Settings;
+pub use status::status;
+pub use step::{Plan, Step};

@@ -1,0 +1,203 @@
+//! The order of edits: from what is there to what should be, so that no task is lost on the way.
+
+use cloudtasks::{QueuePath, QueueSettings, QueueState};
+use crds::conditions;
+use kube::ResourceExt;
+
+use crate::child::{HASH_ANNOTATION, is_ours};
+use crate::covers::covers;
+use crate::deployment::deployment;
+use crate::desired::{Desired, DesiredStage};
+use crate::observed::Observed;
+use crate::problem::Problem;
+use crate::queue::{self, Pause};
+use crate::service::service;
+use crate::step::{Plan, Step};
+
+const SPEC: &str = "the spec says so";
+
+/// What has to be done for `desired`, in order; nothing when all is as it should be.
+///
+/// Queues come before workers, and later stages before earlier ones: a worker is never told of a
+/// queue that isn't there, nor of one that still gives tasks up by itself.
+pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
+    refuse_foreign(desired, observed)?;
+    let mut plan = Plan::default();
+    if !observed.has_finalizer {
+        // First of all: a chain that is deleted half-made must still pause its queues.
+        plan.push(
+            Step::AddFinalizer,
+            "deleting the chain must pause its queues first",
+        );
+    }
+    notifier(&mut plan, desired, observed);
+    for stage in desired.stages.iter().rev() {
+        stage_queue(&mut plan, desired, stage, observed);
+    }
+    let retired: Vec<QueuePath> = observed
+        .removed_stages(desired)
+        .into_iter()
+        .map(|(_, queue)| queue)
+        .collect();
+    for (index, stage) in desired.stages.iter().enumerate().rev() {
+        workers(&mut plan, desired, index, stage, observed, &retired);
+    }
+    Ok(plan)
+}
+
+/// Whichever chain came first has the queue, and a Deployment that somebody else made is theirs.
+fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+    for stage in &desired.stages {
+        let found = observed.queues.get(&stage.queue);
+        if let Some(owner) = found
+            .and_then(queue::owner)
+            .filter(|owner| *owner != desired.queue_owner)
+        {
+            return Err(Problem::new(
+                conditions::QUEUE_OWNED_BY_ANOTHER,
+                format!(
+                    "queue {} belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue",
+                    stage.queue.id
+                ),
+            ));
+        }
+        let owner = desired.owner.as_ref();
+        let deployment = observed
+            .deployments
+            .get(&stage.child)
+            .map(|object| &object.metadata);
+        let service = observed
+            .services
+            .get(&stage.child)
+            .map(|object| &object.metadata);
+        for (kind, metadata) in [("Deployment", deployment), ("Service", service)] {
+            if metadata.is_some_and(|metadata| !is_ours(metadata, owner)) {
+                return Err(Problem::new(
+                    conditions::NAME_TAKEN,
+                    format!(
+                        "{kind} {} exists and isn't this chain's: rename the stage, or delete the {kind}",
+                        stage.child
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    let wanted = queue::notifier_settings(&desired.notifier);
+    settings(plan, &desired.notifier.queue, wanted, observed);
+}
+
+/// Creates the queue, or sets what differs.
+fn settings(plan: &mut Plan, path: &QueuePath, wanted: QueueSettings, observed: &Observed) {
+    let queue = path.clone();
+    match observed.queues.get(path) {
+        None => plan.push(
+            Step::CreateQueue {
+                queue,
+                settings: Box::new(wanted),
+            },
+            "there is no such queue",
+        ),
+        Some(found) => {
+            let settings = Box::new(queue::difference(found, &wanted));
+            if !settings.is_empty() {
+                let adopts =
+                    settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
+                let reason = if adopts {
+                    "the queue would give tasks up by itself, or differs from the spec"
+                } else {
+                    "the queue differs from the spec"
+                };
+                plan.push(Step::UpdateQueue { queue, settings }, reason);
+            }
+        }
+    }
+}
+
+/// The queue's settings and its pause. The reason of a pause is written before we pause and wiped
+/// after we resume: if we die in between, the queue is never left paused with nobody to own it.
+fn stage_queue(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &Observed) {
+    let found = observed.queues.get(&stage.queue);
+    let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
+    let ours = found.is_some_and(queue::paused_by_us);
+    let queue = stage.queue.clone();
+    if stage.paused == Some(true) {
+        // A pause that somebody else made needs no reason of ours until they lift it.
+        let pause = (!is_paused || ours).then_some(Pause::Spec);
+        settings(
+            plan,
+            &queue,
+            queue::stage_settings(desired, stage, pause),
+            observed,
+        );
+        if !is_paused {
+            plan.push(Step::PauseQueue { queue }, SPEC);
+        }
+        return;
+    }
+    if is_paused && (ours || stage.paused == Some(false)) {
+        let reason = if ours {
+            "we paused it, and the reason is gone"
+        } else {
+            SPEC
+        };
+        plan.push(
+            Step::ResumeQueue {
+                queue: queue.clone(),
+            },
+            reason,
+        );
+    }
+    settings(
+        plan,
+        &queue,
+        queue::stage_settings(desired, stage, None),
+        observed,
+    );
+}
+
+fn workers(
+    plan: &mut Plan,
+    desired: &Desired,
+    index: usize,
+    stage: &DesiredStage,
+    observed: &Observed,
+    retired: &[QueuePath],
+) {
+    let wanted = service(desired, stage);
+    if !observed
+        .services
+        .get(&stage.child)
+        .is_some_and(|found| covers(found, &wanted))
+    {
+        plan.push(
+            Step::ApplyService(Box::new(wanted)),
+            "the stage needs an address",
+        );
+    }
+    let wanted = deployment(desired, index, retired);
+    match observed.deployments.get(&stage.child) {
+        None => {
+            plan.push(
+                Step::ApplyDeployment(Box::new(wanted)),
+                "the stage has no workers",
+            );
+        }
+        Some(found) => {
+            let applied = |object: &k8s_openapi::api::apps::v1::Deployment| {
+                object.annotations().get(HASH_ANNOTATION).cloned()
+            };
+            if applied(found) != applied(&wanted) {
+                plan.push(Step::ApplyDeployment(Box::new(wanted)), SPEC);
+            } else if !covers(found, &wanted) {
+                plan.push(
+                    Step::ApplyDeployment(Box::new(wanted)),
+                    "somebody changed it",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a queue should have, and what it lacks.
+
+use std::collections::BTreeMap;
+
+use cloudtasks::{HttpTarget, Queue, QueueSettings};
+use crds::{Backoff, RateLimits};
+
+use crate::desired::{Desired, DesiredNotifier, DesiredStage};
+
+/// The chain that manages a queue. Cloud Tasks has no labels; the headers that a queue adds to its
+/// pushes keep what we write there.
+pub const OWNER_HEADER: &str = "executor-owner";
+/// Why we paused a queue. A paused queue without it was paused by somebody else.
+pub const PAUSE_HEADER: &str = "executor-pause";
+
+/// Why we paused a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// The spec says so.
+    Spec,
+    /// Its chain was deleted and its tasks are kept.
+    Retain,
+}
+
+impl Pause {
+    /// As it stands on the queue.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spec => "spec",
+            Self::Retain => "retain",
+        }
+    }
+}
+
+/// Who manages a queue, if it is managed.
+pub fn owner(queue: &Queue) -> Option<&str> {
+    header(queue, OWNER_HEADER)
+}
+
+/// Whether it was us who paused, and so may resume.
+pub fn paused_by_us(queue: &Queue) -> bool {
+    header(queue, PAUSE_HEADER).is_some()
+}
+
+fn header<'a>(queue: &'a Queue, name: &str) -> Option<&'a str> {
+    queue
+        .http_target
+        .as_ref()?
+        .headers
+        .get(name)
+        .map(String::as_str)
+}
+
+/// A queue that never gives a task up by itself, with the limits that the spec sets.
+///
+/// Cloud Tasks deletes a task unsaid when its attempts are used up, and the last attempt may never
+/// have reached a worker: so the budget is the worker's, and the queue's is without end. While a
+/// retry duration is set the attempts are not exact, so it is taken away.
+fn limits(rates: Option<RateLimits>, backoff: Option<Backoff>) -> QueueSettings {
+    let RateLimits {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+    } = rates.unwrap_or(RateLimits {
+        max_dispatches_per_second: None,
+        max_concurrent_dispatches: None,
+    });
+    let Backoff {
+        min,
+        max,
+        max_doublings,
+    } = backoff.unwrap_or(Backoff {
+        min: None,
+        max: None,
+        max_doublings: None,
+    });
+    QueueSettings {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+        max_attempts: Some(-1),
+        max_retry_duration: Some(None),
+        min_backoff: min.map(|time| time.0),
+        max_backoff: max.map(|time| time.0),
+        max_doublings,
+        http_target: None,
+    }
+}
+
+/// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
+/// share it: so it gets no address and no owner.
+pub fn notifier_settings(notifier: &DesiredNotifier) -> QueueSettings {
+    limits(notifier.rate_limits, None)
+}
+
+/// What a stage's queue should have.
+pub fn stage_settings(
+    desired: &Desired,
+    stage: &DesiredStage,
+    pause: Option<Pause>,
+) -> QueueSettings {
+    QueueSettings {
+        http_target: Some(target(desired, stage, pause)),
+        ..limits(stage.rate_limits, stage.backoff)
+    }
+}
+
+fn target(desired: &Desired, stage: &DesiredStage, pause: Option<Pause>) -> HttpTarget {
+    let mut headers = BTreeMap::from([(OWNER_HEADER.to_owned(), desired.queue_owner.clone())]);
+    if let Some(pause) = pause {
+        headers.insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned());
+    }
+    HttpTarget {
+        address: Some(stage.address.clone()),
+        headers,
+    }
+}
+
+/// What has to be set so that `queue` has all of `wanted`: nothing else is touched or sent.
+pub fn difference(queue: &Queue, wanted: &QueueSettings) -> QueueSettings {
+    let QueueSettings {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+        max_attempts,
+        max_retry_duration,
+        min_backoff,
+        max_backoff,
+        max_doublings,
+        http_target,
+    } = wanted;
+    let nothing = HttpTarget::default();
+    let target = queue.http_target.as_ref().unwrap_or(&nothing);
+    QueueSettings {
+        max_dispatches_per_second: max_dispatches_per_second
+            .filter(|rate| !same_rate(*rate, queue.max_dispatches_per_second)),
+        max_concurrent_dispatches: max_concurrent_dispatches
+            .filter(|dispatches| *dispatches != queue.max_concurrent_dispatches),
+        max_attempts: max_attempts.filter(|attempts| *attempts != queue.max_attempts),
+        max_retry_duration: max_retry_duration.filter(|limit| *limit != queue.max_retry_duration),
+        min_backoff: min_backoff.filter(|time| *time != queue.min_backoff),
+        max_backoff: max_backoff.filter(|time| *time != queue.max_backoff),
+        max_doublings: max_doublings.filter(|doublings| *doublings != queue.max_doublings),
+        http_target: http_target.clone().filter(|wanted| wanted != target),
+    }
+}
+
+/// Rates go over the wire as doubles, unchanged; a billionth is below anything that matters.
+fn same_rate(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-9
+}

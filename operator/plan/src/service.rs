@@ -1,0 +1,29 @@
+//! The Service of a stage: the one address of its workers.
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::child;
+use crate::desired::{Desired, DesiredStage};
+
+/// The port of every stage's Service.
+pub const PORT: u16 = 80;
+
+/// The Service of a stage.
+pub fn service(desired: &Desired, stage: &DesiredStage) -> Service {
+    Service {
+        metadata: child::metadata(desired, stage),
+        spec: Some(ServiceSpec {
+            selector: Some(child::selector(&desired.name, &stage.name)),
+            ports: Some(vec![ServicePort {
+                name: Some("tasks".into()),
+                port: i32::from(PORT),
+                protocol: Some("TCP".into()),
+                target_port: Some(IntOrString::String("tasks".into())),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}

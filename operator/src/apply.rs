@@ -1,0 +1,77 @@
+//! Apply: runs a plan's steps in their order. The first that fails stops the rest.
+
+use std::future::Future;
+
+use cloudtasks::{CloudTasks, Error as CloudError};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use plan::{Plan, Step};
+
+use crate::error::Error;
+use crate::metrics::Metrics;
+
+/// Where the workers of a chain live: in a cluster, or in the process of `executor-chain dev`.
+pub trait Workloads: Sync {
+    /// Keeps the chain until its queues are paused.
+    fn add_finalizer(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Lets the chain go.
+    fn remove_finalizer(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Makes or changes a Service.
+    fn apply_service(&self, service: &Service) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Makes or changes a Deployment.
+    fn apply_deployment(
+        &self,
+        deployment: &Deployment,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Removes a Service; it may be gone already.
+    fn delete_service(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Removes a Deployment; it may be gone already.
+    fn delete_deployment(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Runs the steps of `plan`, and says each one in the log and in the metrics.
+pub async fn apply(
+    plan: &Plan,
+    queues: &CloudTasks,
+    workloads: &impl Workloads,
+    metrics: &Metrics,
+) -> Result<(), Error> {
+    for planned in &plan.0 {
+        let outcome = step(&planned.step, queues, workloads).await;
+        metrics.effect(&planned.step, outcome.as_ref().err());
+        match &outcome {
+            Ok(()) => tracing::info!(step = %planned.step, reason = planned.reason, "applied"),
+            Err(error) => {
+                tracing::warn!(step = %planned.step, reason = planned.reason, %error, "failed");
+            }
+        }
+        outcome?;
+    }
+    Ok(())
+}
+
+async fn step(step: &Step, queues: &CloudTasks, workloads: &impl Workloads) -> Result<(), Error> {
+    match step {
+        Step::AddFinalizer => workloads.add_finalizer().await,
+        Step::CreateQueue { queue, settings } => {
+            match queues.create_queue(queue, settings).await {
+                // Somebody was faster, or an earlier create of ours lost its answer: the next look
+                // finds the queue, and sets what differs.
+                Ok(_) | Err(CloudError::Exists { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Step::UpdateQueue { queue, settings } => queues
+            .update_queue(queue, settings)
+            .await
+            .map(drop)
+            .map_err(Error::from),
+        Step::PauseQueue { queue } => queues.pause_queue(queue).await.map_err(Error::from),
+        Step::ResumeQueue { queue } => queues.resume_queue(queue).await.map_err(Error::from),
+        Step::ApplyService(service) => workloads.apply_service(service).await,
+        Step::ApplyDeployment(deployment) => workloads.apply_deployment(deployment).await,
+        Step::DeleteDeployment { name } => workloads.delete_deployment(name).await,
+        Step::DeleteService { name } => workloads.delete_service(name).await,
+        Step::RemoveFinalizer => workloads.remove_finalizer().await,
+    }
+}

@@ -1,0 +1,64 @@
+//! What the operator is told on its command line or in its environment.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use cloudtasks::{Endpoint, LocationId, ProjectId};
+use plan::Settings;
+
+/// Reconciles `ExecutorChain`s into Cloud Tasks queues, Deployments and Services.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "executor-operator", version, about)]
+pub struct Args {
+    /// The project of chains that name none.
+    #[arg(long, env = "PROJECT")]
+    pub project: Option<ProjectId>,
+
+    /// The Cloud Tasks location of chains that name none.
+    #[arg(long, env = "LOCATION")]
+    pub location: Option<LocationId>,
+
+    /// The image of the workers.
+    #[arg(long, env = "WORKER_IMAGE", default_value = concat!("executor-worker:", env!("CARGO_PKG_VERSION")))]
+    pub worker_image: String,
+
+    /// What tells this cluster from others; it is written on each queue. Default: the UID of the
+    /// namespace kube-system.
+    #[arg(long, env = "CLUSTER_NAME")]
+    pub cluster: Option<String>,
+
+    /// The DNS domain of the cluster's Services.
+    #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+
+    /// Where health and metrics are served.
+    #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
+    pub admin_addr: SocketAddr,
+
+    /// How many chains are reconciled at once.
+    #[arg(long, env = "CONCURRENCY", default_value_t = 16)]
+    pub concurrency: u16,
+
+    /// `host:port` of a Cloud Tasks emulator, used in place of Google.
+    #[arg(long, env = "CLOUD_TASKS_EMULATOR_HOST")]
+    pub emulator_host: Option<String>,
+}
+
+impl Args {
+    /// Where Cloud Tasks is.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::from_emulator_host(self.emulator_host.clone())
+    }
+
+    /// What every plan depends on, once the cluster is known.
+    pub fn settings(&self, cluster: String) -> Settings {
+        Settings {
+            project: self.project.clone(),
+            location: self.location.clone(),
+            worker_image: self.worker_image.clone(),
+            cluster,
+            cluster_domain: self.cluster_domain.clone(),
+            emulator_host: self.emulator_host.clone().filter(|host| !host.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What every reconcile shares.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloudtasks::CloudTasks;
+use kube::Client;
+use plan::Settings;
+
+use crate::error::Error;
+use crate::metrics::Metrics;
+
+/// How long one call to the API server may take: the client itself would wait for ever on a
+/// connection that is half open.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Cloud Tasks.
+    pub queues: CloudTasks,
+    /// What every plan depends on.
+    pub settings: Settings,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Context {
+    /// A context without a history.
+    pub fn new(
+        client: Client,
+        queues: CloudTasks,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            client,
+            queues,
+            settings,
+            metrics,
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Notes a failure of the chain with this UID; how many there were in a row, this one not
+    /// counted.
+    pub fn failed(&self, uid: &str) -> u32 {
+        let mut failures = self.failures();
+        let count = failures.entry(uid.to_owned()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// Forgets the failures of a chain that is well, or gone.
+    pub fn succeeded(&self, uid: &str) {
+        self.failures().remove(uid);
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
+        // A panic while it was held can't have left a counter half written.
+        self.failures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A call to the API server, under a time limit.
+pub async fn call<T>(
+    action: impl Into<String>,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(Error::Kubernetes {
+            action: action.into(),
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::TimedOut {
+            action: action.into(),
+            after: CALL_TIMEOUT,
+        }),
+    }
+}

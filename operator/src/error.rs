@@ -1,0 +1,77 @@
+//! What can go wrong while a chain is reconciled.
+
+use std::time::Duration;
+
+use crds::conditions;
+use plan::Problem;
+
+/// Why a chain could not be reconciled, or why the operator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The chain can't be served as it stands.
+    #[error("{0}")]
+    Problem(#[from] Problem),
+    /// Cloud Tasks refused or failed a call.
+    #[error("{0}")]
+    CloudTasks(#[from] cloudtasks::Error),
+    /// The API server refused or failed a call.
+    #[error("the API server failed to {action}: {source}")]
+    Kubernetes {
+        /// What was to be done.
+        action: String,
+        /// The client's error.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer.
+    #[error("the API server did not {action} within {after:?}")]
+    TimedOut {
+        /// What was to be done.
+        action: String,
+        /// How long we waited.
+        after: Duration,
+    },
+    /// No way to the API server.
+    #[error("no access to a cluster ({0}): set KUBECONFIG, or run in a pod with a service account")]
+    NoCluster(String),
+    /// The admin address can't be used.
+    #[error("can't serve health and metrics on {address}: {source}; choose another --admin-addr")]
+    Admin {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The system's word.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The reason and the sentence that the chain's condition gets.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem.clone(),
+            Self::CloudTasks(error) => Problem::from(error),
+            Self::Kubernetes { .. }
+            | Self::TimedOut { .. }
+            | Self::NoCluster(_)
+            | Self::Admin { .. } => Problem::new(conditions::KUBERNETES_ERROR, self.to_string()),
+        }
+    }
+
+    /// How long to wait before the next try, after `failures` in a row: what only a person can mend
+    /// is looked at now and then, and a quota needs time.
+    pub fn retry_after(&self, failures: u32) -> Duration {
+        let exponential = Duration::from_secs(1 << failures.min(5));
+        match self {
+            Self::Problem(_) => Duration::from_secs(30),
+            Self::CloudTasks(cloudtasks::Error::Quota { .. }) => {
+                exponential.max(Duration::from_secs(15))
+            }
+            Self::CloudTasks(_)
+            | Self::Kubernetes { .. }
+            | Self::TimedOut { .. }
+            | Self::NoCluster(_)
+            | Self::Admin { .. } => exponential,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A chain's workloads in a cluster, written by server-side apply.
+
+use std::fmt::Debug;
+
+use crds::ExecutorChain;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use plan::child::FINALIZER;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::apply::Workloads;
+use crate::context::{Context, call};
+use crate::error::Error;
+
+/// The name under which the operator applies objects.
+pub const FIELD_MANAGER: &str = "executor-operator";
+
+/// The workloads of one chain.
+pub struct Kubernetes<'a> {
+    /// The API server's client.
+    pub context: &'a Context,
+    /// The chain.
+    pub chain: &'a ExecutorChain,
+}
+
+impl Kubernetes<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        let namespace = self.chain.namespace().unwrap_or_default();
+        Api::namespaced(self.context.client.clone(), &namespace)
+    }
+
+    async fn apply<K>(&self, object: &K) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned + Serialize + Sync,
+    {
+        let name = object.name_any();
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let action = format!("apply {} {name}", K::kind(&()));
+        let api = self.api::<K>();
+        call(action, api.patch(&name, &parameters, &Patch::Apply(object)))
+            .await
+            .map(drop)
+    }
+
+    async fn delete<K>(&self, name: &str) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned,
+    {
+        let api = self.api::<K>();
+        let action = format!("delete {} {name}", K::kind(&()));
+        // Background, whatever the kind's default is: the pods go too, and we don't wait for them.
+        let parameters = DeleteParams::background();
+        match call(action, api.delete(name, &parameters)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_not_found(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the finalizers, if the chain is still the one that we saw.
+    async fn set_finalizers(&self, finalizers: Vec<String>) -> Result<(), Error> {
+        let name = self.chain.name_any();
+        let patch = Patch::Merge(json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": self.chain.resource_version(),
+        }}));
+        let api = self.api::<ExecutorChain>();
+        let parameters = PatchParams::default();
+        match call("set finalizers", api.patch(&name, &parameters, &patch)).await {
+            Err(error) if is_not_found(&error) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+impl Workloads for Kubernetes<'_> {
+    async fn add_finalizer(&self) -> Result<(), Error> {
+        let mut finalizers = self.chain.finalizers().to_vec();
+        finalizers.push(FINALIZER.to_owned());
+        self.set_finalizers(finalizers).await
+    }
+
+    async fn remove_finalizer(&self) -> Result<(), Error> {
+        let others = self
+            .chain
+            .finalizers()
+            .iter()
+            .filter(|name| *name != FINALIZER);
+        self.set_finalizers(others.cloned().collect()).await
+    }
+
+    async fn apply_service(&self, service: &Service) -> Result<(), Error> {
+        self.apply(service).await
+    }
+
+    async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), Error> {
+        self.apply(deployment).await
+    }
+
+    async fn delete_service(&self, name: &str) -> Result<(), Error> {
+        self.delete::<Service>(name).await
+    }
+
+    async fn delete_deployment(&self, name: &str) -> Result<(), Error> {
+        self.delete::<Deployment>(name).await
+    }
+}
+
+fn is_not_found(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Kubernetes { source, .. }
+            if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 404)
+    )
+}

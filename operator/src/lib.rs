@@ -1,0 +1,21 @@
+//! The operator: observe → plan → apply → report.
+//!
+//! [`reconcile`](reconcile::reconcile) is the table of contents; each of its steps is a file. What
+//! to do, and in which order, is decided in the crate `plan`, which sees none of this.
+
+pub mod admin;
+pub mod apply;
+pub mod args;
+pub mod context;
+pub mod controller;
+pub mod error;
+pub mod kubernetes;
+pub mod metrics;
+pub mod observe;
+pub mod reconcile;
+pub mod report;
+
+pub use apply::{Workloads, apply};
+pub use args::Args;
+pub use controller::run;
+pub use error::Error;

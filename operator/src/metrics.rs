@@ -1,0 +1,102 @@
+//! What the operator counts.
+
+use std::sync::Mutex;
+
+use plan::Step;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::error::Error;
+
+type Labels = Vec<(&'static str, &'static str)>;
+
+/// The operator's counters.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    effects: Family<Labels, Counter>,
+    reconciles: Family<Labels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("executor_operator");
+        let effects = Family::<Labels, Counter>::default();
+        let reconciles = Family::<Labels, Counter>::default();
+        registry.register(
+            "effects",
+            "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
+            effects.clone(),
+        );
+        registry.register(
+            "reconciles",
+            "Rounds for a chain, by outcome",
+            reconciles.clone(),
+        );
+        Self {
+            registry: Mutex::new(registry),
+            effects,
+            reconciles,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts one step of a plan.
+    pub fn effect(&self, step: &Step, error: Option<&Error>) {
+        let effect = match step {
+            Step::AddFinalizer => "add_finalizer",
+            Step::CreateQueue { .. } => "create_queue",
+            Step::UpdateQueue { .. } => "update_queue",
+            Step::PauseQueue { .. } => "pause_queue",
+            Step::ResumeQueue { .. } => "resume_queue",
+            Step::ApplyService(_) => "apply_service",
+            Step::ApplyDeployment(_) => "apply_deployment",
+            Step::DeleteDeployment { .. } => "delete_deployment",
+            Step::DeleteService { .. } => "delete_service",
+            Step::RemoveFinalizer => "remove_finalizer",
+        };
+        self.count_effect(effect, error);
+    }
+
+    /// Counts one write of a status.
+    pub fn status_written(&self, error: Option<&Error>) {
+        self.count_effect("write_status", error);
+    }
+
+    fn count_effect(&self, effect: &'static str, error: Option<&Error>) {
+        self.effects
+            .get_or_create(&vec![("effect", effect), ("outcome", outcome(error))])
+            .inc();
+    }
+
+    /// Counts one round.
+    pub fn reconciled(&self, error: Option<&Error>) {
+        let reason = error.map_or("AsSpecified", |error| error.problem().reason);
+        self.reconciles
+            .get_or_create(&vec![("reason", reason)])
+            .inc();
+    }
+
+    /// The metrics as text, in the format of `OpenMetrics`.
+    pub fn text(&self) -> String {
+        let registry = self
+            .registry
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing to a String can't fail");
+        text
+    }
+}
+
+fn outcome(error: Option<&Error>) -> &'static str {
+    match error {
+        None => "succeeded",
+        Some(Error::TimedOut { .. } | Error::CloudTasks(cloudtasks::Error::TimedOut { .. })) => {
+            "timed_out"
+        }
+        Some(_) => "failed",
+    }
+}
