@@ -1,0 +1,95 @@
+//! The built-in handler, which misbehaves on purpose: a share of the tasks fails, each in its own
+//! way, and the same task always in the same way.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+
+/// How large each share is; what is left succeeds at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Shares {
+    /// Fail their first attempt.
+    pub once: f64,
+    /// Fail on every stage but the last.
+    pub until_last: f64,
+    /// Fail for ever.
+    pub for_ever: f64,
+}
+
+impl std::fmt::Display for Shares {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { once, until_last, for_ever } = self;
+        write!(
+            f,
+            "{:.0}% fail their first attempt, {:.0}% every stage but the last, {:.0}% for ever",
+            once * 100.0,
+            until_last * 100.0,
+            for_ever * 100.0
+        )
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Well,
+    Once,
+    UntilLast,
+    ForEver,
+}
+
+fn fate(task: &str, shares: Shares) -> Fate {
+    let mut hasher = DefaultHasher::new();
+    task.hash(&mut hasher);
+    let drawn = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX))
+        / f64::from(u32::MAX);
+    let Shares { once, until_last, for_ever } = shares;
+    if drawn < for_ever {
+        Fate::ForEver
+    } else if drawn < for_ever + until_last {
+        Fate::UntilLast
+    } else if drawn < for_ever + until_last + once {
+        Fate::Once
+    } else {
+        Fate::Well
+    }
+}
+
+/// The handler's routes. `first` and `last` are the names of the first and the last stage.
+pub fn routes(shares: Shares, first: String, last: String) -> Router {
+    Router::new().fallback(move |headers: HeaderMap| {
+        let status = answer(&headers, shares, &first, &last);
+        async move { status }
+    })
+}
+
+fn answer(headers: &HeaderMap, shares: Shares, first: &str, last: &str) -> StatusCode {
+    let text =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let stage = text("executor-stage");
+    let fails = match fate(text("executor-task"), shares) {
+        Fate::Well => false,
+        Fate::Once => stage == first && text("executor-attempt") == "1",
+        Fate::UntilLast => stage != last,
+        Fate::ForEver => true,
+    };
+    if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_kept_within_reason_and_a_task_keeps_its_fate() {
+        let shares = Shares { once: 0.25, until_last: 0.25, for_ever: 0.25 };
+        let fates: Vec<Fate> =
+            (0..4000).map(|number| fate(&format!("task-{number}"), shares)).collect();
+        for wanted in [Fate::Well, Fate::Once, Fate::UntilLast, Fate::ForEver] {
+            let count = fates.iter().filter(|fate| **fate == wanted).count();
+            assert!((800..1200).contains(&count), "{wanted:?}: {count}");
+        }
+        assert_eq!(fate("task-7", shares), fates[7]);
+    }
+}

@@ -1,0 +1,57 @@
+//! The manifest that `dev` runs: read, admitted, and read again when it changes.
+
+use std::path::{Path, PathBuf};
+
+use cloudtasks::QueuePath;
+use crds::ExecutorChain;
+use plan::{Desired, Settings};
+
+use crate::admission::{Admitted, admit};
+use crate::error::Error;
+
+/// An admitted manifest.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file that it stands in.
+    pub file: PathBuf,
+    /// Its text, to see a change by.
+    pub text: String,
+    /// The chain.
+    pub chain: ExecutorChain,
+    value: serde_json::Value,
+}
+
+impl Manifest {
+    /// Reads a file as the API server would take it: on its own, or as an edit of `old`.
+    pub fn read(file: &Path, old: Option<&Self>) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| Error::File { file: file.to_owned(), source })?;
+        let admitted = admit(&text, old.map(|old| &old.value));
+        let Admitted { chain, value } =
+            admitted.map_err(|refused| Error::Refused { file: file.to_owned(), refused })?;
+        Ok(Self { file: file.to_owned(), text, chain, value })
+    }
+
+    /// The chain as it should be here: what the operator's flags would say has its own defaults.
+    pub fn desired(&self, emulator_host: Option<String>) -> Result<Desired, Error> {
+        let settings = Settings {
+            project: "dev".parse().ok(),
+            location: "local".parse().ok(),
+            worker_image: "executor-worker".into(),
+            cluster: "dev".into(),
+            cluster_domain: "cluster.local".into(),
+            emulator_host,
+        };
+        let mut desired = Desired::new(&self.chain, &settings)?;
+        // There is no API server whose garbage collector would need to know.
+        desired.owner = None;
+        Ok(desired)
+    }
+
+    /// The queue that producers put their tasks into.
+    pub fn first_queue(&self) -> Result<QueuePath, Error> {
+        let desired = self.desired(None)?;
+        let first = desired.stages.first().expect("the schema wants at least one stage");
+        Ok(first.queue.clone())
+    }
+}

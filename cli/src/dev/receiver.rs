@@ -1,0 +1,83 @@
+//! Takes the notifier's place: counts each notification, and passes it on to the manifest's own
+//! URL where that is on this machine.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use crds::{Notifier, Outcome};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+
+use crate::dev::account::{Ending, Ledger};
+use crate::dev::chain::is_local;
+
+/// The part of a CloudEvent that is counted.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    task: String,
+}
+
+struct Receiver {
+    ledger: Arc<Ledger>,
+    notifier: Notifier,
+    client: Client<HttpConnector, Body>,
+}
+
+/// The receiver's routes.
+pub fn routes(ledger: Arc<Ledger>, notifier: Notifier) -> Router {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    Router::new()
+        .fallback(receive)
+        .with_state(Arc::new(Receiver { ledger, notifier, client }))
+}
+
+async fn receive(
+    State(receiver): State<Arc<Receiver>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let Ok(event) = serde_json::from_slice::<Event>(&body) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    let (ending, outcome) = if event.kind.contains(".succeeded.") {
+        (Ending::Succeeded, Outcome::Succeeded)
+    } else {
+        (Ending::Failed, Outcome::Failed)
+    };
+    let notifier = &receiver.notifier;
+    if is_local(&notifier.url) && notifier.on.contains(&outcome) {
+        let status = pass_on(&receiver, &headers, body).await;
+        if !status.is_success() {
+            // The notifier's queue tries again, as it would without us.
+            return status;
+        }
+    }
+    receiver.ledger.ended(&event.data.task, ending);
+    StatusCode::OK
+}
+
+async fn pass_on(receiver: &Receiver, headers: &HeaderMap, body: Bytes) -> StatusCode {
+    let mut request = Request::post(&receiver.notifier.url);
+    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
+        request = request.header(header::CONTENT_TYPE, kind);
+    }
+    let Ok(request) = request.body(Body::from(body)) else {
+        return StatusCode::BAD_GATEWAY;
+    };
+    match receiver.client.request(request).await {
+        Ok(answer) => answer.status(),
+        Err(_) => StatusCode::BAD_GATEWAY,
+    }
+}

@@ -1,0 +1,243 @@
+//! The course of `executor-chain dev`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::args::DevOptions;
+use crate::dev::account::Ledger;
+use crate::dev::chain::{Chain, Places};
+use crate::dev::handler::{self, Shares};
+use crate::dev::manifest::Manifest;
+use crate::dev::receiver;
+use crate::dev::view::{Row, View};
+use crate::emulator::Emulator;
+use crate::error::Error;
+use crate::send::{Content, ids, send};
+
+/// How often the file, the queues and the table are looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// Where nobody watches a table, a line now and then is enough.
+const LINE: Duration = Duration::from_secs(1);
+/// Queues longer than this are shown as this long.
+const LONGEST_SHOWN: usize = 5000;
+
+/// Runs a chain until it is interrupted, or idle if that was asked for.
+pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut session = Session::start(options).await?;
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ended = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break session.interrupted(),
+            _ = terminate.recv() => break session.interrupted(),
+            error = session.emulator.ended() => break Err(error),
+            _ = ticks.tick() => match session.tick().await {
+                Ok(None) => {}
+                Ok(Some(code)) => break Ok(code),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    session.chain.workers.stop().await;
+    ended
+}
+
+struct Session {
+    options: DevOptions,
+    manifest: Manifest,
+    emulator: Emulator,
+    chain: Chain,
+    ledger: Arc<Ledger>,
+    view: View,
+    shown: Instant,
+    /// A text that was refused, so that it is refused only once.
+    refused: Option<String>,
+    accounted: bool,
+}
+
+impl Session {
+    async fn start(options: DevOptions) -> Result<Self, Error> {
+        if let Some(url) = options.handler.as_ref().filter(|url| !url.starts_with("http://")) {
+            return Err(Error::Handler(url.clone()));
+        }
+        let manifest = Manifest::read(&options.file, None)?;
+        let (emulator, queues) = Emulator::start(options.listen).await?;
+        let ledger = Arc::new(Ledger::default());
+        let places = places(&options, &manifest, &ledger).await?;
+        let (chain, done) = Chain::start(&manifest, queues, places).await?;
+        let mut view = View::new();
+        say_hello(&mut view, &options, &chain, &done);
+        let mut session = Self {
+            options,
+            manifest,
+            emulator,
+            chain,
+            ledger,
+            view,
+            shown: Instant::now(),
+            refused: None,
+            accounted: false,
+        };
+        session.send_tasks().await?;
+        Ok(session)
+    }
+
+    async fn send_tasks(&mut self) -> Result<(), Error> {
+        let Some(count) = self.options.tasks else { return Ok(()) };
+        while !self.chain.workers.are_ready() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let ids = ids(count);
+        self.ledger.send(&ids);
+        let headers = [("content-type".to_owned(), "application/json".to_owned())];
+        let content =
+            Content { body: br#"{"from":"executor-chain dev"}"#.to_vec(), headers: headers.into() };
+        send(&self.chain.queues, &self.manifest.first_queue()?, &ids, &content).await?;
+        self.view.say(&format!("sent {count} tasks to {}", self.manifest.first_queue()?.id));
+        Ok(())
+    }
+
+    /// Looks at the file and at the queues; an exit code ends the session.
+    async fn tick(&mut self) -> Result<Option<ExitCode>, Error> {
+        self.follow_the_file().await;
+        let rows = self.rows().await?;
+        let is_due = self.view.is_live() || self.shown.elapsed() >= LINE;
+        if is_due {
+            self.view.show(&rows);
+            self.shown = Instant::now();
+        }
+        let started = self.options.tasks.is_some() || self.ledger.count_ended() > 0;
+        if self.accounted || !started || !self.is_idle().await? {
+            return Ok(None);
+        }
+        self.view.show(&rows);
+        if self.options.tasks.is_some() || self.options.exit_when_idle {
+            let account = self.ledger.account(handed_on(&self.rows().await?));
+            self.view.say(&account.to_string());
+            self.accounted = true;
+            if self.options.exit_when_idle {
+                return Ok(Some(ExitCode::from(u8::from(!account.is_clean()))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An edit is put in force; one that is refused is said once, and the old stays in force.
+    async fn follow_the_file(&mut self) {
+        let Ok(text) = std::fs::read_to_string(&self.manifest.file) else { return };
+        let is_known = text == self.manifest.text || self.refused.as_ref() == Some(&text);
+        // An editor that empties the file before it writes is not done yet.
+        if is_known || text.trim().is_empty() {
+            return;
+        }
+        match self.edit().await {
+            Ok(done) if done.is_empty() => self.view.say("edit: nothing to change"),
+            Ok(done) => self.view.say(&format!("edit in force:\n  {}", done.join("\n  "))),
+            Err(error) => {
+                self.view.say(&format!("{error}\nthe last good version stays in force"));
+                self.refused = Some(text);
+            }
+        }
+    }
+
+    async fn edit(&mut self) -> Result<Vec<String>, Error> {
+        let manifest = Manifest::read(&self.manifest.file, Some(&self.manifest))?;
+        let done = self.chain.edit(&manifest).await?;
+        self.manifest = manifest;
+        self.refused = None;
+        Ok(done)
+    }
+
+    async fn rows(&self) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        let mut snapshots = self.chain.workers.snapshots();
+        for stage in &self.chain.desired.stages {
+            let tasks = self.chain.queues.list_tasks(&stage.queue, LONGEST_SHOWN).await?;
+            let (_, done) = snapshots.remove(&stage.queue.to_string()).unwrap_or_default();
+            rows.push(Row { stage: stage.name.clone(), queued: tasks.len(), done });
+        }
+        Ok(rows)
+    }
+
+    /// Whether no queue holds a task. A task is in the next queue before it leaves its own, so
+    /// whoever looks in the order of its way can't miss it.
+    async fn is_idle(&self) -> Result<bool, Error> {
+        let desired = &self.chain.desired;
+        let stages = desired.stages.iter().map(|stage| &stage.queue);
+        for queue in stages.chain([&desired.notifier.queue]) {
+            if !self.chain.queues.list_tasks(queue, 1).await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Interrupted before all tasks had an end: that is no success, if an end was asked for.
+    fn interrupted(&mut self) -> Result<ExitCode, Error> {
+        let waits = self.options.tasks.is_some() && !self.accounted;
+        if waits {
+            self.view.say("interrupted before every task had ended");
+        }
+        Ok(ExitCode::from(u8::from(waits)))
+    }
+}
+
+fn handed_on(rows: &[Row]) -> Vec<(String, u64)> {
+    let last = rows.len().saturating_sub(1);
+    rows.iter().take(last).map(|row| (row.stage.clone(), row.done.handed_on)).collect()
+}
+
+async fn places(
+    options: &DevOptions,
+    manifest: &Manifest,
+    ledger: &Arc<Ledger>,
+) -> Result<Places, Error> {
+    let name = |index: usize| manifest.chain.spec.stages[index].name.clone();
+    let last = manifest.chain.spec.stages.len() - 1;
+    let shares = shares(options);
+    let receiver = receiver::routes(ledger.clone(), manifest.chain.spec.notifier.clone());
+    Ok(Places {
+        emulator: options.listen.to_string(),
+        receiver: serve(receiver).await?,
+        handler: serve(handler::routes(shares, name(0), name(last))).await?,
+        asked_handler: options.handler.clone(),
+    })
+}
+
+fn shares(options: &DevOptions) -> Shares {
+    Shares {
+        once: options.fail_once,
+        until_last: options.fail_until_last,
+        for_ever: options.fail_for_ever,
+    }
+}
+
+/// Serves on a free port of this machine for as long as the process lives.
+async fn serve(routes: Router) -> Result<SocketAddr, Error> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok(address)
+}
+
+fn say_hello(view: &mut View, options: &DevOptions, chain: &Chain, done: &[String]) {
+    let desired = &chain.desired;
+    view.say(&format!(
+        "chain {}/{} runs; Cloud Tasks (gRPC and REST) is at {}",
+        desired.namespace, desired.name, options.listen
+    ));
+    view.say(&format!("  {}", done.join("\n  ")));
+    view.say(&match &options.handler {
+        Some(url) => format!("tasks are run by {url}"),
+        None => format!("tasks are run by a built-in handler: {}", shares(options)),
+    });
+}

@@ -1,0 +1,126 @@
+//! What a person sees: on a terminal a live table, elsewhere a line now and then.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
+
+use executor_worker::Snapshot;
+
+/// One stage, at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The stage.
+    pub stage: String,
+    /// Tasks in its queue.
+    pub queued: usize,
+    /// What its workers have done.
+    pub done: Snapshot,
+}
+
+/// Draws rows.
+pub struct View {
+    is_terminal: bool,
+    drawn: usize,
+    last: Option<(Instant, BTreeMap<String, u64>)>,
+    last_line: String,
+    begin: Instant,
+}
+
+impl View {
+    /// A view of standard output.
+    pub fn new() -> Self {
+        Self {
+            is_terminal: std::io::stdout().is_terminal(),
+            drawn: 0,
+            last: None,
+            last_line: String::new(),
+            begin: Instant::now(),
+        }
+    }
+
+    /// Whether it is drawn again and again.
+    pub fn is_live(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Prints lines that stay, above the table.
+    pub fn say(&mut self, text: &str) {
+        self.wipe();
+        println!("{text}");
+    }
+
+    /// Shows the rows.
+    pub fn show(&mut self, rows: &[Row]) {
+        if self.is_terminal {
+            let table = self.table(rows);
+            self.wipe();
+            print!("{table}");
+            // A terminal that is gone shows nothing; that stops no task.
+            let _ = std::io::stdout().flush();
+            self.drawn = table.lines().count();
+        } else {
+            let line = line(rows);
+            if line != self.last_line {
+                println!("{:>5.1}s  {line}", self.begin.elapsed().as_secs_f64());
+                self.last_line = line;
+            }
+        }
+    }
+
+    fn wipe(&mut self) {
+        if self.drawn > 0 {
+            // Up to the table's first line, and clear from there on.
+            print!("\x1b[{}A\x1b[0J", self.drawn);
+            self.drawn = 0;
+        }
+    }
+
+    fn table(&mut self, rows: &[Row]) -> String {
+        let rates = self.rates(rows);
+        let mut table = format!(
+            "{:<20} {:>8} {:>8} {:>8} {:>10} {:>10} {:>10}\n",
+            "STAGE", "PENDING", "RUNNING", "RATE/S", "ATTEMPTS", "SUCCEEDED", "HANDED ON"
+        );
+        for (row, rate) in rows.iter().zip(rates) {
+            let Row { stage, queued, done } = row;
+            let running = usize::try_from(done.runs_under_way).unwrap_or_default();
+            let pending = queued.saturating_sub(running);
+            let _ = writeln!(
+                table,
+                "{stage:<20} {pending:>8} {running:>8} {rate:>8.1} {:>10} {:>10} {:>10}",
+                done.runs_started, done.attempts_succeeded, done.handed_on
+            );
+        }
+        table
+    }
+
+    /// Attempts a second since the last table.
+    fn rates(&mut self, rows: &[Row]) -> Vec<f64> {
+        let now = Instant::now();
+        let counts: BTreeMap<String, u64> =
+            rows.iter().map(|row| (row.stage.clone(), row.done.runs_started)).collect();
+        let previous = self.last.replace((now, counts));
+        rows.iter()
+            .map(|row| {
+                let Some((then, counts)) = &previous else { return 0.0 };
+                let before = counts.get(&row.stage).copied().unwrap_or_default();
+                let more = u32::try_from(row.done.runs_started.saturating_sub(before));
+                f64::from(more.unwrap_or(u32::MAX)) / (now - *then).as_secs_f64().max(0.001)
+            })
+            .collect()
+    }
+}
+
+fn line(rows: &[Row]) -> String {
+    let parts: Vec<String> = rows
+        .iter()
+        .map(|Row { stage, queued, done }| {
+            format!(
+                "{stage}: {queued} queued, {} attempts, {} succeeded, {} handed on",
+                done.runs_started, done.attempts_succeeded, done.handed_on
+            )
+        })
+        .collect();
+    parts.join(" | ")
+}

@@ -1,0 +1,185 @@
+//! The workers of `dev`: what is a Deployment in a cluster is a worker in this process, told by the
+//! same environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use executor_operator::{Error as OperatorError, Workloads};
+use executor_worker::{Config, Running, Snapshot, Stats, start};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
+use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
+use plan::{Observed, Problem};
+
+/// How long old workers may take to finish when all of it ends.
+const ENOUGH: Duration = Duration::from_secs(3);
+
+/// All workers, by the names of their Deployments.
+#[derive(Default)]
+pub struct Workers {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    deployments: BTreeMap<String, Deployment>,
+    services: BTreeMap<String, Service>,
+    running: BTreeMap<String, Worker>,
+    /// Replaced ones, which still finish what they have.
+    leaving: Vec<Running>,
+}
+
+struct Worker {
+    stage: String,
+    queue: String,
+    running: Running,
+    /// Counters of every worker that this stage has had.
+    stats: Vec<Arc<Stats>>,
+}
+
+impl Workers {
+    /// What is there, as the plan sees it.
+    pub fn observe(&self, observed: &mut Observed) {
+        let state = self.state();
+        observed.deployments.clone_from(&state.deployments);
+        observed.services.clone_from(&state.services);
+        observed.has_finalizer = true;
+    }
+
+    /// Where the workers of a Deployment take pushes.
+    pub fn address(&self, deployment: &str) -> Option<SocketAddr> {
+        self.state().running.get(deployment).map(|worker| worker.running.addr())
+    }
+
+    /// What each stage has done so far: its name, its queue's full path, its counters.
+    pub fn snapshots(&self) -> BTreeMap<String, (String, Snapshot)> {
+        let state = self.state();
+        let sums = state.running.values().map(|worker| {
+            let snapshots = worker.stats.iter().map(|stats| stats.snapshot());
+            (worker.queue.clone(), (worker.stage.clone(), sum(snapshots)))
+        });
+        sums.collect()
+    }
+
+    /// Whether all are connected.
+    pub fn are_ready(&self) -> bool {
+        self.state().running.values().all(|worker| worker.running.is_ready())
+    }
+
+    /// Lets replaced workers finish, without waiting for them.
+    pub fn release(&self) {
+        for worker in std::mem::take(&mut self.state().leaving) {
+            tokio::spawn(worker.stop());
+        }
+    }
+
+    /// Stops every worker, and waits a little for what runs.
+    pub async fn stop(&self) {
+        let all: Vec<Running> = {
+            let mut state = self.state();
+            let running = std::mem::take(&mut state.running);
+            let leaving = std::mem::take(&mut state.leaving);
+            running.into_values().map(|worker| worker.running).chain(leaving).collect()
+        };
+        let stops = futures::future::join_all(all.into_iter().map(Running::stop));
+        let _ = tokio::time::timeout(ENOUGH, stops).await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn start(&self, deployment: &Deployment) -> Result<(), OperatorError> {
+        let config = config(deployment)?;
+        let running =
+            start(config).await.map_err(|error| Problem::invalid(error.to_string()))?;
+        let mut state = self.state();
+        let name = deployment.name_any();
+        let mut stats = vec![running.stats()];
+        if let Some(old) = state.running.remove(&name) {
+            stats.extend(old.stats);
+            state.leaving.push(old.running);
+        }
+        let text = |map: &BTreeMap<String, String>, key: &str| map.get(key).cloned();
+        let worker = Worker {
+            stage: text(deployment.labels(), STAGE_LABEL).unwrap_or_default(),
+            queue: text(deployment.annotations(), QUEUE_ANNOTATION).unwrap_or_default(),
+            running,
+            stats,
+        };
+        state.running.insert(name.clone(), worker);
+        state.deployments.insert(name, deployment.clone());
+        Ok(())
+    }
+}
+
+/// The configuration that a pod of the Deployment would read, on addresses of this machine.
+fn config(deployment: &Deployment) -> Result<Config, OperatorError> {
+    let spec = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let worker = spec.and_then(|spec| spec.containers.iter().find(|it| it.name == "worker"));
+    let variables: BTreeMap<&str, &str> = worker
+        .and_then(|worker| worker.env.as_ref())
+        .into_iter()
+        .flatten()
+        .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
+        .collect();
+    let get = |name: &str| match name {
+        "LISTEN_ADDR" | "ADMIN_ADDR" => Some("127.0.0.1:0".to_owned()),
+        // No load balancer has to learn that a worker leaves.
+        "DRAIN_DELAY" => Some("0s".to_owned()),
+        name => variables.get(name).map(|value| (*value).to_owned()),
+    };
+    Config::from_vars(&get).map_err(|error| Problem::invalid(error.to_string()).into())
+}
+
+impl Workloads for Workers {
+    async fn add_finalizer(&self) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    async fn remove_finalizer(&self) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    async fn apply_service(&self, service: &Service) -> Result<(), OperatorError> {
+        self.state().services.insert(service.name_any(), service.clone());
+        Ok(())
+    }
+
+    async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), OperatorError> {
+        self.start(deployment).await
+    }
+
+    async fn delete_service(&self, name: &str) -> Result<(), OperatorError> {
+        self.state().services.remove(name);
+        Ok(())
+    }
+
+    async fn delete_deployment(&self, name: &str) -> Result<(), OperatorError> {
+        let mut state = self.state();
+        state.deployments.remove(name);
+        if let Some(worker) = state.running.remove(name) {
+            state.leaving.push(worker.running);
+        }
+        Ok(())
+    }
+}
+
+fn sum(snapshots: impl Iterator<Item = Snapshot>) -> Snapshot {
+    snapshots.fold(Snapshot::default(), |total, one| Snapshot {
+        runs_started: total.runs_started + one.runs_started,
+        runs_under_way: total.runs_under_way + one.runs_under_way,
+        pushes_under_way: total.pushes_under_way + one.pushes_under_way,
+        attempts_succeeded: total.attempts_succeeded + one.attempts_succeeded,
+        attempts_failed: total.attempts_failed + one.attempts_failed,
+        attempts_timed_out: total.attempts_timed_out + one.attempts_timed_out,
+        handler_unreachable: total.handler_unreachable + one.handler_unreachable,
+        handed_on: total.handed_on + one.handed_on,
+        notified_succeeded: total.notified_succeeded + one.notified_succeeded,
+        notified_failed: total.notified_failed + one.notified_failed,
+        creates_failed: total.creates_failed + one.creates_failed,
+    })
+}

@@ -1,0 +1,33 @@
+//! `executor-chain`: a chain on this machine, without a cluster and without Google.
+//!
+//! `dev` runs the real worker and the real plan on an emulator of Cloud Tasks; `send` puts tasks
+//! into it.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a terminal speaks there"
+)]
+
+pub mod admission;
+pub mod args;
+pub mod dev;
+pub mod emulator;
+pub mod error;
+pub mod send;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+pub use error::Error;
+
+/// Runs one command.
+pub async fn run(args: Args) -> Result<ExitCode, Error> {
+    match args.command {
+        Command::Dev(options) => dev::run(options).await,
+        Command::Send(options) => send::run(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Emulator(options) => {
+            emulator::serve(options).await.map(|()| ExitCode::SUCCESS)
+        }
+    }
+}

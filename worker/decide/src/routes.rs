@@ -1,0 +1,233 @@
+//! Routes: where a task goes when a header, a status or a reason says so. The first match wins.
+
+use cloudtasks::QueuePath;
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+
+use crate::words::Reason;
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// To the stage that this queue feeds.
+    Queue(QueuePath),
+    /// To the end: Failed.
+    Fail,
+}
+
+/// What a route looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// The reason of a failed attempt, the handler's or the worker's (`timeout`, `connection`).
+    Reason(Reason),
+    /// The status of a failed attempt.
+    Status(StatusPattern),
+    /// One of the task's own headers, before the handler runs.
+    Header {
+        /// Its name.
+        name: HeaderName,
+        /// Its whole value.
+        value: String,
+    },
+}
+
+/// A status (`503`) or a class of them (`4xx`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusPattern {
+    /// This one.
+    Code(u16),
+    /// All that begin with this digit.
+    Class(u16),
+}
+
+impl StatusPattern {
+    /// Reads `503` or `4xx`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digit = |b: u8| (b'1'..=b'9').contains(&b).then(|| u16::from(b - b'0'));
+        match text.as_bytes() {
+            [class, b'x', b'x'] => digit(*class).map(Self::Class),
+            [first, _, _] if digit(*first).is_some() => text.parse().ok().map(Self::Code),
+            _ => None,
+        }
+    }
+
+    fn matches(self, status: u16) -> bool {
+        match self {
+            Self::Code(code) => status == code,
+            Self::Class(class) => status / 100 == class,
+        }
+    }
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Wire")]
+pub struct Route {
+    /// What it looks at.
+    pub when: When,
+    /// Where it leads.
+    pub to: Target,
+}
+
+/// The routes of a stage, in the order of the manifest. As JSON, a list of
+/// `{"match": {"reason": "timeout"}, "to": "projects/…/queues/…"}`, where `match` may also be
+/// `{"status": "4xx"}` or `{"header": {"name": …, "value": …}}`, and `to` may be `"fail"`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Routes(Vec<Route>);
+
+impl Routes {
+    /// Where a task with these headers goes without a run.
+    pub fn before_run(&self, headers: &HeaderMap) -> Option<&Target> {
+        self.first(|when| match when {
+            When::Header { name, value } => headers
+                .get_all(name)
+                .iter()
+                .any(|given| given.as_bytes() == value.as_bytes()),
+            When::Reason(_) | When::Status(_) => false,
+        })
+    }
+
+    /// Where a task goes whose attempt failed like this.
+    pub fn after_failure(&self, status: Option<u16>, reason: &Reason) -> Option<&Target> {
+        self.first(|when| match when {
+            When::Reason(wanted) => wanted == reason,
+            When::Status(pattern) => status.is_some_and(|status| pattern.matches(status)),
+            When::Header { .. } => false,
+        })
+    }
+
+    /// The queues that a route may put a task on.
+    pub fn queues(&self) -> impl Iterator<Item = &QueuePath> {
+        self.0.iter().filter_map(|route| match &route.to {
+            Target::Queue(queue) => Some(queue),
+            Target::Fail => None,
+        })
+    }
+
+    fn first(&self, matches: impl Fn(&When) -> bool) -> Option<&Target> {
+        self.0
+            .iter()
+            .find(|route| matches(&route.when))
+            .map(|route| &route.to)
+    }
+}
+
+impl From<Vec<Route>> for Routes {
+    fn from(routes: Vec<Route>) -> Self {
+        Self(routes)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    r#match: WireMatch,
+    to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum WireMatch {
+    Reason(String),
+    Status(String),
+    Header { name: String, value: String },
+}
+
+impl TryFrom<Wire> for Route {
+    type Error = String;
+
+    fn try_from(wire: Wire) -> Result<Self, String> {
+        let when = match wire.r#match {
+            WireMatch::Reason(text) => {
+                When::Reason(text.parse().map_err(|error| format!("{error}"))?)
+            }
+            WireMatch::Status(text) => When::Status(
+                StatusPattern::parse(&text)
+                    .ok_or_else(|| format!("{text:?} is no status: write 503 or 4xx"))?,
+            ),
+            WireMatch::Header { name, value } => When::Header {
+                name: name
+                    .parse()
+                    .map_err(|_| format!("{name:?} is no header name"))?,
+                value,
+            },
+        };
+        let to = match wire.to.as_str() {
+            "fail" => Target::Fail,
+            queue => Target::Queue(queue.parse().map_err(|error| format!("{error}, or fail"))?),
+        };
+        Ok(Self { when, to })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTES: &str = r#"[
+        {"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/slow"},
+        {"match": {"status": "404"}, "to": "projects/p/locations/l/queues/slow"},
+        {"match": {"status": "4xx"}, "to": "fail"},
+        {"match": {"header": {"name": "X-Customer", "value": "acme"}}, "to": "fail"}
+    ]"#;
+
+    #[test]
+    fn the_first_match_wins() {
+        let routes: Routes = serde_json::from_str(ROUTES).unwrap();
+        let slow = Target::Queue("projects/p/locations/l/queues/slow".parse().unwrap());
+        let after = |status, reason: &str| routes.after_failure(status, &reason.parse().unwrap());
+        assert_eq!(after(None, "timeout"), Some(&slow));
+        assert_eq!(after(Some(404), "status"), Some(&slow));
+        assert_eq!(after(Some(403), "status"), Some(&Target::Fail));
+        assert_eq!(after(Some(403), "timeout"), Some(&slow));
+        assert_eq!(after(Some(500), "status"), None);
+        assert_eq!(routes.queues().count(), 2);
+    }
+
+    #[test]
+    fn a_header_routes_before_the_run_only() {
+        let routes: Routes = serde_json::from_str(ROUTES).unwrap();
+        let mut headers = HeaderMap::new();
+        assert_eq!(routes.before_run(&headers), None);
+        headers.insert("x-customer", "acme".parse().unwrap());
+        assert_eq!(routes.before_run(&headers), Some(&Target::Fail));
+        headers.insert("x-customer", "acme2".parse().unwrap());
+        assert_eq!(routes.before_run(&headers), None);
+    }
+
+    #[test]
+    fn a_wrong_route_says_what_is_wrong() {
+        for (json, sentence) in [
+            (
+                r#"[{"match": {"status": "9xy"}, "to": "fail"}]"#,
+                "write 503 or 4xx",
+            ),
+            (
+                r#"[{"match": {"status": "+42"}, "to": "fail"}]"#,
+                "write 503 or 4xx",
+            ),
+            (
+                r#"[{"match": {"reason": "two words"}, "to": "fail"}]"#,
+                "is not a word",
+            ),
+            (
+                r#"[{"match": {"reason": "timeout"}, "to": "slow"}]"#,
+                "not a queue's full path",
+            ),
+            (
+                r#"[{"match": {"colour": "red"}, "to": "fail"}]"#,
+                "unknown variant `colour`",
+            ),
+            (
+                r#"[{"match": {"header": {"name": "a b", "value": ""}}, "to": "fail"}]"#,
+                "is no header name",
+            ),
+        ] {
+            let error = serde_json::from_str::<Routes>(json)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(sentence), "{json}: {error}");
+        }
+    }
+}

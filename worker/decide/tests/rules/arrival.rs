@@ -1,0 +1,268 @@
+//! Rules A1 to A6, row by row. N is 3.
+
+use std::time::Duration;
+
+use crate::chain::{delivery, policy, queue};
+use decide::Answer::{Done, NoRoom, NotHandedOn, NotNotified, Unknown};
+use decide::{
+    Age, Answer, Arrival, Creation, Ends, Facts, Finish, NotifyOn, Outcome, Policy, Question,
+    Reason, Room, Target, on_arrival,
+};
+
+/// What the caller finds out, if asked.
+#[derive(Clone, Copy)]
+struct World {
+    ends: Ends,
+    age: Age,
+    room: Room,
+}
+
+const QUIET: World = World {
+    ends: Ends::Nothing,
+    age: Age::Known(Duration::from_secs(1)),
+    room: Room::Free,
+};
+const OLD: Age = Age::Known(Duration::from_secs(101));
+
+#[derive(Debug, PartialEq)]
+enum Then {
+    Run,
+    Answer(Answer),
+    HandOver(&'static str, Reason, u32, Answer),
+    End(Outcome, Reason, u32, Answer),
+}
+
+/// Asks as the worker does, and notes the questions.
+fn decide(r: u32, e: u32, p: Option<u16>, policy: &Policy, world: World) -> (String, Then) {
+    decide_about(&delivery(r, e, p), policy, world)
+}
+
+fn decide_about(delivery: &decide::Delivery, policy: &Policy, world: World) -> (String, Then) {
+    let mut facts = Facts::default();
+    let mut asked = String::new();
+    loop {
+        match on_arrival(delivery, policy, &facts) {
+            Arrival::Ask(Question::Ends) => {
+                asked.push('e');
+                assert!(facts.ends.replace(world.ends).is_none(), "asked twice");
+            }
+            Arrival::Ask(Question::Age) => {
+                asked.push('a');
+                assert!(facts.age.replace(world.age).is_none(), "asked twice");
+            }
+            Arrival::Ask(Question::Room) => {
+                asked.push('r');
+                assert!(facts.room.replace(world.room).is_none(), "asked twice");
+            }
+            Arrival::Run => return (asked, Then::Run),
+            Arrival::Finish(Finish::Answer(answer)) => return (asked, Then::Answer(answer)),
+            Arrival::Finish(Finish::Create(owed)) => {
+                assert!(!owed.folded);
+                let then = match owed.creation {
+                    Creation::NextTask(to) => {
+                        let to = if to == queue("incoming-2") {
+                            "next"
+                        } else {
+                            "elsewhere"
+                        };
+                        Then::HandOver(to, owed.reason, owed.attempts, owed.until_then)
+                    }
+                    Creation::Notification(outcome) => {
+                        Then::End(outcome, owed.reason, owed.attempts, owed.until_then)
+                    }
+                };
+                return (asked, then);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table() {
+    use Then::{Answer as Says, End, HandOver, Run};
+    let found = World {
+        ends: Ends::Found,
+        ..QUIET
+    };
+    let unknown = World {
+        ends: Ends::Unknown,
+        ..QUIET
+    };
+    let full = World {
+        room: Room::Full,
+        ..QUIET
+    };
+    let twin = World {
+        room: Room::RunningHere,
+        ..QUIET
+    };
+    let old = World { age: OLD, ..QUIET };
+    let ageless = World {
+        age: Age::Unknown,
+        ..QUIET
+    };
+    let next = |reason, attempts| HandOver("next", reason, attempts, NotHandedOn);
+    let exhausted = |attempts| next(Reason::EXHAUSTED, attempts);
+    let told = |attempts| End(Outcome::Succeeded, Reason::SUCCEEDED, attempts, NotNotified);
+
+    #[rustfmt::skip]
+    let rows = [
+        // (name, R, E, P, world, questions, what then)
+        ("A1: has succeeded, no run and no question", 1, 0, Some(597), full, "", told(1)),
+        ("A1: before A2", 4, 1, Some(597), found, "", told(2)),
+        ("A1: before A3", 9, 3, Some(597), QUIET, "", told(4)),
+        ("A2: the first dispatch asks nothing", 0, 0, None, QUIET, "r", Run),
+        ("A2: all answered, the last one failed", 2, 2, Some(477), QUIET, "r", Run),
+        ("A2: an answer that isn't ours", 2, 2, Some(404), QUIET, "er", Run),
+        ("A2: one unanswered", 2, 1, Some(477), QUIET, "er", Run),
+        ("A2: unreachable before", 1, 0, Some(0), QUIET, "er", Run),
+        ("A2: finished before", 1, 0, Some(504), found, "e", Says(Done)),
+        ("A2: before A3", 3, 2, Some(596), found, "e", Says(Done)),
+        ("A2: before A5", 1, 0, Some(504), World { room: Room::Full, ..found }, "e", Says(Done)),
+        ("A2: can't ask", 1, 0, Some(504), unknown, "e", Says(Unknown)),
+        ("A2: can't ask, A3 would apply", 3, 2, Some(596), unknown, "e", Says(NotHandedOn)),
+        ("A2: can't ask, A3 would apply", 4, 3, Some(477), unknown, "e", Says(NotHandedOn)),
+        ("A3: not handed on", 3, 2, Some(596), QUIET, "e", exhausted(3)),
+        ("A3: not handed on, in the first attempt", 1, 0, Some(596), QUIET, "e", exhausted(1)),
+        ("A3: used up after an edit", 3, 3, Some(477), QUIET, "", exhausted(3)),
+        ("A3: more than used up", 7, 5, Some(477), QUIET, "e", exhausted(5)),
+        ("A3: needs no room", 3, 3, Some(477), full, "", exhausted(3)),
+        ("A3: a proxy's 404s are not attempts", 3, 3, Some(404), QUIET, "er", Run),
+        ("A3: nor is one after our own", 4, 4, Some(429), QUIET, "er", Run),
+        ("A4: not asked below 10", 9, 0, Some(503), old, "er", Run),
+        ("A4: too old", 10, 0, Some(0), old, "ea", next(Reason::EXPIRED, 0)),
+        ("A4: too old, with attempts", 12, 2, Some(503), old, "ea", next(Reason::EXPIRED, 2)),
+        ("A4: needs no room", 10, 0, Some(0), World { age: OLD, ..full }, "ea", next(Reason::EXPIRED, 0)),
+        ("A4: young enough", 10, 0, Some(0), QUIET, "ear", Run),
+        ("A4: age unknown", 10, 0, Some(0), ageless, "ear", Run),
+        ("A4: A3 has the first word", 12, 2, Some(596), old, "e", exhausted(3)),
+        ("A5: full", 0, 0, None, full, "r", Says(NoRoom)),
+        ("A5: runs here", 1, 0, Some(504), twin, "er", Says(NoRoom)),
+        ("A6: refused before", 200, 0, Some(503), QUIET, "ear", Run),
+    ];
+    for (name, r, e, p, world, questions, then) in rows {
+        let (asked, got) = decide(r, e, p, &policy(3), world);
+        assert_eq!((asked.as_str(), got), (questions, then), "{name}");
+    }
+}
+
+#[test]
+fn the_last_stage_ends_where_others_hand_over() {
+    let last = Policy {
+        downstream: None,
+        ..policy(3)
+    };
+    for (r, e, p, reason, attempts) in [
+        (3, 2, Some(596), Reason::EXHAUSTED, 3),
+        (3, 3, Some(477), Reason::EXHAUSTED, 3),
+        (10, 0, Some(0), Reason::EXPIRED, 0),
+    ] {
+        let (_, then) = decide(r, e, p, &last, World { age: OLD, ..QUIET });
+        assert_eq!(
+            then,
+            Then::End(Outcome::Failed, reason, attempts, NotHandedOn)
+        );
+    }
+}
+
+#[test]
+fn what_the_client_does_not_want_to_hear_is_not_owed() {
+    let mut silent = Policy {
+        downstream: None,
+        ..policy(3)
+    };
+    for on in [
+        Some(NotifyOn {
+            succeeded: false,
+            failed: false,
+        }),
+        None,
+    ] {
+        match on {
+            Some(on) => silent.notifier.as_mut().unwrap().on = on,
+            None => silent.notifier = None,
+        }
+        for p in [596, 597] {
+            assert_eq!(decide(3, 2, Some(p), &silent, QUIET).1, Then::Answer(Done));
+        }
+    }
+}
+
+#[test]
+fn a_task_that_goes_in_circles_ends() {
+    let mut circling = delivery(3, 3, Some(477));
+    circling.ledger.hop = 63;
+    let (_, then) = decide_about(&circling, &policy(3), QUIET);
+    assert_eq!(
+        then,
+        Then::HandOver("next", Reason::EXHAUSTED, 3, NotHandedOn)
+    );
+    circling.ledger.hop = 64;
+    let (_, then) = decide_about(&circling, &policy(3), QUIET);
+    assert_eq!(
+        then,
+        Then::End(Outcome::Failed, Reason::LOOP, 3, NotHandedOn)
+    );
+}
+
+#[test]
+fn a_route_by_header_comes_after_the_look_up_and_before_the_run() {
+    let routed = |r, e, p, to: Target| {
+        let mut delivery = delivery(r, e, p);
+        delivery.routed = Some(to);
+        delivery
+    };
+    let full = World {
+        room: Room::Full,
+        ..QUIET
+    };
+    let elsewhere = || Target::Queue(queue("slow"));
+    let on_its_way = Then::HandOver("elsewhere", Reason::ROUTED, 0, Unknown);
+    let failed = Then::End(Outcome::Failed, Reason::ROUTED, 0, Unknown);
+    let found = World {
+        ends: Ends::Found,
+        ..QUIET
+    };
+    for (r, e, p, to, world, questions, then) in [
+        (0, 0, None, elsewhere(), full, "", on_its_way),
+        (0, 0, None, Target::Fail, full, "", failed),
+        (1, 0, Some(500), elsewhere(), found, "e", Then::Answer(Done)),
+        // Used up before the route was there: the 596 must not be forgotten.
+        (
+            1,
+            0,
+            Some(596),
+            elsewhere(),
+            QUIET,
+            "e",
+            Then::HandOver("next", Reason::EXHAUSTED, 1, NotHandedOn),
+        ),
+    ] {
+        let (asked, got) = decide_about(&routed(r, e, p, to), &policy(3), world);
+        assert_eq!((asked.as_str(), got), (questions, then));
+    }
+}
+
+#[test]
+fn every_queue_that_may_hold_the_end_is_looked_at() {
+    let mut policy = policy(3);
+    policy.routes = serde_json::from_str(
+        r#"[{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/slow"}]"#,
+    )
+    .unwrap();
+    let ledger = delivery(1, 0, None).ledger;
+    let names = policy.ends_of(&ledger);
+    let next = |id: &str| queue(id).task(ledger.root.task(1));
+    let end = |id: &str| queue(id).task(ledger.root.notification());
+    for name in [
+        next("incoming"),
+        next("incoming-2"),
+        next("retired"),
+        next("slow"),
+        end("notifier"),
+        end("old-notifier"),
+    ] {
+        assert!(names.contains(&name), "{name}");
+    }
+    assert_eq!(names.len(), 6);
+}

@@ -1,0 +1,48 @@
+//! A chain of two stages, seen from its first.
+
+use std::time::Duration;
+
+use cloudtasks::QueuePath;
+use decide::{Delivery, Ledger, Notifier, NotifyOn, Policy, Routes};
+use jiff::Timestamp;
+
+pub fn queue(id: &str) -> QueuePath {
+    format!("projects/p/locations/l/queues/{id}")
+        .parse()
+        .unwrap()
+}
+
+pub fn policy(max_attempts: u32) -> Policy {
+    Policy {
+        chain: "orders".into(),
+        stage: "fast".parse().unwrap(),
+        queue: queue("incoming"),
+        max_attempts: max_attempts.try_into().unwrap(),
+        downstream: Some(queue("incoming-2")),
+        lookup_queues: vec![queue("incoming"), queue("incoming-2"), queue("retired")],
+        notifier: Some(Notifier {
+            queue: queue("notifier"),
+            url: "http://client/events".into(),
+            retired: vec![queue("old-notifier")],
+            on: NotifyOn {
+                succeeded: true,
+                failed: true,
+            },
+        }),
+        give_up_after: Duration::from_secs(100),
+        routes: Routes::default(),
+    }
+}
+
+pub fn delivery(r: u32, e: u32, p: Option<u16>) -> Delivery {
+    let task = queue("incoming").task("order-1".parse().unwrap());
+    Delivery {
+        ledger: Ledger::first(&task, Timestamp::UNIX_EPOCH),
+        task: task.id,
+        retries: r,
+        executions: e,
+        previous: p,
+        ledger_ignored: None,
+        routed: None,
+    }
+}

@@ -1,0 +1,244 @@
+//! Parsing of headers and ledgers: what Cloud Tasks sends, and whatever else may come.
+
+use std::collections::HashSet;
+
+use crate::chain::{policy, queue};
+use decide::delivery::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::{Answer, Delivery, Ledger, Reason, Root, StageRecord, Unusable, ledger};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    let pair = |(name, value): &(&'static str, &str)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).unwrap(),
+        )
+    };
+    pairs.iter().map(pair).collect()
+}
+
+fn push(task: &str) -> HeaderMap {
+    headers(&[
+        (QUEUE_NAME, "incoming"),
+        (TASK_NAME, task),
+        (RETRY_COUNT, "2"),
+        (EXECUTION_COUNT, "1"),
+        (PREVIOUS_RESPONSE, "503"),
+    ])
+}
+
+fn record(stage: &str) -> StageRecord {
+    StageRecord {
+        stage: stage.parse().unwrap(),
+        attempts: 3,
+        dispatches: 4,
+        since: NOW,
+        until: NOW,
+        status: Some(500),
+        reason: Reason::STATUS,
+    }
+}
+
+fn climbed(hops: u32) -> Ledger {
+    let mut ledger = Ledger::first(&queue("incoming").task("order-1".parse().unwrap()), NOW);
+    for hop in 0..hops {
+        ledger = ledger.with(record(&format!("stage-{hop}"))).next_hop();
+    }
+    ledger
+}
+
+fn read(text: &str, own: &cloudtasks::TaskId) -> Result<Ledger, Unusable> {
+    Ledger::read(&HeaderValue::from_str(text).unwrap(), own)
+}
+
+#[test]
+fn a_push_is_read() {
+    let delivery = Delivery::parse(&push("order-1"), &policy(3), NOW).unwrap();
+    assert_eq!(delivery.task.as_str(), "order-1");
+    assert_eq!(
+        (delivery.retries, delivery.executions, delivery.previous),
+        (2, 1, Some(503))
+    );
+    assert_eq!(delivery.unanswered(), 1);
+    assert_eq!(delivery.ledger, climbed(0));
+}
+
+#[test]
+fn what_cant_be_judged_is_refused_and_forgets_nothing() {
+    for (name, value, sentence) in [
+        (QUEUE_NAME, Some("other"), "this worker serves incoming"),
+        (QUEUE_NAME, None, "is missing"),
+        (TASK_NAME, Some("a.b"), "can't be read"),
+        (RETRY_COUNT, Some("-1"), "can't be read"),
+        (RETRY_COUNT, None, "is missing"),
+        (EXECUTION_COUNT, Some("99999999999"), "can't be read"),
+    ] {
+        for (previous, answer) in [
+            ("596", Answer::NotHandedOn),
+            ("597", Answer::NotNotified),
+            ("503", Answer::Unknown),
+            ("?", Answer::Unknown),
+        ] {
+            let mut push = push("order-1");
+            push.insert(PREVIOUS_RESPONSE, previous.parse().unwrap());
+            match value {
+                Some(value) => drop(push.insert(name, value.parse().unwrap())),
+                None => drop(push.remove(name)),
+            }
+            let refusal = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
+            assert_eq!(refusal.answer, answer, "{name}: {value:?}");
+            let text = refusal.to_string();
+            assert!(text.contains(sentence), "{text}");
+        }
+    }
+    let mut twice = push("order-1");
+    twice.append(RETRY_COUNT, "0".parse().unwrap());
+    assert!(Delivery::parse(&twice, &policy(3), NOW).is_err());
+}
+
+#[test]
+fn a_ledger_counts_for_its_own_task_only() {
+    let ledger = climbed(2);
+    let own = ledger.root.task(2);
+    let mut push = push(own.as_str());
+    push.insert(ledger::HEADER, ledger.encode().parse().unwrap());
+    let delivery = Delivery::parse(&push, &policy(3), NOW).unwrap();
+    assert_eq!(delivery.ledger, ledger);
+    assert_eq!(delivery.ledger_ignored, None);
+
+    push.insert(TASK_NAME, "copy".parse().unwrap());
+    let copy = Delivery::parse(&push, &policy(3), NOW).unwrap();
+    assert_eq!(copy.ledger.hop, 0);
+    assert_ne!(copy.ledger.root, ledger.root);
+    assert_eq!(copy.ledger_ignored, Some(Unusable::Foreign(own.clone())));
+
+    push.insert(ledger::HEADER, "{}".parse().unwrap());
+    let damaged = Delivery::parse(&push, &policy(3), NOW).unwrap();
+    assert!(matches!(damaged.ledger_ignored, Some(Unusable::Damaged(_))));
+
+    push.insert(ledger::HEADER, r#"{"v":2,"who":"knows"}"#.parse().unwrap());
+    let newer = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
+    assert_eq!(newer.answer, Answer::Unknown);
+    assert!(newer.to_string().contains("update the worker"), "{newer}");
+}
+
+#[test]
+fn the_oldest_detail_goes_first_and_the_promise_last() {
+    let long = climbed(64);
+    let read = read(&long.encode(), &long.root.task(64)).unwrap();
+    assert!(long.encode().len() <= ledger::MAX_BYTES);
+    assert_eq!(read.stages.last(), long.stages.last());
+    assert_eq!(read.left_out as usize + read.stages.len(), 64);
+    let folded = long.clone().folded();
+    assert_eq!(
+        (folded.root, folded.hop, folded.task),
+        (long.root, 64, long.task)
+    );
+    assert_eq!((folded.stages.len(), folded.left_out), (0, 64));
+}
+
+#[test]
+fn a_ledger_of_the_first_release_stays_readable() {
+    let text = r#"{"v":1,"root":"ROOT","hop":1,"task":"order-1","queue":"incoming","first_seen":"1970-01-01T00:00:00Z","stages":[{"stage":"stage-0","attempts":3,"dispatches":4,"since":"1970-01-01T00:00:00Z","until":"1970-01-01T00:00:00Z","status":500,"reason":"status"}],"left_out":0}"#;
+    let ledger = climbed(1);
+    let text = text.replace("ROOT", ledger.root.as_str());
+    assert_eq!(ledger.encode(), text);
+    assert_eq!(read(&text, &ledger.root.task(1)).unwrap(), ledger);
+}
+
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    (0..4_000_000_000_000_i64).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap())
+}
+
+prop_compose! {
+    fn any_record()(
+        stage in "[A-Za-z0-9._-]{1,63}",
+        reason in "[A-Za-z0-9._-]{1,63}",
+        attempts: u32,
+        dispatches: u32,
+        since in timestamp(),
+        until in timestamp(),
+        status in proptest::option::of(100..1000_u16),
+    ) -> StageRecord {
+        let (stage, reason) = (stage.parse().unwrap(), reason.parse().unwrap());
+        StageRecord { stage, attempts, dispatches, since, until, status, reason }
+    }
+}
+
+prop_compose! {
+    fn any_ledger()(
+        task in "[A-Za-z0-9_-]{1,500}",
+        queue_id in "[A-Za-z0-9-]{1,100}",
+        hop in 1..70_u32,
+        first_seen in timestamp(),
+        stages in proptest::collection::vec(any_record(), 0..30),
+        left_out: u32,
+    ) -> Ledger {
+        let first = queue(&queue_id).task(task.parse().unwrap());
+        Ledger { hop, stages, left_out, ..Ledger::first(&first, first_seen) }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_ledger_survives_its_way_through_a_header(ledger in any_ledger()) {
+        let text = ledger.encode();
+        prop_assert!(text.len() <= ledger::MAX_BYTES);
+        let own = ledger.root.task(ledger.hop);
+        let back = read(&text, &own).unwrap();
+        prop_assert_eq!(&back.root, &ledger.root);
+        prop_assert_eq!(back.hop, ledger.hop);
+        prop_assert_eq!(&back.task, &ledger.task);
+        prop_assert_eq!(back.first_seen, ledger.first_seen);
+        let kept = back.stages.len();
+        prop_assert_eq!(&back.stages[..], &ledger.stages[ledger.stages.len() - kept..]);
+        // What was read once is not made shorter again.
+        prop_assert_eq!(back.encode(), text);
+    }
+
+    #[test]
+    fn no_header_makes_the_parser_panic(
+        values in proptest::collection::vec(proptest::option::of("[ -~\u{80}-\u{2ff}]{0,300}"), 6),
+        ledger in any_ledger(),
+        cut in 0..4200_usize,
+    ) {
+        let mut push = HeaderMap::new();
+        let names =
+            [QUEUE_NAME, TASK_NAME, RETRY_COUNT, EXECUTION_COUNT, PREVIOUS_RESPONSE, ledger::HEADER];
+        for (name, value) in names.iter().zip(&values) {
+            if let Some(value) = value.as_ref().and_then(|v| HeaderValue::from_bytes(v.as_bytes()).ok()) {
+                push.insert(*name, value);
+            }
+        }
+        let _ = Delivery::parse(&push, &policy(3), NOW);
+        // Headers that are right up to a ledger that was cut somewhere.
+        let text = ledger.encode();
+        let mut right = self::push(ledger.root.task(ledger.hop).as_str());
+        let cut = &text[..cut.min(text.len())];
+        right.insert(ledger::HEADER, HeaderValue::from_str(cut).unwrap());
+        let delivery = Delivery::parse(&right, &policy(3), NOW).unwrap();
+        prop_assert_eq!(delivery.ledger_ignored.is_none(), cut.len() == text.len());
+    }
+
+    #[test]
+    fn other_tasks_have_other_ids(
+        a in ("[a-z-]{1,9}", "[a-z_-]{1,9}", 1..70_u32),
+        b in ("[a-z-]{1,9}", "[a-z_-]{1,9}", 1..70_u32),
+    ) {
+        let ids = |(on, task, hop): &(String, String, u32)| {
+            let root = Root::of(&queue(on).task(task.parse().unwrap()));
+            [root.task(*hop), root.notification()]
+        };
+        let all: HashSet<_> = ids(&a).into_iter().chain(ids(&b)).collect();
+        let expected = match ((&a.0, &a.1) == (&b.0, &b.1), a.2 == b.2) {
+            (true, true) => 2,
+            (true, false) => 3,
+            (false, _) => 4,
+        };
+        prop_assert_eq!(all.len(), expected);
+    }
+}

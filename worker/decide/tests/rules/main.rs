@@ -1,0 +1,6 @@
+//! The rules from outside, as the worker calls them.
+
+mod arrival;
+mod chain;
+mod headers;
+mod outcome;

@@ -1,0 +1,52 @@
+//! Health and metrics, on an address of their own: a task may have any path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::{StatusCode, header};
+
+use crate::work::Worker;
+
+/// The content type of Prometheus' text format as `prometheus-client` writes it.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the admin pages tell about.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    pub worker: Arc<Worker>,
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Admin {
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/healthz", get(async || "alive\n"))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+}
+
+async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    if admin.stopping.load(Ordering::Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else if admin.worker.cloud_tasks.get().is_none() {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not connected to Cloud Tasks yet\n",
+        )
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, OPEN_METRICS)],
+        admin.worker.stats.prometheus(),
+    )
+}

@@ -1,0 +1,31 @@
+//! The hand-over: the same task on another queue, byte for byte, with the ledger in its headers.
+
+use std::time::Duration;
+
+use cloudtasks::{NewTask, QueuePath};
+use decide::{Ledger, ledger, passage};
+
+use crate::push::Push;
+
+/// How long Cloud Tasks waits for an answer to the next task: as long as it can, since the next
+/// stage's own time-out ends a run before.
+const DISPATCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+/// The task to create on `queue`. `ledger` has this stage behind it; `folded` leaves its details
+/// out.
+pub(crate) fn next_task(push: &Push, ledger: Ledger, queue: &QueuePath, folded: bool) -> NewTask {
+    let path = queue.task(ledger.next_task());
+    let ledger = ledger.next_hop();
+    let ledger = if folded { ledger.folded() } else { ledger };
+    let mut headers = passage::as_map(&push.own_headers);
+    headers.insert(ledger::HEADER.to_owned(), ledger.encode());
+    NewTask {
+        path: Some(path),
+        // The queue's own target replaces scheme, host and port.
+        url: format!("http://{}{}", push.host, push.path),
+        method: push.method,
+        headers,
+        body: push.body.to_vec(),
+        dispatch_deadline: Some(DISPATCH_DEADLINE),
+    }
+}

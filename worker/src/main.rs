@@ -1,0 +1,47 @@
+//! The program `executor-worker`: one stage's worker, told everything by its environment.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use executor_worker::Config;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    // TLS panics at its first use when two providers are linked and none was chosen.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    log();
+    let config = match Config::from_vars(&|name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = executor_worker::start(config).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    if std::io::stdout().is_terminal() {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "the user reads it where he set the variable"
+)]
+fn refuse(error: &executor_worker::ConfigError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,229 @@
+//! The run: the task is sent to the handler, and its answer becomes a verdict.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use decide::{Delivery, Failure, Policy, Reason, Run, Said};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tracing::warn;
+
+use crate::config::{Config, HandlerUrl};
+use crate::push::Push;
+
+/// How much of the handler's answer is kept for the notification, in bytes.
+const KEPT: usize = 4096;
+/// How much of it is read at all. What is longer costs the connection, not the worker's time.
+const READ: usize = 1024 * 1024;
+/// A handler in the same pod, or a service near by, accepts within milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may wait for its next run. A request sent just as the handler closes an
+/// idle connection counts as a failed attempt, since nobody knows whether it was read; servers
+/// close after 2 s (gunicorn), 5 s (Node, uvicorn) or more.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The connections to one handler.
+#[derive(Debug, Clone)]
+pub(crate) struct Handler {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: HandlerUrl,
+    timeout: Duration,
+}
+
+/// How a run ended, and what the handler said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub run: Run,
+    pub last_answer: Option<LastAnswer>,
+}
+
+/// The beginning of the handler's answer.
+#[derive(Debug)]
+pub(crate) struct LastAnswer {
+    pub status: u16,
+    /// At most [`KEPT`] bytes.
+    pub body: Bytes,
+    /// Whether there was more.
+    pub truncated: bool,
+}
+
+impl Handler {
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        // Below the time-out of the run, so that a silent address is not taken for a slow handler.
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT.min(config.handler_timeout / 2)));
+        // The provider by name: the process need not have a default one.
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())
+            .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self {
+            client,
+            url: config.handler.clone(),
+            timeout: config.handler_timeout,
+        }
+    }
+
+    /// Sends the task, and waits for the answer up to the time-out.
+    pub(crate) async fn run(&self, push: &Push, delivery: &Delivery, policy: &Policy) -> Ran {
+        let request = self.request(push, delivery, policy);
+        let answered = tokio::time::timeout(self.timeout, self.send(request)).await;
+        match answered {
+            Ok(ran) => ran,
+            Err(_) => Ran::failed(Reason::TIMEOUT),
+        }
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Ran {
+        let response = match self.client.request(request).await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => {
+                warn!(%error, "the handler does not accept connections");
+                return Ran {
+                    run: Run::NeverSent,
+                    last_answer: None,
+                };
+            }
+            Err(_) => return Ran::failed(Reason::CONNECTION),
+        };
+        let (head, body) = response.into_parts();
+        // The answer counts when it is complete: a handler that dies in the middle of a 200 has
+        // not said that it is done.
+        match read_beginning(body).await {
+            Ok((body, truncated)) => {
+                let status = head.status.as_u16();
+                let last_answer = Some(LastAnswer {
+                    status,
+                    body,
+                    truncated,
+                });
+                Ran {
+                    run: judge(&Response::from_parts(head, ())),
+                    last_answer,
+                }
+            }
+            Err(_) => Ran::failed(Reason::CONNECTION),
+        }
+    }
+
+    fn request(&self, push: &Push, delivery: &Delivery, policy: &Policy) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(push.body.clone()));
+        *request.method_mut() = push
+            .method
+            .as_str()
+            .parse()
+            .expect("each is a method of HTTP");
+        *request.version_mut() = Version::HTTP_11;
+        *request.uri_mut() = self.uri(push);
+        let headers = request.headers_mut();
+        *headers = push.own_headers.clone();
+        set(headers, "executor-chain", &policy.chain);
+        set(headers, "executor-stage", policy.stage.as_str());
+        set(headers, "executor-task", delivery.ledger.task.as_str());
+        set(
+            headers,
+            "executor-attempt",
+            &delivery.executions.saturating_add(1).to_string(),
+        );
+        set(
+            headers,
+            "executor-max-attempts",
+            &policy.max_attempts.to_string(),
+        );
+        request
+    }
+
+    fn uri(&self, push: &Push) -> Uri {
+        let own = || {
+            push.path
+                .parse()
+                .unwrap_or_else(|_| PathAndQuery::from_static("/"))
+        };
+        Uri::builder()
+            .scheme(self.url.scheme.clone())
+            .authority(self.url.authority.clone())
+            .path_and_query(self.url.path.clone().unwrap_or_else(own))
+            .build()
+            .expect("a scheme, an authority and a path make a URI")
+    }
+}
+
+impl Ran {
+    fn failed(reason: Reason) -> Self {
+        let run = Run::Failed(Failure {
+            status: None,
+            verdict: None,
+            reason,
+        });
+        Self {
+            run,
+            last_answer: None,
+        }
+    }
+
+    /// The handler's status.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.last_answer.as_ref().map(|answer| answer.status)
+    }
+}
+
+fn judge(response: &Response<()>) -> Run {
+    let status = response.status().as_u16();
+    if response.status().is_success() {
+        return Run::Succeeded { status };
+    }
+    let Said {
+        verdict,
+        reason,
+        unreadable,
+    } = Said::read(response.headers());
+    for header in unreadable {
+        warn!(
+            header,
+            "the handler says something that is no known word; the attempt has failed"
+        );
+    }
+    let reason = reason.unwrap_or(Reason::STATUS);
+    Run::Failed(Failure {
+        status: Some(status),
+        verdict,
+        reason,
+    })
+}
+
+async fn read_beginning(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> {
+    let mut kept = BytesMut::new();
+    let mut read = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        read = read.saturating_add(data.len());
+        let room = KEPT - kept.len();
+        kept.extend_from_slice(&data[..data.len().min(room)]);
+        if read > READ {
+            break;
+        }
+    }
+    let truncated = read > kept.len();
+    Ok((kept.freeze(), truncated))
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    let value = HeaderValue::from_str(value).expect("ids, names and numbers are plain ASCII");
+    headers.insert(HeaderName::from_static(name), value);
+}

@@ -1,0 +1,158 @@
+//! Starting and stopping a worker.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
+
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::error::Error;
+use crate::room::Places;
+use crate::run::Handler;
+use crate::stats::Stats;
+use crate::work::Worker;
+use crate::{connect, receive};
+
+/// How long connections may take to close once nothing is in work.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// A worker that serves. Dropped without [`Running::stop`] it closes its listeners at once; what
+/// is in work goes on while the runtime lives.
+#[derive(Debug)]
+pub struct Running {
+    worker: Arc<Worker>,
+    stopping: Arc<AtomicBool>,
+    addr: SocketAddr,
+    admin_addr: SocketAddr,
+    /// All pushes that may be in work at once.
+    pushes: u32,
+    servers: JoinSet<()>,
+    _closed_on_drop: DropGuard,
+    close: CancellationToken,
+}
+
+/// Starts a worker: binds its addresses, and connects to Cloud Tasks in the background.
+pub async fn start(config: Config) -> Result<Running, Error> {
+    let listener = bind(config.listen, "LISTEN_ADDR").await?;
+    let admin_listener = bind(config.admin, "ADMIN_ADDR").await?;
+    let addr = local(&listener, config.listen, "LISTEN_ADDR")?;
+    let admin_addr = local(&admin_listener, config.admin, "ADMIN_ADDR")?;
+
+    // More than runs: look-ups and creates go on while the handler has no room.
+    let pushes = config.concurrency * 2 + 64;
+    let worker = Arc::new(Worker {
+        cloud_tasks: OnceLock::new(),
+        handler: Handler::new(&config),
+        places: Places::new(config.concurrency),
+        pushes: Arc::new(Semaphore::new(
+            usize::try_from(pushes).unwrap_or(usize::MAX),
+        )),
+        stats: Arc::new(Stats::new(&config)),
+        config,
+    });
+    let stopping = Arc::new(AtomicBool::new(false));
+    let admin = Admin {
+        worker: Arc::clone(&worker),
+        stopping: Arc::clone(&stopping),
+    };
+    // Any method and any path: both are the task's.
+    let tasks = Router::new()
+        .fallback(receive::receive)
+        .with_state(Arc::clone(&worker));
+
+    let close = CancellationToken::new();
+    let mut servers = JoinSet::new();
+    servers.spawn(serve(listener, tasks, close.clone()));
+    servers.spawn(serve(admin_listener, admin.router(), close.clone()));
+    let connecting = close
+        .clone()
+        .run_until_cancelled_owned(connect::connect(Arc::clone(&worker)));
+    servers.spawn(async move { connecting.await.unwrap_or(()) });
+    info!(stage = %worker.config.policy.stage, %addr, %admin_addr, "serving");
+    Ok(Running {
+        worker,
+        stopping,
+        addr,
+        admin_addr,
+        pushes,
+        servers,
+        _closed_on_drop: close.clone().drop_guard(),
+        close,
+    })
+}
+
+impl Running {
+    /// Where pushes arrive.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where health and metrics are.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// Whether the worker has reached Cloud Tasks and isn't stopping.
+    pub fn is_ready(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && self.worker.cloud_tasks.get().is_some()
+    }
+
+    /// The worker's counters. They outlive it.
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.worker.stats)
+    }
+
+    /// Stops: not ready at once, accepts for the drain delay, then answers 503 to what comes
+    /// while it finishes what is in work, and returns when all of it is done.
+    pub async fn stop(mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.worker.config.drain_delay).await;
+        info!(stage = %self.worker.config.policy.stage, "draining");
+        // The semaphore is fair: from here on nobody else gets a permit, and all of them are
+        // back once nothing is in work.
+        let all = self.worker.pushes.acquire_many(self.pushes).await;
+        self.close.cancel();
+        let closed = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            self.servers.shutdown().await;
+        }
+        drop(all);
+    }
+}
+
+async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Error> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| Error::Listen {
+        address,
+        variable,
+        source,
+    })
+}
+
+fn local(
+    listener: &TcpListener,
+    address: SocketAddr,
+    variable: &'static str,
+) -> Result<SocketAddr, Error> {
+    listener.local_addr().map_err(|source| Error::Listen {
+        address,
+        variable,
+        source,
+    })
+}
+
+async fn serve(listener: TcpListener, router: Router, close: CancellationToken) {
+    // No time-out on idle connections: Google's load balancers keep them for 600 s and take it
+    // ill when the other end closes first.
+    let served = axum::serve(listener, router).with_graceful_shutdown(close.cancelled_owned());
+    // It retries failed accepts by itself and has no other way to fail.
+    let _ = served.await;
+}

@@ -1,0 +1,276 @@
+//! Counters: for Prometheus, and for whoever runs a worker in his own process.
+
+use std::sync::atomic::AtomicU64;
+
+use decide::{Answer, Outcome, Run};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::config::Config;
+
+/// What a worker counts, from its start.
+#[derive(Debug)]
+pub struct Stats {
+    registry: Registry,
+    pub(crate) runs_started: Counter,
+    pub(crate) runs_under_way: Gauge,
+    pub(crate) pushes_under_way: Gauge,
+    pub(crate) run_seconds: Histogram,
+    pub(crate) create_seconds: Histogram,
+    pub(crate) creates_failed: Counter,
+    pub(crate) look_ups_failed: Counter,
+    pub(crate) found_done: Counter,
+    pub(crate) unanswered: Counter,
+    pub(crate) ledgers_ignored: Counter,
+    pub(crate) handed_on: Counter,
+    attempts: Family<OutcomeLabel, Counter>,
+    notifications: Family<OutcomeLabel, Counter>,
+    answers: Family<AnswerLabel, Counter>,
+    pub(crate) connected: Gauge<u64, AtomicU64>,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// Runs of the handler that were begun.
+    pub runs_started: u64,
+    /// Runs under way now.
+    pub runs_under_way: u64,
+    /// Pushes under way now, runs included.
+    pub pushes_under_way: u64,
+    /// Runs that succeeded.
+    pub attempts_succeeded: u64,
+    /// Runs that failed otherwise than by time-out.
+    pub attempts_failed: u64,
+    /// Runs that took too long.
+    pub attempts_timed_out: u64,
+    /// Runs that could not begin, because the handler did not accept a connection. No attempts.
+    pub handler_unreachable: u64,
+    /// Tasks handed on to another stage.
+    pub handed_on: u64,
+    /// Notifications of a success.
+    pub notified_succeeded: u64,
+    /// Notifications of a failure.
+    pub notified_failed: u64,
+    /// Creates of the next task or a notification that Cloud Tasks did not confirm.
+    pub creates_failed: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabel {
+    answer: &'static str,
+}
+
+const SUCCEEDED: &str = "succeeded";
+const FAILED: &str = "failed";
+const TIMED_OUT: &str = "timeout";
+const UNREACHABLE: &str = "unreachable";
+
+impl Stats {
+    pub(crate) fn new(config: &Config) -> Self {
+        let labels = [
+            ("chain".into(), config.policy.chain.clone().into()),
+            (
+                "stage".into(),
+                config.policy.stage.as_str().to_owned().into(),
+            ),
+        ];
+        // A handler takes from a millisecond to half an hour; a create some milliseconds to 10 s.
+        let run_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 11));
+        let create_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 8));
+        let mut stats = Self {
+            registry: Registry::with_prefix_and_labels("executor_worker", labels.into_iter()),
+            runs_started: Counter::default(),
+            runs_under_way: Gauge::default(),
+            pushes_under_way: Gauge::default(),
+            run_seconds,
+            create_seconds,
+            creates_failed: Counter::default(),
+            look_ups_failed: Counter::default(),
+            found_done: Counter::default(),
+            unanswered: Counter::default(),
+            ledgers_ignored: Counter::default(),
+            handed_on: Counter::default(),
+            attempts: Family::default(),
+            notifications: Family::default(),
+            answers: Family::default(),
+            connected: Gauge::default(),
+        };
+        stats.register();
+        stats
+    }
+
+    fn register(&mut self) {
+        let Self {
+            registry,
+            runs_started,
+            runs_under_way,
+            pushes_under_way,
+            run_seconds,
+            create_seconds,
+            creates_failed,
+            look_ups_failed,
+            found_done,
+            unanswered,
+            ledgers_ignored,
+            handed_on,
+            attempts,
+            notifications,
+            answers,
+            connected,
+        } = self;
+        registry.register(
+            "runs_started",
+            "Runs of the handler begun",
+            runs_started.clone(),
+        );
+        registry.register(
+            "runs_under_way",
+            "Runs of the handler now",
+            runs_under_way.clone(),
+        );
+        registry.register(
+            "pushes_under_way",
+            "Pushes in work now",
+            pushes_under_way.clone(),
+        );
+        registry.register_with_unit(
+            "run_duration",
+            "How long runs of the handler took",
+            Unit::Seconds,
+            run_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "create_duration",
+            "How long it took to create a next task or a notification, retries included",
+            Unit::Seconds,
+            create_seconds.clone(),
+        );
+        registry.register(
+            "creates_failed",
+            "Next tasks and notifications that Cloud Tasks did not confirm",
+            creates_failed.clone(),
+        );
+        registry.register(
+            "look_ups_failed",
+            "Look-ups that Cloud Tasks did not answer",
+            look_ups_failed.clone(),
+        );
+        registry.register(
+            "found_done",
+            "Pushes of tasks that an earlier dispatch had finished here",
+            found_done.clone(),
+        );
+        registry.register(
+            "pushes_after_silence",
+            "Pushes of tasks that have dispatches without a counted answer",
+            unanswered.clone(),
+        );
+        registry.register(
+            "ledgers_ignored",
+            "Ledgers that were damaged or another task's",
+            ledgers_ignored.clone(),
+        );
+        registry.register(
+            "handed_on",
+            "Tasks handed on to another stage",
+            handed_on.clone(),
+        );
+        registry.register(
+            "attempts",
+            "Runs of the handler by outcome",
+            attempts.clone(),
+        );
+        registry.register(
+            "notifications",
+            "Notifications created",
+            notifications.clone(),
+        );
+        registry.register("answers", "Answers to pushes", answers.clone());
+        registry.register(
+            "connected",
+            "Whether the worker has reached Cloud Tasks since its start",
+            connected.clone(),
+        );
+    }
+
+    pub(crate) fn ran(&self, run: &Run) {
+        let outcome = match run {
+            Run::Succeeded { .. } => SUCCEEDED,
+            Run::Failed(failure) if failure.reason == decide::Reason::TIMEOUT => TIMED_OUT,
+            Run::Failed(_) => FAILED,
+            Run::NeverSent => UNREACHABLE,
+        };
+        self.attempts.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn notified(&self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Succeeded => SUCCEEDED,
+            Outcome::Failed => FAILED,
+        };
+        self.notifications
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
+    pub(crate) fn answered(&self, answer: Answer) {
+        self.answers
+            .get_or_create(&AnswerLabel {
+                answer: answer.as_str(),
+            })
+            .inc();
+    }
+
+    /// The counters now.
+    pub fn snapshot(&self) -> Snapshot {
+        let attempts = |outcome| count(&self.attempts, &OutcomeLabel { outcome });
+        let notifications = |outcome| count(&self.notifications, &OutcomeLabel { outcome });
+        Snapshot {
+            runs_started: self.runs_started.get(),
+            runs_under_way: u64::try_from(self.runs_under_way.get()).unwrap_or(0),
+            pushes_under_way: u64::try_from(self.pushes_under_way.get()).unwrap_or(0),
+            attempts_succeeded: attempts(SUCCEEDED),
+            attempts_failed: attempts(FAILED),
+            attempts_timed_out: attempts(TIMED_OUT),
+            handler_unreachable: attempts(UNREACHABLE),
+            handed_on: self.handed_on.get(),
+            notified_succeeded: notifications(SUCCEEDED),
+            notified_failed: notifications(FAILED),
+            creates_failed: self.creates_failed.get(),
+        }
+    }
+
+    /// How many pushes were answered so.
+    pub fn answers(&self, answer: Answer) -> u64 {
+        count(
+            &self.answers,
+            &AnswerLabel {
+                answer: answer.as_str(),
+            },
+        )
+    }
+
+    /// The counters in Prometheus' text format.
+    pub fn prometheus(&self) -> String {
+        let mut page = String::new();
+        text::encode(&mut page, &self.registry).expect("writing into a String does not fail");
+        page
+    }
+}
+
+fn count<L>(family: &Family<L, Counter>, label: &L) -> u64
+where
+    L: Clone + Eq + std::hash::Hash,
+{
+    family.get(label).map_or(0, |counter| counter.get())
+}

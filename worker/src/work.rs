@@ -1,0 +1,124 @@
+//! The path of a push, after it was received: decide, run, decide, create, answer.
+
+use std::sync::{Arc, OnceLock};
+
+use cloudtasks::CloudTasks;
+use decide::{Answer, Arrival, Delivery, Facts, Finish, Question, Room, after_run, on_arrival};
+use tokio::sync::{Semaphore, oneshot};
+use tracing::{debug, info, warn};
+
+use crate::config::Config;
+use crate::push::Push;
+use crate::room::{Places, Seat};
+use crate::run::{Handler, Ran};
+use crate::stats::Stats;
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub config: Config,
+    /// Empty until Cloud Tasks was reached for the first time.
+    pub cloud_tasks: OnceLock<CloudTasks>,
+    pub handler: Handler,
+    pub places: Places,
+    /// Bounds all pushes in work, those that need no run included.
+    pub pushes: Arc<Semaphore>,
+    pub stats: Arc<Stats>,
+}
+
+/// The way back to the caller, who may hang up.
+pub(crate) type Caller = oneshot::Sender<Answer>;
+
+impl Worker {
+    /// Does what a push asks for. The answer is given when all that is owed exists, or is known
+    /// not to.
+    pub(crate) async fn work(&self, push: &Push, cloud: &CloudTasks, caller: &Caller) -> Answer {
+        let policy = &self.config.policy;
+        let delivery = match Delivery::parse(&push.headers, policy, push.at) {
+            Ok(delivery) => delivery,
+            Err(refusal) => {
+                warn!(why = %refusal, answer = refusal.answer.as_str(), "push refused");
+                return refusal.answer;
+            }
+        };
+        self.met(&delivery);
+
+        let mut facts = Facts::default();
+        let mut seat = None;
+        let mut running_here = None;
+        let mut ran = None;
+        let mut finish = loop {
+            match on_arrival(&delivery, policy, &facts) {
+                Arrival::Ask(Question::Ends) => {
+                    facts.ends = Some(self.look_up_ends(&delivery, cloud).await);
+                }
+                Arrival::Ask(Question::Age) => {
+                    facts.age = Some(self.look_up_age(&delivery, push.at, cloud).await);
+                }
+                Arrival::Ask(Question::Room) => match self.places.take(&delivery.task) {
+                    Ok(taken) => {
+                        seat = Some(taken);
+                        facts.room = Some(Room::Free);
+                    }
+                    Err(none) => facts.room = Some(none),
+                },
+                Arrival::Run => {
+                    let Ran { run, .. } = ran.insert(self.run(push, &delivery).await);
+                    // The place is for the next task; the mark stays until all is done.
+                    running_here = seat.take().map(Seat::leave);
+                    break after_run(&delivery, policy, run, caller.is_closed());
+                }
+                Arrival::Finish(finish) => break finish,
+            }
+        };
+        let answer = loop {
+            match finish {
+                Finish::Answer(answer) => break answer,
+                Finish::Create(owed) => {
+                    let end = self
+                        .create(push, &delivery, &owed, ran.as_ref(), cloud)
+                        .await;
+                    finish = decide::after_create(policy, owed, end);
+                }
+            }
+        };
+        drop(running_here);
+        answer
+    }
+
+    async fn run(&self, push: &Push, delivery: &Delivery) -> Ran {
+        self.stats.runs_started.inc();
+        self.stats.runs_under_way.inc();
+        let begin = std::time::Instant::now();
+        let ran = self.handler.run(push, delivery, &self.config.policy).await;
+        self.stats.runs_under_way.dec();
+        self.stats
+            .run_seconds
+            .observe(begin.elapsed().as_secs_f64());
+        self.stats.ran(&ran.run);
+        info!(
+            attempt = delivery.executions.saturating_add(1),
+            status = ran.status(),
+            run = ?ran.run,
+            "the handler has run"
+        );
+        ran
+    }
+
+    fn met(&self, delivery: &Delivery) {
+        if let Some(why) = &delivery.ledger_ignored {
+            self.stats.ledgers_ignored.inc();
+            warn!(%why, "ledger ignored, the task starts as a new one");
+        }
+        if delivery.unanswered() > 0 {
+            self.stats.unanswered.inc();
+        }
+        debug!(
+            retries = delivery.retries,
+            executions = delivery.executions,
+            previous = delivery.previous,
+            hop = delivery.ledger.hop,
+            "push received"
+        );
+    }
+}

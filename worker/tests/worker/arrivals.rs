@@ -1,0 +1,144 @@
+//! What a worker does with tasks that an earlier dispatch has worked on.
+
+use bytes::Bytes;
+use decide::Root;
+use testkit::{Receiver, eventually, free_port};
+
+use crate::ladder::{Ladder, SOON, config, event, queue};
+use crate::pushes::{get, head, push, send};
+
+const DOWNSTREAM: (&str, &str) = (
+    "DOWNSTREAM_QUEUE",
+    "projects/p/locations/l/queues/incoming-2",
+);
+
+#[tokio::test]
+async fn a_task_that_was_handed_on_is_left_alone() {
+    let ladder = Ladder::new().await;
+    ladder.paused_queue("incoming-2").await;
+    let handler = Receiver::answering(500);
+    let worker = ladder
+        .worker(&handler, &[DOWNSTREAM, ("MAX_ATTEMPTS", "1")])
+        .await;
+
+    // The first dispatch hands it on, and its answer is lost.
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
+    let root = Root::of(&queue("incoming").task("order-1".parse().unwrap()));
+    let next = queue("incoming-2").task(root.task(1));
+    let tasks = ladder
+        .cloud
+        .list_tasks(&queue("incoming-2"), 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        tasks.iter().map(|task| &task.path).collect::<Vec<_>>(),
+        [&next]
+    );
+    assert_eq!(
+        push(worker.addr(), &head("order-1", 1, 0, Some(504))).await,
+        200
+    );
+
+    assert_eq!(handler.requests().len(), 1);
+    assert_eq!(
+        ladder
+            .cloud
+            .list_tasks(&queue("incoming-2"), 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_created_is_created_later_without_a_run() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::start(|request| async move {
+        let status = if request.body == "good" { 200 } else { 500 };
+        (status, Vec::new(), Vec::new())
+    });
+    // Neither the next queue nor this notifier's exists yet.
+    let notifier = ("NOTIFIER_QUEUE", "projects/p/locations/l/queues/later");
+    let vars = [DOWNSTREAM, notifier, ("MAX_ATTEMPTS", "1")];
+    let worker = ladder.worker(&handler, &vars).await;
+    let push = async |task: &'static str, r, p| {
+        let body = Bytes::from_static(task.as_bytes());
+        send(worker.addr(), "POST", "/", &head(task, r, 0, p), body)
+            .await
+            .0
+    };
+    assert_eq!(push("good", 0, None).await, 597);
+    assert_eq!(push("bad", 0, None).await, 596);
+    assert_eq!(push("good", 1, Some(597)).await, 597);
+    assert_eq!(push("bad", 1, Some(596)).await, 596);
+
+    ladder.paused_queue("incoming-2").await;
+    ladder
+        .cloud
+        .create_queue(&queue("later"), &Default::default())
+        .await
+        .unwrap();
+    assert_eq!(push("good", 2, Some(597)).await, 200);
+    assert_eq!(push("bad", 2, Some(596)).await, 200);
+
+    assert_eq!(handler.requests().len(), 2);
+    let told = eventually("the event", SOON, async || ladder.client.requests().pop()).await;
+    let event = event(&told);
+    assert_eq!(event["subject"], "good");
+    assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
+    assert_eq!(event["data"]["lastAnswer"], serde_json::Value::Null);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn pushes_that_cant_be_judged_run_nothing() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(200);
+    let worker = ladder.worker(&handler, &[]).await;
+    let mut other = head("order-1", 0, 0, None);
+    other[0].1 = "another-queue".to_owned();
+    assert_eq!(push(worker.addr(), &other).await, 500);
+    other.push(("x-cloudtasks-taskpreviousresponse".into(), "597".into()));
+    assert_eq!(push(worker.addr(), &other).await, 597);
+    assert_eq!(push(worker.addr(), &[]).await, 500);
+    let (status, _) = send(
+        worker.addr(),
+        "TRACE",
+        "/",
+        &head("t", 0, 0, None),
+        Bytes::new(),
+    )
+    .await;
+    assert_eq!(status, 500);
+    assert_eq!(handler.requests().len(), 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn without_cloud_tasks_the_worker_is_not_ready_and_forgets_nothing() {
+    let port = free_port();
+    let emulator = format!("127.0.0.1:{port}");
+    let config = config(&[("CLOUD_TASKS_EMULATOR_HOST", &emulator)]);
+    let worker = executor_worker::start(config).await.unwrap();
+    assert_eq!(get(worker.admin_addr(), "/readyz").await.0, 503);
+    assert_eq!(get(worker.admin_addr(), "/healthz").await.0, 200);
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 503);
+    assert_eq!(
+        push(worker.addr(), &head("order-1", 3, 2, Some(596))).await,
+        596
+    );
+
+    let _emulator = testkit::Emulator::start_on(port).await;
+    eventually("readiness", SOON, async || worker.is_ready().then_some(())).await;
+    assert_eq!(get(worker.admin_addr(), "/readyz").await.0, 200);
+    let (_, metrics) = get(worker.admin_addr(), "/metrics").await;
+    for line in [
+        r#"executor_worker_connected{chain="orders",stage="fast"} 1"#,
+        r#"executor_worker_answers_total{chain="orders",stage="fast",answer="no_room"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    worker.stop().await;
+}

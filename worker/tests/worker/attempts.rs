@@ -1,0 +1,178 @@
+//! How attempts are counted.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use cloudtasks::Method;
+use testkit::{Receiver, Recorded, eventually};
+
+use crate::ladder::{Ladder, SOON};
+use crate::pushes::{head, push, send};
+
+/// Records what Cloud Tasks sends on its way to a worker.
+fn in_between(worker: Arc<OnceLock<SocketAddr>>) -> Receiver {
+    Receiver::start(move |request: Recorded| {
+        let to = *worker.get().unwrap();
+        async move {
+            let headers: Vec<(String, String)> = request
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                .collect();
+            let (method, path) = (request.method.as_str(), request.uri.to_string());
+            let (status, body) = send(to, method, &path, &headers, request.body).await;
+            (status, Vec::new(), body.to_vec())
+        }
+    })
+}
+
+fn values(requests: &[Recorded], name: &str) -> Vec<String> {
+    requests
+        .iter()
+        .map(|request| request.header(name).to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn failures_are_counted_by_cloud_tasks() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(500);
+    let worker = ladder.worker(&handler, &[]).await;
+    let address = Arc::new(OnceLock::from(worker.addr()));
+    let between = in_between(address);
+    ladder.queue("incoming", between.addr()).await;
+
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let event = ladder.end(&["incoming"]).await;
+
+    let pushes = between.requests();
+    assert_eq!(
+        values(&pushes, "x-cloudtasks-taskexecutioncount"),
+        ["0", "1", "2"]
+    );
+    assert_eq!(
+        values(&pushes, "x-cloudtasks-taskretrycount"),
+        ["0", "1", "2"]
+    );
+    assert_eq!(
+        values(&pushes, "x-cloudtasks-taskpreviousresponse"),
+        ["", "477", "477"]
+    );
+    let runs = handler.requests();
+    assert_eq!(values(&runs, "executor-attempt"), ["1", "2", "3"]);
+    assert_eq!(values(&runs, "executor-max-attempts"), ["3", "3", "3"]);
+    assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
+    assert_eq!(event["data"]["attempts"]["fast"], 3);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_refuses_connections_costs_no_attempt() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(200);
+    let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "1")]).await;
+    drop(handler);
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 503);
+    assert_eq!(worker.stats().snapshot().handler_unreachable, 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_dies_in_its_answer_has_failed() {
+    let ladder = Ladder::new().await;
+    ladder.paused_queue("incoming").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    let handler = Receiver::answering(200);
+    let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 477);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_hangs_fails_by_timeout() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::start(|_| std::future::pending());
+    let vars = [("HANDLER_TIMEOUT", "50ms"), ("MAX_ATTEMPTS", "2")];
+    let worker = ladder.worker(&handler, &vars).await;
+    ladder.queue("incoming", worker.addr()).await;
+
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let event = ladder.end(&["incoming"]).await;
+
+    assert_eq!(handler.requests().len(), 2);
+    assert_eq!(event["data"]["reason"], "timeout");
+    assert_eq!(event["data"]["lastAnswer"], serde_json::Value::Null);
+    assert_eq!(worker.stats().snapshot().attempts_timed_out, 2);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn verdicts_and_routes_lead_where_they_say() {
+    let ladder = Ladder::new().await;
+    for id in ["incoming-2", "slow"] {
+        ladder.paused_queue(id).await;
+    }
+    let handler = Receiver::start(|request| async move {
+        let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        match &request.body[..] {
+            b"escalate" => (500, vec![said("executor-verdict", "escalate")], Vec::new()),
+            b"fail" => (500, vec![said("executor-verdict", "fail")], Vec::new()),
+            b"big" => (500, vec![said("executor-reason", "too-big")], Vec::new()),
+            b"unknown" => (500, vec![said("executor-verdict", "explode")], Vec::new()),
+            _ => (404, Vec::new(), Vec::new()),
+        }
+    });
+    let routes = r#"[
+        {"match": {"header": {"name": "X-Customer", "value": "acme"}}, "to": "projects/p/locations/l/queues/slow"},
+        {"match": {"reason": "too-big"}, "to": "projects/p/locations/l/queues/slow"},
+        {"match": {"status": "4xx"}, "to": "fail"}
+    ]"#;
+    let downstream = "projects/p/locations/l/queues/incoming-2";
+    let vars = [("ROUTES", routes), ("DOWNSTREAM_QUEUE", downstream)];
+    let worker = ladder.worker(&handler, &vars).await;
+
+    let to = worker.addr();
+    let push = |task: &'static str, customer: &'static str| {
+        let mut head = head(task, 0, 0, None);
+        head.push(("x-customer".into(), customer.into()));
+        let body = Bytes::from_static(task.as_bytes());
+        async move { send(to, "POST", "/", &head, body).await.0 }
+    };
+    for (task, customer, answer) in [
+        ("escalate", "", 200),
+        ("fail", "", 200),
+        ("big", "", 200),
+        ("not-found", "", 200),
+        ("unknown", "", 477),
+        ("never-run", "acme", 200),
+    ] {
+        assert_eq!(push(task, customer).await, answer, "{task}");
+    }
+    let on = async |id| {
+        ladder
+            .cloud
+            .list_tasks(&crate::ladder::queue(id), 10)
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!((on("incoming-2").await, on("slow").await), (1, 2));
+    assert_eq!(handler.requests().len(), 5);
+    eventually("two Failed events", SOON, async || {
+        let events = ladder.client.requests();
+        (events.len() == 2).then_some(()).ok_or(events.len())
+    })
+    .await;
+    worker.stop().await;
+}

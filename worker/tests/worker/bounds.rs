@@ -1,0 +1,89 @@
+//! Memory and concurrency stay within their bounds.
+
+use bytes::Bytes;
+use testkit::{Receiver, eventually};
+use tokio::io::AsyncWriteExt;
+
+use crate::interruptions::Gate;
+use crate::ladder::{Ladder, SOON, event};
+use crate::pushes::{begin, head, push, send, status};
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn a_body_beyond_a_mebibyte_is_refused_unread() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(200);
+    let worker = ladder.worker(&handler, &[]).await;
+    let head = head("order-1", 0, 0, None);
+
+    // The answer comes without a byte of the body having been sent.
+    let mut announced = begin(worker.addr(), &head, "content-length: 9000000000").await;
+    assert_eq!(status(&mut announced).await, 413);
+
+    let mut chunked = begin(worker.addr(), &head, "transfer-encoding: chunked").await;
+    let chunk = [
+        format!("{MIB:x}\r\n").as_bytes(),
+        &vec![0; MIB],
+        b"\r\n1\r\nx\r\n",
+    ]
+    .concat();
+    chunked.write_all(&chunk).await.unwrap();
+    assert_eq!(status(&mut chunked).await, 413);
+
+    let whole = Bytes::from(vec![b'x'; MIB]);
+    assert_eq!(send(worker.addr(), "POST", "/", &head, whole).await.0, 200);
+    assert_eq!(handler.requests().len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_that_no_queue_takes_ends_as_unpassable() {
+    let ladder = Ladder::new().await;
+    ladder.paused_queue("incoming-2").await;
+    let handler = Receiver::answering(500);
+    let downstream = "projects/p/locations/l/queues/incoming-2";
+    let vars = [("DOWNSTREAM_QUEUE", downstream), ("MAX_ATTEMPTS", "1")];
+    let worker = ladder.worker(&handler, &vars).await;
+
+    // With any ledger at all it is larger than a task may be.
+    let whole = Bytes::from(vec![b'x'; MIB]);
+    let head = head("order-1", 0, 0, None);
+    assert_eq!(send(worker.addr(), "POST", "/", &head, whole).await.0, 200);
+
+    let told = eventually("the event", SOON, async || ladder.client.requests().pop()).await;
+    let event = event(&told);
+    assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
+    assert_eq!(event["data"]["reason"], "unpassable");
+    assert_eq!(
+        event["data"]["request"]["bodyBase64"],
+        serde_json::Value::Null
+    );
+    assert_eq!(event["data"]["request"]["bodyBytes"], MIB);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn runs_are_bounded_and_a_task_runs_once_at_a_time() {
+    let ladder = Ladder::new().await;
+    let gate = Gate::new();
+    let handler = gate.handler(200);
+    let worker = ladder.worker(&handler, &[("CONCURRENCY", "2")]).await;
+    let to = worker.addr();
+    let first = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
+    let second = tokio::spawn(async move { push(to, &head("b", 0, 0, None)).await });
+    eventually("two runs", SOON, async || {
+        (handler.requests().len() == 2).then_some(())
+    })
+    .await;
+
+    assert_eq!(push(to, &head("c", 0, 0, None)).await, 503);
+    assert_eq!(push(to, &head("a", 1, 0, Some(504))).await, 503);
+    // What needs no run needs no room.
+    assert_eq!(push(to, &head("d", 1, 0, Some(597))).await, 200);
+
+    gate.open();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (200, 200));
+    assert_eq!(push(to, &head("c", 1, 0, Some(503))).await, 200);
+    worker.stop().await;
+}

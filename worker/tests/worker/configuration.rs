@@ -1,0 +1,178 @@
+//! Every variable: what is right is taken, what is wrong says how to mend it.
+
+use std::collections::HashMap;
+use std::process::Command;
+use std::time::Duration;
+
+use executor_worker::Config;
+use testkit::{Process, binary};
+
+use crate::ladder::{SOON, config};
+
+fn sentence(name: &str, value: &str) -> String {
+    let mut vars: HashMap<&str, &str> = HashMap::from([
+        ("CHAIN", "orders"),
+        ("STAGE", "fast"),
+        ("QUEUE", "projects/p/locations/l/queues/incoming"),
+        ("MAX_ATTEMPTS", "3"),
+        ("NOTIFIER_QUEUE", "projects/p/locations/l/queues/notifier"),
+        ("NOTIFIER_URL", "http://client/events"),
+        ("HANDLER_URL", "http://127.0.0.1:8080"),
+    ]);
+    vars.insert(name, value);
+    Config::from_vars(&|name| vars.get(name).map(|value| (*value).to_owned()))
+        .expect_err(&format!("{name}={value}"))
+        .to_string()
+}
+
+#[test]
+fn each_wrong_value_is_a_sentence() {
+    for (name, value, mend) in [
+        ("CHAIN", "", "CHAIN is not set: write the chain's name"),
+        ("CHAIN", "a chain", "use at most 200 letters, digits"),
+        ("STAGE", "", "STAGE is not set: write the stage's name"),
+        ("STAGE", "two words", "use 1 to 63 letters"),
+        ("QUEUE", "", "QUEUE is not set: write the queue's full path"),
+        (
+            "QUEUE",
+            "incoming",
+            "write projects/PROJECT/locations/LOCATION/queues/QUEUE",
+        ),
+        (
+            "MAX_ATTEMPTS",
+            "",
+            "MAX_ATTEMPTS is not set: write how often",
+        ),
+        ("MAX_ATTEMPTS", "0", "write a whole number from 1"),
+        ("MAX_ATTEMPTS", "-1", "write a whole number from 1"),
+        ("DOWNSTREAM_QUEUE", "x", "is not a queue's full path"),
+        (
+            "DOWNSTREAM_QUEUE",
+            "projects/p/locations/l/queues/incoming",
+            "write another queue",
+        ),
+        (
+            "LOOKUP_QUEUES",
+            "projects/p/locations/l/queues/a,b",
+            "is not a queue's full path",
+        ),
+        ("RETIRED_NOTIFIER_QUEUES", "b", "is not a queue's full path"),
+        ("NOTIFY_ON", "Success", "write Succeeded, Failed, both"),
+        (
+            "NOTIFIER_QUEUE",
+            "",
+            "NOTIFIER_QUEUE is not set: write the full path",
+        ),
+        (
+            "NOTIFIER_QUEUE",
+            "projects/p/locations/l/queues/incoming",
+            "write another queue",
+        ),
+        ("NOTIFIER_URL", "", "NOTIFIER_URL is not set: write the URL"),
+        ("NOTIFIER_URL", "/events", "write an http or https URL"),
+        ("HANDLER_URL", "", "HANDLER_URL is not set: write where"),
+        ("HANDLER_URL", "ftp://x", "write an http or https URL"),
+        (
+            "HANDLER_URL",
+            "127.0.0.1:8080",
+            "write an http or https URL",
+        ),
+        (
+            "HANDLER_TIMEOUT",
+            "60",
+            "write a duration above 0s and below 30m",
+        ),
+        (
+            "HANDLER_TIMEOUT",
+            "0s",
+            "write a duration above 0s and below 30m",
+        ),
+        (
+            "HANDLER_TIMEOUT",
+            "30m",
+            "write a duration above 0s and below 30m",
+        ),
+        ("CONCURRENCY", "0", "write a whole number from 1 to 10000"),
+        (
+            "CONCURRENCY",
+            "many",
+            "write a whole number from 1 to 10000",
+        ),
+        (
+            "GIVE_UP_AFTER",
+            "20d",
+            "write a duration above 0s, such as 480h",
+        ),
+        (
+            "GIVE_UP_AFTER",
+            "0s",
+            "write a duration above 0s, such as 480h",
+        ),
+        ("DRAIN_DELAY", "soon", "write a duration such as 0s"),
+        ("LISTEN_ADDR", "localhost", "write an IP address and a port"),
+        ("ADMIN_ADDR", ":9481", "write an IP address and a port"),
+        ("ROUTES", "{}", "write a JSON list"),
+        (
+            "ROUTES",
+            r#"[{"match": {"status": "x"}, "to": "fail"}]"#,
+            "write 503 or 4xx",
+        ),
+    ] {
+        let sentence = sentence(name, value);
+        assert!(
+            sentence.contains(name) && sentence.contains(mend),
+            "{name}={value}: {sentence}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_set_has_a_default() {
+    let config = config(&[
+        ("LISTEN_ADDR", ""),
+        ("ADMIN_ADDR", "-"),
+        ("CONCURRENCY", ""),
+    ]);
+    assert_eq!(config.concurrency, 100);
+    assert_eq!(config.handler_timeout, Duration::from_secs(60));
+    assert_eq!(config.drain_delay, Duration::ZERO);
+    assert_eq!(config.policy.give_up_after, Duration::from_secs(480 * 3600));
+    assert_eq!(config.listen.to_string(), "0.0.0.0:9480");
+    assert_eq!(config.admin.to_string(), "0.0.0.0:9481");
+    assert_eq!(config.endpoint, cloudtasks::Endpoint::Google);
+    let on = config.policy.notifier.unwrap().on;
+    assert!(on.succeeded && on.failed);
+}
+
+#[test]
+fn the_client_chooses_what_to_hear() {
+    for (text, succeeded, failed) in [
+        ("Succeeded,Failed", true, true),
+        ("Failed", false, true),
+        (" Succeeded ", true, false),
+        ("None", false, false),
+        ("", false, false),
+    ] {
+        let on = config(&[("NOTIFY_ON", text)]).policy.notifier.unwrap().on;
+        assert_eq!((on.succeeded, on.failed), (succeeded, failed), "{text:?}");
+    }
+    let nobody = [
+        ("NOTIFY_ON", "None"),
+        ("NOTIFIER_QUEUE", "-"),
+        ("NOTIFIER_URL", "-"),
+    ];
+    assert_eq!(config(&nobody).policy.notifier, None);
+}
+
+#[tokio::test]
+async fn the_program_says_the_sentence_and_exits_with_2() {
+    let mut command = Command::new(binary("executor-worker"));
+    command
+        .env("CHAIN", "orders")
+        .env_remove("STAGE")
+        .env("QUEUE", "incoming");
+    let program = Process::spawn(&command);
+    assert_eq!(program.exit(SOON).await, 2);
+    let log = program.log();
+    assert!(log.contains("QUEUE is \"incoming\""), "{log}");
+}

@@ -1,0 +1,172 @@
+//! Callers that hang up, and a worker that is asked to stop.
+
+use testkit::{Process, Receiver, binary, eventually, free_port};
+use tokio::sync::watch;
+
+use crate::ladder::{Ladder, SOON, queue};
+use crate::pushes::{begin, get, head, push};
+
+/// Holds a handler's answers back until it is opened.
+pub struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    pub fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub fn handler(&self, status: u16) -> Receiver {
+        let opened = self.0.subscribe();
+        Receiver::start(move |_| {
+            let mut opened = opened.clone();
+            async move {
+                opened.wait_for(|open| *open).await.unwrap();
+                (status, Vec::new(), Vec::new())
+            }
+        })
+    }
+
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_stops_nothing() {
+    let ladder = Ladder::new().await;
+    ladder.paused_queue("incoming-2").await;
+    let gate = Gate::new();
+    let handler = gate.handler(500);
+    let downstream = (
+        "DOWNSTREAM_QUEUE",
+        "projects/p/locations/l/queues/incoming-2",
+    );
+    let worker = ladder
+        .worker(&handler, &[downstream, ("MAX_ATTEMPTS", "1")])
+        .await;
+
+    let caller = begin(
+        worker.addr(),
+        &head("order-1", 0, 0, None),
+        "content-length: 0",
+    )
+    .await;
+    eventually("the run", SOON, async || handler.requests().pop()).await;
+    drop(caller);
+    gate.open();
+
+    eventually("the hand-over", SOON, async || {
+        ladder
+            .cloud
+            .list_tasks(&queue("incoming-2"), 10)
+            .await
+            .unwrap()
+            .pop()
+    })
+    .await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_whose_every_run_outlasts_its_caller_ends() {
+    let ladder = Ladder::new().await;
+    let gate = Gate::new();
+    let handler = gate.handler(500);
+    // No answer has ever been counted, but there were as many dispatches as attempts.
+    let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "3")]).await;
+    let last = head("order-1", 2, 0, Some(504));
+    let caller = begin(worker.addr(), &last, "content-length: 0").await;
+    eventually("the run", SOON, async || handler.requests().pop()).await;
+    drop(caller);
+    // The handler answers only after the worker has been told that the caller is gone.
+    eventually("the worker's notice", SOON, async || {
+        (push(worker.addr(), &last).await == 503).then_some(())
+    })
+    .await;
+    gate.open();
+    let event = ladder.end(&[]).await;
+    assert_eq!(event["data"]["reason"], "status");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_runs_and_turns_away_what_comes() {
+    let ladder = Ladder::new().await;
+    let gate = Gate::new();
+    let handler = gate.handler(200);
+    let worker = ladder.worker(&handler, &[("DRAIN_DELAY", "10ms")]).await;
+    let (to, admin, stats) = (worker.addr(), worker.admin_addr(), worker.stats());
+    let running = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
+    eventually("the run", SOON, async || handler.requests().pop()).await;
+
+    let stop = tokio::spawn(worker.stop());
+    eventually("unreadiness", SOON, async || {
+        (get(admin, "/readyz").await.0 == 503).then_some(())
+    })
+    .await;
+    // Within the drain delay it may still be taken; the gate is shut, so it never gets an answer
+    // then, and a new task is tried.
+    eventually("a refusal", SOON, async || {
+        (push(to, &head("b", 9, 3, Some(596))).await == 596).then_some(())
+    })
+    .await;
+    assert_eq!(push(to, &head("c", 0, 0, None)).await, 503);
+    assert!(!stop.is_finished());
+
+    gate.open();
+    assert_eq!(running.await.unwrap(), 200);
+    stop.await.unwrap();
+    assert_eq!(stats.snapshot().notified_succeeded, 1);
+    assert_eq!(stats.snapshot().pushes_under_way, 0);
+    assert!(
+        tokio::net::TcpStream::connect(to).await.is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn the_program_finishes_its_work_on_sigterm() {
+    let ladder = Ladder::new().await;
+    let gate = Gate::new();
+    let handler = gate.handler(200);
+    let (listen, admin) = (free_port(), free_port());
+    let mut command = std::process::Command::new(binary("executor-worker"));
+    command.envs([
+        ("CHAIN", "orders".to_owned()),
+        ("STAGE", "fast".to_owned()),
+        ("QUEUE", queue("incoming").to_string()),
+        ("MAX_ATTEMPTS", "3".to_owned()),
+        ("NOTIFIER_QUEUE", queue("notifier").to_string()),
+        ("NOTIFIER_URL", ladder.client.url("/events")),
+        ("HANDLER_URL", handler.url("")),
+        ("LISTEN_ADDR", format!("127.0.0.1:{listen}")),
+        ("ADMIN_ADDR", format!("127.0.0.1:{admin}")),
+        (
+            "CLOUD_TASKS_EMULATOR_HOST",
+            ladder.emulator.addr().to_string(),
+        ),
+    ]);
+    let program = Process::spawn(&command);
+    let (to, admin) = (
+        ([127, 0, 0, 1], listen).into(),
+        ([127, 0, 0, 1], admin).into(),
+    );
+    eventually("the program's page", SOON, async || {
+        tokio::net::TcpStream::connect(admin).await.map(drop)
+    })
+    .await;
+    eventually("readiness", SOON, async || {
+        (get(admin, "/readyz").await.0 == 200).then_some(())
+    })
+    .await;
+    let running = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
+    eventually("the run", SOON, async || handler.requests().pop()).await;
+
+    program.terminate();
+    eventually("unreadiness", SOON, async || {
+        (get(admin, "/readyz").await.0 == 503).then_some(())
+    })
+    .await;
+    gate.open();
+    assert_eq!(running.await.unwrap(), 200);
+    assert_eq!(program.exit(SOON).await, 0);
+}
