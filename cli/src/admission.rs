@@ -5,6 +5,9 @@ mod document;
 mod reading;
 mod schema;
 mod structure;
+#[cfg(test)]
+mod tests;
+mod unique;
 
 use std::fmt;
 

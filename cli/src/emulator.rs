@@ -15,16 +15,23 @@ use crate::args::EmulatorOptions;
 use crate::error::Error;
 
 /// Variables that would send the emulator's pushes to a proxy.
-const PROXIES: [&str; 6] =
-    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
 const PATIENCE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 500;
 
 /// Serves the emulator in this process, until it ends.
 pub async fn serve(options: EmulatorOptions) -> Result<(), Error> {
     let address = options.listen;
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })?;
     let issuer = format!("http://{address}");
     let served = cloud_tasks_emulator::serve(listener, issuer, Vec::new());
     if options.until_stdin_closes {
@@ -33,7 +40,9 @@ pub async fn serve(options: EmulatorOptions) -> Result<(), Error> {
             () = stdin_closes() => {}
         }
     } else {
-        served.await.map_err(|error| Error::Emulator(error.to_string()))?;
+        served
+            .await
+            .map_err(|error| Error::Emulator(error.to_string()))?;
     }
     Ok(())
 }
@@ -58,12 +67,20 @@ impl Emulator {
         // A child that can't listen would only be seen as one that doesn't answer.
         let probe = TcpListener::bind(listen)
             .await
-            .map_err(|source| Error::Listen { address: listen, source })?;
+            .map_err(|source| Error::Listen {
+                address: listen,
+                source,
+            })?;
         drop(probe);
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
         command
-            .args(["emulator", "--until-stdin-closes", "--listen", &listen.to_string()])
+            .args([
+                "emulator",
+                "--until-stdin-closes",
+                "--listen",
+                &listen.to_string(),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -75,7 +92,10 @@ impl Emulator {
         }
         let mut child = command.spawn()?;
         let stdin = child.stdin.take();
-        let mut emulator = Self { child, _stdin: stdin };
+        let mut emulator = Self {
+            child,
+            _stdin: stdin,
+        };
         let queues = emulator.connect(listen).await?;
         Ok((emulator, queues))
     }

@@ -50,10 +50,14 @@ pub enum Error {
     #[error("{0}")]
     Worker(#[from] executor_worker::Error),
     /// The handler's URL can't be used.
-    #[error("--handler {0:?} is not usable: write http://HOST:PORT, with a path if it replaces the tasks' own")]
+    #[error(
+        "--handler {0:?} is not usable: write http://HOST:PORT, with a path if it replaces the tasks' own"
+    )]
     Handler(String),
     /// `send` found nothing to send to.
-    #[error("no answer from {to}: start `executor-chain dev` first, or say where it is with --to ({source})")]
+    #[error(
+        "no answer from {to}: start `executor-chain dev` first, or say where it is with --to ({source})"
+    )]
     NoDev {
         /// Where.
         to: String,

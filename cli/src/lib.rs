@@ -26,8 +26,6 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     match args.command {
         Command::Dev(options) => dev::run(options).await,
         Command::Send(options) => send::run(options).await.map(|()| ExitCode::SUCCESS),
-        Command::Emulator(options) => {
-            emulator::serve(options).await.map(|()| ExitCode::SUCCESS)
-        }
+        Command::Emulator(options) => emulator::serve(options).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -28,9 +28,14 @@ pub async fn run(options: SendOptions) -> Result<(), Error> {
     let endpoint = Endpoint::Emulator(options.to.clone());
     let queues = CloudTasks::connect(&endpoint)
         .await
-        .map_err(|source| Error::NoDev { to: options.to.clone(), source })?;
-    let content =
-        Content { body: options.body.into_bytes(), headers: options.headers.into_iter().collect() };
+        .map_err(|source| Error::NoDev {
+            to: options.to.clone(),
+            source,
+        })?;
+    let content = Content {
+        body: options.body.into_bytes(),
+        headers: options.headers.into_iter().collect(),
+    };
     let ids = ids(options.count);
     send(&queues, &queue, &ids, &content).await?;
     println!("sent {} to {}", options.count, queue.id);
@@ -43,7 +48,9 @@ pub fn ids(count: usize) -> Vec<TaskId> {
     let run = jiff::Timestamp::now().as_microsecond();
     (0..count)
         .map(|number| {
-            format!("{run:x}-{number}").parse().expect("hex digits and a hyphen make a task id")
+            format!("{run:x}-{number}")
+                .parse()
+                .expect("hex digits and a hyphen make a task id")
         })
         .collect()
 }

@@ -308,10 +308,8 @@ fn sort(resource: &impl Display, status: &Status) -> Error {
         Code::FailedPrecondition if message.contains("existed too recently") => {
             Error::ExistedTooRecently { resource }
         }
-        Code::InvalidArgument
-        | Code::FailedPrecondition
-        | Code::OutOfRange
-        | Code::Unimplemented => Error::Refused { resource, message },
+        Code::InvalidArgument | Code::OutOfRange => Error::Refused { resource, message },
+        Code::FailedPrecondition | Code::Unimplemented => Error::NotNow { resource, message },
         Code::PermissionDenied | Code::Unauthenticated => Error::Forbidden { resource, message },
         Code::ResourceExhausted => Error::Quota { resource, message },
         Code::Ok

@@ -35,6 +35,15 @@ pub enum Error {
         /// Cloud Tasks' own words.
         message: String,
     },
+    /// The request is right and its resource can't do it now: a queue that is disabled, a project
+    /// without billing. It may later.
+    #[error("{resource} can't do that now: {message}")]
+    NotNow {
+        /// What the request was about.
+        resource: String,
+        /// Cloud Tasks' own words.
+        message: String,
+    },
     /// The credentials don't allow it.
     #[error("no permission for {resource}: {message}; grant the role, or use other credentials")]
     Forbidden {
@@ -82,6 +91,7 @@ impl Error {
             Self::Exists { .. } => "exists",
             Self::ExistedTooRecently { .. } => "existed_too_recently",
             Self::Refused { .. } => "refused",
+            Self::NotNow { .. } => "not_now",
             Self::Forbidden { .. } => "forbidden",
             Self::Quota { .. } => "quota",
             Self::Away { .. } => "away",

@@ -100,7 +100,10 @@ fn strip_descriptions(schema: &mut Value) {
     }
 }
 
-/// Things that the derive writes and a CRD should not have: formats that OpenAPI doesn't know,
+/// The API server takes `format: int32` for a remark: a number that doesn't fit would go in, and no
+/// client that reads chains with types could list any of them. So the bounds are written out.
+///
+/// And things that the derive writes and a CRD should not have: formats that OpenAPI doesn't know,
 /// such as uint16, of which the API server warns; and `nullable`, since an explicit null would then
 /// be kept and count as set (`has(self.x)`), where the API server otherwise drops it;
 /// and the line breaks of the source in descriptions.
@@ -114,6 +117,10 @@ fn tidy(schema: &mut Value) {
                 "nullable" => !value.is_boolean(),
                 _ => true,
             });
+            if map.get("format").is_some_and(|format| format == "int32") {
+                map.entry("minimum").or_insert_with(|| json!(i32::MIN));
+                map.entry("maximum").or_insert_with(|| json!(i32::MAX));
+            }
             if let Some(Value::String(description)) = map.get_mut("description") {
                 *description = unwrap_lines(description);
             }

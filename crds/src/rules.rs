@@ -109,8 +109,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec.stages[].backoff",
-        rule: "!has(self.max) || duration(self.max) < duration('24h')",
-        message: "backoff.max must be below 24h: Cloud Tasks forgets the names of ended tasks after that, and a task could be handed on twice",
+        rule: "(!has(self.min) || duration(self.min) < duration('24h')) && (!has(self.max) || duration(self.max) < duration('24h'))",
+        message: "backoff.min and backoff.max must be below 24h: Cloud Tasks forgets the names of ended tasks after that, and a task could be handed on twice",
     },
     Rule {
         at: "spec.stages[].handler",

@@ -153,9 +153,10 @@ pub struct Notifier {
 
     /// Which outcomes are told. Default: both. Without Failed a task that fails for good leaves no
     /// trace.
+    // Not "on": kubectl reads YAML 1.1, where an unquoted on is the boolean true.
     #[serde(default = "both_outcomes")]
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
-    pub on: Vec<Outcome>,
+    pub outcomes: Vec<Outcome>,
 
     /// How fast notifications are sent. What is left out is not changed on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,10 @@ pub struct Args {
     #[arg(long, env = "LOCATION")]
     pub location: Option<LocationId>,
 
+    /// Serve the chains of this namespace alone. Default: of all namespaces.
+    #[arg(long, env = "WATCH_NAMESPACE")]
+    pub namespace: Option<String>,
+
     /// The image of the workers.
     #[arg(long, env = "WORKER_IMAGE", default_value = concat!("executor-worker:", env!("CARGO_PKG_VERSION")))]
     pub worker_image: String,

@@ -9,7 +9,8 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource, ResourceExt};
 use kube_runtime::controller::Config;
 use kube_runtime::{Controller, watcher};
 
@@ -31,7 +32,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let readiness = Readiness::default();
     let metrics = Arc::new(Metrics::default());
     admin::serve(args.admin_addr, readiness.clone(), metrics.clone()).await?;
-    let chains: Api<ExecutorChain> = Api::all(client.clone());
+    let chains: Api<ExecutorChain> = scope(&args, &client);
     wait_for_crd(&chains).await;
     let queues = wait_for_cloud_tasks(&args.endpoint()).await;
     let cluster = cluster(&args, &client).await?;
@@ -42,14 +43,25 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let config = watcher::Config::default();
     Controller::new(chains, config.clone())
         .with_config(Config::default().concurrency(args.concurrency))
-        .owns(Api::<Deployment>::all(client.clone()), config.clone())
-        .owns(Api::<Service>::all(client), config)
+        .owns(scope::<Deployment>(&args, &client), config.clone())
+        .owns(scope::<Service>(&args, &client), config)
         .shutdown_on_signal()
         .run(reconcile, again, context)
         .for_each(|_| async {})
         .await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// All namespaces, or the one that we are told to serve.
+fn scope<K>(args: &Args, client: &Client) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match &args.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
 }
 
 /// A watch of a kind that isn't there would only back off, ever more slowly.

@@ -15,7 +15,7 @@ use crate::duration;
 
 /// Cloud Tasks waits half an hour for an answer at most, and something must be left for the
 /// hand-over.
-const LONGEST_RUN: Duration = Duration::from_secs(30 * 60);
+const LONGEST_RUN: Duration = Duration::from_mins(30);
 /// The longest URL that Cloud Tasks takes, in characters.
 const LONGEST_URL: usize = 2083;
 
@@ -204,7 +204,7 @@ impl Vars<'_> {
         })?;
         let url = url.ok_or(ConfigError::Missing {
             variable: "NOTIFIER_URL",
-            mend: "write the URL that notifications are POSTed to, or NOTIFY_ON=None",
+            mend: "write the URL that notifications are sent to, or NOTIFY_ON=None",
         })?;
         let absolute = url.parse::<Uri>().ok().filter(|uri| {
             url.len() <= LONGEST_URL

@@ -1,4 +1,4 @@
-//! The event that tells the client how a task ended: CloudEvents 1.0, structured JSON.
+//! The event that tells the client how a task ended: `CloudEvents` 1.0, structured JSON.
 
 use std::collections::BTreeMap;
 

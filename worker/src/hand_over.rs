@@ -9,7 +9,7 @@ use crate::push::Push;
 
 /// How long Cloud Tasks waits for an answer to the next task: as long as it can, since the next
 /// stage's own time-out ends a run before.
-const DISPATCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
+const DISPATCH_DEADLINE: Duration = Duration::from_mins(30);
 
 /// The task to create on `queue`. `ledger` has this stage behind it; `folded` leaves its details
 /// out.

@@ -1,4 +1,4 @@
-//! The notification: an event on the notifier queue, which POSTs it to the client.
+//! The notification: an event on the notifier queue, which sends it by POST to the client.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use decide::{Notifier, Outcome};
 
 use crate::event::Told;
 
-/// CloudEvents' media type for an event that is one JSON object.
+/// The media type of `CloudEvents` for an event that is one JSON object.
 const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 
 /// The task that carries the event. Its name follows from the task's root alone, so that a second

@@ -20,6 +20,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Receives one push.
 pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request) -> Response {
+    let _waiting = worker.stats.caller();
     let answer = admit(&worker, request).await;
     worker.stats.answered(answer);
     let mut response = Response::new(Body::empty());

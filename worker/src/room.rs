@@ -11,30 +11,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(crate) struct Places {
     free: Arc<Semaphore>,
-    running: Arc<Mutex<HashSet<TaskId>>>,
+    in_work: Arc<Mutex<HashSet<TaskId>>>,
 }
 
-/// A place that was taken.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    permit: OwnedSemaphorePermit,
-    mark: Mark,
-}
-
-impl Seat {
-    /// Gives the place back when the handler has run. The mark is kept until all that the run
-    /// leads to is done: a dispatch that comes in between must not start the task again.
-    pub(crate) fn leave(self) -> Mark {
-        drop(self.permit);
-        self.mark
-    }
-}
-
-/// Marks a task as running here.
+/// Marks a task as in work here, from its arrival until all that it leads to is done.
 #[derive(Debug)]
 pub(crate) struct Mark {
     task: TaskId,
-    running: Arc<Mutex<HashSet<TaskId>>>,
+    in_work: Arc<Mutex<HashSet<TaskId>>>,
 }
 
 impl Places {
@@ -44,30 +28,34 @@ impl Places {
             .min(Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(places)),
-            running: Arc::default(),
+            in_work: Arc::default(),
         }
     }
 
-    /// Takes a place for `task`, or says why there is none.
-    pub(crate) fn take(&self, task: &TaskId) -> Result<Seat, Room> {
-        let permit = Arc::clone(&self.free)
-            .try_acquire_owned()
-            .map_err(|_| Room::Full)?;
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if !running.insert(task.clone()) {
-            return Err(Room::RunningHere);
-        }
-        let mark = Mark {
+    /// Marks `task`, unless another push of it is in work here.
+    ///
+    /// Before anything is looked up: a push that looks first, and takes its mark when the other
+    /// has gone, would miss what the other has created in between.
+    pub(crate) fn mark(&self, task: &TaskId) -> Option<Mark> {
+        let mut in_work = self.in_work.lock().unwrap_or_else(PoisonError::into_inner);
+        in_work.insert(task.clone()).then(|| Mark {
             task: task.clone(),
-            running: Arc::clone(&self.running),
-        };
-        Ok(Seat { permit, mark })
+            in_work: Arc::clone(&self.in_work),
+        })
+    }
+
+    /// Takes a place to run the handler, given back when the permit is dropped. `mark` is what
+    /// [`Places::mark`] gave when the push arrived.
+    pub(crate) fn take(&self, mark: Option<&Mark>) -> Result<OwnedSemaphorePermit, Room> {
+        mark.ok_or(Room::RunningHere)?;
+        let free = Arc::clone(&self.free).try_acquire_owned();
+        free.map_err(|_| Room::Full)
     }
 }
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        self.running
+        self.in_work
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.task);
@@ -80,18 +68,21 @@ mod tests {
 
     #[test]
     fn a_task_runs_once_at_a_time_and_all_of_them_within_the_bound() {
-        let places = Places::new(2);
+        let places = Places::new(1);
         let task = |id: &str| id.parse::<TaskId>().unwrap();
-        let first = places.take(&task("a")).unwrap();
-        assert_eq!(places.take(&task("a")).unwrap_err(), Room::RunningHere);
-        let second = places.take(&task("b")).unwrap();
-        assert_eq!(places.take(&task("c")).unwrap_err(), Room::Full);
-        // What the run leads to goes on, but the handler is free.
-        let mark = second.leave();
-        assert_eq!(places.take(&task("b")).unwrap_err(), Room::RunningHere);
-        drop(mark);
-        drop(places.take(&task("b")).unwrap());
+        let first = places.mark(&task("a")).unwrap();
+        let place = places.take(Some(&first)).unwrap();
+        let twin = places.mark(&task("a"));
+        assert_eq!(places.take(twin.as_ref()).unwrap_err(), Room::RunningHere);
+        let second = places.mark(&task("b")).unwrap();
+        assert_eq!(places.take(Some(&second)).unwrap_err(), Room::Full);
+        // The run has ended, and what it leads to goes on.
+        drop(place);
+        drop(places.take(Some(&second)).unwrap());
+        assert!(places.mark(&task("a")).is_none());
         drop(first);
-        places.take(&task("a")).unwrap();
+        // The twin came while the first was in work, and stays turned away.
+        assert_eq!(places.take(twin.as_ref()).unwrap_err(), Room::RunningHere);
+        assert!(places.mark(&task("a")).is_some());
     }
 }

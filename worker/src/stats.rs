@@ -19,6 +19,7 @@ pub struct Stats {
     pub(crate) runs_started: Counter,
     pub(crate) runs_under_way: Gauge,
     pub(crate) pushes_under_way: Gauge,
+    callers_waiting: Gauge,
     pub(crate) run_seconds: Histogram,
     pub(crate) create_seconds: Histogram,
     pub(crate) creates_failed: Counter,
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub runs_under_way: u64,
     /// Pushes under way now, runs included.
     pub pushes_under_way: u64,
+    /// Callers that wait for an answer. Where a caller hangs up, its push stays in work.
+    pub callers_waiting: u64,
     /// Runs that succeeded.
     pub attempts_succeeded: u64,
     /// Runs that failed otherwise than by time-out.
@@ -58,6 +61,16 @@ pub struct Snapshot {
     pub notified_failed: u64,
     /// Creates of the next task or a notification that Cloud Tasks did not confirm.
     pub creates_failed: u64,
+}
+
+/// A caller that waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,6 +105,7 @@ impl Stats {
             runs_started: Counter::default(),
             runs_under_way: Gauge::default(),
             pushes_under_way: Gauge::default(),
+            callers_waiting: Gauge::default(),
             run_seconds,
             create_seconds,
             creates_failed: Counter::default(),
@@ -115,6 +129,7 @@ impl Stats {
             runs_started,
             runs_under_way,
             pushes_under_way,
+            callers_waiting,
             run_seconds,
             create_seconds,
             creates_failed,
@@ -142,6 +157,11 @@ impl Stats {
             "pushes_under_way",
             "Pushes in work now",
             pushes_under_way.clone(),
+        );
+        registry.register(
+            "callers_waiting",
+            "Callers that wait for an answer; pushes in work beyond these were hung up on",
+            callers_waiting.clone(),
         );
         registry.register_with_unit(
             "run_duration",
@@ -203,6 +223,12 @@ impl Stats {
         );
     }
 
+    /// Counts a caller until the value is dropped, which happens too when it hangs up.
+    pub(crate) fn caller(&self) -> Waiting {
+        self.callers_waiting.inc();
+        Waiting(self.callers_waiting.clone())
+    }
+
     pub(crate) fn ran(&self, run: &Run) {
         let outcome = match run {
             Run::Succeeded { .. } => SUCCEEDED,
@@ -239,6 +265,7 @@ impl Stats {
             runs_started: self.runs_started.get(),
             runs_under_way: u64::try_from(self.runs_under_way.get()).unwrap_or(0),
             pushes_under_way: u64::try_from(self.pushes_under_way.get()).unwrap_or(0),
+            callers_waiting: u64::try_from(self.callers_waiting.get()).unwrap_or(0),
             attempts_succeeded: attempts(SUCCEEDED),
             attempts_failed: attempts(FAILED),
             attempts_timed_out: attempts(TIMED_OUT),

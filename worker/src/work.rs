@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use crate::config::Config;
 use crate::push::Push;
-use crate::room::{Places, Seat};
+use crate::room::Places;
 use crate::run::{Handler, Ran};
 use crate::stats::Stats;
 
@@ -43,9 +43,9 @@ impl Worker {
         };
         self.met(&delivery);
 
+        let mark = self.places.mark(&delivery.task);
         let mut facts = Facts::default();
-        let mut seat = None;
-        let mut running_here = None;
+        let mut place = None;
         let mut ran = None;
         let mut finish = loop {
             match on_arrival(&delivery, policy, &facts) {
@@ -55,9 +55,9 @@ impl Worker {
                 Arrival::Ask(Question::Age) => {
                     facts.age = Some(self.look_up_age(&delivery, push.at, cloud).await);
                 }
-                Arrival::Ask(Question::Room) => match self.places.take(&delivery.task) {
+                Arrival::Ask(Question::Room) => match self.places.take(mark.as_ref()) {
                     Ok(taken) => {
-                        seat = Some(taken);
+                        place = Some(taken);
                         facts.room = Some(Room::Free);
                     }
                     Err(none) => facts.room = Some(none),
@@ -65,15 +65,15 @@ impl Worker {
                 Arrival::Run => {
                     let Ran { run, .. } = ran.insert(self.run(push, &delivery).await);
                     // The place is for the next task; the mark stays until all is done.
-                    running_here = seat.take().map(Seat::leave);
+                    drop(place.take());
                     break after_run(&delivery, policy, run, caller.is_closed());
                 }
                 Arrival::Finish(finish) => break finish,
             }
         };
-        let answer = loop {
+        loop {
             match finish {
-                Finish::Answer(answer) => break answer,
+                Finish::Answer(answer) => return answer,
                 Finish::Create(owed) => {
                     let end = self
                         .create(push, &delivery, &owed, ran.as_ref(), cloud)
@@ -81,9 +81,7 @@ impl Worker {
                     finish = decide::after_create(policy, owed, end);
                 }
             }
-        };
-        drop(running_here);
-        answer
+        }
     }
 
     async fn run(&self, push: &Push, delivery: &Delivery) -> Ran {

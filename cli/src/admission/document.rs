@@ -8,7 +8,8 @@ use super::Reason;
 
 /// The file's only document. A key that stands twice is an error: one of the two would be lost.
 pub(super) fn read(text: &str) -> Result<Value, Reason> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    // kubectl reads YAML 1.1: `yes` is true, and 010 is eight.
+    let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
         .map_err(|error| Reason::new("", error.to_string()))?;
     let count = documents.len();
@@ -38,16 +39,12 @@ pub(super) fn identify(document: &Value, old: Option<&Value>) -> Result<(), Vec<
     ];
     let mut reasons = Vec::new();
     for (field, expected) in expected {
-        match &document[field] {
-            Value::Null => {
-                reasons.push(Reason::new(field, format!("is missing: write {expected}")))
-            }
-            Value::String(given) if *given == expected => {}
-            given => reasons.push(Reason::new(
-                field,
-                format!("must be {expected}, and is {given}"),
-            )),
-        }
+        let sentence = match &document[field] {
+            Value::String(given) if *given == expected => continue,
+            Value::Null => format!("is missing: write {expected}"),
+            given => format!("must be {expected}, and is {given}"),
+        };
+        reasons.push(Reason::new(field, sentence));
     }
     let name = &document["metadata"]["name"];
     let old_name = old.map(|old| &old["metadata"]["name"]);
@@ -56,7 +53,7 @@ pub(super) fn identify(document: &Value, old: Option<&Value>) -> Result<(), Vec<
         reasons.push(Reason::new("metadata.name", sentence));
     } else if let Some(old_name) = old_name.filter(|old_name| *old_name != name) {
         let sentence = format!(
-            "can't be changed from {old_name} to {name}, which is another chain: run dev for that one"
+            "can't be changed from {old_name} to {name}: that is another chain, with a dev of its own"
         );
         reasons.push(Reason::new("metadata.name", sentence));
     }

@@ -48,3 +48,85 @@ fn metadata() -> Value {
     }
     json!({"type": "object", "properties": properties})
 }
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::*;
+
+    /// What `structure.rs` holds, and what only tells something.
+    const KEYWORDS: [&str; 23] = [
+        "type",
+        "format",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "enum",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-list-type",
+        "x-kubernetes-list-map-keys",
+        // kube-cel's part.
+        "x-kubernetes-validations",
+        "default",
+        // For people.
+        "title",
+        "description",
+    ];
+
+    #[test]
+    fn no_keyword_goes_unheeded() {
+        walk("", &SCHEMA);
+    }
+
+    fn walk(path: &str, schema: &Value) {
+        for (keyword, value) in schema.as_object().unwrap() {
+            assert!(KEYWORDS.contains(&keyword.as_str()), "{keyword} at {path}");
+            match keyword.as_str() {
+                "properties" => {
+                    for (name, property) in value.as_object().unwrap() {
+                        walk(&format!("{path}.{name}"), property);
+                    }
+                }
+                "items" | "additionalProperties" => walk(&format!("{path}[]"), value),
+                "pattern" => drop(Regex::new(value.as_str().unwrap()).unwrap()),
+                // A wrong time is found when the chain is read; the API server bounds no integer.
+                "format" => {
+                    let known = ["int32", "int64", "double", "date-time"];
+                    assert!(
+                        known.contains(&value.as_str().unwrap()),
+                        "{value} at {path}"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_compiles() {
+        let errors: Vec<String> = errors(&RULES);
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+
+    fn errors(compiled: &CompiledSchema) -> Vec<String> {
+        let children = compiled
+            .properties
+            .values()
+            .chain(compiled.items.as_deref());
+        let own = compiled.compilation_errors().into_iter();
+        own.map(ToString::to_string)
+            .chain(children.flat_map(errors))
+            .collect()
+    }
+}

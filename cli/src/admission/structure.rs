@@ -1,4 +1,4 @@
-//! A value against an OpenAPI schema of Kubernetes' structural kind.
+//! A value against a schema of Kubernetes' structural kind.
 //!
 //! The keywords that the CRD uses are few, and a test holds that there are no others. A library for
 //! JSON Schema would bring twenty crates, and sentences that don't say how to mend a manifest.
@@ -8,7 +8,7 @@ use std::fmt::Write;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::Reason;
+use super::{Reason, unique};
 
 /// Every reason why the value doesn't fit, in the order of the value.
 pub(super) fn check(schema: &Value, value: &Value) -> Vec<Reason> {
@@ -103,31 +103,10 @@ fn array(path: &str, schema: &Value, items: &[Value], out: &mut Vec<Reason>) {
             out.push(Reason::new(path, sentence));
         }
     }
-    let set = schema["x-kubernetes-list-type"] == "set";
-    let keys: Vec<&str> = list(schema, "x-kubernetes-list-map-keys")
-        .filter_map(Value::as_str)
-        .collect();
-    let mut seen = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        walk(&path, &schema["items"], item, out);
-        let identity: Vec<&Value> = match (set, keys.as_slice()) {
-            (true, _) => vec![item],
-            (false, []) => continue,
-            (false, keys) => keys.iter().filter_map(|key| item.get(key)).collect(),
-        };
-        if !identity.is_empty() && seen.contains(&identity) {
-            let words: Vec<String> = identity.iter().copied().map(show).collect();
-            let with = if set {
-                String::new()
-            } else {
-                format!("{} ", keys.join(", "))
-            };
-            let sentence = format!("{with}{} stands there twice: leave one", words.join(", "));
-            out.push(Reason::new(&path, sentence));
-        }
-        seen.push(identity);
+        walk(&format!("{path}[{index}]"), &schema["items"], item, out);
     }
+    unique::check(path, schema, items, out);
 }
 
 fn string(path: &str, schema: &Value, text: &str, out: &mut Vec<Reason>) {
@@ -178,7 +157,7 @@ fn beyond(count: usize, limit: u64, least: bool) -> bool {
     if least { count < limit } else { count > limit }
 }
 
-fn list<'a>(schema: &'a Value, keyword: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn list<'a>(schema: &'a Value, keyword: &str) -> impl Iterator<Item = &'a Value> {
     schema[keyword].as_array().into_iter().flatten()
 }
 
@@ -191,7 +170,7 @@ fn join(path: &str, name: &str) -> String {
 }
 
 /// The value as it may stand in a sentence: one line, not too long.
-fn show(value: &Value) -> String {
+pub(super) fn show(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -58,7 +58,11 @@ impl Ledger {
         let all: Vec<Option<Ending>> = if entries.sent.is_empty() {
             endings.values().copied().map(Some).collect()
         } else {
-            entries.sent.iter().map(|id| endings.get(id.as_str()).copied()).collect()
+            entries
+                .sent
+                .iter()
+                .map(|id| endings.get(id.as_str()).copied())
+                .collect()
         };
         let count = |wanted| all.iter().filter(|ending| **ending == wanted).count();
         Account {
@@ -72,7 +76,9 @@ impl Ledger {
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -132,7 +138,12 @@ mod tests {
         ledger.ended("somebody-elses", Ending::Failed);
         let account = ledger.account(Vec::new());
         assert_eq!(
-            (account.sent, account.succeeded, account.failed, account.without_end),
+            (
+                account.sent,
+                account.succeeded,
+                account.failed,
+                account.without_end
+            ),
             (3, 1, 1, 1)
         );
         assert!(!account.is_clean());

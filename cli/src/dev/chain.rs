@@ -54,7 +54,13 @@ impl Chain {
         let desired = desired(manifest, &places)?;
         let workers = Workers::default();
         let metrics = Metrics::default();
-        let mut chain = Self { queues, workers, desired, places, metrics };
+        let mut chain = Self {
+            queues,
+            workers,
+            desired,
+            places,
+            metrics,
+        };
         let done = chain.converge().await?;
         Ok((chain, done))
     }
@@ -92,9 +98,14 @@ impl Chain {
     async fn observe(&self) -> Result<Observed, Error> {
         let parent = &self.desired.notifier.queue.parent;
         let queues = self.queues.list_queues(parent).await?;
-        let queues: BTreeMap<_, _> =
-            queues.into_iter().map(|queue| (queue.path.clone(), queue)).collect();
-        let mut observed = Observed { queues, ..Observed::default() };
+        let queues: BTreeMap<_, _> = queues
+            .into_iter()
+            .map(|queue| (queue.path.clone(), queue))
+            .collect();
+        let mut observed = Observed {
+            queues,
+            ..Observed::default()
+        };
         self.workers.observe(&mut observed);
         Ok(observed)
     }
@@ -104,10 +115,14 @@ fn desired(manifest: &Manifest, places: &Places) -> Result<Desired, Error> {
     let mut desired = manifest.desired(Some(places.emulator.clone()))?;
     desired.notifier.url = format!("http://{}/", places.receiver);
     // Both outcomes are counted here; only those that the manifest asks for are passed on.
-    desired.notifier.on = vec![Outcome::Succeeded, Outcome::Failed];
+    desired.notifier.outcomes = vec![Outcome::Succeeded, Outcome::Failed];
     for stage in &mut desired.stages {
         // No worker yet: a queue that pushes to a closed port keeps its tasks.
-        stage.address = Address { scheme: Scheme::Http, host: "127.0.0.1".into(), port: 1 };
+        stage.address = Address {
+            scheme: Scheme::Http,
+            host: "127.0.0.1".into(),
+            port: 1,
+        };
         stage.handler = match (&places.asked_handler, &stage.handler) {
             (Some(url), _) => HandlerAt::Url(url.clone()),
             (None, HandlerAt::Url(url)) if is_local(url) => HandlerAt::Url(url.clone()),
@@ -118,19 +133,28 @@ fn desired(manifest: &Manifest, places: &Places) -> Result<Desired, Error> {
 }
 
 fn local(address: SocketAddr) -> Address {
-    Address { scheme: Scheme::Http, host: address.ip().to_string(), port: address.port() }
+    Address {
+        scheme: Scheme::Http,
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
 }
 
 /// Whether a URL leads to this machine: nothing else is ever called from here.
 pub fn is_local(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else { return false };
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -139,10 +163,20 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_local() {
-        for url in ["http://127.0.0.1:80/a", "http://localhost/x", "http://[::1]:8080", "http://127.9.9.9"] {
+        for url in [
+            "http://127.0.0.1:80/a",
+            "http://localhost/x",
+            "http://[::1]:8080",
+            "http://127.9.9.9",
+        ] {
             assert!(is_local(url), "{url}");
         }
-        for url in ["https://api.example.com/127.0.0.1", "http://10.0.0.1:80", "localhost", "http://127.0.0.1@evil.example"] {
+        for url in [
+            "https://api.example.com/127.0.0.1",
+            "http://10.0.0.1:80",
+            "localhost",
+            "http://127.0.0.1@evil.example",
+        ] {
             assert!(!is_local(url), "{url}");
         }
     }

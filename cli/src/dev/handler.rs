@@ -20,7 +20,11 @@ pub struct Shares {
 
 impl std::fmt::Display for Shares {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { once, until_last, for_ever } = self;
+        let Self {
+            once,
+            until_last,
+            for_ever,
+        } = self;
         write!(
             f,
             "{:.0}% fail their first attempt, {:.0}% every stage but the last, {:.0}% for ever",
@@ -42,9 +46,13 @@ enum Fate {
 fn fate(task: &str, shares: Shares) -> Fate {
     let mut hasher = DefaultHasher::new();
     task.hash(&mut hasher);
-    let drawn = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX))
-        / f64::from(u32::MAX);
-    let Shares { once, until_last, for_ever } = shares;
+    let drawn =
+        f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    let Shares {
+        once,
+        until_last,
+        for_ever,
+    } = shares;
     if drawn < for_ever {
         Fate::ForEver
     } else if drawn < for_ever + until_last {
@@ -65,8 +73,12 @@ pub fn routes(shares: Shares, first: String, last: String) -> Router {
 }
 
 fn answer(headers: &HeaderMap, shares: Shares, first: &str, last: &str) -> StatusCode {
-    let text =
-        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let stage = text("executor-stage");
     let fails = match fate(text("executor-task"), shares) {
         Fate::Well => false,
@@ -74,7 +86,11 @@ fn answer(headers: &HeaderMap, shares: Shares, first: &str, last: &str) -> Statu
         Fate::UntilLast => stage != last,
         Fate::ForEver => true,
     };
-    if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+    if fails {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    }
 }
 
 #[cfg(test)]
@@ -83,9 +99,14 @@ mod tests {
 
     #[test]
     fn shares_are_kept_within_reason_and_a_task_keeps_its_fate() {
-        let shares = Shares { once: 0.25, until_last: 0.25, for_ever: 0.25 };
-        let fates: Vec<Fate> =
-            (0..4000).map(|number| fate(&format!("task-{number}"), shares)).collect();
+        let shares = Shares {
+            once: 0.25,
+            until_last: 0.25,
+            for_ever: 0.25,
+        };
+        let fates: Vec<Fate> = (0..4000)
+            .map(|number| fate(&format!("task-{number}"), shares))
+            .collect();
         for wanted in [Fate::Well, Fate::Once, Fate::UntilLast, Fate::ForEver] {
             let count = fates.iter().filter(|fate| **fate == wanted).count();
             assert!((800..1200).contains(&count), "{wanted:?}: {count}");

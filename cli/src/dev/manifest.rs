@@ -24,12 +24,21 @@ pub struct Manifest {
 impl Manifest {
     /// Reads a file as the API server would take it: on its own, or as an edit of `old`.
     pub fn read(file: &Path, old: Option<&Self>) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| Error::File { file: file.to_owned(), source })?;
+        let text = std::fs::read_to_string(file).map_err(|source| Error::File {
+            file: file.to_owned(),
+            source,
+        })?;
         let admitted = admit(&text, old.map(|old| &old.value));
-        let Admitted { chain, value } =
-            admitted.map_err(|refused| Error::Refused { file: file.to_owned(), refused })?;
-        Ok(Self { file: file.to_owned(), text, chain, value })
+        let Admitted { chain, value } = admitted.map_err(|refused| Error::Refused {
+            file: file.to_owned(),
+            refused,
+        })?;
+        Ok(Self {
+            file: file.to_owned(),
+            text,
+            chain,
+            value,
+        })
     }
 
     /// The chain as it should be here: what the operator's flags would say has its own defaults.
@@ -51,7 +60,10 @@ impl Manifest {
     /// The queue that producers put their tasks into.
     pub fn first_queue(&self) -> Result<QueuePath, Error> {
         let desired = self.desired(None)?;
-        let first = desired.stages.first().expect("the schema wants at least one stage");
+        let first = desired
+            .stages
+            .first()
+            .expect("the schema wants at least one stage");
         Ok(first.queue.clone())
     }
 }

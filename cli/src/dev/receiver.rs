@@ -40,7 +40,11 @@ pub fn routes(ledger: Arc<Ledger>, notifier: Notifier) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
     Router::new()
         .fallback(receive)
-        .with_state(Arc::new(Receiver { ledger, notifier, client }))
+        .with_state(Arc::new(Receiver {
+            ledger,
+            notifier,
+            client,
+        }))
 }
 
 async fn receive(
@@ -57,7 +61,7 @@ async fn receive(
         (Ending::Failed, Outcome::Failed)
     };
     let notifier = &receiver.notifier;
-    if is_local(&notifier.url) && notifier.on.contains(&outcome) {
+    if is_local(&notifier.url) && notifier.outcomes.contains(&outcome) {
         let status = pass_on(&receiver, &headers, body).await;
         if !status.is_success() {
             // The notifier's queue tries again, as it would without us.

@@ -66,7 +66,11 @@ struct Session {
 
 impl Session {
     async fn start(options: DevOptions) -> Result<Self, Error> {
-        if let Some(url) = options.handler.as_ref().filter(|url| !url.starts_with("http://")) {
+        if let Some(url) = options
+            .handler
+            .as_ref()
+            .filter(|url| !url.starts_with("http://"))
+        {
             return Err(Error::Handler(url.clone()));
         }
         let manifest = Manifest::read(&options.file, None)?;
@@ -92,17 +96,30 @@ impl Session {
     }
 
     async fn send_tasks(&mut self) -> Result<(), Error> {
-        let Some(count) = self.options.tasks else { return Ok(()) };
+        let Some(count) = self.options.tasks else {
+            return Ok(());
+        };
         while !self.chain.workers.are_ready() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let ids = ids(count);
         self.ledger.send(&ids);
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
-        let content =
-            Content { body: br#"{"from":"executor-chain dev"}"#.to_vec(), headers: headers.into() };
-        send(&self.chain.queues, &self.manifest.first_queue()?, &ids, &content).await?;
-        self.view.say(&format!("sent {count} tasks to {}", self.manifest.first_queue()?.id));
+        let content = Content {
+            body: br#"{"from":"executor-chain dev"}"#.to_vec(),
+            headers: headers.into(),
+        };
+        send(
+            &self.chain.queues,
+            &self.manifest.first_queue()?,
+            &ids,
+            &content,
+        )
+        .await?;
+        self.view.say(&format!(
+            "sent {count} tasks to {}",
+            self.manifest.first_queue()?.id
+        ));
         Ok(())
     }
 
@@ -133,7 +150,9 @@ impl Session {
 
     /// An edit is put in force; one that is refused is said once, and the old stays in force.
     async fn follow_the_file(&mut self) {
-        let Ok(text) = std::fs::read_to_string(&self.manifest.file) else { return };
+        let Ok(text) = std::fs::read_to_string(&self.manifest.file) else {
+            return;
+        };
         let is_known = text == self.manifest.text || self.refused.as_ref() == Some(&text);
         // An editor that empties the file before it writes is not done yet.
         if is_known || text.trim().is_empty() {
@@ -141,9 +160,12 @@ impl Session {
         }
         match self.edit().await {
             Ok(done) if done.is_empty() => self.view.say("edit: nothing to change"),
-            Ok(done) => self.view.say(&format!("edit in force:\n  {}", done.join("\n  "))),
+            Ok(done) => self
+                .view
+                .say(&format!("edit in force:\n  {}", done.join("\n  "))),
             Err(error) => {
-                self.view.say(&format!("{error}\nthe last good version stays in force"));
+                self.view
+                    .say(&format!("{error}\nthe last good version stays in force"));
                 self.refused = Some(text);
             }
         }
@@ -161,9 +183,19 @@ impl Session {
         let mut rows = Vec::new();
         let mut snapshots = self.chain.workers.snapshots();
         for stage in &self.chain.desired.stages {
-            let tasks = self.chain.queues.list_tasks(&stage.queue, LONGEST_SHOWN).await?;
-            let (_, done) = snapshots.remove(&stage.queue.to_string()).unwrap_or_default();
-            rows.push(Row { stage: stage.name.clone(), queued: tasks.len(), done });
+            let tasks = self
+                .chain
+                .queues
+                .list_tasks(&stage.queue, LONGEST_SHOWN)
+                .await?;
+            let (_, done) = snapshots
+                .remove(&stage.queue.to_string())
+                .unwrap_or_default();
+            rows.push(Row {
+                stage: stage.name.clone(),
+                queued: tasks.len(),
+                done,
+            });
         }
         Ok(rows)
     }
@@ -193,7 +225,10 @@ impl Session {
 
 fn handed_on(rows: &[Row]) -> Vec<(String, u64)> {
     let last = rows.len().saturating_sub(1);
-    rows.iter().take(last).map(|row| (row.stage.clone(), row.done.handed_on)).collect()
+    rows.iter()
+        .take(last)
+        .map(|row| (row.stage.clone(), row.done.handed_on))
+        .collect()
 }
 
 async fn places(

@@ -83,7 +83,11 @@ impl View {
             "STAGE", "PENDING", "RUNNING", "RATE/S", "ATTEMPTS", "SUCCEEDED", "HANDED ON"
         );
         for (row, rate) in rows.iter().zip(rates) {
-            let Row { stage, queued, done } = row;
+            let Row {
+                stage,
+                queued,
+                done,
+            } = row;
             let running = usize::try_from(done.runs_under_way).unwrap_or_default();
             let pending = queued.saturating_sub(running);
             let _ = writeln!(
@@ -98,12 +102,16 @@ impl View {
     /// Attempts a second since the last table.
     fn rates(&mut self, rows: &[Row]) -> Vec<f64> {
         let now = Instant::now();
-        let counts: BTreeMap<String, u64> =
-            rows.iter().map(|row| (row.stage.clone(), row.done.runs_started)).collect();
+        let counts: BTreeMap<String, u64> = rows
+            .iter()
+            .map(|row| (row.stage.clone(), row.done.runs_started))
+            .collect();
         let previous = self.last.replace((now, counts));
         rows.iter()
             .map(|row| {
-                let Some((then, counts)) = &previous else { return 0.0 };
+                let Some((then, counts)) = &previous else {
+                    return 0.0;
+                };
                 let before = counts.get(&row.stage).copied().unwrap_or_default();
                 let more = u32::try_from(row.done.runs_started.saturating_sub(before));
                 f64::from(more.unwrap_or(u32::MAX)) / (now - *then).as_secs_f64().max(0.001)
@@ -115,12 +123,18 @@ impl View {
 fn line(rows: &[Row]) -> String {
     let parts: Vec<String> = rows
         .iter()
-        .map(|Row { stage, queued, done }| {
-            format!(
-                "{stage}: {queued} queued, {} attempts, {} succeeded, {} handed on",
-                done.runs_started, done.attempts_succeeded, done.handed_on
-            )
-        })
+        .map(
+            |Row {
+                 stage,
+                 queued,
+                 done,
+             }| {
+                format!(
+                    "{stage}: {queued} queued, {} attempts, {} succeeded, {} handed on",
+                    done.runs_started, done.attempts_succeeded, done.handed_on
+                )
+            },
+        )
         .collect();
     parts.join(" | ")
 }

@@ -51,7 +51,10 @@ impl Workers {
 
     /// Where the workers of a Deployment take pushes.
     pub fn address(&self, deployment: &str) -> Option<SocketAddr> {
-        self.state().running.get(deployment).map(|worker| worker.running.addr())
+        self.state()
+            .running
+            .get(deployment)
+            .map(|worker| worker.running.addr())
     }
 
     /// What each stage has done so far: its name, its queue's full path, its counters.
@@ -66,7 +69,10 @@ impl Workers {
 
     /// Whether all are connected.
     pub fn are_ready(&self) -> bool {
-        self.state().running.values().all(|worker| worker.running.is_ready())
+        self.state()
+            .running
+            .values()
+            .all(|worker| worker.running.is_ready())
     }
 
     /// Lets replaced workers finish, without waiting for them.
@@ -82,20 +88,27 @@ impl Workers {
             let mut state = self.state();
             let running = std::mem::take(&mut state.running);
             let leaving = std::mem::take(&mut state.leaving);
-            running.into_values().map(|worker| worker.running).chain(leaving).collect()
+            running
+                .into_values()
+                .map(|worker| worker.running)
+                .chain(leaving)
+                .collect()
         };
         let stops = futures::future::join_all(all.into_iter().map(Running::stop));
         let _ = tokio::time::timeout(ENOUGH, stops).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn start(&self, deployment: &Deployment) -> Result<(), OperatorError> {
         let config = config(deployment)?;
-        let running =
-            start(config).await.map_err(|error| Problem::invalid(error.to_string()))?;
+        let running = start(config)
+            .await
+            .map_err(|error| Problem::invalid(error.to_string()))?;
         let mut state = self.state();
         let name = deployment.name_any();
         let mut stats = vec![running.stats()];
@@ -118,7 +131,10 @@ impl Workers {
 
 /// The configuration that a pod of the Deployment would read, on addresses of this machine.
 fn config(deployment: &Deployment) -> Result<Config, OperatorError> {
-    let spec = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let spec = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.as_ref());
     let worker = spec.and_then(|spec| spec.containers.iter().find(|it| it.name == "worker"));
     let variables: BTreeMap<&str, &str> = worker
         .and_then(|worker| worker.env.as_ref())
@@ -145,7 +161,9 @@ impl Workloads for Workers {
     }
 
     async fn apply_service(&self, service: &Service) -> Result<(), OperatorError> {
-        self.state().services.insert(service.name_any(), service.clone());
+        self.state()
+            .services
+            .insert(service.name_any(), service.clone());
         Ok(())
     }
 
@@ -173,6 +191,7 @@ fn sum(snapshots: impl Iterator<Item = Snapshot>) -> Snapshot {
         runs_started: total.runs_started + one.runs_started,
         runs_under_way: total.runs_under_way + one.runs_under_way,
         pushes_under_way: total.pushes_under_way + one.pushes_under_way,
+        callers_waiting: total.callers_waiting + one.callers_waiting,
         attempts_succeeded: total.attempts_succeeded + one.attempts_succeeded,
         attempts_failed: total.attempts_failed + one.attempts_failed,
         attempts_timed_out: total.attempts_timed_out + one.attempts_timed_out,

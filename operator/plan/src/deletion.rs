@@ -51,7 +51,7 @@ fn pause(
         return;
     }
     let is_paused = found.state == QueueState::Paused;
-    if is_paused && !queue::paused_by_us(found) {
+    if is_paused && queue::pause_reason(found).is_none() {
         return;
     }
     let queue = stage.queue.clone();

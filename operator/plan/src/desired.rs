@@ -50,7 +50,7 @@ pub struct DesiredNotifier {
     /// Where they are sent.
     pub url: String,
     /// Which outcomes are told.
-    pub on: Vec<Outcome>,
+    pub outcomes: Vec<Outcome>,
     /// How fast.
     pub rate_limits: Option<RateLimits>,
 }
@@ -147,7 +147,7 @@ impl Desired {
             notifier: DesiredNotifier {
                 queue: queue(&parent, &spec.notifier.queue)?,
                 url: spec.notifier.url.clone(),
-                on: spec.notifier.on.clone(),
+                outcomes: spec.notifier.outcomes.clone(),
                 rate_limits: spec.notifier.rate_limits,
             },
             stages: spec

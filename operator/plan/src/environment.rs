@@ -16,7 +16,11 @@ pub const ADMIN_PORT: u16 = 9481;
 pub fn environment(desired: &Desired, index: usize, retired: &[QueuePath]) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
     let notifier = &desired.notifier;
-    let outcomes: Vec<String> = notifier.on.iter().map(|on| format!("{on:?}")).collect();
+    let outcomes: Vec<String> = notifier
+        .outcomes
+        .iter()
+        .map(|outcome| format!("{outcome:?}"))
+        .collect();
     let lookup: Vec<String> = desired
         .stages
         .iter()

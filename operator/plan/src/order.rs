@@ -42,6 +42,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     for (index, stage) in desired.stages.iter().enumerate().rev() {
         workers(&mut plan, desired, index, stage, observed, &retired);
     }
+    for stage in desired.stages.iter().rev() {
+        resume(&mut plan, desired, stage, observed);
+    }
     Ok(plan)
 }
 
@@ -122,41 +125,57 @@ fn settings(plan: &mut Plan, path: &QueuePath, wanted: QueueSettings, observed: 
 fn stage_queue(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &Observed) {
     let found = observed.queues.get(&stage.queue);
     let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
-    let ours = found.is_some_and(queue::paused_by_us);
+    let ours = found.and_then(queue::pause_reason);
     let queue = stage.queue.clone();
-    if stage.paused == Some(true) {
-        // A pause that somebody else made needs no reason of ours until they lift it.
-        let pause = (!is_paused || ours).then_some(Pause::Spec);
-        settings(
-            plan,
-            &queue,
-            queue::stage_settings(desired, stage, pause),
-            observed,
-        );
-        if !is_paused {
-            plan.push(Step::PauseQueue { queue }, SPEC);
-        }
-        return;
-    }
-    if is_paused && (ours || stage.paused == Some(false)) {
-        let reason = if ours {
-            "we paused it, and the reason is gone"
-        } else {
-            SPEC
-        };
-        plan.push(
-            Step::ResumeQueue {
-                queue: queue.clone(),
-            },
-            reason,
-        );
-    }
+    let wants_pause = stage.paused == Some(true);
+    // A pause that somebody else made needs no reason of ours until they lift it.
+    let reason = match (is_paused, wants_pause) {
+        (true, true) => ours.map(|_| Pause::Spec),
+        (true, false) => ours,
+        (false, true) => Some(Pause::Spec),
+        (false, false) => None,
+    };
     settings(
         plan,
         &queue,
-        queue::stage_settings(desired, stage, None),
+        queue::stage_settings(desired, stage, reason),
         observed,
     );
+    if wants_pause && !is_paused {
+        plan.push(Step::PauseQueue { queue }, SPEC);
+    }
+}
+
+/// Lifts a pause that was ours, or that the spec speaks against. Last of all: its workers are there.
+fn resume(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &Observed) {
+    let Some(found) = observed.queues.get(&stage.queue) else {
+        return;
+    };
+    let ours = queue::pause_reason(found).is_some();
+    let may_resume = ours || stage.paused == Some(false);
+    if found.state != QueueState::Paused || stage.paused == Some(true) || !may_resume {
+        return;
+    }
+    let queue = stage.queue.clone();
+    let reason = if ours {
+        "we paused it, and the reason is gone"
+    } else {
+        SPEC
+    };
+    plan.push(
+        Step::ResumeQueue {
+            queue: queue.clone(),
+        },
+        reason,
+    );
+    let http_target = queue::stage_settings(desired, stage, None).http_target;
+    if ours {
+        let settings = Box::new(QueueSettings {
+            http_target,
+            ..QueueSettings::default()
+        });
+        plan.push(Step::UpdateQueue { queue, settings }, "the pause is over");
+    }
 }
 
 fn workers(

@@ -33,7 +33,9 @@ impl From<&cloudtasks::Error> for Problem {
         let reason = match error {
             Error::Missing { .. } => conditions::PROJECT_NOT_FOUND,
             Error::ExistedTooRecently { .. } => conditions::QUEUE_NAME_BLOCKED,
-            Error::Exists { .. } | Error::Refused { .. } => conditions::QUEUE_REFUSED,
+            Error::Exists { .. } | Error::Refused { .. } | Error::NotNow { .. } => {
+                conditions::QUEUE_REFUSED
+            }
             Error::Forbidden { .. } => conditions::PERMISSION_DENIED,
             Error::Quota { .. } => conditions::QUOTA_EXCEEDED,
             Error::Away { .. } | Error::TimedOut { .. } | Error::Setup { .. } => {

@@ -37,9 +37,13 @@ pub fn owner(queue: &Queue) -> Option<&str> {
     header(queue, OWNER_HEADER)
 }
 
-/// Whether it was us who paused, and so may resume.
-pub fn paused_by_us(queue: &Queue) -> bool {
-    header(queue, PAUSE_HEADER).is_some()
+/// Why we paused a queue, if it was us: then we may resume it. A word that we don't know is a later
+/// version's, and ours all the same.
+pub fn pause_reason(queue: &Queue) -> Option<Pause> {
+    header(queue, PAUSE_HEADER).map(|reason| match reason {
+        "retain" => Pause::Retain,
+        _ => Pause::Spec,
+    })
 }
 
 fn header<'a>(queue: &'a Queue, name: &str) -> Option<&'a str> {

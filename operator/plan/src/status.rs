@@ -13,10 +13,10 @@ use crate::observed::Observed;
 use crate::order::plan;
 use crate::problem::Problem;
 
-/// A condition without its time.
+/// A condition without its time. What could not be looked at is neither true nor false.
 struct Finding {
     kind: &'static str,
-    holds: bool,
+    holds: Option<bool>,
     reason: &'static str,
     message: String,
 }
@@ -57,6 +57,8 @@ pub fn status(
         findings.push(workers_ready(desired, observed));
         findings.push(paused_finding(&paused));
         findings.push(draining_finding(&draining));
+    } else if let Some(problem) = problem {
+        findings.extend(unknown(problem));
     }
     let ready = ready(problem, &findings);
     findings.insert(0, ready);
@@ -71,29 +73,42 @@ pub fn status(
     status
 }
 
+/// Nothing was seen, so nothing is claimed.
+fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
+    let Problem { reason, message } = problem.clone();
+    [c::QUEUES_READY, c::WORKERS_READY, c::PAUSED, c::DRAINING]
+        .into_iter()
+        .map(move |kind| Finding {
+            kind,
+            holds: None,
+            reason,
+            message: format!("can't be told: {message}"),
+        })
+}
+
 /// Derived from the others, and False while something stands in the way.
 fn ready(problem: Option<&Problem>, findings: &[Finding]) -> Finding {
     if let Some(Problem { reason, message }) = problem {
         return Finding {
             kind: c::READY,
-            holds: false,
+            holds: Some(false),
             reason,
             message: message.clone(),
         };
     }
     let missing = findings.iter().find(|finding| {
-        matches!(finding.kind, c::QUEUES_READY | c::WORKERS_READY) && !finding.holds
+        matches!(finding.kind, c::QUEUES_READY | c::WORKERS_READY) && finding.holds == Some(false)
     });
     match missing {
         Some(finding) => Finding {
             kind: c::READY,
-            holds: false,
+            holds: Some(false),
             reason: finding.reason,
             message: finding.message.clone(),
         },
         None => Finding {
             kind: c::READY,
-            holds: true,
+            holds: Some(true),
             reason: c::AS_SPECIFIED,
             message: "every queue and every worker is as the spec says".into(),
         },
@@ -109,7 +124,7 @@ fn queues_ready(desired: &Desired, observed: &Observed) -> Finding {
     if let Some(missing) = list(&missing) {
         return Finding {
             kind: c::QUEUES_READY,
-            holds: false,
+            holds: Some(false),
             reason: c::QUEUE_MISSING,
             message: format!("not there: {missing}"),
         };
@@ -118,19 +133,19 @@ fn queues_ready(desired: &Desired, observed: &Observed) -> Finding {
     match pending {
         Ok(steps) if steps.is_empty() => Finding {
             kind: c::QUEUES_READY,
-            holds: true,
+            holds: Some(true),
             reason: c::AS_SPECIFIED,
             message: "every queue is as the spec says".into(),
         },
         Ok(steps) => Finding {
             kind: c::QUEUES_READY,
-            holds: false,
+            holds: Some(false),
             reason: c::PROGRESSING,
             message: format!("still to do: {steps}"),
         },
         Err(Problem { reason, message }) => Finding {
             kind: c::QUEUES_READY,
-            holds: false,
+            holds: Some(false),
             reason,
             message,
         },
@@ -147,13 +162,13 @@ fn workers_ready(desired: &Desired, observed: &Observed) -> Finding {
     match list(&behind) {
         None => Finding {
             kind: c::WORKERS_READY,
-            holds: true,
+            holds: Some(true),
             reason: c::AS_SPECIFIED,
             message: "every stage has its pods ready, with the newest values".into(),
         },
         Some(behind) => Finding {
             kind: c::WORKERS_READY,
-            holds: false,
+            holds: Some(false),
             reason: c::PODS_NOT_READY,
             message: format!("stages without all their pods ready and up to date: {behind}"),
         },
@@ -191,7 +206,7 @@ fn paused_finding(paused: &[(String, bool)]) -> Finding {
     };
     Finding {
         kind: c::PAUSED,
-        holds: !paused.is_empty(),
+        holds: Some(!paused.is_empty()),
         reason,
         message,
     }
@@ -201,13 +216,13 @@ fn draining_finding(draining: &[String]) -> Finding {
     match list(draining) {
         None => Finding {
             kind: c::DRAINING,
-            holds: false,
+            holds: Some(false),
             reason: c::NOTHING_DRAINS,
             message: "no removed stage is left".into(),
         },
         Some(queues) => Finding {
             kind: c::DRAINING,
-            holds: true,
+            holds: Some(true),
             reason: c::STAGE_REMOVED,
             message: format!(
                 "queues of removed stages, which keep their workers; delete these yourself when the queue is empty: {queues}"
@@ -314,7 +329,11 @@ fn condition(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Condition {
-    let status = if finding.holds { "True" } else { "False" };
+    let status = match finding.holds {
+        Some(true) => "True",
+        Some(false) => "False",
+        None => "Unknown",
+    };
     let since = previous
         .iter()
         .find(|old| old.type_ == finding.kind && old.status == status)

@@ -53,7 +53,7 @@ pub enum Room {
     Free,
     /// As many runs are under way as the worker allows.
     Full,
-    /// This very task is still running here.
+    /// This very task was in work here when the push arrived.
     RunningHere,
 }
 

@@ -76,9 +76,9 @@ fn hash(parts: &[&str]) -> String {
         hasher.update([0]);
     }
     let digest = hasher.finalize();
-    let mut digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(DIGITS);
-    digits
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..DIGITS / 2]);
+    format!("{:0DIGITS$x}", u128::from_be_bytes(bytes))
 }
 
 fn task_id(text: &str) -> TaskId {

@@ -44,7 +44,7 @@ pub struct Policy {
 pub struct Notifier {
     /// The queue that carries the notifications.
     pub queue: QueuePath,
-    /// Where they are POSTed.
+    /// Where they are sent, by POST.
     pub url: String,
     /// Queues that carried them until a day ago.
     pub retired: Vec<QueuePath>,

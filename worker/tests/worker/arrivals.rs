@@ -1,6 +1,7 @@
 //! What a worker does with tasks that an earlier dispatch has worked on.
 
 use bytes::Bytes;
+use cloudtasks::QueueSettings;
 use decide::Root;
 use testkit::{Receiver, eventually, free_port};
 
@@ -77,7 +78,7 @@ async fn what_could_not_be_created_is_created_later_without_a_run() {
     ladder.paused_queue("incoming-2").await;
     ladder
         .cloud
-        .create_queue(&queue("later"), &Default::default())
+        .create_queue(&queue("later"), &QueueSettings::default())
         .await
         .unwrap();
     assert_eq!(push("good", 2, Some(597)).await, 200);

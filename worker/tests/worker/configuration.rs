@@ -134,9 +134,9 @@ fn what_is_not_set_has_a_default() {
         ("CONCURRENCY", ""),
     ]);
     assert_eq!(config.concurrency, 100);
-    assert_eq!(config.handler_timeout, Duration::from_secs(60));
+    assert_eq!(config.handler_timeout, Duration::from_mins(1));
     assert_eq!(config.drain_delay, Duration::ZERO);
-    assert_eq!(config.policy.give_up_after, Duration::from_secs(480 * 3600));
+    assert_eq!(config.policy.give_up_after, Duration::from_hours(480));
     assert_eq!(config.listen.to_string(), "0.0.0.0:9480");
     assert_eq!(config.admin.to_string(), "0.0.0.0:9481");
     assert_eq!(config.endpoint, cloudtasks::Endpoint::Google);

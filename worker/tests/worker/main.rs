@@ -1,5 +1,10 @@
 //! The worker from outside: real HTTP, the real emulator.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod arrivals;
 mod attempts;
 mod bounds;

@@ -1,0 +1,49 @@
+# Everything a change needs is `make generate lint test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One thing at a time: cargo locks its target folder, and takes all cores by itself.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Builds the optimised binaries
+	cargo build --locked --release --workspace
+
+.PHONY: generate
+generate: ## Writes the files that are generated from the code: the CRD and its reference
+	hack/generate
+
+.PHONY: fmt
+fmt: ## Formats the code
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## Checks format, lints, the pure crates, generated files, licences and sources
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	hack/check-pure
+	hack/check-generated
+	# cloudevents-sdk has its licence in a file alone, from which cargo-deny reads it.
+	hack/tools/cargo-deny --locked check --allow no-license-field bans licenses sources
+
+# Not part of lint: it fetches a database that changes by the day, so that the same commit could
+# pass today and fail tomorrow, and it works only where that database can be reached.
+.PHONY: advisories
+advisories: ## Checks the dependencies for known vulnerabilities (from the network)
+	hack/tools/cargo-deny --locked check advisories
+
+# The control plane and the Python client come first: the tests start them.
+.PHONY: test
+test: ## Runs all tests; the first time it builds a Kubernetes API server, with Go
+	assets=$$(hack/kube/build); python=$$(hack/tools/python); \
+	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
+		cargo test --locked --workspace --no-fail-fast
+
+.PHONY: clean
+clean: ## Removes all that was built, the API server and the tools as well
+	rm -rf target

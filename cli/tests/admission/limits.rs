@@ -1,0 +1,74 @@
+//! The limits that the CRD's schema sets, read from it, so that none is without a case.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let crd = serde_json::to_value(crds::crd()).expect("a CRD is plain data");
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+});
+
+/// Keywords of which each use must have a case. Lengths need none for each field: most stand beside
+/// a pattern that bounds the text as well, for the sake of the cost that the API server estimates.
+const EACH: [&str; 8] = [
+    "minimum",
+    "exclusiveMinimum",
+    "maximum",
+    "minItems",
+    "maxItems",
+    "pattern",
+    "enum",
+    "x-kubernetes-list-type",
+];
+
+/// Keywords, and properties of the validation itself, that must have a case somewhere.
+pub const SOMEWHERE: [&str; 6] = [
+    "type",
+    "required",
+    "minLength",
+    "maxLength",
+    "x-kubernetes-int-or-string",
+    "unknown",
+];
+
+/// Field and keyword of each limit in the spec.
+pub fn all() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    walk("spec", of("spec"), &mut found);
+    found
+}
+
+/// The schema of a field such as `spec.stages[].name`, or null.
+pub fn of(at: &str) -> &'static Value {
+    at.split('.').fold(&SCHEMA, |schema, step| {
+        let name = step.trim_end_matches("[]");
+        let property = &schema["properties"][name];
+        if name == step {
+            property
+        } else {
+            &property["items"]
+        }
+    })
+}
+
+fn walk(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
+    for keyword in EACH {
+        // An exclusive minimum is one limit that is written in two keywords.
+        let part = keyword == "minimum" && schema["exclusiveMinimum"] == true;
+        // An atomic list is no limit.
+        let none = schema[keyword].is_null() || schema[keyword] == "atomic";
+        if !part && !none {
+            found.push((path.to_owned(), keyword.to_owned()));
+        }
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        // A pod template is Kubernetes' own.
+        if name != "template" {
+            walk(&format!("{path}.{name}"), property, found);
+        }
+    }
+    if schema["items"].is_object() {
+        walk(&format!("{path}[]"), &schema["items"], found);
+    }
+}

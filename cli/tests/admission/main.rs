@@ -1,0 +1,154 @@
+//! What `dev` admits and refuses, beside what a real API server does with the same manifests.
+
+mod limits;
+mod patch;
+mod server;
+mod table;
+
+use crds::RULES;
+use executor_chain::admission::{Refused, admit};
+use serde_json::Value;
+
+use server::Server;
+use table::Case;
+
+#[tokio::test]
+async fn both_keep_every_rule_with_the_same_sentence() {
+    agree(table::rules()).await;
+}
+
+#[tokio::test]
+async fn both_hold_every_limit_of_the_schema() {
+    agree(table::limits()).await;
+}
+
+#[tokio::test]
+async fn an_update_that_only_reorders_stages_is_admitted_by_both() {
+    let old = table::base();
+    let mut new = old.clone();
+    new["spec"]["stages"].as_array_mut().unwrap().rotate_left(1);
+    assert_ne!(old, new);
+    let name = "reordered".to_owned();
+    let case = Case {
+        name,
+        old: Some(old),
+        manifest: new,
+        refused: None,
+    };
+    agree(vec![case]).await;
+}
+
+#[test]
+fn every_rule_has_cases() {
+    let rows = table::rows_by_sentence();
+    for rule in RULES {
+        assert!(
+            rows.contains_key(rule.message),
+            "no row in rules.yaml: {}",
+            rule.message
+        );
+    }
+}
+
+#[test]
+fn every_limit_has_cases() {
+    let rows = table::limits_with_rows();
+    let missing: Vec<_> = limits::all()
+        .into_iter()
+        .filter(|limit| !rows.contains(limit))
+        .collect();
+    assert!(missing.is_empty(), "no row in schema.yaml: {missing:?}");
+    for keyword in limits::SOMEWHERE {
+        assert!(
+            rows.iter().any(|(_, limit)| limit == keyword),
+            "no row in schema.yaml: {keyword}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_examples_are_admitted_by_both() {
+    let server = server::with_crd().await;
+    let namespace = server.namespace("examples").await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        admit(&text, None).unwrap_or_else(|refused| panic!("{}: {refused}", path.display()));
+        let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
+        server.kubectl_with_input(&apply, &text).await.expect_ok();
+        count += 1;
+    }
+    assert!(count > 0, "no example in {folder}");
+}
+
+#[tokio::test]
+async fn the_crd_goes_in_by_a_plain_apply() {
+    let server = server::with_crd().await;
+    let again = server.kubectl(&["apply", "-f", server::CRD]).await;
+    assert!(!again.stderr.contains("Warning"), "{}", again.stderr);
+    assert!(again.expect_ok().contains("unchanged"));
+    // What kubectl keeps beside it. An annotation may have 256 KiB.
+    let last = [
+        "apply",
+        "view-last-applied",
+        "-o",
+        "json",
+        "-f",
+        server::CRD,
+    ];
+    let kept: Value = serde_json::from_str(&server.kubectl(&last).await.expect_ok()).unwrap();
+    let size = kept.to_string().len();
+    assert!((50_000..200_000).contains(&size), "{size} bytes");
+}
+
+#[tokio::test]
+async fn explain_tells_units_and_defaults() {
+    let server = server::with_crd().await;
+    let explain = ["explain", "executorchain.spec.stages"];
+    let text = server.kubectl(&explain).await.expect_ok();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "how often the handler runs",
+        "default 480h",
+        "at once, default 100",
+        "restarts nothing",
+    ] {
+        assert!(
+            text.to_lowercase().contains(said),
+            "{said:?} is not in: {text}"
+        );
+    }
+}
+
+/// Holds that both admit, or that both refuse with the words that the case names.
+async fn agree(cases: Vec<Case>) {
+    let server = Server::ready().await;
+    let mut wrong = Vec::new();
+    for case in cases {
+        let by_server = server.admits(case.old.as_ref(), &case.manifest).await;
+        let by_dev = dev(case.old.as_ref(), &case.manifest).map_err(|refused| refused.to_string());
+        let words = case.refused.map(|words| (words.server, words.dev)).unzip();
+        for (who, answer, words) in [("server", by_server, words.0), ("dev", by_dev, words.1)] {
+            let right = match (&answer, words) {
+                (Ok(()), None) => true,
+                (Err(said), Some(words)) => words.iter().all(|word| said.contains(word)),
+                _ => false,
+            };
+            if !right {
+                wrong.push(format!("{}\n  {who}: {answer:?}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn dev(old: Option<&Value>, manifest: &Value) -> Result<(), Refused> {
+    let old = old.map(|old| {
+        admit(&old.to_string(), None)
+            .expect("old is admitted")
+            .value
+    });
+    admit(&manifest.to_string(), old.as_ref()).map(|_| ())
+}

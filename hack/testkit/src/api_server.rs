@@ -1,0 +1,134 @@
+//! A real kube-apiserver with etcd: no controllers, no nodes, so that tests see only what they and
+//! the programs under test do.
+
+mod credentials;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use tokio::sync::OnceCell;
+
+use crate::kubectl::{self, Kubectl};
+use crate::process::Process;
+
+/// A control plane of the test's own.
+///
+/// Nothing runs controllers: deployments get no pods, owners' deletion deletes nothing they own, a
+/// deleted namespace stays in Terminating, and cluster roles that aggregate others, such as `view`,
+/// allow nothing.
+#[derive(Debug)]
+pub struct ApiServer {
+    kubeconfig: PathBuf,
+    server: Process,
+    etcd: Process,
+}
+
+/// A failure is kept as well: the other tests of a process need not wait a minute each for it.
+static SHARED: OnceCell<Result<ApiServer, String>> = OnceCell::const_new();
+
+impl ApiServer {
+    /// The control plane that all tests of this process share; the first one starts it.
+    pub async fn shared() -> &'static Self {
+        match SHARED.get_or_init(start::start).await {
+            Ok(server) => server,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    /// One that is no other test's, to be stopped and started at will. Takes some seconds and
+    /// 300 MB.
+    pub async fn start() -> Self {
+        match start::start().await {
+            Ok(server) => server,
+            Err(message) => panic!("{message}"),
+        }
+    }
+
+    /// A kubeconfig file with all rights.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A kubeconfig file for a service account, which must exist: with the rights that its bindings
+    /// give and no others. For an hour.
+    pub async fn kubeconfig_of(&self, namespace: &str, service_account: &str) -> PathBuf {
+        let ask = ["create", "token", service_account, "-n", namespace];
+        let token = self.kubectl(&ask).await.expect_ok();
+        let path = self
+            .server
+            .dir()
+            .join(format!("kubeconfig.{namespace}.{service_account}"));
+        let admin = std::fs::read_to_string(&self.kubeconfig).expect("written at the start");
+        credentials::write_kubeconfig_with_token(&path, &admin, token.trim());
+        path
+    }
+
+    /// A new client with all rights. Each test needs its own: a client works on the runtime that
+    /// made it.
+    pub async fn client(&self) -> Client {
+        connect(&self.kubeconfig).await
+    }
+
+    /// Creates a namespace with a name of its own that begins with `prefix`.
+    pub async fn namespace(&self, prefix: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{prefix}-{number}");
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        };
+        Api::all(self.client().await)
+            .create(&PostParams::default(), &namespace)
+            .await
+            .unwrap_or_else(|error| panic!("creating namespace {name}: {error}"));
+        name
+    }
+
+    /// Runs kubectl with all rights.
+    pub async fn kubectl(&self, args: &[&str]) -> Kubectl {
+        self.kubectl_with_input(args, "").await
+    }
+
+    /// Runs kubectl with all rights and `input`, for `-f -`.
+    pub async fn kubectl_with_input(&self, args: &[&str], input: &str) -> Kubectl {
+        kubectl::run(self.kubeconfig.clone(), args, input).await
+    }
+
+    /// The API server's process, to freeze or to kill. [`Self::start`] one of your own for that.
+    pub fn process(&self) -> &Process {
+        &self.server
+    }
+
+    /// The end of the API server's and etcd's logs.
+    pub fn log_tail(&self) -> String {
+        let (server, etcd) = (self.server.log_tail(), self.etcd.log_tail());
+        format!("kube-apiserver's log ends:\n{server}\netcd's log ends:\n{etcd}")
+    }
+}
+
+/// A client for a kubeconfig file, such as [`ApiServer::kubeconfig_of`] gives.
+pub async fn connect(kubeconfig: &Path) -> Client {
+    try_connect(kubeconfig)
+        .await
+        .unwrap_or_else(|error| panic!("a client for {}: {error}", kubeconfig.display()))
+}
+
+/// Connects with rustls' provider chosen: two are linked, and the first use of TLS would panic.
+async fn try_connect(kubeconfig: &Path) -> Result<Client, kube::Error> {
+    // An error means that one is installed already, which is all that is asked for.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).map_err(kube::Error::InferKubeconfig)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(kube::Error::InferKubeconfig)?;
+    Client::try_from(config)
+}

@@ -1,0 +1,118 @@
+//! Starting etcd and kube-apiserver.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::credentials::{self, Credentials};
+use super::{ApiServer, try_connect};
+use crate::binaries::control_plane;
+use crate::ports::free_port;
+use crate::process::{Process, new_dir};
+
+/// It takes 5 s on two idle cores, and tests' machines are seldom idle.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Starts both and waits until the API server is ready.
+pub(super) async fn start() -> Result<ApiServer, String> {
+    let started = Instant::now();
+    // Before anything is made that would have to be removed again.
+    let programs = [control_plane("etcd"), control_plane("kube-apiserver")];
+    let (etcd, etcd_url) = start_etcd(&programs[0]);
+    let dir = new_dir();
+    let kubeconfig = dir.join("kubeconfig");
+    let server = start_server(&programs[1], &dir, &kubeconfig, &etcd_url);
+    let server = ApiServer {
+        kubeconfig,
+        server,
+        etcd,
+    };
+    while let Err(seen) = ready(&server).await {
+        let ended = [&server.etcd, &server.server]
+            .into_iter()
+            .find(|process| process.exit_code().is_some());
+        let reason = match ended {
+            Some(process) => format!("{process:?} ended"),
+            None if started.elapsed() < READY_WITHIN => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            None => format!("not ready within {READY_WITHIN:?}: {seen}"),
+        };
+        return Err(format!("the API server: {reason}\n{}", server.log_tail()));
+    }
+    Ok(server)
+}
+
+fn start_etcd(program: &Path) -> (Process, String) {
+    let dir = new_dir();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let peers = format!("http://127.0.0.1:{}", free_port());
+    let mut command = Command::new(program);
+    command
+        .arg("--data-dir")
+        .arg(dir.join("data"))
+        .args(["--name", "testkit"])
+        .args(["--listen-client-urls", &url])
+        .args(["--advertise-client-urls", &url])
+        .args(["--listen-peer-urls", &peers])
+        .args(["--initial-advertise-peer-urls", &peers])
+        .args(["--initial-cluster", &format!("testkit={peers}")])
+        .args(["--log-level", "warn"])
+        // Nobody wants the data after a crash.
+        .arg("--unsafe-no-fsync");
+    let log = dir.join("log");
+    (Process::spawn_in(dir, log, &command), url)
+}
+
+fn start_server(program: &Path, dir: &Path, kubeconfig: &Path, etcd: &str) -> Process {
+    let port = free_port();
+    let certificates = dir.join("certificates");
+    let credentials = Credentials::write(dir);
+    // The server generates this one as it starts.
+    credentials::write_kubeconfig(kubeconfig, port, &certificates.join("apiserver.crt"));
+    let mut command = Command::new(program);
+    let files = [
+        ("--cert-dir", &certificates),
+        ("--token-auth-file", &credentials.token_file),
+        ("--service-account-key-file", &credentials.verifying_key),
+        (
+            "--service-account-signing-key-file",
+            &credentials.signing_key,
+        ),
+    ];
+    for (flag, path) in files {
+        command.arg(flag).arg(path);
+    }
+    command
+        .arg(format!("--etcd-servers={etcd}"))
+        .arg(format!("--secure-port={port}"))
+        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
+        .arg("--service-account-issuer=https://kubernetes.default.svc")
+        .arg("--service-cluster-ip-range=10.96.0.0/24")
+        .arg("--authorization-mode=RBAC")
+        // There is no node: the service `kubernetes` needs no endpoints.
+        .arg("--endpoint-reconciler-type=none")
+        // No controller makes the service accounts that it would ask of each pod.
+        .arg("--disable-admission-plugins=ServiceAccount")
+        // It would queue bursts of tests as it queues a misbehaving client.
+        .arg("--enable-priority-and-fairness=false");
+    Process::spawn_in(dir.to_owned(), dir.join("log"), &command)
+}
+
+/// Whether the server answers that all of its start-up work is done.
+async fn ready(server: &ApiServer) -> Result<(), String> {
+    let look = async {
+        let client = try_connect(&server.kubeconfig).await?;
+        let request = http::Request::get("/readyz")
+            .body(Vec::new())
+            .expect("a path is a valid request");
+        client.request_text(request).await
+    };
+    match tokio::time::timeout(Duration::from_secs(5), look).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer to /readyz".to_owned()),
+    }
+}

@@ -1,0 +1,51 @@
+//! Where the programs are that tests start.
+
+use std::path::{Path, PathBuf};
+
+/// The path of a binary of this workspace, from the same build as the running test.
+///
+/// Cargo builds a package's binaries for its own integration tests only, so that another package's
+/// binary is there after `cargo test --workspace`.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests are in target/<profile>/deps")
+        .join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: `make test` or `cargo test --workspace` builds it",
+        path.display()
+    );
+    path
+}
+
+/// A program of the control plane, such as `etcd`.
+pub(crate) fn control_plane(name: &str) -> PathBuf {
+    let path = assets().join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: run make test, or hack/kube/build",
+        path.display()
+    );
+    path
+}
+
+/// kubectl beside the control plane, or else the one on `PATH`.
+pub(crate) fn kubectl() -> PathBuf {
+    [assets(), built()]
+        .into_iter()
+        .map(|folder| folder.join("kubectl"))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| PathBuf::from("kubectl"))
+}
+
+fn assets() -> PathBuf {
+    std::env::var_os("KUBEBUILDER_ASSETS").map_or_else(built, PathBuf::from)
+}
+
+/// Where hack/kube/build puts what it builds.
+fn built() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kube/bin")
+}

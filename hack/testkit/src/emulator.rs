@@ -1,0 +1,90 @@
+//! The Cloud Tasks emulator as a process of its own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use cloudtasks::{CloudTasks, Endpoint};
+
+use crate::binaries::binary;
+use crate::ports::free_port;
+use crate::process::Process;
+use crate::wait::eventually;
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A running emulator, which forgets everything when dropped.
+///
+/// In a process of its own, because it writes a line to standard error for each dispatch, and
+/// because nothing but the end of its process ends it.
+#[derive(Debug)]
+pub struct Emulator {
+    addr: SocketAddr,
+    process: Process,
+}
+
+impl Emulator {
+    /// Starts one without queues on a free port, and waits until it answers.
+    pub async fn start() -> Self {
+        Self::start_on(free_port()).await
+    }
+
+    /// Starts one on the port of an earlier one, as if that had restarted and lost its memory.
+    pub async fn start_on(port: u16) -> Self {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let process = Process::spawn_unlogged(Command::new(binary("executor-chain")).args([
+            "emulator",
+            "--listen",
+            &addr.to_string(),
+        ]));
+        let emulator = Self { addr, process };
+        eventually("the emulator's answer", READY_WITHIN, async || {
+            if let Some(code) = emulator.process.exit_code() {
+                panic!("the emulator on {addr} ended with exit code {code}");
+            }
+            tokio::task::spawn_blocking(move || answers(addr))
+                .await
+                .expect("it does not panic")
+        })
+        .await;
+        emulator
+    }
+
+    /// Where it listens: gRPC, REST and its own control paths.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// A client for it.
+    pub async fn cloud_tasks(&self) -> CloudTasks {
+        CloudTasks::connect(&Endpoint::Emulator(self.addr.to_string()))
+            .await
+            .unwrap_or_else(|error| panic!("a client for the emulator: {error}"))
+    }
+
+    /// The emulator's process, to freeze or to kill.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+/// Whether it serves a page. A port that accepts is not enough: the kernel accepts for a server
+/// that has not begun to serve.
+fn answers(addr: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&addr, LOOK_TIMEOUT)?;
+    stream.set_read_timeout(Some(LOOK_TIMEOUT))?;
+    write!(
+        stream,
+        "GET /jwks HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start)?;
+    if &start == b"HTTP/1.1 200" {
+        Ok(())
+    } else {
+        let start = String::from_utf8_lossy(&start);
+        Err(std::io::Error::other(format!("the answer {start}")))
+    }
+}

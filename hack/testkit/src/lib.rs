@@ -1,0 +1,23 @@
+//! For tests only: a real kube-apiserver, the emulator, and waiting for conditions.
+//!
+//! Everything here panics instead of returning errors, with a sentence that says what was awaited
+//! and what was seen last. Nothing outlives the test process, however it ends: each process that
+//! is started has a guard (see [`Process`]).
+
+pub mod api_server;
+pub mod binaries;
+pub mod emulator;
+pub mod kubectl;
+pub mod ports;
+pub mod process;
+pub mod receiver;
+pub mod wait;
+
+pub use api_server::ApiServer;
+pub use binaries::binary;
+pub use emulator::Emulator;
+pub use kubectl::Kubectl;
+pub use ports::free_port;
+pub use process::Process;
+pub use receiver::{Answer, Receiver, Recorded};
+pub use wait::{Probe, eventually};

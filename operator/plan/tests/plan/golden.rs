@@ -1,0 +1,214 @@
+//! What is planned in each situation, as text: the behaviour that a reviewer reads.
+
+use crate::world::{
+    ORDERS, apply, default_queue, desired, foreign_deployment, queue_path, settled,
+};
+use cloudtasks::QueueState;
+use k8s_openapi::api::apps::v1::Deployment;
+use plan::{Observed, plan, plan_deletion};
+
+/// The plan of an edit, from a settled world; afterwards nothing is left to do.
+fn edit(from: &str, to: &str, before: impl FnOnce(&mut Observed)) -> String {
+    let mut observed = settled(from);
+    before(&mut observed);
+    let first = plan(&desired(to), &observed).unwrap();
+    apply(&mut observed, &first);
+    let second = plan(&desired(to), &observed).unwrap();
+    assert!(second.is_empty(), "left to do:\n{second}");
+    first.to_string()
+}
+
+fn with(from: &str, to: &str) -> String {
+    assert!(ORDERS.contains(from), "{from}");
+    ORDERS.replace(from, to)
+}
+
+#[test]
+fn a_new_chain() {
+    let mut observed = Observed::default();
+    let first = plan(&desired(ORDERS), &observed).unwrap();
+    insta::assert_snapshot!(first.to_string());
+    apply(&mut observed, &first);
+    assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
+}
+
+#[test]
+fn the_objects_of_a_stage() {
+    let observed = settled(ORDERS);
+    let yaml = |name: &str| {
+        let deployment = serde_saphyr::to_string(&observed.deployments[name]).unwrap();
+        let service = serde_saphyr::to_string(&observed.services[name]).unwrap();
+        format!("{deployment}---\n{service}")
+    };
+    insta::assert_snapshot!(yaml("orders-fast"));
+}
+
+#[test]
+fn a_rate_is_lowered() {
+    let to = with("maxDispatchesPerSecond: 500", "maxDispatchesPerSecond: 20");
+    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
+}
+
+#[test]
+fn attempts_are_lowered() {
+    insta::assert_snapshot!(edit(
+        ORDERS,
+        &with("maxAttempts: 3", "maxAttempts: 1"),
+        |_| ()
+    ));
+}
+
+#[test]
+fn what_the_manifest_no_longer_says_stays_as_it_is() {
+    let to = with("rateLimits: {maxDispatchesPerSecond: 10}", "rateLimits: {}");
+    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()), @"");
+}
+
+#[test]
+fn a_queue_that_would_give_tasks_up_is_adopted() {
+    let mut observed = Observed::default();
+    let mut queue = default_queue(queue_path("incoming"));
+    queue.max_attempts = 5;
+    queue.max_retry_duration = Some(std::time::Duration::from_mins(10));
+    observed.queues.insert(queue.path.clone(), queue);
+    insta::assert_snapshot!(plan(&desired(ORDERS), &observed).unwrap().to_string());
+}
+
+#[test]
+fn a_finite_number_set_by_hand_is_drift() {
+    let plan = edit(ORDERS, ORDERS, |observed| {
+        observed
+            .queues
+            .get_mut(&queue_path("incoming"))
+            .unwrap()
+            .max_attempts = 7;
+    });
+    insta::assert_snapshot!(plan);
+}
+
+#[test]
+fn a_stage_is_added_in_the_middle() {
+    let to = with(
+        "  - name: slow",
+        "  - {name: middle, queue: incoming-middle, maxAttempts: 1}\n  - name: slow",
+    );
+    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
+}
+
+#[test]
+fn a_stage_is_removed() {
+    let to = ORDERS.split("  - name: slow").next().unwrap();
+    insta::assert_snapshot!(edit(ORDERS, to, |_| ()));
+}
+
+#[test]
+fn stages_change_places() {
+    let to = with("- name: fast", "- name: slow").replace(
+        "- name: slow\n    queue: incoming-2",
+        "- name: fast\n    queue: incoming",
+    );
+    let to = to.replacen("queue: incoming\n", "queue: incoming-2\n", 1);
+    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
+}
+
+#[test]
+fn a_stage_is_paused_by_the_spec_and_resumed() {
+    let paused = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
+    insta::assert_snapshot!(edit(ORDERS, &paused, |_| ()));
+    insta::assert_snapshot!(edit(&paused, ORDERS, |_| ()));
+}
+
+#[test]
+fn a_pause_made_outside_is_left_until_the_spec_says_something() {
+    let pause = |observed: &mut Observed| {
+        observed
+            .queues
+            .get_mut(&queue_path("incoming"))
+            .unwrap()
+            .state = QueueState::Paused;
+    };
+    insta::assert_snapshot!(edit(ORDERS, ORDERS, pause), @"");
+    let resumed = with("maxAttempts: 3", "maxAttempts: 3\n    paused: false");
+    insta::assert_snapshot!(edit(ORDERS, &resumed, pause));
+}
+
+#[test]
+fn somebody_changed_a_deployment() {
+    let plan = edit(ORDERS, ORDERS, |observed| {
+        let spec = observed
+            .deployments
+            .get_mut("orders-fast")
+            .unwrap()
+            .spec
+            .as_mut()
+            .unwrap();
+        spec.replicas = Some(0);
+    });
+    insta::assert_snapshot!(plan);
+}
+
+#[test]
+fn what_others_add_and_how_the_api_server_writes_amounts_is_no_difference() {
+    let from = with(
+        "image: 'shop:1'",
+        "image: 'shop:1', resources: {limits: {cpu: 1000m}}",
+    );
+    let plan = edit(&from, &from, |observed| {
+        let deployment: &mut Deployment = observed.deployments.get_mut("orders-fast").unwrap();
+        let annotations = deployment.metadata.annotations.as_mut().unwrap();
+        annotations.insert("deployment.kubernetes.io/revision".into(), "1".into());
+        let json = serde_json::to_string(deployment).unwrap();
+        *deployment = serde_json::from_str(&json.replace("\"1000m\"", "\"1\"")).unwrap();
+    });
+    insta::assert_snapshot!(plan, @"");
+}
+
+#[test]
+fn a_chain_is_deleted_and_applied_again() {
+    let mut observed = settled(ORDERS);
+    let end = plan_deletion(Some(&desired(ORDERS)), &observed);
+    insta::assert_snapshot!(end.to_string());
+    apply(&mut observed, &end);
+    assert!(plan_deletion(Some(&desired(ORDERS)), &observed).is_empty());
+    let again = plan(&desired(ORDERS), &observed).unwrap();
+    insta::assert_snapshot!(again.to_string());
+    apply(&mut observed, &again);
+    assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
+}
+
+#[test]
+fn a_chain_whose_spec_cant_be_read_goes_all_the_same() {
+    let mut observed = settled(ORDERS);
+    observed.queues.clear();
+    insta::assert_snapshot!(plan_deletion(None, &observed).to_string());
+}
+
+#[test]
+fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end() {
+    let elsewhere = with("name: orders,", "name: parcels,");
+    let mut observed = settled(&elsewhere);
+    observed.deployments.clear();
+    observed.services.clear();
+    let problem = plan(&desired(ORDERS), &observed).unwrap_err();
+    assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
+    assert!(
+        problem.message.contains("cluster-a/shop/parcels"),
+        "{problem}"
+    );
+    let end = plan_deletion(Some(&desired(ORDERS)), &observed);
+    insta::assert_snapshot!(end.to_string());
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused() {
+    let observed = Observed {
+        deployments: foreign_deployment("orders-slow"),
+        ..Observed::default()
+    };
+    let problem = plan(&desired(ORDERS), &observed).unwrap_err();
+    assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
+    assert!(
+        problem.message.contains("Deployment orders-slow"),
+        "{problem}"
+    );
+}

@@ -1,0 +1,178 @@
+//! A world in memory that carries out plans, as Cloud Tasks and the API server would.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
+use crds::ExecutorChain;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use plan::{Desired, Observed, Plan, Settings, Step};
+
+pub const ORDERS: &str = "
+apiVersion: executor-chain.dev/v1alpha1
+kind: ExecutorChain
+metadata: {name: orders, namespace: shop, uid: 1f0c}
+spec:
+  project: my-project
+  location: europe-west1
+  notifier: {queue: orders-notifier, url: 'https://api.example.com/task-events'}
+  template: {spec: {containers: [{name: handler, image: 'shop:1'}]}}
+  stages:
+  - name: fast
+    queue: incoming
+    maxAttempts: 3
+    rateLimits: {maxDispatchesPerSecond: 500, maxConcurrentDispatches: 200}
+    backoff: {min: 100ms, max: 10s}
+    replicas: 2
+  - name: slow
+    queue: incoming-2
+    maxAttempts: 2
+    rateLimits: {maxDispatchesPerSecond: 10}
+";
+
+pub fn chain(yaml: &str) -> ExecutorChain {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        project: None,
+        location: None,
+        worker_image: "executor-worker:test".into(),
+        cluster: "cluster-a".into(),
+        cluster_domain: "cluster.local".into(),
+        emulator_host: None,
+    }
+}
+
+pub fn desired(yaml: &str) -> Desired {
+    Desired::new(&chain(yaml), &settings()).unwrap()
+}
+
+pub fn queue_path(id: &str) -> QueuePath {
+    format!("projects/my-project/locations/europe-west1/queues/{id}")
+        .parse()
+        .unwrap()
+}
+
+/// A queue as Cloud Tasks makes it when nothing is said.
+pub fn default_queue(path: QueuePath) -> Queue {
+    Queue {
+        path,
+        state: QueueState::Running,
+        max_dispatches_per_second: 500.0,
+        max_concurrent_dispatches: 1000,
+        max_attempts: 100,
+        max_retry_duration: None,
+        min_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_hours(1),
+        max_doublings: 16,
+        http_target: None,
+    }
+}
+
+fn set(queue: &mut Queue, settings: &QueueSettings) {
+    let QueueSettings {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+        max_attempts,
+        max_retry_duration,
+        min_backoff,
+        max_backoff,
+        max_doublings,
+        http_target,
+    } = settings.clone();
+    queue.max_dispatches_per_second =
+        max_dispatches_per_second.unwrap_or(queue.max_dispatches_per_second);
+    queue.max_concurrent_dispatches =
+        max_concurrent_dispatches.unwrap_or(queue.max_concurrent_dispatches);
+    queue.max_attempts = max_attempts.unwrap_or(queue.max_attempts);
+    queue.max_retry_duration = max_retry_duration.unwrap_or(queue.max_retry_duration);
+    queue.min_backoff = min_backoff.unwrap_or(queue.min_backoff);
+    queue.max_backoff = max_backoff.unwrap_or(queue.max_backoff);
+    queue.max_doublings = max_doublings.unwrap_or(queue.max_doublings);
+    queue.http_target = http_target.or(queue.http_target.take());
+}
+
+/// Carries out one step.
+pub fn apply_step(observed: &mut Observed, step: &Step) {
+    match step {
+        Step::AddFinalizer => observed.has_finalizer = true,
+        Step::RemoveFinalizer => observed.has_finalizer = false,
+        Step::CreateQueue {
+            queue: path,
+            settings,
+        } => {
+            let mut queue = default_queue(path.clone());
+            set(&mut queue, settings);
+            observed.queues.entry(path.clone()).or_insert(queue);
+        }
+        Step::UpdateQueue {
+            queue: path,
+            settings,
+        } => {
+            set(
+                observed
+                    .queues
+                    .get_mut(path)
+                    .expect("an update revives no queue"),
+                settings,
+            );
+        }
+        Step::PauseQueue { queue } => {
+            observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Paused;
+        }
+        Step::ResumeQueue { queue } => {
+            observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Running;
+        }
+        Step::ApplyService(service) => {
+            observed
+                .services
+                .insert(service.name_any(), Service::clone(service));
+        }
+        Step::ApplyDeployment(deployment) => {
+            observed
+                .deployments
+                .insert(deployment.name_any(), Deployment::clone(deployment));
+        }
+        Step::DeleteDeployment { name } => {
+            observed.deployments.remove(name);
+        }
+        Step::DeleteService { name } => {
+            observed.services.remove(name);
+        }
+    }
+}
+
+/// Carries out a plan.
+pub fn apply(observed: &mut Observed, plan: &Plan) {
+    for planned in &plan.0 {
+        apply_step(observed, &planned.step);
+    }
+}
+
+/// A world in which the chain is as it should be.
+pub fn settled(yaml: &str) -> Observed {
+    let mut observed = Observed::default();
+    let plan = plan::plan(&desired(yaml), &observed).unwrap();
+    apply(&mut observed, &plan);
+    observed
+}
+
+/// A Deployment that somebody else made.
+pub fn foreign_deployment(name: &str) -> BTreeMap<String, Deployment> {
+    let metadata = ObjectMeta {
+        name: Some(name.into()),
+        ..ObjectMeta::default()
+    };
+    BTreeMap::from([(
+        name.to_owned(),
+        Deployment {
+            metadata,
+            ..Deployment::default()
+        },
+    )])
+}

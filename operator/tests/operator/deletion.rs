@@ -1,0 +1,76 @@
+//! A chain is deleted, and keeps its tasks.
+
+use cloudtasks::QueueState;
+use kube::api::ListParams;
+use testkit::eventually;
+
+use crate::place::{ORDERS, Place, SOON, is_true, queue, with_emulator};
+
+async fn delete(place: &Place, chain: &str) {
+    place
+        .kubectl(&["delete", "chain", chain, "--timeout=20s"])
+        .await
+        .expect_ok();
+    eventually("no deployment", SOON, async || {
+        let list = place
+            .deployments()
+            .list(&ListParams::default())
+            .await
+            .ok()?;
+        list.items.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn retain_pauses_the_stage_queues_and_removes_the_workers() {
+    let (place, _emulator, queues) = with_emulator("retain").await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    delete(&place, "orders").await;
+    for stage in ["incoming", "incoming-2", "incoming-3"] {
+        let found = queues.get_queue(&queue(stage)).await.unwrap();
+        assert_eq!(found.state, QueueState::Paused, "{stage}");
+    }
+    // Clients still wait for what is in it.
+    let notifier = queues.get_queue(&queue("orders-notifier")).await.unwrap();
+    assert_eq!(notifier.state, QueueState::Running);
+
+    // Applied again it carries on: it knows its own pauses.
+    place.apply(ORDERS).await;
+    place
+        .status("orders", "ready queues", |status| {
+            is_true(status, "QueuesReady")
+        })
+        .await;
+    for stage in ["incoming", "incoming-2", "incoming-3"] {
+        let found = queues.get_queue(&queue(stage)).await.unwrap();
+        assert_eq!(found.state, QueueState::Running, "{stage}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_made_by_hand_outlives_the_chain_and_its_return() {
+    let (place, _emulator, queues) = with_emulator("by-hand").await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    queues.pause_queue(&queue("incoming-2")).await.unwrap();
+    delete(&place, "orders").await;
+    place.apply(ORDERS).await;
+    let status = place
+        .status("orders", "a pause", |status| is_true(status, "Paused"))
+        .await;
+    assert_eq!(status.paused.as_deref(), Some("incoming-2"));
+    assert_eq!(
+        queues.get_queue(&queue("incoming-2")).await.unwrap().state,
+        QueueState::Paused
+    );
+}
+
+#[tokio::test]
+async fn a_chain_that_could_never_be_served_can_be_deleted() {
+    let (place, _emulator, _queues) = with_emulator("never").await;
+    place.apply(&ORDERS.replace("  project: demo\n", "")).await;
+    place.not_ready("orders", "InvalidSpec").await;
+    delete(&place, "orders").await;
+}

@@ -1,0 +1,295 @@
+//! A place for one test: a namespace, an emulator, and an operator that serves that namespace.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use cloudtasks::{CloudTasks, QueuePath};
+use crds::{ExecutorChain, ExecutorChainStatus};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use testkit::{ApiServer, Emulator, Process, binary, eventually, free_port};
+use tokio::sync::OnceCell;
+
+/// Longer than anything takes, shorter than a person's patience.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Where the API server lists chains, once it serves them.
+const SERVED: &str = "/apis/executor-chain.dev/v1alpha1/executorchains";
+
+pub const ORDERS: &str = "
+apiVersion: executor-chain.dev/v1alpha1
+kind: ExecutorChain
+metadata: {name: orders}
+spec:
+  project: demo
+  location: europe-west1
+  notifier: {queue: orders-notifier, url: 'https://api.example.com/task-events'}
+  template: {spec: {containers: [{name: handler, image: 'shop:1', resources: {requests: {cpu: 1000m}}}]}}
+  stages:
+  - {name: fast, queue: incoming, maxAttempts: 3, rateLimits: {maxDispatchesPerSecond: 400}, replicas: 2}
+  - {name: middle, queue: incoming-2, maxAttempts: 2}
+  - {name: slow, queue: incoming-3, maxAttempts: 1, rateLimits: {maxDispatchesPerSecond: 0.5}}
+";
+
+pub struct Place {
+    pub server: &'static ApiServer,
+    pub namespace: String,
+    pub client: Client,
+    pub operator: Process,
+    admin: String,
+}
+
+/// The CRD is installed once, by plain client-side apply.
+async fn server() -> &'static ApiServer {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let server = ApiServer::shared().await;
+    INSTALLED
+        .get_or_init(async || {
+            let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/executorchains.yaml");
+            server.kubectl(&["apply", "-f", crd]).await.expect_ok();
+            // Neither `kubectl wait`, which fails on a CRD that has no condition yet, nor a `get`
+            // by kind, which would keep for minutes what it did not find.
+            eventually("a CRD that is served", SOON, async || {
+                let list = server.kubectl(&["get", "--raw", SERVED]).await;
+                if list.ok { Ok(()) } else { Err(list.stderr) }
+            })
+            .await;
+        })
+        .await;
+    server
+}
+
+impl Place {
+    /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
+    pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
+        let server = server().await;
+        let namespace = server.namespace(prefix).await;
+        let admin = format!("127.0.0.1:{}", free_port());
+        let mut command = Command::new(binary("executor-operator"));
+        command
+            .args([
+                "--namespace",
+                &namespace,
+                "--cluster",
+                "test",
+                "--admin-addr",
+                &admin,
+            ])
+            .args([
+                "--emulator-host",
+                cloud_tasks,
+                "--worker-image",
+                "executor-worker:test",
+            ])
+            .env("KUBECONFIG", server.kubeconfig());
+        let operator = Process::spawn(&command);
+        let client = server.client().await;
+        Self {
+            server,
+            namespace,
+            client,
+            operator,
+            admin,
+        }
+    }
+
+    pub fn chains(&self) -> Api<ExecutorChain> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub async fn kubectl(&self, args: &[&str]) -> testkit::Kubectl {
+        let args: Vec<&str> = ["-n", &self.namespace]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        self.server.kubectl(&args).await
+    }
+
+    pub async fn apply(&self, manifest: &str) -> String {
+        let args = ["-n", &self.namespace, "apply", "-f", "-"];
+        self.server
+            .kubectl_with_input(&args, manifest)
+            .await
+            .expect_ok()
+    }
+
+    /// Waits until the status of a chain is as `wanted` says, and returns it.
+    pub async fn status(
+        &self,
+        chain: &str,
+        what: &str,
+        wanted: impl Fn(&ExecutorChainStatus) -> bool,
+    ) -> ExecutorChainStatus {
+        let log = || self.operator.log_tail();
+        eventually(what, SOON, async || {
+            let found = self
+                .chains()
+                .get(chain)
+                .await
+                .map_err(|error| error.to_string())?;
+            let status = found.status.clone().unwrap_or_default();
+            let is_current = status.observed_generation == found.metadata.generation;
+            if is_current && wanted(&status) {
+                return Ok(status);
+            }
+            let status = serde_json::to_string(&status).unwrap();
+            Err(format!("{status}\nthe operator's log ends:\n{}", log()))
+        })
+        .await
+    }
+
+    /// Waits until Ready is False for `reason`, and returns the sentence.
+    pub async fn not_ready(&self, chain: &str, reason: &str) -> String {
+        let is_it = |status: &ExecutorChainStatus| {
+            condition(status, "Ready")
+                .is_some_and(|(holds, why, _)| holds == "False" && why == reason)
+        };
+        let status = self.status(chain, reason, is_it).await;
+        condition(&status, "Ready").unwrap().2
+    }
+
+    /// What a kubelet and the deployment controller would write, once all pods run.
+    pub async fn pods_are_ready(&self) {
+        for deployment in self
+            .deployments()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+        {
+            let replicas = deployment.spec.as_ref().unwrap().replicas.unwrap_or(1);
+            let status = DeploymentStatus {
+                observed_generation: deployment.metadata.generation,
+                replicas: Some(replicas),
+                updated_replicas: Some(replicas),
+                ready_replicas: Some(replicas),
+                available_replicas: Some(replicas),
+                ..DeploymentStatus::default()
+            };
+            let patch = Patch::Merge(json!({"status": status}));
+            let name = deployment.name_any();
+            self.deployments()
+                .patch_status(&name, &PatchParams::default(), &patch)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// Waits until the chain's queues and workers are all there and ready.
+    pub async fn settle(&self, chain: &str) {
+        let queues = |status: &ExecutorChainStatus| is_true(status, "QueuesReady");
+        self.status(chain, "queues that are ready", queues).await;
+        self.pods_are_ready().await;
+        self.status(chain, "a chain that is ready", |status| {
+            is_true(status, "Ready")
+        })
+        .await;
+    }
+
+    /// The operator's counters: `name{labels}` to value.
+    pub async fn metrics(&self) -> BTreeMap<String, u64> {
+        let text = http_get(&self.admin, "/metrics").await;
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
+    }
+
+    /// How many writes the operator has made: of this kind, or of all.
+    pub async fn writes(&self, effect: &str) -> u64 {
+        let metrics = self.metrics().await;
+        let counted = metrics.iter().filter(|(name, _)| {
+            name.starts_with("executor_operator_effects_total")
+                && (effect.is_empty() || name.contains(&format!("effect=\"{effect}\"")))
+        });
+        counted.map(|(_, value)| value).sum()
+    }
+
+    /// How many rounds the operator has made.
+    pub async fn rounds(&self) -> u64 {
+        let metrics = self.metrics().await;
+        let counted = metrics
+            .iter()
+            .filter(|(name, _)| name.starts_with("executor_operator_reconciles"));
+        counted.map(|(_, value)| value).sum()
+    }
+
+    /// UID and resource version of every Deployment: any write changes them.
+    pub async fn deployment_versions(&self) -> BTreeMap<String, Option<String>> {
+        let list = self
+            .deployments()
+            .list(&ListParams::default())
+            .await
+            .unwrap();
+        list.into_iter()
+            .map(|object| (object.name_any(), object.resource_version()))
+            .collect()
+    }
+}
+
+/// Status, reason and message of a condition.
+pub fn condition(status: &ExecutorChainStatus, kind: &str) -> Option<(String, String, String)> {
+    let condition = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)?;
+    Some((
+        condition.status.clone(),
+        condition.reason.clone(),
+        condition.message.clone(),
+    ))
+}
+
+pub fn is_true(status: &ExecutorChainStatus, kind: &str) -> bool {
+    condition(status, kind).is_some_and(|(holds, ..)| holds == "True")
+}
+
+pub fn queue(id: &str) -> QueuePath {
+    format!("projects/demo/locations/europe-west1/queues/{id}")
+        .parse()
+        .unwrap()
+}
+
+/// A variable of a Deployment's worker.
+pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
+    let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    let worker = pod
+        .containers
+        .iter()
+        .find(|container| container.name == "worker")?;
+    let variable = worker
+        .env
+        .as_ref()?
+        .iter()
+        .find(|variable| variable.name == name)?;
+    variable.value.clone()
+}
+
+/// A place with an emulator of its own, and a client for it.
+pub async fn with_emulator(prefix: &str) -> (Place, Emulator, CloudTasks) {
+    let emulator = Emulator::start().await;
+    let place = Place::new(prefix, &emulator.addr().to_string()).await;
+    let queues = emulator.cloud_tasks().await;
+    (place, emulator, queues)
+}
+
+async fn http_get(addr: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    eventually("the operator's admin port", SOON, async || {
+        let mut stream = tokio::net::TcpStream::connect(addr).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    })
+    .await
+}

@@ -1,0 +1,188 @@
+//! A chain is applied, and served.
+
+use cloudtasks::QueueSettings;
+use kube::ResourceExt;
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::json;
+use testkit::eventually;
+
+use crate::place::{ORDERS, SOON, condition, is_true, queue, variable, with_emulator};
+
+#[tokio::test]
+async fn queues_and_workers_exist_as_planned_and_kubectl_wait_returns() {
+    let (place, _emulator, queues) = with_emulator("serving").await;
+    place.apply(ORDERS).await;
+    place
+        .status("orders", "ready queues", |status| {
+            is_true(status, "QueuesReady")
+        })
+        .await;
+
+    let first = queues.get_queue(&queue("incoming")).await.unwrap();
+    assert!((first.max_dispatches_per_second - 400.0).abs() < f64::EPSILON);
+    assert_eq!(
+        first.max_concurrent_dispatches, 1000,
+        "left out, so Cloud Tasks' default"
+    );
+    assert_eq!(first.max_attempts, -1);
+    let address = first.http_target.unwrap().address.unwrap();
+    assert_eq!(
+        address.host,
+        format!("orders-fast.{}.svc.cluster.local", place.namespace)
+    );
+    assert_eq!(
+        queues
+            .get_queue(&queue("orders-notifier"))
+            .await
+            .unwrap()
+            .max_attempts,
+        -1
+    );
+
+    let downstream = |name: &'static str| async {
+        let deployment = place.deployments().get(name).await.unwrap();
+        variable(&deployment, "DOWNSTREAM_QUEUE")
+    };
+    assert_eq!(
+        downstream("orders-fast").await,
+        Some(queue("incoming-2").to_string())
+    );
+    assert_eq!(
+        downstream("orders-middle").await,
+        Some(queue("incoming-3").to_string())
+    );
+    assert_eq!(downstream("orders-slow").await, None);
+
+    // No pod yet: it is not ready, and says so.
+    let status = place.chains().get("orders").await.unwrap().status.unwrap();
+    let (holds, reason, _) = condition(&status, "Ready").unwrap();
+    assert_eq!((holds.as_str(), reason.as_str()), ("False", "PodsNotReady"));
+
+    place.pods_are_ready().await;
+    let wait = [
+        "wait",
+        "--for=condition=Ready",
+        "chain/orders",
+        "--timeout=20s",
+    ];
+    place.kubectl(&wait).await.expect_ok();
+    let table = place.kubectl(&["get", "chain"]).await.expect_ok();
+    assert!(
+        table.contains("incoming → incoming-2 → incoming-3"),
+        "{table}"
+    );
+    assert!(table.contains("True"), "{table}");
+    let widest = table
+        .lines()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or_default();
+    assert!(widest <= 120, "{widest} columns:\n{table}");
+}
+
+#[tokio::test]
+async fn a_second_round_writes_nothing_anywhere() {
+    let (place, _emulator, queues) = with_emulator("idle").await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    let writes = place.writes("").await;
+    let rounds = place.rounds().await;
+    let versions = place.deployment_versions().await;
+    let before = queues.list_queues(&queue("incoming").parent).await.unwrap();
+
+    // Each of these makes the operator look again, and changes nothing that it serves.
+    for number in 0..5 {
+        let patch = Patch::Merge(json!({"metadata": {"labels": {"touched": number.to_string()}}}));
+        place
+            .chains()
+            .patch("orders", &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        eventually("another round", SOON, async || {
+            (place.rounds().await > rounds + number).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(
+        place.writes("").await,
+        writes,
+        "{:?}",
+        place.metrics().await
+    );
+    assert_eq!(place.deployment_versions().await, versions);
+    assert_eq!(
+        queues.list_queues(&queue("incoming").parent).await.unwrap(),
+        before
+    );
+}
+
+#[tokio::test]
+async fn handlers_are_native_sidecars_and_the_worker_is_the_main_container() {
+    let (place, _emulator, _queues) = with_emulator("pods").await;
+    place.apply(ORDERS).await;
+    place
+        .status("orders", "ready queues", |status| {
+            is_true(status, "QueuesReady")
+        })
+        .await;
+    let list = place
+        .deployments()
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    assert_eq!(list.items.len(), 3);
+    for deployment in list {
+        let pod = deployment.spec.clone().unwrap().template.spec.unwrap();
+        let names: Vec<&str> = pod.containers.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["worker"], "{}", deployment.name_any());
+        let sidecars = pod.init_containers.unwrap();
+        assert_eq!(sidecars[0].name, "handler");
+        assert_eq!(sidecars[0].restart_policy.as_deref(), Some("Always"));
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_changes_by_hand_is_put_right() {
+    let (place, _emulator, queues) = with_emulator("drift").await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    place
+        .kubectl(&["scale", "deployment", "orders-fast", "--replicas=7"])
+        .await
+        .expect_ok();
+    eventually("two replicas again", SOON, async || {
+        let deployment = place.deployments().get("orders-fast").await.ok()?;
+        (deployment.spec?.replicas == Some(2)).then_some(())
+    })
+    .await;
+
+    // A field that the manifest leaves out stays as somebody set it; ours comes back.
+    let by_hand = QueueSettings {
+        max_attempts: Some(5),
+        max_doublings: Some(3),
+        ..QueueSettings::default()
+    };
+    queues
+        .update_queue(&queue("incoming"), &by_hand)
+        .await
+        .unwrap();
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"touched": "yes"}}}));
+    place
+        .chains()
+        .patch("orders", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    eventually("attempts without end again", SOON, async || {
+        let found = queues.get_queue(&queue("incoming")).await.ok()?;
+        (found.max_attempts == -1).then_some(found)
+    })
+    .await;
+    assert_eq!(
+        queues
+            .get_queue(&queue("incoming"))
+            .await
+            .unwrap()
+            .max_doublings,
+        3
+    );
+}
