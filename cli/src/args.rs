@@ -38,7 +38,7 @@ pub struct DevOptions {
     /// Where the emulator listens, gRPC and REST: any Google client works on it.
     #[arg(long, default_value = LISTEN)]
     pub listen: SocketAddr,
-    /// What runs the tasks, such as http://127.0.0.1:8080. Default: the manifest's handler.url where
+    /// What runs the tasks, such as `http://127.0.0.1:8080`. Default: the manifest's handler.url where
     /// that is on this machine, else a built-in handler that misbehaves on purpose.
     #[arg(long)]
     pub handler: Option<String>,

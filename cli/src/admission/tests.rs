@@ -28,7 +28,7 @@ fn defaults_are_filled_in() {
     let spec = &admitted.value["spec"];
     assert_eq!(spec["drainDelay"], "10s");
     assert_eq!(spec["deletionPolicy"], "Retain");
-    assert_eq!(spec["notifier"]["on"], json!(["Succeeded", "Failed"]));
+    assert_eq!(spec["notifier"]["outcomes"], json!(["Succeeded", "Failed"]));
     assert_eq!(admitted.chain.spec.drain_delay.to_string(), "10s");
     // What it gave is what it takes.
     let again = admit(MANIFEST, Some(&admitted.value)).unwrap();

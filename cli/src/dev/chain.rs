@@ -79,9 +79,7 @@ impl Chain {
         let mut done = Vec::new();
         for _ in 0..ROUNDS {
             for stage in &mut self.desired.stages {
-                if let Some(address) = self.workers.address(&stage.child) {
-                    stage.address = local(address);
-                }
+                stage.address = local(self.workers.address(&stage.child)?);
             }
             let plan = plan(&self.desired, &self.observe().await?)?;
             if plan.is_empty() {
@@ -117,12 +115,6 @@ fn desired(manifest: &Manifest, places: &Places) -> Result<Desired, Error> {
     // Both outcomes are counted here; only those that the manifest asks for are passed on.
     desired.notifier.outcomes = vec![Outcome::Succeeded, Outcome::Failed];
     for stage in &mut desired.stages {
-        // No worker yet: a queue that pushes to a closed port keeps its tasks.
-        stage.address = Address {
-            scheme: Scheme::Http,
-            host: "127.0.0.1".into(),
-            port: 1,
-        };
         stage.handler = match (&places.asked_handler, &stage.handler) {
             (Some(url), _) => HandlerAt::Url(url.clone()),
             (None, HandlerAt::Url(url)) if is_local(url) => HandlerAt::Url(url.clone()),

@@ -3,9 +3,11 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
+use crds::{ExecutorChain, Stage};
 
 /// How large each share is; what is left succeeds at once.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +66,41 @@ fn fate(task: &str, shares: Shares) -> Fate {
     }
 }
 
-/// The handler's routes. `first` and `last` are the names of the first and the last stage.
-pub fn routes(shares: Shares, first: String, last: String) -> Router {
+/// The first and the last stage, on which the handler behaves in its own way.
+#[derive(Debug, Clone)]
+pub struct LadderEnds(Arc<Mutex<(String, String)>>);
+
+impl LadderEnds {
+    /// Those of a chain.
+    pub fn of(chain: &ExecutorChain) -> Self {
+        Self(Arc::new(Mutex::new(names(chain))))
+    }
+
+    /// The chain was edited.
+    pub fn follow(&self, chain: &ExecutorChain) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names(chain);
+    }
+
+    fn get(&self) -> (String, String) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn names(chain: &ExecutorChain) -> (String, String) {
+    let name = |stage: Option<&Stage>| stage.map(|stage| stage.name.clone()).unwrap_or_default();
+    (
+        name(chain.spec.stages.first()),
+        name(chain.spec.stages.last()),
+    )
+}
+
+/// The handler's routes.
+pub fn routes(shares: Shares, ends: LadderEnds) -> Router {
     Router::new().fallback(move |headers: HeaderMap| {
+        let (first, last) = ends.get();
         let status = answer(&headers, shares, &first, &last);
         async move { status }
     })

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::dev::account::{Ending, Ledger};
 use crate::dev::chain::is_local;
 
-/// The part of a CloudEvent that is counted.
+/// The part of an event that is counted.
 #[derive(Deserialize)]
 struct Event {
     #[serde(rename = "type")]

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::args::DevOptions;
 use crate::dev::account::Ledger;
 use crate::dev::chain::{Chain, Places};
-use crate::dev::handler::{self, Shares};
+use crate::dev::handler::{self, LadderEnds, Shares};
 use crate::dev::manifest::Manifest;
 use crate::dev::receiver;
 use crate::dev::view::{Row, View};
@@ -37,8 +37,8 @@ pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         tokio::select! {
-            _ = interrupt.recv() => break session.interrupted(),
-            _ = terminate.recv() => break session.interrupted(),
+            _ = interrupt.recv() => break Ok(session.interrupted()),
+            _ = terminate.recv() => break Ok(session.interrupted()),
             error = session.emulator.ended() => break Err(error),
             _ = ticks.tick() => match session.tick().await {
                 Ok(None) => {}
@@ -57,6 +57,7 @@ struct Session {
     emulator: Emulator,
     chain: Chain,
     ledger: Arc<Ledger>,
+    ends: LadderEnds,
     view: View,
     shown: Instant,
     /// A text that was refused, so that it is refused only once.
@@ -76,7 +77,8 @@ impl Session {
         let manifest = Manifest::read(&options.file, None)?;
         let (emulator, queues) = Emulator::start(options.listen).await?;
         let ledger = Arc::new(Ledger::default());
-        let places = places(&options, &manifest, &ledger).await?;
+        let ends = LadderEnds::of(&manifest.chain);
+        let places = places(&options, &manifest, &ledger, &ends).await?;
         let (chain, done) = Chain::start(&manifest, queues, places).await?;
         let mut view = View::new();
         say_hello(&mut view, &options, &chain, &done);
@@ -86,6 +88,7 @@ impl Session {
             emulator,
             chain,
             ledger,
+            ends,
             view,
             shown: Instant::now(),
             refused: None,
@@ -174,6 +177,7 @@ impl Session {
     async fn edit(&mut self) -> Result<Vec<String>, Error> {
         let manifest = Manifest::read(&self.manifest.file, Some(&self.manifest))?;
         let done = self.chain.edit(&manifest).await?;
+        self.ends.follow(&manifest.chain);
         self.manifest = manifest;
         self.refused = None;
         Ok(done)
@@ -214,12 +218,12 @@ impl Session {
     }
 
     /// Interrupted before all tasks had an end: that is no success, if an end was asked for.
-    fn interrupted(&mut self) -> Result<ExitCode, Error> {
+    fn interrupted(&mut self) -> ExitCode {
         let waits = self.options.tasks.is_some() && !self.accounted;
         if waits {
             self.view.say("interrupted before every task had ended");
         }
-        Ok(ExitCode::from(u8::from(waits)))
+        ExitCode::from(u8::from(waits))
     }
 }
 
@@ -235,15 +239,13 @@ async fn places(
     options: &DevOptions,
     manifest: &Manifest,
     ledger: &Arc<Ledger>,
+    ends: &LadderEnds,
 ) -> Result<Places, Error> {
-    let name = |index: usize| manifest.chain.spec.stages[index].name.clone();
-    let last = manifest.chain.spec.stages.len() - 1;
-    let shares = shares(options);
     let receiver = receiver::routes(ledger.clone(), manifest.chain.spec.notifier.clone());
     Ok(Places {
         emulator: options.listen.to_string(),
         receiver: serve(receiver).await?,
-        handler: serve(handler::routes(shares, name(0), name(last))).await?,
+        handler: serve(handler::routes(shares(options), ends.clone())).await?,
         asked_handler: options.handler.clone(),
     })
 }

@@ -2,7 +2,7 @@
 //! same environment.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ struct State {
     running: BTreeMap<String, Worker>,
     /// Replaced ones, which still finish what they have.
     leaving: Vec<Running>,
+    /// Where workers that aren't there yet will listen, so that their queues can be told first.
+    promised: BTreeMap<String, SocketAddr>,
 }
 
 struct Worker {
@@ -49,12 +51,18 @@ impl Workers {
         observed.has_finalizer = true;
     }
 
-    /// Where the workers of a Deployment take pushes.
-    pub fn address(&self, deployment: &str) -> Option<SocketAddr> {
-        self.state()
-            .running
-            .get(deployment)
-            .map(|worker| worker.running.addr())
+    /// Where the workers of a Deployment take pushes, or will once they are there.
+    pub fn address(&self, deployment: &str) -> std::io::Result<SocketAddr> {
+        let mut state = self.state();
+        if let Some(worker) = state.running.get(deployment) {
+            return Ok(worker.running.addr());
+        }
+        if let Some(promised) = state.promised.get(deployment) {
+            return Ok(*promised);
+        }
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        state.promised.insert(deployment.to_owned(), address);
+        Ok(address)
     }
 
     /// What each stage has done so far: its name, its queue's full path, its counters.
@@ -105,15 +113,16 @@ impl Workers {
     }
 
     async fn start(&self, deployment: &Deployment) -> Result<(), OperatorError> {
-        let config = config(deployment)?;
-        let running = start(config)
+        let name = deployment.name_any();
+        let promised = self.state().promised.remove(&name);
+        let listen = promised.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let running = start(config(deployment, listen)?)
             .await
             .map_err(|error| Problem::invalid(error.to_string()))?;
         let mut state = self.state();
-        let name = deployment.name_any();
-        let mut stats = vec![running.stats()];
+        let mut counters = vec![running.stats()];
         if let Some(old) = state.running.remove(&name) {
-            stats.extend(old.stats);
+            counters.extend(old.stats);
             state.leaving.push(old.running);
         }
         let text = |map: &BTreeMap<String, String>, key: &str| map.get(key).cloned();
@@ -121,7 +130,7 @@ impl Workers {
             stage: text(deployment.labels(), STAGE_LABEL).unwrap_or_default(),
             queue: text(deployment.annotations(), QUEUE_ANNOTATION).unwrap_or_default(),
             running,
-            stats,
+            stats: counters,
         };
         state.running.insert(name.clone(), worker);
         state.deployments.insert(name, deployment.clone());
@@ -130,7 +139,7 @@ impl Workers {
 }
 
 /// The configuration that a pod of the Deployment would read, on addresses of this machine.
-fn config(deployment: &Deployment) -> Result<Config, OperatorError> {
+fn config(deployment: &Deployment, listen: SocketAddr) -> Result<Config, OperatorError> {
     let spec = deployment
         .spec
         .as_ref()
@@ -143,7 +152,8 @@ fn config(deployment: &Deployment) -> Result<Config, OperatorError> {
         .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
         .collect();
     let get = |name: &str| match name {
-        "LISTEN_ADDR" | "ADMIN_ADDR" => Some("127.0.0.1:0".to_owned()),
+        "LISTEN_ADDR" => Some(listen.to_string()),
+        "ADMIN_ADDR" => Some("127.0.0.1:0".to_owned()),
         // No load balancer has to learn that a worker leaves.
         "DRAIN_DELAY" => Some("0s".to_owned()),
         name => variables.get(name).map(|value| (*value).to_owned()),

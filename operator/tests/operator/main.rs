@@ -1,6 +1,11 @@
 //! The operator from outside: a process, a real kube-apiserver, and the emulator. Each test applies
 //! with kubectl, and looks at what a user would look at.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
 mod deletion;
 mod edits;
 mod place;

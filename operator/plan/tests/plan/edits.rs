@@ -24,19 +24,15 @@ struct Stage {
 
 impl Spec {
     fn yaml(&self) -> String {
-        let stages: String = self
-            .stages
-            .iter()
-            .map(|(number, Stage { attempts, rate, paused })| {
-                let rate = rate
-                    .map(|rate| format!(", rateLimits: {{maxDispatchesPerSecond: {rate}}}"))
-                    .unwrap_or_default();
-                let paused = paused.map(|paused| format!(", paused: {paused}")).unwrap_or_default();
-                format!(
-                    "  - {{name: s{number}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}}}\n"
-                )
-            })
-            .collect();
+        let stages = self.stages.iter().fold(String::new(), |stages, (number, stage)| {
+            let Stage { attempts, rate, paused } = stage;
+            let rate = rate
+                .map(|rate| format!(", rateLimits: {{maxDispatchesPerSecond: {rate}}}"))
+                .unwrap_or_default();
+            let paused = paused.map(|paused| format!(", paused: {paused}")).unwrap_or_default();
+            format!("{stages}  - {{name: s{number}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}}}
+")
+        });
         let (head, _) = crate::world::ORDERS.split_once("  stages:\n").unwrap();
         format!("{head}  stages:\n{stages}")
     }

@@ -1,6 +1,11 @@
 //! The plan, held against a world in memory: golden transcripts of what a reviewer should read, and
 //! random edits.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
 mod edits;
 mod golden;
 mod world;

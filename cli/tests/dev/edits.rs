@@ -1,0 +1,113 @@
+//! The file is edited while the chain runs.
+
+use std::future::ready;
+
+use cloudtasks::QueueSettings;
+use testkit::{Receiver, eventually};
+
+use crate::program::{Dev, ORDERS, SOON, queue};
+
+async fn rate(dev: &Dev, id: &str) -> f64 {
+    dev.queues()
+        .await
+        .get_queue(&queue(id))
+        .await
+        .unwrap()
+        .max_dispatches_per_second
+}
+
+#[tokio::test]
+async fn a_rate_is_in_force_and_what_the_manifest_leaves_out_is_not_sent() {
+    let dev = Dev::start(ORDERS, &[]).await;
+    let queues = dev.queues().await;
+    let by_hand = QueueSettings {
+        max_concurrent_dispatches: Some(77),
+        ..QueueSettings::default()
+    };
+    queues
+        .update_queue(&queue("incoming"), &by_hand)
+        .await
+        .unwrap();
+    dev.edit(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 20"));
+    eventually("the new rate", SOON, async || {
+        ((rate(&dev, "incoming").await - 20.0).abs() < f64::EPSILON).then_some(())
+    })
+    .await;
+    dev.says("update queue incoming (rate 20/s)").await;
+    let found = queues.get_queue(&queue("incoming")).await.unwrap();
+    assert_eq!(found.max_concurrent_dispatches, 77);
+}
+
+#[tokio::test]
+async fn an_edit_that_is_refused_gets_its_sentence_and_the_old_stays_in_force() {
+    let dev = Dev::start(ORDERS, &[]).await;
+    for (edit, sentence) in [
+        (
+            ORDERS.replace("queue: incoming-2", "queue: incoming-9"),
+            "a stage's queue can't be changed",
+        ),
+        (
+            ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 501"),
+            "at most 500",
+        ),
+        (
+            ORDERS.replace("maxAttempts: 2", "maxAttempt: 2"),
+            "unknown field",
+        ),
+        (
+            ORDERS.replace("  project: demo\n", ""),
+            "project can't be changed",
+        ),
+        (ORDERS.replace("spec:", "spec: ]"), "line"),
+    ] {
+        dev.edit(&edit);
+        dev.says(sentence).await;
+    }
+    dev.says("the last good version stays in force").await;
+    assert!((rate(&dev, "incoming").await - 400.0).abs() < f64::EPSILON);
+    // And it still follows the file.
+    dev.edit(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 30"));
+    dev.says("update queue incoming (rate 30/s)").await;
+}
+
+#[tokio::test]
+async fn attempts_and_a_new_stage_are_in_force_for_the_next_task() {
+    let handler = Receiver::start(|_| ready((500, Vec::new(), Vec::new())));
+    let dev = Dev::start(ORDERS, &["--handler", &handler.url("")]).await;
+    let last = "  - {name: last, queue: incoming-3, maxAttempts: 1}\n";
+    dev.edit(&format!(
+        "{}{last}",
+        ORDERS.replace("maxAttempts: 3", "maxAttempts: 1")
+    ));
+    dev.says("create queue incoming-3").await;
+    dev.says("edit in force").await;
+    dev.send(&[]).await;
+    eventually("a run on the new stage", SOON, async || {
+        let runs = handler.requests();
+        runs.iter()
+            .any(|run| run.header("executor-stage") == "last")
+            .then_some(())
+    })
+    .await;
+    let runs = handler.requests();
+    let count = |stage: &str| {
+        runs.iter()
+            .filter(|run| run.header("executor-stage") == stage)
+            .count()
+    };
+    assert_eq!((count("fast"), count("slow"), count("last")), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn stages_that_only_change_places_are_admitted() {
+    let dev = Dev::start(ORDERS, &[]).await;
+    let mut lines: Vec<&str> = ORDERS.lines().collect();
+    let first = lines
+        .iter()
+        .position(|line| line.contains("name: fast"))
+        .unwrap();
+    lines.swap(first, first + 1);
+    dev.edit(&lines.join("\n"));
+    dev.says("edit in force").await;
+    assert!(dev.process.exit_code().is_none());
+}

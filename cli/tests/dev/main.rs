@@ -1,0 +1,12 @@
+//! `executor-chain dev` and `send` from outside: the program, a file, and what it prints and does.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
+mod course;
+mod edits;
+mod ending;
+mod program;
+mod python;
