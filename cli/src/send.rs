@@ -62,7 +62,7 @@ pub async fn send(
     ids: &[TaskId],
     content: &Content,
 ) -> Result<(), Error> {
-    stream::iter(ids)
+    stream::iter(ids.to_vec())
         .map(|id| create(queues, queue, id, content))
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
@@ -72,11 +72,11 @@ pub async fn send(
 async fn create(
     queues: &CloudTasks,
     queue: &QueuePath,
-    id: &TaskId,
+    id: TaskId,
     content: &Content,
 ) -> Result<(), Error> {
     let task = NewTask {
-        path: Some(queue.task(id.clone())),
+        path: Some(queue.task(id)),
         // The queue's own address replaces scheme, host and port.
         url: "http://executor-chain.invalid/tasks".into(),
         method: Method::Post,

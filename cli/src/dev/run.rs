@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::DevOptions;
@@ -25,14 +26,18 @@ use crate::send::{Content, ids, send};
 const TICK: Duration = Duration::from_millis(200);
 /// Where nobody watches a table, a line now and then is enough.
 const LINE: Duration = Duration::from_secs(1);
-/// Queues longer than this are shown as this long.
-const LONGEST_SHOWN: usize = 5000;
+/// Queues longer than this, a page of a list, are shown as this long and more.
+const LONGEST_SHOWN: usize = 1000;
 
 /// Runs a chain until it is interrupted, or idle if that was asked for.
 pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut session = Session::start(options).await?;
+    let mut session = tokio::select! {
+        session = Session::start(options) => session?,
+        _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
+        _ = terminate.recv() => return Ok(ExitCode::FAILURE),
+    };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
@@ -63,6 +68,8 @@ struct Session {
     /// A text that was refused, so that it is refused only once.
     refused: Option<String>,
     accounted: bool,
+    /// The tasks that are being sent; what to say when they are.
+    sending: Option<JoinHandle<Result<String, Error>>>,
 }
 
 impl Session {
@@ -93,53 +100,58 @@ impl Session {
             shown: Instant::now(),
             refused: None,
             accounted: false,
+            sending: None,
         };
-        session.send_tasks().await?;
+        session.send_tasks()?;
         Ok(session)
     }
 
-    async fn send_tasks(&mut self) -> Result<(), Error> {
+    /// Sends in the background: a large number takes its time, and the table shows it.
+    fn send_tasks(&mut self) -> Result<(), Error> {
         let Some(count) = self.options.tasks else {
             return Ok(());
         };
-        while !self.chain.workers.are_ready() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
         let ids = ids(count);
         self.ledger.send(&ids);
+        let queue = self.manifest.first_queue()?;
+        let queues = self.chain.queues.clone();
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
         let content = Content {
             body: br#"{"from":"executor-chain dev"}"#.to_vec(),
             headers: headers.into(),
         };
-        send(
-            &self.chain.queues,
-            &self.manifest.first_queue()?,
-            &ids,
-            &content,
-        )
-        .await?;
-        self.view.say(&format!(
-            "sent {count} tasks to {}",
-            self.manifest.first_queue()?.id
-        ));
+        self.sending = Some(tokio::spawn(async move {
+            send(&queues, &queue, &ids, &content).await?;
+            Ok(format!("sent {count} tasks to {}", queue.id))
+        }));
         Ok(())
+    }
+
+    /// Whether all tasks are sent; says so once.
+    async fn has_sent(&mut self) -> Result<bool, Error> {
+        let Some(sending) = self.sending.take() else {
+            return Ok(true);
+        };
+        if !sending.is_finished() {
+            self.sending = Some(sending);
+            return Ok(false);
+        }
+        let said = sending.await.map_err(std::io::Error::other)??;
+        self.view.say(&said);
+        Ok(true)
     }
 
     /// Looks at the file and at the queues; an exit code ends the session.
     async fn tick(&mut self) -> Result<Option<ExitCode>, Error> {
         self.follow_the_file().await;
-        let rows = self.rows().await?;
-        let is_due = self.view.is_live() || self.shown.elapsed() >= LINE;
-        if is_due {
-            self.view.show(&rows);
-            self.shown = Instant::now();
+        if self.view.is_live() || self.shown.elapsed() >= LINE {
+            self.show().await?;
         }
         let started = self.options.tasks.is_some() || self.ledger.count_ended() > 0;
-        if self.accounted || !started || !self.is_idle().await? {
+        if !self.has_sent().await? || self.accounted || !started || !self.is_idle().await? {
             return Ok(None);
         }
-        self.view.show(&rows);
+        self.show().await?;
         if self.options.tasks.is_some() || self.options.exit_when_idle {
             let account = self.ledger.account(handed_on(&self.rows().await?));
             self.view.say(&account.to_string());
@@ -149,6 +161,13 @@ impl Session {
             }
         }
         Ok(None)
+    }
+
+    async fn show(&mut self) -> Result<(), Error> {
+        let rows = self.rows().await?;
+        self.view.show(&rows);
+        self.shown = Instant::now();
+        Ok(())
     }
 
     /// An edit is put in force; one that is refused is said once, and the old stays in force.
@@ -198,6 +217,7 @@ impl Session {
             rows.push(Row {
                 stage: stage.name.clone(),
                 queued: tasks.len(),
+                and_more: tasks.len() >= LONGEST_SHOWN,
                 done,
             });
         }

@@ -14,6 +14,8 @@ pub struct Row {
     pub stage: String,
     /// Tasks in its queue.
     pub queued: usize,
+    /// Whether there are more that were not counted.
+    pub and_more: bool,
     /// What its workers have done.
     pub done: Snapshot,
 }
@@ -83,13 +85,9 @@ impl View {
             "STAGE", "PENDING", "RUNNING", "RATE/S", "ATTEMPTS", "SUCCEEDED", "HANDED ON"
         );
         for (row, rate) in rows.iter().zip(rates) {
-            let Row {
-                stage,
-                queued,
-                done,
-            } = row;
+            let Row { stage, done, .. } = row;
             let running = usize::try_from(done.runs_under_way).unwrap_or_default();
-            let pending = queued.saturating_sub(running);
+            let pending = row.count(row.queued.saturating_sub(running));
             let _ = writeln!(
                 table,
                 "{stage:<20} {pending:>8} {running:>8} {rate:>8.1} {:>10} {:>10} {:>10}",
@@ -120,21 +118,25 @@ impl View {
     }
 }
 
+impl Row {
+    fn count(&self, tasks: usize) -> String {
+        format!("{tasks}{}", if self.and_more { "+" } else { "" })
+    }
+}
+
 fn line(rows: &[Row]) -> String {
     let parts: Vec<String> = rows
         .iter()
-        .map(
-            |Row {
-                 stage,
-                 queued,
-                 done,
-             }| {
-                format!(
-                    "{stage}: {queued} queued, {} attempts, {} succeeded, {} handed on",
-                    done.runs_started, done.attempts_succeeded, done.handed_on
-                )
-            },
-        )
+        .map(|row| {
+            let Row { stage, done, .. } = row;
+            format!(
+                "{stage}: {} queued, {} attempts, {} succeeded, {} handed on",
+                row.count(row.queued),
+                done.runs_started,
+                done.attempts_succeeded,
+                done.handed_on
+            )
+        })
         .collect();
     parts.join(" | ")
 }
