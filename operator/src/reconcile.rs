@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::ExecutorChain;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
 use plan::{Desired, Observed, plan, plan_deletion};
 
@@ -77,7 +77,8 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
 async fn end(chain: &ExecutorChain, context: &Context, round: &mut Round) -> Result<(), Error> {
     round.desired = Desired::new(chain, &context.settings).ok();
     let observed = observe(context, chain, round.desired.as_ref()).await?;
-    let plan = plan_deletion(round.desired.as_ref(), &observed);
+    let owner = chain.controller_owner_ref(&());
+    let plan = plan_deletion(round.desired.as_ref(), owner.as_ref(), &observed);
     apply(
         &plan,
         &context.queues,

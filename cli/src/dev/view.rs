@@ -72,8 +72,9 @@ impl View {
 
     fn wipe(&mut self) {
         if self.drawn > 0 {
-            // Up to the table's first line, and clear from there on.
-            print!("\x1b[{}A\x1b[0J", self.drawn);
+            // To the table's first column and line, and clear from there on. The column too: an
+            // echoed ^C has moved the cursor.
+            print!("\r\x1b[{}A\x1b[0J", self.drawn);
             self.drawn = 0;
         }
     }

@@ -4,7 +4,7 @@ use cloudtasks::{QueuePath, QueueSettings, QueueState};
 use crds::conditions;
 use kube::ResourceExt;
 
-use crate::child::{HASH_ANNOTATION, is_ours};
+use crate::child::{HASH_ANNOTATION, QUEUE_ANNOTATION, is_ours};
 use crate::covers::covers;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
@@ -64,6 +64,7 @@ fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem>
                 ),
             ));
         }
+        refuse_name_in_use(stage, observed)?;
         let owner = desired.owner.as_ref();
         let deployment = observed
             .deployments
@@ -86,6 +87,25 @@ fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem>
         }
     }
     Ok(())
+}
+
+/// A removed stage keeps its workers. Were its name taken for another queue, they would be told of
+/// that one, and whatever still waits in theirs would have nobody.
+fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), Problem> {
+    let Some(deployment) = observed.deployments.get(&stage.child) else {
+        return Ok(());
+    };
+    let serves = deployment.annotations().get(QUEUE_ANNOTATION);
+    match serves.filter(|queue| **queue != stage.queue.to_string()) {
+        None => Ok(()),
+        Some(queue) => Err(Problem::new(
+            conditions::NAME_TAKEN,
+            format!(
+                "stage {} was removed and its workers still serve {queue}: choose another name, or delete Deployment {} once that queue is empty",
+                stage.name, stage.child
+            ),
+        )),
+    }
 }
 
 fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {

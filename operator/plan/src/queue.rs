@@ -107,6 +107,15 @@ pub fn stage_settings(
     }
 }
 
+/// The target that a queue has, with the reason of a pause put in.
+pub fn target_with_reason(queue: &Queue, pause: Pause) -> HttpTarget {
+    let mut target = queue.http_target.clone().unwrap_or_default();
+    target
+        .headers
+        .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned());
+    target
+}
+
 fn target(desired: &Desired, stage: &DesiredStage, pause: Option<Pause>) -> HttpTarget {
     let mut headers = BTreeMap::from([(OWNER_HEADER.to_owned(), desired.queue_owner.clone())]);
     if let Some(pause) = pause {

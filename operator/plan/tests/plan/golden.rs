@@ -5,7 +5,7 @@ use crate::world::{
 };
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::Deployment;
-use plan::{Observed, plan, plan_deletion};
+use plan::{Observed, Plan, plan, plan_deletion};
 
 /// The plan of an edit, from a settled world; afterwards nothing is left to do.
 fn edit(from: &str, to: &str, before: impl FnOnce(&mut Observed)) -> String {
@@ -16,6 +16,11 @@ fn edit(from: &str, to: &str, before: impl FnOnce(&mut Observed)) -> String {
     let second = plan(&desired(to), &observed).unwrap();
     assert!(second.is_empty(), "left to do:\n{second}");
     first.to_string()
+}
+
+fn deletion(yaml: &str, observed: &Observed) -> Plan {
+    let desired = desired(yaml);
+    plan_deletion(Some(&desired), desired.owner.as_ref(), observed)
 }
 
 fn with(from: &str, to: &str) -> String {
@@ -166,10 +171,10 @@ fn what_others_add_and_how_the_api_server_writes_amounts_is_no_difference() {
 #[test]
 fn a_chain_is_deleted_and_applied_again() {
     let mut observed = settled(ORDERS);
-    let end = plan_deletion(Some(&desired(ORDERS)), &observed);
+    let end = deletion(ORDERS, &observed);
     insta::assert_snapshot!(end.to_string());
     apply(&mut observed, &end);
-    assert!(plan_deletion(Some(&desired(ORDERS)), &observed).is_empty());
+    assert!(deletion(ORDERS, &observed).is_empty());
     let again = plan(&desired(ORDERS), &observed).unwrap();
     insta::assert_snapshot!(again.to_string());
     apply(&mut observed, &again);
@@ -180,7 +185,9 @@ fn a_chain_is_deleted_and_applied_again() {
 fn a_chain_whose_spec_cant_be_read_goes_all_the_same() {
     let mut observed = settled(ORDERS);
     observed.queues.clear();
-    insta::assert_snapshot!(plan_deletion(None, &observed).to_string());
+    insta::assert_snapshot!(
+        plan_deletion(None, desired(ORDERS).owner.as_ref(), &observed).to_string()
+    );
 }
 
 #[test]
@@ -195,8 +202,27 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
         problem.message.contains("cluster-a/shop/parcels"),
         "{problem}"
     );
-    let end = plan_deletion(Some(&desired(ORDERS)), &observed);
+    let end = deletion(ORDERS, &observed);
     insta::assert_snapshot!(end.to_string());
+}
+
+#[test]
+fn the_name_of_a_removed_stage_is_not_given_to_another_queue_and_the_end_pauses_both() {
+    let without = ORDERS.split("  - name: slow").next().unwrap();
+    let mut observed = settled(ORDERS);
+    let removal = plan(&desired(without), &observed).unwrap();
+    apply(&mut observed, &removal);
+    let again = format!("{without}  - {{name: slow, queue: other, maxAttempts: 1}}\n");
+    let problem = plan(&desired(&again), &observed).unwrap_err();
+    assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
+    assert!(
+        problem.message.contains("still serve projects/my-project"),
+        "{problem}"
+    );
+    // With its old queue it just comes back.
+    let back = plan(&desired(ORDERS), &observed).unwrap();
+    insta::assert_snapshot!(back.to_string());
+    insta::assert_snapshot!(deletion(without, &observed).to_string());
 }
 
 #[test]
