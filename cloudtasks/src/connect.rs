@@ -28,6 +28,14 @@ impl Endpoint {
             .map_or(Self::Google, Self::Emulator)
     }
 
+    /// Where it is, for messages.
+    fn place(&self) -> &str {
+        match self {
+            Self::Google => GOOGLE,
+            Self::Emulator(host) => host,
+        }
+    }
+
     pub(crate) async fn connect(&self) -> Result<Api, Error> {
         let connected = match self {
             Self::Google => GoogleApi::from_function(CloudTasksClient::new, GOOGLE, None).await,
@@ -44,7 +52,7 @@ impl Endpoint {
             }
         };
         connected.map_err(|error| Error::Setup {
-            message: sentence(&error),
+            message: format!("{}: {}", self.place(), sentence(&error)),
         })
     }
 }

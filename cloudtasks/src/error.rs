@@ -75,10 +75,10 @@ pub enum Error {
         /// How long the caller waited.
         after: Duration,
     },
-    /// The client could not be set up.
-    #[error("can't set up the Cloud Tasks client: {message}")]
+    /// The client could not be set up, or found nobody to connect to.
+    #[error("can't reach Cloud Tasks at {message}")]
     Setup {
-        /// What is wrong, and with which setting.
+        /// Where it should be, and what is wrong.
         message: String,
     },
 }

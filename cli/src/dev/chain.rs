@@ -86,6 +86,7 @@ impl Chain {
                 break;
             }
             apply(&plan, &self.queues, &self.workers, &self.metrics).await?;
+            self.workers.connected().await;
             done.extend(plan.0.iter().map(|planned| planned.step.to_string()));
         }
         // Their queues push to others now.

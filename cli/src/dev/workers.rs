@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
 use plan::{Observed, Problem};
 
-/// How long old workers may take to finish when all of it ends.
+/// How long workers may take to connect, or to finish when all of it ends.
 const ENOUGH: Duration = Duration::from_secs(3);
 
 /// All workers, by the names of their Deployments.
@@ -75,12 +75,21 @@ impl Workers {
         sums.collect()
     }
 
-    /// Whether all are connected.
-    pub fn are_ready(&self) -> bool {
-        self.state()
-            .running
-            .values()
-            .all(|worker| worker.running.is_ready())
+    /// Waits until all are connected: what is pushed to one that isn't gets a 503. Not for ever,
+    /// since that harms no task.
+    pub async fn connected(&self) {
+        let is_connected = || {
+            self.state()
+                .running
+                .values()
+                .all(|it| it.running.is_ready())
+        };
+        let all = async {
+            while !is_connected() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(ENOUGH, all).await;
     }
 
     /// Lets replaced workers finish, without waiting for them.

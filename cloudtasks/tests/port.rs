@@ -1,0 +1,263 @@
+//! The port against the emulator, and against a server that refuses.
+
+#![cfg(feature = "client")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
+use std::collections::BTreeMap;
+use std::future::{pending, ready};
+use std::time::Duration;
+
+use cloudtasks::{
+    Address, CloudTasks, Created, Endpoint, Error, HttpTarget, Method, NewTask, QueuePath,
+    QueueSettings, QueueState, Scheme, Sighting,
+};
+use testkit::{Emulator, Receiver, eventually, free_port};
+
+fn queue(id: &str) -> QueuePath {
+    format!("projects/demo/locations/europe-west1/queues/{id}")
+        .parse()
+        .unwrap()
+}
+
+fn task(queue: &QueuePath, id: &str) -> NewTask {
+    NewTask {
+        path: Some(queue.task(id.parse().unwrap())),
+        url: "http://127.0.0.1:9/x".into(),
+        method: Method::Put,
+        headers: BTreeMap::from([("x-a".into(), "1".into())]),
+        body: b"body".to_vec(),
+        dispatch_deadline: Some(Duration::from_secs(20)),
+    }
+}
+
+async fn connect(receiver: &Receiver) -> CloudTasks {
+    CloudTasks::connect(&Endpoint::Emulator(receiver.addr().to_string()))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_queue_gets_exactly_what_is_set() {
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
+    let path = queue("a");
+    let target = HttpTarget {
+        address: Some(Address {
+            scheme: Scheme::Http,
+            host: "127.0.0.1".into(),
+            port: 8080,
+        }),
+        headers: BTreeMap::from([("executor-owner".into(), "c/n/x".into())]),
+    };
+    let settings = QueueSettings {
+        max_dispatches_per_second: Some(0.5),
+        max_attempts: Some(-1),
+        max_retry_duration: Some(None),
+        http_target: Some(target.clone()),
+        ..QueueSettings::default()
+    };
+    let made = cloud.create_queue(&path, &settings).await.unwrap();
+    assert!((made.max_dispatches_per_second - 0.5).abs() < f64::EPSILON);
+    assert_eq!((made.max_attempts, made.max_retry_duration), (-1, None));
+    assert_eq!(
+        made.max_concurrent_dispatches, 1000,
+        "Cloud Tasks' own default"
+    );
+    assert_eq!(made.http_target, Some(target));
+    assert_eq!(made.state, QueueState::Running);
+    let again = cloud.create_queue(&path, &settings).await.unwrap_err();
+    assert!(matches!(again, Error::Exists { .. }), "{again:?}");
+
+    // A mask of one path each: the others stay.
+    let one = QueueSettings {
+        max_doublings: Some(3),
+        ..QueueSettings::default()
+    };
+    assert_eq!(one.mask(), ["retry_config.max_doublings"]);
+    cloud.update_queue(&path, &one).await.unwrap();
+    let limit = Some(Some(Duration::from_secs(90)));
+    let two = QueueSettings {
+        max_retry_duration: limit,
+        ..QueueSettings::default()
+    };
+    cloud.update_queue(&path, &two).await.unwrap();
+    let now = cloud.get_queue(&path).await.unwrap();
+    assert_eq!(now.max_retry_duration, Some(Duration::from_secs(90)));
+    let wanted = cloudtasks::Queue {
+        max_doublings: 3,
+        max_retry_duration: None,
+        ..made
+    };
+    let lifted = QueueSettings {
+        max_retry_duration: Some(None),
+        ..QueueSettings::default()
+    };
+    assert_eq!(cloud.update_queue(&path, &lifted).await.unwrap(), wanted);
+    assert_eq!(cloud.list_queues(&path.parent).await.unwrap(), [wanted]);
+}
+
+#[tokio::test]
+async fn pause_resume_and_delete() {
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
+    let path = queue("a");
+    let missing = cloud.pause_queue(&path).await.unwrap_err();
+    assert!(matches!(missing, Error::Missing { .. }), "{missing:?}");
+    cloud
+        .create_queue(&path, &QueueSettings::default())
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        cloud.pause_queue(&path).await.unwrap();
+        assert_eq!(
+            cloud.get_queue(&path).await.unwrap().state,
+            QueueState::Paused
+        );
+    }
+    for _ in 0..2 {
+        cloud.resume_queue(&path).await.unwrap();
+        assert_eq!(
+            cloud.get_queue(&path).await.unwrap().state,
+            QueueState::Running
+        );
+    }
+    cloud.delete_queue(&path).await.unwrap();
+    let blocked = cloud
+        .create_queue(&path, &QueueSettings::default())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(blocked, Error::ExistedTooRecently { .. }),
+        "{blocked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_task_is_live_then_ended_and_its_name_is_taken_throughout() {
+    let handler = Receiver::answering(200);
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
+    let path = queue("a");
+    cloud
+        .create_queue(&path, &QueueSettings::default())
+        .await
+        .unwrap();
+    cloud.pause_queue(&path).await.unwrap();
+    let new = NewTask {
+        url: handler.url("/p?q=1"),
+        ..task(&path, "t")
+    };
+    let name = new.path.clone().unwrap();
+    assert_eq!(cloud.get_task(&name).await.unwrap(), Sighting::Never);
+    assert_eq!(cloud.create_task(&path, &new).await.unwrap(), Created::New);
+    assert_eq!(
+        cloud.create_task(&path, &new).await.unwrap(),
+        Created::Already
+    );
+    assert!(
+        matches!(cloud.get_task(&name).await.unwrap(), Sighting::Live(info) if info.path == name)
+    );
+    assert_eq!(cloud.list_tasks(&path, 10).await.unwrap().len(), 1);
+
+    cloud.resume_queue(&path).await.unwrap();
+    eventually("the task's end", Duration::from_secs(20), async || {
+        (cloud.get_task(&name).await.unwrap() == Sighting::Ended).then_some(())
+    })
+    .await;
+    assert_eq!(
+        cloud.create_task(&path, &new).await.unwrap(),
+        Created::Already
+    );
+    let pushed = &handler.requests()[0];
+    assert_eq!(
+        (pushed.method.as_str(), pushed.uri.to_string()),
+        ("PUT", "/p?q=1".to_owned())
+    );
+    assert_eq!(
+        (pushed.header("x-a"), &pushed.body[..]),
+        ("1", &b"body"[..])
+    );
+}
+
+#[tokio::test]
+async fn lists_go_over_all_pages() {
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
+    let path = queue("a");
+    cloud
+        .create_queue(&path, &QueueSettings::default())
+        .await
+        .unwrap();
+    cloud.pause_queue(&path).await.unwrap();
+    for number in 0..1003 {
+        cloud
+            .create_task(&path, &task(&path, &format!("t{number}")))
+            .await
+            .unwrap();
+    }
+    assert_eq!(cloud.list_tasks(&path, 5000).await.unwrap().len(), 1003);
+    assert_eq!(cloud.list_tasks(&path, 7).await.unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn what_cloud_tasks_says_is_sorted_by_what_a_caller_can_do() {
+    for (code, message, category, transient) in [
+        (3, "bad", "refused", false),
+        (9, "the queue is disabled", "not_now", false),
+        (
+            9,
+            "a queue with this name existed too recently",
+            "existed_too_recently",
+            false,
+        ),
+        (7, "no", "forbidden", false),
+        (16, "who", "forbidden", false),
+        (8, "quota", "quota", true),
+        (14, "away", "away", true),
+        (13, "oh", "away", true),
+        (5, "none", "missing", false),
+    ] {
+        let cloud = Receiver::start(move |_| {
+            let headers = [
+                ("content-type".to_owned(), "application/grpc".to_owned()),
+                ("grpc-status".to_owned(), code.to_string()),
+                ("grpc-message".to_owned(), message.to_owned()),
+            ];
+            ready((200, headers.to_vec(), Vec::new()))
+        });
+        let error = connect(&cloud)
+            .await
+            .pause_queue(&queue("a"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.category(), category, "{code} {message}: {error}");
+        assert_eq!(error.is_transient(), transient, "{error}");
+        let route = cloud.requests()[0]
+            .header("x-goog-request-params")
+            .to_owned();
+        assert_eq!(
+            route,
+            "name=projects%2Fdemo%2Flocations%2Feurope-west1%2Fqueues%2Fa"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_and_one_that_isnt_there() {
+    let silent = Receiver::start(|_| pending());
+    let error = connect(&silent)
+        .await
+        .get_queue(&queue("a"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.category(), "timed_out");
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let error = CloudTasks::connect(&Endpoint::Emulator(nobody.clone()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.category(), "setup");
+    assert!(error.to_string().contains(&nobody), "{error}");
+}
