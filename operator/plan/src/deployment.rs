@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -16,13 +15,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::child;
 use crate::desired::{Desired, DesiredStage};
-use crate::environment::{ADMIN_PORT, TASKS_PORT, environment};
+use crate::environment::{ADMIN_PORT, Retired, TASKS_PORT, environment};
 
 /// What a worker needs after its last run: to hand the task over, with retries.
 const HAND_OVER: Duration = Duration::from_secs(30);
 
 /// The Deployment of the stage at `index`.
-pub fn deployment(desired: &Desired, index: usize, retired: &[QueuePath]) -> Deployment {
+pub fn deployment(desired: &Desired, index: usize, retired: &Retired) -> Deployment {
     let stage = &desired.stages[index];
     let mut deployment = Deployment {
         metadata: child::metadata(desired, stage),
@@ -84,7 +83,7 @@ fn template(desired: &Desired, stage: &DesiredStage, worker: Container) -> PodTe
     template
 }
 
-fn worker(desired: &Desired, index: usize, retired: &[QueuePath]) -> Container {
+fn worker(desired: &Desired, index: usize, retired: &Retired) -> Container {
     Container {
         name: "worker".into(),
         image: Some(desired.worker_image.clone()),

@@ -1,19 +1,70 @@
 //! What a worker is told, as the variables of its environment.
 
+use std::collections::BTreeSet;
+
 use cloudtasks::QueuePath;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::json;
 
 use crate::desired::{Desired, DesiredStage, Target};
+use crate::observed::Observed;
+
+const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
+const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
 
 /// The port on which a worker takes pushes.
 pub const TASKS_PORT: u16 = 9480;
 /// The port of a worker's health and metrics, apart from the tasks' own paths.
 pub const ADMIN_PORT: u16 = 9481;
 
-/// The environment of the workers of the stage at `index`; `retired` are the queues of removed
-/// stages, where a task of this chain may still be found.
-pub fn environment(desired: &Desired, index: usize, retired: &[QueuePath]) -> Vec<EnvVar> {
+/// Queues that the chain no longer uses, and where an earlier dispatch may have put what a task was
+/// owed: a worker that doesn't look there gives the task a second end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// Of removed stages.
+    pub stages: Vec<QueuePath>,
+    /// Of the notifier. Kept for as long as the chain lives: nothing here has a clock, and a look-up
+    /// more costs little.
+    pub notifiers: BTreeSet<String>,
+}
+
+impl Retired {
+    /// As the Deployments tell, which were written before the edit.
+    pub fn of(desired: &Desired, observed: &Observed) -> Self {
+        let stages = observed.removed_stages(desired);
+        let told = observed.deployments.values().flat_map(|deployment| {
+            let now = variable(deployment, NOTIFIER_QUEUE).into_iter();
+            let before = variable(deployment, RETIRED_NOTIFIER_QUEUES).unwrap_or_default();
+            now.chain(before.split(','))
+                .filter(|queue| !queue.is_empty())
+        });
+        let current = desired.notifier.queue.to_string();
+        Self {
+            stages: stages.into_iter().map(|(_, queue)| queue).collect(),
+            notifiers: told
+                .filter(|queue| **queue != current)
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
+/// What a Deployment tells its workers in one variable.
+pub fn variable<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a str> {
+    let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
+    let worker = containers
+        .iter()
+        .find(|container| container.name == "worker")?;
+    let mut variables = worker.env.iter().flatten();
+    variables
+        .find(|variable| variable.name == name)?
+        .value
+        .as_deref()
+}
+
+/// The environment of the workers of the stage at `index`.
+pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
     let notifier = &desired.notifier;
     let outcomes: Vec<String> = notifier
@@ -25,9 +76,10 @@ pub fn environment(desired: &Desired, index: usize, retired: &[QueuePath]) -> Ve
         .stages
         .iter()
         .map(|stage| &stage.queue)
-        .chain(retired)
+        .chain(&retired.stages)
         .map(ToString::to_string)
         .collect();
+    let retired_notifiers = Vec::from_iter(retired.notifiers.iter().cloned()).join(",");
     let variables = [
         (
             "CHAIN",
@@ -41,7 +93,11 @@ pub fn environment(desired: &Desired, index: usize, retired: &[QueuePath]) -> Ve
             desired.downstream(index).map(ToString::to_string),
         ),
         ("LOOKUP_QUEUES", Some(lookup.join(","))),
-        ("NOTIFIER_QUEUE", Some(notifier.queue.to_string())),
+        (NOTIFIER_QUEUE, Some(notifier.queue.to_string())),
+        (
+            RETIRED_NOTIFIER_QUEUES,
+            (!retired_notifiers.is_empty()).then_some(retired_notifiers),
+        ),
         ("NOTIFIER_URL", Some(notifier.url.clone())),
         ("NOTIFY_ON", Some(outcomes.join(","))),
         ("HANDLER_URL", Some(stage.handler.url())),

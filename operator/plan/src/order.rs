@@ -8,6 +8,7 @@ use crate::child::{HASH_ANNOTATION, QUEUE_ANNOTATION, is_ours};
 use crate::covers::covers;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
+use crate::environment::Retired;
 use crate::observed::Observed;
 use crate::problem::Problem;
 use crate::queue::{self, Pause};
@@ -34,11 +35,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     for stage in desired.stages.iter().rev() {
         stage_queue(&mut plan, desired, stage, observed);
     }
-    let retired: Vec<QueuePath> = observed
-        .removed_stages(desired)
-        .into_iter()
-        .map(|(_, queue)| queue)
-        .collect();
+    let retired = Retired::of(desired, observed);
     for (index, stage) in desired.stages.iter().enumerate().rev() {
         workers(&mut plan, desired, index, stage, observed, &retired);
     }
@@ -204,7 +201,7 @@ fn workers(
     index: usize,
     stage: &DesiredStage,
     observed: &Observed,
-    retired: &[QueuePath],
+    retired: &Retired,
 ) {
     let wanted = service(desired, stage);
     if !observed

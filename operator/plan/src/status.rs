@@ -4,11 +4,10 @@ use cloudtasks::{Queue, QueueState};
 use crds::conditions as c;
 use crds::{ExecutorChainStatus, StageStatus};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::EnvVar;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::desired::{Desired, DesiredStage};
+use crate::environment::variable;
 use crate::observed::Observed;
 use crate::order::plan;
 use crate::problem::Problem;
@@ -285,19 +284,10 @@ fn rollout(stage: &DesiredStage, observed: &Observed) -> Rollout {
             .unwrap_or_default(),
         wanted,
         up_to_date: found.is_some() && seen == generation && updated >= wanted && total <= updated,
-        max_attempts: found.and_then(max_attempts),
+        max_attempts: found
+            .and_then(|deployment| variable(deployment, "MAX_ATTEMPTS"))
+            .and_then(|attempts| attempts.parse().ok()),
     }
-}
-
-/// What a Deployment tells its workers.
-fn max_attempts(deployment: &Deployment) -> Option<i32> {
-    let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
-    let worker = containers
-        .iter()
-        .find(|container| container.name == "worker")?;
-    let mut variables = worker.env.iter().flatten();
-    let variable: &EnvVar = variables.find(|variable| variable.name == "MAX_ATTEMPTS")?;
-    variable.value.as_ref()?.parse().ok()
 }
 
 fn state(queue: Option<&Queue>) -> &'static str {

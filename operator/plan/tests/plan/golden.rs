@@ -5,6 +5,7 @@ use crate::world::{
 };
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::Deployment;
+use plan::environment::variable;
 use plan::{Observed, Plan, plan, plan_deletion};
 
 /// The plan of an edit, from a settled world; afterwards nothing is left to do.
@@ -104,6 +105,23 @@ fn a_stage_is_added_in_the_middle() {
 fn a_stage_is_removed() {
     let to = ORDERS.split("  - name: slow").next().unwrap();
     insta::assert_snapshot!(edit(ORDERS, to, |_| ()));
+}
+
+#[test]
+fn the_notifiers_queue_changes_and_workers_go_on_looking_into_the_old_one() {
+    let to = with("queue: orders-notifier", "queue: other-notifier");
+    let mut observed = settled(ORDERS);
+    let change = plan(&desired(&to), &observed).unwrap();
+    insta::assert_snapshot!(change.to_string());
+    apply(&mut observed, &change);
+    assert!(plan(&desired(&to), &observed).unwrap().is_empty());
+    let told = |name| variable(&observed.deployments["orders-fast"], name).map(str::to_owned);
+    let old = queue_path("orders-notifier").to_string();
+    assert_eq!(told("RETIRED_NOTIFIER_QUEUES"), Some(old));
+    assert_eq!(
+        told("NOTIFIER_QUEUE"),
+        Some(queue_path("other-notifier").to_string())
+    );
 }
 
 #[test]
