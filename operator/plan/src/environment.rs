@@ -79,7 +79,12 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
         .chain(&retired.stages)
         .map(ToString::to_string)
         .collect();
-    let retired_notifiers = Vec::from_iter(retired.notifiers.iter().cloned()).join(",");
+    let retired_notifiers = retired
+        .notifiers
+        .iter()
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(",");
     let variables = [
         (
             "CHAIN",
