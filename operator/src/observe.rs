@@ -15,12 +15,24 @@ use serde::de::DeserializeOwned;
 use crate::context::{Context, call};
 use crate::error::Error;
 
+/// How new the look at Kubernetes has to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Freshness {
+    /// From the API server's cache, a few milliseconds old: to plan from. An edit should not wait
+    /// for what a consistent list costs, 50 to 100 ms, and whatever a plan does once too often
+    /// harms nothing.
+    Cached,
+    /// With all that was just written: to report from.
+    Consistent,
+}
+
 /// Looks at the queues of the chain's location and at the chain's children. Without `desired` the
 /// location isn't known, and no queue is looked at.
 pub async fn observe(
     context: &Context,
     chain: &ExecutorChain,
     desired: Option<&Desired>,
+    freshness: Freshness,
 ) -> Result<Observed, Error> {
     let names: Vec<String> = chain
         .spec
@@ -33,8 +45,8 @@ pub async fn observe(
             context,
             desired.map(|desired| &desired.notifier.queue.parent)
         ),
-        children::<Deployment>(context, chain, &names),
-        children::<Service>(context, chain, &names),
+        children::<Deployment>(context, chain, &names, freshness),
+        children::<Service>(context, chain, &names, freshness),
     )?;
     let has_finalizer = chain
         .finalizers()
@@ -68,6 +80,7 @@ async fn children<K>(
     context: &Context,
     chain: &ExecutorChain,
     names: &[String],
+    freshness: Freshness,
 ) -> Result<BTreeMap<String, K>, Error>
 where
     K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
@@ -77,6 +90,10 @@ where
     let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
     let kind = K::kind(&()).into_owned();
     let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={}", chain.name_any()));
+    let labelled = match freshness {
+        Freshness::Cached => labelled.match_any(),
+        Freshness::Consistent => labelled,
+    };
     let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
     let mut found: BTreeMap<String, K> = list
         .items

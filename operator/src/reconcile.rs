@@ -12,7 +12,7 @@ use crate::apply::apply;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kubernetes::Kubernetes;
-use crate::observe::observe;
+use crate::observe::{Freshness, observe};
 use crate::report::report;
 
 /// How often a chain is looked at when nothing is heard of it: queues have no watch.
@@ -56,7 +56,7 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, chain, Some(desired)).await?);
+        .insert(observe(context, chain, Some(desired), Freshness::Cached).await?);
     let plan = plan(desired, observed)?;
     if plan.is_empty() {
         return Ok(());
@@ -69,14 +69,20 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    *observed = observe(context, chain, Some(desired)).await?;
+    *observed = observe(context, chain, Some(desired), Freshness::Consistent).await?;
     observed.has_finalizer |= applied.is_ok();
     applied
 }
 
 async fn end(chain: &ExecutorChain, context: &Context, round: &mut Round) -> Result<(), Error> {
     round.desired = Desired::new(chain, &context.settings).ok();
-    let observed = observe(context, chain, round.desired.as_ref()).await?;
+    let observed = observe(
+        context,
+        chain,
+        round.desired.as_ref(),
+        Freshness::Consistent,
+    )
+    .await?;
     let owner = chain.controller_owner_ref(&());
     let plan = plan_deletion(round.desired.as_ref(), owner.as_ref(), &observed);
     apply(
