@@ -115,7 +115,8 @@ impl Workloads for Kubernetes<'_> {
     }
 }
 
-fn is_not_found(error: &Error) -> bool {
+/// Whether the object of a call is gone.
+pub(crate) fn is_not_found(error: &Error) -> bool {
     matches!(
         error,
         Error::Kubernetes { source, .. }

@@ -28,6 +28,7 @@ async fn a_rate_reaches_the_queue_alone_and_no_worker() {
         .await
         .unwrap();
     let before = queues.get_queue(&queue("incoming")).await.unwrap();
+    place.rounds_pass("orders", 2).await;
     let versions = place.deployment_versions().await;
     let updates = place.writes("update_queue").await;
     let others = place.writes("").await - updates - place.writes("write_status").await;
@@ -46,6 +47,7 @@ async fn a_rate_reaches_the_queue_alone_and_no_worker() {
         })
         .await;
 
+    place.rounds_pass("orders", 2).await;
     // A mask of one path: whatever else somebody had set is still there.
     assert_eq!(
         after,

@@ -222,6 +222,25 @@ impl Place {
         counted.map(|(_, value)| value).sum()
     }
 
+    /// Waits for so many more rounds, touching the chain so that there are some. What is touched is
+    /// nothing that is served.
+    pub async fn rounds_pass(&self, chain: &str, more: u64) {
+        let before = self.rounds().await;
+        let mut touches = 0;
+        eventually("more rounds", SOON, async || {
+            touches += 1;
+            let labels = json!({"touched": touches.to_string()});
+            let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+            let parameters = PatchParams::default();
+            self.chains()
+                .patch(chain, &parameters, &patch)
+                .await
+                .unwrap();
+            (self.rounds().await >= before + more).then_some(())
+        })
+        .await;
+    }
+
     /// UID and resource version of every Deployment: any write changes them.
     pub async fn deployment_versions(&self) -> BTreeMap<String, Option<String>> {
         let list = self

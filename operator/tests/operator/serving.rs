@@ -85,24 +85,12 @@ async fn a_second_round_writes_nothing_anywhere() {
     let (place, _emulator, queues) = with_emulator("idle").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
+    // The status is there before the round that wrote it has been counted.
+    place.rounds_pass("orders", 2).await;
     let writes = place.writes("").await;
-    let rounds = place.rounds().await;
     let versions = place.deployment_versions().await;
     let before = queues.list_queues(&queue("incoming").parent).await.unwrap();
-
-    // Each of these makes the operator look again, and changes nothing that it serves.
-    for number in 0..5 {
-        let patch = Patch::Merge(json!({"metadata": {"labels": {"touched": number.to_string()}}}));
-        place
-            .chains()
-            .patch("orders", &PatchParams::default(), &patch)
-            .await
-            .unwrap();
-        eventually("another round", SOON, async || {
-            (place.rounds().await > rounds + number).then_some(())
-        })
-        .await;
-    }
+    place.rounds_pass("orders", 5).await;
     assert_eq!(
         place.writes("").await,
         writes,
