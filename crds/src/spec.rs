@@ -342,7 +342,7 @@ pub struct Handler {
 
     /// A handler outside the pod: scheme, host, port. A path in it replaces the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^http://[^\s]+$"), length(max = 2083))]
+    #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2083))]
     pub url: Option<String>,
 
     /// How long one run may take, below 30m; then the attempt has failed with the reason timeout.

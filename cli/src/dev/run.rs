@@ -77,7 +77,7 @@ impl Session {
         if let Some(url) = options
             .handler
             .as_ref()
-            .filter(|url| !url.starts_with("http://"))
+            .filter(|url| !url.starts_with("http://") && !url.starts_with("https://"))
         {
             return Err(Error::Handler(url.clone()));
         }

@@ -63,7 +63,7 @@ async fn what_it_cant_start_with_is_a_sentence() {
         ),
         (
             ORDERS.to_owned(),
-            vec!["--handler", "https://example.com"],
+            vec!["--handler", "ftp://127.0.0.1"],
             "write http://HOST:PORT",
         ),
         (
