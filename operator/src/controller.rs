@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
-use kube_runtime::controller::Config;
+use kube_runtime::controller::{self, Action, Config};
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::utils::Backoff;
 use kube_runtime::{Controller, watcher};
 
 use crate::admin::{self, Readiness};
@@ -20,6 +22,8 @@ use crate::context::{Context, call};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::reconcile::{again, reconcile};
+
+type Failed = controller::Error<Error, watcher::Error>;
 
 /// How long to wait before asking again for what isn't there yet.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -43,14 +47,42 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let config = watcher::Config::default();
     Controller::new(chains, config.clone())
         .with_config(Config::default().concurrency(args.concurrency))
+        .trigger_backoff(Steady)
         .owns(scope::<Deployment>(&args, &client), config.clone())
         .owns(scope::<Service>(&args, &client), config)
         .shutdown_on_signal()
         .run(reconcile, again, context)
-        .for_each(|_| async {})
+        .for_each(|outcome| async { said(outcome) })
         .await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// One watch that fails backs off all of them together, by default for up to half a minute; an edit
+/// in an incident can't wait for that.
+struct Steady;
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(PATIENCE)
+    }
+}
+
+impl Backoff for Steady {
+    fn reset(&mut self) {}
+}
+
+/// What [`again`] has not said already: a watch that fails makes the operator deaf.
+fn said(outcome: Result<(ObjectRef<ExecutorChain>, Action), Failed>) {
+    match outcome {
+        Ok(_)
+        | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
+            tracing::warn!(%error, "a watch has failed");
+        }
+    }
 }
 
 /// All namespaces, or the one that we are told to serve.
