@@ -44,6 +44,10 @@ test: ## Runs all tests; the first time it builds a Kubernetes API server, with 
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 
+.PHONY: chaos
+chaos: ## Kills, cuts and starves real workers, and counts what becomes of each task
+	hack/chaos/run
+
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well
 	rm -rf target

@@ -1,0 +1,149 @@
+//! The chain under test: three stages, their queues, and the environment of their workers.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use cloudtasks::{Address, CloudTasks, HttpTarget, QueuePath, QueueSettings, Scheme};
+
+/// One stage.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its place, from 0.
+    pub index: usize,
+    /// Its name.
+    pub name: &'static str,
+    queue: &'static str,
+    /// N.
+    pub attempts: u8,
+}
+
+/// The ladder.
+pub const STAGES: [Stage; 3] = [
+    Stage {
+        index: 0,
+        name: "fast",
+        queue: "incoming",
+        attempts: 3,
+    },
+    Stage {
+        index: 1,
+        name: "slow",
+        queue: "incoming-2",
+        attempts: 2,
+    },
+    Stage {
+        index: 2,
+        name: "last",
+        queue: "incoming-3",
+        attempts: 1,
+    },
+];
+
+/// How long the workers give a run of the handler.
+pub const HANDLER_TIMEOUT: Duration = Duration::from_millis(500);
+const NOTIFIER: &str = "notifier";
+
+/// Where everything is.
+#[derive(Debug, Clone, Copy)]
+pub struct Places {
+    /// The way to Cloud Tasks, as workers see it.
+    pub cloud_tasks: SocketAddr,
+    /// The handler.
+    pub handler: SocketAddr,
+    /// The receiver of notifications.
+    pub audit: SocketAddr,
+}
+
+impl Stage {
+    /// The stage of a name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        STAGES.iter().find(|stage| stage.name == name)
+    }
+
+    /// Its queue.
+    pub fn queue(&self) -> QueuePath {
+        queue(self.queue)
+    }
+}
+
+/// All queues.
+pub fn queues() -> Vec<QueuePath> {
+    let stages = STAGES.iter().map(Stage::queue);
+    stages.chain([queue(NOTIFIER)]).collect()
+}
+
+fn queue(id: &str) -> QueuePath {
+    format!("projects/chaos/locations/here/queues/{id}")
+        .parse()
+        .expect("these ids are legal")
+}
+
+/// Makes the queues; each stage's pushes go to its balancer.
+pub async fn create_queues(cloud: &CloudTasks, balancers: &[SocketAddr]) -> anyhow::Result<()> {
+    let mut settings = QueueSettings {
+        max_dispatches_per_second: Some(400.0),
+        max_concurrent_dispatches: Some(150),
+        max_attempts: Some(-1),
+        min_backoff: Some(Duration::from_millis(50)),
+        max_backoff: Some(Duration::from_millis(300)),
+        max_doublings: Some(2),
+        ..QueueSettings::default()
+    };
+    cloud.create_queue(&queue(NOTIFIER), &settings).await?;
+    for (stage, to) in STAGES.iter().zip(balancers) {
+        settings.http_target = Some(HttpTarget {
+            address: Some(Address {
+                scheme: Scheme::Http,
+                host: to.ip().to_string(),
+                port: to.port(),
+            }),
+            ..HttpTarget::default()
+        });
+        cloud.create_queue(&stage.queue(), &settings).await?;
+    }
+    Ok(())
+}
+
+/// A worker of the stage, told what the operator would tell it.
+pub fn worker(program: &Path, stage: &Stage, listen: SocketAddr, places: Places) -> Command {
+    let lookup: Vec<String> = STAGES
+        .iter()
+        .map(|stage| stage.queue().to_string())
+        .collect();
+    let downstream = STAGES
+        .get(stage.index + 1)
+        .map(|next| next.queue().to_string());
+    let mut command = Command::new(program);
+    command.envs([
+        ("CHAIN", "chaos".to_owned()),
+        ("STAGE", stage.name.to_owned()),
+        ("QUEUE", stage.queue().to_string()),
+        ("DOWNSTREAM_QUEUE", downstream.unwrap_or_default()),
+        ("LOOKUP_QUEUES", lookup.join(",")),
+        ("MAX_ATTEMPTS", stage.attempts.to_string()),
+        ("NOTIFIER_QUEUE", queue(NOTIFIER).to_string()),
+        ("NOTIFIER_URL", format!("http://{}/ends", places.audit)),
+        ("HANDLER_URL", format!("http://{}", places.handler)),
+        (
+            "HANDLER_TIMEOUT",
+            format!("{}ms", HANDLER_TIMEOUT.as_millis()),
+        ),
+        ("LISTEN_ADDR", listen.to_string()),
+        ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+        ("CLOUD_TASKS_EMULATOR_HOST", places.cloud_tasks.to_string()),
+        ("RUST_LOG", "error".to_owned()),
+    ]);
+    command
+}
+
+/// The id of a task by its number.
+pub fn task_id(number: usize) -> String {
+    format!("t-{number}")
+}
+
+/// The number of a task by its id.
+pub fn task_number(id: &str) -> Option<usize> {
+    id.strip_prefix("t-")?.parse().ok()
+}

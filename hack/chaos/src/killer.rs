@@ -1,0 +1,82 @@
+//! The workers' processes, and their ends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use testkit::Process;
+
+use crate::account::Account;
+use crate::chain::{Places, STAGES, Stage, worker};
+use crate::chance::Seed;
+
+/// Workers of each stage.
+pub const EACH: usize = 2;
+
+/// All workers, dead or alive.
+pub struct Workers {
+    program: PathBuf,
+    places: Places,
+    slots: Vec<Slot>,
+}
+
+struct Slot {
+    stage: &'static Stage,
+    listen: SocketAddr,
+    process: Mutex<Option<Process>>,
+}
+
+impl Workers {
+    /// Starts them, each on a port that it keeps.
+    pub fn start(program: PathBuf, places: Places, ports: &[SocketAddr]) -> Arc<Self> {
+        let slots = ports.iter().enumerate().map(|(slot, listen)| Slot {
+            stage: &STAGES[slot / EACH],
+            listen: *listen,
+            process: Mutex::default(),
+        });
+        let workers = Self {
+            program,
+            places,
+            slots: slots.collect(),
+        };
+        for slot in 0..workers.slots.len() {
+            workers.revive(slot);
+        }
+        Arc::new(workers)
+    }
+
+    fn revive(&self, slot: usize) {
+        let slot = &self.slots[slot];
+        let command = worker(&self.program, slot.stage, slot.listen, self.places);
+        let process = Process::spawn_unlogged(&command);
+        *slot.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+    }
+
+    /// Whether there was one to kill. It is gone when this returns.
+    fn kill(&self, slot: usize) -> bool {
+        let slot = &self.slots[slot].process;
+        let process = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Dropping it sends SIGKILL to all of it.
+        process.is_some()
+    }
+}
+
+/// Kills four workers a second, and starts each again a little later, until it is aborted.
+pub async fn kill(workers: Arc<Workers>, seed: Seed, account: Arc<Account>) {
+    for blow in 0.. {
+        let draw = seed.of("kill", "", blow);
+        tokio::time::sleep(draw.between(50, 450)).await;
+        let slot = draw.one_of(workers.slots.len());
+        let (workers, account) = (Arc::clone(&workers), Arc::clone(&account));
+        tokio::spawn(async move {
+            let down = draw.of("down", "", 0).between(50, 400);
+            let revived = Arc::clone(&workers);
+            let killed = tokio::task::spawn_blocking(move || workers.kill(slot)).await;
+            if killed.is_ok_and(|killed| killed) {
+                account.kills.add();
+                tokio::time::sleep(down).await;
+                let _ = tokio::task::spawn_blocking(move || revived.revive(slot)).await;
+            }
+        });
+    }
+}

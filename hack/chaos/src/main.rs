@@ -1,0 +1,127 @@
+//! The chaos run: a ladder of real workers and a real emulator, with everything going wrong that
+//! can, and an account outside of both that knows what became of each task.
+//!
+//! `make chaos` runs it twice: on the worker, and on one that is broken on purpose and must be
+//! caught. `CHAOS_TASKS`, `CHAOS_SEED`, and `CHAOS_TRACE`, a file for the pushes of the first run.
+
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+
+mod account;
+mod audit;
+mod balancer;
+mod chain;
+mod chance;
+mod handler;
+mod killer;
+mod run;
+mod server;
+mod spells;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use anyhow::Context;
+
+use crate::chance::Seed;
+use crate::run::Plan;
+
+/// The broken worker is caught by its thousandth task, if at all.
+const ENOUGH: usize = 2000;
+
+fn main() -> anyhow::Result<ExitCode> {
+    // A process that links two TLS providers must choose one before the first use.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let broken = std::env::args_os()
+        .nth(1)
+        .context("give the path of the broken worker; make chaos does")?;
+    let beside = std::env::current_exe()?;
+    let beside = beside.parent().context("a program is in a folder")?;
+    let mut plan = Plan {
+        seed: Seed(variable("CHAOS_SEED")?.unwrap_or_else(new_seed)),
+        tasks: variable("CHAOS_TASKS")?.unwrap_or(6000),
+        worker: beside.join("executor-worker"),
+        emulator: beside.join("executor-chain"),
+        trace: variable("CHAOS_TRACE")?,
+    };
+    println!("seed {}", plan.seed.0);
+
+    let honest = go(&plan)?;
+    println!(
+        "the worker: lost {}, contradictory {}",
+        honest.lost.len(),
+        honest.contradictory.len()
+    );
+    println!("{honest}");
+    name("lost", &honest.lost);
+    name("contradictory", &honest.contradictory);
+
+    plan.worker = PathBuf::from(broken);
+    plan.tasks = plan.tasks.min(ENOUGH);
+    plan.trace = None;
+    let caught = go(&plan)?;
+    println!(
+        "a worker that answers a hand-over before the next task exists: lost {}, contradictory {}",
+        caught.lost.len(),
+        caught.contradictory.len()
+    );
+    println!("{caught}");
+
+    let mut code = ExitCode::SUCCESS;
+    if !honest.is_clean() {
+        println!("FAILED: not every task has one end");
+        code = ExitCode::FAILURE;
+    }
+    if caught.lost.is_empty() {
+        println!("FAILED: the broken worker was not caught");
+        code = ExitCode::FAILURE;
+    }
+    Ok(code)
+}
+
+/// A runtime of its own for each run: with it ends all that the run has started.
+fn go(plan: &Plan) -> anyhow::Result<account::Sum> {
+    for program in [&plan.worker, &plan.emulator] {
+        anyhow::ensure!(
+            program.is_file(),
+            "{} is missing: run make chaos",
+            program.display()
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(run::run(plan))
+}
+
+fn name(what: &str, tasks: &[usize]) {
+    if !tasks.is_empty() {
+        let first: Vec<String> = tasks
+            .iter()
+            .take(10)
+            .map(|task| chain::task_id(*task))
+            .collect();
+        println!("  {what}: {} …", first.join(" "));
+    }
+}
+
+fn variable<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    name: &str,
+) -> anyhow::Result<Option<T>> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .map(|value| {
+            value
+                .parse()
+                .with_context(|| format!("{name} is {value:?}"))
+        })
+        .transpose()
+}
+
+fn new_seed() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(1, |now| u64::from(now.subsec_nanos()) ^ now.as_secs())
+}

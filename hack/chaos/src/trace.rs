@@ -1,0 +1,58 @@
+//! What was pushed and answered, a line each, for whoever looks into a task that went wrong.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use http::HeaderMap;
+
+use crate::server::{Given, text};
+
+/// The file, if one is wanted.
+#[derive(Debug)]
+pub struct Trace {
+    begin: Instant,
+    file: Option<Mutex<BufWriter<File>>>,
+}
+
+impl Trace {
+    /// Writes to `path`.
+    pub fn to(path: Option<&Path>) -> std::io::Result<Self> {
+        let file = path.map(File::create).transpose()?;
+        Ok(Self {
+            begin: Instant::now(),
+            file: file.map(|file| Mutex::new(BufWriter::new(file))),
+        })
+    }
+
+    /// A push has been answered.
+    pub fn push(&self, stage: &str, headers: &HeaderMap, fault: &str, given: &Given) {
+        let Some(file) = &self.file else { return };
+        let header = |name: &str| text(headers, &format!("x-cloudtasks-task{name}")).to_owned();
+        let first = serde_json::from_str::<serde_json::Value>(text(headers, "executor-ledger"))
+            .ok()
+            .and_then(|ledger| Some(ledger.get("task")?.as_str()?.to_owned()))
+            .unwrap_or_else(|| header("name"));
+        let answer = given.as_ref().map_or(0, |given| given.status().as_u16());
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        // A trace that can't be written must not end the run.
+        let _ = writeln!(
+            file,
+            "{:.3} {first} {stage} R={} E={} P={} -> {answer} {fault}",
+            self.begin.elapsed().as_secs_f64(),
+            header("retrycount"),
+            header("executioncount"),
+            header("previousresponse"),
+        );
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = file.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        }
+    }
+}
