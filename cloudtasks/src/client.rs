@@ -111,7 +111,15 @@ impl CloudTasks {
                 request,
                 |mut client: Client, request| async move { client.create_queue(request).await },
             )
-            .await?;
+            .await
+            .map_err(|error| match error {
+                // What isn't there is the place that the queue was to have.
+                Error::Missing { message, .. } => Error::Missing {
+                    resource: path.parent.to_string(),
+                    message,
+                },
+                other => other,
+            })?;
         convert::queue(queue)
     }
 

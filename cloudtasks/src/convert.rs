@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use gcloud_sdk::google::cloud::tasks::v2 as proto;
 use jiff::Timestamp;
+use prost::Message as _;
 use proto::http_target::{Header, HeaderOverride};
 use proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
 
 use crate::error::Error;
 use crate::names::{NameError, QueuePath};
 use crate::values::{
-    Address, HttpTarget, Method, NewTask, Queue, QueueSettings, QueueState, Scheme, TaskInfo,
+    Address, HttpTarget, Method, NewTask, Queue, QueueSettings, QueueState, Scheme, TargetRest,
+    TaskInfo,
 };
 
 fn unreadable(what: &str, error: &NameError) -> Error {
@@ -84,62 +86,77 @@ pub(crate) fn queue_message(path: &QueuePath, settings: &QueueSettings) -> proto
     }
 }
 
-fn http_target(message: proto::HttpTarget) -> HttpTarget {
-    let address = message.uri_override.and_then(|uri| {
-        let scheme = match uri.scheme() {
-            ProtoScheme::Http => Scheme::Http,
-            // Google's text: an unset scheme means HTTPS.
-            ProtoScheme::Https | ProtoScheme::Unspecified => Scheme::Https,
-        };
-        let default_port = match scheme {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
-        };
-        let port = uri
-            .port
-            .and_then(|port| u16::try_from(port).ok())
-            .unwrap_or(default_port);
-        // With IF_NOT_EXISTS the task's own address wins, so the queue has none that counts.
-        let always = uri.uri_override_enforce_mode() != UriOverrideEnforceMode::IfNotExists;
-        uri.host
-            .filter(|_| always)
-            .map(|host| Address { scheme, host, port })
-    });
-    let headers = message
-        .header_overrides
+fn http_target(mut message: proto::HttpTarget) -> HttpTarget {
+    let headers = std::mem::take(&mut message.header_overrides)
         .into_iter()
         .filter_map(|header| header.header)
         .map(|header| (header.key.to_ascii_lowercase(), header.value))
         .collect();
-    HttpTarget { address, headers }
+    let address = message.uri_override.as_mut().and_then(take_address);
+    // An address is set as a whole, so a target with no other override has none.
+    message.uri_override = message
+        .uri_override
+        .filter(|uri| *uri != proto::UriOverride::default());
+    HttpTarget {
+        address,
+        headers,
+        rest: TargetRest(message.encode_to_vec()),
+    }
+}
+
+fn take_address(uri: &mut proto::UriOverride) -> Option<Address> {
+    let scheme = match uri.scheme() {
+        ProtoScheme::Http => Scheme::Http,
+        // Google's text: an unset scheme means HTTPS.
+        ProtoScheme::Https | ProtoScheme::Unspecified => Scheme::Https,
+    };
+    let default_port = match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    };
+    let port = uri
+        .port
+        .take()
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(default_port);
+    // With IF_NOT_EXISTS the task's own address wins, so the queue has none that counts.
+    let always = uri.uri_override_enforce_mode() != UriOverrideEnforceMode::IfNotExists;
+    uri.scheme = None;
+    uri.uri_override_enforce_mode = UriOverrideEnforceMode::Unspecified as i32;
+    uri.host
+        .take()
+        .filter(|_| always)
+        .map(|host| Address { scheme, host, port })
 }
 
 fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
-    let HttpTarget { address, headers } = target;
-    proto::HttpTarget {
-        uri_override: address
-            .as_ref()
-            .map(|Address { scheme, host, port }| proto::UriOverride {
-                scheme: Some(match scheme {
-                    Scheme::Http => ProtoScheme::Http as i32,
-                    Scheme::Https => ProtoScheme::Https as i32,
-                }),
-                host: Some(host.clone()),
-                port: Some(i64::from(*port)),
-                uri_override_enforce_mode: UriOverrideEnforceMode::Always as i32,
-                ..Default::default()
-            }),
-        header_overrides: headers
-            .iter()
-            .map(|(key, value)| HeaderOverride {
-                header: Some(Header {
-                    key: key.clone(),
-                    value: value.clone(),
-                }),
-            })
-            .collect(),
-        ..Default::default()
+    let HttpTarget {
+        address,
+        headers,
+        rest,
+    } = target;
+    let mut message = proto::HttpTarget::decode(rest.0.as_slice())
+        .expect("only this module makes one, by encoding such a message");
+    if let Some(Address { scheme, host, port }) = address {
+        let uri = message.uri_override.get_or_insert_default();
+        uri.scheme = Some(match scheme {
+            Scheme::Http => ProtoScheme::Http as i32,
+            Scheme::Https => ProtoScheme::Https as i32,
+        });
+        uri.host = Some(host.clone());
+        uri.port = Some(i64::from(*port));
+        uri.uri_override_enforce_mode = UriOverrideEnforceMode::Always as i32;
     }
+    message.header_overrides = headers
+        .iter()
+        .map(|(key, value)| HeaderOverride {
+            header: Some(Header {
+                key: key.clone(),
+                value: value.clone(),
+            }),
+        })
+        .collect();
+    message
 }
 
 pub(crate) fn task_message(task: &NewTask) -> proto::Task {
@@ -201,5 +218,75 @@ fn duration_message(duration: Duration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proto::http_target::AuthorizationHeader;
+    use proto::{HttpMethod, OidcToken, PathOverride, UriOverride};
+
+    use super::*;
+
+    fn address(host: &str) -> Address {
+        Address {
+            scheme: Scheme::Http,
+            host: host.into(),
+            port: 8080,
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_in_a_target_survives_a_change_of_the_rest() {
+        let token = OidcToken {
+            service_account_email: "pusher@demo.iam.gserviceaccount.com".into(),
+            audience: "orders".into(),
+        };
+        let path = PathOverride {
+            path: "/tasks".into(),
+        };
+        let by_hand = proto::HttpTarget {
+            uri_override: Some(UriOverride {
+                host: Some("old.example.com".into()),
+                path_override: Some(path.clone()),
+                uri_override_enforce_mode: UriOverrideEnforceMode::IfNotExists as i32,
+                ..UriOverride::default()
+            }),
+            http_method: HttpMethod::Put as i32,
+            authorization_header: Some(AuthorizationHeader::OidcToken(token.clone())),
+            ..proto::HttpTarget::default()
+        };
+        let mut target = http_target(by_hand);
+        assert_eq!(target.address, None, "the task's own address wins");
+        target.address = Some(address("new"));
+        target.headers = BTreeMap::from([("a".into(), "b".into())]);
+
+        let message = http_target_message(&target);
+        let uri = message.uri_override.clone().unwrap();
+        assert_eq!(uri.host.as_deref(), Some("new"));
+        assert_eq!(uri.port, Some(8080));
+        assert_eq!(
+            uri.uri_override_enforce_mode(),
+            UriOverrideEnforceMode::Always
+        );
+        assert_eq!(uri.path_override, Some(path));
+        assert_eq!(message.http_method(), HttpMethod::Put);
+        assert_eq!(
+            message.authorization_header,
+            Some(AuthorizationHeader::OidcToken(token))
+        );
+        // Read again it is the same: nothing would be written a second time.
+        assert_eq!(http_target(message), target);
+    }
+
+    #[test]
+    fn a_target_of_ours_alone_has_no_rest() {
+        let target = HttpTarget {
+            address: Some(address("new")),
+            ..HttpTarget::default()
+        };
+        assert_eq!(http_target(http_target_message(&target)), target);
     }
 }

@@ -51,7 +51,21 @@ pub struct HttpTarget {
     /// Headers that the queue adds to every push. What belongs to the queue is written here,
     /// since Cloud Tasks has no labels. Keys in lower case.
     pub headers: BTreeMap<String, String>,
+    /// What else the target says, to be sent back with what is changed: an update replaces a
+    /// target as a whole.
+    pub rest: TargetRest,
 }
+
+/// The parts of a target that this project neither reads nor sets, such as a method or a token, in
+/// the form in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetRest(
+    #[cfg_attr(
+        not(feature = "client"),
+        allow(dead_code, reason = "only the client writes it")
+    )]
+    pub(crate) Vec<u8>,
+);
 
 /// Scheme, host and port of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +104,7 @@ pub struct QueueSettings {
     pub max_backoff: Option<Duration>,
     /// See [`Queue::max_doublings`].
     pub max_doublings: Option<i32>,
-    /// See [`Queue::http_target`]; replaced as a whole.
+    /// See [`Queue::http_target`]; replaced as a whole, so take the queue's own and change that.
     pub http_target: Option<HttpTarget>,
 }
 

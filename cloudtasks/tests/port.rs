@@ -51,6 +51,7 @@ async fn a_queue_gets_exactly_what_is_set() {
             port: 8080,
         }),
         headers: BTreeMap::from([("executor-owner".into(), "c/n/x".into())]),
+        ..HttpTarget::default()
     };
     let settings = QueueSettings {
         max_dispatches_per_second: Some(0.5),

@@ -21,6 +21,8 @@ pub const PROGRESSING: &str = "Progressing";
 pub const PODS_NOT_READY: &str = "PodsNotReady";
 /// A queue is missing.
 pub const QUEUE_MISSING: &str = "QueueMissing";
+/// Google has disabled a queue: it takes tasks and dispatches none.
+pub const QUEUE_DISABLED: &str = "QueueDisabled";
 /// A queue is paused because the spec says so.
 pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
 /// A queue is paused and the spec doesn't say so.
@@ -58,6 +60,7 @@ pub const REASONS: &[&str] = &[
     PROGRESSING,
     PODS_NOT_READY,
     QUEUE_MISSING,
+    QUEUE_DISABLED,
     PAUSED_BY_SPEC,
     PAUSED_OUTSIDE,
     NOT_PAUSED,

@@ -39,7 +39,8 @@ pub struct ExecutorChainStatus {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StageStatus {
-    /// The queue's id: the key, since a removed stage and a new one of the same name are two.
+    /// The queue's id: the key. A stage's name may come back with another queue, and is then another
+    /// stage.
     pub queue: String,
     /// The stage that it serves.
     pub name: String,

@@ -35,6 +35,11 @@ pub struct Args {
     #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
 
+    /// How long a deleted chain waits for its queues to be paused while Cloud Tasks can't be asked;
+    /// then it goes without. No task is lost by that: the queues keep them.
+    #[arg(long, env = "DELETION_PATIENCE", default_value = "10m")]
+    pub deletion_patience: crds::Duration,
+
     /// Where health and metrics are served.
     #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
     pub admin_addr: SocketAddr,

@@ -24,6 +24,8 @@ pub struct Context {
     pub queues: CloudTasks,
     /// What every plan depends on.
     pub settings: Settings,
+    /// How long a deleted chain waits for its queues to be paused.
+    pub deletion_patience: Duration,
     /// Counters.
     pub metrics: Arc<Metrics>,
     failures: Mutex<HashMap<String, u32>>,
@@ -35,12 +37,14 @@ impl Context {
         client: Client,
         queues: CloudTasks,
         settings: Settings,
+        deletion_patience: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             client,
             queues,
             settings,
+            deletion_patience,
             metrics,
             failures: Mutex::default(),
         }

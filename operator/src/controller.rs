@@ -41,7 +41,13 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let queues = wait_for_cloud_tasks(&args.endpoint()).await;
     let cluster = cluster(&args, &client).await?;
     let settings = args.settings(cluster);
-    let context = Arc::new(Context::new(client.clone(), queues, settings, metrics));
+    let context = Arc::new(Context::new(
+        client.clone(),
+        queues,
+        settings,
+        args.deletion_patience.0,
+        metrics,
+    ));
     readiness.set();
     tracing::info!(cluster = context.settings.cluster, "serving chains");
     let config = watcher::Config::default();

@@ -14,6 +14,16 @@ pub enum Error {
     /// Cloud Tasks refused or failed a call.
     #[error("{0}")]
     CloudTasks(#[from] cloudtasks::Error),
+    /// A deleted chain's queues could not be paused, yet.
+    #[error(
+        "the chain is deleted and its queues must be paused first, so that nothing is pushed to workers that are gone: {error}. From {until} on it goes without"
+    )]
+    NotPaused {
+        /// What went wrong.
+        error: cloudtasks::Error,
+        /// When it goes all the same.
+        until: jiff::Timestamp,
+    },
     /// The API server refused or failed a call.
     #[error("the API server failed to {action}: {source}")]
     Kubernetes {
@@ -51,6 +61,9 @@ impl Error {
         match self {
             Self::Problem(problem) => problem.clone(),
             Self::CloudTasks(error) => Problem::from(error),
+            Self::NotPaused { error, .. } => {
+                Problem::new(Problem::from(error).reason, self.to_string())
+            }
             Self::Kubernetes { .. }
             | Self::TimedOut { .. }
             | Self::NoCluster(_)
@@ -68,6 +81,7 @@ impl Error {
                 exponential.max(Duration::from_secs(15))
             }
             Self::CloudTasks(_)
+            | Self::NotPaused { .. }
             | Self::Kubernetes { .. }
             | Self::TimedOut { .. }
             | Self::NoCluster(_)

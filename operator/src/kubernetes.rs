@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use plan::child::FINALIZER;
+use plan::ownership::FIELD_MANAGER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -15,9 +16,6 @@ use serde_json::json;
 use crate::apply::Workloads;
 use crate::context::{Context, call};
 use crate::error::Error;
-
-/// The name under which the operator applies objects.
-pub const FIELD_MANAGER: &str = "executor-operator";
 
 /// The workloads of one chain.
 pub struct Kubernetes<'a> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::ExecutorChain;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, plan, plan_deletion};
+use plan::{Desired, Observed, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
+use crate::end::end;
 use crate::error::Error;
 use crate::kubernetes::Kubernetes;
 use crate::observe::{Freshness, observe};
@@ -34,7 +35,8 @@ pub struct Round {
 pub async fn reconcile(chain: Arc<ExecutorChain>, context: Arc<Context>) -> Result<Action, Error> {
     let mut round = Round::default();
     let served = if chain.metadata.deletion_timestamp.is_some() {
-        end(&chain, &context, &mut round).await
+        round.desired = Desired::new(&chain, &context.settings).ok();
+        end(&chain, &context, round.desired.as_ref()).await
     } else {
         serve(&chain, &context, &mut round).await
     };
@@ -72,26 +74,6 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
     *observed = observe(context, chain, Some(desired), Freshness::Consistent).await?;
     observed.has_finalizer |= applied.is_ok();
     applied
-}
-
-async fn end(chain: &ExecutorChain, context: &Context, round: &mut Round) -> Result<(), Error> {
-    round.desired = Desired::new(chain, &context.settings).ok();
-    let observed = observe(
-        context,
-        chain,
-        round.desired.as_ref(),
-        Freshness::Consistent,
-    )
-    .await?;
-    let owner = chain.controller_owner_ref(&());
-    let plan = plan_deletion(round.desired.as_ref(), owner.as_ref(), &observed);
-    apply(
-        &plan,
-        &context.queues,
-        &Kubernetes { context, chain },
-        &context.metrics,
-    )
-    .await
 }
 
 /// When a failed chain is tried again.

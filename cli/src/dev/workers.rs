@@ -12,6 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
+use plan::ownership::record;
 use plan::{Observed, Problem};
 
 /// How long workers may take to connect, or to finish when all of it ends.
@@ -142,7 +143,9 @@ impl Workers {
             stats: counters,
         };
         state.running.insert(name.clone(), worker);
-        state.deployments.insert(name, deployment.clone());
+        let mut deployment = deployment.clone();
+        record(&mut deployment.metadata);
+        state.deployments.insert(name, deployment);
         Ok(())
     }
 }
@@ -180,9 +183,9 @@ impl Workloads for Workers {
     }
 
     async fn apply_service(&self, service: &Service) -> Result<(), OperatorError> {
-        self.state()
-            .services
-            .insert(service.name_any(), service.clone());
+        let mut service = service.clone();
+        record(&mut service.metadata);
+        self.state().services.insert(service.name_any(), service);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::desired::{Desired, DesiredStage};
@@ -13,8 +14,7 @@ pub const CHAIN_LABEL: &str = "executor-chain.dev/chain";
 pub const STAGE_LABEL: &str = "executor-chain.dev/stage";
 /// The full path of the queue that a Deployment's workers serve.
 pub const QUEUE_ANNOTATION: &str = "executor-chain.dev/queue";
-/// A hash of what was applied last, so that a change of the spec is seen even where the API server
-/// writes a value in another way.
+/// A hash of what was applied last: what tells a change of the spec from somebody's change by hand.
 pub const HASH_ANNOTATION: &str = "executor-chain.dev/applied";
 /// Keeps a chain until its queues are paused.
 pub const FINALIZER: &str = "executor-chain.dev/queues";
@@ -71,6 +71,12 @@ pub(crate) fn metadata(desired: &Desired, stage: &DesiredStage) -> ObjectMeta {
         owner_references: desired.owner.clone().map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }
+}
+
+/// The annotation by which the next look knows what was applied.
+pub(crate) fn applied(object: &impl Serialize) -> (String, String) {
+    let text = serde_json::to_string(object).expect("Kubernetes objects are plain data");
+    (HASH_ANNOTATION.to_owned(), hash(&text))
 }
 
 /// Whether an object that has the name of a child is one of this chain's.

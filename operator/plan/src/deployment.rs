@@ -44,10 +44,9 @@ pub fn deployment(desired: &Desired, index: usize, retired: &Retired) -> Deploym
         }),
         status: None,
     };
-    let text = serde_json::to_string(&deployment).expect("a Deployment is plain data");
     deployment.metadata.annotations = Some(BTreeMap::from([
         (child::QUEUE_ANNOTATION.to_owned(), stage.queue.to_string()),
-        (child::HASH_ANNOTATION.to_owned(), child::hash(&text)),
+        child::applied(&deployment),
     ]));
     deployment
 }

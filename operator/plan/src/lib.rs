@@ -6,13 +6,13 @@
 //! nowhere else.
 
 pub mod child;
-pub mod covers;
 pub mod deletion;
 pub mod deployment;
 pub mod desired;
 pub mod environment;
 pub mod observed;
 mod order;
+pub mod ownership;
 pub mod problem;
 pub mod queue;
 pub mod service;

@@ -3,13 +3,14 @@
 use cloudtasks::{QueuePath, QueueSettings, QueueState};
 use crds::conditions;
 use kube::ResourceExt;
+use serde::Serialize;
 
 use crate::child::{HASH_ANNOTATION, QUEUE_ANNOTATION, is_ours};
-use crate::covers::covers;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::Retired;
 use crate::observed::Observed;
+use crate::ownership::owns;
 use crate::problem::Problem;
 use crate::queue::{self, Pause};
 use crate::service::service;
@@ -47,6 +48,17 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
 
 /// Whichever chain came first has the queue, and a Deployment that somebody else made is theirs.
 fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+    // Chains may share a notifier's queue, which has no owner. One that has is a stage of a chain.
+    let notifier = &desired.notifier.queue;
+    if let Some(owner) = observed.queues.get(notifier).and_then(queue::owner) {
+        return Err(Problem::new(
+            conditions::QUEUE_OWNED_BY_ANOTHER,
+            format!(
+                "the notifier's queue {} is a stage of chain {owner} (cluster/namespace/name), whose workers would take the events for tasks: use another queue, or delete that chain and its owner header on the queue",
+                notifier.id
+            ),
+        ));
+    }
     for stage in &desired.stages {
         let found = observed.queues.get(&stage.queue);
         if let Some(owner) = found
@@ -155,7 +167,7 @@ fn stage_queue(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observe
     settings(
         plan,
         &queue,
-        queue::stage_settings(desired, stage, reason),
+        queue::stage_settings(desired, stage, found, reason),
         observed,
     );
     if wants_pause && !is_paused {
@@ -185,7 +197,7 @@ fn resume(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &O
         },
         reason,
     );
-    let http_target = queue::stage_settings(desired, stage, None).http_target;
+    let http_target = queue::stage_settings(desired, stage, Some(found), None).http_target;
     if ours {
         let settings = Box::new(QueueSettings {
             http_target,
@@ -204,36 +216,32 @@ fn workers(
     retired: &Retired,
 ) {
     let wanted = service(desired, stage);
-    if !observed
-        .services
-        .get(&stage.child)
-        .is_some_and(|found| covers(found, &wanted))
-    {
-        plan.push(
-            Step::ApplyService(Box::new(wanted)),
-            "the stage needs an address",
-        );
+    let found = observed.services.get(&stage.child);
+    if let Some(reason) = why_apply(found, &wanted, "the stage needs an address") {
+        plan.push(Step::ApplyService(Box::new(wanted)), reason);
     }
     let wanted = deployment(desired, index, retired);
-    match observed.deployments.get(&stage.child) {
-        None => {
-            plan.push(
-                Step::ApplyDeployment(Box::new(wanted)),
-                "the stage has no workers",
-            );
-        }
-        Some(found) => {
-            let applied = |object: &k8s_openapi::api::apps::v1::Deployment| {
-                object.annotations().get(HASH_ANNOTATION).cloned()
-            };
-            if applied(found) != applied(&wanted) {
-                plan.push(Step::ApplyDeployment(Box::new(wanted)), SPEC);
-            } else if !covers(found, &wanted) {
-                plan.push(
-                    Step::ApplyDeployment(Box::new(wanted)),
-                    "somebody changed it",
-                );
-            }
-        }
+    let found = observed.deployments.get(&stage.child);
+    if let Some(reason) = why_apply(found, &wanted, "the stage has no workers") {
+        plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
+    }
+}
+
+/// Why `wanted` has to be applied, if it has to; `missing` is the reason where it isn't there.
+fn why_apply<K: ResourceExt + Serialize>(
+    found: Option<&K>,
+    wanted: &K,
+    missing: &'static str,
+) -> Option<&'static str> {
+    let Some(found) = found else {
+        return Some(missing);
+    };
+    let applied = |object: &K| object.annotations().get(HASH_ANNOTATION).cloned();
+    if applied(found) != applied(wanted) {
+        Some(SPEC)
+    } else if !owns(found.meta(), wanted) {
+        Some("somebody changed it")
+    } else {
+        None
     }
 }

@@ -1,5 +1,6 @@
 //! Why a chain can't be served: a reason for its condition, and a sentence.
 
+use cloudtasks::QueuePath;
 use crds::conditions;
 
 /// What stands in the way of a chain. Other chains go on.
@@ -31,6 +32,10 @@ impl From<&cloudtasks::Error> for Problem {
     fn from(error: &cloudtasks::Error) -> Self {
         use cloudtasks::Error;
         let reason = match error {
+            // A queue that went away after we saw it; the next look finds it missing.
+            Error::Missing { resource, .. } if resource.parse::<QueuePath>().is_ok() => {
+                conditions::QUEUE_MISSING
+            }
             Error::Missing { .. } => conditions::PROJECT_NOT_FOUND,
             Error::ExistedTooRecently { .. } => conditions::QUEUE_NAME_BLOCKED,
             Error::Exists { .. } | Error::Refused { .. } | Error::NotNow { .. } => {

@@ -1,7 +1,5 @@
 //! What a queue should have, and what it lacks.
 
-use std::collections::BTreeMap;
-
 use cloudtasks::{HttpTarget, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 
@@ -95,14 +93,16 @@ pub fn notifier_settings(notifier: &DesiredNotifier) -> QueueSettings {
     limits(notifier.rate_limits, None)
 }
 
-/// What a stage's queue should have.
+/// What a stage's queue should have. What `found` has in its target and isn't ours, such as a token,
+/// a method or another header, stays.
 pub fn stage_settings(
     desired: &Desired,
     stage: &DesiredStage,
+    found: Option<&Queue>,
     pause: Option<Pause>,
 ) -> QueueSettings {
     QueueSettings {
-        http_target: Some(target(desired, stage, pause)),
+        http_target: Some(target(desired, stage, found, pause)),
         ..limits(stage.rate_limits, stage.backoff)
     }
 }
@@ -116,15 +116,26 @@ pub fn target_with_reason(queue: &Queue, pause: Pause) -> HttpTarget {
     target
 }
 
-fn target(desired: &Desired, stage: &DesiredStage, pause: Option<Pause>) -> HttpTarget {
-    let mut headers = BTreeMap::from([(OWNER_HEADER.to_owned(), desired.queue_owner.clone())]);
-    if let Some(pause) = pause {
-        headers.insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned());
-    }
-    HttpTarget {
-        address: Some(stage.address.clone()),
-        headers,
-    }
+fn target(
+    desired: &Desired,
+    stage: &DesiredStage,
+    found: Option<&Queue>,
+    pause: Option<Pause>,
+) -> HttpTarget {
+    let mut target = found
+        .and_then(|queue| queue.http_target.clone())
+        .unwrap_or_default();
+    target.address = Some(stage.address.clone());
+    target
+        .headers
+        .insert(OWNER_HEADER.to_owned(), desired.queue_owner.clone());
+    match pause {
+        Some(pause) => target
+            .headers
+            .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned()),
+        None => target.headers.remove(PAUSE_HEADER),
+    };
+    target
 }
 
 /// What has to be set so that `queue` has all of `wanted`: nothing else is touched or sent.

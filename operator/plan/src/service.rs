@@ -1,5 +1,7 @@
 //! The Service of a stage: the one address of its workers.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -11,7 +13,7 @@ pub const PORT: u16 = 80;
 
 /// The Service of a stage.
 pub fn service(desired: &Desired, stage: &DesiredStage) -> Service {
-    Service {
+    let mut service = Service {
         metadata: child::metadata(desired, stage),
         spec: Some(ServiceSpec {
             selector: Some(child::selector(&desired.name, &stage.name)),
@@ -25,5 +27,7 @@ pub fn service(desired: &Desired, stage: &DesiredStage) -> Service {
             ..ServiceSpec::default()
         }),
         status: None,
-    }
+    };
+    service.metadata.annotations = Some(BTreeMap::from([child::applied(&service)]));
+    service
 }

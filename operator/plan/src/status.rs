@@ -128,6 +128,21 @@ fn queues_ready(desired: &Desired, observed: &Observed) -> Finding {
             message: format!("not there: {missing}"),
         };
     }
+    let disabled: Vec<String> = desired
+        .queues()
+        .filter(|queue| state(observed.queues.get(queue)) == "Disabled")
+        .map(|queue| queue.id.to_string())
+        .collect();
+    if let Some(disabled) = list(&disabled) {
+        return Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_DISABLED,
+            message: format!(
+                "disabled by Google, so that nothing is dispatched: {disabled}; resume the queue in the console, or see what is wrong with the project's billing and API"
+            ),
+        };
+    }
     let pending = plan(desired, observed).map(|plan| plan.queue_steps().join("; "));
     match pending {
         Ok(steps) if steps.is_empty() => Finding {
@@ -176,11 +191,14 @@ fn workers_ready(desired: &Desired, observed: &Observed) -> Finding {
 
 /// The queues that are paused, and whether the spec says so.
 fn paused(desired: &Desired, observed: &Observed) -> Vec<(String, bool)> {
-    desired
+    let stages = desired
         .stages
         .iter()
-        .filter(|stage| state(observed.queues.get(&stage.queue)) == "Paused")
-        .map(|stage| (stage.queue.id.to_string(), stage.paused == Some(true)))
+        .map(|stage| (&stage.queue, stage.paused == Some(true)));
+    stages
+        .chain([(&desired.notifier.queue, false)])
+        .filter(|(queue, _)| state(observed.queues.get(queue)) == "Paused")
+        .map(|(queue, by_spec)| (queue.id.to_string(), by_spec))
         .collect()
 }
 
@@ -199,7 +217,7 @@ fn paused_finding(paused: &[(String, bool)]) -> Finding {
         (Some(queues), _) => (
             c::PAUSED_OUTSIDE,
             format!(
-                "paused by somebody else, and left so until the spec says paused: false: {queues}"
+                "paused by somebody else, and left so until they resume it, or its stage says paused: false: {queues}"
             ),
         ),
     };

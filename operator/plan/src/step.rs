@@ -167,7 +167,11 @@ impl fmt::Display for Settings<'_> {
 }
 
 fn target(target: &HttpTarget) -> String {
-    let HttpTarget { address, headers } = target;
+    let HttpTarget {
+        address,
+        headers,
+        rest: _,
+    } = target;
     let address = address.as_ref().map_or_else(
         || "each task's own address".to_owned(),
         |Address { scheme, host, port }| {

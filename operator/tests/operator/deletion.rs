@@ -74,3 +74,25 @@ async fn a_chain_that_could_never_be_served_can_be_deleted() {
     place.not_ready("orders", "InvalidSpec").await;
     delete(&place, "orders").await;
 }
+
+#[tokio::test]
+async fn a_chain_that_is_deleted_while_cloud_tasks_is_away_waits_and_goes_in_the_end() {
+    let (place, emulator, _queues) =
+        Place::with("away-at-the-end", &["--deletion-patience", "3s"]).await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    drop(emulator);
+    place
+        .kubectl(&["delete", "chain", "orders", "--wait=false"])
+        .await
+        .expect_ok();
+    let sentence = place.not_ready("orders", "CloudTasksAway").await;
+    assert!(sentence.contains("must be paused first"), "{sentence}");
+    eventually("no chain", SOON, async || {
+        let found = place.chains().get_opt("orders").await.ok()?;
+        found.is_none().then_some(())
+    })
+    .await;
+    let left = place.deployments().list(&ListParams::default()).await;
+    assert_eq!(left.unwrap().items.len(), 0);
+}

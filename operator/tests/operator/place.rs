@@ -65,6 +65,18 @@ async fn server() -> &'static ApiServer {
 impl Place {
     /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
     pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
+        Self::start(prefix, cloud_tasks, &[]).await
+    }
+
+    /// With an emulator of its own, and further arguments for the operator.
+    pub async fn with(prefix: &str, args: &[&str]) -> (Self, Emulator, CloudTasks) {
+        let emulator = Emulator::start().await;
+        let place = Self::start(prefix, &emulator.addr().to_string(), args).await;
+        let queues = emulator.cloud_tasks().await;
+        (place, emulator, queues)
+    }
+
+    async fn start(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
         let server = server().await;
         let namespace = server.namespace(prefix).await;
         let admin = format!("127.0.0.1:{}", free_port());
@@ -84,6 +96,7 @@ impl Place {
                 "--worker-image",
                 "executor-worker:test",
             ])
+            .args(args)
             .env("KUBECONFIG", server.kubeconfig());
         let operator = Process::spawn(&command);
         let client = server.client().await;
@@ -294,10 +307,7 @@ pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
 
 /// A place with an emulator of its own, and a client for it.
 pub async fn with_emulator(prefix: &str) -> (Place, Emulator, CloudTasks) {
-    let emulator = Emulator::start().await;
-    let place = Place::new(prefix, &emulator.addr().to_string()).await;
-    let queues = emulator.cloud_tasks().await;
-    (place, emulator, queues)
+    Place::with(prefix, &[]).await
 }
 
 async fn http_get(addr: &str, path: &str) -> String {

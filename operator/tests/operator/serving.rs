@@ -1,12 +1,48 @@
 //! A chain is applied, and served.
 
 use cloudtasks::QueueSettings;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Container;
 use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 use testkit::eventually;
 
 use crate::place::{ORDERS, SOON, condition, is_true, queue, variable, with_emulator};
+
+/// What a manifest may say and the API server keeps in another form: it drops what is zero, writes
+/// a default in its place, or another way of writing the same amount.
+const ZEROS: &str = "
+apiVersion: executor-chain.dev/v1alpha1
+kind: ExecutorChain
+metadata: {name: zeros}
+spec:
+  project: demo
+  location: europe-west1
+  notifier: {queue: zeros-notifier, url: 'https://api.example.com/task-events', outcomes: []}
+  template:
+    metadata: {annotations: {empty: ''}}
+    spec:
+      dnsPolicy: ''
+      hostNetwork: false
+      securityContext: {}
+      nodeSelector: {}
+      tolerations: []
+      volumes: [{name: cache, emptyDir: {}}]
+      containers:
+      - name: handler
+        image: 'shop:1'
+        imagePullPolicy: ''
+        args: []
+        env: [{name: EMPTY, value: ''}]
+        ports: [{containerPort: 8080}]
+        resources: {limits: {memory: 0.5Gi, cpu: 1500m}}
+        securityContext: {runAsUser: 0, privileged: false}
+        volumeMounts: [{name: cache, mountPath: /cache, readOnly: false, subPath: ''}]
+        readinessProbe: {httpGet: {path: '', port: 8080}, initialDelaySeconds: 0, periodSeconds: 0}
+  stages:
+  - {name: only, queue: zeros, maxAttempts: 1, replicas: 0}
+";
 
 #[tokio::test]
 async fn queues_and_workers_exist_as_planned_and_kubectl_wait_returns() {
@@ -84,13 +120,17 @@ async fn queues_and_workers_exist_as_planned_and_kubectl_wait_returns() {
 async fn a_second_round_writes_nothing_anywhere() {
     let (place, _emulator, queues) = with_emulator("idle").await;
     place.apply(ORDERS).await;
+    place.apply(ZEROS).await;
     place.settle("orders").await;
+    place.settle("zeros").await;
     // The status is there before the round that wrote it has been counted.
     place.rounds_pass("orders", 2).await;
+    place.rounds_pass("zeros", 2).await;
     let writes = place.writes("").await;
     let versions = place.deployment_versions().await;
     let before = queues.list_queues(&queue("incoming").parent).await.unwrap();
     place.rounds_pass("orders", 5).await;
+    place.rounds_pass("zeros", 5).await;
     assert_eq!(
         place.writes("").await,
         writes,
@@ -144,6 +184,30 @@ async fn what_somebody_changes_by_hand_is_put_right() {
     })
     .await;
 
+    // A zero of ours that somebody takes out is seen too; what they add is theirs.
+    let before = place.deployments().get("orders-fast").await.unwrap();
+    let worker = "/spec/template/spec/containers/0";
+    let by_hand = json!([
+        {"op": "remove", "path": format!("{worker}/securityContext/allowPrivilegeEscalation")},
+        {"op": "add", "path": format!("{worker}/env/-"), "value": {"name": "THEIRS", "value": "yes"}},
+    ]);
+    let patch = Patch::Json::<()>(serde_json::from_value(by_hand).unwrap());
+    place
+        .deployments()
+        .patch("orders-fast", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    eventually("no privileges again", SOON, async || {
+        let deployment = place.deployments().get("orders-fast").await.ok()?;
+        let is_ours = |found: &Deployment| {
+            container(found).security_context == container(&before).security_context
+        };
+        is_ours(&deployment).then_some(())
+    })
+    .await;
+    let after = place.deployments().get("orders-fast").await.unwrap();
+    assert_eq!(variable(&after, "THEIRS").as_deref(), Some("yes"));
+
     // A field that the manifest leaves out stays as somebody set it; ours comes back.
     let by_hand = QueueSettings {
         max_attempts: Some(5),
@@ -173,4 +237,10 @@ async fn what_somebody_changes_by_hand_is_put_right() {
             .max_doublings,
         3
     );
+}
+
+/// The worker's container.
+fn container(deployment: &Deployment) -> Container {
+    let pod = deployment.spec.clone().unwrap().template.spec.unwrap();
+    pod.containers.into_iter().next().unwrap()
 }

@@ -133,11 +133,13 @@ pub fn on_arrival(delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arriva
 
     // A4: a task that kills its worker each time, or that nobody answers, never uses up its
     // attempts; Google deletes it, unsaid, after 31 days. Not knowing its age costs one more try.
+    // Where it can't be carried out, 500 and not 596: this rule comes out the same next time, and
+    // A3 would take the task for one whose attempts are used up.
     if delivery.unanswered() >= UNANSWERED_WORTH_ASKING {
         match facts.age {
             None => return Arrival::Ask(Question::Age),
             Some(Age::Known(age)) if age > policy.give_up_after => {
-                let leave = leave(Reason::EXPIRED, e, Answer::NotHandedOn);
+                let leave = leave(Reason::EXPIRED, e, Answer::Unknown);
                 return Arrival::Finish(policy.onward(delivery, leave));
             }
             Some(Age::Known(_) | Age::Unknown) => {}

@@ -1,6 +1,6 @@
 //! A ladder of stages on an emulator: workers, queues that push to them, a client who listens.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -171,7 +171,7 @@ fn settings(to: Option<SocketAddr>) -> QueueSettings {
                 host: to.ip().to_string(),
                 port: to.port(),
             }),
-            headers: BTreeMap::new(),
+            ..HttpTarget::default()
         }),
         ..QueueSettings::default()
     }

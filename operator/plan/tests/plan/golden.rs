@@ -5,8 +5,10 @@ use crate::world::{
 };
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use plan::environment::variable;
 use plan::{Observed, Plan, plan, plan_deletion};
+use serde_json::json;
 
 /// The plan of an edit, from a settled world; afterwards nothing is left to do.
 fn edit(from: &str, to: &str, before: impl FnOnce(&mut Observed)) -> String {
@@ -42,8 +44,12 @@ fn a_new_chain() {
 fn the_objects_of_a_stage() {
     let observed = settled(ORDERS);
     let yaml = |name: &str| {
-        let deployment = serde_saphyr::to_string(&observed.deployments[name]).unwrap();
-        let service = serde_saphyr::to_string(&observed.services[name]).unwrap();
+        let mut deployment = observed.deployments[name].clone();
+        let mut service = observed.services[name].clone();
+        deployment.metadata.managed_fields = None;
+        service.metadata.managed_fields = None;
+        let deployment = serde_saphyr::to_string(&deployment).unwrap();
+        let service = serde_saphyr::to_string(&service).unwrap();
         format!("{deployment}---\n{service}")
     };
     insta::assert_snapshot!(yaml("orders-fast"));
@@ -158,16 +164,44 @@ fn a_pause_made_outside_is_left_until_the_spec_says_something() {
 #[test]
 fn somebody_changed_a_deployment() {
     let plan = edit(ORDERS, ORDERS, |observed| {
-        let spec = observed
-            .deployments
-            .get_mut("orders-fast")
-            .unwrap()
-            .spec
-            .as_mut()
-            .unwrap();
-        spec.replicas = Some(0);
+        let deployment = observed.deployments.get_mut("orders-fast").unwrap();
+        deployment.spec.as_mut().unwrap().replicas = Some(0);
+        // Whoever changes a field owns it from then on.
+        let ours = &mut deployment.metadata.managed_fields.as_mut().unwrap()[0];
+        ours.fields_v1 = Some(FieldsV1(json!({
+            "f:metadata": {},
+            "f:spec": {"f:selector": {}, "f:strategy": {}, "f:template": {}},
+        })));
     });
     insta::assert_snapshot!(plan);
+}
+
+#[test]
+fn a_header_of_somebody_else_stays_on_the_queue() {
+    let to = with("maxAttempts: 2", "maxAttempts: 2\n    paused: true");
+    let theirs = |observed: &mut Observed| {
+        for id in ["incoming", "incoming-2"] {
+            let queue = observed.queues.get_mut(&queue_path(id)).unwrap();
+            let headers = &mut queue.http_target.as_mut().unwrap().headers;
+            headers.insert("x-team".into(), "shop".into());
+        }
+    };
+    insta::assert_snapshot!(edit(ORDERS, &to, theirs));
+}
+
+#[test]
+fn a_queue_that_is_a_stage_elsewhere_is_no_notifiers() {
+    let elsewhere = with("name: orders,", "name: parcels,");
+    let observed = settled(&elsewhere);
+    let to = ORDERS
+        .replace("queue: orders-notifier", "queue: incoming")
+        .replace("queue: incoming\n", "queue: other\n");
+    let problem = plan(&desired(&to), &observed).unwrap_err();
+    assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
+    assert!(
+        problem.message.contains("cluster-a/shop/parcels"),
+        "{problem}"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use plan::ownership::record;
 use plan::{Desired, Observed, Plan, Settings, Step};
 
 pub const ORDERS: &str = "
@@ -129,14 +130,16 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Running;
         }
         Step::ApplyService(service) => {
-            observed
-                .services
-                .insert(service.name_any(), Service::clone(service));
+            let mut service = Service::clone(service);
+            record(&mut service.metadata);
+            observed.services.insert(service.name_any(), service);
         }
         Step::ApplyDeployment(deployment) => {
+            let mut deployment = Deployment::clone(deployment);
+            record(&mut deployment.metadata);
             observed
                 .deployments
-                .insert(deployment.name_any(), Deployment::clone(deployment));
+                .insert(deployment.name_any(), deployment);
         }
         Step::DeleteDeployment { name } => {
             observed.deployments.remove(name);

@@ -1,0 +1,200 @@
+//! Whether what we applied is still ours.
+//!
+//! Comparing values can't tell: the API server drops what is zero, writes defaults into what is
+//! left out, and `1000m` as `1`, and a mutating webhook may have its own idea of an image. But with
+//! each apply it records which fields the applier owns, and takes a field away from its owner when
+//! somebody else changes or removes it
+//! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
+//! So: what we own of a live object is what it still has from us, and anything else that stands in
+//! it is no business of ours.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The name under which the operator applies objects.
+pub const FIELD_MANAGER: &str = "executor-operator";
+
+/// What the API server calls the ownership that an apply gives.
+const APPLY: &str = "Apply";
+
+/// Whether every field of `wanted` is still ours in the live object whose metadata is `live`.
+pub fn owns(live: &ObjectMeta, wanted: &impl Serialize) -> bool {
+    let mut wanted = serde_json::to_value(wanted).expect("Kubernetes objects are plain data");
+    // What names the object is nobody's.
+    if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, _| !["name", "namespace"].contains(&key.as_str()));
+    }
+    let ours = live.managed_fields.iter().flatten().find(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some(APPLY)
+            && entry.subresource.is_none()
+    });
+    let Some(FieldsV1(fields)) = ours.and_then(|entry| entry.fields_v1.as_ref()) else {
+        return false;
+    };
+    ["metadata", "spec"].iter().all(|part| {
+        wanted
+            .get(part)
+            .is_none_or(|wanted| holds_key(fields, part, wanted))
+    })
+}
+
+/// Records in `metadata` that the whole object is ours, as an API server would after an apply: for
+/// where there is none.
+pub fn record(metadata: &mut ObjectMeta) {
+    metadata.managed_fields = Some(vec![ManagedFieldsEntry {
+        manager: Some(FIELD_MANAGER.to_owned()),
+        operation: Some(APPLY.to_owned()),
+        fields_v1: Some(FieldsV1(json!({"f:metadata": {}, "f:spec": {}}))),
+        ..ManagedFieldsEntry::default()
+    }]);
+}
+
+/// Whether the set `fields` holds every leaf of `wanted`. An empty set is a leaf itself: a scalar,
+/// or a map or list that can only be owned whole.
+fn holds(fields: &Value, wanted: &Value) -> bool {
+    if fields.as_object().is_none_or(serde_json::Map::is_empty) {
+        return true;
+    }
+    match wanted {
+        Value::Object(map) => map
+            .iter()
+            .all(|(key, wanted)| holds_key(fields, key, wanted)),
+        Value::Array(items) => items.iter().all(|item| holds_item(fields, item)),
+        _ => true,
+    }
+}
+
+fn holds_key(fields: &Value, key: &str, wanted: &Value) -> bool {
+    fields
+        .get(format!("f:{key}"))
+        .is_some_and(|fields| holds(fields, wanted))
+}
+
+/// The items of a list are told apart by some of their fields (`k:{"name":"handler"}`), or, where
+/// they are plain values, by these (`v:"ALL"`).
+fn holds_item(fields: &Value, item: &Value) -> bool {
+    fields
+        .as_object()
+        .into_iter()
+        .flatten()
+        .any(|(key, fields)| {
+            if let Some(value) = key.strip_prefix("v:") {
+                return serde_json::from_str::<Value>(value).is_ok_and(|value| value == *item);
+            }
+            key.strip_prefix("k:")
+                .and_then(|keys| serde_json::from_str::<Value>(keys).ok())
+                .is_some_and(|keys| is_called(&keys, item) && holds(fields, item))
+        })
+}
+
+/// Whether `keys` name `item`. One that the item leaves out has its default there.
+fn is_called(keys: &Value, item: &Value) -> bool {
+    keys.as_object()
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| item.get(key).is_none_or(|said| said == value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a real API server records it, cut to what matters.
+    fn live(fields: Value) -> ObjectMeta {
+        let mut metadata = ObjectMeta::default();
+        record(&mut metadata);
+        metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = Some(FieldsV1(fields));
+        metadata
+    }
+
+    fn wanted() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "orders-fast", "labels": {"a": "b"}},
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": {"a": "b"}},
+                "containers": [{
+                    "name": "worker",
+                    "env": [{"name": "EMPTY", "value": ""}],
+                    "args": ["a"],
+                    "ports": [{"containerPort": 80}],
+                }],
+            },
+        })
+    }
+
+    fn all() -> Value {
+        json!({
+            "f:metadata": {"f:labels": {"f:a": {}}},
+            "f:spec": {
+                "f:replicas": {},
+                "f:selector": {},
+                "f:containers": {"k:{\"name\":\"worker\"}": {
+                    ".": {}, "f:name": {}, "f:args": {},
+                    "f:env": {"k:{\"name\":\"EMPTY\"}": {".": {}, "f:name": {}, "f:value": {}}},
+                    "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {
+                        ".": {}, "f:containerPort": {},
+                    }},
+                }},
+            },
+        })
+    }
+
+    #[test]
+    fn what_was_applied_is_ours() {
+        assert!(owns(&live(all()), &wanted()));
+        let mut recorded = ObjectMeta::default();
+        assert!(!owns(&recorded, &wanted()));
+        record(&mut recorded);
+        assert!(owns(&recorded, &wanted()));
+    }
+
+    #[test]
+    fn every_field_that_somebody_took_is_missed() {
+        let worker = "/f:spec/f:containers/k:{\"name\":\"worker\"}";
+        let variable = format!("{worker}/f:env/k:{{\"name\":\"EMPTY\"}}");
+        for (parent, taken) in [
+            ("/f:spec", "f:replicas"),
+            ("/f:spec", "f:selector"),
+            ("/f:metadata/f:labels", "f:a"),
+            ("", "f:metadata"),
+            (worker, "f:args"),
+            (&format!("{worker}/f:env"), "k:{\"name\":\"EMPTY\"}"),
+            (&variable, "f:value"),
+        ] {
+            let mut left = all();
+            let set = left.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            set.remove(taken).unwrap();
+            // A set that loses its last field is lost itself; "." keeps it one.
+            set.insert(".".into(), json!({}));
+            assert!(!owns(&live(left), &wanted()), "{parent} {taken}");
+        }
+    }
+
+    #[test]
+    fn what_is_another_managers_is_not_ours() {
+        for change in [
+            |entry: &mut ManagedFieldsEntry| entry.manager = Some("kubectl".into()),
+            |entry: &mut ManagedFieldsEntry| entry.operation = Some("Update".into()),
+            |entry: &mut ManagedFieldsEntry| entry.subresource = Some("scale".into()),
+        ] {
+            let mut metadata = live(all());
+            change(&mut metadata.managed_fields.as_mut().unwrap()[0]);
+            assert!(!owns(&metadata, &wanted()));
+        }
+    }
+
+    #[test]
+    fn plain_values_of_a_set_are_told_apart() {
+        let wanted = json!({"spec": {"finalizers": ["a", "b"]}});
+        let fields = |values: Value| live(json!({"f:spec": {"f:finalizers": values}}));
+        assert!(owns(
+            &fields(json!({"v:\"a\"": {}, "v:\"b\"": {}})),
+            &wanted
+        ));
+        assert!(!owns(&fields(json!({"v:\"a\"": {}})), &wanted));
+    }
+}
