@@ -25,6 +25,8 @@ pub const QUEUE_MISSING: &str = "QueueMissing";
 pub const QUEUE_DISABLED: &str = "QueueDisabled";
 /// A queue is paused because the spec says so.
 pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
+/// A queue is paused by the operator, which resumes it when there are workers to serve it.
+pub const PAUSED_BY_OPERATOR: &str = "PausedByOperator";
 /// A queue is paused and the spec doesn't say so.
 pub const PAUSED_OUTSIDE: &str = "PausedOutside";
 /// Nothing is paused.
@@ -62,6 +64,7 @@ pub const REASONS: &[&str] = &[
     QUEUE_MISSING,
     QUEUE_DISABLED,
     PAUSED_BY_SPEC,
+    PAUSED_BY_OPERATOR,
     PAUSED_OUTSIDE,
     NOT_PAUSED,
     NOTHING_DRAINS,

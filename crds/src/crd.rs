@@ -2,11 +2,13 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::rules::RULES;
 use crate::spec::ExecutorChain;
 
+/// More than any pod has.
+const MAX_CONTAINERS: usize = 32;
 const TEMPLATES: [&str; 2] = ["spec.template", "spec.stages[].template"];
 
 /// The `CustomResourceDefinition` of `ExecutorChain`, as it is committed and installed.
@@ -81,6 +83,12 @@ fn strip_template(template: &mut Value) {
         .and_then(Value::as_object_mut)
     {
         spec.remove("required");
+        // A rule about every container needs a bound to be admitted.
+        for list in ["containers", "initContainers"] {
+            let containers = &mut spec["properties"][list];
+            containers["maxItems"] = json!(MAX_CONTAINERS);
+            containers["items"]["properties"]["name"]["maxLength"] = json!(63);
+        }
     }
 }
 
@@ -121,6 +129,7 @@ fn tidy(schema: &mut Value) {
                 map.entry("minimum").or_insert_with(|| json!(i32::MIN));
                 map.entry("maximum").or_insert_with(|| json!(i32::MAX));
             }
+            bound_port(map);
             if let Some(Value::String(description)) = map.get_mut("description") {
                 *description = unwrap_lines(description);
             }
@@ -128,6 +137,17 @@ fn tidy(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
+    }
+}
+
+/// A probe's port may be a name or a number; of a number only the type is checked, and it need not
+/// fit one of 32 bits.
+fn bound_port(properties: &mut Map<String, Value>) {
+    if let Some(Value::Object(port)) = properties.get_mut("port")
+        && port.contains_key("x-kubernetes-int-or-string")
+    {
+        port.insert("minimum".into(), json!(1));
+        port.insert("maximum".into(), json!(65535));
     }
 }
 

@@ -20,6 +20,7 @@ pub mod duration;
 mod rules;
 pub mod spec;
 pub mod status;
+mod template;
 
 pub use crd::{crd, yaml};
 pub use docs::reference;

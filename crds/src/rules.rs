@@ -88,6 +88,11 @@ pub const RULES: &[Rule] = &[
         message: "push.url is scheme, host and port alone, such as https://{stage}-{chain}-{namespace}.push.example.com: a task keeps its own path and query",
     },
     Rule {
+        at: "spec",
+        rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.url) || self.push.url.contains('{stage}')",
+        message: "push.url must contain {stage}: with one address for all of them, tasks would reach the workers of another stage, which can't judge them",
+    },
+    Rule {
         at: "spec.stages[]",
         rule: "self.name != 'fail'",
         message: "a stage can't be called fail, since routes use that word for the end: choose another name",
@@ -96,6 +101,16 @@ pub const RULES: &[Rule] = &[
         at: "spec.stages[]",
         rule: "!has(self.giveUpAfter) || (duration(self.giveUpAfter) > duration('0s') && duration(self.giveUpAfter) < duration('744h'))",
         message: "giveUpAfter must be above 0s and below 744h: Cloud Tasks drops a task after 31 days, unsaid",
+    },
+    Rule {
+        at: "spec.template.spec",
+        rule: "(!has(self.containers) || self.containers.all(c, c.name != 'worker')) && (!has(self.initContainers) || self.initContainers.all(c, c.name != 'worker'))",
+        message: "a container of the chain's template is called worker, as the worker's own is: give it another name",
+    },
+    Rule {
+        at: "spec.stages[].template.spec",
+        rule: "(!has(self.containers) || self.containers.all(c, c.name != 'worker')) && (!has(self.initContainers) || self.initContainers.all(c, c.name != 'worker'))",
+        message: "a container of the stage's template is called worker, as the worker's own is: give it another name",
     },
     Rule {
         at: "spec.stages[].backoff",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
 use crate::status::ExecutorChainStatus;
+use crate::template;
 
 /// A ladder of stages for the tasks of Cloud Tasks. A task that has used up its attempts on one
 /// stage is handed to the next stage's queue; after the last one the client gets a Failed
@@ -90,7 +91,11 @@ pub struct ExecutorChainSpec {
 
     /// The pod template of every stage that has none of its own. Its containers are the handler;
     /// they run beside the worker, start before it, and are stopped after it has drained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "template::read",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub template: Option<PodTemplateSpec>,
 
     /// The ladder, first stage first. A stage's name is its identity: to move a stage to another
@@ -255,7 +260,8 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 
-    /// How many worker pods. Left out, it is not set: an autoscaler may own it.
+    /// How many worker pods. Left out, it is not set, and an autoscaler may own it; taken out, the
+    /// number stays as it is until somebody else sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
@@ -277,7 +283,11 @@ pub struct Stage {
     pub handler: Option<Handler>,
 
     /// The pod template of this stage, in place of the chain's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "template::read",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub template: Option<PodTemplateSpec>,
 
     /// Shortcuts, first match first: a task whose attempt ended so goes to a later stage at once,
@@ -335,9 +345,9 @@ pub struct Handler {
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
 
-    /// Replaces the task's own path and query. Default: the task's own.
+    /// Replaces the task's own path and query; more than a slash. Default: the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^/[^\s]*$"), length(max = 1024))]
+    #[schemars(regex(pattern = r"^/[^\s]+$"), length(max = 1024))]
     pub path: Option<String>,
 
     /// A handler outside the pod: scheme, host, port. A path in it replaces the task's own.

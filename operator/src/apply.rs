@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cloudtasks::{CloudTasks, Error as CloudError};
+use cloudtasks::CloudTasks;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use plan::{Plan, Step};
@@ -54,12 +54,10 @@ async fn step(step: &Step, queues: &CloudTasks, workloads: &impl Workloads) -> R
     match step {
         Step::AddFinalizer => workloads.add_finalizer().await,
         Step::CreateQueue { queue, settings } => {
-            match queues.create_queue(queue, settings).await {
-                // Somebody was faster, or an earlier create of ours lost its answer: the next look
-                // finds the queue, and sets what differs.
-                Ok(_) | Err(CloudError::Exists { .. }) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
+            // One that is there after all ends the plan: it may give tasks up by itself, or be
+            // another chain's. The next look tells.
+            let created = queues.create_queue(queue, settings).await;
+            created.map(drop).map_err(Error::from)
         }
         Step::UpdateQueue { queue, settings } => queues
             .update_queue(queue, settings)

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloudtasks::CloudTasks;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use plan::Settings;
+use plan::queue::owner_of;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -48,6 +50,12 @@ impl Context {
             metrics,
             failures: Mutex::default(),
         }
+    }
+
+    /// What is written on the queues of a chain.
+    pub fn queue_owner(&self, chain: &ObjectMeta) -> String {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        owner_of(&self.settings, &text(&chain.namespace), &text(&chain.name))
     }
 
     /// Notes a failure of the chain with this UID; how many there were in a row, this one not

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudtasks::{CloudTasks, Endpoint};
-use crds::ExecutorChain;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Service};
@@ -21,7 +20,7 @@ use crate::args::Args;
 use crate::context::{Context, call};
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::reconcile::{again, reconcile};
+use crate::reconcile::{Chain, again, reconcile};
 
 type Failed = controller::Error<Error, watcher::Error>;
 
@@ -36,7 +35,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let readiness = Readiness::default();
     let metrics = Arc::new(Metrics::default());
     admin::serve(args.admin_addr, readiness.clone(), metrics.clone()).await?;
-    let chains: Api<ExecutorChain> = scope(&args, &client);
+    let chains: Api<Chain> = scope(&args, &client);
     wait_for_crd(&chains).await;
     let queues = wait_for_cloud_tasks(&args.endpoint()).await;
     let cluster = cluster(&args, &client).await?;
@@ -81,7 +80,7 @@ impl Backoff for Steady {
 }
 
 /// What [`again`] has not said already: a watch that fails makes the operator deaf.
-fn said(outcome: Result<(ObjectRef<ExecutorChain>, Action), Failed>) {
+fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>) {
     match outcome {
         Ok(_)
         | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
@@ -97,13 +96,13 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     match &args.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+        Some(namespace) if !namespace.is_empty() => Api::namespaced(client.clone(), namespace),
+        Some(_) | None => Api::all(client.clone()),
     }
 }
 
 /// A watch of a kind that isn't there would only back off, ever more slowly.
-async fn wait_for_crd(chains: &Api<ExecutorChain>) {
+async fn wait_for_crd(chains: &Api<Chain>) {
     while let Err(error) = call(
         "list ExecutorChains",
         chains.list(&ListParams::default().limit(1)),

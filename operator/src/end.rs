@@ -1,6 +1,6 @@
 //! The end of a deleted chain: its queues are paused, its workers go, then the chain itself.
 
-use crds::{ExecutorChain, conditions};
+use crds::conditions;
 use jiff::Timestamp;
 use kube::Resource;
 use plan::{Desired, Problem, plan_deletion};
@@ -9,42 +9,47 @@ use crate::apply::apply;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kubernetes::Kubernetes;
-use crate::observe::{Freshness, observe};
+use crate::observe::observe_end;
 
 /// Brings a deleted chain to its end. More lenient than serving one: a namespace must be able to go
 /// although Cloud Tasks can't be asked any more, and no task is lost by that, since the queues never
 /// give one up.
 pub async fn end(
-    chain: &ExecutorChain,
+    chain: &impl Resource<DynamicType = ()>,
     context: &Context,
     desired: Option<&Desired>,
 ) -> Result<(), Error> {
-    let error = match leave(chain, context, desired).await {
+    let error = match leave(chain, context, desired, true).await {
         Err(Error::CloudTasks(error)) => error,
         other => return other,
     };
-    let deleted = chain.metadata.deletion_timestamp.as_ref();
+    let deleted = chain.meta().deletion_timestamp.as_ref();
     let until = deleted
         .and_then(|time| time.0.checked_add(context.deletion_patience).ok())
         .unwrap_or(Timestamp::MAX);
     if has_no_queues(&error) || Timestamp::now() > until {
         tracing::warn!(%error, "the chain goes, and its queues were not all paused");
-        leave(chain, context, None).await
+        leave(chain, context, desired, false).await
     } else {
         Err(Error::NotPaused { error, until })
     }
 }
 
-/// The deletion as planned; without `desired` no queue is looked at.
+/// The deletion as planned.
 async fn leave(
-    chain: &ExecutorChain,
+    chain: &impl Resource<DynamicType = ()>,
     context: &Context,
     desired: Option<&Desired>,
+    with_queues: bool,
 ) -> Result<(), Error> {
-    let observed = observe(context, chain, desired, Freshness::Consistent).await?;
+    let metadata = chain.meta();
+    let observed = observe_end(context, metadata, desired, with_queues).await?;
     let owner = chain.controller_owner_ref(&());
-    let plan = plan_deletion(desired, owner.as_ref(), &observed);
-    let workloads = Kubernetes { context, chain };
+    let plan = plan_deletion(&context.queue_owner(metadata), owner.as_ref(), &observed);
+    let workloads = Kubernetes {
+        context,
+        chain: metadata,
+    };
     apply(&plan, &context.queues, &workloads, &context.metrics).await
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use crds::ExecutorChain;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use plan::child::FINALIZER;
@@ -21,8 +22,8 @@ use crate::error::Error;
 pub struct Kubernetes<'a> {
     /// The API server's client.
     pub context: &'a Context,
-    /// The chain.
-    pub chain: &'a ExecutorChain,
+    /// The chain's metadata: more isn't needed, and a spec that can't be read is no obstacle.
+    pub chain: &'a ObjectMeta,
 }
 
 impl Kubernetes<'_> {
@@ -30,7 +31,7 @@ impl Kubernetes<'_> {
     where
         K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
     {
-        let namespace = self.chain.namespace().unwrap_or_default();
+        let namespace = self.chain.namespace.clone().unwrap_or_default();
         Api::namespaced(self.context.client.clone(), &namespace)
     }
 
@@ -66,14 +67,19 @@ impl Kubernetes<'_> {
 
     /// Replaces the finalizers, if the chain is still the one that we saw.
     async fn set_finalizers(&self, finalizers: Vec<String>) -> Result<(), Error> {
-        let name = self.chain.name_any();
+        let name = self.chain.name.clone().unwrap_or_default();
         let patch = Patch::Merge(json!({"metadata": {
             "finalizers": finalizers,
-            "resourceVersion": self.chain.resource_version(),
+            "resourceVersion": self.chain.resource_version,
         }}));
         let api = self.api::<ExecutorChain>();
         let parameters = PatchParams::default();
-        match call("set finalizers", api.patch(&name, &parameters, &patch)).await {
+        match call(
+            "set finalizers",
+            api.patch_metadata(&name, &parameters, &patch),
+        )
+        .await
+        {
             Err(error) if is_not_found(&error) => Ok(()),
             other => other.map(drop),
         }
@@ -82,17 +88,14 @@ impl Kubernetes<'_> {
 
 impl Workloads for Kubernetes<'_> {
     async fn add_finalizer(&self) -> Result<(), Error> {
-        let mut finalizers = self.chain.finalizers().to_vec();
+        let mut finalizers = self.chain.finalizers.clone().unwrap_or_default();
         finalizers.push(FINALIZER.to_owned());
         self.set_finalizers(finalizers).await
     }
 
     async fn remove_finalizer(&self) -> Result<(), Error> {
-        let others = self
-            .chain
-            .finalizers()
-            .iter()
-            .filter(|name| *name != FINALIZER);
+        let finalizers = self.chain.finalizers.iter().flatten();
+        let others = finalizers.filter(|name| *name != FINALIZER);
         self.set_finalizers(others.cloned().collect()).await
     }
 

@@ -1,14 +1,15 @@
 //! Observe: what is there of a chain, in Cloud Tasks and in Kubernetes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cloudtasks::LocationPath;
-use crds::ExecutorChain;
+use cloudtasks::{LocationPath, Queue, QueuePath};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
-use plan::child::{CHAIN_LABEL, FINALIZER, child_name};
+use plan::child::{CHAIN_LABEL, FINALIZER};
+use plan::observed::serves;
 use plan::{Desired, Observed};
 use serde::de::DeserializeOwned;
 
@@ -26,70 +27,94 @@ pub enum Freshness {
     Consistent,
 }
 
-/// Looks at the queues of the chain's location and at the chain's children. Without `desired` the
-/// location isn't known, and no queue is looked at.
+/// What a chain that is served has: the queues of its location, its Deployments and Services.
 pub async fn observe(
     context: &Context,
-    chain: &ExecutorChain,
-    desired: Option<&Desired>,
+    chain: &ObjectMeta,
+    desired: &Desired,
     freshness: Freshness,
 ) -> Result<Observed, Error> {
-    let names: Vec<String> = chain
-        .spec
-        .stages
-        .iter()
-        .map(|stage| child_name(&chain.name_any(), &stage.name))
-        .collect();
+    let parent = &desired.notifier.queue.parent;
+    let names: Vec<&str> = desired.stages.iter().map(|it| it.child.as_str()).collect();
     let (queues, deployments, services) = futures::try_join!(
-        queues(
-            context,
-            desired.map(|desired| &desired.notifier.queue.parent)
-        ),
+        queues(context, [parent]),
         children::<Deployment>(context, chain, &names, freshness),
         children::<Service>(context, chain, &names, freshness),
     )?;
-    let has_finalizer = chain
-        .finalizers()
-        .iter()
-        .any(|finalizer| finalizer == FINALIZER);
     Ok(Observed {
-        has_finalizer,
+        has_finalizer: has_finalizer(chain),
         queues,
         deployments,
         services,
     })
 }
 
+/// What a chain that ends has. Where its queues are is told by its Deployments, and by its spec if
+/// that can be read. Without `queues` none is looked at.
+pub async fn observe_end(
+    context: &Context,
+    chain: &ObjectMeta,
+    desired: Option<&Desired>,
+    with_queues: bool,
+) -> Result<Observed, Error> {
+    let (deployments, services) = futures::try_join!(
+        children::<Deployment>(context, chain, &[], Freshness::Consistent),
+        children::<Service>(context, chain, &[], Freshness::Consistent),
+    )?;
+    let served: Vec<QueuePath> = deployments.values().filter_map(serves).collect();
+    let named = desired.map(|desired| &desired.notifier.queue);
+    let parents: BTreeSet<&LocationPath> = if with_queues {
+        served
+            .iter()
+            .chain(named)
+            .map(|queue| &queue.parent)
+            .collect()
+    } else {
+        BTreeSet::new()
+    };
+    let queues = queues(context, parents).await?;
+    Ok(Observed {
+        has_finalizer: has_finalizer(chain),
+        queues,
+        deployments,
+        services,
+    })
+}
+
+fn has_finalizer(chain: &ObjectMeta) -> bool {
+    let mut finalizers = chain.finalizers.iter().flatten();
+    finalizers.any(|finalizer| finalizer == FINALIZER)
+}
+
 async fn queues(
     context: &Context,
-    parent: Option<&LocationPath>,
-) -> Result<BTreeMap<cloudtasks::QueuePath, cloudtasks::Queue>, Error> {
-    let Some(parent) = parent else {
-        return Ok(BTreeMap::new());
-    };
-    let queues = context.queues.list_queues(parent).await?;
-    Ok(queues
-        .into_iter()
-        .map(|queue| (queue.path.clone(), queue))
-        .collect())
+    parents: impl IntoIterator<Item = &LocationPath>,
+) -> Result<BTreeMap<QueuePath, Queue>, Error> {
+    let mut queues = BTreeMap::new();
+    for parent in parents {
+        let found = context.queues.list_queues(parent).await?;
+        queues.extend(found.into_iter().map(|queue| (queue.path.clone(), queue)));
+    }
+    Ok(queues)
 }
 
 /// The objects with the chain's label, and those that merely have a child's name: the plan has to
 /// see that a name is taken.
 async fn children<K>(
     context: &Context,
-    chain: &ExecutorChain,
-    names: &[String],
+    chain: &ObjectMeta,
+    names: &[&str],
     freshness: Freshness,
 ) -> Result<BTreeMap<String, K>, Error>
 where
     K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let namespace = chain.namespace().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
     let kind = K::kind(&()).into_owned();
-    let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={}", chain.name_any()));
+    let name = chain.name.as_deref().unwrap_or_default();
+    let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
     let labelled = match freshness {
         Freshness::Cached => labelled.match_any(),
         Freshness::Consistent => labelled,
@@ -100,14 +125,12 @@ where
         .into_iter()
         .map(|object| (object.name_any(), object))
         .collect();
-    for name in names
-        .iter()
-        .filter(|name| !found.contains_key(*name))
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        if let Some(object) = call(format!("get {kind} {name}"), api.get_opt(&name)).await? {
-            found.insert(name, object);
+    for name in names {
+        if found.contains_key(*name) {
+            continue;
+        }
+        if let Some(object) = call(format!("get {kind} {name}"), api.get_opt(name)).await? {
+            found.insert((*name).to_owned(), object);
         }
     }
     Ok(found)

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::ExecutorChain;
-use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
+use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, plan};
+use plan::{Desired, Observed, Problem, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -18,6 +20,9 @@ use crate::report::report;
 
 /// How often a chain is looked at when nothing is heard of it: queues have no watch.
 const RESYNC: Duration = Duration::from_secs(30);
+
+/// A chain as it is watched: one that can't be read does not make us deaf to the others.
+pub type Chain = DeserializeGuard<ExecutorChain>;
 
 /// What a round came to know, as far as it got.
 #[derive(Default)]
@@ -32,24 +37,34 @@ pub struct Round {
 
 /// Brings one chain to what its spec says, or to its end.
 #[tracing::instrument(skip_all, fields(chain = %format!("{}/{}", chain.namespace().unwrap_or_default(), chain.name_any())))]
-pub async fn reconcile(chain: Arc<ExecutorChain>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Action, Error> {
     let mut round = Round::default();
-    let served = if chain.metadata.deletion_timestamp.is_some() {
-        round.desired = Desired::new(&chain, &context.settings).ok();
-        end(&chain, &context, round.desired.as_ref()).await
-    } else {
-        serve(&chain, &context, &mut round).await
+    let served = match &chain.0 {
+        _ if chain.meta().deletion_timestamp.is_some() => {
+            let parsed = chain.0.as_ref().ok();
+            let desired = parsed.and_then(|chain| Desired::new(chain, &context.settings).ok());
+            end(&*chain, &context, desired.as_ref()).await
+        }
+        Ok(chain) => serve(chain, &context, &mut round).await,
+        Err(invalid) => Err(unreadable(invalid).into()),
     };
     round.error = served.err();
-    report(&chain, &context, &round).await?;
     context.metrics.reconciled(round.error.as_ref());
-    match round.error {
-        None => {
-            context.succeeded(&chain.uid().unwrap_or_default());
-            Ok(Action::requeue(RESYNC))
-        }
-        Some(error) => Err(error),
+    let reported = report(&chain, &context, &round).await;
+    // What stopped the round is worth more than that it could not be told.
+    if let Some(error) = round.error.or(reported.err()) {
+        return Err(error);
     }
+    context.succeeded(&chain.uid().unwrap_or_default());
+    Ok(Action::requeue(RESYNC))
+}
+
+/// The schema lets pass what a client with types can't read. Such a chain stands alone: the others
+/// are served.
+fn unreadable(invalid: &InvalidObject) -> Problem {
+    Problem::invalid(format!(
+        "the chain can't be read: {invalid}. Correct that field"
+    ))
 }
 
 async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> Result<(), Error> {
@@ -58,7 +73,7 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, chain, Some(desired), Freshness::Cached).await?);
+        .insert(observe(context, &chain.metadata, desired, Freshness::Cached).await?);
     let plan = plan(desired, observed)?;
     if plan.is_empty() {
         return Ok(());
@@ -66,19 +81,22 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
     let applied = apply(
         &plan,
         &context.queues,
-        &Kubernetes { context, chain },
+        &Kubernetes {
+            context,
+            chain: &chain.metadata,
+        },
         &context.metrics,
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    *observed = observe(context, chain, Some(desired), Freshness::Consistent).await?;
+    *observed = observe(context, &chain.metadata, desired, Freshness::Consistent).await?;
     observed.has_finalizer |= applied.is_ok();
     applied
 }
 
 /// When a failed chain is tried again.
 #[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
-pub fn again(chain: Arc<ExecutorChain>, error: &Error, context: Arc<Context>) -> Action {
+pub fn again(chain: Arc<Chain>, error: &Error, context: Arc<Context>) -> Action {
     let failures = context.failed(&chain.uid().unwrap_or_default());
     let wait = error.retry_after(failures);
     tracing::warn!(

@@ -2,42 +2,52 @@
 
 use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::{Api, Resource};
 use plan::status;
 use serde_json::json;
 
 use crate::context::{Context, call};
 use crate::error::Error;
 use crate::kubernetes::is_not_found;
-use crate::reconcile::Round;
+use crate::reconcile::{Chain, Round};
 
 /// Writes what the round came to know into the chain's status, if that differs from what stands
 /// there. A chain that is gone has none.
-pub async fn report(chain: &ExecutorChain, context: &Context, round: &Round) -> Result<(), Error> {
-    let ended = chain.metadata.deletion_timestamp.is_some() && round.error.is_none();
-    if ended || next(chain, chain, round).is_none() {
+pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(), Error> {
+    let seen = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
+    let chain = chain.meta();
+    let ended = chain.deletion_timestamp.is_some() && round.error.is_none();
+    if ended || seen.is_some_and(|seen| next(chain, seen, round).is_none()) {
         return Ok(());
     }
     // What we were given may be older than our own last write: told again from it, a condition
     // would get a new time for nothing.
-    let namespace = chain.namespace().unwrap_or_default();
-    let api: Api<ExecutorChain> = Api::namespaced(context.client.clone(), &namespace);
-    let name = chain.name_any();
-    let Some(current) = call("get the chain", api.get_opt(&name)).await? else {
+    // Without the type of the spec, which may not be readable.
+    let resource = ApiResource::erase::<ExecutorChain>(&());
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), namespace, &resource);
+    let name = chain.name.as_deref().unwrap_or_default();
+    let Some(current) = call("get the chain", api.get_opt(name)).await? else {
         return Ok(());
     };
-    let Some(status) = next(chain, &current, round) else {
+    let current: Option<ExecutorChainStatus> = current
+        .data
+        .get("status")
+        .and_then(|status| serde_json::from_value(status.clone()).ok());
+    let Some(status) = next(chain, current.as_ref(), round) else {
         return Ok(());
     };
     // A list that became empty has to go, so the whole status is replaced where it stands.
     let patch = json!([{"op": "add", "path": "/status", "value": status}]);
-    let patch: Patch<ExecutorChain> =
+    let patch: Patch<DynamicObject> =
         Patch::Json(serde_json::from_value(patch).expect("an add of plain data is a JSON patch"));
     let parameters = PatchParams::default();
     let written = call(
         "write the status",
-        api.patch_status(&name, &parameters, &patch),
+        api.patch_status(name, &parameters, &patch),
     )
     .await;
     match written {
@@ -49,20 +59,20 @@ pub async fn report(chain: &ExecutorChain, context: &Context, round: &Round) -> 
     }
 }
 
-/// The status that `current` should have after a round for `chain`, if it has another one.
+/// The status that the chain should have after a round, if it has another one.
 fn next(
-    chain: &ExecutorChain,
-    current: &ExecutorChain,
+    chain: &ObjectMeta,
+    current: Option<&ExecutorChainStatus>,
     round: &Round,
 ) -> Option<ExecutorChainStatus> {
     let problem = round.error.as_ref().map(Error::problem);
     let status = status(
-        &current.status.clone().unwrap_or_default(),
-        chain.metadata.generation,
+        &current.cloned().unwrap_or_default(),
+        chain.generation,
         round.desired.as_ref(),
         round.observed.as_ref(),
         problem.as_ref(),
         Timestamp::now(),
     );
-    (current.status.as_ref() != Some(&status)).then_some(status)
+    (current != Some(&status)).then_some(status)
 }

@@ -143,7 +143,12 @@ fn last_answer(answer: &LastAnswer) -> Value {
         body,
         truncated,
     } = answer;
-    match std::str::from_utf8(body) {
+    // What is kept may end within a character.
+    let whole = match std::str::from_utf8(body) {
+        Err(error) if *truncated && error.error_len().is_none() => &body[..error.valid_up_to()],
+        _ => body,
+    };
+    match std::str::from_utf8(whole) {
         Ok(text) => json!({"status": status, "body": text, "truncated": truncated}),
         Err(_) => json!({
             "status": status, "bodyBase64": BASE64_STANDARD.encode(body), "truncated": truncated,

@@ -70,7 +70,10 @@ impl Chain {
         let before = std::mem::replace(&mut self.desired, desired(manifest, &self.places)?);
         let done = self.converge().await;
         if done.is_err() {
+            // Some steps may have been carried out: they are taken back. What else may fail is what
+            // failed just now, and that is said.
             self.desired = before;
+            let _ = self.converge().await;
         }
         done
     }

@@ -1,7 +1,7 @@
 //! Takes the notifier's place: counts each notification, and passes it on to the manifest's own
 //! URL where that is on this machine.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -29,20 +29,46 @@ struct Data {
     task: String,
 }
 
+/// Whom the manifest wants to be told of what. An edit changes it while the receiver runs.
+#[derive(Clone)]
+pub struct Told(Arc<RwLock<Notifier>>);
+
+impl Told {
+    /// As the first manifest says.
+    pub fn new(notifier: &Notifier) -> Self {
+        Self(Arc::new(RwLock::new(notifier.clone())))
+    }
+
+    /// As an edit says; whether that changes anything.
+    pub fn follow(&self, notifier: &Notifier) -> bool {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = current.url != notifier.url || current.outcomes != notifier.outcomes;
+        current.clone_from(notifier);
+        changes
+    }
+
+    /// Where on this machine an outcome is told, if it is.
+    fn url(&self, outcome: Outcome) -> Option<String> {
+        let notifier = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_told = is_local(&notifier.url) && notifier.outcomes.contains(&outcome);
+        is_told.then(|| notifier.url.clone())
+    }
+}
+
 struct Receiver {
     ledger: Arc<Ledger>,
-    notifier: Notifier,
+    told: Told,
     client: Client<HttpConnector, Body>,
 }
 
 /// The receiver's routes.
-pub fn routes(ledger: Arc<Ledger>, notifier: Notifier) -> Router {
+pub fn routes(ledger: Arc<Ledger>, told: Told) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
     Router::new()
         .fallback(receive)
         .with_state(Arc::new(Receiver {
             ledger,
-            notifier,
+            told,
             client,
         }))
 }
@@ -60,9 +86,8 @@ async fn receive(
     } else {
         (Ending::Failed, Outcome::Failed)
     };
-    let notifier = &receiver.notifier;
-    if is_local(&notifier.url) && notifier.outcomes.contains(&outcome) {
-        let status = pass_on(&receiver, &headers, body).await;
+    if let Some(url) = receiver.told.url(outcome) {
+        let status = pass_on(&receiver, &url, &headers, body).await;
         if !status.is_success() {
             // The notifier's queue tries again, as it would without us.
             return status;
@@ -72,8 +97,8 @@ async fn receive(
     StatusCode::OK
 }
 
-async fn pass_on(receiver: &Receiver, headers: &HeaderMap, body: Bytes) -> StatusCode {
-    let mut request = Request::post(&receiver.notifier.url);
+async fn pass_on(receiver: &Receiver, url: &str, headers: &HeaderMap, body: Bytes) -> StatusCode {
+    let mut request = Request::post(url);
     if let Some(kind) = headers.get(header::CONTENT_TYPE) {
         request = request.header(header::CONTENT_TYPE, kind);
     }

@@ -16,7 +16,7 @@ use crate::dev::account::Ledger;
 use crate::dev::chain::{Chain, Places};
 use crate::dev::handler::{self, LadderEnds, Shares};
 use crate::dev::manifest::Manifest;
-use crate::dev::receiver;
+use crate::dev::receiver::{self, Told};
 use crate::dev::view::{Row, View};
 use crate::emulator::Emulator;
 use crate::error::Error;
@@ -63,6 +63,7 @@ struct Session {
     chain: Chain,
     ledger: Arc<Ledger>,
     ends: LadderEnds,
+    told: Told,
     view: View,
     shown: Instant,
     /// A text that was refused, so that it is refused only once.
@@ -85,7 +86,8 @@ impl Session {
         let (emulator, queues) = Emulator::start(options.listen).await?;
         let ledger = Arc::new(Ledger::default());
         let ends = LadderEnds::of(&manifest.chain);
-        let places = places(&options, &manifest, &ledger, &ends).await?;
+        let told = Told::new(&manifest.chain.spec.notifier);
+        let places = places(&options, &told, &ledger, &ends).await?;
         let (chain, done) = Chain::start(&manifest, queues, places).await?;
         let mut view = View::new();
         say_hello(&mut view, &options, &chain, &done);
@@ -96,6 +98,7 @@ impl Session {
             chain,
             ledger,
             ends,
+            told,
             view,
             shown: Instant::now(),
             refused: None,
@@ -195,7 +198,12 @@ impl Session {
 
     async fn edit(&mut self) -> Result<Vec<String>, Error> {
         let manifest = Manifest::read(&self.manifest.file, Some(&self.manifest))?;
-        let done = self.chain.edit(&manifest).await?;
+        let mut done = self.chain.edit(&manifest).await?;
+        let notifier = &manifest.chain.spec.notifier;
+        if self.told.follow(notifier) {
+            let outcomes = &notifier.outcomes;
+            done.push(format!("tell {outcomes:?} to {}", notifier.url));
+        }
         self.ends.follow(&manifest.chain);
         self.manifest = manifest;
         self.refused = None;
@@ -224,14 +232,16 @@ impl Session {
         Ok(rows)
     }
 
-    /// Whether no queue holds a task. A task is in the next queue before it leaves its own, so
-    /// whoever looks in the order of its way can't miss it.
+    /// Whether no queue holds a task, those of removed stages included. A task is in the next queue
+    /// before it leaves its own, so whoever looks twice, in whatever order, can't miss it.
     async fn is_idle(&self) -> Result<bool, Error> {
-        let desired = &self.chain.desired;
-        let stages = desired.stages.iter().map(|stage| &stage.queue);
-        for queue in stages.chain([&desired.notifier.queue]) {
-            if !self.chain.queues.list_tasks(queue, 1).await?.is_empty() {
-                return Ok(false);
+        let queues = &self.chain.queues;
+        let parent = &self.chain.desired.notifier.queue.parent;
+        for _ in 0..2 {
+            for queue in queues.list_queues(parent).await? {
+                if !queues.list_tasks(&queue.path, 1).await?.is_empty() {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
@@ -257,11 +267,11 @@ fn handed_on(rows: &[Row]) -> Vec<(String, u64)> {
 
 async fn places(
     options: &DevOptions,
-    manifest: &Manifest,
+    told: &Told,
     ledger: &Arc<Ledger>,
     ends: &LadderEnds,
 ) -> Result<Places, Error> {
-    let receiver = receiver::routes(ledger.clone(), manifest.chain.spec.notifier.clone());
+    let receiver = receiver::routes(ledger.clone(), told.clone());
     Ok(Places {
         emulator: options.listen.to_string(),
         receiver: serve(receiver).await?,
@@ -295,6 +305,9 @@ fn say_hello(view: &mut View, options: &DevOptions, chain: &Chain, done: &[Strin
     view.say(&format!("  {}", done.join("\n  ")));
     view.say(&match &options.handler {
         Some(url) => format!("tasks are run by {url}"),
-        None => format!("tasks are run by a built-in handler: {}", shares(options)),
+        None => format!(
+            "tasks are run by a built-in handler, where handler.url names none on this machine: {}",
+            shares(options)
+        ),
     });
 }

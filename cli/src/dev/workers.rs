@@ -12,6 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
+use plan::environment::variable;
 use plan::ownership::record;
 use plan::{Observed, Problem};
 
@@ -152,23 +153,12 @@ impl Workers {
 
 /// The configuration that a pod of the Deployment would read, on addresses of this machine.
 fn config(deployment: &Deployment, listen: SocketAddr) -> Result<Config, OperatorError> {
-    let spec = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.template.spec.as_ref());
-    let worker = spec.and_then(|spec| spec.containers.iter().find(|it| it.name == "worker"));
-    let variables: BTreeMap<&str, &str> = worker
-        .and_then(|worker| worker.env.as_ref())
-        .into_iter()
-        .flatten()
-        .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
-        .collect();
     let get = |name: &str| match name {
         "LISTEN_ADDR" => Some(listen.to_string()),
         "ADMIN_ADDR" => Some("127.0.0.1:0".to_owned()),
         // No load balancer has to learn that a worker leaves.
         "DRAIN_DELAY" => Some("0s".to_owned()),
-        name => variables.get(name).map(|value| (*value).to_owned()),
+        name => variable(deployment, name),
     };
     Config::from_vars(&get).map_err(|error| Problem::invalid(error.to_string()).into())
 }

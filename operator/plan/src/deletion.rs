@@ -2,36 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use cloudtasks::{QueuePath, QueueSettings, QueueState};
+use cloudtasks::{Queue, QueueSettings, QueueState};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::child::is_ours;
-use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::step::{Plan, Step};
 
 const DELETED: &str = "the chain is deleted and keeps its tasks";
 
-/// Retain: pause the stage queues, those of removed stages too, then remove the workers. The
-/// notifier's queue goes on, since clients still wait for what is in it. Nothing is lost for 31
-/// days, and applying the chain again resumes what was paused here.
+/// Retain: pause every queue that has our name on it, those of removed stages too, then remove the
+/// workers. The notifier's queue goes on, since clients still wait for what is in it. Nothing is lost
+/// for 31 days, and applying the chain again resumes what was paused here.
 ///
-/// `desired` is `None` when the spec can't be read: then there is nothing that we know to pause,
-/// and the chain must be able to go all the same. `owner` tells its own children from objects that
-/// merely have such a name; `None` where there is no API server.
+/// The spec isn't asked: one that can't be read any more must not keep a chain, or its queues
+/// running. `owner` tells the chain's own children from objects that merely have such a name; `None`
+/// where there is no API server.
 pub fn plan_deletion(
-    desired: Option<&Desired>,
+    queue_owner: &str,
     owner: Option<&OwnerReference>,
     observed: &Observed,
 ) -> Plan {
     let mut plan = Plan::default();
-    if let Some(desired) = desired {
-        let removed = observed.removed_stages(desired);
-        let stages = desired.stages.iter().map(|stage| &stage.queue);
-        for path in stages.chain(removed.iter().map(|(_, queue)| queue)) {
-            pause(&mut plan, desired, path, observed);
+    for found in observed.queues.values() {
+        if queue::owner(found) == Some(queue_owner) {
+            pause(&mut plan, found);
         }
     }
     // Workers go only when nothing is dispatched to them any more.
@@ -44,7 +41,7 @@ pub fn plan_deletion(
     if observed.has_finalizer {
         plan.push(
             Step::RemoveFinalizer,
-            "its queues are paused and its workers gone",
+            "nothing is left to do before it goes",
         );
     }
     plan
@@ -62,32 +59,25 @@ fn ours<K>(
     ours.map(|(name, _)| name.clone()).collect()
 }
 
-fn pause(plan: &mut Plan, desired: &Desired, path: &QueuePath, observed: &Observed) {
-    // A queue that isn't there needs no pause, and one of another chain is not ours to pause.
-    let Some(found) = observed.queues.get(path) else {
-        return;
-    };
-    if queue::owner(found) != Some(desired.queue_owner.as_str()) {
-        return;
-    }
+fn pause(plan: &mut Plan, found: &Queue) {
     let is_paused = found.state == QueueState::Paused;
+    // Somebody else paused it, and means to resume it.
     if is_paused && queue::pause_reason(found).is_none() {
         return;
     }
-    let queue = path.clone();
+    let queue = found.path.clone();
     let wanted = QueueSettings {
         http_target: Some(queue::target_with_reason(found, Pause::Retain)),
         ..QueueSettings::default()
     };
     let settings = Box::new(queue::difference(found, &wanted));
     if !settings.is_empty() {
-        let reason = "the pause needs its reason";
         plan.push(
             Step::UpdateQueue {
                 queue: queue.clone(),
                 settings,
             },
-            reason,
+            "the pause needs its reason",
         );
     }
     if !is_paused {

@@ -16,17 +16,28 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::child;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{ADMIN_PORT, Retired, TASKS_PORT, environment};
+use crate::ownership::owns_field;
 
 /// What a worker needs after its last run: to hand the task over, with retries.
 const HAND_OVER: Duration = Duration::from_secs(30);
 
-/// The Deployment of the stage at `index`.
-pub fn deployment(desired: &Desired, index: usize, retired: &Retired) -> Deployment {
+/// The Deployment of the stage at `index`; `found` is the one that is there.
+pub fn deployment(
+    desired: &Desired,
+    index: usize,
+    retired: &Retired,
+    found: Option<&Deployment>,
+) -> Deployment {
     let stage = &desired.stages[index];
+    // Replicas that the spec no longer names would go to the API server's default, which is one pod.
+    // They stay ours as they are, until somebody else sets them.
+    let kept = found
+        .filter(|found| owns_field(&found.metadata, &["spec", "replicas"]))
+        .and_then(|found| found.spec.as_ref()?.replicas);
     let mut deployment = Deployment {
         metadata: child::metadata(desired, stage),
         spec: Some(DeploymentSpec {
-            replicas: stage.replicas,
+            replicas: stage.replicas.or(kept),
             selector: LabelSelector {
                 match_labels: Some(child::selector(&desired.name, &stage.name)),
                 match_expressions: None,

@@ -12,6 +12,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::child::child_name;
 use crate::problem::Problem;
+use crate::queue::owner_of;
 use crate::settings::Settings;
 
 /// How long a run may take when the spec doesn't say.
@@ -142,11 +143,12 @@ impl Desired {
             settings,
         };
         Ok(Self {
-            queue_owner: format!("{}/{namespace}/{name}", settings.cluster),
+            queue_owner: owner_of(settings, &namespace, &name),
             owner: chain.controller_owner_ref(&()),
             notifier: DesiredNotifier {
                 queue: queue(&parent, &spec.notifier.queue)?,
-                url: spec.notifier.url.clone(),
+                url: web_address(&spec.notifier.url)
+                    .map_err(|why| Problem::invalid(format!("notifier.url {why}")))?,
                 outcomes: spec.notifier.outcomes.clone(),
                 rate_limits: spec.notifier.rate_limits,
             },
@@ -261,17 +263,45 @@ fn handler(stage: &Stage) -> Result<HandlerAt, Problem> {
         });
     };
     if let Some(url) = &handler.url {
-        return Ok(HandlerAt::Url(url.clone()));
+        let url = web_address(url).map_err(|why| invalid(stage, format!("handler.url {why}")))?;
+        return Ok(HandlerAt::Url(url));
     }
     let port = match handler.port {
         None => DEFAULT_PORT,
         Some(port) => u16::try_from(port)
             .map_err(|_| invalid(stage, format!("handler.port {port} is not a port")))?,
     };
-    Ok(HandlerAt::Container {
+    let handler = HandlerAt::Container {
         port,
         path: handler.path.clone(),
-    })
+    };
+    web_address(&handler.url())
+        .map_err(|why| invalid(stage, format!("handler.path gives {why}")))?;
+    Ok(handler)
+}
+
+/// A URL that a worker can use; else what is wrong with it.
+fn web_address(url: &str) -> Result<String, String> {
+    let why = |what: &str| {
+        format!(
+            "{url:?} is no web address ({what}): write scheme, host and, where needed, port and path, such as https://api.example.com/task-events"
+        )
+    };
+    let uri: http::Uri = url.parse().map_err(|error| why(&format!("{error}")))?;
+    let authority = uri.authority().ok_or_else(|| why("it has no host"))?;
+    if authority.host().is_empty() {
+        return Err(why("it has no host"));
+    }
+    // `Uri` takes a port that is none for no port at all.
+    let has_port = authority.as_str().ends_with(|c: char| c.is_ascii_digit())
+        && authority
+            .as_str()
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.contains(']'));
+    if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err(why("its port is not between 1 and 65535"));
+    }
+    Ok(url.to_owned())
 }
 
 fn timeout(stage: &Stage) -> Duration {

@@ -10,7 +10,9 @@ use serde_json::json;
 use crate::desired::{Desired, DesiredStage, Target};
 use crate::observed::Observed;
 
+const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
 const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
+const ROUTES: &str = "ROUTES";
 const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
 
 /// The port on which a worker takes pushes.
@@ -34,24 +36,30 @@ impl Retired {
     pub fn of(desired: &Desired, observed: &Observed) -> Self {
         let stages = observed.removed_stages(desired);
         let told = observed.deployments.values().flat_map(|deployment| {
-            let now = variable(deployment, NOTIFIER_QUEUE).into_iter();
+            let now = variable(deployment, NOTIFIER_QUEUE);
             let before = variable(deployment, RETIRED_NOTIFIER_QUEUES).unwrap_or_default();
-            now.chain(before.split(','))
-                .filter(|queue| !queue.is_empty())
+            let before: Vec<String> = before.split(',').map(str::to_owned).collect();
+            now.into_iter().chain(before)
         });
         let current = desired.notifier.queue.to_string();
         Self {
-            stages: stages.into_iter().map(|(_, queue)| queue).collect(),
+            stages: stages.into_iter().map(|removed| removed.queue).collect(),
             notifiers: told
-                .filter(|queue| **queue != current)
-                .map(str::to_owned)
+                .filter(|queue| !queue.is_empty() && *queue != current)
                 .collect(),
         }
     }
 }
 
+/// Whether a Deployment tells its workers to hand tasks to `queue`.
+pub fn hands_to(deployment: &Deployment, queue: &QueuePath) -> bool {
+    let queue = queue.to_string();
+    let told = |name| variable(deployment, name).unwrap_or_default();
+    told(DOWNSTREAM_QUEUE) == queue || told(ROUTES).contains(&json!(queue).to_string())
+}
+
 /// What a Deployment tells its workers in one variable.
-pub fn variable<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a str> {
+pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
     let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
     let worker = containers
         .iter()
@@ -61,6 +69,16 @@ pub fn variable<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a str> {
         .find(|variable| variable.name == name)?
         .value
         .as_deref()
+        .map(unescaped)
+}
+
+/// Kubernetes expands `$(NAME)` in a variable's value and takes `$$` for `$`.
+fn escaped(value: &str) -> String {
+    value.replace('$', "$$")
+}
+
+fn unescaped(value: &str) -> String {
+    value.replace("$$", "$")
 }
 
 /// The environment of the workers of the stage at `index`.
@@ -94,7 +112,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
         ("QUEUE", Some(stage.queue.to_string())),
         ("MAX_ATTEMPTS", Some(stage.max_attempts.to_string())),
         (
-            "DOWNSTREAM_QUEUE",
+            DOWNSTREAM_QUEUE,
             desired.downstream(index).map(ToString::to_string),
         ),
         ("LOOKUP_QUEUES", Some(lookup.join(","))),
@@ -124,7 +142,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             "DRAIN_DELAY",
             Some(crds::Duration(desired.drain_delay).to_string()),
         ),
-        ("ROUTES", routes(stage)),
+        (ROUTES, routes(stage)),
         ("LISTEN_ADDR", Some(format!("0.0.0.0:{TASKS_PORT}"))),
         ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
         ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
@@ -134,7 +152,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
         .filter_map(|(name, value)| Some((name, value?)))
         .map(|(name, value)| EnvVar {
             name: name.to_owned(),
-            value: Some(value),
+            value: Some(escaped(&value)),
             value_from: None,
         })
         .collect()

@@ -1,15 +1,15 @@
 //! The order of edits: from what is there to what should be, so that no task is lost on the way.
 
-use cloudtasks::{QueuePath, QueueSettings, QueueState};
+use cloudtasks::{HttpTarget, QueuePath, QueueSettings, QueueState};
 use crds::conditions;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::child::{HASH_ANNOTATION, QUEUE_ANNOTATION, is_ours};
+use crate::child::{HASH_ANNOTATION, is_ours};
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::Retired;
-use crate::observed::Observed;
+use crate::observed::{Observed, Removed, serves};
 use crate::ownership::owns;
 use crate::problem::Problem;
 use crate::queue::{self, Pause};
@@ -17,6 +17,7 @@ use crate::service::service;
 use crate::step::{Plan, Step};
 
 const SPEC: &str = "the spec says so";
+const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
 
 /// What has to be done for `desired`, in order; nothing when all is as it should be.
 ///
@@ -32,9 +33,17 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
             "deleting the chain must pause its queues first",
         );
     }
-    notifier(&mut plan, desired, observed);
-    for stage in desired.stages.iter().rev() {
-        stage_queue(&mut plan, desired, stage, observed);
+    // What is there comes first: a pause or a lower rate in an incident does not wait for a queue
+    // that can't be made.
+    for is_there in [true, false] {
+        if observed.queues.contains_key(&desired.notifier.queue) == is_there {
+            notifier(&mut plan, desired, observed);
+        }
+        for stage in desired.stages.iter().rev() {
+            if observed.queues.contains_key(&stage.queue) == is_there {
+                stage_queue(&mut plan, desired, stage, observed);
+            }
+        }
     }
     let retired = Retired::of(desired, observed);
     for (index, stage) in desired.stages.iter().enumerate().rev() {
@@ -42,6 +51,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     }
     for stage in desired.stages.iter().rev() {
         resume(&mut plan, desired, stage, observed);
+    }
+    for removed in observed.removed_stages(desired) {
+        resume_removed(&mut plan, &removed, observed);
     }
     Ok(plan)
 }
@@ -73,6 +85,17 @@ fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem>
                 ),
             ));
         }
+        if found.is_some_and(queue::is_notifiers) {
+            return Err(Problem::new(
+                conditions::QUEUE_OWNED_BY_ANOTHER,
+                format!(
+                    "queue {} carries notifications, or has carried them, and its events would be taken for tasks: give stage {} another queue, or make sure that it is empty and delete its header {}",
+                    stage.queue.id,
+                    stage.name,
+                    queue::NOTIFIER_HEADER
+                ),
+            ));
+        }
         refuse_name_in_use(stage, observed)?;
         let owner = desired.owner.as_ref();
         let deployment = observed
@@ -101,25 +124,29 @@ fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem>
 /// A removed stage keeps its workers. Were its name taken for another queue, they would be told of
 /// that one, and whatever still waits in theirs would have nobody.
 fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), Problem> {
-    let Some(deployment) = observed.deployments.get(&stage.child) else {
+    let served = observed.deployments.get(&stage.child).and_then(serves);
+    let Some(served) = served.filter(|queue| *queue != stage.queue) else {
         return Ok(());
     };
-    let serves = deployment.annotations().get(QUEUE_ANNOTATION);
-    match serves.filter(|queue| **queue != stage.queue.to_string()) {
-        None => Ok(()),
-        Some(queue) => Err(Problem::new(
-            conditions::NAME_TAKEN,
-            format!(
-                "stage {} was removed and its workers still serve {queue}: choose another name, or delete Deployment {} once that queue is empty",
-                stage.name, stage.child
-            ),
-        )),
+    if served.id == stage.queue.id {
+        let (from, to) = (&served.parent, &stage.queue.parent);
+        return Err(Problem::invalid(format!(
+            "the chain's queues are in {from}, and would now be looked for in {to}, since the operator's defaults have changed: write the old project and location into the spec, or start the operator with them again",
+        )));
     }
+    Err(Problem::new(
+        conditions::NAME_TAKEN,
+        format!(
+            "stage {} was removed and its workers still serve {served}: choose another name, or delete Deployment {} once that queue is empty",
+            stage.name, stage.child
+        ),
+    ))
 }
 
 fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let wanted = queue::notifier_settings(&desired.notifier);
-    settings(plan, &desired.notifier.queue, wanted, observed);
+    let queue = &desired.notifier.queue;
+    let wanted = queue::notifier_settings(&desired.notifier, observed.queues.get(queue));
+    settings(plan, queue, wanted, observed);
 }
 
 /// Creates the queue, or sets what differs.
@@ -186,25 +213,43 @@ fn resume(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &O
         return;
     }
     let queue = stage.queue.clone();
-    let reason = if ours {
-        "we paused it, and the reason is gone"
-    } else {
-        SPEC
-    };
-    plan.push(
-        Step::ResumeQueue {
-            queue: queue.clone(),
-        },
-        reason,
-    );
+    let reason = if ours { OUR_PAUSE_ENDS } else { SPEC };
+    plan.push(Step::ResumeQueue { queue }, reason);
     let http_target = queue::stage_settings(desired, stage, Some(found), None).http_target;
     if ours {
-        let settings = Box::new(QueueSettings {
-            http_target,
-            ..QueueSettings::default()
-        });
-        plan.push(Step::UpdateQueue { queue, settings }, "the pause is over");
+        wipe(plan, &stage.queue, http_target);
     }
+}
+
+/// Lifts our pause of a removed stage that has its workers: what waits there must be served. Without
+/// workers it stays paused.
+fn resume_removed(plan: &mut Plan, removed: &Removed, observed: &Observed) {
+    let found = observed.queues.get(&removed.queue);
+    let Some(found) = found.filter(|found| queue::pause_reason(found).is_some()) else {
+        return;
+    };
+    if removed.deployment.is_none() {
+        return;
+    }
+    if found.state == QueueState::Paused {
+        let queue = removed.queue.clone();
+        plan.push(Step::ResumeQueue { queue }, OUR_PAUSE_ENDS);
+    }
+    wipe(
+        plan,
+        &removed.queue,
+        Some(queue::target_without_reason(found)),
+    );
+}
+
+/// Takes the reason of a pause off the queue.
+fn wipe(plan: &mut Plan, queue: &QueuePath, http_target: Option<HttpTarget>) {
+    let settings = Box::new(QueueSettings {
+        http_target,
+        ..QueueSettings::default()
+    });
+    let queue = queue.clone();
+    plan.push(Step::UpdateQueue { queue, settings }, "the pause is over");
 }
 
 fn workers(
@@ -220,8 +265,8 @@ fn workers(
     if let Some(reason) = why_apply(found, &wanted, "the stage needs an address") {
         plan.push(Step::ApplyService(Box::new(wanted)), reason);
     }
-    let wanted = deployment(desired, index, retired);
     let found = observed.deployments.get(&stage.child);
+    let wanted = deployment(desired, index, retired, found);
     if let Some(reason) = why_apply(found, &wanted, "the stage has no workers") {
         plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
     }
@@ -236,12 +281,17 @@ fn why_apply<K: ResourceExt + Serialize>(
     let Some(found) = found else {
         return Some(missing);
     };
-    let applied = |object: &K| object.annotations().get(HASH_ANNOTATION).cloned();
-    if applied(found) != applied(wanted) {
+    if !is_applied(found, wanted) {
         Some(SPEC)
     } else if !owns(found.meta(), wanted) {
         Some("somebody changed it")
     } else {
         None
     }
+}
+
+/// Whether `wanted` is what was applied last.
+pub(crate) fn is_applied<K: ResourceExt>(found: &K, wanted: &K) -> bool {
+    let hash = |object: &K| object.annotations().get(HASH_ANNOTATION).cloned();
+    hash(found) == hash(wanted)
 }

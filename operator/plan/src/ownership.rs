@@ -25,12 +25,7 @@ pub fn owns(live: &ObjectMeta, wanted: &impl Serialize) -> bool {
     if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, _| !["name", "namespace"].contains(&key.as_str()));
     }
-    let ours = live.managed_fields.iter().flatten().find(|entry| {
-        entry.manager.as_deref() == Some(FIELD_MANAGER)
-            && entry.operation.as_deref() == Some(APPLY)
-            && entry.subresource.is_none()
-    });
-    let Some(FieldsV1(fields)) = ours.and_then(|entry| entry.fields_v1.as_ref()) else {
+    let Some(fields) = ours(live) else {
         return false;
     };
     ["metadata", "spec"].iter().all(|part| {
@@ -38,6 +33,33 @@ pub fn owns(live: &ObjectMeta, wanted: &impl Serialize) -> bool {
             .get(part)
             .is_none_or(|wanted| holds_key(fields, part, wanted))
     })
+}
+
+/// Whether one field of the live object is ours.
+pub fn owns_field(live: &ObjectMeta, path: &[&str]) -> bool {
+    let mut fields = ours(live);
+    for key in path {
+        // An empty set holds all that is in it.
+        if fields.is_some_and(is_whole) {
+            return true;
+        }
+        fields = fields.and_then(|fields| fields.get(format!("f:{key}")));
+    }
+    fields.is_some()
+}
+
+/// The fields that our applies own.
+fn ours(live: &ObjectMeta) -> Option<&Value> {
+    let entry = live.managed_fields.iter().flatten().find(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some(APPLY)
+            && entry.subresource.is_none()
+    });
+    entry?.fields_v1.as_ref().map(|FieldsV1(fields)| fields)
+}
+
+fn is_whole(fields: &Value) -> bool {
+    fields.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
 /// Records in `metadata` that the whole object is ours, as an API server would after an apply: for
@@ -54,7 +76,7 @@ pub fn record(metadata: &mut ObjectMeta) {
 /// Whether the set `fields` holds every leaf of `wanted`. An empty set is a leaf itself: a scalar,
 /// or a map or list that can only be owned whole.
 fn holds(fields: &Value, wanted: &Value) -> bool {
-    if fields.as_object().is_none_or(serde_json::Map::is_empty) {
+    if is_whole(fields) {
         return true;
     }
     match wanted {
@@ -185,6 +207,16 @@ mod tests {
             change(&mut metadata.managed_fields.as_mut().unwrap()[0]);
             assert!(!owns(&metadata, &wanted()));
         }
+    }
+
+    #[test]
+    fn one_field_is_ours_or_is_not() {
+        let replicas = ["spec", "replicas"];
+        assert!(owns_field(&live(all()), &replicas));
+        assert!(owns_field(&live(json!({"f:spec": {}})), &replicas));
+        let others = json!({"f:spec": {"f:selector": {}}});
+        assert!(!owns_field(&live(others), &replicas));
+        assert!(!owns_field(&ObjectMeta::default(), &replicas));
     }
 
     #[test]

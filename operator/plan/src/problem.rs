@@ -38,9 +38,9 @@ impl From<&cloudtasks::Error> for Problem {
             }
             Error::Missing { .. } => conditions::PROJECT_NOT_FOUND,
             Error::ExistedTooRecently { .. } => conditions::QUEUE_NAME_BLOCKED,
-            Error::Exists { .. } | Error::Refused { .. } | Error::NotNow { .. } => {
-                conditions::QUEUE_REFUSED
-            }
+            // Made since we looked; the next look finds it.
+            Error::Exists { .. } => conditions::PROGRESSING,
+            Error::Refused { .. } | Error::NotNow { .. } => conditions::QUEUE_REFUSED,
             Error::Forbidden { .. } => conditions::PERMISSION_DENIED,
             Error::Quota { .. } => conditions::QUOTA_EXCEEDED,
             Error::Away { .. } | Error::TimedOut { .. } | Error::Setup { .. } => {

@@ -4,12 +4,21 @@ use cloudtasks::{HttpTarget, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 
 use crate::desired::{Desired, DesiredNotifier, DesiredStage};
+use crate::settings::Settings;
 
 /// The chain that manages a queue. Cloud Tasks has no labels; the headers that a queue adds to its
 /// pushes keep what we write there.
 pub const OWNER_HEADER: &str = "executor-owner";
 /// Why we paused a queue. A paused queue without it was paused by somebody else.
 pub const PAUSE_HEADER: &str = "executor-pause";
+
+/// On a queue that carries notifications, or has carried them. Its value says nothing.
+pub const NOTIFIER_HEADER: &str = "executor-notifier";
+
+/// What is written on the queues of a chain.
+pub fn owner_of(settings: &Settings, namespace: &str, name: &str) -> String {
+    format!("{}/{namespace}/{name}", settings.cluster)
+}
 
 /// Why we paused a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +51,11 @@ pub fn pause_reason(queue: &Queue) -> Option<Pause> {
         "retain" => Pause::Retain,
         _ => Pause::Spec,
     })
+}
+
+/// Whether events may wait in a queue, which no worker must take for tasks.
+pub fn is_notifiers(queue: &Queue) -> bool {
+    header(queue, NOTIFIER_HEADER).is_some()
 }
 
 fn header<'a>(queue: &'a Queue, name: &str) -> Option<&'a str> {
@@ -88,9 +102,16 @@ fn limits(rates: Option<RateLimits>, backoff: Option<Backoff>) -> QueueSettings 
 }
 
 /// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
-/// share it: so it gets no address and no owner.
-pub fn notifier_settings(notifier: &DesiredNotifier) -> QueueSettings {
-    limits(notifier.rate_limits, None)
+/// share it: so it gets no address and no owner, only a mark that keeps it from becoming a stage's.
+pub fn notifier_settings(notifier: &DesiredNotifier, found: Option<&Queue>) -> QueueSettings {
+    let mut target = found_target(found);
+    target
+        .headers
+        .insert(NOTIFIER_HEADER.to_owned(), "true".to_owned());
+    QueueSettings {
+        http_target: Some(target),
+        ..limits(notifier.rate_limits, None)
+    }
 }
 
 /// What a stage's queue should have. What `found` has in its target and isn't ours, such as a token,
@@ -107,9 +128,22 @@ pub fn stage_settings(
     }
 }
 
+fn found_target(found: Option<&Queue>) -> HttpTarget {
+    found
+        .and_then(|queue| queue.http_target.clone())
+        .unwrap_or_default()
+}
+
+/// The target that a queue has, without the reason of a pause.
+pub fn target_without_reason(queue: &Queue) -> HttpTarget {
+    let mut target = found_target(Some(queue));
+    target.headers.remove(PAUSE_HEADER);
+    target
+}
+
 /// The target that a queue has, with the reason of a pause put in.
 pub fn target_with_reason(queue: &Queue, pause: Pause) -> HttpTarget {
-    let mut target = queue.http_target.clone().unwrap_or_default();
+    let mut target = found_target(Some(queue));
     target
         .headers
         .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned());
@@ -122,9 +156,7 @@ fn target(
     found: Option<&Queue>,
     pause: Option<Pause>,
 ) -> HttpTarget {
-    let mut target = found
-        .and_then(|queue| queue.http_target.clone())
-        .unwrap_or_default();
+    let mut target = found_target(found);
     target.address = Some(stage.address.clone());
     target
         .headers

@@ -1,16 +1,20 @@
 //! What the status says: only what was observed, never what was asked for.
 
-use cloudtasks::{Queue, QueueState};
+use cloudtasks::{Queue, QueuePath, QueueState};
 use crds::conditions as c;
 use crds::{ExecutorChainStatus, StageStatus};
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
 
-use crate::desired::{Desired, DesiredStage};
-use crate::environment::variable;
-use crate::observed::Observed;
-use crate::order::plan;
+use crate::deployment::deployment;
+use crate::desired::Desired;
+use crate::environment::{Retired, hands_to, variable};
+use crate::observed::{Observed, Removed};
+use crate::order::{is_applied, plan};
 use crate::problem::Problem;
+use crate::queue;
 
 /// A condition without its time. What could not be looked at is neither true nor false.
 struct Finding {
@@ -38,24 +42,17 @@ pub fn status(
     };
     if let (Some(desired), Some(observed)) = (desired, observed) {
         status.path = Some(path(desired));
-        status.stages = stages(desired, observed);
+        let rollouts = rollouts(desired, observed);
+        status.stages = stages(desired, observed, &rollouts);
         let removed = observed.removed_stages(desired);
-        let draining: Vec<String> = removed
-            .iter()
-            .map(|(_, queue)| queue.id.to_string())
-            .collect();
-        let paused = paused(desired, observed);
-        status.draining = list(&draining);
-        status.paused = list(
-            &paused
-                .iter()
-                .map(|(queue, _)| queue.clone())
-                .collect::<Vec<_>>(),
-        );
+        let queues = removed.iter().map(|removed| removed.queue.id.to_string());
+        status.draining = list(queues);
+        let paused = paused(desired, observed, &removed);
+        status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
         findings.push(queues_ready(desired, observed));
-        findings.push(workers_ready(desired, observed));
+        findings.push(workers_ready(desired, &rollouts));
         findings.push(paused_finding(&paused));
-        findings.push(draining_finding(&draining));
+        findings.push(draining_finding(desired, observed, &removed));
     } else if let Some(problem) = problem {
         findings.extend(unknown(problem));
     }
@@ -115,12 +112,13 @@ fn ready(problem: Option<&Problem>, findings: &[Finding]) -> Finding {
 }
 
 fn queues_ready(desired: &Desired, observed: &Observed) -> Finding {
-    let missing: Vec<String> = desired
-        .queues()
-        .filter(|queue| !observed.queues.contains_key(queue))
-        .map(|queue| queue.id.to_string())
-        .collect();
-    if let Some(missing) = list(&missing) {
+    let in_state = |word: &'static str| {
+        let queues = desired
+            .queues()
+            .filter(move |queue| state(observed.queues.get(queue)) == word);
+        list(queues.map(|queue| queue.id.to_string()))
+    };
+    if let Some(missing) = in_state("Missing") {
         return Finding {
             kind: c::QUEUES_READY,
             holds: Some(false),
@@ -128,12 +126,7 @@ fn queues_ready(desired: &Desired, observed: &Observed) -> Finding {
             message: format!("not there: {missing}"),
         };
     }
-    let disabled: Vec<String> = desired
-        .queues()
-        .filter(|queue| state(observed.queues.get(queue)) == "Disabled")
-        .map(|queue| queue.id.to_string())
-        .collect();
-    if let Some(disabled) = list(&disabled) {
+    if let Some(disabled) = in_state("Disabled") {
         return Finding {
             kind: c::QUEUES_READY,
             holds: Some(false),
@@ -166,14 +159,10 @@ fn queues_ready(desired: &Desired, observed: &Observed) -> Finding {
     }
 }
 
-fn workers_ready(desired: &Desired, observed: &Observed) -> Finding {
-    let behind: Vec<String> = desired
-        .stages
-        .iter()
-        .filter(|stage| !rollout(stage, observed).is_done())
-        .map(|stage| stage.name.clone())
-        .collect();
-    match list(&behind) {
+fn workers_ready(desired: &Desired, rollouts: &[Rollout]) -> Finding {
+    let stages = desired.stages.iter().zip(rollouts);
+    let behind = stages.filter(|(_, rollout)| !rollout.is_done());
+    match list(behind.map(|(stage, _)| stage.name.clone())) {
         None => Finding {
             kind: c::WORKERS_READY,
             holds: Some(true),
@@ -189,37 +178,59 @@ fn workers_ready(desired: &Desired, observed: &Observed) -> Finding {
     }
 }
 
-/// The queues that are paused, and whether the spec says so.
-fn paused(desired: &Desired, observed: &Observed) -> Vec<(String, bool)> {
-    let stages = desired
-        .stages
-        .iter()
-        .map(|stage| (&stage.queue, stage.paused == Some(true)));
-    stages
-        .chain([(&desired.notifier.queue, false)])
-        .filter(|(queue, _)| state(observed.queues.get(queue)) == "Paused")
-        .map(|(queue, by_spec)| (queue.id.to_string(), by_spec))
+/// Who paused a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PausedBy {
+    Spec,
+    Operator,
+    SomebodyElse,
+}
+
+/// The queues of the chain that are paused, those of removed stages too.
+fn paused(desired: &Desired, observed: &Observed, removed: &[Removed]) -> Vec<(String, PausedBy)> {
+    let by_spec = |queue: &QueuePath| {
+        let mut stages = desired.stages.iter();
+        stages.any(|stage| stage.queue == *queue && stage.paused == Some(true))
+    };
+    desired
+        .queues()
+        .chain(removed.iter().map(|removed| &removed.queue))
+        .filter_map(|path| observed.queues.get(path))
+        .filter(|queue| queue.state == QueueState::Paused)
+        .map(|queue| {
+            let by = if by_spec(&queue.path) {
+                PausedBy::Spec
+            } else if queue::pause_reason(queue).is_some() {
+                PausedBy::Operator
+            } else {
+                PausedBy::SomebodyElse
+            };
+            (queue.path.id.to_string(), by)
+        })
         .collect()
 }
 
-fn paused_finding(paused: &[(String, bool)]) -> Finding {
-    let names = |by_spec: bool| {
-        let names: Vec<String> = paused
-            .iter()
-            .filter(|(_, spec)| *spec == by_spec)
-            .map(|(queue, _)| queue.clone())
-            .collect();
-        list(&names)
+fn paused_finding(paused: &[(String, PausedBy)]) -> Finding {
+    let names = |who: PausedBy| {
+        let theirs = paused.iter().filter(|(_, by)| *by == who);
+        list(theirs.map(|(queue, _)| queue.clone()))
     };
-    let (reason, message) = match (names(false), names(true)) {
-        (None, None) => (c::NOT_PAUSED, "no queue is paused".to_owned()),
-        (None, Some(queues)) => (c::PAUSED_BY_SPEC, format!("paused by the spec: {queues}")),
-        (Some(queues), _) => (
+    let (reason, message) = if let Some(queues) = names(PausedBy::SomebodyElse) {
+        (
             c::PAUSED_OUTSIDE,
             format!(
                 "paused by somebody else, and left so until they resume it, or its stage says paused: false: {queues}"
             ),
-        ),
+        )
+    } else if let Some(queues) = names(PausedBy::Operator) {
+        (
+            c::PAUSED_BY_OPERATOR,
+            format!("paused by the operator, until there are workers to serve it: {queues}"),
+        )
+    } else if let Some(queues) = names(PausedBy::Spec) {
+        (c::PAUSED_BY_SPEC, format!("paused by the spec: {queues}"))
+    } else {
+        (c::NOT_PAUSED, "no queue is paused".to_owned())
     };
     Finding {
         kind: c::PAUSED,
@@ -229,32 +240,59 @@ fn paused_finding(paused: &[(String, bool)]) -> Finding {
     }
 }
 
-fn draining_finding(draining: &[String]) -> Finding {
-    match list(draining) {
-        None => Finding {
-            kind: c::DRAINING,
-            holds: Some(false),
-            reason: c::NOTHING_DRAINS,
-            message: "no removed stage is left".into(),
-        },
-        Some(queues) => Finding {
-            kind: c::DRAINING,
-            holds: Some(true),
-            reason: c::STAGE_REMOVED,
-            message: format!(
-                "queues of removed stages, which keep their workers; delete these yourself when the queue is empty: {queues}"
-            ),
-        },
+/// What is left of stages that were removed or renamed, with what a person may do about it.
+fn draining_finding(desired: &Desired, observed: &Observed, removed: &[Removed]) -> Finding {
+    let is_fed = |removed: &Removed| {
+        let mut others = observed.deployments.values();
+        others.any(|deployment| {
+            Some(deployment.name_any()) != removed.deployment
+                && hands_to(deployment, &removed.queue)
+        })
+    };
+    let queues = |wanted: &dyn Fn(&Removed) -> bool| {
+        let found = removed.iter().filter(|removed| wanted(removed));
+        list(found.map(|removed| removed.queue.id.to_string()))
+    };
+    let parts = [
+        (
+            "removed, with workers; when it has been empty for a day, delete Deployment, Service and queue",
+            queues(&|removed| removed.deployment.is_some() && !is_fed(removed)),
+        ),
+        (
+            "removed, and other workers still hand tasks to it: keep it",
+            queues(&|removed| removed.deployment.is_some() && is_fed(removed)),
+        ),
+        (
+            "removed, without workers: put the stage back to serve what is in it, or delete the queue",
+            queues(&|removed| removed.deployment.is_none()),
+        ),
+        (
+            "of a renamed stage, whose queue has new workers: once these are ready, delete the Deployment and the Service, and not the queue",
+            list(observed.renamed_stages(desired).into_iter()),
+        ),
+    ];
+    let said: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(what, names)| Some(format!("{what}: {}", names?)))
+        .collect();
+    let (reason, message) = if said.is_empty() {
+        (c::NOTHING_DRAINS, "no removed stage is left".into())
+    } else {
+        (c::STAGE_REMOVED, said.join(". "))
+    };
+    Finding {
+        kind: c::DRAINING,
+        holds: Some(!said.is_empty()),
+        reason,
+        message,
     }
 }
 
-fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus> {
-    desired
-        .stages
-        .iter()
-        .map(|stage| {
+fn stages(desired: &Desired, observed: &Observed, rollouts: &[Rollout]) -> Vec<StageStatus> {
+    let stages = desired.stages.iter().zip(rollouts);
+    stages
+        .map(|(stage, rollout)| {
             let queue = observed.queues.get(&stage.queue);
-            let rollout = rollout(stage, observed);
             StageStatus {
                 queue: stage.queue.id.to_string(),
                 name: stage.name.clone(),
@@ -270,6 +308,7 @@ fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus> {
 }
 
 /// How far the pods of a stage are.
+#[derive(Default)]
 struct Rollout {
     ready: i32,
     wanted: i32,
@@ -283,28 +322,35 @@ impl Rollout {
     }
 }
 
-fn rollout(stage: &DesiredStage, observed: &Observed) -> Rollout {
-    let found = observed.deployments.get(&stage.child);
-    let spec = found.and_then(|deployment| deployment.spec.as_ref());
-    let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    let status = found.and_then(|deployment| deployment.status.as_ref());
-    let seen = status.and_then(|status| status.observed_generation);
-    let generation = found.and_then(|deployment| deployment.metadata.generation);
-    let updated = status
-        .and_then(|status| status.updated_replicas)
-        .unwrap_or_default();
-    let total = status
-        .and_then(|status| status.replicas)
-        .unwrap_or_default();
+/// Of every stage, in the order of the ladder.
+fn rollouts(desired: &Desired, observed: &Observed) -> Vec<Rollout> {
+    let retired = Retired::of(desired, observed);
+    let stages = desired.stages.iter().enumerate();
+    stages
+        .map(|(index, stage)| {
+            let found = observed.deployments.get(&stage.child);
+            // A Deployment may be well and still not be the one that the spec asks for: where a step
+            // before it failed, or the API server refuses it.
+            let wanted = deployment(desired, index, &retired, found);
+            found.map_or_else(Rollout::default, |found| {
+                rollout(found, is_applied(found, &wanted))
+            })
+        })
+        .collect()
+}
+
+fn rollout(found: &Deployment, is_applied: bool) -> Rollout {
+    let wanted = found.spec.as_ref().and_then(|spec| spec.replicas);
+    let wanted = wanted.unwrap_or(1);
+    let status = found.status.clone().unwrap_or_default();
+    let is_seen = status.observed_generation == found.metadata.generation;
+    let updated = status.updated_replicas.unwrap_or_default();
+    let total = status.replicas.unwrap_or_default();
     Rollout {
-        ready: status
-            .and_then(|status| status.ready_replicas)
-            .unwrap_or_default(),
+        ready: status.ready_replicas.unwrap_or_default(),
         wanted,
-        up_to_date: found.is_some() && seen == generation && updated >= wanted && total <= updated,
-        max_attempts: found
-            .and_then(|deployment| variable(deployment, "MAX_ATTEMPTS"))
-            .and_then(|attempts| attempts.parse().ok()),
+        up_to_date: is_applied && is_seen && updated >= wanted && total <= updated,
+        max_attempts: variable(found, "MAX_ATTEMPTS").and_then(|attempts| attempts.parse().ok()),
     }
 }
 
@@ -326,7 +372,8 @@ fn path(desired: &Desired) -> String {
     queues.join(" → ")
 }
 
-fn list(names: &[String]) -> Option<String> {
+fn list(names: impl Iterator<Item = String>) -> Option<String> {
+    let names: Vec<String> = names.collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

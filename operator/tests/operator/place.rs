@@ -40,6 +40,7 @@ pub struct Place {
     pub client: Client,
     pub operator: Process,
     admin: String,
+    command: Command,
 }
 
 /// The CRD is installed once, by plain client-side apply.
@@ -49,35 +50,53 @@ async fn server() -> &'static ApiServer {
     INSTALLED
         .get_or_init(async || {
             let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/executorchains.yaml");
-            server.kubectl(&["apply", "-f", crd]).await.expect_ok();
-            // Neither `kubectl wait`, which fails on a CRD that has no condition yet, nor a `get`
-            // by kind, which would keep for minutes what it did not find.
-            eventually("a CRD that is served", SOON, async || {
-                let list = server.kubectl(&["get", "--raw", SERVED]).await;
-                if list.ok { Ok(()) } else { Err(list.stderr) }
-            })
-            .await;
+            install(server, &std::fs::read_to_string(crd).unwrap()).await;
         })
         .await;
     server
 }
 
+async fn install(server: &ApiServer, crd: &str) {
+    server
+        .kubectl_with_input(&["apply", "-f", "-"], crd)
+        .await
+        .expect_ok();
+    // Neither `kubectl wait`, which fails on a CRD that has no condition yet, nor a `get` by kind,
+    // which would keep for minutes what it did not find.
+    eventually("a CRD that is served", SOON, async || {
+        let list = server.kubectl(&["get", "--raw", SERVED]).await;
+        if list.ok { Ok(()) } else { Err(list.stderr) }
+    })
+    .await;
+}
+
 impl Place {
     /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
     pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
-        Self::start(prefix, cloud_tasks, &[]).await
+        Self::start(server().await, prefix, cloud_tasks, &[]).await
+    }
+
+    /// On an API server that no other test uses, with a CRD of its own. It ends with the tests.
+    pub async fn on_a_server_of_its_own(crd: &str, emulator: &Emulator) -> Self {
+        let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
+        install(server, crd).await;
+        Self::start(server, "own", &emulator.addr().to_string(), &[]).await
     }
 
     /// With an emulator of its own, and further arguments for the operator.
     pub async fn with(prefix: &str, args: &[&str]) -> (Self, Emulator, CloudTasks) {
         let emulator = Emulator::start().await;
-        let place = Self::start(prefix, &emulator.addr().to_string(), args).await;
+        let place = Self::start(server().await, prefix, &emulator.addr().to_string(), args).await;
         let queues = emulator.cloud_tasks().await;
         (place, emulator, queues)
     }
 
-    async fn start(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
-        let server = server().await;
+    async fn start(
+        server: &'static ApiServer,
+        prefix: &str,
+        cloud_tasks: &str,
+        args: &[&str],
+    ) -> Self {
         let namespace = server.namespace(prefix).await;
         let admin = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(binary("executor-operator"));
@@ -106,6 +125,7 @@ impl Place {
             client,
             operator,
             admin,
+            command,
         }
     }
 
@@ -167,6 +187,38 @@ impl Place {
         };
         let status = self.status(chain, reason, is_it).await;
         condition(&status, "Ready").unwrap().2
+    }
+
+    /// The sentence of a chain that can't be read; read without its types.
+    pub async fn not_readable(&self, chain: &str) -> String {
+        let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].message}";
+        eventually("a sentence", SOON, async || {
+            let told = self.kubectl(&["get", "chain", chain, "-o", path]).await;
+            (!told.stdout.is_empty()).then_some(told.stdout)
+        })
+        .await
+    }
+
+    /// The same place with an operator that starts now.
+    pub async fn restarted(self) -> Self {
+        let Self {
+            server,
+            namespace,
+            client,
+            operator,
+            admin,
+            command,
+        } = self;
+        drop(operator);
+        let operator = Process::spawn(&command);
+        Self {
+            server,
+            namespace,
+            client,
+            operator,
+            admin,
+            command,
+        }
     }
 
     /// What a kubelet and the deployment controller would write, once all pods run.

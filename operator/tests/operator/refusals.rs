@@ -2,9 +2,10 @@
 
 use std::future::ready;
 
-use testkit::{Emulator, Receiver};
+use serde_json::json;
+use testkit::{Emulator, Receiver, eventually};
 
-use crate::place::{ORDERS, Place, condition, is_true, with_emulator};
+use crate::place::{ORDERS, Place, SOON, condition, is_true, variable, with_emulator};
 
 fn named(name: &str) -> String {
     ORDERS
@@ -162,4 +163,50 @@ async fn cloud_tasks_goes_away_and_comes_back() {
     );
     let _back = Emulator::start_on(port).await;
     place.settle("orders").await;
+}
+
+#[tokio::test]
+async fn a_chain_that_cant_be_read_stands_alone_and_can_be_deleted() {
+    // As a CRD of another version may: it lets pass what this one would not.
+    let mut crd = serde_json::to_value(crds::crd()).unwrap();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["drainDelay"] = json!({"type": "string"});
+    let emulator = Emulator::start().await;
+    let place = Place::on_a_server_of_its_own(&crd.to_string(), &emulator).await;
+    let unreadable = ORDERS
+        .replace("name: orders}", "name: unreadable}")
+        .replace(
+            "spec:\n  project",
+            "spec:\n  drainDelay: a while\n  project",
+        );
+    place.apply(&unreadable).await;
+    let sentence = place.not_readable("unreadable").await;
+    assert!(sentence.contains("can't be read"), "{sentence}");
+    assert!(sentence.contains("a while"), "{sentence}");
+
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    // An operator that starts lists them all at once.
+    let place = place.restarted().await;
+    place
+        .apply(&ORDERS.replace("maxAttempts: 3", "maxAttempts: 4"))
+        .await;
+    eventually("an edit in force", SOON, async || {
+        let deployment = place.deployments().get("orders-fast").await.ok()?;
+        (variable(&deployment, "MAX_ATTEMPTS")? == "4").then_some(())
+    })
+    .await;
+    place
+        .kubectl(&["delete", "chain", "unreadable", "--timeout=20s"])
+        .await
+        .expect_ok();
+}
+
+#[tokio::test]
+async fn an_address_that_no_worker_could_use_is_refused() {
+    let (place, _emulator, _queues) = with_emulator("address").await;
+    let placeholder = ORDERS.replace("https://api.example.com/", "https://{env}.example.com/");
+    place.apply(&placeholder).await;
+    let sentence = place.not_ready("orders", "InvalidSpec").await;
+    assert!(sentence.contains("notifier.url"), "{sentence}");
 }

@@ -36,7 +36,7 @@ spec:
         args: []
         env: [{name: EMPTY, value: ''}]
         ports: [{containerPort: 8080}]
-        resources: {limits: {memory: 0.5Gi, cpu: 1500m}}
+        resources: {limits: {memory: 0.5Gi, cpu: 1500m}, requests: {cpu: 1}}
         securityContext: {runAsUser: 0, privileged: false}
         volumeMounts: [{name: cache, mountPath: /cache, readOnly: false, subPath: ''}]
         readinessProbe: {httpGet: {path: '', port: 8080}, initialDelaySeconds: 0, periodSeconds: 0}

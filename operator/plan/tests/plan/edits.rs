@@ -17,6 +17,8 @@ struct Spec {
 
 #[derive(Debug, Clone)]
 struct Stage {
+    /// Its name may change while its queue stays.
+    name: char,
     attempts: u8,
     rate: Option<u8>,
     paused: Option<bool>,
@@ -25,12 +27,12 @@ struct Stage {
 impl Spec {
     fn yaml(&self) -> String {
         let stages = self.stages.iter().fold(String::new(), |stages, (number, stage)| {
-            let Stage { attempts, rate, paused } = stage;
+            let Stage { name, attempts, rate, paused } = stage;
             let rate = rate
                 .map(|rate| format!(", rateLimits: {{maxDispatchesPerSecond: {rate}}}"))
                 .unwrap_or_default();
             let paused = paused.map(|paused| format!(", paused: {paused}")).unwrap_or_default();
-            format!("{stages}  - {{name: s{number}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}}}
+            format!("{stages}  - {{name: {name}{number}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}}}
 ")
         });
         let (head, _) = crate::world::ORDERS.split_once("  stages:\n").unwrap();
@@ -40,11 +42,13 @@ impl Spec {
 
 fn stage() -> impl Strategy<Value = Stage> {
     (
+        prop_oneof![Just('s'), Just('r')],
         1..9_u8,
         proptest::option::of(1..200_u8),
         proptest::option::of(any::<bool>()),
     )
-        .prop_map(|(attempts, rate, paused)| Stage {
+        .prop_map(|(name, attempts, rate, paused)| Stage {
+            name,
             attempts,
             rate,
             paused,
@@ -145,6 +149,12 @@ proptest! {
                 prop_assert_eq!(queue.state == QueueState::Paused, paused);
             }
             prop_assert_eq!(queue.max_attempts, -1);
+        }
+        // What we paused, and the spec no longer speaks of, runs again where it has workers.
+        for removed in observed.removed_stages(&last) {
+            let queue = &observed.queues[&removed.queue];
+            let is_ours = pause_reason(queue).is_some();
+            prop_assert!(removed.deployment.is_none() || !is_ours, "{}", removed.queue);
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::world::{
     ORDERS, apply, default_queue, desired, foreign_deployment, queue_path, settled,
 };
 use cloudtasks::QueueState;
-use k8s_openapi::api::apps::v1::Deployment;
+use crds::ExecutorChainStatus;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use plan::environment::variable;
 use plan::{Observed, Plan, plan, plan_deletion};
@@ -23,7 +24,7 @@ fn edit(from: &str, to: &str, before: impl FnOnce(&mut Observed)) -> String {
 
 fn deletion(yaml: &str, observed: &Observed) -> Plan {
     let desired = desired(yaml);
-    plan_deletion(Some(&desired), desired.owner.as_ref(), observed)
+    plan_deletion(&desired.queue_owner, desired.owner.as_ref(), observed)
 }
 
 fn with(from: &str, to: &str) -> String {
@@ -121,7 +122,7 @@ fn the_notifiers_queue_changes_and_workers_go_on_looking_into_the_old_one() {
     insta::assert_snapshot!(change.to_string());
     apply(&mut observed, &change);
     assert!(plan(&desired(&to), &observed).unwrap().is_empty());
-    let told = |name| variable(&observed.deployments["orders-fast"], name).map(str::to_owned);
+    let told = |name| variable(&observed.deployments["orders-fast"], name);
     let old = queue_path("orders-notifier").to_string();
     assert_eq!(told("RETIRED_NOTIFIER_QUEUES"), Some(old));
     assert_eq!(
@@ -234,12 +235,135 @@ fn a_chain_is_deleted_and_applied_again() {
 }
 
 #[test]
-fn a_chain_whose_spec_cant_be_read_goes_all_the_same() {
+fn a_chain_whose_queues_cant_be_looked_at_goes_all_the_same() {
     let mut observed = settled(ORDERS);
     observed.queues.clear();
-    insta::assert_snapshot!(
-        plan_deletion(None, desired(ORDERS).owner.as_ref(), &observed).to_string()
+    insta::assert_snapshot!(deletion(ORDERS, &observed).to_string());
+}
+
+#[test]
+fn a_renamed_stage_keeps_its_queue() {
+    let to = with("name: fast", "name: quick");
+    let mut observed = settled(ORDERS);
+    let renamed = plan(&desired(&to), &observed).unwrap();
+    insta::assert_snapshot!(renamed.to_string());
+    apply(&mut observed, &renamed);
+    let status = seen(&to, &observed);
+    assert_eq!(status.draining, None, "its queue is a live one");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: of a renamed stage, whose queue has new workers: once these are ready, delete the Deployment and the Service, and not the queue: orders-fast");
+}
+
+#[test]
+fn a_stage_that_was_paused_and_is_removed_drains() {
+    let paused = with("maxAttempts: 2", "maxAttempts: 2\n    paused: true");
+    let without = ORDERS.split("  - name: slow").next().unwrap();
+    insta::assert_snapshot!(edit(&paused, without, |_| ()));
+    // Somebody else's pause is theirs to lift, and shows.
+    let mut observed = settled(ORDERS);
+    let pause = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
+    pause.state = QueueState::Paused;
+    let status = seen(without, &observed);
+    assert_eq!(status.paused.as_deref(), Some("incoming-2"));
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: removed, and other workers still hand tasks to it: keep it: incoming-2");
+}
+
+#[test]
+fn what_a_removed_stage_left_behind_is_known_after_the_chain_came_back() {
+    let without = ORDERS.split("  - name: slow").next().unwrap();
+    let mut observed = settled(ORDERS);
+    let removal = plan(&desired(without), &observed).unwrap();
+    apply(&mut observed, &removal);
+    let end = deletion(without, &observed);
+    apply(&mut observed, &end);
+    let again = plan(&desired(without), &observed).unwrap();
+    apply(&mut observed, &again);
+    assert!(plan(&desired(without), &observed).unwrap().is_empty());
+    let lookup = variable(&observed.deployments["orders-fast"], "LOOKUP_QUEUES").unwrap();
+    assert!(lookup.contains("incoming-2"), "{lookup}");
+    let status = seen(without, &observed);
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: removed, without workers: put the stage back to serve what is in it, or delete the queue: incoming-2");
+    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator, until there are workers to serve it: incoming-2");
+}
+
+#[test]
+fn a_queue_that_carried_notifications_becomes_no_stages() {
+    let moved = with("queue: orders-notifier", "queue: other-notifier");
+    let mut observed = settled(ORDERS);
+    let edit = plan(&desired(&moved), &observed).unwrap();
+    apply(&mut observed, &edit);
+    let taken = format!("{moved}  - {{name: third, queue: orders-notifier, maxAttempts: 1}}\n");
+    let problem = plan(&desired(&taken), &observed).unwrap_err();
+    assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
+    assert!(problem.message.contains("stage third"), "{problem}");
+}
+
+#[test]
+fn replicas_that_the_spec_no_longer_names_stay_as_they_are() {
+    let to = with("    replicas: 2\n", "");
+    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()), @"");
+}
+
+#[test]
+fn a_pause_does_not_wait_for_a_queue_that_is_still_to_be_made() {
+    let to = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
+    let to = format!("{to}  - {{name: third, queue: incoming-3, maxAttempts: 1}}\n");
+    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
+}
+
+#[test]
+fn defaults_of_the_operator_that_changed_are_named() {
+    let observed = settled(ORDERS);
+    let to = with("location: europe-west1", "location: europe-west3");
+    let problem = plan(&desired(&to), &observed).unwrap_err();
+    assert_eq!(problem.reason, crds::conditions::INVALID_SPEC);
+    assert!(
+        problem.message.contains("defaults have changed"),
+        "{problem}"
     );
+}
+
+#[test]
+fn workers_that_are_well_and_not_the_newest_are_not_ready() {
+    let mut observed = settled(ORDERS);
+    let holds = |status: &ExecutorChainStatus| {
+        let mut conditions = status.conditions.iter();
+        let found = conditions.find(|it| it.type_ == "WorkersReady").unwrap();
+        (found.status.clone(), status.stages[0].workers_up_to_date)
+    };
+    for deployment in observed.deployments.values_mut() {
+        let replicas = deployment.spec.as_ref().unwrap().replicas.or(Some(1));
+        deployment.status = Some(DeploymentStatus {
+            replicas,
+            updated_replicas: replicas,
+            ready_replicas: replicas,
+            ..DeploymentStatus::default()
+        });
+    }
+    assert_eq!(holds(&seen(ORDERS, &observed)), ("True".into(), true));
+    let edited = with("maxAttempts: 3", "maxAttempts: 5");
+    assert_eq!(holds(&seen(&edited, &observed)), ("False".into(), false));
+}
+
+/// The status of what was seen.
+fn seen(yaml: &str, observed: &Observed) -> ExecutorChainStatus {
+    let before = ExecutorChainStatus::default();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    plan::status(
+        &before,
+        None,
+        Some(&desired(yaml)),
+        Some(observed),
+        None,
+        now,
+    )
+}
+
+fn sentence(status: &ExecutorChainStatus, kind: &str) -> String {
+    let mut conditions = status.conditions.iter();
+    let found = conditions
+        .find(|condition| condition.type_ == kind)
+        .unwrap();
+    format!("{}: {}", found.reason, found.message)
 }
 
 #[test]
