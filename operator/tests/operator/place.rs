@@ -200,7 +200,7 @@ impl Place {
     }
 
     /// The same place with an operator that starts now.
-    pub async fn restarted(self) -> Self {
+    pub fn restarted(self) -> Self {
         let Self {
             server,
             namespace,

@@ -187,7 +187,7 @@ async fn a_chain_that_cant_be_read_stands_alone_and_can_be_deleted() {
     place.apply(ORDERS).await;
     place.settle("orders").await;
     // An operator that starts lists them all at once.
-    let place = place.restarted().await;
+    let place = place.restarted();
     place
         .apply(&ORDERS.replace("maxAttempts: 3", "maxAttempts: 4"))
         .await;
