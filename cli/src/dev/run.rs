@@ -305,9 +305,7 @@ fn say_hello(view: &mut View, options: &DevOptions, chain: &Chain, done: &[Strin
     view.say(&format!("  {}", done.join("\n  ")));
     view.say(&match &options.handler {
         Some(url) => format!("tasks are run by {url}"),
-        None => format!(
-            "tasks are run by a built-in handler, where handler.url names none on this machine: {}",
-            shares(options)
-        ),
+        // A handler.url that leads to this machine is used as it is.
+        None => format!("tasks are run by a built-in handler: {}", shares(options)),
     });
 }

@@ -111,3 +111,42 @@ async fn stages_that_only_change_places_are_admitted() {
     dev.says("edit in force").await;
     assert!(dev.process.exit_code().is_none());
 }
+
+#[tokio::test]
+async fn a_removed_stage_ends_its_tasks_before_the_account() {
+    let handler = Receiver::start(|_| ready((500, Vec::new(), Vec::new())));
+    let waits = ORDERS.replace("maxAttempts: 2", "maxAttempts: 2, paused: true");
+    let url = handler.url("");
+    let options = ["--tasks", "5", "--exit-when-idle", "--handler", &url];
+    let dev = Dev::start(&waits, &options).await;
+    let queues = dev.queues().await;
+    eventually("all on the second stage", SOON, async || {
+        let waiting = queues.list_tasks(&queue("incoming-2"), 10).await.ok()?;
+        (waiting.len() == 5).then_some(())
+    })
+    .await;
+    let (without, _) = ORDERS.split_once("  - {name: slow").unwrap();
+    dev.edit(without);
+    assert_eq!(dev.process.exit(SOON).await, 0, "{}", dev.process.log());
+    let log = dev.process.log();
+    assert!(log.contains("lost       0"), "{log}");
+}
+
+#[tokio::test]
+async fn notifications_follow_an_edit() {
+    let (one, other) = (Receiver::answering(200), Receiver::answering(200));
+    let to = |receiver: &Receiver| {
+        let url = receiver.url("/events");
+        ORDERS.replace("https://api.example.com/task-events", &url)
+    };
+    let handler = Receiver::answering(200);
+    let dev = Dev::start(&to(&one), &["--handler", &handler.url("")]).await;
+    dev.edit(&to(&other));
+    dev.says(&other.url("/events")).await;
+    dev.send(&[]).await;
+    eventually("an event", SOON, async || {
+        (!other.requests().is_empty()).then_some(())
+    })
+    .await;
+    assert!(one.requests().is_empty());
+}
