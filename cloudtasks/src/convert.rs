@@ -201,6 +201,7 @@ pub(crate) fn task_info(message: &proto::Task) -> Result<TaskInfo, Error> {
         scheduled: timestamp(message.schedule_time),
         dispatch_count: message.dispatch_count,
         response_count: message.response_count,
+        dispatch_deadline: message.dispatch_deadline.map(duration),
     })
 }
 

@@ -224,6 +224,8 @@ pub struct TaskInfo {
     pub dispatch_count: i32,
     /// Dispatches that were answered.
     pub response_count: i32,
+    /// How long Cloud Tasks waits for an answer; `None` is its default.
+    pub dispatch_deadline: Option<Duration>,
 }
 
 /// What `GetTask` knows of a name.

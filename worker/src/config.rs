@@ -1,5 +1,6 @@
 //! The environment, read once into a struct that is correct from then on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -16,6 +17,9 @@ use crate::duration;
 /// Cloud Tasks waits half an hour for an answer at most, and something must be left for the
 /// hand-over.
 const LONGEST_RUN: Duration = Duration::from_mins(30);
+/// What Cloud Tasks takes for a dispatch deadline of an HTTP task.
+const SHORTEST_DEADLINE: Duration = Duration::from_secs(15);
+const LONGEST_DEADLINE: Duration = Duration::from_mins(30);
 /// The longest URL that Cloud Tasks takes, in characters.
 const LONGEST_URL: usize = 2083;
 
@@ -33,6 +37,8 @@ pub struct Config {
     /// How long the worker goes on accepting after it was asked to stop: a load balancer learns
     /// late that a pod is leaving.
     pub drain_delay: Duration,
+    /// How long Cloud Tasks should wait for an answer of another stage's workers, by its queue.
+    pub dispatch_deadlines: BTreeMap<QueuePath, Duration>,
     /// Whether Cloud Tasks signs the pushes, so that `Authorization` is not the producer's.
     pub oidc: bool,
     /// Where pushes arrive. Port 0 takes a free one.
@@ -126,11 +132,21 @@ impl Config {
             )?,
             concurrency: vars.concurrency()?,
             drain_delay: vars.duration("DRAIN_DELAY", "0s", Duration::ZERO, None)?,
+            dispatch_deadlines: vars.deadlines()?,
             oidc: false,
             listen: vars.address("LISTEN_ADDR", "0.0.0.0:9480")?,
             admin: vars.address("ADMIN_ADDR", "0.0.0.0:9481")?,
             endpoint: Endpoint::from_emulator_host(vars.get("CLOUD_TASKS_EMULATOR_HOST")),
         })
+    }
+}
+
+impl Config {
+    /// The dispatch deadline of a task that is handed to `queue`: the longest there is, where nothing
+    /// else is known. The next stage's own time-out ends a run before.
+    pub(crate) fn deadline_on(&self, queue: &QueuePath) -> Duration {
+        let known = self.dispatch_deadlines.get(queue);
+        known.copied().unwrap_or(LONGEST_DEADLINE)
     }
 }
 
@@ -189,6 +205,21 @@ impl Vars<'_> {
     fn list(&self, variable: &'static str) -> Result<Vec<QueuePath>, ConfigError> {
         let text = self.get(variable).unwrap_or_default();
         words(&text).map(|item| parsed(variable, item)).collect()
+    }
+
+    fn deadlines(&self) -> Result<BTreeMap<QueuePath, Duration>, ConfigError> {
+        const NAME: &str = "DISPATCH_DEADLINES";
+        let text = self.get(NAME).unwrap_or_default();
+        let mend = "write QUEUE=DURATION for each queue, with commas between, each from 15s to 30m";
+        let deadline = |item: &str| {
+            let (queue, deadline) = item.split_once('=')?;
+            let deadline = duration::parse(deadline)?;
+            let fits = (SHORTEST_DEADLINE..=LONGEST_DEADLINE).contains(&deadline);
+            Some((queue.parse().ok()?, fits.then_some(deadline)?))
+        };
+        words(&text)
+            .map(|item| wrong_unless(deadline(item), NAME, item, mend))
+            .collect()
     }
 
     fn notifier(&self, own: &QueuePath) -> Result<Option<Notifier>, ConfigError> {

@@ -34,7 +34,13 @@ impl Worker {
         let (queue, task) = match &owed.creation {
             Creation::NextTask(queue) => (
                 queue,
-                crate::hand_over::next_task(push, ledger, queue, owed.folded),
+                crate::hand_over::next_task(
+                    push,
+                    ledger,
+                    queue,
+                    owed.folded,
+                    self.config.deadline_on(queue),
+                ),
             ),
             Creation::Notification(outcome) => {
                 let Some(notifier) = &policy.notifier else {

@@ -7,13 +7,15 @@ use decide::{Ledger, ledger, passage};
 
 use crate::push::Push;
 
-/// How long Cloud Tasks waits for an answer to the next task: as long as it can, since the next
-/// stage's own time-out ends a run before.
-const DISPATCH_DEADLINE: Duration = Duration::from_mins(30);
-
 /// The task to create on `queue`. `ledger` has this stage behind it; `folded` leaves its details
-/// out.
-pub(crate) fn next_task(push: &Push, ledger: Ledger, queue: &QueuePath, folded: bool) -> NewTask {
+/// out; `deadline` is how long Cloud Tasks waits for the next stage's answer.
+pub(crate) fn next_task(
+    push: &Push,
+    ledger: Ledger,
+    queue: &QueuePath,
+    folded: bool,
+    deadline: Duration,
+) -> NewTask {
     let path = queue.task(ledger.next_task());
     let ledger = ledger.next_hop();
     let ledger = if folded { ledger.folded() } else { ledger };
@@ -26,6 +28,6 @@ pub(crate) fn next_task(push: &Push, ledger: Ledger, queue: &QueuePath, folded: 
         method: push.method,
         headers,
         body: push.body.to_vec(),
-        dispatch_deadline: Some(DISPATCH_DEADLINE),
+        dispatch_deadline: Some(deadline),
     }
 }

@@ -25,6 +25,7 @@ pub struct Stats {
     pub(crate) creates_failed: Counter,
     pub(crate) look_ups_failed: Counter,
     pub(crate) found_done: Counter,
+    pub(crate) duplicates: Counter,
     pub(crate) unanswered: Counter,
     pub(crate) ledgers_ignored: Counter,
     pub(crate) handed_on: Counter,
@@ -111,6 +112,7 @@ impl Stats {
             creates_failed: Counter::default(),
             look_ups_failed: Counter::default(),
             found_done: Counter::default(),
+            duplicates: Counter::default(),
             unanswered: Counter::default(),
             ledgers_ignored: Counter::default(),
             handed_on: Counter::default(),
@@ -135,6 +137,7 @@ impl Stats {
             creates_failed,
             look_ups_failed,
             found_done,
+            duplicates,
             unanswered,
             ledgers_ignored,
             handed_on,
@@ -143,26 +146,55 @@ impl Stats {
             answers,
             connected,
         } = self;
-        registry.register(
-            "runs_started",
-            "Runs of the handler begun",
-            runs_started.clone(),
-        );
-        registry.register(
-            "runs_under_way",
-            "Runs of the handler now",
-            runs_under_way.clone(),
-        );
-        registry.register(
-            "pushes_under_way",
-            "Pushes in work now",
-            pushes_under_way.clone(),
-        );
-        registry.register(
-            "callers_waiting",
-            "Callers that wait for an answer; pushes in work beyond these were hung up on",
-            callers_waiting.clone(),
-        );
+        let counters = [
+            ("runs_started", "Runs of the handler begun", runs_started),
+            (
+                "creates_failed",
+                "Next tasks and notifications that Cloud Tasks did not confirm",
+                creates_failed,
+            ),
+            (
+                "look_ups_failed",
+                "Look-ups that Cloud Tasks did not answer",
+                look_ups_failed,
+            ),
+            (
+                "found_done",
+                "Pushes of tasks that an earlier dispatch had finished here",
+                found_done,
+            ),
+            (
+                "duplicates",
+                "Pushes of a task that was in work here when they came",
+                duplicates,
+            ),
+            (
+                "pushes_after_silence",
+                "Pushes of tasks that have dispatches without a counted answer",
+                unanswered,
+            ),
+            (
+                "ledgers_ignored",
+                "Ledgers that were damaged or another task's",
+                ledgers_ignored,
+            ),
+            ("handed_on", "Tasks handed on to another stage", handed_on),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        let gauges = [
+            ("runs_under_way", "Runs of the handler now", runs_under_way),
+            ("pushes_under_way", "Pushes in work now", pushes_under_way),
+            (
+                "callers_waiting",
+                "Callers that wait for an answer; pushes in work beyond these were hung up on",
+                callers_waiting,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
         registry.register_with_unit(
             "run_duration",
             "How long runs of the handler took",
@@ -174,36 +206,6 @@ impl Stats {
             "How long it took to create a next task or a notification, retries included",
             Unit::Seconds,
             create_seconds.clone(),
-        );
-        registry.register(
-            "creates_failed",
-            "Next tasks and notifications that Cloud Tasks did not confirm",
-            creates_failed.clone(),
-        );
-        registry.register(
-            "look_ups_failed",
-            "Look-ups that Cloud Tasks did not answer",
-            look_ups_failed.clone(),
-        );
-        registry.register(
-            "found_done",
-            "Pushes of tasks that an earlier dispatch had finished here",
-            found_done.clone(),
-        );
-        registry.register(
-            "pushes_after_silence",
-            "Pushes of tasks that have dispatches without a counted answer",
-            unanswered.clone(),
-        );
-        registry.register(
-            "ledgers_ignored",
-            "Ledgers that were damaged or another task's",
-            ledgers_ignored.clone(),
-        );
-        registry.register(
-            "handed_on",
-            "Tasks handed on to another stage",
-            handed_on.clone(),
         );
         registry.register(
             "attempts",

@@ -44,6 +44,9 @@ impl Worker {
         self.met(&delivery);
 
         let mark = self.places.mark(&delivery.task);
+        if mark.is_none() {
+            self.stats.duplicates.inc();
+        }
         let mut facts = Facts::default();
         let mut place = None;
         let mut ran = None;

@@ -1,7 +1,6 @@
 //! The Deployment of a stage: the worker as its main container, the user's handlers beside it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
@@ -14,12 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::child;
-use crate::desired::{Desired, DesiredStage};
+use crate::desired::{AROUND_A_RUN, Desired, DesiredStage};
 use crate::environment::{ADMIN_PORT, Retired, TASKS_PORT, environment};
 use crate::ownership::owns_field;
-
-/// What a worker needs after its last run: to hand the task over, with retries.
-const HAND_OVER: Duration = Duration::from_secs(30);
 
 /// The Deployment of the stage at `index`; `found` is the one that is there.
 pub fn deployment(
@@ -86,7 +82,7 @@ fn template(desired: &Desired, stage: &DesiredStage, worker: Container) -> PodTe
     spec.containers = vec![worker];
     // The worker talks to Cloud Tasks, not to the API server.
     spec.automount_service_account_token.get_or_insert(false);
-    let grace = (desired.drain_delay + stage.timeout + HAND_OVER).as_secs();
+    let grace = (desired.drain_delay + stage.timeout + AROUND_A_RUN).as_secs();
     let grace = i64::try_from(grace).unwrap_or(i64::MAX);
     let asked = spec.termination_grace_period_seconds.unwrap_or_default();
     spec.termination_grace_period_seconds = Some(grace.max(asked));

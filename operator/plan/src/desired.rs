@@ -17,6 +17,11 @@ use crate::settings::Settings;
 
 /// How long a run may take when the spec doesn't say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+/// What the limits of a worker add up to around a run: the push is read (30 s), the ends and the age
+/// are looked up (10 s each), then the record (2 s), and at most three creates (10 s each).
+pub(crate) const AROUND_A_RUN: Duration = Duration::from_secs(90);
+/// Cloud Tasks waits no longer.
+const LONGEST_DEADLINE: Duration = Duration::from_mins(30);
 /// Where a handler container listens when the spec doesn't say.
 const DEFAULT_PORT: u16 = 8080;
 
@@ -127,6 +132,13 @@ pub enum Target {
     Queue(QueuePath),
     /// To the end.
     Fail,
+}
+
+impl DesiredStage {
+    /// How long Cloud Tasks should wait for an answer of this stage's workers.
+    pub fn dispatch_deadline(&self) -> Duration {
+        (self.timeout + AROUND_A_RUN).min(LONGEST_DEADLINE)
+    }
 }
 
 impl Desired {

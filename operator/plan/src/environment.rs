@@ -143,6 +143,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             Some(crds::Duration(desired.drain_delay).to_string()),
         ),
         (ROUTES, routes(stage)),
+        ("DISPATCH_DEADLINES", deadlines(desired, index)),
         ("LISTEN_ADDR", Some(format!("0.0.0.0:{TASKS_PORT}"))),
         ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
         ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
@@ -156,6 +157,28 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             value_from: None,
         })
         .collect()
+}
+
+/// Of the stages that this one hands to: a worker that died without a word, or a push that hangs, is
+/// given up as soon as it can't be answered any more.
+fn deadlines(desired: &Desired, index: usize) -> Option<String> {
+    let stage = &desired.stages[index];
+    let routed = stage.routes.iter().filter_map(|(_, to)| match to {
+        Target::Queue(queue) => Some(queue),
+        Target::Fail => None,
+    });
+    let targets: BTreeSet<&QueuePath> = routed.chain(desired.downstream(index)).collect();
+    let later = desired
+        .stages
+        .iter()
+        .filter(|stage| targets.contains(&stage.queue));
+    let deadlines: Vec<String> = later
+        .map(|stage| {
+            let deadline = crds::Duration(stage.dispatch_deadline());
+            format!("{}={deadline}", stage.queue)
+        })
+        .collect();
+    (!deadlines.is_empty()).then(|| deadlines.join(","))
 }
 
 fn routes(stage: &DesiredStage) -> Option<String> {

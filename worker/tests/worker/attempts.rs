@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cloudtasks::Method;
@@ -15,16 +16,21 @@ fn in_between(worker: Arc<OnceLock<SocketAddr>>) -> Receiver {
     Receiver::start(move |request: Recorded| {
         let to = *worker.get().unwrap();
         async move {
-            let headers: Vec<(String, String)> = request
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-                .collect();
-            let (method, path) = (request.method.as_str(), request.uri.to_string());
-            let (status, body) = send(to, method, &path, &headers, request.body).await;
+            let (status, body) = forward(to, &request).await;
             (status, Vec::new(), body.to_vec())
         }
     })
+}
+
+/// Passes a push on to a worker.
+pub async fn forward(to: SocketAddr, request: &Recorded) -> (u16, Bytes) {
+    let headers: Vec<(String, String)> = request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    let (method, path) = (request.method.as_str(), request.uri.to_string());
+    send(to, method, &path, &headers, request.body.clone()).await
 }
 
 fn values(requests: &[Recorded], name: &str) -> Vec<String> {
@@ -114,6 +120,30 @@ async fn a_handler_that_hangs_fails_by_timeout() {
     assert_eq!(event["data"]["reason"], "timeout");
     assert_eq!(event["data"]["lastAnswer"], serde_json::Value::Null);
     assert_eq!(worker.stats().snapshot().attempts_timed_out, 2);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_follows_a_timeout() {
+    let ladder = Ladder::new().await;
+    ladder.paused_queue("slow").await;
+    let handler = Receiver::start(|_| std::future::pending());
+    let routes =
+        r#"[{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/slow"}]"#;
+    let deadlines = "projects/p/locations/l/queues/slow=20s";
+    let vars = [
+        ("HANDLER_TIMEOUT", "50ms"),
+        ("ROUTES", routes),
+        ("DISPATCH_DEADLINES", deadlines),
+    ];
+    let worker = ladder.worker(&handler, &vars).await;
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
+    let slow = crate::ladder::queue("slow");
+    let handed_on = ladder.cloud.list_tasks(&slow, 10).await.unwrap();
+    assert_eq!(handed_on.len(), 1);
+    // Cloud Tasks waits for the next stage as long as that stage may take, and no longer.
+    let deadline = handed_on[0].dispatch_deadline;
+    assert_eq!(deadline, Some(Duration::from_secs(20)));
     worker.stop().await;
 }
 

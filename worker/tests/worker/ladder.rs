@@ -94,6 +94,19 @@ impl Ladder {
             .unwrap();
     }
 
+    /// A queue that pushes to `to`, and tries again at once.
+    pub async fn eager_queue(&self, id: &str, to: SocketAddr) {
+        let settings = QueueSettings {
+            min_backoff: Some(Duration::from_millis(1)),
+            max_backoff: Some(Duration::from_millis(5)),
+            ..settings(Some(to))
+        };
+        self.cloud
+            .create_queue(&queue(id), &settings)
+            .await
+            .unwrap();
+    }
+
     /// A queue that keeps what it is given.
     pub async fn paused_queue(&self, id: &str) {
         self.cloud

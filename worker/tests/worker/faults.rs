@@ -1,0 +1,135 @@
+//! What stands between Cloud Tasks and a worker, and gets it wrong.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use cloudtasks::{Method, Sighting};
+use testkit::{Receiver, Recorded, eventually};
+
+use crate::attempts::forward;
+use crate::ladder::{Ladder, SOON, queue};
+
+/// A handler's failure that comes this late is later than the caller's patience.
+const PATIENCE: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_millis(400);
+
+type Status = Pin<Box<dyn Future<Output = u16> + Send>>;
+
+/// A proxy: `misbehave` gets the number of the push, from 0, and the worker's answer if it waits for
+/// it.
+fn proxy(worker: SocketAddr, misbehave: fn(usize, Status) -> Status) -> Receiver {
+    let pushes = std::sync::atomic::AtomicUsize::new(0);
+    Receiver::start(move |request: Recorded| {
+        let push = pushes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let answer = async move { forward(worker, &request).await.0 };
+        let status = misbehave(push, Box::pin(answer));
+        async move { (status.await, Vec::new(), Vec::new()) }
+    })
+}
+
+/// How often a task of `incoming` has been dispatched.
+async fn dispatches(ladder: &Ladder, id: &str) -> i32 {
+    let task = queue("incoming").task(id.parse().unwrap());
+    match ladder.cloud.get_task(&task).await.unwrap() {
+        Sighting::Live(task) => task.dispatch_count,
+        Sighting::Ended | Sighting::Never => 0,
+    }
+}
+
+#[tokio::test]
+async fn pushes_that_never_reach_a_worker_cost_no_attempt() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(500);
+    let worker = ladder.worker(&handler, &[]).await;
+    // A hundred times somebody says 503, then nobody listens for a hundred times.
+    let unavailable = Receiver::answering(503);
+    let port = unavailable.addr().port();
+    ladder.eager_queue("incoming", unavailable.addr()).await;
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    eventually("a hundred times 503", SOON, async || {
+        let count = unavailable.requests().len();
+        if count >= 100 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    drop(unavailable);
+    let so_far = dispatches(&ladder, "order-1").await;
+    eventually("a hundred refused connections", SOON, async || {
+        let count = dispatches(&ladder, "order-1").await;
+        if count >= so_far + 100 {
+            Ok(())
+        } else {
+            Err(count)
+        }
+    })
+    .await;
+    let to = worker.addr();
+    let _open = Receiver::start_on(port, move |request: Recorded| async move {
+        (forward(to, &request).await.0, Vec::new(), Vec::new())
+    });
+    let event = ladder.end(&["incoming"]).await;
+    assert_eq!(handler.requests().len(), 3);
+    assert_eq!(event["data"]["attempts"]["fast"], 3);
+    assert_eq!(event["data"]["reason"], "status");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxys_404s_are_no_attempts_and_the_handler_runs_all_the_same() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(500);
+    let worker = ladder.worker(&handler, &[]).await;
+    // As many as there are attempts: by Cloud Tasks' count they are used up.
+    let proxy = proxy(worker.addr(), |push, answer| match push {
+        0..3 => Box::pin(std::future::ready(404)),
+        _ => answer,
+    });
+    ladder.queue("incoming", proxy.addr()).await;
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let event = ladder.end(&["incoming"]).await;
+    assert_eq!(handler.requests().len(), 1, "and not ended without a run");
+    assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
+    worker.stop().await;
+}
+
+/// Gives up waiting for the worker, as a proxy with a time-out does.
+fn impatient(_push: usize, answer: Status) -> Status {
+    Box::pin(async { tokio::time::timeout(PATIENCE, answer).await.unwrap_or(504) })
+}
+
+fn late_handler(status: u16) -> Receiver {
+    Receiver::start(move |_| async move {
+        tokio::time::sleep(LATE).await;
+        (status, Vec::new(), Vec::new())
+    })
+}
+
+#[tokio::test]
+async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
+    let ladder = Ladder::new().await;
+    let handler = late_handler(500);
+    let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "2")]).await;
+    let proxy = proxy(worker.addr(), impatient);
+    ladder.queue("incoming", proxy.addr()).await;
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let event = ladder.end(&["incoming"]).await;
+    assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
+    let runs = handler.requests().len();
+    assert!((1..=2).contains(&runs), "{runs} runs");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_success_that_nobody_waited_for_is_told_and_not_done_twice() {
+    let ladder = Ladder::new().await;
+    let handler = late_handler(200);
+    let worker = ladder.worker(&handler, &[]).await;
+    let proxy = proxy(worker.addr(), impatient);
+    ladder.queue("incoming", proxy.addr()).await;
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let event = ladder.end(&["incoming"]).await;
+    assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
+    assert_eq!(handler.requests().len(), 1);
+    worker.stop().await;
+}
