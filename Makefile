@@ -44,6 +44,10 @@ test: ## Runs all tests; the first time it builds a Kubernetes API server, with 
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 
+.PHONY: model
+model: ## Checks the attempt rules in every order of events, with more faults than make test has
+	cargo test --locked --release -p decide --test model -- --include-ignored --nocapture
+
 .PHONY: chaos
 chaos: ## Kills, cuts and starves real workers, and counts what becomes of each task
 	hack/chaos/run

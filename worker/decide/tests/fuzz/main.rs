@@ -1,0 +1,222 @@
+//! Headers and ledgers that nobody wrote: valid ones, broken in the ways that proxies, copies and
+//! people break them. `FUZZ_CASES` and `FUZZ_SEED` choose how many and which.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod mangle;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cloudtasks::{QueuePath, TaskId};
+use decide::delivery::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::{
+    Age, Answer, Arrival, Delivery, Ends, Facts, Ledger, Policy, Question, Reason, Room, Routes,
+    StageRecord, ledger, on_arrival,
+};
+use fastrand::Rng;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+
+use mangle::mangle;
+
+/// Ten seconds or so, unoptimised.
+const CASES: u64 = 60_000;
+const SEED: u64 = 1;
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+#[test]
+fn whatever_comes_is_judged_and_no_ledger_but_its_own_counts() {
+    let (cases, seed) = (number("FUZZ_CASES", CASES), number("FUZZ_SEED", SEED));
+    let corpus = corpus();
+    let policy = policy();
+    let mut rng = Rng::with_seed(seed);
+    let mut kept = 0_u64;
+    for case in 0..cases {
+        let headers = push(&corpus, &mut rng);
+        kept += u64::from(check(&headers, &policy, &mut rng, case));
+    }
+    // A generator that breaks all of them, or none, would show nothing.
+    assert!(
+        (cases / 20..cases).contains(&kept),
+        "{kept} of {cases} kept their ledger"
+    );
+}
+
+/// What must hold of one push; whether its ledger counted.
+fn check(headers: &HeaderMap, policy: &Policy, rng: &mut Rng, case: u64) -> bool {
+    let said = || format!("case {case}: {headers:?}");
+    let remembered = headers
+        .get(PREVIOUS_RESPONSE)
+        .and_then(|value| value.to_str().ok());
+    let delivery = match Delivery::parse(headers, policy, Timestamp::UNIX_EPOCH) {
+        Ok(delivery) => delivery,
+        Err(refusal) => {
+            // A0: it is held, and what it remembers is not forgotten.
+            let held = [Answer::Unknown, Answer::NotHandedOn, Answer::NotNotified];
+            assert!(held.contains(&refusal.answer), "{}", said());
+            let is_sure = headers.get_all(PREVIOUS_RESPONSE).iter().count() == 1;
+            if is_sure && matches!(remembered, Some("596" | "597")) {
+                let answer = refusal.answer.code().to_string();
+                assert_eq!(Some(answer.as_str()), remembered, "{}", said());
+            }
+            return false;
+        }
+    };
+    let ledger = &delivery.ledger;
+    let climbed = ledger.hop > 0;
+    if climbed {
+        let named = ledger.root.task(ledger.hop);
+        assert_eq!(named, delivery.task, "{}", said());
+        assert!(delivery.ledger_ignored.is_none(), "{}", said());
+    } else {
+        let first = policy.queue.task(delivery.task.clone());
+        assert_eq!(
+            *ledger,
+            Ledger::first(&first, Timestamp::UNIX_EPOCH),
+            "{}",
+            said()
+        );
+    }
+    handed_on(ledger, &said);
+    judged(&delivery, policy, rng, &said);
+    climbed
+}
+
+/// The next task can be read by the next stage, whatever this one was told.
+fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
+    let next = ledger.clone().with(record("fast")).next_hop();
+    let text = next.encode();
+    assert!(
+        text.len() <= ledger::MAX_BYTES && text.is_ascii(),
+        "{}",
+        said()
+    );
+    let value = HeaderValue::from_str(&text).unwrap();
+    let read = Ledger::read(&value, &ledger.next_task()).unwrap();
+    assert_eq!((&read.root, read.hop), (&next.root, next.hop), "{}", said());
+    assert_eq!(
+        (read.task, read.queue),
+        (next.task, next.queue),
+        "{}",
+        said()
+    );
+}
+
+/// A decision is found after each question was asked once at most.
+fn judged(delivery: &Delivery, policy: &Policy, rng: &mut Rng, said: &dyn Fn() -> String) {
+    let mut facts = Facts::default();
+    for _ in 0..4 {
+        match on_arrival(delivery, policy, &facts) {
+            Arrival::Ask(Question::Ends) => {
+                assert!(facts.ends.is_none(), "{}", said());
+                facts.ends = rng.choice([Ends::Found, Ends::Nothing, Ends::Unknown]);
+            }
+            Arrival::Ask(Question::Age) => {
+                assert!(facts.age.is_none(), "{}", said());
+                let old = Duration::from_hours(500);
+                facts.age = rng.choice([Age::Known(old), Age::Known(Duration::ZERO), Age::Unknown]);
+            }
+            Arrival::Ask(Question::Room) => {
+                assert!(facts.room.is_none(), "{}", said());
+                facts.room = rng.choice([Room::Free, Room::Full, Room::RunningHere]);
+            }
+            Arrival::Run | Arrival::Finish(_) => return,
+        }
+    }
+    panic!("no decision: {}", said());
+}
+
+/// A push, most of whose headers are as they should be.
+fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let (task, ledger) = &corpus[rng.usize(..corpus.len())];
+    let previous = rng.choice(["", "0", "477", "500", "503", "504", "596", "597", "404"]);
+    let count = |rng: &mut Rng| rng.u32(..20).to_string();
+    let (retries, executions) = (count(rng), count(rng));
+    for (name, value) in [
+        (QUEUE_NAME, "incoming"),
+        (TASK_NAME, task.as_str()),
+        (RETRY_COUNT, &retries),
+        (EXECUTION_COUNT, &executions),
+        (PREVIOUS_RESPONSE, previous.unwrap_or_default()),
+        (ledger::HEADER, ledger),
+    ] {
+        let times = match rng.u8(..) {
+            0..3 => 0,
+            3..6 => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            let mut bytes = value.as_bytes().to_vec();
+            // The ledger is what others write; the rest comes from Cloud Tasks.
+            let odds = if name == ledger::HEADER { 128 } else { 6 };
+            if rng.u8(..) < odds {
+                mangle(&mut bytes, corpus, rng);
+            }
+            // Other bytes than these never reach a worker.
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+    }
+    headers
+}
+
+/// Tasks that have climbed so far, with what they carry.
+fn corpus() -> Vec<(TaskId, String)> {
+    let mut corpus = Vec::new();
+    for first in ["order-1", "a", &"x".repeat(500)] {
+        let path = policy().queue.task(first.parse().unwrap());
+        let mut ledger = Ledger::first(&path, Timestamp::UNIX_EPOCH);
+        corpus.push((path.id, ledger.next_hop().encode()));
+        for hops in [1, 1, 1, 2, 2, 3, 40] {
+            ledger = Ledger::first(
+                &policy().queue.task(first.parse().unwrap()),
+                Timestamp::UNIX_EPOCH,
+            );
+            for hop in 0..hops {
+                ledger = ledger.with(record(&format!("stage-{hop}"))).next_hop();
+            }
+            corpus.push((ledger.root.task(ledger.hop), ledger.encode()));
+        }
+    }
+    corpus
+}
+
+fn record(stage: &str) -> StageRecord {
+    StageRecord {
+        stage: stage.parse().unwrap(),
+        attempts: 3,
+        dispatches: 4,
+        since: Timestamp::UNIX_EPOCH,
+        until: Timestamp::UNIX_EPOCH,
+        status: Some(500),
+        reason: Reason::STATUS,
+    }
+}
+
+fn policy() -> Policy {
+    let queue = |id: &str| -> QueuePath {
+        format!("projects/p/locations/l/queues/{id}")
+            .parse()
+            .unwrap()
+    };
+    Policy {
+        chain: "orders".into(),
+        stage: "fast".parse().unwrap(),
+        max_attempts: NonZeroU32::new(3).unwrap(),
+        queue: queue("incoming"),
+        downstream: Some(queue("incoming-2")),
+        lookup_queues: Vec::new(),
+        notifier: None,
+        give_up_after: Duration::from_hours(480),
+        routes: Routes::default(),
+    }
+}

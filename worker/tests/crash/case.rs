@@ -1,0 +1,198 @@
+//! Where the workers are killed, and what must become of the task then.
+
+use std::fmt;
+
+use crate::chain::{STAGES, Stage};
+
+/// Where in the course of a push its worker is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    /// The worker has the push's head and half of its body.
+    BeforeRun,
+    /// The handler has the task, and has not answered.
+    DuringRun,
+    /// The handler has answered, and the worker's create is on its way to Cloud Tasks.
+    BeforeCreate,
+    /// The create is carried out, and the worker has not heard so.
+    AfterCreate,
+    /// The worker has answered, and Cloud Tasks has not heard so. Where a run leads to no create,
+    /// this is also the only point between the handler's answer and Cloud Tasks' hearing of it.
+    AfterAnswer,
+}
+
+const POINTS: [Point; 5] = [
+    Point::BeforeRun,
+    Point::DuringRun,
+    Point::BeforeCreate,
+    Point::AfterCreate,
+    Point::AfterAnswer,
+];
+
+/// One kill of a stage's worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Blow {
+    pub point: Point,
+    /// The handler's attempt on that stage, from 1, which the killed dispatch was to make.
+    pub attempt: u32,
+}
+
+/// One task's way, with at most one kill on each stage.
+#[derive(Clone)]
+pub struct Case {
+    /// The stage on which the handler succeeds, each time that it is asked; elsewhere it fails.
+    pub succeeds_on: Option<usize>,
+    pub blows: [Option<Blow>; 3],
+    /// The stages whose handler answers only when all earlier stages are through: so a killed
+    /// worker's successor finds the task there, at work. Without it, it mostly finds the end.
+    pub held: [bool; 3],
+}
+
+/// What must have become of the task.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The one notification's type.
+    pub outcome: String,
+    /// Runs of the handler on each stage.
+    pub runs: [u64; 3],
+    /// Attempts that count on each stage, as the notification tells them.
+    pub attempts: [u64; 3],
+}
+
+impl Case {
+    /// Each point on each stage, for a run that succeeds, for one that uses up the attempts, and
+    /// for those that leave some. Where the task then lives on, also with each later stage held.
+    pub fn matrix() -> Vec<Self> {
+        let mut cases = Vec::new();
+        for stage in &STAGES {
+            let fails = (1..=stage.attempts).map(|attempt| (None, attempt));
+            for (succeeds_on, attempt) in fails.chain([(Some(stage.index), 1)]) {
+                for point in POINTS {
+                    let mut case = Self::unharmed(succeeds_on);
+                    let creates = case.leads_to_create(stage, attempt);
+                    if !creates && matches!(point, Point::BeforeCreate | Point::AfterCreate) {
+                        continue;
+                    }
+                    case.blows[stage.index] = Some(Blow { point, attempt });
+                    cases.push(case.clone());
+                    let lives_on = creates && point >= Point::AfterCreate;
+                    let later = STAGES.iter().skip(stage.index + 1);
+                    for held in later.filter(|later| lives_on && case.reaches(later)) {
+                        let mut case = case.clone();
+                        case.held[held.index] = true;
+                        cases.push(case);
+                    }
+                }
+            }
+        }
+        cases
+    }
+
+    /// A kill at `point` of the dispatch by which the task leaves the stage, on each stage that
+    /// the task reaches.
+    pub fn on_each_stage(point: Point, succeeds_on: Option<usize>, held: bool) -> Self {
+        let unharmed = Self::unharmed(succeeds_on);
+        let blows = STAGES.each_ref().map(|stage| {
+            let attempt = unharmed.attempts(stage);
+            unharmed.reaches(stage).then_some(Blow { point, attempt })
+        });
+        Self {
+            blows,
+            held: [held; 3],
+            ..unharmed
+        }
+    }
+
+    fn unharmed(succeeds_on: Option<usize>) -> Self {
+        Self {
+            succeeds_on,
+            blows: [None; 3],
+            held: [false; 3],
+        }
+    }
+
+    /// What the handler answers on a stage.
+    pub fn status(&self, stage: &Stage) -> u16 {
+        if self.succeeds_on == Some(stage.index) {
+            200
+        } else {
+            500
+        }
+    }
+
+    /// What the rules promise.
+    ///
+    /// An attempt counts when Cloud Tasks or the next task knows of it: by an answer that was
+    /// heard, or by a create that was carried out. Until then the next dispatch makes it again.
+    /// So a kill costs one run where the handler was asked and nothing was recorded, and none
+    /// where it was not asked yet, or where a create was carried out: that is found, and not one
+    /// run follows on this stage or, since the create's name is taken, a second time on a later
+    /// one.
+    pub fn expected(&self) -> Expected {
+        let attempts = STAGES
+            .each_ref()
+            .map(|stage| u64::from(self.attempts(stage)));
+        let runs = STAGES.each_ref().map(|stage| {
+            let lost = self.blows[stage.index].is_some_and(|blow| {
+                let asked = blow.point >= Point::DuringRun;
+                let recorded =
+                    blow.point >= Point::AfterCreate && self.leads_to_create(stage, blow.attempt);
+                asked && !recorded
+            });
+            u64::from(self.attempts(stage)) + u64::from(lost)
+        });
+        let outcome = if self.succeeds_on.is_some() {
+            "dev.executor-chain.task.succeeded.v1"
+        } else {
+            "dev.executor-chain.task.failed.v1"
+        };
+        Expected {
+            outcome: outcome.to_owned(),
+            runs,
+            attempts,
+        }
+    }
+
+    /// The attempts that the task has on a stage when nothing goes wrong.
+    fn attempts(&self, stage: &Stage) -> u32 {
+        if self.succeeds_on == Some(stage.index) {
+            1
+        } else if self.reaches(stage) {
+            stage.attempts
+        } else {
+            0
+        }
+    }
+
+    fn reaches(&self, stage: &Stage) -> bool {
+        self.succeeds_on.is_none_or(|last| stage.index <= last)
+    }
+
+    /// Whether the task leaves the stage by this attempt.
+    fn leads_to_create(&self, stage: &Stage, attempt: u32) -> bool {
+        attempt == self.attempts(stage)
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.succeeds_on {
+            Some(stage) => write!(f, "succeeds on {}", STAGES[stage].name)?,
+            None => f.write_str("fails everywhere")?,
+        }
+        for (stage, blow) in STAGES.iter().zip(self.blows) {
+            if let Some(Blow { point, attempt }) = blow {
+                write!(
+                    f,
+                    ", killed {point:?} on {} at attempt {attempt}",
+                    stage.name
+                )?;
+            }
+        }
+        for (stage, held) in STAGES.iter().zip(self.held) {
+            if held {
+                write!(f, ", {} held", stage.name)?;
+            }
+        }
+        Ok(())
+    }
+}

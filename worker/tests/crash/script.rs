@@ -1,0 +1,58 @@
+//! What a case does to its workers and its handler, step by step.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+
+use crate::case::{Case, Point};
+use crate::chain::Stage;
+
+/// A case under way.
+pub struct Script {
+    case: Case,
+    /// The kills that have happened, by stage.
+    struck: [AtomicBool; 3],
+    /// The stages whose task Cloud Tasks has deleted, because it heard a 2xx.
+    settled: watch::Sender<[bool; 3]>,
+}
+
+impl Script {
+    pub fn new(case: &Case) -> Self {
+        Self {
+            case: case.clone(),
+            struck: Default::default(),
+            settled: watch::Sender::default(),
+        }
+    }
+
+    /// Whether the stage's worker is to be killed here and now, which is so once. `attempt` is the
+    /// one that the dispatch makes, where that can be seen; a create needs none, since a stage has
+    /// only one.
+    pub fn strikes(&self, stage: &Stage, point: Point, attempt: Option<u32>) -> bool {
+        let due = self.case.blows[stage.index].is_some_and(|blow| {
+            blow.point == point && attempt.is_none_or(|attempt| attempt == blow.attempt)
+        });
+        due && !self.struck[stage.index].swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether all kills have happened.
+    pub fn all_struck(&self) -> bool {
+        let mut each = self.case.blows.iter().zip(&self.struck);
+        each.all(|(blow, struck)| blow.is_some() == struck.load(Ordering::Relaxed))
+    }
+
+    /// Cloud Tasks is about to hear a 2xx.
+    pub fn settle(&self, stage: &Stage) {
+        self.settled
+            .send_modify(|settled| settled[stage.index] = true);
+    }
+
+    /// Holds a run back until all earlier stages are settled, where the case says so.
+    pub async fn hold(&self, stage: &Stage) {
+        if self.case.held[stage.index] {
+            let mut settled = self.settled.subscribe();
+            let earlier = |settled: &[bool; 3]| settled[..stage.index].iter().all(|each| *each);
+            settled.wait_for(earlier).await.unwrap();
+        }
+    }
+}
