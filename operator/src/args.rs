@@ -40,6 +40,10 @@ pub struct Args {
     #[arg(long, env = "DELETION_PATIENCE", default_value = "10m")]
     pub deletion_patience: crds::Duration,
 
+    /// How often the queues of each location are listed: they have no watch.
+    #[arg(long, env = "QUEUE_POLL_INTERVAL", default_value = "5s")]
+    pub queue_poll_interval: crds::Duration,
+
     /// Where health and metrics are served.
     #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
     pub admin_addr: SocketAddr,

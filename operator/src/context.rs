@@ -12,6 +12,7 @@ use plan::Settings;
 use plan::queue::owner_of;
 
 use crate::error::Error;
+use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 
 /// How long one call to the API server may take: the client itself would wait for ever on a
@@ -22,8 +23,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Context {
     /// The API server.
     pub client: Client,
-    /// Cloud Tasks.
+    /// Cloud Tasks, for what is written.
     pub queues: CloudTasks,
+    /// What Cloud Tasks has.
+    pub inventory: Arc<Inventory>,
     /// What every plan depends on.
     pub settings: Settings,
     /// How long a deleted chain waits for its queues to be paused.
@@ -38,6 +41,7 @@ impl Context {
     pub fn new(
         client: Client,
         queues: CloudTasks,
+        inventory: Arc<Inventory>,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -45,6 +49,7 @@ impl Context {
         Self {
             client,
             queues,
+            inventory,
             settings,
             deletion_patience,
             metrics,

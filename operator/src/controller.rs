@@ -19,6 +19,7 @@ use crate::admin::{self, Readiness};
 use crate::args::Args;
 use crate::context::{Context, call};
 use crate::error::Error;
+use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::reconcile::{Chain, again, reconcile};
 
@@ -40,9 +41,11 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let queues = wait_for_cloud_tasks(&args.endpoint()).await;
     let cluster = cluster(&args, &client).await?;
     let settings = args.settings(cluster);
+    let (inventory, changed) = Inventory::new(queues.clone(), args.queue_poll_interval.0);
     let context = Arc::new(Context::new(
         client.clone(),
         queues,
+        inventory,
         settings,
         args.deletion_patience.0,
         metrics,
@@ -55,6 +58,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
         .trigger_backoff(Steady)
         .owns(scope::<Deployment>(&args, &client), config.clone())
         .owns(scope::<Service>(&args, &client), config)
+        .reconcile_on(changed)
         .shutdown_on_signal()
         .run(reconcile, again, context)
         .for_each(|outcome| async { said(outcome) })

@@ -19,9 +19,12 @@ pub async fn end(
     context: &Context,
     desired: Option<&Desired>,
 ) -> Result<(), Error> {
-    let error = match leave(chain, context, desired, true).await {
-        Err(Error::CloudTasks(error)) => error,
-        other => return other,
+    let left = leave(chain, context, desired, true).await;
+    if left.is_ok() {
+        context.inventory.forget(chain);
+    }
+    let Err(Error::CloudTasks(error)) = left else {
+        return left;
     };
     let deleted = chain.meta().deletion_timestamp.as_ref();
     let until = deleted
@@ -29,6 +32,7 @@ pub async fn end(
         .unwrap_or(Timestamp::MAX);
     if has_no_queues(&error) || Timestamp::now() > until {
         tracing::warn!(%error, "the chain goes, and its queues were not all paused");
+        context.inventory.forget(chain);
         leave(chain, context, desired, false).await
     } else {
         Err(Error::NotPaused { error, until })

@@ -10,6 +10,7 @@ pub mod context;
 pub mod controller;
 pub mod end;
 pub mod error;
+pub mod inventory;
 pub mod kubernetes;
 pub mod metrics;
 pub mod observe;

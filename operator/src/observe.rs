@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudtasks::{LocationPath, Queue, QueuePath};
+use crds::ExecutorChain;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,13 +16,14 @@ use serde::de::DeserializeOwned;
 
 use crate::context::{Context, call};
 use crate::error::Error;
+use crate::inventory::Watched;
 
-/// How new the look at Kubernetes has to be.
+/// How new the look has to be.
 #[derive(Debug, Clone, Copy)]
 pub enum Freshness {
-    /// From the API server's cache, a few milliseconds old: to plan from. An edit should not wait
-    /// for what a consistent list costs, 50 to 100 ms, and whatever a plan does once too often
-    /// harms nothing.
+    /// Queues from the inventory, the rest from the API server's cache, a few milliseconds old: to
+    /// find out whether there is anything to do. An edit should not wait for what a consistent list
+    /// costs, 50 to 100 ms, and whatever a plan does once too often harms nothing.
     Cached,
     /// With all that was just written: to report from.
     Consistent,
@@ -30,19 +32,32 @@ pub enum Freshness {
 /// What a chain that is served has: the queues of its location, its Deployments and Services.
 pub async fn observe(
     context: &Context,
-    chain: &ObjectMeta,
+    chain: &ExecutorChain,
     desired: &Desired,
     freshness: Freshness,
 ) -> Result<Observed, Error> {
     let parent = &desired.notifier.queue.parent;
     let names: Vec<&str> = desired.stages.iter().map(|it| it.child.as_str()).collect();
+    let metadata = &chain.metadata;
+    let queues = async {
+        let watched = Watched {
+            queues: desired.queues().cloned().collect(),
+            owner: desired.queue_owner.clone(),
+        };
+        let seen = context.inventory.look(chain, parent, watched).await;
+        let queues = match freshness {
+            Freshness::Cached => seen,
+            Freshness::Consistent => context.inventory.look_again(chain, parent).await,
+        };
+        queues.map_err(Error::from)
+    };
     let (queues, deployments, services) = futures::try_join!(
-        queues(context, [parent]),
-        children::<Deployment>(context, chain, &names, freshness),
-        children::<Service>(context, chain, &names, freshness),
+        queues,
+        children::<Deployment>(context, metadata, &names, freshness),
+        children::<Service>(context, metadata, &names, freshness),
     )?;
     Ok(Observed {
-        has_finalizer: has_finalizer(chain),
+        has_finalizer: has_finalizer(metadata),
         queues,
         deployments,
         services,

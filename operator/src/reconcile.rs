@@ -18,8 +18,9 @@ use crate::kubernetes::Kubernetes;
 use crate::observe::{Freshness, observe};
 use crate::report::report;
 
-/// How often a chain is looked at when nothing is heard of it: queues have no watch.
-const RESYNC: Duration = Duration::from_secs(30);
+/// How often a chain is looked at when nothing is heard of it. Its objects are watched, and its
+/// queues' changes are told by the inventory.
+const RESYNC: Duration = Duration::from_mins(5);
 
 /// A chain as it is watched: one that can't be read does not make us deaf to the others.
 pub type Chain = DeserializeGuard<ExecutorChain>;
@@ -73,11 +74,21 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, &chain.metadata, desired, Freshness::Cached).await?);
-    let plan = plan(desired, observed)?;
-    if plan.is_empty() {
+        .insert(observe(context, chain, desired, Freshness::Cached).await?);
+    if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
         return Ok(());
     }
+    // What is written is planned from the queues as they are now, not as they were seconds ago.
+    let parent = &desired.notifier.queue.parent;
+    match context.inventory.look_again(chain, parent).await {
+        Ok(queues) => observed.queues = queues,
+        Err(error) => {
+            // Then nothing is known, and nothing is claimed.
+            round.observed = None;
+            return Err(error.into());
+        }
+    }
+    let plan = plan(desired, observed)?;
     let applied = apply(
         &plan,
         &context.queues,
@@ -89,7 +100,7 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    *observed = observe(context, &chain.metadata, desired, Freshness::Consistent).await?;
+    *observed = observe(context, chain, desired, Freshness::Consistent).await?;
     observed.has_finalizer |= applied.is_ok();
     applied
 }
