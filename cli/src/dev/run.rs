@@ -146,6 +146,9 @@ impl Session {
 
     /// Looks at the file and at the queues; an exit code ends the session.
     async fn tick(&mut self) -> Result<Option<ExitCode>, Error> {
+        if self.view.is_gone() {
+            return Ok(Some(ExitCode::FAILURE));
+        }
         self.follow_the_file().await;
         if self.view.is_live() || self.shown.elapsed() >= LINE {
             self.show().await?;

@@ -27,6 +27,8 @@ pub struct View {
     last: Option<(Instant, BTreeMap<String, u64>)>,
     last_line: String,
     begin: Instant,
+    /// Whoever read what we print has gone.
+    is_gone: bool,
 }
 
 impl View {
@@ -38,7 +40,19 @@ impl View {
             last: None,
             last_line: String::new(),
             begin: Instant::now(),
+            is_gone: false,
         }
+    }
+
+    /// Whether nobody reads any more, as after `| head`.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    fn put(&mut self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let put = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        self.is_gone |= put.is_err();
     }
 
     /// Whether it is drawn again and again.
@@ -49,7 +63,7 @@ impl View {
     /// Prints lines that stay, above the table.
     pub fn say(&mut self, text: &str) {
         self.wipe();
-        println!("{text}");
+        self.put(&format!("{text}\n"));
     }
 
     /// Shows the rows.
@@ -57,14 +71,13 @@ impl View {
         if self.is_terminal {
             let table = self.table(rows);
             self.wipe();
-            print!("{table}");
-            // A terminal that is gone shows nothing; that stops no task.
-            let _ = std::io::stdout().flush();
+            self.put(&table);
             self.drawn = table.lines().count();
         } else {
             let line = line(rows);
             if line != self.last_line {
-                println!("{:>5.1}s  {line}", self.begin.elapsed().as_secs_f64());
+                let seconds = self.begin.elapsed().as_secs_f64();
+                self.put(&format!("{seconds:>5.1}s  {line}\n"));
                 self.last_line = line;
             }
         }
@@ -74,7 +87,7 @@ impl View {
         if self.drawn > 0 {
             // To the table's first column and line, and clear from there on. The column too: an
             // echoed ^C has moved the cursor.
-            print!("\r\x1b[{}A\x1b[0J", self.drawn);
+            self.put(&format!("\r\x1b[{}A\x1b[0J", self.drawn));
             self.drawn = 0;
         }
     }

@@ -1,8 +1,9 @@
 //! How it ends, and how it refuses to begin.
 
 use std::future::pending;
+use std::process::Command;
 
-use testkit::{Receiver, eventually};
+use testkit::{Process, Receiver, binary, eventually, free_port};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{Dev, ORDERS, SOON};
@@ -91,4 +92,23 @@ async fn a_port_that_is_taken_is_a_sentence_and_so_is_a_dev_that_isnt_there() {
     let (code, said) = dev.send(&[]).await;
     assert_ne!(code, 0);
     assert!(said.contains("start `executor-chain dev` first"), "{said}");
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_reads_what_it_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("chain.yaml");
+    std::fs::write(&manifest, ORDERS).unwrap();
+    let program = binary("executor-chain");
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut shell = Command::new("sh");
+    // `head` ends after the first line; the next ones break the pipe.
+    shell.args([
+        "-c",
+        "\"$0\" dev \"$1\" --listen \"$2\" --tasks 20 | head -n 1",
+    ]);
+    shell.arg(program).arg(&manifest).arg(&listen);
+    let process = Process::spawn(&shell);
+    process.exit(SOON).await;
+    assert!(!process.log().contains("panicked"), "{}", process.log());
 }
