@@ -8,6 +8,8 @@ pub const READY: &str = "Ready";
 pub const QUEUES_READY: &str = "QueuesReady";
 /// Every stage has its pods ready, with the newest values.
 pub const WORKERS_READY: &str = "WorkersReady";
+/// Somebody else changed a queue that was as the spec says.
+pub const DRIFTED: &str = "Drifted";
 /// A queue is paused, by the spec or by somebody else.
 pub const PAUSED: &str = "Paused";
 /// A removed stage still has its queue and its workers.
@@ -29,6 +31,10 @@ pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
 pub const PAUSED_BY_OPERATOR: &str = "PausedByOperator";
 /// A queue is paused and the spec doesn't say so.
 pub const PAUSED_OUTSIDE: &str = "PausedOutside";
+/// Others have changed or deleted a queue.
+pub const QUEUE_CHANGED: &str = "QueueChanged";
+/// Every queue is as it was set.
+pub const NO_DRIFT: &str = "NoDrift";
 /// Nothing is paused.
 pub const NOT_PAUSED: &str = "NotPaused";
 /// No removed stage is left.
@@ -66,6 +72,8 @@ pub const REASONS: &[&str] = &[
     PAUSED_BY_SPEC,
     PAUSED_BY_OPERATOR,
     PAUSED_OUTSIDE,
+    QUEUE_CHANGED,
+    NO_DRIFT,
     NOT_PAUSED,
     NOTHING_DRAINS,
     STAGE_REMOVED,

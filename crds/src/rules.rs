@@ -39,11 +39,6 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "self.driftPolicy == 'Enforce'",
-        message: "driftPolicy must be Enforce: this version can't yet only Report",
-    },
-    Rule {
-        at: "spec",
         rule: "self.httpTarget == 'Managed'",
         message: "httpTarget must be Managed: this version can't yet leave the queues' addresses alone",
     },

@@ -63,7 +63,9 @@ pub struct ExecutorChainSpec {
     pub deletion_policy: DeletionPolicy,
 
     /// What happens when somebody else changes a setting of a queue that this chain sets. Enforce
-    /// puts it right.
+    /// puts it right within seconds. Report shows it in the condition Drifted and leaves rates,
+    /// concurrency and backoff alone until the spec is edited. Attempts without end, the address
+    /// and the owner are put right either way: on these rests that no task is lost.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 

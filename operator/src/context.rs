@@ -8,7 +8,9 @@ use std::time::Duration;
 use cloudtasks::CloudTasks;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
+use kube_runtime::events::{Recorder, Reporter};
 use plan::Settings;
+use plan::ownership::FIELD_MANAGER;
 use plan::queue::owner_of;
 
 use crate::error::Error;
@@ -29,6 +31,8 @@ pub struct Context {
     pub inventory: Arc<Inventory>,
     /// What every plan depends on.
     pub settings: Settings,
+    /// Writes Events.
+    pub recorder: Recorder,
     /// How long a deleted chain waits for its queues to be paused.
     pub deletion_patience: Duration,
     /// Counters.
@@ -46,7 +50,12 @@ impl Context {
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: std::env::var("HOSTNAME").ok(),
+        };
         Self {
+            recorder: Recorder::new(client.clone(), reporter),
             client,
             queues,
             inventory,

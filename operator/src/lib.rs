@@ -8,6 +8,7 @@ pub mod apply;
 pub mod args;
 pub mod context;
 pub mod controller;
+pub mod drift;
 pub mod end;
 pub mod error;
 pub mod inventory;

@@ -17,6 +17,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     effects: Family<Labels, Counter>,
     reconciles: Family<Labels, Counter>,
+    drifts: Family<Labels, Counter>,
 }
 
 impl Default for Metrics {
@@ -24,6 +25,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("executor_operator");
         let effects = Family::<Labels, Counter>::default();
         let reconciles = Family::<Labels, Counter>::default();
+        let drifts = Family::<Labels, Counter>::default();
         registry.register(
             "effects",
             "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
@@ -34,10 +36,16 @@ impl Default for Metrics {
             "Rounds for a chain, by outcome",
             reconciles.clone(),
         );
+        registry.register(
+            "queue_drifts",
+            "Changes that others made to queues, by field",
+            drifts.clone(),
+        );
         Self {
             registry: Mutex::new(registry),
             effects,
             reconciles,
+            drifts,
         }
     }
 }
@@ -69,6 +77,11 @@ impl Metrics {
         self.effects
             .get_or_create(&vec![("effect", effect), ("outcome", outcome(error))])
             .inc();
+    }
+
+    /// Counts a field of a queue that somebody else has changed.
+    pub fn drifted(&self, field: &'static str) {
+        self.drifts.get_or_create(&vec![("field", field)]).inc();
     }
 
     /// Counts one round.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudtasks::{LocationPath, Queue, QueuePath};
 use crds::ExecutorChain;
+use crds::conditions::{DRIFTED, QUEUES_READY};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -58,6 +59,7 @@ pub async fn observe(
     )?;
     Ok(Observed {
         has_finalizer: has_finalizer(metadata),
+        was_in_force: was_in_force(chain),
         queues,
         deployments,
         services,
@@ -90,10 +92,24 @@ pub async fn observe_end(
     let queues = queues(context, parents).await?;
     Ok(Observed {
         has_finalizer: has_finalizer(chain),
+        was_in_force: false,
         queues,
         deployments,
         services,
     })
+}
+
+/// Whether the queues were as the spec says in its present generation, as the status tells.
+fn was_in_force(chain: &ExecutorChain) -> bool {
+    let Some(status) = &chain.status else {
+        return false;
+    };
+    let holds = |kind: &str| {
+        let mut conditions = status.conditions.iter();
+        conditions.any(|condition| condition.type_ == kind && condition.status == "True")
+    };
+    status.observed_generation == chain.metadata.generation
+        && (holds(QUEUES_READY) || holds(DRIFTED))
 }
 
 fn has_finalizer(chain: &ObjectMeta) -> bool {

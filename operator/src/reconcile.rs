@@ -12,6 +12,7 @@ use plan::{Desired, Observed, Problem, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
+use crate::drift;
 use crate::end::end;
 use crate::error::Error;
 use crate::kubernetes::Kubernetes;
@@ -76,7 +77,8 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
         .observed
         .insert(observe(context, chain, desired, Freshness::Cached).await?);
     if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
-        return Ok(());
+        // With driftPolicy Report there may be something to tell and nothing to do.
+        return drift::tell(chain, context, desired, observed).await;
     }
     // What is written is planned from the queues as they are now, not as they were seconds ago.
     let parent = &desired.notifier.queue.parent;
@@ -88,6 +90,8 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
             return Err(error.into());
         }
     }
+    // Before it is put right: whoever changed a queue should see that it was noticed.
+    drift::tell(chain, context, desired, observed).await?;
     let plan = plan(desired, observed)?;
     let applied = apply(
         &plan,

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cloudtasks::{Address, LocationPath, QueueId, QueuePath, Scheme};
-use crds::{ExecutorChain, Outcome, RateLimits, Route, Stage};
+use crds::{DriftPolicy, ExecutorChain, Outcome, RateLimits, Route, Stage};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -40,6 +40,8 @@ pub struct Desired {
     pub notifier: DesiredNotifier,
     /// The ladder, first stage first.
     pub stages: Vec<DesiredStage>,
+    /// What happens to changes that others make on the queues.
+    pub drift_policy: DriftPolicy,
     /// How long a worker goes on accepting after it was told to stop.
     pub drain_delay: Duration,
     /// The image of the workers.
@@ -169,6 +171,7 @@ impl Desired {
                 .iter()
                 .map(|stage| DesiredStage::new(chain, stage, &context))
                 .collect::<Result<_, _>>()?,
+            drift_policy: spec.drift_policy,
             drain_delay: spec.drain_delay.0,
             worker_image: settings.worker_image.clone(),
             emulator_host: settings.emulator_host.clone(),

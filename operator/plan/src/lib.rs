@@ -9,6 +9,7 @@ pub mod child;
 pub mod deletion;
 pub mod deployment;
 pub mod desired;
+pub mod drift;
 pub mod environment;
 pub mod observed;
 mod order;
@@ -22,6 +23,7 @@ pub mod step;
 
 pub use deletion::plan_deletion;
 pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, Target};
+pub use drift::{Drift, drifts};
 pub use observed::Observed;
 pub use order::plan;
 pub use problem::Problem;

@@ -1,7 +1,7 @@
 //! The order of edits: from what is there to what should be, so that no task is lost on the way.
 
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings, QueueState};
-use crds::conditions;
+use crds::{DriftPolicy, conditions};
 use kube::ResourceExt;
 use serde::Serialize;
 
@@ -146,11 +146,18 @@ fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), P
 fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     let queue = &desired.notifier.queue;
     let wanted = queue::notifier_settings(&desired.notifier, observed.queues.get(queue));
-    settings(plan, queue, wanted, observed);
+    settings(plan, desired, queue, wanted, observed);
 }
 
 /// Creates the queue, or sets what differs.
-fn settings(plan: &mut Plan, path: &QueuePath, wanted: QueueSettings, observed: &Observed) {
+fn settings(
+    plan: &mut Plan,
+    desired: &Desired,
+    path: &QueuePath,
+    wanted: QueueSettings,
+    observed: &Observed,
+) {
+    let spares_limits = observed.was_in_force && desired.drift_policy == DriftPolicy::Report;
     let queue = path.clone();
     match observed.queues.get(path) {
         None => plan.push(
@@ -161,7 +168,12 @@ fn settings(plan: &mut Plan, path: &QueuePath, wanted: QueueSettings, observed: 
             "there is no such queue",
         ),
         Some(found) => {
-            let settings = Box::new(queue::difference(found, &wanted));
+            let difference = queue::difference(found, &wanted);
+            let settings = Box::new(if spares_limits {
+                queue::without_limits(difference)
+            } else {
+                difference
+            });
             if !settings.is_empty() {
                 let adopts =
                     settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
@@ -193,6 +205,7 @@ fn stage_queue(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observe
     };
     settings(
         plan,
+        desired,
         &queue,
         queue::stage_settings(desired, stage, found, reason),
         observed,

@@ -198,6 +198,43 @@ pub fn difference(queue: &Queue, wanted: &QueueSettings) -> QueueSettings {
     }
 }
 
+/// What `queue` has of the fields that are set in `fields`.
+pub fn as_found(queue: &Queue, fields: &QueueSettings) -> QueueSettings {
+    let QueueSettings {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+        max_attempts,
+        max_retry_duration,
+        min_backoff,
+        max_backoff,
+        max_doublings,
+        http_target,
+    } = fields;
+    let target = || queue.http_target.clone().unwrap_or_default();
+    QueueSettings {
+        max_dispatches_per_second: max_dispatches_per_second
+            .map(|_| queue.max_dispatches_per_second),
+        max_concurrent_dispatches: max_concurrent_dispatches
+            .map(|_| queue.max_concurrent_dispatches),
+        max_attempts: max_attempts.map(|_| queue.max_attempts),
+        max_retry_duration: max_retry_duration.map(|_| queue.max_retry_duration),
+        min_backoff: min_backoff.map(|_| queue.min_backoff),
+        max_backoff: max_backoff.map(|_| queue.max_backoff),
+        max_doublings: max_doublings.map(|_| queue.max_doublings),
+        http_target: http_target.as_ref().map(|_| target()),
+    }
+}
+
+/// What has to be put right although drift is only to be shown: on these rests that no task is lost.
+pub fn without_limits(settings: QueueSettings) -> QueueSettings {
+    QueueSettings {
+        max_attempts: settings.max_attempts,
+        max_retry_duration: settings.max_retry_duration,
+        http_target: settings.http_target,
+        ..QueueSettings::default()
+    }
+}
+
 /// Rates go over the wire as doubles, unchanged; a billionth is below anything that matters.
 fn same_rate(one: f64, other: f64) -> bool {
     (one - other).abs() < 1e-9

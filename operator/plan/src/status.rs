@@ -1,6 +1,7 @@
 //! What the status says: only what was observed, never what was asked for.
 
 mod draining;
+mod drifted;
 mod paused;
 mod queues;
 mod workers;
@@ -49,6 +50,7 @@ pub fn status(
         status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
         findings.push(queues::ready(desired, observed));
         findings.push(workers::ready(desired, &rollouts));
+        findings.push(drifted::finding(desired, observed));
         findings.push(paused::finding(&paused));
         findings.push(draining::finding(desired, observed, &removed));
     } else if let Some(problem) = problem {
@@ -70,14 +72,20 @@ pub fn status(
 /// Nothing was seen, so nothing is claimed.
 fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
     let Problem { reason, message } = problem.clone();
-    [c::QUEUES_READY, c::WORKERS_READY, c::PAUSED, c::DRAINING]
-        .into_iter()
-        .map(move |kind| Finding {
-            kind,
-            holds: None,
-            reason,
-            message: format!("can't be told: {message}"),
-        })
+    [
+        c::QUEUES_READY,
+        c::WORKERS_READY,
+        c::DRIFTED,
+        c::PAUSED,
+        c::DRAINING,
+    ]
+    .into_iter()
+    .map(move |kind| Finding {
+        kind,
+        holds: None,
+        reason,
+        message: format!("can't be told: {message}"),
+    })
 }
 
 /// Derived from the others, and False while something stands in the way.

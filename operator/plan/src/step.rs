@@ -131,7 +131,8 @@ impl fmt::Display for Step {
     }
 }
 
-struct Settings<'a>(&'a QueueSettings);
+/// Settings as text: those that are set.
+pub(crate) struct Settings<'a>(pub &'a QueueSettings);
 
 impl fmt::Display for Settings<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

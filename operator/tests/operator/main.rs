@@ -7,6 +7,7 @@
 )]
 
 mod deletion;
+mod drift;
 mod edits;
 mod place;
 mod refusals;

@@ -5,6 +5,7 @@ use crds::conditions as c;
 
 use super::{Finding, list};
 use crate::desired::Desired;
+use crate::drift::drifts;
 use crate::observed::Observed;
 use crate::order::plan;
 use crate::problem::Problem;
@@ -35,7 +36,15 @@ pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
         };
     }
     let pending = plan(desired, observed).map(|plan| plan.queue_steps().join("; "));
+    let drifts = drifts(desired, observed);
     match pending {
+        Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_CHANGED,
+            message: "somebody else has changed a queue, and driftPolicy is Report: see Drifted"
+                .into(),
+        },
         Ok(steps) if steps.is_empty() => Finding {
             kind: c::QUEUES_READY,
             holds: Some(true),

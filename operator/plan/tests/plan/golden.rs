@@ -205,6 +205,29 @@ fn a_queue_that_is_a_stage_elsewhere_is_no_notifiers() {
     );
 }
 
+/// Somebody changes a rate and the attempts of a queue that was as the spec says.
+fn meddle(observed: &mut Observed) {
+    observed.was_in_force = true;
+    let queue = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    queue.max_dispatches_per_second = 7.0;
+    queue.max_attempts = 5;
+}
+
+#[test]
+fn drift_is_put_right_or_shown() {
+    insta::assert_snapshot!(edit(ORDERS, ORDERS, meddle));
+    let report = with(
+        "project: my-project",
+        "project: my-project\n  driftPolicy: Report",
+    );
+    insta::assert_snapshot!(edit(&report, &report, meddle), @"update queue incoming (attempts without end): the queue would give tasks up by itself, or differs from the spec");
+    let mut observed = settled(&report);
+    meddle(&mut observed);
+    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, attempts without end; driftPolicy is Report, so rates, concurrency and backoff stay");
+    observed.was_in_force = false;
+    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"NoDrift: nobody else has changed a queue");
+}
+
 #[test]
 fn what_others_add_and_how_the_api_server_writes_amounts_is_no_difference() {
     let from = with(

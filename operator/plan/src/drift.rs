@@ -1,0 +1,77 @@
+//! Drift: what somebody else changed on a queue that was as the spec says.
+
+use std::fmt;
+
+use cloudtasks::{QueueId, QueueSettings};
+
+use crate::desired::Desired;
+use crate::observed::Observed;
+use crate::queue;
+use crate::step::Settings;
+
+/// A queue that was as the spec says, and isn't any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// The queue.
+    pub queue: QueueId,
+    /// What the spec says of the fields that differ.
+    pub ours: QueueSettings,
+    /// What they are; `None` where the queue is gone.
+    pub theirs: Option<QueueSettings>,
+}
+
+impl Drift {
+    /// The fields that differ, as paths of an update mask.
+    pub fn fields(&self) -> Vec<&'static str> {
+        self.ours.mask()
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            queue,
+            ours,
+            theirs,
+        } = self;
+        match theirs {
+            None => write!(f, "{queue} is gone"),
+            Some(theirs) => write!(
+                f,
+                "{queue} has {}, the spec says {}",
+                Settings(theirs),
+                Settings(ours)
+            ),
+        }
+    }
+}
+
+/// What others changed. Nothing, where the spec has not been in force yet: then a difference is an
+/// edit on its way.
+pub fn drifts(desired: &Desired, observed: &Observed) -> Vec<Drift> {
+    if !observed.was_in_force {
+        return Vec::new();
+    }
+    let notifier = &desired.notifier;
+    let found = observed.queues.get(&notifier.queue);
+    let told = (&notifier.queue, queue::notifier_settings(notifier, found));
+    let stages = desired.stages.iter().map(|stage| {
+        let found = observed.queues.get(&stage.queue);
+        let pause = found.and_then(queue::pause_reason);
+        let settings = queue::stage_settings(desired, stage, found, pause);
+        (&stage.queue, settings)
+    });
+    [told]
+        .into_iter()
+        .chain(stages)
+        .filter_map(|(path, wanted)| {
+            let found = observed.queues.get(path);
+            let ours = found.map_or_else(|| wanted.clone(), |it| queue::difference(it, &wanted));
+            (!ours.is_empty()).then(|| Drift {
+                queue: path.id.clone(),
+                theirs: found.map(|found| queue::as_found(found, &ours)),
+                ours,
+            })
+        })
+        .collect()
+}
