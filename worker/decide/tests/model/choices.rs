@@ -1,0 +1,141 @@
+//! What may happen next.
+
+use decide::{Age, Room};
+
+use crate::create::Reply;
+use crate::faults::{Always, Fault};
+use crate::rules::Rules;
+use crate::setting::{OLD, YOUNG};
+use crate::state::{Asks, Phase, Push, State};
+use crate::world::{Pod, Step, World};
+
+/// Dispatches without an answer after which a task that nobody answers is old.
+const OLD_AFTER: u8 = 10;
+
+impl<R: Rules> World<R> {
+    pub fn choices(&self, state: &State, steps: &mut Vec<Step>) {
+        for (index, task) in (0..).zip(&state.tasks) {
+            if !task.out {
+                self.dispatches_of(state, index, steps);
+            }
+        }
+        for (index, push) in (0..).zip(&state.pushes) {
+            self.steps_of(state, index, push, steps);
+        }
+        for (index, _) in (0..).zip(&state.late) {
+            steps.push(Step::Appear(index));
+        }
+    }
+
+    fn may(&self, state: &State, fault: Fault) -> bool {
+        state.faults > 0 && self.setting.faults.contains(&fault)
+    }
+
+    pub fn dispatches_of(&self, state: &State, task: u8, steps: &mut Vec<Step>) {
+        let push = Self::dispatch(&mut state.clone(), task);
+        let (fresh, same) = self.pods(state, &push);
+        for pod in fresh {
+            let step = Step::Dispatch(task, pod, false);
+            let overlaps = self.fault(state, step);
+            if overlaps.is_none_or(|fault| self.may(state, fault)) {
+                steps.push(step);
+            }
+            if overlaps.is_none() && self.may(state, Fault::Twice) {
+                steps.push(Step::Dispatch(task, pod, true));
+            }
+        }
+        if self.may(state, Fault::SamePod) {
+            steps.extend(same.into_iter().map(|pod| Step::Dispatch(task, pod, false)));
+        }
+        if self.may(state, Fault::Foreign) {
+            let codes = self.setting.codes.iter();
+            steps.extend(codes.map(|code| Step::Foreign(task, *code)));
+        }
+        if self.may(state, Fault::TurnedAway) {
+            steps.push(Step::TurnAway(task));
+        }
+    }
+
+    pub fn steps_of(&self, state: &State, index: u8, push: &Push, steps: &mut Vec<Step>) {
+        let always = self.setting.always;
+        match push.phase {
+            Phase::OnTheWay => {
+                let (fresh, same) = self.pods(state, push);
+                let pods = fresh.into_iter().chain(same);
+                return steps.extend(pods.map(|pod| Step::Arrive(index, pod)));
+            }
+            Phase::Runs if always == Always::Killed => return steps.push(Step::Kill(index)),
+            Phase::Runs if always == Always::HungUp && push.heard => {
+                return self.hang_ups(index, steps);
+            }
+            Phase::Asks(Asks::Ends) => steps.push(Step::LookUp(index)),
+            Phase::Asks(Asks::Age) => {
+                if push.r <= OLD_AFTER {
+                    steps.push(Step::Learn(index, Age::Known(YOUNG)));
+                }
+                steps.push(Step::Learn(index, Age::Known(OLD)));
+            }
+            Phase::Asks(Asks::Room) => steps.push(Step::Room(index, Room::Free)),
+            Phase::Runs => {
+                let ends = self.setting.handler.iter();
+                steps.extend(ends.map(|end| Step::RunEnds(index, *end)));
+            }
+            Phase::Owes(_) => steps.push(Step::Create(index, Reply::Arrives)),
+            Phase::Answers(_) => steps.push(Step::Answer(index)),
+        }
+        self.faults_of(state, index, push, steps);
+    }
+
+    fn faults_of(&self, state: &State, index: u8, push: &Push, steps: &mut Vec<Step>) {
+        let faults: &[(Fault, Step)] = match push.phase {
+            Phase::Asks(Asks::Ends | Asks::Age) => &[(Fault::LookUp, Step::CannotLookUp(index))],
+            Phase::Asks(Asks::Room) => &[
+                (Fault::Full, Step::Room(index, Room::Full)),
+                (Fault::Unreachable, Step::CannotConnect(index)),
+            ],
+            Phase::Owes(_) => &[
+                (Fault::Create, Step::Create(index, Reply::Fails)),
+                (Fault::Reply, Step::Create(index, Reply::IsLost)),
+                (Fault::Late, Step::Create(index, Reply::IsLate)),
+                (Fault::Refused, Step::Create(index, Reply::Refuses)),
+                (Fault::Killed, Step::Kill(index)),
+            ],
+            // A worker that has only looked leaves nothing behind when it dies: for Cloud Tasks
+            // that is one more foreign answer.
+            Phase::Runs | Phase::Answers(_) => &[(Fault::Killed, Step::Kill(index))],
+            Phase::OnTheWay => &[],
+        };
+        let possible = faults.iter().filter(|(fault, _)| self.may(state, *fault));
+        steps.extend(possible.map(|(_, step)| *step));
+        if push.heard && self.may(state, Fault::HungUp) {
+            self.hang_ups(index, steps);
+        }
+    }
+
+    fn hang_ups(&self, index: u8, steps: &mut Vec<Step>) {
+        let codes = self.setting.codes.iter();
+        steps.extend(codes.map(|code| Step::HangUp(index, *code)));
+    }
+
+    /// The pods that a push may come to: of each release one that has nothing to do with its
+    /// task, and those that have it in work.
+    fn pods(&self, state: &State, push: &Push) -> (Vec<Pod>, Vec<Pod>) {
+        let last = u8::try_from(self.setting.releases.len() - 1).unwrap();
+        let rolled_out = push.hop >= self.setting.rolled_out_by;
+        let first = if rolled_out { last } else { 0 };
+        let mut fresh = Vec::new();
+        let mut same = Vec::new();
+        for release in first..=last {
+            if self.tables.policy(release, push.queue).is_none() {
+                continue;
+            }
+            let in_work = state.pushes.iter().filter(|other| other.is_beside(push));
+            let in_work = in_work.filter(|other| other.marked && other.pod.release == release);
+            let busy: Vec<Pod> = in_work.map(|other| other.pod).collect();
+            let mut all = (0..).map(|number| Pod { release, number });
+            fresh.extend(all.find(|pod| !busy.contains(pod)));
+            same.extend(busy);
+        }
+        (fresh, same)
+    }
+}

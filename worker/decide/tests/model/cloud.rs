@@ -1,0 +1,104 @@
+//! Cloud Tasks: dispatches, counters, answers, names.
+
+use crate::rules::Rules;
+use crate::state::{Known, Late, NOTIFIER, Phase, Push, State, Task, What};
+use crate::world::{Pod, World};
+
+impl<R: Rules> World<R> {
+    /// A dispatch that reaches a worker. It isn't there yet.
+    pub fn dispatch(state: &mut State, task: u8) -> Push {
+        let task = &mut state.tasks[usize::from(task)];
+        task.out = true;
+        let (queue, hop) = (task.queue, task.hop);
+        Push {
+            queue,
+            hop,
+            r: task.r,
+            e: task.e,
+            p: task.p,
+            pod: Pod {
+                release: 0,
+                number: 0,
+            },
+            marked: false,
+            heard: true,
+            known: Known::default(),
+            phase: Phase::OnTheWay,
+        }
+    }
+
+    /// Cloud Tasks hears `code` to the dispatch `r` of a task.
+    pub fn hears(&self, state: &mut State, (queue, hop, r): (u8, u8, u8), code: u16) {
+        let same = |task: &Task| (task.queue, task.hop) == (queue, hop);
+        let Some(index) = state.tasks.iter().position(same) else {
+            return;
+        };
+        if code / 100 == 2 {
+            state.tasks.remove(index);
+            return;
+        }
+        let task = &mut state.tasks[index];
+        // The first answer to a dispatch counts; a twin's comes too late.
+        if task.r != r || !task.out {
+            return;
+        }
+        task.out = false;
+        task.r += 1;
+        task.e += u8::from(code / 100 != 5);
+        task.p = Some(code);
+        if self
+            .setting
+            .queues_give_up_after
+            .is_some_and(|max| task.r >= max)
+        {
+            state.tasks.remove(index);
+        }
+    }
+
+    /// Somebody else answers a dispatch: a proxy, or Cloud Tasks itself, which waits no longer.
+    pub fn hears_another(&self, state: &mut State, dispatch: (u8, u8, u8), code: u16) {
+        let (queue, hop, r) = dispatch;
+        let most = self.tables.most(queue);
+        if let Some(task) = state.task(queue, hop)
+            && task.r == r
+            && task.out
+            && code / 100 != 5
+        {
+            task.counted = (task.counted + 1).min(most);
+        }
+        self.hears(state, dispatch, code);
+    }
+
+    /// Creates a task or a notification, unless its name was ever in use on its queue: whether it
+    /// is new. A notification is delivered at once.
+    pub fn appears(state: &mut State, Late { what, id, hop }: Late) -> bool {
+        let queue = match what {
+            What::Next(queue) => queue,
+            What::Notification(_) => NOTIFIER,
+        };
+        let names = &mut state.names[usize::from(queue)];
+        if *names & id != 0 {
+            return false;
+        }
+        *names |= id;
+        match what {
+            What::Next(queue) => {
+                state.climbs(hop);
+                state.tasks.push(Task::new(queue, hop));
+            }
+            What::Notification(outcome) => state.is_told(outcome),
+        }
+        true
+    }
+}
+
+impl Push {
+    /// Another push of the same task.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (self.queue, self.hop) == (other.queue, other.hop)
+    }
+
+    pub fn dispatch(&self) -> (u8, u8, u8) {
+        (self.queue, self.hop, self.r)
+    }
+}

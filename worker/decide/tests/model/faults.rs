@@ -1,0 +1,70 @@
+//! What may go wrong.
+
+/// What may go wrong. Each costs one of a setting's faults.
+///
+/// A worker that dies before the handler's start is a `Foreign` answer to Cloud Tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A dispatch gets somebody else's answer, and no worker sees it.
+    Foreign,
+    /// A worker turns a push away unread, because it is full or stopping.
+    TurnedAway,
+    /// A look-up fails.
+    LookUp,
+    /// No place to run the handler.
+    Full,
+    /// The handler takes no connections.
+    Unreachable,
+    /// The worker dies.
+    Killed,
+    /// Somebody between answers, or nobody waits any longer, while the worker works on.
+    HungUp,
+    /// A create fails.
+    Create,
+    /// A create succeeds, and its reply is lost.
+    Reply,
+    /// A create takes effect after its worker has given it up.
+    Late,
+    /// A create is refused as invalid.
+    Refused,
+    /// A dispatch is delivered twice.
+    Twice,
+    /// The next dispatch reaches the pod that still works on this one; or, where every caller
+    /// hangs up, any pod while another still works.
+    SamePod,
+}
+
+/// All, but for creates that are late: they have their own setting.
+pub const ALL: [Fault; 12] = [
+    Fault::Foreign,
+    Fault::TurnedAway,
+    Fault::LookUp,
+    Fault::Full,
+    Fault::Unreachable,
+    Fault::Killed,
+    Fault::HungUp,
+    Fault::Create,
+    Fault::Reply,
+    Fault::Refused,
+    Fault::Twice,
+    Fault::SamePod,
+];
+
+/// What goes wrong in every run, at no cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Always {
+    Nothing,
+    /// The caller hangs up while the handler runs.
+    HungUp,
+    /// The worker dies while the handler runs.
+    Killed,
+}
+
+/// Which hand-overs Cloud Tasks refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refuses {
+    None,
+    /// Those that carry the ledger's details.
+    Unfolded,
+    All,
+}

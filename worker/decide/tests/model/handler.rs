@@ -1,0 +1,32 @@
+//! The handler, and how its runs may end.
+
+use decide::{Failure, Reason, Run, Verdict};
+
+/// One way in which a run of the handler may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Handler {
+    Succeeds,
+    Fails,
+    TimesOut,
+    Says404,
+    Escalates,
+    GivesUp,
+}
+
+impl Handler {
+    pub fn run(self) -> Run {
+        let (status, verdict, reason) = match self {
+            Self::Succeeds => return Run::Succeeded { status: 200 },
+            Self::Fails => (Some(500), None, Reason::STATUS),
+            Self::TimesOut => (None, None, Reason::TIMEOUT),
+            Self::Says404 => (Some(404), None, Reason::STATUS),
+            Self::Escalates => (Some(500), Some(Verdict::Escalate), Reason::STATUS),
+            Self::GivesUp => (Some(500), Some(Verdict::Fail), Reason::STATUS),
+        };
+        Run::Failed(Failure {
+            status,
+            verdict,
+            reason,
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! What the rules can't promise: a worker of before an edit looks for a task's end on the queues
+//! that it knows. If a new worker has handed the task to a queue that came with the edit, and
+//! Cloud Tasks has not heard so, the old one starts anew. No task is lost by that, none ends
+//! twice, and all other promises hold.
+
+use crate::faults::{ALL, Fault};
+use crate::promises::{NOT_LATE, ONE_STAGE};
+use crate::real::hold;
+use crate::rules::Real;
+use crate::search::broken;
+use crate::setting::Setting;
+use crate::settings;
+
+/// Those by which Cloud Tasks doesn't hear of a hand-over.
+const UNHEARD: [Fault; 3] = [Fault::Killed, Fault::HungUp, Fault::Reply];
+
+fn edits() -> [Setting; 2] {
+    [settings::appended(), settings::inserted()].map(|edit| Setting {
+        name: edit.name.clone() + "; strictly",
+        strict: true,
+        budget: 1,
+        ..edit
+    })
+}
+
+#[test]
+fn an_old_worker_starts_anew_where_a_hand_over_to_a_new_queue_is_not_heard_of() {
+    for edit in edits() {
+        for fault in UNHEARD {
+            let setting = edit.clone().faults(&[fault]);
+            let story = broken(Real, &setting, NOT_LATE).expect("it can't see the new queue");
+            println!("{fault:?} breaks: {NOT_LATE}\n{}\n{story}", setting.name);
+        }
+        let setting = edit.faults(&[Fault::Killed]);
+        assert!(broken(Real, &setting, ONE_STAGE).is_some());
+    }
+}
+
+#[test]
+fn no_other_fault_makes_it_start_anew() {
+    let heard = ALL.into_iter().filter(|fault| !UNHEARD.contains(fault));
+    let heard: Vec<Fault> = heard.collect();
+    for edit in edits() {
+        hold(&edit.faults(&heard));
+    }
+}

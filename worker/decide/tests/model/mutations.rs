@@ -1,0 +1,69 @@
+//! Each mutant breaks a promise that the real rules keep in the same setting. So no rule stands
+//! there for nothing, and the checker would notice its loss.
+
+use crate::faults::Fault;
+use crate::mutants::arrival::{
+    A0Forgets, A2Forgets, A2LiveOnly, A2NextQueueOnly, A2WhereRExceedsE, A2WithoutNotification,
+    A3BeforeA2, A3WhateverP, A3WithoutCreate, A5BeforeA1, A5BesideItsTwin,
+    HeaderRouteWithoutCreate, SkipA1, SkipA4,
+};
+use crate::mutants::names::{EndHoldsHop, EndHoldsOutcome, TaskHoldsStage};
+use crate::mutants::outcome::{
+    AlreadyIsFailure, B1Says477, B1Says503, B1WithoutCreate, B2Says503, B3DeafToHangUps,
+    B3HangUpWhateverR, B3WithoutCreate, B4WithoutCreate, B5Waits, FailedIs409,
+};
+use crate::promises::{
+    ENDS, NEVER_LOST, NO_TWIN, NOT_EARLY, NOT_LATE, ONE_END, ONE_STAGE, RUNS, SUCCESS,
+};
+use crate::rules::Real;
+use crate::search::broken;
+use crate::settings::{
+    callers_hang_up, conflicts, header_route, one_attempt, one_stage, poison, refused, removed,
+    routes, swapped, two_stages, verdicts,
+};
+
+macro_rules! breaks {
+    ($($test:ident: $mutant:ident, $setting:expr => $promise:ident;)*) => {
+        $(#[test]
+        fn $test() {
+            let setting = $setting;
+            assert_eq!(broken(Real, &setting, $promise), None);
+            let story = broken($mutant, &setting, $promise)
+                .expect(concat!(stringify!($mutant), " keeps the promise"));
+            println!("{} breaks: {}\n{}\n{story}", stringify!($mutant), $promise, setting.name);
+        })*
+    };
+}
+
+breaks! {
+    a0_forgets: A0Forgets, one_attempt() => SUCCESS;
+    a1_skipped: SkipA1, one_attempt().budget(1) => SUCCESS;
+    a2_only_where_r_exceeds_e: A2WhereRExceedsE, two_stages().budget(1) => ONE_STAGE;
+    a2_at_the_next_queue_only: A2NextQueueOnly, routes().budget(1) => ONE_STAGE;
+    a2_at_live_tasks_only: A2LiveOnly, one_attempt().budget(1) => NOT_LATE;
+    a2_not_at_the_notification: A2WithoutNotification, one_attempt().budget(1) => NOT_LATE;
+    a2_forgets: A2Forgets, one_attempt() => RUNS;
+    a3_before_a2: A3BeforeA2, removed().budget(1) => ONE_STAGE;
+    a3_whatever_p_is: A3WhateverP, one_attempt().budget(1) => NOT_EARLY;
+    a3_without_a_create: A3WithoutCreate, one_attempt().budget(1) => NEVER_LOST;
+    a4_skipped: SkipA4, poison().budget(0) => ENDS;
+    a_header_route_without_a_create: HeaderRouteWithoutCreate,
+        header_route().budget(0) => NEVER_LOST;
+    a5_before_a1: A5BeforeA1, one_attempt() => SUCCESS;
+    a5_beside_its_twin: A5BesideItsTwin, one_attempt() => NO_TWIN;
+    b1_says_477: B1Says477, one_attempt().budget(1) => SUCCESS;
+    b1_says_503: B1Says503, one_attempt().budget(1) => SUCCESS;
+    b1_without_a_create: B1WithoutCreate, one_attempt().budget(0) => NEVER_LOST;
+    b2_says_503: B2Says503, one_stage().budget(0) => ENDS;
+    b3_without_a_create: B3WithoutCreate, one_attempt().budget(0) => NEVER_LOST;
+    b3_deaf_to_hang_ups: B3DeafToHangUps, callers_hang_up().budget(0) => ENDS;
+    b3_hang_up_whatever_r_is: B3HangUpWhateverR, one_stage().budget(1) => NOT_EARLY;
+    b4_without_a_create: B4WithoutCreate, verdicts().budget(0) => NEVER_LOST;
+    b5_waits: B5Waits, refused().budget(0) => ENDS;
+    failed_is_409: FailedIs409, conflicts() => NOT_EARLY;
+    already_is_failure: AlreadyIsFailure,
+        one_attempt().faults(&[Fault::Reply]).budget(1) => ENDS;
+    a_task_id_that_holds_the_stage: TaskHoldsStage, swapped().budget(0) => NEVER_LOST;
+    an_end_that_holds_the_outcome: EndHoldsOutcome, one_attempt().budget(1) => ONE_END;
+    an_end_that_holds_the_hop: EndHoldsHop, two_stages().budget(1) => ONE_END;
+}

@@ -1,0 +1,152 @@
+//! The promises, noted where they are broken and checked in every state.
+
+use decide::Outcome;
+use stateright::Property;
+
+use crate::faults::Always;
+use crate::rules::Rules;
+use crate::state::{Phase, Push, State, Task};
+use crate::tables::HOPS;
+use crate::world::World;
+
+pub const NEVER_LOST: &str = "a task is never lost";
+pub const ONE_END: &str = "a task ends at most once";
+pub const ENDS: &str = "each task ends";
+pub const RUNS: &str = "the handler runs N times at most, and once more for each fault";
+pub const NOT_EARLY: &str = "a stage is left after N runs, or as many as its callers took for runs";
+pub const NOT_LATE: &str = "no handler starts after the end";
+pub const ONE_STAGE: &str = "one stage is live at a time";
+pub const SUCCESS: &str = "a success is not forgotten";
+pub const NO_TWIN: &str = "a pod runs a task once at a time";
+
+/// A promise that was broken by a step.
+#[derive(Debug, Clone, Copy)]
+pub enum Broken {
+    Runs = 1,
+    NotEarly = 2,
+    NotLate = 4,
+    OneStage = 8,
+    Success = 16,
+    NoTwin = 32,
+}
+
+impl State {
+    fn breaks(&mut self, broken: Broken) {
+        self.broken |= broken as u8;
+    }
+
+    fn keeps(&self, broken: Broken) -> bool {
+        self.broken & broken as u8 == 0
+    }
+
+    /// The handler starts, on a stage that allows `most` attempts.
+    pub fn starts(&mut self, push: &Push, most: u8) {
+        let twin = |other: &Push| {
+            other.is_beside(push) && other.pod == push.pod && other.phase == Phase::Runs
+        };
+        if self.pushes.iter().any(twin) {
+            self.breaks(Broken::NoTwin);
+        }
+        if !self.overlapped {
+            if self.ends() > 0 {
+                self.breaks(Broken::NotLate);
+            }
+            if push.hop < self.top_hop {
+                self.breaks(Broken::OneStage);
+            }
+            if self.succeeded {
+                self.breaks(Broken::Success);
+            }
+        }
+        if let Some(task) = self.task(push.queue, push.hop) {
+            task.ran = true;
+            task.counted = (task.counted + 1).min(most);
+            task.runs += 1;
+            if task.runs > i8::try_from(most).unwrap() {
+                self.breaks(Broken::Runs);
+            }
+        }
+    }
+
+    /// A fault that explains one more run.
+    pub fn explains_a_run(&mut self, queue: u8, hop: u8) {
+        if let Some(task) = self.task(queue, hop) {
+            task.runs -= 1;
+        }
+    }
+
+    /// The rules take the stage's attempts, at least `least`, for used up. Where the caller has
+    /// hung up, `dispatches` count as well.
+    pub fn used_up(&mut self, push: &Push, least: u8, dispatches: u8) {
+        if let Some(task) = self.task(push.queue, push.hop)
+            && !(task.ran && task.counted.max(dispatches) >= least)
+        {
+            self.breaks(Broken::NotEarly);
+        }
+    }
+
+    /// The next task appears.
+    pub fn climbs(&mut self, hop: u8) {
+        if !self.overlapped {
+            if hop <= self.top_hop {
+                self.breaks(Broken::OneStage);
+            }
+            if self.succeeded {
+                self.breaks(Broken::Success);
+            }
+        }
+        self.top_hop = self.top_hop.max(hop);
+    }
+
+    /// The notification appears.
+    pub fn is_told(&mut self, outcome: Outcome) {
+        if outcome == Outcome::Failed && self.succeeded && !self.overlapped {
+            self.breaks(Broken::Success);
+        }
+    }
+}
+
+impl<R: Rules> World<R> {
+    /// The most dispatches that a task on this queue may ever need.
+    fn dispatches(&self, queue: u8) -> u8 {
+        let unanswered = match self.setting.always {
+            Always::Killed => 12,
+            Always::Nothing | Always::HungUp => 0,
+        };
+        self.tables.most(queue) + self.setting.budget + unanswered
+    }
+
+    /// A task goes on, and not for ever: dispatches and hand-overs are bounded, and a dispatch
+    /// that waits for an answer has a worker who owes it. So every path comes to where no task is
+    /// left, and there [`NEVER_LOST`] says that the end is recorded.
+    fn goes_to_its_end(&self, state: &State) -> bool {
+        let fits = |task: &Task| task.r <= self.dispatches(task.queue);
+        let answer_owed = |task: &Task| {
+            let owed =
+                |push: &Push| push.heard && push.dispatch() == (task.queue, task.hop, task.r);
+            !task.out || state.pushes.iter().any(owed)
+        };
+        let goes_on = |task: &Task| fits(task) && answer_owed(task);
+        state.tasks.iter().all(goes_on) && state.top_hop < HOPS
+    }
+
+    /// All promises, for the checker.
+    pub fn promises() -> Vec<Property<Self>> {
+        vec![
+            Property::<Self>::always(NEVER_LOST, |_, s| !s.tasks.is_empty() || s.ended()),
+            Property::<Self>::always(ONE_END, |_, s| s.ends() <= 1),
+            Property::<Self>::always(ENDS, Self::goes_to_its_end),
+            Property::<Self>::always(RUNS, |_, s| s.keeps(Broken::Runs)),
+            Property::<Self>::always(NOT_EARLY, |_, s| s.keeps(Broken::NotEarly)),
+            Property::<Self>::always(NOT_LATE, |_, s| s.keeps(Broken::NotLate)),
+            Property::<Self>::always(ONE_STAGE, |_, s| s.keeps(Broken::OneStage)),
+            Property::<Self>::always(SUCCESS, |_, s| s.keeps(Broken::Success)),
+            Property::<Self>::always(NO_TWIN, |_, s| s.keeps(Broken::NoTwin)),
+        ]
+    }
+
+    /// Whether a path need not be followed any further.
+    pub fn is_over(&self, state: &State) -> bool {
+        !self.goes_to_its_end(state)
+    }
+}

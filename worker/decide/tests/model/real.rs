@@ -1,0 +1,97 @@
+//! The real rules keep every promise in every setting.
+
+use std::time::Instant;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use crate::rules::Real;
+use crate::setting::Setting;
+use crate::settings;
+use crate::trace;
+use crate::world::World;
+
+pub fn hold(setting: &Setting) {
+    let begin = Instant::now();
+    let checker = World::new(Real, setting)
+        .checker()
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    println!(
+        "| {} | {} | {} | {} | {:.1} s |",
+        setting.name,
+        setting.budget,
+        checker.unique_state_count(),
+        checker.max_depth(),
+        begin.elapsed().as_secs_f64()
+    );
+    for (promise, path) in checker.discoveries() {
+        println!("broken: {promise}\n{}", trace::story(path));
+    }
+    checker.assert_properties();
+}
+
+/// All faults, and then one more of those that leave one dispatch of a task in work at a time.
+fn hold_in_both(setting: Setting, faults: u8, faults_one_at_a_time: u8) {
+    hold(&setting.clone().budget(faults));
+    hold(&setting.budget(faults_one_at_a_time).one_at_a_time());
+}
+
+macro_rules! rules_hold_in {
+    ($($setting:ident, deep $faults:literal $one_at_a_time:literal;)*) => {
+        $(#[test]
+        fn $setting() {
+            let setting = settings::$setting();
+            let faults = setting.budget;
+            hold_in_both(setting, faults, faults + 1);
+        })*
+
+        mod deep {
+            use super::{hold_in_both, settings};
+
+            $(#[test]
+            #[ignore = "takes minutes: make model"]
+            fn $setting() {
+                hold_in_both(settings::$setting(), $faults, $one_at_a_time);
+            })*
+        }
+    };
+}
+
+rules_hold_in! {
+    one_attempt, deep 3 6;
+    one_stage, deep 3 6;
+    two_stages, deep 3 6;
+    three_stages, deep 2 5;
+    callers_hang_up, deep 2 4;
+    poison, deep 2 4;
+    refused_whole, deep 3 6;
+    refused, deep 3 6;
+    late_creates, deep 3 5;
+    verdicts, deep 3 5;
+    routes, deep 2 5;
+    header_route, deep 3 6;
+    failures_only, deep 3 6;
+    nothing_told, deep 3 6;
+    conflicts, deep 3 6;
+    more_attempts, deep 2 4;
+    fewer_attempts, deep 2 4;
+    appended, deep 3 5;
+    inserted, deep 2 3;
+    removed, deep 2 4;
+    swapped, deep 2 3;
+}
+
+/// What [`crate::order`] leaves out hides nothing here.
+#[test]
+fn all_orders() {
+    hold(&settings::one_attempt_in_all_orders());
+    hold(&settings::two_stages_in_all_orders());
+}
+
+#[test]
+#[ignore = "takes minutes: make model"]
+fn all_orders_deep() {
+    hold(&settings::one_attempt_in_all_orders().budget(3));
+    hold(&settings::two_stages_in_all_orders().budget(2));
+}

@@ -1,0 +1,96 @@
+//! The rule that this project began with, and the loss that comes with it: the client is told
+//! when the count of executions reaches N, and the queue's own limit of attempts is the same N.
+
+use decide::{
+    Answer, Arrival, Creation, Delivery, Facts, Finish, Outcome, Owed, Policy, Question, Reason,
+    Room, Run,
+};
+
+use crate::faults::Fault;
+use crate::promises::NEVER_LOST;
+use crate::rules::Rules;
+use crate::search::broken;
+use crate::setting::Setting;
+
+/// The header is compared as it arrives.
+#[derive(Clone, Copy)]
+struct AsItArrives;
+
+impl Rules for AsItArrives {
+    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
+        if delivery.executions == policy.max_attempts.get() {
+            return Arrival::Finish(tell(Outcome::Failed));
+        }
+        run_where_there_is_room(facts)
+    }
+
+    fn after_run(&self, _delivery: &Delivery, _policy: &Policy, run: &Run, _gone: bool) -> Finish {
+        match run {
+            Run::Succeeded { .. } => tell(Outcome::Succeeded),
+            Run::Failed(_) | Run::NeverSent => Finish::Answer(Answer::Failed),
+        }
+    }
+}
+
+/// The attempt that was just made is counted as well.
+#[derive(Clone, Copy)]
+struct WithThisOne;
+
+impl Rules for WithThisOne {
+    fn on_arrival(&self, _delivery: &Delivery, _policy: &Policy, facts: &Facts) -> Arrival {
+        run_where_there_is_room(facts)
+    }
+
+    fn after_run(&self, delivery: &Delivery, policy: &Policy, run: &Run, _gone: bool) -> Finish {
+        let last = delivery.executions + 1 == policy.max_attempts.get();
+        match run {
+            Run::Succeeded { .. } => tell(Outcome::Succeeded),
+            Run::Failed(_) if last => tell(Outcome::Failed),
+            Run::Failed(_) | Run::NeverSent => Finish::Answer(Answer::Failed),
+        }
+    }
+}
+
+fn run_where_there_is_room(facts: &Facts) -> Arrival {
+    match facts.room {
+        None => Arrival::Ask(Question::Room),
+        Some(Room::Free) => Arrival::Run,
+        Some(Room::Full | Room::RunningHere) => Arrival::Finish(Finish::Answer(Answer::NoRoom)),
+    }
+}
+
+fn tell(outcome: Outcome) -> Finish {
+    Finish::Create(Owed {
+        creation: Creation::Notification(outcome),
+        reason: Reason::EXHAUSTED,
+        attempts: 0,
+        folded: false,
+        until_then: Answer::Unknown,
+    })
+}
+
+fn three_attempts(name: &str, budget: u8) -> Setting {
+    Setting {
+        queues_give_up_after: Some(3),
+        ..Setting::ladder(name, &[3])
+            .faults(&[Fault::Foreign])
+            .budget(budget)
+    }
+}
+
+#[test]
+fn loses_each_task_that_fails_where_the_header_is_compared_as_it_arrives() {
+    let setting = three_attempts("no fault at all", 0);
+    let lost = broken(AsItArrives, &setting, NEVER_LOST).expect("it loses the task");
+    println!("{}\n{lost}", setting.name);
+}
+
+#[test]
+fn loses_a_task_whose_last_dispatch_meets_no_worker() {
+    let quiet = three_attempts("no fault at all", 0);
+    assert_eq!(broken(WithThisOne, &quiet, NEVER_LOST), None);
+
+    let setting = three_attempts("one dispatch meets no worker", 1);
+    let lost = broken(WithThisOne, &setting, NEVER_LOST).expect("it loses the task");
+    println!("{}\n{lost}", setting.name);
+}

@@ -1,0 +1,167 @@
+//! A setting: the chain, what the handler may do, and what may go wrong.
+
+use std::time::Duration;
+
+use cloudtasks::QueuePath;
+use decide::{Notifier, NotifyOn, Policy, Routes};
+
+use crate::faults::{ALL, Always, Fault, Refuses};
+use crate::handler::Handler;
+
+/// How long a task may stay unanswered, and two ages on either side of it.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(100);
+pub const YOUNG: Duration = Duration::from_secs(1);
+pub const OLD: Duration = Duration::from_secs(101);
+
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub name: String,
+    /// The stages' policies before an edit and, where there is one, after it. Workers of both
+    /// take dispatches, in any mixture.
+    pub releases: Vec<Vec<Policy>>,
+    /// From this hop on all workers are of the last release.
+    pub rolled_out_by: u8,
+    pub handler: Vec<Handler>,
+    pub faults: Vec<Fault>,
+    pub budget: u8,
+    /// What others answer in the worker's place.
+    pub codes: Vec<u16>,
+    pub always: Always,
+    pub refuses: Refuses,
+    /// The queues' own limit of attempts, at which they delete a task.
+    pub queues_give_up_after: Option<u8>,
+    /// A header of the producer's.
+    pub header: Option<(&'static str, &'static str)>,
+    /// Every order of the steps, none left out.
+    pub all_orders: bool,
+    /// Workers of before an edit don't know of the queues that came with it. What follows from
+    /// that is a known limit, and breaks no promise unless this is set.
+    pub strict: bool,
+}
+
+impl Setting {
+    /// A ladder with these numbers of attempts: every fault may happen, twice in all.
+    pub fn ladder(name: &str, attempts: &[u32]) -> Self {
+        let stages: Vec<(usize, u32)> = attempts.iter().copied().enumerate().collect();
+        Self {
+            name: name.to_owned(),
+            releases: vec![chain(&stages, &[])],
+            rolled_out_by: 0,
+            handler: vec![Handler::Succeeds, Handler::Fails],
+            faults: ALL.to_vec(),
+            budget: 2,
+            codes: vec![502, 404],
+            always: Always::Nothing,
+            refuses: Refuses::None,
+            queues_give_up_after: None,
+            header: None,
+            all_orders: false,
+            strict: false,
+        }
+    }
+
+    /// An edit, whose old workers are gone by the hop `by`.
+    pub fn edit(name: &str, old: Vec<Policy>, new: Vec<Policy>, by: u8) -> Self {
+        Self {
+            releases: vec![old, new],
+            rolled_out_by: by,
+            ..Self::ladder(name, &[1])
+        }
+    }
+
+    pub fn budget(self, budget: u8) -> Self {
+        Self { budget, ..self }
+    }
+
+    pub fn faults(self, faults: &[Fault]) -> Self {
+        let faults = faults.to_vec();
+        Self { faults, ..self }
+    }
+
+    /// The same without the faults that let two dispatches of a task be in work at once. What the
+    /// rules promise only then is checked on every path of such a setting.
+    pub fn one_at_a_time(self) -> Self {
+        let overlaps = [Fault::HungUp, Fault::Twice, Fault::SamePod];
+        let faults = self.faults.iter().copied();
+        let faults = faults.filter(|fault| !overlaps.contains(fault)).collect();
+        Self {
+            name: self.name + "; one dispatch at a time",
+            faults,
+            ..self
+        }
+    }
+
+    pub fn handler(self, handler: &[Handler]) -> Self {
+        let handler = handler.to_vec();
+        Self { handler, ..self }
+    }
+
+    pub fn routes(mut self, stage: usize, routes: &str) -> Self {
+        let routes: Routes = serde_json::from_str(routes).unwrap();
+        self.releases[0][stage].routes = routes;
+        self
+    }
+
+    pub fn told(mut self, on: NotifyOn) -> Self {
+        for policy in self.releases.iter_mut().flatten() {
+            policy.notifier.as_mut().unwrap().on = on;
+        }
+        self
+    }
+
+    /// The policy of the release's worker on this queue. A queue that the edit has removed keeps
+    /// its old workers.
+    pub fn policy(&self, release: u8, queue: u8) -> Option<&Policy> {
+        let path = queue_path(usize::from(queue));
+        let mut releases = self.releases[..=usize::from(release)].iter().rev();
+        releases.find_map(|policies| policies.iter().find(|policy| policy.queue == path))
+    }
+
+    /// The least and the most attempts that any worker of this queue allows.
+    pub fn attempts(&self, queue: u8) -> (u8, u8) {
+        let path = queue_path(usize::from(queue));
+        let of_queue = |policy: &&Policy| policy.queue == path;
+        let all = self.releases.iter().flatten().filter(of_queue);
+        let all = all.map(|policy| u8::try_from(policy.max_attempts.get()).unwrap());
+        let least = all.clone().min().unwrap_or_default();
+        (least, all.max().unwrap_or_default())
+    }
+}
+
+pub fn queue_path(index: usize) -> QueuePath {
+    let id = match index {
+        0 => "incoming".to_owned(),
+        4 => "notifier".to_owned(),
+        _ => format!("incoming-{}", index + 1),
+    };
+    format!("projects/p/locations/l/queues/{id}")
+        .parse()
+        .unwrap()
+}
+
+/// The policies of a chain: queue and attempts of each stage in order, and the queues that it had.
+pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<Policy> {
+    let queues: Vec<QueuePath> = stages.iter().map(|(queue, _)| queue_path(*queue)).collect();
+    let retired = retired.iter().map(|queue| queue_path(*queue));
+    let lookup_queues: Vec<QueuePath> = queues.iter().cloned().chain(retired).collect();
+    let policy = |(index, (_, attempts)): (usize, &(usize, u32))| Policy {
+        chain: "orders".into(),
+        stage: format!("stage-{index}").parse().unwrap(),
+        queue: queues[index].clone(),
+        max_attempts: (*attempts).try_into().unwrap(),
+        downstream: queues.get(index + 1).cloned(),
+        lookup_queues: lookup_queues.clone(),
+        notifier: Some(Notifier {
+            queue: queue_path(4),
+            url: "http://client/events".into(),
+            retired: Vec::new(),
+            on: NotifyOn {
+                succeeded: true,
+                failed: true,
+            },
+        }),
+        give_up_after: GIVE_UP_AFTER,
+        routes: Routes::default(),
+    };
+    stages.iter().enumerate().map(policy).collect()
+}

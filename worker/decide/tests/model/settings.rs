@@ -1,0 +1,153 @@
+//! The settings that are checked.
+
+use decide::NotifyOn;
+
+use crate::faults::{Always, Fault, Refuses};
+use crate::handler::Handler;
+use crate::setting::{Setting, chain};
+
+const TIMEOUT_TO_LAST: &str =
+    r#"{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/incoming-3"}"#;
+const NOT_FOUND_TO_FAIL: &str = r#"{"match": {"status": "404"}, "to": "fail"}"#;
+
+pub fn one_attempt() -> Setting {
+    Setting::ladder("one stage, N = 1", &[1])
+}
+
+pub fn one_stage() -> Setting {
+    Setting::ladder("one stage, N = 3", &[3])
+}
+
+pub fn two_stages() -> Setting {
+    Setting::ladder("two stages, N = 2, 1", &[2, 1])
+}
+
+pub fn three_stages() -> Setting {
+    Setting::ladder("three stages, N = 1, 2, 1", &[1, 2, 1])
+}
+
+pub fn one_attempt_in_all_orders() -> Setting {
+    Setting {
+        all_orders: true,
+        ..Setting::ladder("one stage, N = 1, in all orders", &[1])
+    }
+}
+
+pub fn two_stages_in_all_orders() -> Setting {
+    Setting {
+        all_orders: true,
+        ..Setting::ladder("two stages, N = 2, 1, in all orders", &[2, 1]).budget(1)
+    }
+}
+
+pub fn callers_hang_up() -> Setting {
+    Setting {
+        always: Always::HungUp,
+        ..Setting::ladder("callers hang up in every run, N = 3, 1", &[3, 1]).budget(1)
+    }
+}
+
+pub fn poison() -> Setting {
+    Setting {
+        always: Always::Killed,
+        ..Setting::ladder("every run kills its worker, N = 1, 1", &[1, 1]).budget(1)
+    }
+}
+
+pub fn refused_whole() -> Setting {
+    Setting {
+        refuses: Refuses::Unfolded,
+        ..Setting::ladder("hand-overs refused unless folded, N = 1, 1", &[1, 1])
+    }
+}
+
+pub fn refused() -> Setting {
+    Setting {
+        refuses: Refuses::All,
+        ..Setting::ladder("every hand-over refused, N = 1, 1", &[1, 1])
+    }
+}
+
+pub fn verdicts() -> Setting {
+    Setting::ladder("verdicts, N = 2, 1", &[2, 1]).handler(&[
+        Handler::Fails,
+        Handler::Escalates,
+        Handler::GivesUp,
+    ])
+}
+
+pub fn late_creates() -> Setting {
+    Setting::ladder("creates that take effect late, N = 1, 1", &[1, 1])
+        .faults(&[Fault::Late, Fault::Create, Fault::Killed, Fault::HungUp])
+        .handler(&[Handler::Succeeds, Handler::Fails, Handler::GivesUp])
+}
+
+pub fn routes() -> Setting {
+    Setting::ladder("routes by reason and status, N = 1, 1, 1", &[1, 1, 1])
+        .routes(0, &format!("[{TIMEOUT_TO_LAST}, {NOT_FOUND_TO_FAIL}]"))
+        .handler(&[Handler::Fails, Handler::TimesOut, Handler::Says404])
+}
+
+pub fn header_route() -> Setting {
+    Setting {
+        header: Some(("x-customer", "acme")),
+        ..Setting::ladder("a route by header, N = 2, 1, 1", &[2, 1, 1]).routes(
+            0,
+            r#"[{"match": {"header": {"name": "X-Customer", "value": "acme"}},
+                 "to": "projects/p/locations/l/queues/incoming-3"}]"#,
+        )
+    }
+}
+
+pub fn failures_only() -> Setting {
+    Setting::ladder("only failures are told, N = 2, 1", &[2, 1]).told(NotifyOn {
+        succeeded: false,
+        failed: true,
+    })
+}
+
+pub fn nothing_told() -> Setting {
+    Setting::ladder("nothing is told, N = 2, 1", &[2, 1]).told(NotifyOn {
+        succeeded: false,
+        failed: false,
+    })
+}
+
+pub fn conflicts() -> Setting {
+    Setting {
+        codes: vec![409],
+        ..Setting::ladder("a proxy that answers 409, N = 2, 1", &[2, 1])
+    }
+}
+
+pub fn more_attempts() -> Setting {
+    let (old, new) = ([(0, 1), (1, 1)], [(0, 3), (1, 1)]);
+    let (old, new) = (chain(&old, &[]), chain(&new, &[]));
+    Setting::edit("N from 1 to 3, first stage", old, new, 2).budget(1)
+}
+
+pub fn fewer_attempts() -> Setting {
+    let (old, new) = ([(0, 1), (1, 3)], [(0, 1), (1, 1)]);
+    let (old, new) = (chain(&old, &[]), chain(&new, &[]));
+    Setting::edit("N from 3 to 1, last stage", old, new, 2).budget(1)
+}
+
+pub fn appended() -> Setting {
+    let (old, new) = ([(0, 1)], [(0, 1), (1, 1)]);
+    Setting::edit("a stage appended", chain(&old, &[]), chain(&new, &[]), 2)
+}
+
+pub fn inserted() -> Setting {
+    let (old, new) = ([(0, 1), (2, 1)], [(0, 1), (1, 1), (2, 1)]);
+    Setting::edit("a stage inserted", chain(&old, &[]), chain(&new, &[]), 2).budget(1)
+}
+
+pub fn removed() -> Setting {
+    let (old, new) = ([(0, 1), (1, 1), (2, 1)], [(0, 1), (2, 1)]);
+    Setting::edit("a stage removed", chain(&old, &[]), chain(&new, &[1]), 2).budget(1)
+}
+
+pub fn swapped() -> Setting {
+    let (old, new) = ([(0, 1), (1, 1)], [(1, 1), (0, 1)]);
+    Setting::edit("two stages swapped", chain(&old, &[]), chain(&new, &[]), 3).budget(1)
+}

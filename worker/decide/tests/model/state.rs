@@ -1,0 +1,190 @@
+//! One state of the world: a producer's task and all that became of it.
+//!
+//! Queues are numbers: the stages' first, the notifier's is [`NOTIFIER`]. A task on a stage's
+//! queue is known by its queue and its hop. All counters only grow and every push only moves
+//! forward, so that no path comes back to a state it has left.
+
+use std::hash::{Hash, Hasher};
+
+use decide::{Age, Answer, Facts, Outcome, Question};
+
+use crate::world::Pod;
+
+/// The notifier's queue.
+pub const NOTIFIER: u8 = 4;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    /// What lives on the stages' queues.
+    pub tasks: Vec<Task>,
+    /// What workers have in hand.
+    pub pushes: Vec<Push>,
+    /// Creates that have not taken effect, and whose workers wait no longer.
+    pub late: Vec<Late>,
+    /// The ids that each queue remembers, one bit for each. Names are remembered for ever.
+    pub names: [u32; NOTIFIER as usize + 1],
+    /// Faults that may still happen.
+    pub faults: u8,
+    /// The highest hop that was ever created.
+    pub top_hop: u8,
+    /// An end that nobody wanted to be told.
+    pub untold: bool,
+    /// The handler has succeeded, and nothing has happened since that may forget it.
+    pub succeeded: bool,
+    /// Runs may have overlapped, or a worker looked where it could not see.
+    pub overlapped: bool,
+    /// Promises that were broken, as the bits of [`crate::promises::Broken`].
+    pub broken: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Task {
+    pub queue: u8,
+    pub hop: u8,
+    /// R, E and P of the next dispatch.
+    pub r: u8,
+    pub e: u8,
+    pub p: Option<u16>,
+    /// A dispatch waits for its answer.
+    pub out: bool,
+    /// Runs of the handler here, less those that a fault explains.
+    pub runs: i8,
+    /// Runs, and answers of others that Cloud Tasks took for one.
+    pub counted: u8,
+    /// The handler ran here.
+    pub ran: bool,
+}
+
+/// A task or notification that is on its way to Cloud Tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Late {
+    pub what: What,
+    /// Its id, as a bit.
+    pub id: u32,
+    /// The hop that the task will have.
+    pub hop: u8,
+}
+
+/// A dispatch in a worker's hands. It carries the counters of its moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Push {
+    pub queue: u8,
+    pub hop: u8,
+    pub r: u8,
+    pub e: u8,
+    pub p: Option<u16>,
+    pub pod: Pod,
+    /// It is this push that has marked the task as in work in the pod.
+    pub marked: bool,
+    /// Somebody still waits for the answer.
+    pub heard: bool,
+    pub known: Known,
+    pub phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The second delivery of a dispatch, not there yet.
+    OnTheWay,
+    Asks(Asks),
+    Runs,
+    Owes(Owes),
+    Answers(Answer),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asks {
+    Ends,
+    Age,
+    Room,
+}
+
+impl From<Question> for Asks {
+    fn from(question: Question) -> Self {
+        match question {
+            Question::Ends => Self::Ends,
+            Question::Age => Self::Age,
+            Question::Room => Self::Room,
+        }
+    }
+}
+
+/// [`decide::Owed`], without what no rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owes {
+    pub what: What,
+    pub folded: bool,
+    pub until_then: Answer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum What {
+    /// The next task, on this queue.
+    Next(u8),
+    Notification(Outcome),
+}
+
+/// [`Facts`], which has no hash of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known(pub Facts);
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Facts { ends, age, room } = self.0;
+        let age = age.map(|age| match age {
+            Age::Known(age) => Some(age),
+            Age::Unknown => None,
+        });
+        (ends.map(|e| e as u8), age, room.map(|r| r as u8)).hash(state);
+    }
+}
+
+impl State {
+    /// A new task on the queue 0.
+    pub fn first(faults: u8) -> Self {
+        Self {
+            tasks: vec![Task::new(0, 0)],
+            pushes: Vec::new(),
+            late: Vec::new(),
+            names: [0; NOTIFIER as usize + 1],
+            faults,
+            top_hop: 0,
+            untold: false,
+            succeeded: false,
+            overlapped: false,
+            broken: 0,
+        }
+    }
+
+    pub fn task(&mut self, queue: u8, hop: u8) -> Option<&mut Task> {
+        self.tasks
+            .iter_mut()
+            .find(|task| (task.queue, task.hop) == (queue, hop))
+    }
+
+    /// The notifications that were ever created.
+    pub fn ends(&self) -> u32 {
+        self.names[usize::from(NOTIFIER)].count_ones()
+    }
+
+    /// The end is recorded, or is one that nobody wanted to be told.
+    pub fn ended(&self) -> bool {
+        self.ends() > 0 || self.untold
+    }
+}
+
+impl Task {
+    pub fn new(queue: u8, hop: u8) -> Self {
+        Self {
+            queue,
+            hop,
+            r: 0,
+            e: 0,
+            p: None,
+            out: false,
+            runs: 0,
+            counted: 0,
+            ran: false,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What each step does to the state.
+
+use decide::Answer;
+
+use crate::create::Reply;
+use crate::faults::{Always, Fault};
+use crate::rules::Rules;
+use crate::state::{Asks, Phase, Push, State};
+use crate::world::{Pod, Step, World};
+
+impl<R: Rules> World<R> {
+    /// The fault that a step is, if it is one.
+    pub fn fault(&self, state: &State, step: Step) -> Option<Fault> {
+        let runs = |push: u8| state.pushes[usize::from(push)].phase == Phase::Runs;
+        match step {
+            Step::Dispatch(_, _, true) => Some(Fault::Twice),
+            Step::Dispatch(task, pod, false) => self.overlap(state, task, pod),
+            Step::Foreign(..) => Some(Fault::Foreign),
+            Step::TurnAway(_) => Some(Fault::TurnedAway),
+            Step::CannotLookUp(_) => Some(Fault::LookUp),
+            Step::Room(_, room) => (room == decide::Room::Full).then_some(Fault::Full),
+            Step::CannotConnect(_) => Some(Fault::Unreachable),
+            Step::Create(_, reply) => match reply {
+                Reply::Arrives => None,
+                Reply::IsLost => Some(Fault::Reply),
+                Reply::IsLate => Some(Fault::Late),
+                Reply::Fails => Some(Fault::Create),
+                Reply::Refuses => Some(Fault::Refused),
+            },
+            Step::Kill(push) => {
+                let free = self.setting.always == Always::Killed && runs(push);
+                (!free).then_some(Fault::Killed)
+            }
+            Step::HangUp(push, _) => {
+                let free = self.setting.always == Always::HungUp && runs(push);
+                (!free).then_some(Fault::HungUp)
+            }
+            Step::Arrive(..)
+            | Step::LookUp(_)
+            | Step::Learn(..)
+            | Step::RunEnds(..)
+            | Step::Appear(_)
+            | Step::Answer(_) => None,
+        }
+    }
+
+    /// A dispatch beside a push that is still in work is a fault of its own where it meets the
+    /// same pod, and where every caller hangs up.
+    fn overlap(&self, state: &State, task: u8, pod: Pod) -> Option<Fault> {
+        let task = &state.tasks[usize::from(task)];
+        let in_work =
+            |push: &&Push| (push.queue, push.hop) == (task.queue, task.hop) && push.marked;
+        let mut beside = state.pushes.iter().filter(in_work).peekable();
+        let always = self.setting.always == Always::HungUp && beside.peek().is_some();
+        let same = beside.any(|push| push.pod == pod);
+        (always || same).then_some(Fault::SamePod)
+    }
+
+    pub fn take(&self, state: &mut State, step: Step) {
+        match step {
+            Step::Dispatch(task, pod, twice) => {
+                let beside = self.overlap(state, task, pod).is_some();
+                let push = Self::dispatch(state, task);
+                if twice || beside {
+                    state.explains_a_run(push.queue, push.hop);
+                }
+                if twice {
+                    state.overlapped = true;
+                    state.pushes.push(push.clone());
+                }
+                self.arrives(state, push, pod);
+            }
+            Step::Arrive(push, pod) => {
+                let push = state.pushes.remove(push.into());
+                self.arrives(state, push, pod);
+            }
+            Step::Foreign(task, code) => {
+                let push = Self::dispatch(state, task);
+                let remembers = |answer| push.p == Some(self.rules.code(answer));
+                if remembers(Answer::NotHandedOn) || remembers(Answer::NotNotified) {
+                    state.explains_a_run(push.queue, push.hop);
+                    state.succeeded = false;
+                }
+                self.hears_another(state, push.dispatch(), code);
+            }
+            Step::TurnAway(task) => {
+                let push = Self::dispatch(state, task);
+                let answer = self.rules.turned_away(push.p);
+                self.hears(state, push.dispatch(), self.rules.code(answer));
+            }
+            Step::Appear(late) => {
+                let late = state.late.remove(late.into());
+                // Nobody could see it coming.
+                state.overlapped = true;
+                Self::appears(state, late);
+            }
+            Step::Kill(push) => {
+                let push = state.pushes.remove(push.into());
+                Self::forgets(state, &push);
+                if push.heard {
+                    self.hears_another(state, push.dispatch(), 502);
+                }
+            }
+            Step::HangUp(index, code) => {
+                let mut push = state.pushes.remove(index.into());
+                if self.fault_is_free(&push) {
+                    state.succeeded = false;
+                } else {
+                    Self::forgets(state, &push);
+                }
+                self.hears_another(state, push.dispatch(), code);
+                push.heard = false;
+                if !matches!(push.phase, Phase::Answers(_)) {
+                    state.pushes.push(push);
+                }
+            }
+            Step::LookUp(push)
+            | Step::CannotLookUp(push)
+            | Step::Learn(push, _)
+            | Step::Room(push, _)
+            | Step::CannotConnect(push)
+            | Step::RunEnds(push, _)
+            | Step::Create(push, _)
+            | Step::Answer(push) => {
+                let push = state.pushes.remove(push.into());
+                self.works(state, push, step);
+            }
+        }
+    }
+
+    fn fault_is_free(&self, push: &Push) -> bool {
+        self.setting.always == Always::HungUp && push.phase == Phase::Runs
+    }
+
+    /// What the worker would have answered is never heard.
+    fn forgets(state: &mut State, push: &Push) {
+        state.succeeded = false;
+        state.explains_a_run(push.queue, push.hop);
+    }
+
+    /// A step of the worker's own.
+    fn works(&self, state: &mut State, push: Push, step: Step) {
+        match (step, push.phase) {
+            (Step::LookUp(_), Phase::Asks(Asks::Ends)) => self.looks_up(state, push),
+            (Step::CannotLookUp(_), _) => self.cannot_look_up(state, push),
+            (Step::Learn(_, age), _) => self.learns_age(state, push, age),
+            (Step::Room(_, room), _) => self.finds_room(state, push, room),
+            (Step::CannotConnect(_), _) => self.cannot_connect(state, push),
+            (Step::RunEnds(_, handler), _) => self.run_ends(state, push, handler),
+            (Step::Create(_, reply), Phase::Owes(owes)) => {
+                self.creates(state, push, owes, reply);
+            }
+            (Step::Answer(_), Phase::Answers(answer)) => {
+                if push.heard {
+                    self.hears(state, push.dispatch(), self.rules.code(answer));
+                }
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+}

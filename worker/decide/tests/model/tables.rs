@@ -1,0 +1,187 @@
+//! What depends on the setting alone, computed once: the deliveries, parsed from the headers that
+//! Cloud Tasks would send, and the ids, which are hashes, as small numbers.
+
+use cloudtasks::{QueuePath, TaskId, TaskPath};
+use decide::{Delivery, Ledger, Outcome, Policy, delivery, ledger};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+
+use crate::rules::Rules;
+use crate::setting::{Setting, queue_path};
+use crate::state::NOTIFIER;
+
+/// Hops that any path of a setting may take.
+pub const HOPS: u8 = 6;
+
+/// A queue, and an id on it as a bit.
+pub type Name = (u8, u32);
+
+#[derive(Debug)]
+pub struct Tables {
+    /// The queues by number.
+    paths: Vec<QueuePath>,
+    /// By release and queue.
+    policies: Vec<Option<Policy>>,
+    /// By queue: the least and the most attempts that any worker allows.
+    attempts: Vec<(u8, u8)>,
+    /// By release, queue and hop.
+    rows: Vec<Option<Row>>,
+}
+
+/// A task at a worker.
+#[derive(Debug)]
+pub struct Row {
+    /// With counters as on the first dispatch.
+    pub delivery: Delivery,
+    /// Where the rules look for its end.
+    pub ends: Vec<Name>,
+    /// Where the worker could look at all.
+    pub in_sight: Vec<Name>,
+    /// The next task's id, on each queue.
+    next: Vec<u32>,
+    succeeded: u32,
+    failed: u32,
+}
+
+impl Row {
+    pub fn next(&self, to: u8) -> u32 {
+        self.next[usize::from(to)]
+    }
+
+    pub fn notification(&self, outcome: Outcome) -> u32 {
+        match outcome {
+            Outcome::Succeeded => self.succeeded,
+            Outcome::Failed => self.failed,
+        }
+    }
+}
+
+impl Tables {
+    pub fn new(rules: &impl Rules, setting: &Setting) -> Self {
+        let mut ids = Ids(Vec::new());
+        let mut rows = Vec::new();
+        let mut policies = Vec::new();
+        for release in 0..u8::try_from(setting.releases.len()).unwrap() {
+            for queue in 0..NOTIFIER {
+                policies.push(setting.policy(release, queue).cloned());
+                for hop in 0..=HOPS {
+                    rows.push(row(rules, setting, &mut ids, (release, queue, hop)));
+                }
+            }
+        }
+        Self {
+            paths: (0..=usize::from(NOTIFIER)).map(queue_path).collect(),
+            policies,
+            attempts: (0..NOTIFIER).map(|queue| setting.attempts(queue)).collect(),
+            rows,
+        }
+    }
+
+    /// The policy of this release's workers of a queue, if it has any.
+    pub fn policy(&self, release: u8, queue: u8) -> Option<&Policy> {
+        self.policies[usize::from(release * NOTIFIER + queue)].as_ref()
+    }
+
+    pub fn least(&self, queue: u8) -> u8 {
+        self.attempts[usize::from(queue)].0
+    }
+
+    pub fn most(&self, queue: u8) -> u8 {
+        self.attempts[usize::from(queue)].1
+    }
+
+    pub fn path(&self, queue: u8) -> &QueuePath {
+        &self.paths[usize::from(queue)]
+    }
+
+    /// The number of a queue.
+    pub fn queue(&self, path: &QueuePath) -> u8 {
+        let place = self.paths.iter().position(|known| known == path);
+        u8::try_from(place.expect("one of the setting's queues")).unwrap()
+    }
+
+    /// The row of a task that this release's workers serve.
+    pub fn row(&self, release: u8, queue: u8, hop: u8) -> &Row {
+        let [release, queue, hop] = [release, queue, hop].map(usize::from);
+        let index = (release * usize::from(NOTIFIER) + queue) * (usize::from(HOPS) + 1) + hop;
+        self.rows[index].as_ref().expect("a worker serves it")
+    }
+}
+
+fn row(
+    rules: &impl Rules,
+    setting: &Setting,
+    ids: &mut Ids,
+    (release, queue, hop): (u8, u8, u8),
+) -> Option<Row> {
+    let policy = setting.policy(release, queue)?;
+    // Hop 0 is the producer's task, which it puts on the first queue.
+    if hop == 0 && queue != 0 {
+        return None;
+    }
+    let first = queue_path(0).task("order-1".parse().unwrap());
+    let climbed = (0..hop).fold(Ledger::first(&first, Timestamp::UNIX_EPOCH), |l, _| {
+        l.next_hop()
+    });
+    let own = if hop == 0 {
+        first.id
+    } else {
+        climbed.root.task(climbed.hop)
+    };
+
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &str, value: &str| {
+        let name: HeaderName = name.parse().unwrap();
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+    };
+    set(delivery::QUEUE_NAME, policy.queue.id.as_str());
+    set(delivery::TASK_NAME, own.as_str());
+    set(delivery::RETRY_COUNT, "0");
+    set(delivery::EXECUTION_COUNT, "0");
+    if hop > 0 {
+        set(ledger::HEADER, &climbed.encode());
+    }
+    if let Some((name, value)) = setting.header {
+        set(name, value);
+    }
+    let delivery = Delivery::parse(&headers, policy, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(delivery.ledger, climbed);
+
+    let mut names = |paths: Vec<TaskPath>| paths.into_iter().map(|path| ids.name(&path)).collect();
+    let ends = names(rules.ends_of(policy, &delivery.ledger));
+    let in_sight = names(policy.ends_of(&delivery.ledger));
+    Some(Row {
+        next: (0..NOTIFIER)
+            .map(|to| {
+                let to = queue_path(usize::from(to));
+                ids.bit(&rules.next_task(&delivery.ledger, &to))
+            })
+            .collect(),
+        succeeded: ids.bit(&rules.notification(&delivery.ledger, Outcome::Succeeded)),
+        failed: ids.bit(&rules.notification(&delivery.ledger, Outcome::Failed)),
+        delivery,
+        ends,
+        in_sight,
+    })
+}
+
+/// The ids met so far. An id's place is its number.
+struct Ids(Vec<TaskId>);
+
+impl Ids {
+    fn bit(&mut self, id: &TaskId) -> u32 {
+        let known = self.0.iter().position(|known| known == id);
+        let place = known.unwrap_or_else(|| {
+            self.0.push(id.clone());
+            self.0.len() - 1
+        });
+        1_u32.checked_shl(u32::try_from(place).unwrap()).unwrap()
+    }
+
+    fn name(&mut self, path: &TaskPath) -> Name {
+        let queue = (0..=NOTIFIER)
+            .find(|queue| queue_path(usize::from(*queue)) == path.queue)
+            .unwrap();
+        (queue, self.bit(&path.id))
+    }
+}

@@ -1,0 +1,125 @@
+//! A path as text: one line for each step, and what lives on the stages' queues after it.
+
+use std::fmt::Write;
+
+use stateright::Path;
+
+use crate::create::Reply;
+use crate::setting::queue_path;
+use crate::state::{Owes, Phase, State, Task, What};
+use crate::world::{Pod, Step};
+
+pub fn story(path: Path<State, Step>) -> String {
+    let mut text = String::new();
+    let path = path.into_vec();
+    for (number, pair) in (1..).zip(path.windows(2)) {
+        let [(state, Some(step)), (after, _)] = pair else {
+            unreachable!("a step lies between two states");
+        };
+        let said = say(state, *step);
+        writeln!(text, "{number:>3}. {said:<66} {}", queues(after)).unwrap();
+    }
+    text
+}
+
+fn say(state: &State, step: Step) -> String {
+    let who = match step {
+        Step::Dispatch(t, ..) | Step::Foreign(t, _) | Step::TurnAway(t) => {
+            let task = &state.tasks[usize::from(t)];
+            return format!("{}: {}", name(task.queue), dispatch(step));
+        }
+        Step::Appear(late) => {
+            let what = thing(state.late[usize::from(late)].what);
+            return format!("{what} appears, late");
+        }
+        Step::Arrive(p, _)
+        | Step::LookUp(p)
+        | Step::CannotLookUp(p)
+        | Step::Learn(p, _)
+        | Step::Room(p, _)
+        | Step::CannotConnect(p)
+        | Step::RunEnds(p, _)
+        | Step::Create(p, _)
+        | Step::Answer(p)
+        | Step::Kill(p)
+        | Step::HangUp(p, _) => &state.pushes[usize::from(p)],
+    };
+    let what = match (step, who.phase) {
+        (Step::Arrive(_, pod), _) => format!("arrives again{}", at(pod)),
+        (Step::LookUp(_), _) => "the worker looks for the end".to_owned(),
+        (Step::CannotLookUp(_), _) => "a look-up fails".to_owned(),
+        (Step::Learn(_, age), _) => format!("its age is {age:?}"),
+        (Step::Room(_, decide::Room::Free), _) => "there is room".to_owned(),
+        (Step::Room(..), _) => "there is no room".to_owned(),
+        (Step::CannotConnect(_), _) => "the handler takes no connections".to_owned(),
+        (Step::RunEnds(_, handler), _) => format!("the handler {handler:?}"),
+        (Step::Create(_, reply), Phase::Owes(owes)) => create(owes, reply),
+        (Step::Answer(_), Phase::Answers(answer)) => format!("the worker answers {answer:?}"),
+        (Step::Kill(_), _) => "the worker dies".to_owned(),
+        (Step::HangUp(_, code), _) => format!("another answers {code}"),
+        other => unreachable!("{other:?}"),
+    };
+    format!("{}, R={}: {what}", name(who.queue), who.r)
+}
+
+fn dispatch(step: Step) -> String {
+    match step {
+        Step::Dispatch(_, pod, false) => format!("dispatched{}", at(pod)),
+        Step::Dispatch(_, pod, true) => format!("dispatched twice{}", at(pod)),
+        Step::Foreign(_, code) => format!("dispatched, and another answers {code}"),
+        _ => "dispatched, and turned away unread".to_owned(),
+    }
+}
+
+fn at(pod: Pod) -> String {
+    let release = if pod.release == 0 {
+        ""
+    } else {
+        ", to a new worker"
+    };
+    let number = if pod.number == 0 {
+        ""
+    } else {
+        ", to another pod"
+    };
+    format!("{release}{number}")
+}
+
+fn create(owes: Owes, reply: Reply) -> String {
+    let how = match reply {
+        Reply::Arrives => "creates",
+        Reply::IsLost => "creates, and doesn't hear of it,",
+        Reply::IsLate => "gives up too early to create",
+        Reply::Fails => "can't create",
+        Reply::Refuses => "is refused",
+    };
+    format!("the worker {how} {}", thing(owes.what))
+}
+
+fn thing(what: What) -> String {
+    match what {
+        What::Next(queue) => format!("the task on {}", name(queue)),
+        What::Notification(outcome) => format!("the notification {outcome:?}"),
+    }
+}
+
+fn name(queue: u8) -> String {
+    queue_path(queue.into()).id.to_string()
+}
+
+fn queues(state: &State) -> String {
+    let mut text: Vec<String> = state.tasks.iter().map(one).collect();
+    if text.is_empty() {
+        text.push("no task".to_owned());
+    }
+    if state.ended() {
+        text.push("ended".to_owned());
+    }
+    text.join("; ")
+}
+
+fn one(task: &Task) -> String {
+    let Task { queue, r, e, p, .. } = task;
+    let p = p.map_or("-".to_owned(), |p| p.to_string());
+    format!("{} R={r} E={e} P={p}", name(*queue))
+}
