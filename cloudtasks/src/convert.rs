@@ -104,7 +104,13 @@ fn http_target(mut message: proto::HttpTarget) -> HttpTarget {
     }
 }
 
+/// Takes the address out, where the queue has one that counts. With `IF_NOT_EXISTS` the task's own
+/// wins, so that the queue's is left with the rest.
 fn take_address(uri: &mut proto::UriOverride) -> Option<Address> {
+    if uri.uri_override_enforce_mode() == UriOverrideEnforceMode::IfNotExists {
+        return None;
+    }
+    let host = uri.host.take()?;
     let scheme = match uri.scheme() {
         ProtoScheme::Http => Scheme::Http,
         // Google's text: an unset scheme means HTTPS.
@@ -119,14 +125,9 @@ fn take_address(uri: &mut proto::UriOverride) -> Option<Address> {
         .take()
         .and_then(|port| u16::try_from(port).ok())
         .unwrap_or(default_port);
-    // With IF_NOT_EXISTS the task's own address wins, so the queue has none that counts.
-    let always = uri.uri_override_enforce_mode() != UriOverrideEnforceMode::IfNotExists;
     uri.scheme = None;
     uri.uri_override_enforce_mode = UriOverrideEnforceMode::Unspecified as i32;
-    uri.host
-        .take()
-        .filter(|_| always)
-        .map(|host| Address { scheme, host, port })
+    Some(Address { scheme, host, port })
 }
 
 fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
@@ -139,6 +140,11 @@ fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
         .expect("only this module makes one, by encoding such a message");
     if let Some(Address { scheme, host, port }) = address {
         let uri = message.uri_override.get_or_insert_default();
+        if uri.uri_override_enforce_mode() == UriOverrideEnforceMode::IfNotExists {
+            // Enforced, these would replace the path and the query that each task has.
+            uri.path_override = None;
+            uri.query_override = None;
+        }
         uri.scheme = Some(match scheme {
             Scheme::Http => ProtoScheme::Http as i32,
             Scheme::Https => ProtoScheme::Https as i32,
@@ -252,7 +258,6 @@ mod tests {
             uri_override: Some(UriOverride {
                 host: Some("old.example.com".into()),
                 path_override: Some(path.clone()),
-                uri_override_enforce_mode: UriOverrideEnforceMode::IfNotExists as i32,
                 ..UriOverride::default()
             }),
             http_method: HttpMethod::Put as i32,
@@ -260,7 +265,6 @@ mod tests {
             ..proto::HttpTarget::default()
         };
         let mut target = http_target(by_hand);
-        assert_eq!(target.address, None, "the task's own address wins");
         target.address = Some(address("new"));
         target.headers = BTreeMap::from([("a".into(), "b".into())]);
 
@@ -280,6 +284,29 @@ mod tests {
         );
         // Read again it is the same: nothing would be written a second time.
         assert_eq!(http_target(message), target);
+    }
+
+    #[test]
+    fn what_a_queue_only_suggests_is_kept_until_we_set_an_address() {
+        let suggested = proto::HttpTarget {
+            uri_override: Some(UriOverride {
+                host: Some("old.example.com".into()),
+                port: Some(8443),
+                path_override: Some(PathOverride {
+                    path: "/tasks".into(),
+                }),
+                uri_override_enforce_mode: UriOverrideEnforceMode::IfNotExists as i32,
+                ..UriOverride::default()
+            }),
+            ..proto::HttpTarget::default()
+        };
+        let mut target = http_target(suggested.clone());
+        assert_eq!(target.address, None, "the task's own address wins");
+        assert_eq!(http_target_message(&target), suggested);
+        target.address = Some(address("new"));
+        let uri = http_target_message(&target).uri_override.unwrap();
+        assert_eq!(uri.host.as_deref(), Some("new"));
+        assert_eq!(uri.path_override, None, "each task keeps its own path");
     }
 
     #[test]

@@ -34,8 +34,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "self.deletionPolicy == 'Retain'",
-        message: "deletionPolicy must be Retain: this version can't yet Drain, Delete or Orphan",
+        rule: "self.deletionPolicy != 'Drain'",
+        message: "deletionPolicy must be Retain, Delete or Orphan: this version can't yet Drain",
     },
     Rule {
         at: "spec",

@@ -58,14 +58,17 @@ pub struct ExecutorChainSpec {
     pub location: Option<String>,
 
     /// What becomes of the queues when the chain is deleted. Retain pauses the stage queues before
-    /// the workers go: no task is lost for 31 days, and applying the chain again carries on.
+    /// the workers go: no task is lost for 31 days, and applying the chain again carries on. Delete
+    /// deletes the stage queues with the tasks in them; their names stay blocked for days. Orphan
+    /// leaves queues and workers as they are, and a chain of that name that is applied again takes
+    /// them over. The notifier's queue stays in any case.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
     /// What happens when somebody else changes a setting of a queue that this chain sets. Enforce
     /// puts it right within seconds. Report shows it in the condition Drifted and leaves rates,
-    /// concurrency and backoff alone until the spec is edited. Attempts without end, the address
-    /// and the owner are put right either way: on these rests that no task is lost.
+    /// concurrency and backoff alone until the spec is edited. Attempts without end and the
+    /// address are put right either way: on these rests that no task is lost.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 

@@ -12,7 +12,7 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, and what it is made of: QueuesReady, WorkersReady, Paused, Draining.
+    /// Ready, and what it is made of: QueuesReady, WorkersReady, Drifted, Paused, Draining.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -20,6 +20,11 @@ pub struct ExecutorChainStatus {
     /// The queues in the order that a task climbs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+
+    /// A hash of what was set when all queues were last as the spec says. As long as the same is
+    /// to be set, whatever differs has been changed by somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues_hash: Option<String>,
 
     /// The queues that are paused, by whomever.
     #[serde(default, skip_serializing_if = "Option::is_none")]

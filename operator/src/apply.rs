@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cloudtasks::CloudTasks;
+use cloudtasks::{CloudTasks, Error as CloudError};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use plan::{Plan, Step};
@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 
 /// Where the workers of a chain live: in a cluster, or in the process of `executor-chain dev`.
 pub trait Workloads: Sync {
-    /// Keeps the chain until its queues are paused.
+    /// Keeps the chain until its deletion policy is carried out.
     fn add_finalizer(&self) -> impl Future<Output = Result<(), Error>> + Send;
     /// Lets the chain go.
     fn remove_finalizer(&self) -> impl Future<Output = Result<(), Error>> + Send;
@@ -27,6 +27,10 @@ pub trait Workloads: Sync {
     fn delete_service(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
     /// Removes a Deployment; it may be gone already.
     fn delete_deployment(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Lets a Service stay when the chain goes.
+    fn release_service(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Lets a Deployment stay when the chain goes.
+    fn release_deployment(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// Runs the steps of `plan`, and says each one in the log and in the metrics.
@@ -66,10 +70,16 @@ async fn step(step: &Step, queues: &CloudTasks, workloads: &impl Workloads) -> R
             .map_err(Error::from),
         Step::PauseQueue { queue } => queues.pause_queue(queue).await.map_err(Error::from),
         Step::ResumeQueue { queue } => queues.resume_queue(queue).await.map_err(Error::from),
+        Step::DeleteQueue { queue } => match queues.delete_queue(queue).await {
+            Err(CloudError::Missing { .. }) => Ok(()),
+            other => other.map_err(Error::from),
+        },
         Step::ApplyService(service) => workloads.apply_service(service).await,
         Step::ApplyDeployment(deployment) => workloads.apply_deployment(deployment).await,
         Step::DeleteDeployment { name } => workloads.delete_deployment(name).await,
         Step::DeleteService { name } => workloads.delete_service(name).await,
+        Step::ReleaseDeployment { name } => workloads.release_deployment(name).await,
+        Step::ReleaseService { name } => workloads.release_service(name).await,
         Step::RemoveFinalizer => workloads.remove_finalizer().await,
     }
 }

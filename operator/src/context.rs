@@ -8,7 +8,7 @@ use std::time::Duration;
 use cloudtasks::CloudTasks;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube_runtime::events::{Recorder, Reporter};
+use kube_runtime::events::Reporter;
 use plan::Settings;
 use plan::ownership::FIELD_MANAGER;
 use plan::queue::owner_of;
@@ -31,8 +31,8 @@ pub struct Context {
     pub inventory: Arc<Inventory>,
     /// What every plan depends on.
     pub settings: Settings,
-    /// Writes Events.
-    pub recorder: Recorder,
+    /// Who writes Events.
+    pub reporter: Reporter,
     /// How long a deleted chain waits for its queues to be paused.
     pub deletion_patience: Duration,
     /// Counters.
@@ -55,7 +55,7 @@ impl Context {
             instance: std::env::var("HOSTNAME").ok(),
         };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            reporter,
             client,
             queues,
             inventory,

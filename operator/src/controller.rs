@@ -60,8 +60,8 @@ pub async fn run(args: Args) -> Result<(), Error> {
         .owns(scope::<Service>(&args, &client), config)
         .reconcile_on(changed)
         .shutdown_on_signal()
-        .run(reconcile, again, context)
-        .for_each(|outcome| async { said(outcome) })
+        .run(reconcile, again, Arc::clone(&context))
+        .for_each(|outcome| async { said(outcome, &context) })
         .await;
     tracing::info!("stopped");
     Ok(())
@@ -84,10 +84,14 @@ impl Backoff for Steady {
 }
 
 /// What [`again`] has not said already: a watch that fails makes the operator deaf.
-fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>) {
+fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) {
     match outcome {
-        Ok(_)
-        | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        // Its finalizer was removed by hand.
+        Err(controller::Error::ObjectNotFound(chain)) => {
+            let namespace = chain.namespace.unwrap_or_default();
+            context.inventory.forget(&namespace, &chain.name);
+        }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
             tracing::warn!(%error, "a watch has failed");
         }

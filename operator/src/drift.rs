@@ -1,61 +1,61 @@
 //! Says that somebody else has changed a queue: a metric for each field, an Event, and the status,
 //! before it is put right.
 
+use crds::ExecutorChain;
 use crds::conditions::{DRIFTED, QUEUE_CHANGED};
-use crds::{DriftPolicy, ExecutorChain};
 use kube::Resource;
 use kube::core::DeserializeGuard;
-use kube_runtime::events::{Event, EventType};
-use plan::{Desired, Drift, Observed, drifts};
+use kube_runtime::events::{Event, EventType, Recorder};
+use plan::drift::sentence;
+use plan::{Desired, Observed, drifts};
 
-use crate::context::Context;
-use crate::error::Error;
+use crate::context::{Context, call};
 use crate::reconcile::Round;
 use crate::report::report;
 
 /// The longest note that an Event may have, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
-/// Tells of what others have changed, once: the status says so from then on, until it is over.
+/// Tells of what others have changed, once: the status says so from then on, until it is over. That
+/// it can't be told is no reason not to put it right.
 pub async fn tell(
     chain: &ExecutorChain,
     context: &Context,
     desired: &Desired,
     observed: &Observed,
-) -> Result<(), Error> {
+) {
     let drifts = drifts(desired, observed);
-    if drifts.is_empty() || is_told(chain) {
-        return Ok(());
-    }
+    let Some(sentence) = sentence(desired, &drifts).filter(|it| !is_told(chain, it)) else {
+        return;
+    };
     for drift in &drifts {
         tracing::warn!(queue = %drift.queue, %drift, "somebody else has changed a queue");
         for field in drift.fields() {
             context.metrics.drifted(field);
         }
     }
-    publish(chain, context, &drifts).await;
-    if desired.drift_policy == DriftPolicy::Report {
-        // The round's own report says it.
-        return Ok(());
-    }
+    publish(chain, context, &sentence).await;
     let round = Round {
         desired: Some(desired.clone()),
         observed: Some(observed.clone()),
         error: None,
     };
-    report(&DeserializeGuard(Ok(chain.clone())), context, &round).await
+    let chain = DeserializeGuard(Ok(chain.clone()));
+    if let Err(error) = report(&chain, context, &round).await {
+        tracing::warn!(%error, "drift could not be told in the status");
+    }
 }
 
-fn is_told(chain: &ExecutorChain) -> bool {
+fn is_told(chain: &ExecutorChain, sentence: &str) -> bool {
     let status = chain.status.as_ref();
     let mut conditions = status.iter().flat_map(|status| &status.conditions);
-    conditions.any(|condition| condition.type_ == DRIFTED && condition.status == "True")
+    conditions.any(|condition| {
+        condition.type_ == DRIFTED && condition.status == "True" && condition.message == sentence
+    })
 }
 
 /// An Event that can't be written stops nothing.
-async fn publish(chain: &ExecutorChain, context: &Context, drifts: &[Drift]) {
-    let sentences: Vec<String> = drifts.iter().map(ToString::to_string).collect();
-    let note = sentences.join("; ");
+async fn publish(chain: &ExecutorChain, context: &Context, note: &str) {
     let end = note.floor_char_boundary(LONGEST_NOTE);
     let event = Event {
         type_: EventType::Warning,
@@ -65,7 +65,9 @@ async fn publish(chain: &ExecutorChain, context: &Context, drifts: &[Drift]) {
         secondary: None,
     };
     let regarding = chain.object_ref(&());
-    if let Err(error) = context.recorder.publish(&event, &regarding).await {
+    // A recorder that is kept would count a second Event as the first one's, with its text.
+    let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
+    if let Err(error) = call("write an Event", recorder.publish(&event, &regarding)).await {
         tracing::warn!(%error, "an Event could not be written");
     }
 }

@@ -1,9 +1,9 @@
-//! The end of a deleted chain: its queues are paused, its workers go, then the chain itself.
+//! The end of a deleted chain: its deletion policy is carried out, then the chain itself goes.
 
-use crds::conditions;
+use crds::DeletionPolicy;
 use jiff::Timestamp;
 use kube::Resource;
-use plan::{Desired, Problem, plan_deletion};
+use plan::{Desired, plan_deletion};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -17,11 +17,13 @@ use crate::observe::observe_end;
 pub async fn end(
     chain: &impl Resource<DynamicType = ()>,
     context: &Context,
+    policy: DeletionPolicy,
     desired: Option<&Desired>,
 ) -> Result<(), Error> {
-    let left = leave(chain, context, desired, true).await;
+    let looks_at_queues = policy != DeletionPolicy::Orphan;
+    let left = leave(chain, context, policy, desired, looks_at_queues).await;
     if left.is_ok() {
-        context.inventory.forget(chain);
+        forget(chain, context);
     }
     let Err(Error::CloudTasks(error)) = left else {
         return left;
@@ -30,12 +32,12 @@ pub async fn end(
     let until = deleted
         .and_then(|time| time.0.checked_add(context.deletion_patience).ok())
         .unwrap_or(Timestamp::MAX);
-    if has_no_queues(&error) || Timestamp::now() > until {
-        tracing::warn!(%error, "the chain goes, and its queues were not all paused");
-        context.inventory.forget(chain);
-        leave(chain, context, desired, false).await
+    if Timestamp::now() > until {
+        tracing::warn!(%error, "the chain goes, and what its deletionPolicy asks of its queues is not all done");
+        forget(chain, context);
+        leave(chain, context, policy, desired, false).await
     } else {
-        Err(Error::NotPaused { error, until })
+        Err(Error::NotEnded { error, until })
     }
 }
 
@@ -43,13 +45,19 @@ pub async fn end(
 async fn leave(
     chain: &impl Resource<DynamicType = ()>,
     context: &Context,
+    policy: DeletionPolicy,
     desired: Option<&Desired>,
     with_queues: bool,
 ) -> Result<(), Error> {
     let metadata = chain.meta();
     let observed = observe_end(context, metadata, desired, with_queues).await?;
     let owner = chain.controller_owner_ref(&());
-    let plan = plan_deletion(&context.queue_owner(metadata), owner.as_ref(), &observed);
+    let plan = plan_deletion(
+        policy,
+        &context.queue_owner(metadata),
+        owner.as_ref(),
+        &observed,
+    );
     let workloads = Kubernetes {
         context,
         chain: metadata,
@@ -57,7 +65,10 @@ async fn leave(
     apply(&plan, &context.queues, &workloads, &context.metrics).await
 }
 
-/// Whether it says that the project or the location isn't there: then no queue of the chain is.
-fn has_no_queues(error: &cloudtasks::Error) -> bool {
-    Problem::from(error).reason == conditions::PROJECT_NOT_FOUND
+fn forget(chain: &impl Resource<DynamicType = ()>, context: &Context) {
+    let metadata = chain.meta();
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    context
+        .inventory
+        .forget(&text(&metadata.namespace), &text(&metadata.name));
 }

@@ -14,11 +14,11 @@ pub enum Error {
     /// Cloud Tasks refused or failed a call.
     #[error("{0}")]
     CloudTasks(#[from] cloudtasks::Error),
-    /// A deleted chain's queues could not be paused, yet.
+    /// What a deleted chain's policy asks of its queues could not be done, yet.
     #[error(
-        "the chain is deleted and its queues must be paused first, so that nothing is pushed to workers that are gone: {error}. From {until} on it goes without"
+        "the chain is deleted, and its queues must first be paused, or deleted, as its deletionPolicy says: {error}. From {until} on it goes without"
     )]
-    NotPaused {
+    NotEnded {
         /// What went wrong.
         error: cloudtasks::Error,
         /// When it goes all the same.
@@ -61,7 +61,7 @@ impl Error {
         match self {
             Self::Problem(problem) => problem.clone(),
             Self::CloudTasks(error) => Problem::from(error),
-            Self::NotPaused { error, .. } => {
+            Self::NotEnded { error, .. } => {
                 Problem::new(Problem::from(error).reason, self.to_string())
             }
             Self::Kubernetes { .. }
@@ -81,7 +81,7 @@ impl Error {
                 exponential.max(Duration::from_secs(15))
             }
             Self::CloudTasks(_)
-            | Self::NotPaused { .. }
+            | Self::NotEnded { .. }
             | Self::Kubernetes { .. }
             | Self::TimedOut { .. }
             | Self::NoCluster(_)

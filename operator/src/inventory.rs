@@ -19,6 +19,11 @@ use crate::reconcile::Chain;
 /// Queues by their paths.
 pub type Queues = BTreeMap<QueuePath, Queue>;
 
+/// As many failed lists in a row are an outage.
+const OUTAGE: u32 = 2;
+/// Oftener than this helps nobody, and a quota is used up.
+const LEAST_PERIOD: Duration = Duration::from_millis(500);
+
 /// Namespace and name of a chain.
 type Name = (String, String);
 
@@ -33,8 +38,8 @@ pub struct Inventory {
 /// One location.
 #[derive(Default)]
 struct Place {
-    /// How many lists have been begun. Held while one is under way, so that none overtakes another.
-    begun: tokio::sync::Mutex<u64>,
+    /// Held while a list is under way, so that none overtakes another.
+    listing: tokio::sync::Mutex<()>,
     seen: Mutex<Seen>,
 }
 
@@ -42,11 +47,17 @@ struct Place {
 struct Seen {
     /// As the last good list says; `None` before the first.
     queues: Option<Queues>,
-    /// Why the last list failed, if it did.
+    /// Why the last lists failed, and how many of them in a row.
     error: Option<Error>,
+    failures: u32,
+    /// Chains that are to be told of changes. Once a period: two that undo each other's work should
+    /// not do so without a pause.
+    concerned: BTreeSet<Name>,
     /// What each chain wants to hear of.
     watched: BTreeMap<Name, Watched>,
-    /// The number of the list that ended last.
+    /// The number of the list that was begun last, and of the one that ended last. A list may be
+    /// given up in between.
+    begun: u64,
     ended: u64,
 }
 
@@ -67,7 +78,7 @@ impl Inventory {
         let (changes, reader) = unbounded();
         let inventory = Self {
             cloud,
-            period,
+            period: period.max(LEAST_PERIOD),
             places: Mutex::default(),
             changes,
         };
@@ -84,7 +95,7 @@ impl Inventory {
     ) -> Result<Queues, Error> {
         let place = self.place(parent, Some((name(chain), watched)));
         if place.seen().ended == 0 {
-            self.list(parent, &place, None).await;
+            self.list(parent, &place).await;
         }
         place.seen().outcome()
     }
@@ -96,14 +107,21 @@ impl Inventory {
         parent: &LocationPath,
     ) -> Result<Queues, Error> {
         let place = self.place(parent, None);
-        self.list(parent, &place, Some(&name(chain))).await;
-        place.seen().outcome()
+        self.list(parent, &place).await;
+        let mut seen = place.seen();
+        // It knows of what has changed.
+        seen.concerned.remove(&name(chain));
+        match &seen.error {
+            Some(error) => Err(error.clone()),
+            None => seen.outcome(),
+        }
     }
 
     /// The chain is gone. A location without chains is listed no more.
-    pub fn forget(&self, chain: &impl Resource) {
+    pub fn forget(&self, namespace: &str, chain: &str) {
+        let name = (namespace.to_owned(), chain.to_owned());
         for place in self.places().values() {
-            place.seen().watched.remove(&name(chain));
+            place.seen().watched.remove(&name);
         }
     }
 
@@ -137,33 +155,34 @@ impl Inventory {
                     return;
                 }
             }
-            self.list(&parent, &place, None).await;
+            self.list(&parent, &place).await;
+            let concerned = std::mem::take(&mut place.seen().concerned);
+            for (namespace, chain) in concerned {
+                let chain = ObjectRef::new(&chain).within(&namespace);
+                // Nobody listens any more when the operator stops.
+                let _ = self.changes.unbounded_send(chain);
+            }
         }
     }
 
     /// Lists once; whoever waited for a list that has ended meanwhile, and was begun after he came,
-    /// is content with that. `asker` knows what changed, and isn't told.
-    async fn list(&self, parent: &LocationPath, place: &Place, asker: Option<&Name>) {
-        let needed = place.seen().ended + 1;
-        let mut begun = place.begun.lock().await;
-        // One that was under way when we came may have looked before that.
-        let is_enough = *begun > needed;
-        if is_enough {
-            return;
-        }
-        *begun += 1;
-        let listed = self.cloud.list_queues(parent).await;
-        let concerned = {
+    /// is content with that.
+    async fn list(&self, parent: &LocationPath, place: &Place) {
+        // One that is under way when we come may have looked before.
+        let before = place.seen().begun;
+        let _listing = place.listing.lock().await;
+        let number = {
             let mut seen = place.seen();
-            seen.ended = *begun;
-            seen.take(listed)
+            if seen.ended > before {
+                return;
+            }
+            seen.begun += 1;
+            seen.begun
         };
-        for name in concerned.iter().filter(|name| Some(*name) != asker) {
-            let (namespace, chain) = name;
-            let chain = ObjectRef::new(chain).within(namespace);
-            // Nobody listens any more when the operator stops.
-            let _ = self.changes.unbounded_send(chain);
-        }
+        let listed = self.cloud.list_queues(parent).await;
+        let mut seen = place.seen();
+        seen.ended = number;
+        seen.take(listed);
     }
 
     fn places(&self) -> MutexGuard<'_, BTreeMap<LocationPath, Arc<Place>>> {
@@ -178,26 +197,36 @@ impl Place {
 }
 
 impl Seen {
+    /// What is known. One list that fails, such as one that a time limit cut off, is no outage.
     fn outcome(&self) -> Result<Queues, Error> {
         match (&self.error, &self.queues) {
-            (Some(error), _) => Err(error.clone()),
-            (None, Some(queues)) => Ok(queues.clone()),
+            (Some(error), None) => Err(error.clone()),
+            (Some(error), Some(_)) if self.is_away() => Err(error.clone()),
+            (_, Some(queues)) => Ok(queues.clone()),
             (None, None) => Ok(Queues::new()),
         }
     }
 
-    /// Takes a list's outcome, and names the chains that it concerns.
-    fn take(&mut self, listed: Result<Vec<Queue>, Error>) -> BTreeSet<Name> {
-        let was_away = self.error.is_some();
+    fn is_away(&self) -> bool {
+        self.failures >= OUTAGE
+    }
+
+    /// Takes a list's outcome, and notes the chains that it concerns.
+    fn take(&mut self, listed: Result<Vec<Queue>, Error>) {
+        let was_away = self.is_away();
         let queues = match listed {
             Ok(queues) => queues,
             Err(error) => {
                 self.error = Some(error);
-                let all = self.watched.keys();
-                return all.filter(|_| !was_away).cloned().collect();
+                self.failures = self.failures.saturating_add(1);
+                if !was_away && self.is_away() {
+                    self.concerned.extend(self.watched.keys().cloned());
+                }
+                return;
             }
         };
         self.error = None;
+        self.failures = 0;
         let queues: Queues = queues
             .into_iter()
             .map(|queue| (queue.path.clone(), queue))
@@ -211,12 +240,12 @@ impl Seen {
             was_away || changed.iter().any(is_theirs)
         };
         let watched = self.watched.iter();
-        let concerned = watched
+        let concerned: Vec<Name> = watched
             .filter(|(_, watched)| concerns(watched))
             .map(|(name, _)| name.clone())
             .collect();
+        self.concerned.extend(concerned);
         self.queues = Some(queues);
-        concerned
     }
 }
 

@@ -65,6 +65,32 @@ impl Kubernetes<'_> {
         }
     }
 
+    /// Takes the chain's owner reference off an object.
+    async fn release<K>(&self, name: &str) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned,
+    {
+        let api = self.api::<K>();
+        let action = format!("release {} {name}", K::kind(&()));
+        let Some(found) = call(&*action, api.get_metadata_opt(name)).await? else {
+            return Ok(());
+        };
+        let owners = found.owner_references().iter();
+        let others: Vec<_> = owners
+            .filter(|owner| Some(&owner.uid) != self.chain.uid.as_ref())
+            .collect();
+        let patch = Patch::Merge(json!({"metadata": {
+            "ownerReferences": others,
+            "resourceVersion": found.resource_version(),
+        }}));
+        let parameters = PatchParams::default();
+        match call(action, api.patch_metadata(name, &parameters, &patch)).await {
+            Err(error) if is_not_found(&error) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Replaces the finalizers, if the chain is still the one that we saw.
     async fn set_finalizers(&self, finalizers: Vec<String>) -> Result<(), Error> {
         let name = self.chain.name.clone().unwrap_or_default();
@@ -113,6 +139,14 @@ impl Workloads for Kubernetes<'_> {
 
     async fn delete_deployment(&self, name: &str) -> Result<(), Error> {
         self.delete::<Deployment>(name).await
+    }
+
+    async fn release_service(&self, name: &str) -> Result<(), Error> {
+        self.release::<Service>(name).await
+    }
+
+    async fn release_deployment(&self, name: &str) -> Result<(), Error> {
+        self.release::<Deployment>(name).await
     }
 }
 

@@ -59,10 +59,13 @@ impl Metrics {
             Step::UpdateQueue { .. } => "update_queue",
             Step::PauseQueue { .. } => "pause_queue",
             Step::ResumeQueue { .. } => "resume_queue",
+            Step::DeleteQueue { .. } => "delete_queue",
             Step::ApplyService(_) => "apply_service",
             Step::ApplyDeployment(_) => "apply_deployment",
             Step::DeleteDeployment { .. } => "delete_deployment",
             Step::DeleteService { .. } => "delete_service",
+            Step::ReleaseDeployment { .. } => "release_deployment",
+            Step::ReleaseService { .. } => "release_service",
             Step::RemoveFinalizer => "remove_finalizer",
         };
         self.count_effect(effect, error);

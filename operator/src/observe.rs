@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloudtasks::{LocationPath, Queue, QueuePath};
+use cloudtasks::{LocationPath, QueuePath};
 use crds::ExecutorChain;
-use crds::conditions::{DRIFTED, QUEUES_READY};
+use crds::conditions::PROJECT_NOT_FOUND;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -12,7 +12,8 @@ use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
 use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
-use plan::{Desired, Observed};
+use plan::queue::settings_hash;
+use plan::{Desired, Observed, Problem};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, call};
@@ -59,7 +60,7 @@ pub async fn observe(
     )?;
     Ok(Observed {
         has_finalizer: has_finalizer(metadata),
-        was_in_force: was_in_force(chain),
+        was_in_force: was_in_force(chain, desired),
         queues,
         deployments,
         services,
@@ -89,7 +90,15 @@ pub async fn observe_end(
     } else {
         BTreeSet::new()
     };
-    let queues = queues(context, parents).await?;
+    let mut queues = BTreeMap::new();
+    for parent in parents {
+        match context.queues.list_queues(parent).await {
+            Ok(found) => queues.extend(found.into_iter().map(|it| (it.path.clone(), it))),
+            // A place that isn't there has no queues to pause.
+            Err(error) if Problem::from(&error).reason == PROJECT_NOT_FOUND => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     Ok(Observed {
         has_finalizer: has_finalizer(chain),
         was_in_force: false,
@@ -99,34 +108,16 @@ pub async fn observe_end(
     })
 }
 
-/// Whether the queues were as the spec says in its present generation, as the status tells.
-fn was_in_force(chain: &ExecutorChain) -> bool {
-    let Some(status) = &chain.status else {
-        return false;
-    };
-    let holds = |kind: &str| {
-        let mut conditions = status.conditions.iter();
-        conditions.any(|condition| condition.type_ == kind && condition.status == "True")
-    };
-    status.observed_generation == chain.metadata.generation
-        && (holds(QUEUES_READY) || holds(DRIFTED))
+/// Whether the queues were as the spec says, and the same is still to be set on them.
+fn was_in_force(chain: &ExecutorChain, desired: &Desired) -> bool {
+    let status = chain.status.as_ref();
+    let told = status.and_then(|status| status.queues_hash.as_ref());
+    told == Some(&settings_hash(desired))
 }
 
 fn has_finalizer(chain: &ObjectMeta) -> bool {
     let mut finalizers = chain.finalizers.iter().flatten();
     finalizers.any(|finalizer| finalizer == FINALIZER)
-}
-
-async fn queues(
-    context: &Context,
-    parents: impl IntoIterator<Item = &LocationPath>,
-) -> Result<BTreeMap<QueuePath, Queue>, Error> {
-    let mut queues = BTreeMap::new();
-    for parent in parents {
-        let found = context.queues.list_queues(parent).await?;
-        queues.extend(found.into_iter().map(|queue| (queue.path.clone(), queue)));
-    }
-    Ok(queues)
 }
 
 /// The objects with the chain's label, and those that merely have a child's name: the plan has to

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::ExecutorChain;
+use crds::{DeletionPolicy, ExecutorChain};
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
@@ -45,7 +45,9 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         _ if chain.meta().deletion_timestamp.is_some() => {
             let parsed = chain.0.as_ref().ok();
             let desired = parsed.and_then(|chain| Desired::new(chain, &context.settings).ok());
-            end(&*chain, &context, desired.as_ref()).await
+            // What can't be read is kept.
+            let policy = parsed.map_or(DeletionPolicy::Retain, |chain| chain.spec.deletion_policy);
+            end(&*chain, &context, policy, desired.as_ref()).await
         }
         Ok(chain) => serve(chain, &context, &mut round).await,
         Err(invalid) => Err(unreadable(invalid).into()),
@@ -78,7 +80,8 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
         .insert(observe(context, chain, desired, Freshness::Cached).await?);
     if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
         // With driftPolicy Report there may be something to tell and nothing to do.
-        return drift::tell(chain, context, desired, observed).await;
+        drift::tell(chain, context, desired, observed).await;
+        return Ok(());
     }
     // What is written is planned from the queues as they are now, not as they were seconds ago.
     let parent = &desired.notifier.queue.parent;
@@ -91,7 +94,7 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
         }
     }
     // Before it is put right: whoever changed a queue should see that it was noticed.
-    drift::tell(chain, context, desired, observed).await?;
+    drift::tell(chain, context, desired, observed).await;
     let plan = plan(desired, observed)?;
     let applied = apply(
         &plan,

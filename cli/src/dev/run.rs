@@ -236,12 +236,14 @@ impl Session {
     }
 
     /// Whether no queue holds a task, those of removed stages included. A task is in the next queue
-    /// before it leaves its own, so whoever looks twice, in whatever order, can't miss it.
+    /// before it leaves its own; it can hide from a look by a hop to a queue that was looked at
+    /// already, and not from as many looks as there are queues.
     async fn is_idle(&self) -> Result<bool, Error> {
         let queues = &self.chain.queues;
         let parent = &self.chain.desired.notifier.queue.parent;
-        for _ in 0..2 {
-            for queue in queues.list_queues(parent).await? {
+        let all = queues.list_queues(parent).await?;
+        for _ in 0..all.len() {
+            for queue in &all {
                 if !queues.list_tasks(&queue.path, 1).await?.is_empty() {
                     return Ok(false);
                 }

@@ -188,6 +188,14 @@ impl Workloads for Workers {
         Ok(())
     }
 
+    async fn release_service(&self, _name: &str) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    async fn release_deployment(&self, _name: &str) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
     async fn delete_deployment(&self, name: &str) -> Result<(), OperatorError> {
         let mut state = self.state();
         state.deployments.remove(name);

@@ -79,14 +79,18 @@ pub(crate) fn applied(object: &impl Serialize) -> (String, String) {
     (HASH_ANNOTATION.to_owned(), hash(&text))
 }
 
-/// Whether an object that has the name of a child is one of this chain's.
+/// Whether an object that has the name of a child is one of this chain's: it is owned by it, or was
+/// left behind by a chain of this name that was deleted with Orphan.
 pub(crate) fn is_ours(metadata: &ObjectMeta, owner: Option<&OwnerReference>) -> bool {
     let Some(owner) = owner else { return true };
-    metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|reference| reference.uid == owner.uid)
+    let mut owners = metadata.owner_references.iter().flatten().peekable();
+    if owners.peek().is_none() {
+        let labels = metadata.labels.as_ref();
+        let annotations = metadata.annotations.as_ref();
+        return labels.and_then(|labels| labels.get(CHAIN_LABEL)) == Some(&owner.name)
+            && annotations.is_some_and(|annotations| annotations.contains_key(HASH_ANNOTATION));
+    }
+    owners.any(|reference| reference.uid == owner.uid)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudtasks::{Queue, QueueSettings, QueueState};
+use crds::DeletionPolicy;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -11,32 +12,76 @@ use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::step::{Plan, Step};
 
-const DELETED: &str = "the chain is deleted and keeps its tasks";
+const KEEPS: &str = "the chain is deleted and keeps its tasks";
+const DELETES: &str = "the chain is deleted, and its queues with it";
+const LEAVES: &str = "the chain is deleted and leaves all as it is";
 
-/// Retain: pause every queue that has our name on it, those of removed stages too, then remove the
-/// workers. The notifier's queue goes on, since clients still wait for what is in it. Nothing is lost
-/// for 31 days, and applying the chain again resumes what was paused here.
+/// What becomes of a deleted chain's queues and workers.
 ///
-/// The spec isn't asked: one that can't be read any more must not keep a chain, or its queues
-/// running. `owner` tells the chain's own children from objects that merely have such a name; `None`
-/// where there is no API server.
+/// - Retain: pause every queue that has our name on it, those of removed stages too, then remove the
+///   workers. Nothing is lost for 31 days, and applying the chain again resumes what was paused here.
+/// - Delete: delete these queues with the tasks in them, then remove the workers.
+/// - Orphan: take our owner references off, or the workers would go with the chain.
+///
+/// The notifier's queue goes on in any case: clients still wait for what is in it, and other chains
+/// may use it.
+///
+/// The spec isn't asked for more than the policy: one that can't be read any more must not keep a
+/// chain, or its queues running. `owner` tells the chain's own children from objects that merely have
+/// such a name; `None` where there is no API server.
 pub fn plan_deletion(
+    policy: DeletionPolicy,
     queue_owner: &str,
     owner: Option<&OwnerReference>,
     observed: &Observed,
 ) -> Plan {
     let mut plan = Plan::default();
+    let deployments = ours(owner, &observed.deployments, |object| &object.metadata);
+    let services = ours(owner, &observed.services, |object| &object.metadata);
+    let queues = observed.queues.values();
+    let queues = queues.filter(|found| queue::owner(found) == Some(queue_owner));
+    let reason = match policy {
+        // Draining is refused by the schema in this version; whoever gets past it keeps his tasks.
+        DeletionPolicy::Retain | DeletionPolicy::Drain => {
+            queues.for_each(|found| pause(&mut plan, found));
+            KEEPS
+        }
+        DeletionPolicy::Delete => {
+            for found in queues {
+                let queue = found.path.clone();
+                plan.push(Step::DeleteQueue { queue }, DELETES);
+            }
+            DELETES
+        }
+        DeletionPolicy::Orphan => LEAVES,
+    };
     for found in observed.queues.values() {
-        if queue::owner(found) == Some(queue_owner) {
-            pause(&mut plan, found);
+        if queue::limits_holder(found) == Some(queue_owner) {
+            let settings = Box::new(QueueSettings {
+                http_target: Some(queue::target_without_holder(found)),
+                ..QueueSettings::default()
+            });
+            let queue = found.path.clone();
+            let reason = "another chain may set its limits";
+            plan.push(Step::UpdateQueue { queue, settings }, reason);
         }
     }
     // Workers go only when nothing is dispatched to them any more.
-    for name in ours(owner, &observed.deployments, |object| &object.metadata) {
-        plan.push(Step::DeleteDeployment { name }, DELETED);
+    for name in deployments {
+        let step = if policy == DeletionPolicy::Orphan {
+            Step::ReleaseDeployment { name }
+        } else {
+            Step::DeleteDeployment { name }
+        };
+        plan.push(step, reason);
     }
-    for name in ours(owner, &observed.services, |object| &object.metadata) {
-        plan.push(Step::DeleteService { name }, DELETED);
+    for name in services {
+        let step = if policy == DeletionPolicy::Orphan {
+            Step::ReleaseService { name }
+        } else {
+            Step::DeleteService { name }
+        };
+        plan.push(step, reason);
     }
     if observed.has_finalizer {
         plan.push(
@@ -81,6 +126,6 @@ fn pause(plan: &mut Plan, found: &Queue) {
         );
     }
     if !is_paused {
-        plan.push(Step::PauseQueue { queue }, DELETED);
+        plan.push(Step::PauseQueue { queue }, KEEPS);
     }
 }

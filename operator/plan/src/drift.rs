@@ -3,6 +3,7 @@
 use std::fmt;
 
 use cloudtasks::{QueueId, QueueSettings};
+use crds::DriftPolicy;
 
 use crate::desired::Desired;
 use crate::observed::Observed;
@@ -46,6 +47,25 @@ impl fmt::Display for Drift {
     }
 }
 
+/// A message has room for some queues; the others are counted.
+const MOST: usize = 5;
+
+/// The sentence of the condition, if there is drift.
+pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
+    let named: Vec<String> = drifts.iter().take(MOST).map(ToString::to_string).collect();
+    let then = match desired.drift_policy {
+        DriftPolicy::Enforce => "it is being put right",
+        DriftPolicy::Report => {
+            "driftPolicy is Report, so rates, concurrency and backoff stay as they are"
+        }
+    };
+    let more = match drifts.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!drifts.is_empty()).then(|| format!("{}{more}; {then}", named.join("; ")))
+}
+
 /// What others changed. Nothing, where the spec has not been in force yet: then a difference is an
 /// edit on its way.
 pub fn drifts(desired: &Desired, observed: &Observed) -> Vec<Drift> {
@@ -54,7 +74,7 @@ pub fn drifts(desired: &Desired, observed: &Observed) -> Vec<Drift> {
     }
     let notifier = &desired.notifier;
     let found = observed.queues.get(&notifier.queue);
-    let told = (&notifier.queue, queue::notifier_settings(notifier, found));
+    let told = (&notifier.queue, queue::notifier_settings(desired, found));
     let stages = desired.stages.iter().map(|stage| {
         let found = observed.queues.get(&stage.queue);
         let pause = found.and_then(queue::pause_reason);

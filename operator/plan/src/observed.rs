@@ -16,8 +16,8 @@ use crate::queue;
 pub struct Observed {
     /// Whether the chain has our finalizer; where there is no API server it needs none.
     pub has_finalizer: bool,
-    /// Whether the spec was in force before, in its present generation: what differs from it now,
-    /// somebody else has changed.
+    /// Whether the queues were as the spec says before, and the same is still to be set: what differs
+    /// now, somebody else has changed.
     pub was_in_force: bool,
     /// Every queue of the chain's project and location; of a chain that ends, of each place where
     /// it has one.

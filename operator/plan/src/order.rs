@@ -1,6 +1,6 @@
 //! The order of edits: from what is there to what should be, so that no task is lost on the way.
 
-use cloudtasks::{HttpTarget, QueuePath, QueueSettings, QueueState};
+use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 use crds::{DriftPolicy, conditions};
 use kube::ResourceExt;
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
         resume(&mut plan, desired, stage, observed);
     }
     for removed in observed.removed_stages(desired) {
-        resume_removed(&mut plan, &removed, observed);
+        resume_removed(&mut plan, desired, &removed, observed);
     }
     Ok(plan)
 }
@@ -145,7 +145,7 @@ fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), P
 
 fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     let queue = &desired.notifier.queue;
-    let wanted = queue::notifier_settings(&desired.notifier, observed.queues.get(queue));
+    let wanted = queue::notifier_settings(desired, observed.queues.get(queue));
     settings(plan, desired, queue, wanted, observed);
 }
 
@@ -236,9 +236,13 @@ fn resume(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &O
 
 /// Lifts our pause of a removed stage that has its workers: what waits there must be served. Without
 /// workers it stays paused.
-fn resume_removed(plan: &mut Plan, removed: &Removed, observed: &Observed) {
+fn resume_removed(plan: &mut Plan, desired: &Desired, removed: &Removed, observed: &Observed) {
     let found = observed.queues.get(&removed.queue);
-    let Some(found) = found.filter(|found| queue::pause_reason(found).is_some()) else {
+    let is_ours = |found: &&Queue| {
+        queue::owner(found) == Some(desired.queue_owner.as_str())
+            && queue::pause_reason(found).is_some()
+    };
+    let Some(found) = found.filter(is_ours) else {
         return;
     };
     if removed.deployment.is_none() {

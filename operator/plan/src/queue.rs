@@ -3,7 +3,8 @@
 use cloudtasks::{HttpTarget, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 
-use crate::desired::{Desired, DesiredNotifier, DesiredStage};
+use crate::child::hash;
+use crate::desired::{Desired, DesiredStage};
 use crate::settings::Settings;
 
 /// The chain that manages a queue. Cloud Tasks has no labels; the headers that a queue adds to its
@@ -12,8 +13,13 @@ pub const OWNER_HEADER: &str = "executor-owner";
 /// Why we paused a queue. A paused queue without it was paused by somebody else.
 pub const PAUSE_HEADER: &str = "executor-pause";
 
-/// On a queue that carries notifications, or has carried them. Its value says nothing.
+/// On a queue that carries notifications, or has carried them: the chain that sets its limits, or
+/// that nobody does.
 pub const NOTIFIER_HEADER: &str = "executor-notifier";
+const NOBODY: &str = "shared";
+
+/// What we write on queues. Other headers are somebody else's.
+pub const OUR_HEADERS: [&str; 3] = [OWNER_HEADER, PAUSE_HEADER, NOTIFIER_HEADER];
 
 /// What is written on the queues of a chain.
 pub fn owner_of(settings: &Settings, namespace: &str, name: &str) -> String {
@@ -102,16 +108,59 @@ fn limits(rates: Option<RateLimits>, backoff: Option<Backoff>) -> QueueSettings 
 }
 
 /// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
-/// share it: so it gets no address and no owner, only a mark that keeps it from becoming a stage's.
-pub fn notifier_settings(notifier: &DesiredNotifier, found: Option<&Queue>) -> QueueSettings {
+/// share it: so it gets no address and no owner, only a mark that keeps it from becoming a stage's,
+/// and that names the chain which sets its limits. Two that did would undo each other's work for ever.
+pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSettings {
+    let rates = desired.notifier.rate_limits;
+    let ours = &desired.queue_owner;
+    let holder = found
+        .and_then(limits_holder)
+        .filter(|holder| holder != ours);
+    let mark = match (holder, rates) {
+        (Some(holder), _) => holder,
+        (None, Some(_)) => ours,
+        (None, None) => NOBODY,
+    };
     let mut target = found_target(found);
-    target
-        .headers
-        .insert(NOTIFIER_HEADER.to_owned(), "true".to_owned());
+    let mark = (NOTIFIER_HEADER.to_owned(), mark.to_owned());
+    target.headers.extend([mark]);
     QueueSettings {
         http_target: Some(target),
-        ..limits(notifier.rate_limits, None)
+        ..limits(rates.filter(|_| holder.is_none()), None)
     }
+}
+
+/// The chain that sets the limits of a notifier's queue, if one does.
+pub fn limits_holder(queue: &Queue) -> Option<&str> {
+    header(queue, NOTIFIER_HEADER).filter(|holder| *holder != NOBODY)
+}
+
+/// Another chain that sets the limits of the notifier's queue, to others than this one's spec says.
+pub fn rival<'a>(desired: &Desired, found: &'a Queue) -> Option<&'a str> {
+    let wanted = limits(desired.notifier.rate_limits, None);
+    let is_other = !difference(found, &wanted).is_empty();
+    limits_holder(found).filter(|holder| is_other && *holder != desired.queue_owner)
+}
+
+/// A notifier's target without the chain that set the queue's limits.
+pub fn target_without_holder(queue: &Queue) -> HttpTarget {
+    let mut target = found_target(Some(queue));
+    let mark = (NOTIFIER_HEADER.to_owned(), NOBODY.to_owned());
+    target.headers.extend([mark]);
+    target
+}
+
+/// A hash of all that the spec says of the chain's queues.
+pub fn settings_hash(desired: &Desired) -> String {
+    let stages = desired.stages.iter();
+    let stages = stages.map(|stage| (&stage.queue, stage_settings(desired, stage, None, None)));
+    let notifier = &desired.notifier;
+    let all: Vec<String> = [(&notifier.queue, notifier_settings(desired, None))]
+        .into_iter()
+        .chain(stages)
+        .map(|(queue, settings)| format!("{queue} {settings:?}"))
+        .collect();
+    hash(&all.join("\n"))
 }
 
 /// What a stage's queue should have. What `found` has in its target and isn't ours, such as a token,

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::problem::Problem;
+use crate::queue::settings_hash;
 
 /// A condition without its time. What could not be looked at is neither true nor false.
 struct Finding {
@@ -48,7 +49,11 @@ pub fn status(
         status.draining = list(queues);
         let paused = paused::paused(desired, observed, &removed);
         status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
-        findings.push(queues::ready(desired, observed));
+        let queues_ready = queues::ready(desired, observed);
+        if queues_ready.holds == Some(true) {
+            status.queues_hash = Some(settings_hash(desired));
+        }
+        findings.push(queues_ready);
         findings.push(workers::ready(desired, &rollouts));
         findings.push(drifted::finding(desired, observed));
         findings.push(paused::finding(&paused));

@@ -7,10 +7,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
+use crate::queue;
+
 /// One write, to Cloud Tasks or to Kubernetes. Each may be repeated without harm.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Keep the chain until its queues are paused.
+    /// Keep the chain until its deletion policy is carried out.
     AddFinalizer,
     /// Make a queue.
     CreateQueue {
@@ -36,6 +38,11 @@ pub enum Step {
         /// Which.
         queue: QueuePath,
     },
+    /// Delete a queue and the tasks in it. Its name stays blocked for days.
+    DeleteQueue {
+        /// Which.
+        queue: QueuePath,
+    },
     /// Make or change a stage's Service.
     ApplyService(Box<Service>),
     /// Make or change a stage's Deployment.
@@ -47,6 +54,16 @@ pub enum Step {
     },
     /// Remove a stage's Service.
     DeleteService {
+        /// Its name.
+        name: String,
+    },
+    /// Take the chain's ownership off a Deployment, which then stays when the chain goes.
+    ReleaseDeployment {
+        /// Its name.
+        name: String,
+    },
+    /// Take the chain's ownership off a Service.
+    ReleaseService {
         /// Its name.
         name: String,
     },
@@ -78,12 +95,15 @@ impl Plan {
             Step::CreateQueue { .. }
             | Step::UpdateQueue { .. }
             | Step::PauseQueue { .. }
-            | Step::ResumeQueue { .. } => true,
+            | Step::ResumeQueue { .. }
+            | Step::DeleteQueue { .. } => true,
             Step::AddFinalizer
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
             | Step::DeleteDeployment { .. }
             | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
             | Step::RemoveFinalizer => false,
         };
         let steps = self.0.iter().map(|planned| &planned.step);
@@ -120,12 +140,15 @@ impl fmt::Display for Step {
             }
             Self::PauseQueue { queue } => write!(f, "pause queue {}", queue.id),
             Self::ResumeQueue { queue } => write!(f, "resume queue {}", queue.id),
+            Self::DeleteQueue { queue } => write!(f, "delete queue {}", queue.id),
             Self::ApplyService(service) => write!(f, "apply service {}", service.name_any()),
             Self::ApplyDeployment(deployment) => {
                 write!(f, "apply deployment {}", deployment.name_any())
             }
             Self::DeleteDeployment { name } => write!(f, "delete deployment {name}"),
             Self::DeleteService { name } => write!(f, "delete service {name}"),
+            Self::ReleaseDeployment { name } => write!(f, "release deployment {name}"),
+            Self::ReleaseService { name } => write!(f, "release service {name}"),
             Self::RemoveFinalizer => f.write_str("remove finalizer"),
         }
     }
@@ -184,6 +207,12 @@ fn target(target: &HttpTarget) -> String {
         },
     );
     headers.iter().fold(address, |text, (key, value)| {
+        // Others may keep a secret there.
+        let value = if queue::OUR_HEADERS.contains(&key.as_str()) {
+            value
+        } else {
+            "…"
+        };
         format!("{text}, {key} {value}")
     })
 }

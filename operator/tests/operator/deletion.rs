@@ -1,6 +1,8 @@
 //! A chain is deleted, and keeps its tasks.
 
 use cloudtasks::QueueState;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
 use kube::api::ListParams;
 use testkit::eventually;
 
@@ -87,7 +89,7 @@ async fn a_chain_that_is_deleted_while_cloud_tasks_is_away_waits_and_goes_in_the
         .await
         .expect_ok();
     let sentence = place.not_ready("orders", "CloudTasksAway").await;
-    assert!(sentence.contains("must be paused first"), "{sentence}");
+    assert!(sentence.contains("must first be paused"), "{sentence}");
     eventually("no chain", SOON, async || {
         let found = place.chains().get_opt("orders").await.ok()?;
         found.is_none().then_some(())
@@ -95,4 +97,46 @@ async fn a_chain_that_is_deleted_while_cloud_tasks_is_away_waits_and_goes_in_the
     .await;
     let left = place.deployments().list(&ListParams::default()).await;
     assert_eq!(left.unwrap().items.len(), 0);
+}
+
+fn with_policy(policy: &str) -> String {
+    let spec = format!("  project: demo\n  deletionPolicy: {policy}\n");
+    ORDERS.replace("  project: demo\n", &spec)
+}
+
+#[tokio::test]
+async fn delete_takes_the_stage_queues_and_leaves_the_notifiers() {
+    let (place, _emulator, queues) = with_emulator("delete").await;
+    place.apply(&with_policy("Delete")).await;
+    place.settle("orders").await;
+    delete(&place, "orders").await;
+    let left = queues.list_queues(&queue("incoming").parent).await.unwrap();
+    let left: Vec<&str> = left.iter().map(|queue| queue.path.id.as_str()).collect();
+    assert_eq!(left, ["orders-notifier"]);
+}
+
+#[tokio::test]
+async fn orphan_leaves_all_as_it_is_and_the_chain_may_come_back() {
+    let (place, _emulator, queues) = with_emulator("orphan").await;
+    place.apply(&with_policy("Orphan")).await;
+    place.settle("orders").await;
+    place
+        .kubectl(&["delete", "chain", "orders", "--timeout=20s"])
+        .await
+        .expect_ok();
+    let found = queues.get_queue(&queue("incoming")).await.unwrap();
+    assert_eq!(found.state, QueueState::Running);
+    let left = place.deployments().list(&ListParams::default()).await;
+    let owners = |object: &Deployment| object.owner_references().len();
+    let left: Vec<usize> = left.unwrap().items.iter().map(owners).collect();
+    assert_eq!(left, [0, 0, 0], "or they would be collected with the chain");
+
+    place.apply(ORDERS).await;
+    eventually("owners again", SOON, async || {
+        let list = place.deployments().list(&ListParams::default()).await;
+        let owned = list.ok()?.items.iter().map(owners).sum::<usize>();
+        (owned == 3).then_some(())
+    })
+    .await;
+    place.settle("orders").await;
 }

@@ -29,6 +29,7 @@ spec:
       nodeSelector: {}
       tolerations: []
       volumes: [{name: cache, emptyDir: {}}]
+      imagePullSecrets: []
       containers:
       - name: handler
         image: 'shop:1'
@@ -40,6 +41,8 @@ spec:
         securityContext: {runAsUser: 0, privileged: false}
         volumeMounts: [{name: cache, mountPath: /cache, readOnly: false, subPath: ''}]
         readinessProbe: {httpGet: {path: '', port: 8080}, initialDelaySeconds: 0, periodSeconds: 0}
+      - {name: other, image: 'shop:1', env: [], ports: [], volumeMounts: [], envFrom: []}
+      initContainers: []
   stages:
   - {name: only, queue: zeros, maxAttempts: 1, replicas: 0}
 ";

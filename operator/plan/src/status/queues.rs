@@ -9,6 +9,7 @@ use crate::drift::drifts;
 use crate::observed::Observed;
 use crate::order::plan;
 use crate::problem::Problem;
+use crate::queue;
 
 pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
     let in_state = |word: &'static str| {
@@ -36,6 +37,18 @@ pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
         };
     }
     let pending = plan(desired, observed).map(|plan| plan.queue_steps().join("; "));
+    let notifier = observed.queues.get(&desired.notifier.queue);
+    if let Some(holder) = notifier.and_then(|found| queue::rival(desired, found)) {
+        return Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_OWNED_BY_ANOTHER,
+            message: format!(
+                "the limits of the notifier's queue {} are set by chain {holder} (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue",
+                desired.notifier.queue.id
+            ),
+        };
+    }
     let drifts = drifts(desired, observed);
     match pending {
         Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding {

@@ -4,11 +4,11 @@ use crate::world::{
     ORDERS, apply, default_queue, desired, foreign_deployment, queue_path, settled,
 };
 use cloudtasks::QueueState;
-use crds::ExecutorChainStatus;
+use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use plan::environment::variable;
-use plan::{Observed, Plan, plan, plan_deletion};
+use plan::{Observed, Plan, Problem, plan, plan_deletion};
 use serde_json::json;
 
 /// The plan of an edit, from a settled world; afterwards nothing is left to do.
@@ -23,8 +23,17 @@ fn edit(from: &str, to: &str, before: impl FnOnce(&mut Observed)) -> String {
 }
 
 fn deletion(yaml: &str, observed: &Observed) -> Plan {
+    ending(DeletionPolicy::Retain, yaml, observed)
+}
+
+fn ending(policy: DeletionPolicy, yaml: &str, observed: &Observed) -> Plan {
     let desired = desired(yaml);
-    plan_deletion(&desired.queue_owner, desired.owner.as_ref(), observed)
+    plan_deletion(
+        policy,
+        &desired.queue_owner,
+        desired.owner.as_ref(),
+        observed,
+    )
 }
 
 fn with(from: &str, to: &str) -> String {
@@ -214,6 +223,64 @@ fn meddle(observed: &mut Observed) {
 }
 
 #[test]
+fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
+    let limits = "task-events', rateLimits: {maxDispatchesPerSecond: RATE}}";
+    let orders = with("task-events'}", &limits.replace("RATE", "50"));
+    let mut observed = settled(&orders);
+    let parcels = orders
+        .replace("name: orders,", "name: parcels,")
+        .replace("uid: 1f0c", "uid: 2f0c")
+        .replace("queue: incoming", "queue: parcels")
+        .replace("Second: 50}", "Second: 10}");
+    let mut theirs = Observed {
+        queues: observed.queues.clone(),
+        ..Observed::default()
+    };
+    let first = plan(&desired(&parcels), &theirs).unwrap();
+    apply(&mut theirs, &first);
+    let rate = |observed: &Observed| {
+        let queue = &observed.queues[&queue_path("orders-notifier")];
+        queue.max_dispatches_per_second
+    };
+    assert!((rate(&theirs) - 50.0).abs() < f64::EPSILON);
+    // Nothing to undo, in either direction, and the second says why it isn't as its spec says.
+    assert!(plan(&desired(&parcels), &theirs).unwrap().is_empty());
+    observed.queues.clone_from(&theirs.queues);
+    let again = plan(&desired(&orders), &observed).unwrap();
+    assert!(again.is_empty(), "{again}");
+    insta::assert_snapshot!(sentence(&seen(&parcels, &theirs), "QueuesReady"), @"QueueOwnedByAnother: the limits of the notifier's queue orders-notifier are set by chain cluster-a/shop/orders (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue");
+    // When the first goes, the second may.
+    let end = deletion(&orders, &observed);
+    apply(&mut observed, &end);
+    theirs.queues = observed.queues;
+    let then = plan(&desired(&parcels), &theirs).unwrap();
+    apply(&mut theirs, &then);
+    assert!((rate(&theirs) - 10.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn what_was_in_force_is_known_after_nothing_could_be_seen() {
+    let good = seen(ORDERS, &settled(ORDERS));
+    assert!(good.queues_hash.is_some());
+    let away = Problem::new(crds::conditions::CLOUD_TASKS_AWAY, "away");
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let blind = plan::status(&good, None, Some(&desired(ORDERS)), None, Some(&away), now);
+    assert_eq!(
+        sentence(&blind, "Drifted"),
+        "CloudTasksAway: can't be told: away"
+    );
+    assert_eq!(blind.queues_hash, good.queues_hash);
+    // Another rate is an edit, another number of attempts doesn't concern the queues.
+    let rate = with("maxDispatchesPerSecond: 500", "maxDispatchesPerSecond: 20");
+    assert_ne!(seen(&rate, &settled(&rate)).queues_hash, good.queues_hash);
+    let attempts = with("maxAttempts: 3", "maxAttempts: 4");
+    assert_eq!(
+        seen(&attempts, &settled(&attempts)).queues_hash,
+        good.queues_hash
+    );
+}
+
+#[test]
 fn drift_is_put_right_or_shown() {
     insta::assert_snapshot!(edit(ORDERS, ORDERS, meddle));
     let report = with(
@@ -223,7 +290,7 @@ fn drift_is_put_right_or_shown() {
     insta::assert_snapshot!(edit(&report, &report, meddle), @"update queue incoming (attempts without end): the queue would give tasks up by itself, or differs from the spec");
     let mut observed = settled(&report);
     meddle(&mut observed);
-    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, attempts without end; driftPolicy is Report, so rates, concurrency and backoff stay");
+    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, attempts without end; driftPolicy is Report, so rates, concurrency and backoff stay as they are");
     observed.was_in_force = false;
     insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"NoDrift: nobody else has changed a queue");
 }
@@ -253,6 +320,24 @@ fn a_chain_is_deleted_and_applied_again() {
     assert!(deletion(ORDERS, &observed).is_empty());
     let again = plan(&desired(ORDERS), &observed).unwrap();
     insta::assert_snapshot!(again.to_string());
+    apply(&mut observed, &again);
+    assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
+}
+
+#[test]
+fn queues_are_deleted_where_the_chain_says_so() {
+    let observed = settled(ORDERS);
+    insta::assert_snapshot!(ending(DeletionPolicy::Delete, ORDERS, &observed).to_string());
+}
+
+#[test]
+fn what_was_left_to_itself_is_taken_over_again() {
+    let mut observed = settled(ORDERS);
+    let end = ending(DeletionPolicy::Orphan, ORDERS, &observed);
+    insta::assert_snapshot!(end.to_string());
+    apply(&mut observed, &end);
+    assert_eq!(observed.deployments.len(), 2);
+    let again = plan(&desired(ORDERS), &observed).unwrap();
     apply(&mut observed, &again);
     assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
 }

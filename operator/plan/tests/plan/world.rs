@@ -123,6 +123,17 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
                 settings,
             );
         }
+        Step::DeleteQueue { queue } => {
+            observed.queues.remove(queue);
+        }
+        Step::ReleaseDeployment { name } => {
+            let object = observed.deployments.get_mut(name).expect("it was seen");
+            object.metadata.owner_references = None;
+        }
+        Step::ReleaseService { name } => {
+            let object = observed.services.get_mut(name).expect("it was seen");
+            object.metadata.owner_references = None;
+        }
         Step::PauseQueue { queue } => {
             observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Paused;
         }

@@ -101,8 +101,9 @@ fn the_table() {
         age: Age::Unknown,
         ..QUIET
     };
-    let next = |reason, attempts| HandOver("next", reason, attempts, NotHandedOn);
-    let exhausted = |attempts| next(Reason::EXHAUSTED, attempts);
+    let next = |reason, attempts, until_then| HandOver("next", reason, attempts, until_then);
+    let exhausted = |attempts| next(Reason::EXHAUSTED, attempts, NotHandedOn);
+    let expired = |attempts| next(Reason::EXPIRED, attempts, Unknown);
     let told = |attempts| End(Outcome::Succeeded, Reason::SUCCEEDED, attempts, NotNotified);
 
     #[rustfmt::skip]
@@ -130,9 +131,9 @@ fn the_table() {
         ("A3: a proxy's 404s are not attempts", 3, 3, Some(404), QUIET, "er", Run),
         ("A3: nor is one after our own", 4, 4, Some(429), QUIET, "er", Run),
         ("A4: not asked below 10", 9, 0, Some(503), old, "er", Run),
-        ("A4: too old", 10, 0, Some(0), old, "ea", next(Reason::EXPIRED, 0)),
-        ("A4: too old, with attempts", 12, 2, Some(503), old, "ea", next(Reason::EXPIRED, 2)),
-        ("A4: needs no room", 10, 0, Some(0), World { age: OLD, ..full }, "ea", next(Reason::EXPIRED, 0)),
+        ("A4: too old", 10, 0, Some(0), old, "ea", expired(0)),
+        ("A4: too old, with attempts", 12, 2, Some(503), old, "ea", expired(2)),
+        ("A4: needs no room", 10, 0, Some(0), World { age: OLD, ..full }, "ea", expired(0)),
         ("A4: young enough", 10, 0, Some(0), QUIET, "ear", Run),
         ("A4: age unknown", 10, 0, Some(0), ageless, "ear", Run),
         ("A4: A3 has the first word", 12, 2, Some(596), old, "e", exhausted(3)),
@@ -152,15 +153,15 @@ fn the_last_stage_ends_where_others_hand_over() {
         downstream: None,
         ..policy(3)
     };
-    for (r, e, p, reason, attempts) in [
-        (3, 2, Some(596), Reason::EXHAUSTED, 3),
-        (3, 3, Some(477), Reason::EXHAUSTED, 3),
-        (10, 0, Some(0), Reason::EXPIRED, 0),
+    for (r, e, p, reason, attempts, until_then) in [
+        (3, 2, Some(596), Reason::EXHAUSTED, 3, NotHandedOn),
+        (3, 3, Some(477), Reason::EXHAUSTED, 3, NotHandedOn),
+        (10, 0, Some(0), Reason::EXPIRED, 0, Unknown),
     ] {
         let (_, then) = decide(r, e, p, &last, World { age: OLD, ..QUIET });
         assert_eq!(
             then,
-            Then::End(Outcome::Failed, reason, attempts, NotHandedOn)
+            Then::End(Outcome::Failed, reason, attempts, until_then)
         );
     }
 }
