@@ -41,7 +41,11 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let queues = wait_for_cloud_tasks(&args.endpoint()).await;
     let cluster = cluster(&args, &client).await?;
     let settings = args.settings(cluster);
-    let (inventory, changed) = Inventory::new(queues.clone(), args.queue_poll_interval.0);
+    let (inventory, changed) = Inventory::new(
+        queues.clone(),
+        Arc::clone(&metrics),
+        args.queue_poll_interval.0,
+    );
     let context = Arc::new(Context::new(
         client.clone(),
         queues,

@@ -14,6 +14,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
 
+use crate::metrics::Metrics;
 use crate::reconcile::Chain;
 
 /// Queues by their paths.
@@ -30,6 +31,7 @@ type Name = (String, String);
 /// What Cloud Tasks has, as last listed.
 pub struct Inventory {
     cloud: CloudTasks,
+    metrics: Arc<Metrics>,
     period: Duration,
     places: Mutex<BTreeMap<LocationPath, Arc<Place>>>,
     changes: UnboundedSender<ObjectRef<Chain>>,
@@ -73,11 +75,13 @@ impl Inventory {
     /// An empty inventory, and the chains that it wants to have reconciled.
     pub fn new(
         cloud: CloudTasks,
+        metrics: Arc<Metrics>,
         period: Duration,
     ) -> (Arc<Self>, UnboundedReceiver<ObjectRef<Chain>>) {
         let (changes, reader) = unbounded();
         let inventory = Self {
             cloud,
+            metrics,
             period: period.max(LEAST_PERIOD),
             places: Mutex::default(),
             changes,
@@ -180,6 +184,7 @@ impl Inventory {
             seen.begun
         };
         let listed = self.cloud.list_queues(parent).await;
+        self.metrics.listed(listed.as_ref().err());
         let mut seen = place.seen();
         seen.ended = number;
         seen.take(listed);

@@ -18,6 +18,7 @@ pub struct Metrics {
     effects: Family<Labels, Counter>,
     reconciles: Family<Labels, Counter>,
     drifts: Family<Labels, Counter>,
+    lists: Family<Labels, Counter>,
 }
 
 impl Default for Metrics {
@@ -26,6 +27,12 @@ impl Default for Metrics {
         let effects = Family::<Labels, Counter>::default();
         let reconciles = Family::<Labels, Counter>::default();
         let drifts = Family::<Labels, Counter>::default();
+        let lists = Family::<Labels, Counter>::default();
+        registry.register(
+            "queue_lists",
+            "Lists of a location's queues, by outcome",
+            lists.clone(),
+        );
         registry.register(
             "effects",
             "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
@@ -46,6 +53,7 @@ impl Default for Metrics {
             effects,
             reconciles,
             drifts,
+            lists,
         }
     }
 }
@@ -85,6 +93,16 @@ impl Metrics {
     /// Counts a field of a queue that somebody else has changed.
     pub fn drifted(&self, field: &'static str) {
         self.drifts.get_or_create(&vec![("field", field)]).inc();
+    }
+
+    /// Counts one list of a location's queues.
+    pub fn listed(&self, error: Option<&cloudtasks::Error>) {
+        let outcome = match error {
+            None => "succeeded",
+            Some(cloudtasks::Error::TimedOut { .. }) => "timed_out",
+            Some(_) => "failed",
+        };
+        self.lists.get_or_create(&vec![("outcome", outcome)]).inc();
     }
 
     /// Counts one round.

@@ -287,6 +287,24 @@ impl Place {
         counted.map(|(_, value)| value).sum()
     }
 
+    /// How often the operator has listed queues.
+    pub async fn lists(&self) -> u64 {
+        let metrics = self.metrics().await;
+        let counted = metrics
+            .iter()
+            .filter(|(name, _)| name.starts_with("executor_operator_queue_lists"));
+        counted.map(|(_, value)| value).sum()
+    }
+
+    /// Waits for so many more lists.
+    pub async fn lists_pass(&self, more: u64) {
+        let before = self.lists().await;
+        eventually("more lists", SOON, async || {
+            (self.lists().await >= before + more).then_some(())
+        })
+        .await;
+    }
+
     /// Waits for so many more rounds, touching the chain so that there are some. What is touched is
     /// nothing that is served.
     pub async fn rounds_pass(&self, chain: &str, more: u64) {

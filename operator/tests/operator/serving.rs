@@ -8,7 +8,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 use testkit::eventually;
 
-use crate::place::{ORDERS, SOON, condition, is_true, queue, variable, with_emulator};
+use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, variable, with_emulator};
 
 /// What a manifest may say and the API server keeps in another form: it drops what is zero, writes
 /// a default in its place, or another way of writing the same amount.
@@ -145,6 +145,24 @@ async fn a_second_round_writes_nothing_anywhere() {
         queues.list_queues(&queue("incoming").parent).await.unwrap(),
         before
     );
+}
+
+#[tokio::test]
+async fn chains_that_nobody_changes_cost_no_round_however_often_queues_are_listed() {
+    let (place, _emulator, _queues) =
+        Place::with("idle-many", &["--queue-poll-interval", "500ms"]).await;
+    for name in ["a", "b", "c", "d"] {
+        let chain = ORDERS
+            .replace("name: orders}", &format!("name: {name}}}"))
+            .replace("queue: incoming", &format!("queue: {name}"));
+        place.apply(&chain).await;
+        place.settle(name).await;
+    }
+    // What the last writes have set off is over when a few lists have found nothing new.
+    place.lists_pass(4).await;
+    let before = (place.rounds().await, place.writes("").await);
+    place.lists_pass(6).await;
+    assert_eq!((place.rounds().await, place.writes("").await), before);
 }
 
 #[tokio::test]
