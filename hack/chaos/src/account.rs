@@ -1,15 +1,19 @@
 //! The account: a few bytes for each task, kept outside of everything under test.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::chain::{STAGES, Stage};
+use crate::sum::Sum;
 
-const SUCCEEDED: u8 = 1;
-const FAILED: u8 = 2;
+/// Told as Succeeded.
+pub const SUCCEEDED: u8 = 1;
+/// Told as Failed.
+pub const FAILED: u8 = 2;
 /// A handler has answered 2xx.
-const DONE: u8 = 4;
+pub const DONE: u8 = 4;
+/// It kills its handlers.
+pub const POISON: u8 = 8;
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -27,19 +31,49 @@ impl Count {
     }
 }
 
+/// What is known of one task.
+#[derive(Debug, Default)]
+pub struct Task {
+    marks: AtomicU8,
+    stages: [Turns; STAGES.len()],
+}
+
+/// A task's turns on one stage.
+#[derive(Debug, Default)]
+struct Turns {
+    runs: AtomicU8,
+    hit: AtomicU8,
+    excused: AtomicU8,
+}
+
+/// As [`Task`], when nothing moves any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// What was marked.
+    pub marks: u8,
+    /// By stage: runs that a handler began.
+    pub runs: [u8; STAGES.len()],
+    /// By stage: pushes under which the handler died, perhaps before it had read the request.
+    pub hit: [u8; STAGES.len()],
+    /// By stage: attempts that the rules may count without a run: [`Known::hit`], and foreign
+    /// answers.
+    pub excused: [u8; STAGES.len()],
+}
+
 /// What became of each task, and what was done to them all.
 #[derive(Debug)]
 pub struct Account {
-    ends: Vec<AtomicU8>,
-    runs: Vec<[AtomicU8; STAGES.len()]>,
+    tasks: Vec<Task>,
     /// Tasks sent: the numbers below this.
     pub sent: Count,
-    /// Requests to the handler.
+    /// Runs that handlers began.
     pub handled: Count,
     /// Pushes that came from Cloud Tasks.
     pub pushes: Count,
     /// Workers killed.
     pub kills: Count,
+    /// Handlers that died.
+    pub deaths: Count,
     /// Spells without Cloud Tasks.
     pub spells: Count,
     /// Pushes that the workers got twice.
@@ -54,12 +88,12 @@ impl Account {
     /// An account of so many tasks.
     pub fn new(tasks: usize) -> Self {
         Self {
-            ends: (0..tasks).map(|_| AtomicU8::default()).collect(),
-            runs: (0..tasks).map(|_| Default::default()).collect(),
+            tasks: (0..tasks).map(|_| Task::default()).collect(),
             sent: Count::default(),
             handled: Count::default(),
             pushes: Count::default(),
             kills: Count::default(),
+            deaths: Count::default(),
             spells: Count::default(),
             duplicates: Count::default(),
             foreign: Count::default(),
@@ -67,19 +101,33 @@ impl Account {
         }
     }
 
-    /// The handler begins a run.
+    /// A handler begins a run.
     pub fn runs(&self, task: usize, stage: &Stage) {
         self.handled.add();
-        if let Some(runs) = self.runs.get(task) {
-            let _ = runs[stage.index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |runs| {
-                runs.checked_add(1)
-            });
-        }
+        self.turns(task, stage, |turns| raise(&turns.runs, 1));
     }
 
-    /// The handler is about to answer 2xx.
+    /// A push was in work while the handler died.
+    pub fn hit(&self, task: usize, stage: &Stage) {
+        self.turns(task, stage, |turns| {
+            raise(&turns.hit, 1);
+            raise(&turns.excused, 1);
+        });
+    }
+
+    /// The rules may count so many attempts of the task without a run.
+    pub fn excuse(&self, task: usize, stage: &Stage, attempts: u8) {
+        self.turns(task, stage, |turns| raise(&turns.excused, attempts));
+    }
+
+    /// A handler is about to answer 2xx.
     pub fn done(&self, task: usize) {
         self.mark(task, DONE);
+    }
+
+    /// The task kills its handlers.
+    pub fn poison(&self, task: usize) {
+        self.mark(task, POISON);
     }
 
     /// A notification came.
@@ -89,8 +137,14 @@ impl Account {
     }
 
     fn mark(&self, task: usize, mark: u8) {
-        if let Some(ends) = self.ends.get(task) {
-            ends.fetch_or(mark, Ordering::Relaxed);
+        if let Some(task) = self.tasks.get(task) {
+            task.marks.fetch_or(mark, Ordering::Relaxed);
+        }
+    }
+
+    fn turns(&self, task: usize, stage: &Stage, change: impl FnOnce(&Turns)) {
+        if let Some(task) = self.tasks.get(task) {
+            change(&task.stages[stage.index]);
         }
     }
 
@@ -107,103 +161,34 @@ impl Account {
     /// The sum.
     pub fn sum(&self, took: Duration, left: usize) -> Sum {
         let sent = usize::try_from(self.sent.get()).unwrap_or(usize::MAX);
-        let mut sum = Sum {
-            sent,
-            succeeded: 0,
-            failed: 0,
-            lost: Vec::new(),
-            contradictory: Vec::new(),
-            beyond: [0; STAGES.len()],
-            runs: self.handled.get(),
-            pushes: self.pushes.get(),
-            kills: self.kills.get(),
-            spells: self.spells.get(),
-            duplicates: self.duplicates.get(),
-            foreign: self.foreign.get(),
-            left,
+        Sum::of(
+            self,
+            self.tasks.iter().take(sent).map(Task::known),
             took,
+            left,
+        )
+    }
+}
+
+impl Task {
+    fn known(&self) -> Known {
+        let of_each = |count: fn(&Turns) -> &AtomicU8| {
+            self.stages
+                .each_ref()
+                .map(|turns| count(turns).load(Ordering::Relaxed))
         };
-        for (task, (ends, runs)) in self.ends.iter().zip(&self.runs).enumerate().take(sent) {
-            let runs = [0, 1, 2].map(|stage: usize| runs[stage].load(Ordering::Relaxed));
-            let ends = ends.load(Ordering::Relaxed);
-            sum.count(task, ends, runs);
+        Known {
+            marks: self.marks.load(Ordering::Relaxed),
+            runs: of_each(|turns| &turns.runs),
+            hit: of_each(|turns| &turns.hit),
+            excused: of_each(|turns| &turns.excused),
         }
-        sum
     }
 }
 
-/// The result of one run.
-#[derive(Debug)]
-pub struct Sum {
-    sent: usize,
-    succeeded: usize,
-    failed: usize,
-    /// Tasks without an end.
-    pub lost: Vec<usize>,
-    /// Tasks with two ends, or with one that the handler's runs don't bear out.
-    pub contradictory: Vec<usize>,
-    beyond: [u64; STAGES.len()],
-    runs: u64,
-    pushes: u64,
-    kills: u64,
-    spells: u64,
-    duplicates: u64,
-    foreign: u64,
-    /// Tasks that queues still held when time was up.
-    pub left: usize,
-    took: Duration,
-}
-
-impl Sum {
-    fn count(&mut self, task: usize, ends: u8, runs: [u8; STAGES.len()]) {
-        let (succeeded, failed) = (ends & SUCCEEDED != 0, ends & FAILED != 0);
-        // No success without a handler that said so, no failure before the last stage's handler
-        // had its turn.
-        let borne_out = if succeeded {
-            ends & DONE != 0
-        } else {
-            runs.iter().all(|runs| *runs > 0)
-        };
-        match (succeeded, failed) {
-            (false, false) => self.lost.push(task),
-            (true, true) => self.contradictory.push(task),
-            _ if !borne_out => self.contradictory.push(task),
-            (true, false) => self.succeeded += 1,
-            (false, true) => self.failed += 1,
-        }
-        for (stage, runs) in STAGES.iter().zip(runs) {
-            self.beyond[stage.index] += u64::from(runs.saturating_sub(stage.attempts));
-        }
-    }
-
-    /// Whether each task has one end, and the right one.
-    pub fn is_clean(&self) -> bool {
-        self.lost.is_empty() && self.contradictory.is_empty() && self.left == 0
-    }
-}
-
-impl fmt::Display for Sum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let beyond: Vec<String> = STAGES
-            .iter()
-            .map(|stage| format!("{} {}", stage.name, self.beyond[stage.index]))
-            .collect();
-        writeln!(f, "  sent           {}", self.sent)?;
-        writeln!(f, "  succeeded      {}", self.succeeded)?;
-        writeln!(f, "  failed         {}", self.failed)?;
-        writeln!(f, "  lost           {}", self.lost.len())?;
-        writeln!(f, "  contradictory  {}", self.contradictory.len())?;
-        writeln!(f, "  beyond N       {}", beyond.join(", "))?;
-        writeln!(f, "  handler runs   {}, pushes {}", self.runs, self.pushes)?;
-        writeln!(f, "  kills          {}, spells {}", self.kills, self.spells)?;
-        writeln!(
-            f,
-            "  duplicates     {}, foreign answers {}",
-            self.duplicates, self.foreign
-        )?;
-        if self.left > 0 {
-            writeln!(f, "  never ending   {}", self.left)?;
-        }
-        write!(f, "  took           {:.1} s", self.took.as_secs_f64())
-    }
+/// Up to what a byte can hold.
+fn raise(count: &AtomicU8, by: u8) {
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+        Some(count.saturating_add(by))
+    });
 }

@@ -3,31 +3,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
 use http::request::Parts;
-use http::{Request, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 
 use crate::account::Account;
+use crate::chain::{Stage, first_task, task_number};
 use crate::chance::Seed;
+use crate::forward::Workers;
 use crate::server::{Cut, Given, number, serve, status, text};
 use crate::trace::Trace;
 
-/// Longer than all that a worker's time limits add up to.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 struct Balancer {
-    stage: &'static str,
-    workers: Vec<SocketAddr>,
-    next: AtomicUsize,
-    client: Client<HttpConnector, Full<Bytes>>,
+    stage: &'static Stage,
+    workers: Workers,
     seed: Seed,
     account: Arc<Account>,
     trace: Arc<Trace>,
@@ -35,17 +28,14 @@ struct Balancer {
 
 /// Starts one.
 pub async fn start(
-    stage: &'static str,
-    workers: Vec<SocketAddr>,
+    workers: Workers,
     seed: Seed,
     account: Arc<Account>,
     trace: Arc<Trace>,
 ) -> std::io::Result<SocketAddr> {
     let balancer = Arc::new(Balancer {
-        stage,
+        stage: workers.stage(),
         workers,
-        next: AtomicUsize::new(0),
-        client: Client::builder(TokioExecutor::new()).build_http(),
         seed,
         account,
         trace,
@@ -60,12 +50,17 @@ impl Balancer {
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let task = text(&head.headers, "x-cloudtasks-taskname").to_owned();
         let retries = number(&head.headers, "x-cloudtasks-taskretrycount");
-        let draw = self.seed.of(self.stage, &task, retries);
+        let draw = self.seed.of(self.stage.name, &task, retries);
         let (given, fault) = self.misbehave(&head, &body, draw).await;
         if !fault.is_empty() {
             self.account.foreign.add();
         }
-        self.trace.push(self.stage, &head.headers, fault, &given);
+        // Cloud Tasks counts it as any answer, whether or not there was a run.
+        if fault.starts_with("40") {
+            self.excuse(&head, 1);
+        }
+        self.trace
+            .push(self.stage.name, &head.headers, fault, &given);
         given
     }
 
@@ -87,17 +82,19 @@ impl Balancer {
             90..110 => {
                 // Too impatient: the worker's caller hangs up in the middle.
                 let wait = draw.between(1, 300);
-                match tokio::time::timeout(wait, self.forward(head, body)).await {
-                    Ok(given) => (given, ""),
-                    Err(_) => (status(502), "502 at its time-out"),
+                if let Some(given) = self.workers.forward_within(wait, head, body).await {
+                    return (given, "");
                 }
+                // A worker that nobody hears counts dispatches in place of attempts.
+                self.excuse(head, self.stage.attempts);
+                (status(502), "502 at its time-out")
             }
             110..150 => {
                 self.account.duplicates.add();
-                self.again(head, body, draw.between(0, 600));
-                (self.forward(head, body).await, "")
+                self.again(head, body, draw.between(0, 1200));
+                (self.workers.forward(head, body).await, "")
             }
-            _ => (self.forward(head, body).await, ""),
+            _ => (self.workers.forward(head, body).await, ""),
         }
     }
 
@@ -108,7 +105,7 @@ impl Balancer {
         given: Given,
         fault: &'static str,
     ) -> (Given, &'static str) {
-        let _ = self.forward(head, body).await;
+        let _ = self.workers.forward(head, body).await;
         (given, fault)
     }
 
@@ -117,25 +114,17 @@ impl Balancer {
         let (balancer, head, body) = (Arc::clone(self), head.clone(), body.clone());
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            let given = balancer.forward(&head, &body).await;
+            let given = balancer.workers.forward(&head, &body).await;
             balancer
                 .trace
-                .push(balancer.stage, &head.headers, "duplicate", &given);
+                .push(balancer.stage.name, &head.headers, "duplicate", &given);
         });
     }
 
-    /// A worker's own answer, or a cut where it is dead or dies meanwhile.
-    async fn forward(&self, head: &Parts, body: &Bytes) -> Given {
-        let worker = self.workers[self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len()];
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = head.method.clone();
-        *request.uri_mut() = format!("http://{worker}{path}")
-            .parse::<Uri>()
-            .map_err(|_| Cut)?;
-        *request.headers_mut() = head.headers.clone();
-        let answered = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
-        let response = answered.map_err(|_| Cut)?.map_err(|_| Cut)?;
-        status(response.status().as_u16())
+    /// Cloud Tasks may count attempts of the task without a run.
+    fn excuse(&self, head: &Parts, attempts: u8) {
+        if let Some(task) = task_number(&first_task(&head.headers)) {
+            self.account.excuse(task, self.stage, attempts);
+        }
     }
 }

@@ -6,6 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use cloudtasks::{Address, CloudTasks, HttpTarget, QueuePath, QueueSettings, Scheme};
+use http::HeaderMap;
+
+use crate::server::text;
 
 /// One stage.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub const STAGES: [Stage; 3] = [
 ];
 
 /// How long the workers give a run of the handler.
-pub const HANDLER_TIMEOUT: Duration = Duration::from_millis(500);
+pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(1);
 const NOTIFIER: &str = "notifier";
 
 /// Where everything is.
@@ -50,8 +53,6 @@ const NOTIFIER: &str = "notifier";
 pub struct Places {
     /// The way to Cloud Tasks, as workers see it.
     pub cloud_tasks: SocketAddr,
-    /// The handler.
-    pub handler: SocketAddr,
     /// The receiver of notifications.
     pub audit: SocketAddr,
 }
@@ -83,12 +84,12 @@ fn queue(id: &str) -> QueuePath {
 /// Makes the queues; each stage's pushes go to its balancer.
 pub async fn create_queues(cloud: &CloudTasks, balancers: &[SocketAddr]) -> anyhow::Result<()> {
     let mut settings = QueueSettings {
-        max_dispatches_per_second: Some(400.0),
-        max_concurrent_dispatches: Some(150),
+        max_dispatches_per_second: Some(500.0),
+        max_concurrent_dispatches: Some(100),
         max_attempts: Some(-1),
-        min_backoff: Some(Duration::from_millis(50)),
-        max_backoff: Some(Duration::from_millis(300)),
-        max_doublings: Some(2),
+        min_backoff: Some(Duration::from_millis(100)),
+        max_backoff: Some(Duration::from_millis(800)),
+        max_doublings: Some(3),
         ..QueueSettings::default()
     };
     cloud.create_queue(&queue(NOTIFIER), &settings).await?;
@@ -107,7 +108,13 @@ pub async fn create_queues(cloud: &CloudTasks, balancers: &[SocketAddr]) -> anyh
 }
 
 /// A worker of the stage, told what the operator would tell it.
-pub fn worker(program: &Path, stage: &Stage, listen: SocketAddr, places: Places) -> Command {
+pub fn worker(
+    program: &Path,
+    stage: &Stage,
+    listen: SocketAddr,
+    handler: SocketAddr,
+    places: Places,
+) -> Command {
     let lookup: Vec<String> = STAGES
         .iter()
         .map(|stage| stage.queue().to_string())
@@ -125,7 +132,7 @@ pub fn worker(program: &Path, stage: &Stage, listen: SocketAddr, places: Places)
         ("MAX_ATTEMPTS", stage.attempts.to_string()),
         ("NOTIFIER_QUEUE", queue(NOTIFIER).to_string()),
         ("NOTIFIER_URL", format!("http://{}/ends", places.audit)),
-        ("HANDLER_URL", format!("http://{}", places.handler)),
+        ("HANDLER_URL", format!("http://{handler}")),
         (
             "HANDLER_TIMEOUT",
             format!("{}ms", HANDLER_TIMEOUT.as_millis()),
@@ -141,6 +148,14 @@ pub fn worker(program: &Path, stage: &Stage, listen: SocketAddr, places: Places)
 /// The id of a task by its number.
 pub fn task_id(number: usize) -> String {
     format!("t-{number}")
+}
+
+/// The id of the task as it was sent, of whichever stage's push.
+pub fn first_task(push: &HeaderMap) -> String {
+    serde_json::from_str::<serde_json::Value>(text(push, "executor-ledger"))
+        .ok()
+        .and_then(|ledger| Some(ledger.get("task")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| text(push, "x-cloudtasks-taskname").to_owned())
 }
 
 /// The number of a task by its id.

@@ -1,65 +1,103 @@
-//! The handler, which fails in every way that a handler can, and whose runs are counted here and
-//! not by the worker.
+//! A handler: a process of its own beside each worker, as a container in its pod would be. It asks
+//! what to do with each run, and does that, be it to die.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::account::Account;
-use crate::chain::{HANDLER_TIMEOUT, Stage, task_number};
-use crate::chance::Seed;
-use crate::server::{Cut, Given, serve, status, text};
+use anyhow::Context;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, StreamBody};
+use hyper::body::Frame;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::io::AsyncReadExt;
 
-/// Of a thousand tasks, those whose every run fails.
-const FOR_EVER: u64 = 100;
+use crate::fate::{ASKED, Fate, LIFE, SLOT};
+use crate::server::{Cut, serve_on, status};
 
-/// Starts it.
-pub async fn start(seed: Seed, account: Arc<Account>) -> std::io::Result<SocketAddr> {
-    serve(move |request| {
-        let headers = request.headers();
-        let stage = Stage::named(text(headers, "executor-stage"));
-        let task = task_number(text(headers, "executor-task"));
-        let draw = seed.of(
-            text(headers, "executor-stage"),
-            text(headers, "executor-attempt"),
-            task.and_then(|task| u64::try_from(task).ok())
-                .unwrap_or(u64::MAX),
-        );
-        let account = Arc::clone(&account);
-        async move {
-            let (Some(stage), Some(task)) = (stage, task) else {
-                return status(400);
-            };
-            account.runs(task, stage);
-            run(task, seed, draw, &account).await
-        }
-    })
-    .await
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+struct Handler {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    asked: SocketAddr,
+    slot: HeaderValue,
+    life: HeaderValue,
 }
 
-async fn run(task: usize, seed: Seed, draw: Seed, account: &Account) -> Given {
-    let fate = seed
-        .of("fate", "", u64::try_from(task).unwrap_or(u64::MAX))
-        .of_1000();
-    let dice = draw.of_1000();
-    // What fails for ever draws from the failures alone.
-    let dice = if fate < FOR_EVER { dice * 3 / 10 } else { dice };
-    match dice {
-        0..100 => status(500),
-        100..160 => status(404),
-        160..180 => status(429),
-        180..220 => {
-            tokio::time::sleep(HANDLER_TIMEOUT * 3).await;
-            status(500)
-        }
-        220..300 => Err(Cut),
-        300..400 => {
-            tokio::time::sleep(draw.between(50, 350)).await;
-            account.done(task);
-            status(200)
-        }
-        _ => {
-            account.done(task);
-            status(204)
+/// Serves until it dies, or until who has started it is gone.
+pub fn main(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let mut next = || arguments.next().context("too few arguments");
+    let listen: SocketAddr = next()?.parse()?;
+    let handler = Arc::new(Handler {
+        client: Client::builder(TokioExecutor::new()).build_http(),
+        asked: next()?.parse()?,
+        slot: next()?.parse()?,
+        life: next()?.parse()?,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        serve_on(listen, move |request| {
+            let handler = Arc::clone(&handler);
+            async move { handler.run(request.headers()).await }
+        })
+        .await?;
+        // Nothing comes but the end.
+        tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+        Ok(())
+    })
+}
+
+impl Handler {
+    async fn run(&self, headers: &HeaderMap) -> Result<Response<Body>, Cut> {
+        // Without an answer nobody may have noted this run, and nothing that this handler says
+        // could be accounted for.
+        match self.ask(headers).await.unwrap_or(Fate::Die) {
+            Fate::Answer(code) => Ok(status(code)?.map(BodyExt::boxed_unsync)),
+            Fate::Cut => Err(Cut),
+            Fate::Die => die(),
+            Fate::DieAnswering => Ok(Response::new(half())),
         }
     }
+
+    async fn ask(&self, headers: &HeaderMap) -> anyhow::Result<Fate> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = format!("http://{}/", self.asked).parse()?;
+        let passed = ASKED.map(|name| (name, headers.get(name).cloned()));
+        let own = [
+            (SLOT, Some(self.slot.clone())),
+            (LIFE, Some(self.life.clone())),
+        ];
+        for (name, value) in passed.into_iter().chain(own) {
+            let value = value.context("no worker leaves it out")?;
+            request.headers_mut().insert(name, value);
+        }
+        let body = self.client.request(request).await?.into_body();
+        let told = body.collect().await?.to_bytes();
+        Ok(std::str::from_utf8(&told)?.parse()?)
+    }
+}
+
+/// The kernel closes its connections as it does for a process that is killed. An abort would leave
+/// a core file each time.
+fn die() -> ! {
+    std::process::exit(1)
+}
+
+/// The beginning of a body, in whose middle the process ends.
+fn half() -> Body {
+    let begin = stream::once(async { Ok(Frame::data(Bytes::from_static(b"do"))) });
+    let end = stream::once(async {
+        // Until the beginning is on its way.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        die()
+    });
+    StreamBody::new(begin.chain(end)).boxed_unsync()
 }

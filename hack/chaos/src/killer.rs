@@ -23,15 +23,23 @@ pub struct Workers {
 struct Slot {
     stage: &'static Stage,
     listen: SocketAddr,
+    handler: SocketAddr,
     process: Mutex<Option<Process>>,
 }
 
 impl Workers {
-    /// Starts them, each on a port that it keeps.
-    pub fn start(program: PathBuf, places: Places, ports: &[SocketAddr]) -> Arc<Self> {
-        let slots = ports.iter().enumerate().map(|(slot, listen)| Slot {
+    /// Starts them, each on a port that it keeps, before a handler of its own.
+    pub fn start(
+        program: PathBuf,
+        places: Places,
+        ports: &[SocketAddr],
+        handlers: &[SocketAddr],
+    ) -> Arc<Self> {
+        let pairs = ports.iter().zip(handlers).enumerate();
+        let slots = pairs.map(|(slot, (listen, handler))| Slot {
             stage: &STAGES[slot / EACH],
             listen: *listen,
+            handler: *handler,
             process: Mutex::default(),
         });
         let workers = Self {
@@ -47,7 +55,13 @@ impl Workers {
 
     fn revive(&self, slot: usize) {
         let slot = &self.slots[slot];
-        let command = worker(&self.program, slot.stage, slot.listen, self.places);
+        let command = worker(
+            &self.program,
+            slot.stage,
+            slot.listen,
+            slot.handler,
+            self.places,
+        );
         let process = Process::spawn_unlogged(&command);
         *slot.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
     }

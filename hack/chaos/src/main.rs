@@ -3,6 +3,7 @@
 //!
 //! `make chaos` runs it twice: on the worker, and on one that is broken on purpose and must be
 //! caught. `CHAOS_TASKS`, `CHAOS_SEED`, and `CHAOS_TRACE`, a file for the pushes of the first run.
+//! The handlers are this program too, started by itself.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -11,12 +12,18 @@ mod audit;
 mod balancer;
 mod chain;
 mod chance;
+mod fate;
+mod forward;
 mod handler;
+mod judge;
 mod killer;
+mod lives;
 mod run;
 mod server;
 mod spells;
+mod sum;
 mod trace;
+mod traffic;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,9 +41,14 @@ const ENOUGH: usize = 2000;
 fn main() -> anyhow::Result<ExitCode> {
     // A process that links two TLS providers must choose one before the first use.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let broken = std::env::args_os()
-        .nth(1)
+    let mut arguments = std::env::args_os().skip(1);
+    let broken = arguments
+        .next()
         .context("give the path of the broken worker; make chaos does")?;
+    if broken == lives::ARGUMENT {
+        let rest = arguments.filter_map(|argument| argument.into_string().ok());
+        return handler::main(rest).map(|()| ExitCode::SUCCESS);
+    }
     let beside = std::env::current_exe()?;
     let beside = beside.parent().context("a program is in a folder")?;
     let mut plan = Plan {
@@ -82,7 +94,7 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// A runtime of its own for each run: with it ends all that the run has started.
-fn go(plan: &Plan) -> anyhow::Result<account::Sum> {
+fn go(plan: &Plan) -> anyhow::Result<sum::Sum> {
     for program in [&plan.worker, &plan.emulator] {
         anyhow::ensure!(
             program.is_file(),

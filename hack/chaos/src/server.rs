@@ -1,13 +1,14 @@
 //! An HTTP server whose handlers may also cut the connection without a word, which no ordinary
 //! server offers.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -24,7 +25,7 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// What a handler gives.
+/// What most handlers give.
 pub type Given = Result<Response<Full<Bytes>>, Cut>;
 
 /// Serves on a free port of this machine until the runtime ends.
@@ -33,7 +34,17 @@ where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Given> + Send + 'static,
 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    serve_on(SocketAddr::from(([127, 0, 0, 1], 0)), handler).await
+}
+
+/// Serves on this address.
+pub async fn serve_on<H, F, B>(listen: SocketAddr, handler: H) -> std::io::Result<SocketAddr>
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Cut>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let listener = TcpListener::bind(listen).await?;
     let addr = listener.local_addr()?;
     tokio::spawn(async move {
         loop {

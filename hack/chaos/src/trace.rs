@@ -1,4 +1,5 @@
-//! What was pushed and answered, a line each, for whoever looks into a task that went wrong.
+//! What was pushed and answered, and what handlers were told, a line each, for whoever looks into a
+//! task that went wrong.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -8,6 +9,8 @@ use std::time::Instant;
 
 use http::HeaderMap;
 
+use crate::chain::first_task;
+use crate::fate::Fate;
 use crate::server::{Given, text};
 
 /// The file, if one is wanted.
@@ -30,11 +33,8 @@ impl Trace {
     /// A push has been answered.
     pub fn push(&self, stage: &str, headers: &HeaderMap, fault: &str, given: &Given) {
         let Some(file) = &self.file else { return };
-        let header = |name: &str| text(headers, &format!("x-cloudtasks-task{name}")).to_owned();
-        let first = serde_json::from_str::<serde_json::Value>(text(headers, "executor-ledger"))
-            .ok()
-            .and_then(|ledger| Some(ledger.get("task")?.as_str()?.to_owned()))
-            .unwrap_or_else(|| header("name"));
+        let header = |name: &str| text(headers, &format!("x-cloudtasks-task{name}"));
+        let first = first_task(headers);
         let answer = given.as_ref().map_or(0, |given| given.status().as_u16());
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         // A trace that can't be written must not end the run.
@@ -45,6 +45,17 @@ impl Trace {
             header("retrycount"),
             header("executioncount"),
             header("previousresponse"),
+        );
+    }
+
+    /// A handler is told how to end a run.
+    pub fn run(&self, task: &str, stage: &str, attempt: &str, fate: Fate) {
+        let Some(file) = &self.file else { return };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(
+            file,
+            "{:.3} {task} {stage} run {attempt}: {fate}",
+            self.begin.elapsed().as_secs_f64(),
         );
     }
 }

@@ -1,0 +1,110 @@
+//! The tasks: sent as fast as they go through, and waited for.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use cloudtasks::{CloudTasks, Method, NewTask};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::account::Account;
+use crate::chain::{self, STAGES};
+
+/// Tasks in all queues together.
+const UNDER_WAY: usize = 1000;
+/// How long queues may hold tasks while nothing moves.
+const STILL: Duration = Duration::from_mins(1);
+/// No task under way may take longer, however much moves.
+const LAST: Duration = Duration::from_mins(5);
+
+/// Sends tasks so that no more than [`UNDER_WAY`] are in the queues: those that are lost hold up
+/// nothing.
+pub async fn send(tasks: usize, cloud: &CloudTasks, account: &Account) -> anyhow::Result<()> {
+    let (mut next, mut still) = (0, Still::new(account));
+    let mut sent_at = Instant::now();
+    while next < tasks {
+        let room = UNDER_WAY.saturating_sub(depth(cloud, UNDER_WAY).await?);
+        let end = tasks.min(next + room);
+        stream::iter(next..end)
+            .map(|number| create(number, cloud, account))
+            .buffer_unordered(16)
+            .try_collect::<()>()
+            .await?;
+        if end > next {
+            sent_at = Instant::now();
+        }
+        next = end;
+        // Full of tasks that never end: the account will say so.
+        if still.since(account) > STILL || sent_at.elapsed() > LAST {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
+async fn create(number: usize, cloud: &CloudTasks, account: &Account) -> anyhow::Result<()> {
+    let queue = STAGES[0].queue();
+    let id = chain::task_id(number).parse().context("a legal id")?;
+    let task = NewTask {
+        path: Some(queue.task(id)),
+        url: "http://producer.invalid/orders".into(),
+        method: Method::Post,
+        headers: BTreeMap::new(),
+        body: number.to_string().into_bytes(),
+        dispatch_deadline: None,
+    };
+    cloud.create_task(&queue, &task).await?;
+    account.sent.add();
+    Ok(())
+}
+
+/// Waits until the queues are empty and nothing has moved for a while, or until waiting is of no
+/// use; how many tasks the queues still hold then.
+pub async fn drain(cloud: &CloudTasks, account: &Account) -> anyhow::Result<usize> {
+    let begin = Instant::now();
+    let mut still = Still::new(account);
+    loop {
+        let depth = depth(cloud, UNDER_WAY).await?;
+        let quiet = still.since(account);
+        // Longer than a late duplicate, a worker's start, and its tries to create.
+        if depth == 0 && quiet > Duration::from_secs(5) {
+            return Ok(0);
+        }
+        if quiet > STILL || begin.elapsed() > LAST {
+            return Ok(depth);
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+async fn depth(cloud: &CloudTasks, limit: usize) -> anyhow::Result<usize> {
+    let mut depth = 0;
+    for queue in chain::queues() {
+        depth += cloud.list_tasks(&queue, limit).await?.len();
+    }
+    Ok(depth)
+}
+
+/// How long nothing has moved.
+struct Still {
+    last: (u64, u64, u64, u64),
+    at: Instant,
+}
+
+impl Still {
+    fn new(account: &Account) -> Self {
+        Self {
+            last: account.movement(),
+            at: Instant::now(),
+        }
+    }
+
+    fn since(&mut self, account: &Account) -> Duration {
+        let now = account.movement();
+        if now != self.last {
+            *self = Self::new(account);
+        }
+        self.at.elapsed()
+    }
+}
