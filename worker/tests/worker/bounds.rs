@@ -38,6 +38,26 @@ async fn a_body_beyond_a_mebibyte_is_refused_unread() {
 }
 
 #[tokio::test]
+async fn a_task_of_nearly_a_mebibyte_climbs_byte_for_byte() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(500);
+    let next = Receiver::answering(200);
+    let downstream = "projects/p/locations/l/queues/incoming-2";
+    let vars = [("DOWNSTREAM_QUEUE", downstream), ("MAX_ATTEMPTS", "1")];
+    let worker = ladder.worker(&handler, &vars).await;
+    ladder.queue("incoming-2", next.addr()).await;
+
+    // What is left is for the ledger and the other headers.
+    let large = Bytes::from(vec![b'x'; MIB - 8 * 1024]);
+    let head = head("order-1", 0, 0, None);
+    let answer = send(worker.addr(), "POST", "/", &head, large.clone()).await;
+    assert_eq!(answer.0, 200);
+    let climbed = eventually("the next push", SOON, async || next.requests().pop()).await;
+    assert!(climbed.body == large, "{} bytes", climbed.body.len());
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_task_that_no_queue_takes_ends_as_unpassable() {
     let ladder = Ladder::new().await;
     ladder.paused_queue("incoming-2").await;
