@@ -84,8 +84,8 @@ fn queue(id: &str) -> QueuePath {
 /// Makes the queues; each stage's pushes go to its balancer.
 pub async fn create_queues(cloud: &CloudTasks, balancers: &[SocketAddr]) -> anyhow::Result<()> {
     let mut settings = QueueSettings {
-        max_dispatches_per_second: Some(500.0),
-        max_concurrent_dispatches: Some(100),
+        max_dispatches_per_second: Some(300.0),
+        max_concurrent_dispatches: Some(50),
         max_attempts: Some(-1),
         min_backoff: Some(Duration::from_millis(100)),
         max_backoff: Some(Duration::from_millis(800)),
