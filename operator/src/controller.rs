@@ -91,7 +91,7 @@ impl Backoff for Steady {
 fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) {
     match outcome {
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        // Its finalizer was removed by hand.
+        // It is gone, by its deletion or because somebody removed its finalizer.
         Err(controller::Error::ObjectNotFound(chain)) => {
             let namespace = chain.namespace.unwrap_or_default();
             context.inventory.forget(&namespace, &chain.name);

@@ -21,12 +21,9 @@ pub async fn end(
     desired: Option<&Desired>,
 ) -> Result<(), Error> {
     let looks_at_queues = policy != DeletionPolicy::Orphan;
-    let left = leave(chain, context, policy, desired, looks_at_queues).await;
-    if left.is_ok() {
-        forget(chain, context);
-    }
-    let Err(Error::CloudTasks(error)) = left else {
-        return left;
+    let error = match leave(chain, context, policy, desired, looks_at_queues).await {
+        Err(Error::CloudTasks(error)) => error,
+        other => return other,
     };
     let deleted = chain.meta().deletion_timestamp.as_ref();
     let until = deleted
@@ -34,7 +31,6 @@ pub async fn end(
         .unwrap_or(Timestamp::MAX);
     if Timestamp::now() > until {
         tracing::warn!(%error, "the chain goes, and what its deletionPolicy asks of its queues is not all done");
-        forget(chain, context);
         leave(chain, context, policy, desired, false).await
     } else {
         Err(Error::NotEnded { error, until })
@@ -63,12 +59,4 @@ async fn leave(
         chain: metadata,
     };
     apply(&plan, &context.queues, &workloads, &context.metrics).await
-}
-
-fn forget(chain: &impl Resource<DynamicType = ()>, context: &Context) {
-    let metadata = chain.meta();
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    context
-        .inventory
-        .forget(&text(&metadata.namespace), &text(&metadata.name));
 }

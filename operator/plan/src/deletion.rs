@@ -36,8 +36,6 @@ pub fn plan_deletion(
     observed: &Observed,
 ) -> Plan {
     let mut plan = Plan::default();
-    let deployments = ours(owner, &observed.deployments, |object| &object.metadata);
-    let services = ours(owner, &observed.services, |object| &object.metadata);
     let queues = observed.queues.values();
     let queues = queues.filter(|found| queue::owner(found) == Some(queue_owner));
     let reason = match policy {
@@ -67,16 +65,17 @@ pub fn plan_deletion(
         }
     }
     // Workers go only when nothing is dispatched to them any more.
-    for name in deployments {
-        let step = if policy == DeletionPolicy::Orphan {
+    let releases = policy == DeletionPolicy::Orphan;
+    for name in ours(owner, &observed.deployments, |object| &object.metadata) {
+        let step = if releases {
             Step::ReleaseDeployment { name }
         } else {
             Step::DeleteDeployment { name }
         };
         plan.push(step, reason);
     }
-    for name in services {
-        let step = if policy == DeletionPolicy::Orphan {
+    for name in ours(owner, &observed.services, |object| &object.metadata) {
+        let step = if releases {
             Step::ReleaseService { name }
         } else {
             Step::DeleteService { name }

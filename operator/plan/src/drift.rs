@@ -54,7 +54,7 @@ const MOST: usize = 5;
 pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
     let named: Vec<String> = drifts.iter().take(MOST).map(ToString::to_string).collect();
     let then = match desired.drift_policy {
-        DriftPolicy::Enforce => "it is being put right",
+        DriftPolicy::Enforce => "it is put right, unless Ready says what prevents that",
         DriftPolicy::Report => {
             "driftPolicy is Report, so rates, concurrency and backoff stay as they are"
         }

@@ -201,24 +201,10 @@ impl Place {
 
     /// The same place with an operator that starts now.
     pub fn restarted(self) -> Self {
-        let Self {
-            server,
-            namespace,
-            client,
-            operator,
-            admin,
-            command,
-        } = self;
-        drop(operator);
-        let operator = Process::spawn(&command);
-        Self {
-            server,
-            namespace,
-            client,
-            operator,
-            admin,
-            command,
-        }
+        // It holds the admin port.
+        drop(self.operator);
+        let operator = Process::spawn(&self.command);
+        Self { operator, ..self }
     }
 
     /// What a kubelet and the deployment controller would write, once all pods run.

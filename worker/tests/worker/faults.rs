@@ -3,17 +3,18 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cloudtasks::{Method, Sighting};
+use executor_worker::Stats;
 use testkit::{Receiver, Recorded, eventually};
 
 use crate::attempts::forward;
 use crate::ladder::{Ladder, SOON, queue};
 
-/// A handler's failure that comes this late is later than the caller's patience.
+/// How long the proxy waits for a worker.
 const PATIENCE: Duration = Duration::from_millis(100);
-const LATE: Duration = Duration::from_millis(400);
 
 type Status = Pin<Box<dyn Future<Output = u16> + Send>>;
 
@@ -98,18 +99,35 @@ fn impatient(_push: usize, answer: Status) -> Status {
     Box::pin(async { tokio::time::timeout(PATIENCE, answer).await.unwrap_or(504) })
 }
 
-fn late_handler(status: u16) -> Receiver {
-    Receiver::start(move |_| async move {
-        tokio::time::sleep(LATE).await;
-        (status, Vec::new(), Vec::new())
+/// Answers only when the worker's caller has given up.
+fn late_handler(status: u16, worker: Arc<OnceLock<Arc<Stats>>>) -> Receiver {
+    Receiver::start(move |_| {
+        let worker = Arc::clone(&worker);
+        async move {
+            // By hand, since `eventually` gives no future that a server may move.
+            let is_waiting = || {
+                worker
+                    .get()
+                    .is_none_or(|it| it.snapshot().callers_waiting > 0)
+            };
+            let gone = async {
+                while is_waiting() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(SOON, gone).await.unwrap();
+            (status, Vec::new(), Vec::new())
+        }
     })
 }
 
 #[tokio::test]
 async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
     let ladder = Ladder::new().await;
-    let handler = late_handler(500);
+    let stats = Arc::new(OnceLock::new());
+    let handler = late_handler(500, Arc::clone(&stats));
     let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "2")]).await;
+    stats.set(worker.stats()).unwrap();
     let proxy = proxy(worker.addr(), impatient);
     ladder.queue("incoming", proxy.addr()).await;
     ladder.send("order-1", Method::Post, &[], b"{}").await;
@@ -123,8 +141,10 @@ async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
 #[tokio::test]
 async fn a_success_that_nobody_waited_for_is_told_and_not_done_twice() {
     let ladder = Ladder::new().await;
-    let handler = late_handler(200);
+    let stats = Arc::new(OnceLock::new());
+    let handler = late_handler(200, Arc::clone(&stats));
     let worker = ladder.worker(&handler, &[]).await;
+    stats.set(worker.stats()).unwrap();
     let proxy = proxy(worker.addr(), impatient);
     ladder.queue("incoming", proxy.addr()).await;
     ladder.send("order-1", Method::Post, &[], b"{}").await;
