@@ -12,7 +12,9 @@ pub const WORKERS_READY: &str = "WorkersReady";
 pub const DRIFTED: &str = "Drifted";
 /// A queue is paused, by the spec or by somebody else.
 pub const PAUSED: &str = "Paused";
-/// A removed stage still has its queue and its workers.
+/// A queue may have more dispatches under way than its workers have places.
+pub const UNDERSIZED: &str = "Undersized";
+/// A removed stage still has tasks or workers, or a deleted chain finishes its tasks.
 pub const DRAINING: &str = "Draining";
 
 /// All is as the spec says.
@@ -27,7 +29,7 @@ pub const QUEUE_MISSING: &str = "QueueMissing";
 pub const QUEUE_DISABLED: &str = "QueueDisabled";
 /// A queue is paused because the spec says so.
 pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
-/// A queue is paused by the operator, which resumes it when there are workers to serve it.
+/// A queue is paused by the operator, which resumes it when a worker of its stage is ready.
 pub const PAUSED_BY_OPERATOR: &str = "PausedByOperator";
 /// A queue is paused and the spec doesn't say so.
 pub const PAUSED_OUTSIDE: &str = "PausedOutside";
@@ -39,8 +41,14 @@ pub const NO_DRIFT: &str = "NoDrift";
 pub const NOT_PAUSED: &str = "NotPaused";
 /// No removed stage is left.
 pub const NOTHING_DRAINS: &str = "NothingDrains";
-/// A stage was removed from the spec; its queue and workers stay.
+/// A stage was removed from the spec, or renamed; what is left of it goes when nothing needs it.
 pub const STAGE_REMOVED: &str = "StageRemoved";
+/// The chain is deleted, and its policy is to finish its tasks first.
+pub const CHAIN_FINISHES: &str = "ChainFinishes";
+/// Every stage has a place for each dispatch that its queue may have under way.
+pub const ENOUGH_PLACES: &str = "EnoughPlaces";
+/// A stage has fewer.
+pub const TOO_FEW_PLACES: &str = "TooFewPlaces";
 /// The spec can't be served although its schema is right.
 pub const INVALID_SPEC: &str = "InvalidSpec";
 /// The project or the location isn't there.
@@ -77,6 +85,9 @@ pub const REASONS: &[&str] = &[
     NOT_PAUSED,
     NOTHING_DRAINS,
     STAGE_REMOVED,
+    CHAIN_FINISHES,
+    ENOUGH_PLACES,
+    TOO_FEW_PLACES,
     INVALID_SPEC,
     PROJECT_NOT_FOUND,
     PERMISSION_DENIED,

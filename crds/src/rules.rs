@@ -34,11 +34,6 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "self.deletionPolicy != 'Drain'",
-        message: "deletionPolicy must be Retain, Delete or Orphan: this version can't yet Drain",
-    },
-    Rule {
-        at: "spec",
         rule: "self.httpTarget == 'Managed'",
         message: "httpTarget must be Managed: this version can't yet leave the queues' addresses alone",
     },

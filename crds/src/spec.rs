@@ -58,7 +58,8 @@ pub struct ExecutorChainSpec {
     pub location: Option<String>,
 
     /// What becomes of the queues when the chain is deleted. Retain pauses the stage queues before
-    /// the workers go: no task is lost for 31 days, and applying the chain again carries on. Delete
+    /// the workers go: no task is lost for 31 days, and applying the chain again carries on. Drain
+    /// serves the chain until its stage queues are empty, and then does the same. Delete
     /// deletes the stage queues with the tasks in them; their names stay blocked for days. Orphan
     /// leaves queues and workers as they are, and a chain of that name that is applied again takes
     /// them over. The notifier's queue stays in any case.

@@ -12,7 +12,7 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, and what it is made of: QueuesReady, WorkersReady, Drifted, Paused, Draining.
+    /// Ready, and what it is made of: QueuesReady, WorkersReady, Drifted, Paused, Draining, Undersized.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -30,7 +30,7 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
 
-    /// The queues of removed stages, which still have their workers.
+    /// The queues of removed stages that still have tasks, or may get some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
 
@@ -38,6 +38,17 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["queue"]))]
     pub stages: Vec<StageStatus>,
+}
+
+/// Who paused a queue.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausedBy {
+    /// The stage says so.
+    Spec,
+    /// The operator, until a worker of the stage is ready.
+    Operator,
+    /// Somebody else, who may resume it.
+    Outside,
 }
 
 /// One queue of the chain, with what is in force on it.
@@ -51,6 +62,9 @@ pub struct StageStatus {
     pub name: String,
     /// Running, Paused, Disabled, or Missing.
     pub state: String,
+    /// Who paused it, where it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<PausedBy>,
     /// Dispatches a second, as the queue has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_dispatches_per_second: Option<f64>,

@@ -40,7 +40,7 @@ pub async fn apply(
     workloads: &impl Workloads,
     metrics: &Metrics,
 ) -> Result<(), Error> {
-    for planned in &plan.0 {
+    for planned in &plan.steps {
         let outcome = step(&planned.step, queues, workloads).await;
         metrics.effect(&planned.step, outcome.as_ref().err());
         match &outcome {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use cloudtasks::{Endpoint, LocationId, ProjectId};
-use plan::Settings;
+use plan::{Settings, Timing};
 
 /// Reconciles `ExecutorChain`s into Cloud Tasks queues, Deployments and Services.
 #[derive(Debug, Clone, Parser)]
@@ -44,6 +44,30 @@ pub struct Args {
     #[arg(long, env = "QUEUE_POLL_INTERVAL", default_value = "5s")]
     pub queue_poll_interval: crds::Duration,
 
+    /// For how long a stage may have no ready pod before its queue is paused, so that its tasks don't
+    /// back off against nothing; it is resumed when one is ready. 0s: for ever.
+    #[arg(long, env = "GATE_AFTER", default_value = "30s")]
+    pub gate_after: crds::Duration,
+
+    /// How long Cloud Tasks may go on pushing to a queue's former address. So long the workers of a
+    /// renamed stage stay.
+    #[arg(long, env = "ADDRESS_DELAY", default_value = "60s")]
+    pub address_delay: crds::Duration,
+
+    /// The longest that a worker's hand-over may take. A queue that drains has to be seen empty
+    /// twice, so far apart.
+    #[arg(long, env = "HAND_OVER_TIME", default_value = "30s")]
+    pub hand_over_time: crds::Duration,
+
+    /// How long Cloud Tasks remembers the names of ended tasks. So long a removed stage's queue is
+    /// kept where the deletionPolicy is Delete.
+    #[arg(long, env = "NAME_MEMORY", default_value = "24h")]
+    pub name_memory: crds::Duration,
+
+    /// For how long a raised rate waits for the replicas that were raised with it.
+    #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
+    pub replicas_patience: crds::Duration,
+
     /// Where health and metrics are served.
     #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
     pub admin_addr: SocketAddr,
@@ -72,6 +96,13 @@ impl Args {
             cluster,
             cluster_domain: self.cluster_domain.clone(),
             emulator_host: self.emulator_host.clone().filter(|host| !host.is_empty()),
+            timing: Timing {
+                gate_after: Some(self.gate_after.0).filter(|after| !after.is_zero()),
+                address_delay: self.address_delay.0,
+                hand_over_time: self.hand_over_time.0,
+                name_memory: self.name_memory.0,
+                replicas_patience: self.replicas_patience.0,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloudtasks::CloudTasks;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,6 +15,7 @@ use plan::queue::owner_of;
 
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 
 /// How long one call to the API server may take: the client itself would wait for ever on a
@@ -37,7 +38,9 @@ pub struct Context {
     pub deletion_patience: Duration,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    failures: Mutex<HashMap<String, u32>>,
+    /// Since when what has to hold for a while has held.
+    pub memory: Memory,
+    failures: Mutex<HashMap<String, Failures>>,
 }
 
 impl Context {
@@ -62,6 +65,7 @@ impl Context {
             settings,
             deletion_patience,
             metrics,
+            memory: Memory::default(),
             failures: Mutex::default(),
         }
     }
@@ -76,9 +80,19 @@ impl Context {
     /// counted.
     pub fn failed(&self, uid: &str) -> u32 {
         let mut failures = self.failures();
-        let count = failures.entry(uid.to_owned()).or_default();
-        *count += 1;
-        *count - 1
+        let known = failures.entry(uid.to_owned()).or_insert(Failures {
+            count: 0,
+            since: Instant::now(),
+        });
+        known.count += 1;
+        known.count - 1
+    }
+
+    /// For how long the chain with this UID has failed in each round.
+    pub fn failing_for(&self, uid: &str) -> Duration {
+        let failures = self.failures();
+        let known = failures.get(uid);
+        known.map_or(Duration::ZERO, |failures| failures.since.elapsed())
     }
 
     /// Forgets the failures of a chain that is well, or gone.
@@ -86,12 +100,18 @@ impl Context {
         self.failures().remove(uid);
     }
 
-    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
+    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failures>> {
         // A panic while it was held can't have left a counter half written.
         self.failures
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The failures of a chain in a row.
+struct Failures {
+    count: u32,
+    since: Instant,
 }
 
 /// A call to the API server, under a time limit.

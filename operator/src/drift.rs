@@ -3,18 +3,15 @@
 
 use crds::ExecutorChain;
 use crds::conditions::{DRIFTED, QUEUE_CHANGED};
-use kube::Resource;
 use kube::core::DeserializeGuard;
-use kube_runtime::events::{Event, EventType, Recorder};
+use kube_runtime::events::EventType;
 use plan::drift::sentence;
 use plan::{Desired, Observed, drifts};
 
-use crate::context::{Context, call};
+use crate::context::Context;
+use crate::events::publish;
 use crate::reconcile::Round;
 use crate::report::report;
-
-/// The longest note that an Event may have, in bytes.
-const LONGEST_NOTE: usize = 1024;
 
 /// Tells of what others have changed, once: the status says so from then on, until it is over. That
 /// it can't be told is no reason not to put it right.
@@ -34,7 +31,15 @@ pub async fn tell(
             context.metrics.drifted(field);
         }
     }
-    publish(chain, context, &sentence).await;
+    let metadata = &chain.metadata;
+    publish(
+        context,
+        metadata,
+        EventType::Warning,
+        QUEUE_CHANGED,
+        &sentence,
+    )
+    .await;
     let round = Round {
         desired: Some(desired.clone()),
         observed: Some(observed.clone()),
@@ -52,22 +57,4 @@ fn is_told(chain: &ExecutorChain, sentence: &str) -> bool {
     conditions.any(|condition| {
         condition.type_ == DRIFTED && condition.status == "True" && condition.message == sentence
     })
-}
-
-/// An Event that can't be written stops nothing.
-async fn publish(chain: &ExecutorChain, context: &Context, note: &str) {
-    let end = note.floor_char_boundary(LONGEST_NOTE);
-    let event = Event {
-        type_: EventType::Warning,
-        reason: QUEUE_CHANGED.into(),
-        note: Some(note[..end].to_owned()),
-        action: "Reconcile".into(),
-        secondary: None,
-    };
-    let regarding = chain.object_ref(&());
-    // A recorder that is kept would count a second Event as the first one's, with its text.
-    let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
-    if let Err(error) = call("write an Event", recorder.publish(&event, &regarding)).await {
-        tracing::warn!(%error, "an Event could not be written");
-    }
 }

@@ -158,3 +158,13 @@ pub(crate) fn is_not_found(error: &Error) -> bool {
             if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 404)
     )
 }
+
+/// Whether a write was refused because the namespace is about to go.
+pub(crate) fn is_namespace_ending(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Kubernetes { source, .. }
+            if matches!(source.as_ref(), kube::Error::Api(status)
+                if status.code == 403 && status.message.contains("is being terminated"))
+    )
+}

@@ -1,19 +1,22 @@
 //! Observe: what is there of a chain, in Cloud Tasks and in Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use cloudtasks::{LocationPath, QueuePath};
 use crds::ExecutorChain;
 use crds::conditions::PROJECT_NOT_FOUND;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
 use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
 use plan::queue::settings_hash;
-use plan::{Desired, Observed, Problem};
+use plan::removal::looks;
+use plan::{Backlog, Desired, Observed, Problem, facts};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, call};
@@ -53,18 +56,67 @@ pub async fn observe(
         };
         queues.map_err(Error::from)
     };
-    let (queues, deployments, services) = futures::try_join!(
+    let (queues, deployments, services, pods) = futures::try_join!(
         queues,
         children::<Deployment>(context, metadata, &names, freshness),
         children::<Service>(context, metadata, &names, freshness),
+        pods(context, metadata, freshness),
     )?;
-    Ok(Observed {
+    let mut observed = Observed {
+        now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
         was_in_force: was_in_force(chain, desired),
         queues,
         deployments,
         services,
-    })
+        pods,
+        backlogs: BTreeMap::new(),
+        held: BTreeMap::new(),
+    };
+    observed.backlogs = backlogs(context, &looks(desired, &observed)).await?;
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let facts = facts(desired, &observed);
+    observed.held = context.memory.held(uid, facts, Instant::now());
+    Ok(observed)
+}
+
+/// How much is left in queues, one after the other in their order.
+async fn backlogs(
+    context: &Context,
+    queues: &[QueuePath],
+) -> Result<BTreeMap<QueuePath, Backlog>, Error> {
+    let mut backlogs = BTreeMap::new();
+    for queue in queues {
+        match context.queues.list_tasks(queue, Backlog::ENOUGH).await {
+            Ok(tasks) => backlogs.insert(queue.clone(), Backlog::of(tasks.len())),
+            // Gone since it was listed.
+            Err(cloudtasks::Error::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    Ok(backlogs)
+}
+
+/// The pods of the chain's stages, those that are about to end too.
+async fn pods(
+    context: &Context,
+    chain: &ObjectMeta,
+    freshness: Freshness,
+) -> Result<Vec<plan::Pod>, Error> {
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
+    let list = call("list Pods", api.list(&labelled(chain, freshness))).await?;
+    Ok(list.items.iter().filter_map(plan::Pod::of).collect())
+}
+
+/// What carries the chain's label.
+fn labelled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
+    let name = chain.name.as_deref().unwrap_or_default();
+    let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
+    match freshness {
+        Freshness::Cached => labelled.match_any(),
+        Freshness::Consistent => labelled,
+    }
 }
 
 /// What a chain that ends has. Where its queues are is told by its Deployments, and by its spec if
@@ -100,11 +152,15 @@ pub async fn observe_end(
         }
     }
     Ok(Observed {
+        now: Timestamp::now(),
         has_finalizer: has_finalizer(chain),
         was_in_force: false,
         queues,
         deployments,
         services,
+        pods: Vec::new(),
+        backlogs: BTreeMap::new(),
+        held: BTreeMap::new(),
     })
 }
 
@@ -115,7 +171,8 @@ fn was_in_force(chain: &ExecutorChain, desired: &Desired) -> bool {
     told == Some(&settings_hash(desired))
 }
 
-fn has_finalizer(chain: &ObjectMeta) -> bool {
+/// Whether a chain has our finalizer.
+pub fn has_finalizer(chain: &ObjectMeta) -> bool {
     let mut finalizers = chain.finalizers.iter().flatten();
     finalizers.any(|finalizer| finalizer == FINALIZER)
 }
@@ -135,12 +192,7 @@ where
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
     let kind = K::kind(&()).into_owned();
-    let name = chain.name.as_deref().unwrap_or_default();
-    let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
-    let labelled = match freshness {
-        Freshness::Cached => labelled.match_any(),
-        Freshness::Consistent => labelled,
-    };
+    let labelled = labelled(chain, freshness);
     let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
     let mut found: BTreeMap<String, K> = list
         .items

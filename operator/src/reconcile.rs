@@ -8,20 +8,25 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, Problem, plan};
+use plan::{Desired, Observed, Problem, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
 use crate::drift;
 use crate::end::end;
 use crate::error::Error;
-use crate::kubernetes::Kubernetes;
-use crate::observe::{Freshness, observe};
+use crate::events;
+use crate::kubernetes::{Kubernetes, is_namespace_ending};
+use crate::observe::{Freshness, has_finalizer, observe};
 use crate::report::report;
 
 /// How often a chain is looked at when nothing is heard of it. Its objects are watched, and its
 /// queues' changes are told by the inventory.
 const RESYNC: Duration = Duration::from_mins(5);
+/// When there is more to do at once, once the API server and Cloud Tasks show what was just done.
+const SOON: Duration = Duration::from_millis(500);
+/// How often the tasks of a deleted chain are counted that finishes them first.
+const FINISH_LOOK: Duration = Duration::from_secs(5);
 
 /// A chain as it is watched: one that can't be read does not make us deaf to the others.
 pub type Chain = DeserializeGuard<ExecutorChain>;
@@ -42,16 +47,20 @@ pub struct Round {
 pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Action, Error> {
     let mut round = Round::default();
     let served = match &chain.0 {
-        _ if chain.meta().deletion_timestamp.is_some() => {
-            let parsed = chain.0.as_ref().ok();
+        Ok(parsed) if finishes(parsed) => finish(parsed, &context, &mut round).await,
+        parsed if chain.meta().deletion_timestamp.is_some() => {
+            let parsed = parsed.as_ref().ok();
             let desired = parsed.and_then(|chain| Desired::new(chain, &context.settings).ok());
             // What can't be read is kept.
             let policy = parsed.map_or(DeletionPolicy::Retain, |chain| chain.spec.deletion_policy);
-            end(&*chain, &context, policy, desired.as_ref()).await
+            end(&*chain, &context, policy, desired.as_ref())
+                .await
+                .map(|()| None)
         }
         Ok(chain) => serve(chain, &context, &mut round).await,
         Err(invalid) => Err(unreadable(invalid).into()),
     };
+    let look_in = served.as_ref().ok().copied().flatten();
     round.error = served.err();
     context.metrics.reconciled(round.error.as_ref());
     let reported = report(&chain, &context, &round).await;
@@ -59,8 +68,21 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     if let Some(error) = round.error.or(reported.err()) {
         return Err(error);
     }
-    context.succeeded(&chain.uid().unwrap_or_default());
-    Ok(Action::requeue(RESYNC))
+    let uid = chain.uid().unwrap_or_default();
+    context.succeeded(&uid);
+    if round.desired.is_none() {
+        // It has come to its end.
+        context.memory.forget(&uid);
+    }
+    Ok(Action::requeue(look_in.unwrap_or(RESYNC).min(RESYNC)))
+}
+
+/// Whether the chain is deleted and has its tasks to finish first. Without our finalizer it has ended,
+/// and somebody else keeps it.
+fn finishes(chain: &ExecutorChain) -> bool {
+    chain.metadata.deletion_timestamp.is_some()
+        && chain.spec.deletion_policy == DeletionPolicy::Drain
+        && has_finalizer(&chain.metadata)
 }
 
 /// The schema lets pass what a client with types can't read. Such a chain stands alone: the others
@@ -71,33 +93,36 @@ fn unreadable(invalid: &InvalidObject) -> Problem {
     ))
 }
 
-async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> Result<(), Error> {
+/// Serves a chain; when to look at it again, if nothing is heard of it until then.
+async fn serve(
+    chain: &ExecutorChain,
+    context: &Context,
+    round: &mut Round,
+) -> Result<Option<Duration>, Error> {
     let desired = &*round
         .desired
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
         .insert(observe(context, chain, desired, Freshness::Cached).await?);
-    if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
+    if let Ok(plan) = plan(desired, observed)
+        && plan.is_empty()
+    {
         // With driftPolicy Report there may be something to tell and nothing to do.
         drift::tell(chain, context, desired, observed).await;
-        return Ok(());
+        return Ok(plan.look_in());
     }
-    // What is written is planned from the queues as they are now, not as they were seconds ago.
-    let parent = &desired.notifier.queue.parent;
-    match context.inventory.look_again(chain, parent).await {
-        Ok(queues) => observed.queues = queues,
-        Err(error) => {
-            // Then nothing is known, and nothing is claimed.
-            round.observed = None;
-            return Err(error.into());
-        }
+    // What is written is planned from what is there now, not from what was there seconds ago.
+    if let Err(error) = look_closely(context, chain, desired, observed).await {
+        // Then nothing is known, and nothing is claimed.
+        round.observed = None;
+        return Err(error);
     }
     // Before it is put right: whoever changed a queue should see that it was noticed.
     drift::tell(chain, context, desired, observed).await;
-    let plan = plan(desired, observed)?;
+    let now = plan(desired, observed)?;
     let applied = apply(
-        &plan,
+        &now,
         &context.queues,
         &Kubernetes {
             context,
@@ -109,7 +134,58 @@ async fn serve(chain: &ExecutorChain, context: &Context, round: &mut Round) -> R
     // Also after a failure: the status tells what is there, not what was planned.
     *observed = observe(context, chain, desired, Freshness::Consistent).await?;
     observed.has_finalizer |= applied.is_ok();
-    applied
+    applied?;
+    events::tell_of(context, &chain.metadata, &now).await;
+    let next = plan(desired, observed)?;
+    Ok(if next.is_empty() {
+        next.look_in()
+    } else {
+        Some(SOON)
+    })
+}
+
+/// Looks at the queues as they are now; where something is to be removed, at all else too, since a pod
+/// that isn't seen may still hand tasks on.
+async fn look_closely(
+    context: &Context,
+    chain: &ExecutorChain,
+    desired: &Desired,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    if observed.removed_stages(desired).is_empty() && observed.renamed_stages(desired).is_empty() {
+        let parent = &desired.notifier.queue.parent;
+        observed.queues = context.inventory.look_again(chain, parent).await?;
+    } else {
+        *observed = observe(context, chain, desired, Freshness::Consistent).await?;
+    }
+    Ok(())
+}
+
+/// Serves a deleted chain until its queues are empty, then ends it. Where it can't be served any more,
+/// because its namespace ends too or Cloud Tasks can't be asked, its tasks are kept.
+async fn finish(
+    chain: &ExecutorChain,
+    context: &Context,
+    round: &mut Round,
+) -> Result<Option<Duration>, Error> {
+    let served = serve(chain, context, round).await;
+    let desired = round.desired.as_ref();
+    let is_finished = match (&served, desired, &round.observed) {
+        (Ok(_), Some(desired), Some(observed)) => has_finished(desired, observed),
+        (Err(Error::CloudTasks(_)), ..) => {
+            let uid = chain.uid().unwrap_or_default();
+            context.failing_for(&uid) > context.deletion_patience
+        }
+        (Err(error), ..) => is_namespace_ending(error),
+        (Ok(_), ..) => false,
+    };
+    if !is_finished {
+        return served.map(|look_in| Some(look_in.unwrap_or(RESYNC).min(FINISH_LOOK)));
+    }
+    end(chain, context, DeletionPolicy::Retain, desired).await?;
+    // Nothing is left to tell of.
+    *round = Round::default();
+    Ok(None)
 }
 
 /// When a failed chain is tried again.

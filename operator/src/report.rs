@@ -1,15 +1,18 @@
 //! Report: the status, written only when it says something new.
 
+use crds::conditions::{AS_SPECIFIED, PODS_NOT_READY, PROGRESSING, READY};
 use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Resource};
+use kube_runtime::events::EventType;
 use plan::status;
 use serde_json::json;
 
 use crate::context::{Context, call};
 use crate::error::Error;
+use crate::events::publish;
 use crate::kubernetes::is_not_found;
 use crate::reconcile::{Chain, Round};
 
@@ -18,7 +21,8 @@ use crate::reconcile::{Chain, Round};
 pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(), Error> {
     let seen = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
     let chain = chain.meta();
-    let ended = chain.deletion_timestamp.is_some() && round.error.is_none();
+    let ended =
+        chain.deletion_timestamp.is_some() && round.observed.is_none() && round.error.is_none();
     if ended || seen.is_some_and(|seen| next(chain, seen, round).is_none()) {
         return Ok(());
     }
@@ -54,9 +58,35 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
         Err(error) if is_not_found(&error) => Ok(()),
         written => {
             context.metrics.status_written(written.as_ref().err());
-            written.map(drop)
+            written?;
+            tell_of_ready(context, chain, current.as_ref(), &status).await;
+            Ok(())
         }
     }
+}
+
+/// An Event when what stands in the chain's way has changed. That pods come and go is told by their own.
+async fn tell_of_ready(
+    context: &Context,
+    chain: &ObjectMeta,
+    before: Option<&ExecutorChainStatus>,
+    now: &ExecutorChainStatus,
+) {
+    let ready = |status: &ExecutorChainStatus| {
+        let mut conditions = status.conditions.iter();
+        conditions.find(|it| it.type_ == READY).cloned()
+    };
+    let before = before.and_then(ready);
+    let Some(now) = ready(now) else { return };
+    if before.is_some_and(|before| before.reason == now.reason) {
+        return;
+    }
+    let type_ = match now.reason.as_str() {
+        PROGRESSING | PODS_NOT_READY => return,
+        AS_SPECIFIED => EventType::Normal,
+        _ => EventType::Warning,
+    };
+    publish(context, chain, type_, &now.reason, &now.message).await;
 }
 
 /// The status that the chain should have after a round, if it has another one.

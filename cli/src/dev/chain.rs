@@ -90,7 +90,7 @@ impl Chain {
             }
             apply(&plan, &self.queues, &self.workers, &self.metrics).await?;
             self.workers.connected().await;
-            done.extend(plan.0.iter().map(|planned| planned.step.to_string()));
+            done.extend(plan.steps.iter().map(|planned| planned.step.to_string()));
         }
         // Their queues push to others now.
         self.workers.release();

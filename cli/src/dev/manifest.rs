@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cloudtasks::QueuePath;
 use crds::ExecutorChain;
-use plan::{Desired, Settings};
+use plan::{Desired, Settings, Timing};
 
 use crate::admission::{Admitted, admit};
 use crate::error::Error;
@@ -50,6 +50,7 @@ impl Manifest {
             cluster: "dev".into(),
             cluster_domain: "cluster.local".into(),
             emulator_host,
+            timing: Timing::default(),
         };
         let mut desired = Desired::new(&self.chain, &settings)?;
         // There is no API server whose garbage collector would need to know.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use executor_operator::{Error as OperatorError, Workloads};
 use executor_worker::{Config, Running, Snapshot, Stats, start};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
@@ -146,8 +146,21 @@ impl Workers {
         state.running.insert(name.clone(), worker);
         let mut deployment = deployment.clone();
         record(&mut deployment.metadata);
+        deployment.status = Some(all_ready(&deployment));
         state.deployments.insert(name, deployment);
         Ok(())
+    }
+}
+
+/// One worker takes the pushes of as many pods as the Deployment has.
+fn all_ready(deployment: &Deployment) -> DeploymentStatus {
+    let spec = deployment.spec.as_ref();
+    let replicas = Some(spec.and_then(|spec| spec.replicas).unwrap_or(1));
+    DeploymentStatus {
+        replicas,
+        updated_replicas: replicas,
+        ready_replicas: replicas,
+        ..DeploymentStatus::default()
     }
 }
 

@@ -8,6 +8,8 @@ use crds::DeletionPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::child::is_ours;
+use crate::desired::Desired;
+use crate::fact::Fact;
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::step::{Plan, Step};
@@ -16,11 +18,21 @@ const KEEPS: &str = "the chain is deleted and keeps its tasks";
 const DELETES: &str = "the chain is deleted, and its queues with it";
 const LEAVES: &str = "the chain is deleted and leaves all as it is";
 
+/// Whether a deleted chain that finishes its tasks first has finished them: no queue of its own is
+/// left, or all were seen empty twice, as far apart as a hand-over can last.
+pub fn has_finished(desired: &Desired, observed: &Observed) -> bool {
+    let mut queues = observed.queues.values();
+    let has_queue = queues.any(|found| queue::owner(found) == Some(&desired.queue_owner));
+    let apart = desired.timing.hand_over_time;
+    !has_queue || observed.has_held(&Fact::ChainIsEmpty, apart)
+}
+
 /// What becomes of a deleted chain's queues and workers.
 ///
 /// - Retain: pause every queue that has our name on it, those of removed stages too, then remove the
 ///   workers. Nothing is lost for 31 days, and applying the chain again resumes what was paused here.
 /// - Delete: delete these queues with the tasks in them, then remove the workers.
+/// - Drain: as Retain, once [`has_finished`].
 /// - Orphan: take our owner references off, or the workers would go with the chain.
 ///
 /// The notifier's queue goes on in any case: clients still wait for what is in it, and other chains
@@ -39,7 +51,7 @@ pub fn plan_deletion(
     let queues = observed.queues.values();
     let queues = queues.filter(|found| queue::owner(found) == Some(queue_owner));
     let reason = match policy {
-        // Draining is refused by the schema in this version; whoever gets past it keeps his tasks.
+        // Whoever wants to finish first comes here when that is done, or can't be.
         DeletionPolicy::Retain | DeletionPolicy::Drain => {
             queues.for_each(|found| pause(&mut plan, found));
             KEEPS
@@ -105,8 +117,8 @@ fn ours<K>(
 
 fn pause(plan: &mut Plan, found: &Queue) {
     let is_paused = found.state == QueueState::Paused;
-    // Somebody else paused it, and means to resume it.
-    if is_paused && queue::pause_reason(found).is_none() {
+    // Somebody else paused it, and means to resume it; or it is empty, and its stage was removed.
+    if is_paused && matches!(queue::pause_reason(found), None | Some(Pause::Drained)) {
         return;
     }
     let queue = found.path.clone();

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cloudtasks::{Address, LocationPath, QueueId, QueuePath, Scheme};
-use crds::{DriftPolicy, ExecutorChain, Outcome, RateLimits, Route, Stage};
+use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Outcome, RateLimits, Route, Stage};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -13,7 +13,7 @@ use kube::{Resource, ResourceExt};
 use crate::child::child_name;
 use crate::problem::Problem;
 use crate::queue::owner_of;
-use crate::settings::Settings;
+use crate::settings::{Settings, Timing};
 
 /// How long a run may take when the spec doesn't say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -42,6 +42,12 @@ pub struct Desired {
     pub stages: Vec<DesiredStage>,
     /// What happens to changes that others make on the queues.
     pub drift_policy: DriftPolicy,
+    /// What becomes of queues that are needed no more.
+    pub deletion_policy: DeletionPolicy,
+    /// Whether the chain is deleted, and finishes its tasks first.
+    pub finishes: bool,
+    /// How long to wait where nothing can be observed.
+    pub timing: Timing,
     /// How long a worker goes on accepting after it was told to stop.
     pub drain_delay: Duration,
     /// The image of the workers.
@@ -172,6 +178,10 @@ impl Desired {
                 .map(|stage| DesiredStage::new(chain, stage, &context))
                 .collect::<Result<_, _>>()?,
             drift_policy: spec.drift_policy,
+            deletion_policy: spec.deletion_policy,
+            finishes: spec.deletion_policy == DeletionPolicy::Drain
+                && chain.metadata.deletion_timestamp.is_some(),
+            timing: settings.timing,
             drain_delay: spec.drain_delay.0,
             worker_image: settings.worker_image.clone(),
             emulator_host: settings.emulator_host.clone(),

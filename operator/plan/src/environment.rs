@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::EnvVar;
+use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
 use serde_json::json;
 
 use crate::desired::{Desired, DesiredStage, Target};
 use crate::observed::Observed;
 
-const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
+/// The queue that a worker serves.
+pub(crate) const QUEUE: &str = "QUEUE";
+/// The next stage's queue.
+pub(crate) const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
+/// The queues that shortcuts lead to.
+pub(crate) const ROUTES: &str = "ROUTES";
 const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
-const ROUTES: &str = "ROUTES";
 const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
 
 /// The port on which a worker takes pushes.
@@ -51,19 +55,15 @@ impl Retired {
     }
 }
 
-/// Whether a Deployment tells its workers to hand tasks to `queue`.
-pub fn hands_to(deployment: &Deployment, queue: &QueuePath) -> bool {
-    let queue = queue.to_string();
-    let told = |name| variable(deployment, name).unwrap_or_default();
-    told(DOWNSTREAM_QUEUE) == queue || told(ROUTES).contains(&json!(queue).to_string())
-}
-
 /// What a Deployment tells its workers in one variable.
 pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
-    let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
-    let worker = containers
-        .iter()
-        .find(|container| container.name == "worker")?;
+    told(deployment.spec.as_ref()?.template.spec.as_ref()?, name)
+}
+
+/// What a pod's worker is told in one variable.
+pub fn told(pod: &PodSpec, name: &str) -> Option<String> {
+    let mut containers = pod.containers.iter();
+    let worker = containers.find(|container| container.name == "worker")?;
     let mut variables = worker.env.iter().flatten();
     variables
         .find(|variable| variable.name == name)?
@@ -109,7 +109,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             Some(format!("{}/{}", desired.namespace, desired.name)),
         ),
         ("STAGE", Some(stage.name.clone())),
-        ("QUEUE", Some(stage.queue.to_string())),
+        (QUEUE, Some(stage.queue.to_string())),
         ("MAX_ATTEMPTS", Some(stage.max_attempts.to_string())),
         (
             DOWNSTREAM_QUEUE,
@@ -162,12 +162,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
 /// Of the stages that this one hands to: a worker that died without a word, or a push that hangs, is
 /// given up as soon as it can't be answered any more.
 fn deadlines(desired: &Desired, index: usize) -> Option<String> {
-    let stage = &desired.stages[index];
-    let routed = stage.routes.iter().filter_map(|(_, to)| match to {
-        Target::Queue(queue) => Some(queue),
-        Target::Fail => None,
-    });
-    let targets: BTreeSet<&QueuePath> = routed.chain(desired.downstream(index)).collect();
+    let targets = targets(desired, index);
     let later = desired
         .stages
         .iter()
@@ -179,6 +174,19 @@ fn deadlines(desired: &Desired, index: usize) -> Option<String> {
         })
         .collect();
     (!deadlines.is_empty()).then(|| deadlines.join(","))
+}
+
+/// The queues that the workers of the stage at `index` hand tasks to.
+pub fn targets(desired: &Desired, index: usize) -> BTreeSet<QueuePath> {
+    let routes = desired.stages[index].routes.iter();
+    let shortcuts = routes.filter_map(|(_, to)| match to {
+        Target::Queue(queue) => Some(queue),
+        Target::Fail => None,
+    });
+    shortcuts
+        .chain(desired.downstream(index))
+        .cloned()
+        .collect()
 }
 
 fn routes(stage: &DesiredStage) -> Option<String> {

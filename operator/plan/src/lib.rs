@@ -5,28 +5,37 @@
 //! operator and `executor-chain dev` share it. The order of edits lives in [`plan`](plan()) and
 //! nowhere else.
 
+pub mod backlog;
 pub mod child;
 pub mod deletion;
 pub mod deployment;
 pub mod desired;
 pub mod drift;
 pub mod environment;
+pub mod fact;
+pub mod hand_overs;
+pub mod lint;
 pub mod observed;
 mod order;
 pub mod ownership;
 pub mod problem;
 pub mod queue;
+pub mod removal;
+pub mod rollout;
 pub mod service;
 pub mod settings;
 pub mod status;
 pub mod step;
 
-pub use deletion::plan_deletion;
+pub use backlog::Backlog;
+pub use deletion::{has_finished, plan_deletion};
 pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, Target};
 pub use drift::{Drift, drifts};
+pub use fact::{Fact, facts};
+pub use hand_overs::Pod;
 pub use observed::Observed;
 pub use order::plan;
 pub use problem::Problem;
-pub use settings::Settings;
+pub use settings::{Settings, Timing};
 pub use status::status;
-pub use step::{Plan, Step};
+pub use step::{Plan, Step, Wait};

@@ -1,19 +1,26 @@
 //! What is there: the queues and the children of a chain, as last seen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
+use crate::backlog::Backlog;
 use crate::child::QUEUE_ANNOTATION;
 use crate::desired::Desired;
+use crate::fact::Fact;
+use crate::hand_overs::Pod;
 use crate::queue;
 
 /// What is there.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
+    /// When it was looked at.
+    pub now: Timestamp,
     /// Whether the chain has our finalizer; where there is no API server it needs none.
     pub has_finalizer: bool,
     /// Whether the queues were as the spec says before, and the same is still to be set: what differs
@@ -26,6 +33,12 @@ pub struct Observed {
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.
     pub services: BTreeMap<String, Service>,
+    /// The pods that carry the chain's label, those that are about to end too.
+    pub pods: Vec<Pod>,
+    /// What is left in the queues that were asked for it.
+    pub backlogs: BTreeMap<QueuePath, Backlog>,
+    /// For how long each fact has held, as far as somebody has watched it.
+    pub held: BTreeMap<Fact, Duration>,
 }
 
 /// A stage that the spec named once, as far as something of it is left.
@@ -33,8 +46,17 @@ pub struct Observed {
 pub struct Removed {
     /// Its queue, which may still have tasks.
     pub queue: QueuePath,
-    /// The Deployment that still serves the queue; `None` where the workers are gone.
-    pub deployment: Option<String>,
+    /// The Deployments that still serve the queue: two, if the stage was renamed before.
+    pub deployments: Vec<String>,
+}
+
+/// The Deployment of a stage that was renamed: its queue has other workers now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The queue, which the spec names.
+    pub queue: QueuePath,
+    /// The former workers.
+    pub deployment: String,
 }
 
 impl Observed {
@@ -42,20 +64,27 @@ impl Observed {
     /// that has workers or our name on it.
     pub fn removed_stages(&self, desired: &Desired) -> Vec<Removed> {
         let is_named = |queue: &QueuePath| desired.queues().any(|named| named == queue);
-        let served = self.leftovers(desired).filter_map(|deployment| {
-            Some(Removed {
-                queue: serves(deployment).filter(|queue| !is_named(queue))?,
-                deployment: Some(deployment.name_any()),
-            })
-        });
-        let mut removed: Vec<Removed> = served.collect();
+        let mut removed: Vec<Removed> = Vec::new();
+        for deployment in self.leftovers(desired) {
+            let Some(queue) = serves(deployment).filter(|queue| !is_named(queue)) else {
+                continue;
+            };
+            let name = deployment.name_any();
+            match removed.iter_mut().find(|known| known.queue == queue) {
+                Some(known) => known.deployments.push(name),
+                None => removed.push(Removed {
+                    queue,
+                    deployments: vec![name],
+                }),
+            }
+        }
         for queue in self.queues.values() {
             let is_ours = queue::owner(queue) == Some(desired.queue_owner.as_str());
             let is_known = removed.iter().any(|known| known.queue == queue.path);
             if is_ours && !is_known && !is_named(&queue.path) {
                 removed.push(Removed {
                     queue: queue.path.clone(),
-                    deployment: None,
+                    deployments: Vec::new(),
                 });
             }
         }
@@ -63,15 +92,27 @@ impl Observed {
     }
 
     /// The Deployments that are left of renamed stages: their queue has other workers now.
-    pub fn renamed_stages(&self, desired: &Desired) -> Vec<String> {
-        let is_served = |deployment: &&Deployment| {
-            serves(deployment)
-                .is_some_and(|queue| desired.stages.iter().any(|stage| stage.queue == queue))
-        };
-        self.leftovers(desired)
-            .filter(is_served)
-            .map(ResourceExt::name_any)
-            .collect()
+    pub fn renamed_stages(&self, desired: &Desired) -> Vec<Renamed> {
+        let renamed = self.leftovers(desired).filter_map(|deployment| {
+            let queue = serves(deployment)?;
+            let is_named = desired.stages.iter().any(|stage| stage.queue == queue);
+            is_named.then(|| Renamed {
+                queue,
+                deployment: deployment.name_any(),
+            })
+        });
+        renamed.collect()
+    }
+
+    /// Whether a fact has held for at least so long.
+    pub fn has_held(&self, fact: &Fact, at_least: Duration) -> bool {
+        self.held.get(fact).is_some_and(|held| *held >= at_least)
+    }
+
+    /// How long it takes until a fact will have held for so long.
+    pub fn left_of(&self, fact: &Fact, wanted: Duration) -> Duration {
+        let held = self.held.get(fact).copied().unwrap_or_default();
+        wanted.saturating_sub(held)
     }
 
     fn leftovers<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = &'a Deployment> {

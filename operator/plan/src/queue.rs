@@ -2,6 +2,7 @@
 
 use cloudtasks::{HttpTarget, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
+use jiff::Timestamp;
 
 use crate::child::hash;
 use crate::desired::{Desired, DesiredStage};
@@ -18,8 +19,11 @@ pub const PAUSE_HEADER: &str = "executor-pause";
 pub const NOTIFIER_HEADER: &str = "executor-notifier";
 const NOBODY: &str = "shared";
 
+/// When a removed stage's queue was paused because it was empty, as RFC 3339 says.
+pub const DRAINED_HEADER: &str = "executor-drained";
+
 /// What we write on queues. Other headers are somebody else's.
-pub const OUR_HEADERS: [&str; 3] = [OWNER_HEADER, PAUSE_HEADER, NOTIFIER_HEADER];
+pub const OUR_HEADERS: [&str; 4] = [OWNER_HEADER, PAUSE_HEADER, NOTIFIER_HEADER, DRAINED_HEADER];
 
 /// What is written on the queues of a chain.
 pub fn owner_of(settings: &Settings, namespace: &str, name: &str) -> String {
@@ -33,6 +37,10 @@ pub enum Pause {
     Spec,
     /// Its chain was deleted and its tasks are kept.
     Retain,
+    /// No worker of its stage is ready.
+    Gate,
+    /// Its stage was removed, and it is empty.
+    Drained,
 }
 
 impl Pause {
@@ -41,6 +49,8 @@ impl Pause {
         match self {
             Self::Spec => "spec",
             Self::Retain => "retain",
+            Self::Gate => "gate",
+            Self::Drained => "drained",
         }
     }
 }
@@ -55,8 +65,15 @@ pub fn owner(queue: &Queue) -> Option<&str> {
 pub fn pause_reason(queue: &Queue) -> Option<Pause> {
     header(queue, PAUSE_HEADER).map(|reason| match reason {
         "retain" => Pause::Retain,
+        "gate" => Pause::Gate,
+        "drained" => Pause::Drained,
         _ => Pause::Spec,
     })
+}
+
+/// Since when a removed stage's queue has been paused because it was empty.
+pub fn drained_since(queue: &Queue) -> Option<Timestamp> {
+    header(queue, DRAINED_HEADER)?.parse().ok()
 }
 
 /// Whether events may wait in a queue, which no worker must take for tasks.
@@ -186,17 +203,36 @@ fn found_target(found: Option<&Queue>) -> HttpTarget {
 /// The target that a queue has, without the reason of a pause.
 pub fn target_without_reason(queue: &Queue) -> HttpTarget {
     let mut target = found_target(Some(queue));
-    target.headers.remove(PAUSE_HEADER);
+    set_reason(&mut target, None);
     target
 }
 
 /// The target that a queue has, with the reason of a pause put in.
 pub fn target_with_reason(queue: &Queue, pause: Pause) -> HttpTarget {
     let mut target = found_target(Some(queue));
+    set_reason(&mut target, Some(pause));
     target
-        .headers
-        .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned());
+}
+
+/// The target of a removed stage's queue that is empty.
+pub fn target_of_drained(queue: &Queue, now: Timestamp) -> HttpTarget {
+    let mut target = target_with_reason(queue, Pause::Drained);
+    let seconds = now.round(jiff::Unit::Second).unwrap_or(now);
+    let since = (DRAINED_HEADER.to_owned(), seconds.to_string());
+    target.headers.extend([since]);
     target
+}
+
+fn set_reason(target: &mut HttpTarget, pause: Option<Pause>) {
+    match pause {
+        Some(pause) => target
+            .headers
+            .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned()),
+        None => target.headers.remove(PAUSE_HEADER),
+    };
+    if pause != Some(Pause::Drained) {
+        target.headers.remove(DRAINED_HEADER);
+    }
 }
 
 fn target(
@@ -210,12 +246,7 @@ fn target(
     target
         .headers
         .insert(OWNER_HEADER.to_owned(), desired.queue_owner.clone());
-    match pause {
-        Some(pause) => target
-            .headers
-            .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned()),
-        None => target.headers.remove(PAUSE_HEADER),
-    };
+    set_reason(&mut target, pause);
     target
 }
 

@@ -1,5 +1,7 @@
 //! What the operator itself is told, and every chain shares.
 
+use std::time::Duration;
+
 use cloudtasks::{LocationId, ProjectId};
 
 /// The operator's own settings, as far as a plan depends on them.
@@ -17,4 +19,35 @@ pub struct Settings {
     pub cluster_domain: String,
     /// `host:port` of an emulator that the workers should use in place of Google.
     pub emulator_host: Option<String>,
+    /// How long to wait where nothing can be observed.
+    pub timing: Timing,
+}
+
+/// How long to wait where nothing can be observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// For how long a stage may have no ready pod before its queue is paused; `None`: for ever.
+    pub gate_after: Option<Duration>,
+    /// How long Cloud Tasks may go on pushing to a queue's former address: an `http_target` takes up
+    /// to a minute to act.
+    pub address_delay: Duration,
+    /// The longest that a worker's hand-over can be under way.
+    pub hand_over_time: Duration,
+    /// How long Cloud Tasks remembers the names of ended tasks, in which workers look for the work of
+    /// an earlier dispatch.
+    pub name_memory: Duration,
+    /// For how long a raised rate waits for the replicas that were raised with it.
+    pub replicas_patience: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            gate_after: Some(Duration::from_secs(30)),
+            address_delay: Duration::from_mins(1),
+            hand_over_time: Duration::from_secs(30),
+            name_memory: Duration::from_hours(24),
+            replicas_patience: Duration::from_mins(2),
+        }
+    }
 }

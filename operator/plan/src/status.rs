@@ -15,6 +15,7 @@ use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::problem::Problem;
 use crate::queue::settings_hash;
+use crate::removal::{Drain, drain};
 
 /// A condition without its time. What could not be looked at is neither true nor false.
 struct Finding {
@@ -42,11 +43,12 @@ pub fn status(
     };
     if let (Some(desired), Some(observed)) = (desired, observed) {
         status.path = Some(path(desired));
-        let rollouts = workers::rollouts(desired, observed);
-        status.stages = workers::stages(desired, observed, &rollouts);
+        status.stages = workers::stages(desired, observed);
         let removed = observed.removed_stages(desired);
-        let queues = removed.iter().map(|removed| removed.queue.id.to_string());
-        status.draining = list(queues);
+        let drains = removed
+            .iter()
+            .filter(|removed| drain(desired, observed, removed) != Drain::Drained);
+        status.draining = list(drains.map(|removed| removed.queue.id.to_string()));
         let paused = paused::paused(desired, observed, &removed);
         status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
         let queues_ready = queues::ready(desired, observed);
@@ -54,10 +56,11 @@ pub fn status(
             status.queues_hash = Some(settings_hash(desired));
         }
         findings.push(queues_ready);
-        findings.push(workers::ready(desired, &rollouts));
+        findings.push(workers::ready(desired, observed, &status.stages));
         findings.push(drifted::finding(desired, observed));
         findings.push(paused::finding(&paused));
         findings.push(draining::finding(desired, observed, &removed));
+        findings.push(workers::undersized(desired, observed));
     } else if let Some(problem) = problem {
         findings.extend(unknown(problem));
     }
@@ -83,6 +86,7 @@ fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
         c::DRIFTED,
         c::PAUSED,
         c::DRAINING,
+        c::UNDERSIZED,
     ]
     .into_iter()
     .map(move |kind| Finding {

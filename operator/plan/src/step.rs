@@ -1,6 +1,7 @@
 //! The steps of a plan, and how they read.
 
 use std::fmt;
+use std::time::Duration;
 
 use cloudtasks::{Address, HttpTarget, QueuePath, QueueSettings, Scheme};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -80,13 +81,79 @@ pub struct Planned {
     pub reason: &'static str,
 }
 
+/// What is held back until something else has come about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What is held back.
+    pub concerns: Concern,
+    /// What is held back, and what for.
+    pub sentence: String,
+    /// When to look again, where nothing tells that it has come about.
+    pub look_in: Option<Duration>,
+}
+
+/// What a wait holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// What the spec says of a queue.
+    Queue,
+    /// What it says of a stage's workers.
+    Workers,
+    /// The end of what the spec names no more.
+    Removal,
+}
+
+impl Wait {
+    /// How soon to look again at pods, whose ends nothing tells.
+    pub(crate) const LOOK: Duration = Duration::from_secs(2);
+    /// How soon to count a queue's tasks again.
+    pub(crate) const DRAIN_LOOK: Duration = Duration::from_secs(10);
+
+    /// One that is looked at again soon.
+    pub(crate) fn again(concerns: Concern, sentence: String) -> Self {
+        Self {
+            concerns,
+            sentence,
+            look_in: Some(Self::LOOK),
+        }
+    }
+}
+
 /// Steps in the order in which they have to be done: the first that fails stops the rest.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Plan(pub Vec<Planned>);
+pub struct Plan {
+    /// What is to be done now.
+    pub steps: Vec<Planned>,
+    /// What is held back.
+    pub waits: Vec<Wait>,
+    /// When something may be to do that nobody has edited.
+    next: Option<Duration>,
+}
 
 impl Plan {
     pub(crate) fn push(&mut self, step: Step, reason: &'static str) {
-        self.0.push(Planned { step, reason });
+        self.steps.push(Planned { step, reason });
+    }
+
+    pub(crate) fn wait(&mut self, wait: Wait) {
+        self.waits.push(wait);
+    }
+
+    /// Something may be to do after so long, if nothing changes until then.
+    pub(crate) fn look_after(&mut self, time: Duration) {
+        self.next = Some(self.next.map_or(time, |next| next.min(time)));
+    }
+
+    /// When to look again, if nothing is heard until then; `None`: there is nothing to wait for.
+    pub fn look_in(&self) -> Option<Duration> {
+        let waits = self.waits.iter().filter_map(|wait| wait.look_in);
+        waits.chain(self.next).min()
+    }
+
+    /// What is held back of a kind.
+    pub(crate) fn waits_for(&self, concerns: Concern) -> Vec<String> {
+        let waits = self.waits.iter().filter(|wait| wait.concerns == concerns);
+        waits.map(|wait| wait.sentence.clone()).collect()
     }
 
     /// The steps that concern a queue, as text.
@@ -106,23 +173,26 @@ impl Plan {
             | Step::ReleaseService { .. }
             | Step::RemoveFinalizer => false,
         };
-        let steps = self.0.iter().map(|planned| &planned.step);
+        let steps = self.steps.iter().map(|planned| &planned.step);
         steps
             .filter(|step| concerns_a_queue(step))
             .map(ToString::to_string)
             .collect()
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do now.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.steps.is_empty()
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Planned { step, reason } in &self.0 {
+        for Planned { step, reason } in &self.steps {
             writeln!(f, "{step}: {reason}")?;
+        }
+        for wait in &self.waits {
+            writeln!(f, "wait: {}", wait.sentence)?;
         }
         Ok(())
     }
@@ -152,6 +222,10 @@ impl fmt::Display for Step {
             Self::RemoveFinalizer => f.write_str("remove finalizer"),
         }
     }
+}
+
+pub(crate) fn settings_text(settings: &QueueSettings) -> String {
+    Settings(settings).to_string()
 }
 
 /// Settings as text: those that are set.

@@ -40,11 +40,11 @@ async fn retain_pauses_the_stage_queues_and_removes_the_workers() {
 
     // Applied again it carries on: it knows its own pauses.
     place.apply(ORDERS).await;
-    place
-        .status("orders", "ready queues", |status| {
-            is_true(status, "QueuesReady")
-        })
-        .await;
+    let status = place.status("orders", "a pause", |status| is_true(status, "Paused"));
+    let paused = status.await.paused;
+    assert_eq!(paused.as_deref(), Some("incoming, incoming-2, incoming-3"));
+    // No push before there is somebody to take it.
+    place.settle("orders").await;
     for stage in ["incoming", "incoming-2", "incoming-3"] {
         let found = queues.get_queue(&queue(stage)).await.unwrap();
         assert_eq!(found.state, QueueState::Running, "{stage}");
@@ -59,9 +59,7 @@ async fn a_pause_made_by_hand_outlives_the_chain_and_its_return() {
     queues.pause_queue(&queue("incoming-2")).await.unwrap();
     delete(&place, "orders").await;
     place.apply(ORDERS).await;
-    let status = place
-        .status("orders", "a pause", |status| is_true(status, "Paused"))
-        .await;
+    let status = place.settle("orders").await;
     assert_eq!(status.paused.as_deref(), Some("incoming-2"));
     assert_eq!(
         queues.get_queue(&queue("incoming-2")).await.unwrap().state,

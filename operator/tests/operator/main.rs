@@ -9,6 +9,7 @@
 mod deletion;
 mod drift;
 mod edits;
+mod phases;
 mod place;
 mod refusals;
 mod serving;

@@ -234,19 +234,26 @@ impl Place {
     }
 
     /// Waits until the chain's queues and workers are all there and ready.
-    pub async fn settle(&self, chain: &str) {
-        let queues = |status: &ExecutorChainStatus| is_true(status, "QueuesReady");
-        self.status(chain, "queues that are ready", queues).await;
-        self.pods_are_ready().await;
-        self.status(chain, "a chain that is ready", |status| {
-            is_true(status, "Ready")
+    pub async fn settle(&self, chain: &str) -> ExecutorChainStatus {
+        let log = || self.operator.log_tail();
+        eventually("a chain that is ready", SOON, async || {
+            self.pods_are_ready().await;
+            let found = self.chains().get(chain).await;
+            let found = found.map_err(|error| error.to_string())?;
+            let status = found.status.unwrap_or_default();
+            let is_current = status.observed_generation == found.metadata.generation;
+            if is_current && is_true(&status, "Ready") {
+                return Ok(status);
+            }
+            let status = serde_json::to_string(&status).unwrap();
+            Err(format!("{status}\nthe operator's log ends:\n{}", log()))
         })
-        .await;
+        .await
     }
 
     /// The operator's counters: `name{labels}` to value.
     pub async fn metrics(&self) -> BTreeMap<String, u64> {
-        let text = http_get(&self.admin, "/metrics").await;
+        let text = http("GET", &self.admin, "/metrics").await;
         text.lines()
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.rsplit_once(' '))
@@ -366,10 +373,11 @@ pub async fn with_emulator(prefix: &str) -> (Place, Emulator, CloudTasks) {
     Place::with(prefix, &[]).await
 }
 
-async fn http_get(addr: &str, path: &str) -> String {
+/// The answer to a request without a body, its head included.
+pub async fn http(method: &str, addr: &str, path: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    eventually("the operator's admin port", SOON, async || {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    eventually("an answer", SOON, async || {
         let mut stream = tokio::net::TcpStream::connect(addr).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();

@@ -1,57 +1,84 @@
-//! What is left of stages that were removed or renamed.
+//! What is left of stages that were removed or renamed, and of a deleted chain that finishes.
 
 use crds::conditions as c;
-use kube::ResourceExt;
 
 use super::{Finding, list};
+use crate::backlog::Backlog;
 use crate::desired::Desired;
-use crate::environment::hands_to;
 use crate::observed::{Observed, Removed};
+use crate::removal::{Drain, drain};
 
-/// With what a person may do about it.
 pub(super) fn finding(desired: &Desired, observed: &Observed, removed: &[Removed]) -> Finding {
-    let is_fed = |removed: &Removed| {
-        let mut others = observed.deployments.values();
-        others.any(|deployment| {
-            Some(deployment.name_any()) != removed.deployment
-                && hands_to(deployment, &removed.queue)
-        })
-    };
-    let queues = |wanted: &dyn Fn(&Removed) -> bool| {
-        let found = removed.iter().filter(|removed| wanted(removed));
-        list(found.map(|removed| removed.queue.id.to_string()))
-    };
-    let parts = [
-        (
-            "removed, with workers; when it has been empty for a day, delete Deployment, Service and queue",
-            queues(&|removed| removed.deployment.is_some() && !is_fed(removed)),
-        ),
-        (
-            "removed, and other workers still hand tasks to it: keep it",
-            queues(&|removed| removed.deployment.is_some() && is_fed(removed)),
-        ),
-        (
-            "removed, without workers: put the stage back to serve what is in it, or delete the queue",
-            queues(&|removed| removed.deployment.is_none()),
-        ),
-        (
-            "of a renamed stage, whose queue has new workers: once these are ready, delete the Deployment and the Service, and not the queue",
-            list(observed.renamed_stages(desired).into_iter()),
-        ),
-    ];
-    let said: Vec<String> = parts
-        .into_iter()
-        .filter_map(|(what, names)| Some(format!("{what}: {}", names?)))
-        .collect();
-    let (reason, message) = if said.is_empty() {
-        (c::NOTHING_DRAINS, "no removed stage is left".into())
+    let renamed = observed.renamed_stages(desired);
+    let mut said: Vec<String> = Vec::new();
+    if desired.finishes {
+        said.push(finishing(desired, observed));
+    }
+    said.extend(
+        removed
+            .iter()
+            .filter_map(|removed| sentence(removed, drain(desired, observed, removed))),
+    );
+    if let Some(former) = list(renamed.into_iter().map(|renamed| renamed.deployment)) {
+        said.push(format!(
+            "workers of renamed stages, which go when their queues push to the new ones: {former}"
+        ));
+    }
+    let (reason, message) = if desired.finishes {
+        (c::CHAIN_FINISHES, said.join("; "))
+    } else if !said.is_empty() {
+        (c::STAGE_REMOVED, said.join("; "))
     } else {
-        (c::STAGE_REMOVED, said.join(". "))
+        (c::NOTHING_DRAINS, nothing(desired, observed, removed))
     };
     Finding {
         kind: c::DRAINING,
-        holds: Some(!said.is_empty()),
+        holds: Some(reason != c::NOTHING_DRAINS),
         reason,
         message,
+    }
+}
+
+fn sentence(removed: &Removed, drain: Drain) -> Option<String> {
+    let queue = &removed.queue.id;
+    match drain {
+        Drain::Fed => Some(format!(
+            "{queue} drains once no other worker can hand tasks to it any more"
+        )),
+        Drain::Drains(Some(Backlog::Empty)) => {
+            Some(format!("{queue} has no tasks, and is looked at once more"))
+        }
+        Drain::Drains(Some(backlog)) => Some(format!(
+            "{queue} has {backlog} left, and never empties while a producer puts tasks into it"
+        )),
+        Drain::Drains(None) => Some(format!("{queue} drains; how much is left can't be told")),
+        Drain::Deserted => Some(format!(
+            "{queue} has lost its workers: put the stage back to serve what is in it, or delete the queue"
+        )),
+        Drain::Drained => None,
+    }
+}
+
+/// Of a deleted chain: what each queue still has.
+fn finishing(desired: &Desired, observed: &Observed) -> String {
+    let queues = desired.stages.iter().filter_map(|stage| {
+        let backlog = observed.backlogs.get(&stage.queue)?;
+        let is_paused = stage.paused == Some(true);
+        let paused = if is_paused { " and is paused" } else { "" };
+        Some(format!("{} has {backlog}{paused}", stage.queue.id))
+    });
+    let left = list(queues).unwrap_or_else(|| "what is left can't be told".to_owned());
+    format!("the chain is deleted and finishes its tasks first: {left}")
+}
+
+/// With the queues of removed stages that are kept.
+fn nothing(desired: &Desired, observed: &Observed, removed: &[Removed]) -> String {
+    let is_drained = |it: &&Removed| drain(desired, observed, it) == Drain::Drained;
+    let drained = removed.iter().filter(is_drained);
+    match list(drained.map(|removed| removed.queue.id.to_string())) {
+        None => "no removed stage is left".to_owned(),
+        Some(drained) => {
+            format!("removed, empty when it was paused, and kept so: {drained}")
+        }
     }
 }

@@ -1,46 +1,44 @@
 //! Which queues are paused, and who paused them.
 
-use cloudtasks::{QueuePath, QueueState};
+use cloudtasks::{Queue, QueueState};
+use crds::PausedBy;
 use crds::conditions as c;
 
 use super::{Finding, list};
 use crate::desired::Desired;
 use crate::observed::{Observed, Removed};
-use crate::queue;
+use crate::queue::{self, Pause};
 
-/// Who paused a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PausedBy {
-    Spec,
-    Operator,
-    SomebodyElse,
+/// Who paused a queue, if it is paused.
+pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
+    if queue.state != QueueState::Paused {
+        return None;
+    }
+    let mut stages = desired.stages.iter();
+    let by_spec = stages.any(|stage| stage.queue == queue.path && stage.paused == Some(true));
+    Some(if by_spec {
+        PausedBy::Spec
+    } else if queue::pause_reason(queue).is_some() {
+        PausedBy::Operator
+    } else {
+        PausedBy::Outside
+    })
 }
 
-/// The queues of the chain that are paused, those of removed stages too.
+/// The queues of the chain that are paused, those of removed stages too, unless they are paused
+/// because nothing is in them.
 pub(super) fn paused(
     desired: &Desired,
     observed: &Observed,
     removed: &[Removed],
 ) -> Vec<(String, PausedBy)> {
-    let by_spec = |queue: &QueuePath| {
-        let mut stages = desired.stages.iter();
-        stages.any(|stage| stage.queue == *queue && stage.paused == Some(true))
-    };
+    let removed = removed.iter().map(|removed| &removed.queue);
     desired
         .queues()
-        .chain(removed.iter().map(|removed| &removed.queue))
+        .chain(removed)
         .filter_map(|path| observed.queues.get(path))
-        .filter(|queue| queue.state == QueueState::Paused)
-        .map(|queue| {
-            let by = if by_spec(&queue.path) {
-                PausedBy::Spec
-            } else if queue::pause_reason(queue).is_some() {
-                PausedBy::Operator
-            } else {
-                PausedBy::SomebodyElse
-            };
-            (queue.path.id.to_string(), by)
-        })
+        .filter(|queue| queue::pause_reason(queue) != Some(Pause::Drained))
+        .filter_map(|queue| Some((queue.path.id.to_string(), paused_by(desired, queue)?)))
         .collect()
 }
 
@@ -49,7 +47,7 @@ pub(super) fn finding(paused: &[(String, PausedBy)]) -> Finding {
         let theirs = paused.iter().filter(|(_, by)| *by == who);
         list(theirs.map(|(queue, _)| queue.clone()))
     };
-    let (reason, message) = if let Some(queues) = names(PausedBy::SomebodyElse) {
+    let (reason, message) = if let Some(queues) = names(PausedBy::Outside) {
         (
             c::PAUSED_OUTSIDE,
             format!(
@@ -59,7 +57,7 @@ pub(super) fn finding(paused: &[(String, PausedBy)]) -> Finding {
     } else if let Some(queues) = names(PausedBy::Operator) {
         (
             c::PAUSED_BY_OPERATOR,
-            format!("paused by the operator, until there are workers to serve it: {queues}"),
+            format!("paused by the operator, until a worker of the stage is ready: {queues}"),
         )
     } else if let Some(queues) = names(PausedBy::Spec) {
         (c::PAUSED_BY_SPEC, format!("paused by the spec: {queues}"))

@@ -10,6 +10,7 @@ use crate::observed::Observed;
 use crate::order::plan;
 use crate::problem::Problem;
 use crate::queue;
+use crate::step::Concern;
 
 pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
     let in_state = |word: &'static str| {
@@ -36,7 +37,11 @@ pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
             ),
         };
     }
-    let pending = plan(desired, observed).map(|plan| plan.queue_steps().join("; "));
+    let pending = plan(desired, observed).map(|plan| {
+        let steps = plan.queue_steps().into_iter();
+        let waits = plan.waits_for(Concern::Queue);
+        steps.chain(waits).collect::<Vec<_>>().join("; ")
+    });
     let notifier = observed.queues.get(&desired.notifier.queue);
     if let Some(holder) = notifier.and_then(|found| queue::rival(desired, found)) {
         return Finding {

@@ -1,103 +1,111 @@
-//! How far the pods of each stage are.
+//! How far the pods of each stage are, and whether they are enough.
 
 use crds::StageStatus;
 use crds::conditions as c;
-use k8s_openapi::api::apps::v1::Deployment;
 
+use super::paused::paused_by;
 use super::queues::state;
 use super::{Finding, list};
 use crate::deployment::deployment;
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredStage};
 use crate::environment::{Retired, variable};
 use crate::observed::Observed;
-use crate::order::is_applied;
+use crate::order::{is_applied, plan};
+use crate::rollout::Rollout;
+use crate::step::Concern;
 
-pub(super) fn ready(desired: &Desired, rollouts: &[Rollout]) -> Finding {
-    let stages = desired.stages.iter().zip(rollouts);
-    let behind = stages.filter(|(_, rollout)| !rollout.is_done());
-    match list(behind.map(|(stage, _)| stage.name.clone())) {
-        None => Finding {
+/// How many tasks a worker runs at once when it isn't told.
+const DEFAULT_CONCURRENCY: i32 = 100;
+
+pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatus]) -> Finding {
+    let is_done = |stage: &&DesiredStage| {
+        let rollout = Rollout::of(observed.deployments.get(&stage.child));
+        let mut stages = stages.iter();
+        let status = stages.find(|status| status.name == stage.name);
+        status.is_some_and(|status| status.workers_up_to_date) && rollout.ready >= rollout.wanted
+    };
+    let behind = desired.stages.iter().filter(|stage| !is_done(stage));
+    let Some(behind) = list(behind.map(|stage| stage.name.clone())) else {
+        return Finding {
             kind: c::WORKERS_READY,
             holds: Some(true),
             reason: c::AS_SPECIFIED,
             message: "every stage has its pods ready, with the newest values".into(),
-        },
-        Some(behind) => Finding {
-            kind: c::WORKERS_READY,
-            holds: Some(false),
-            reason: c::PODS_NOT_READY,
-            message: format!("stages without all their pods ready and up to date: {behind}"),
-        },
+        };
+    };
+    let waits = plan(desired, observed).map(|plan| plan.waits_for(Concern::Workers));
+    let waits = waits.unwrap_or_default();
+    let message = format!("stages without all their pods ready and up to date: {behind}");
+    let (reason, message) = if waits.is_empty() {
+        (c::PODS_NOT_READY, message)
+    } else {
+        (c::PROGRESSING, format!("{message}; {}", waits.join("; ")))
+    };
+    Finding {
+        kind: c::WORKERS_READY,
+        holds: Some(false),
+        reason,
+        message,
     }
 }
 
 /// What is in force on each stage.
-pub(super) fn stages(
-    desired: &Desired,
-    observed: &Observed,
-    rollouts: &[Rollout],
-) -> Vec<StageStatus> {
-    let stages = desired.stages.iter().zip(rollouts);
+pub(super) fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus> {
+    let retired = Retired::of(desired, observed);
+    let stages = desired.stages.iter().enumerate();
     stages
-        .map(|(stage, rollout)| {
+        .map(|(index, stage)| {
             let queue = observed.queues.get(&stage.queue);
+            let found = observed.deployments.get(&stage.child);
+            let rollout = Rollout::of(found);
+            // A Deployment may be well and still not be the one that the spec asks for: where a step
+            // before it failed, or the API server refuses it.
+            let wanted = deployment(desired, index, &retired, found);
+            let is_newest = found.is_some_and(|found| is_applied(found, &wanted));
+            let attempts = found.and_then(|found| variable(found, "MAX_ATTEMPTS"));
             StageStatus {
                 queue: stage.queue.id.to_string(),
                 name: stage.name.clone(),
                 state: state(queue).to_owned(),
+                paused_by: queue.and_then(|queue| paused_by(desired, queue)),
                 max_dispatches_per_second: queue.map(|queue| queue.max_dispatches_per_second),
                 max_concurrent_dispatches: queue.map(|queue| queue.max_concurrent_dispatches),
-                max_attempts: rollout.max_attempts,
+                max_attempts: attempts.and_then(|attempts| attempts.parse().ok()),
                 ready_replicas: Some(rollout.ready),
-                workers_up_to_date: rollout.up_to_date,
+                workers_up_to_date: is_newest && rollout.is_rolled,
             }
         })
         .collect()
 }
 
-/// How far the pods of a stage are.
-#[derive(Default)]
-pub(super) struct Rollout {
-    ready: i32,
-    wanted: i32,
-    up_to_date: bool,
-    max_attempts: Option<i32>,
-}
-
-impl Rollout {
-    fn is_done(&self) -> bool {
-        self.up_to_date && self.ready >= self.wanted
-    }
-}
-
-/// Of every stage, in the order of the ladder.
-pub(super) fn rollouts(desired: &Desired, observed: &Observed) -> Vec<Rollout> {
-    let retired = Retired::of(desired, observed);
-    let stages = desired.stages.iter().enumerate();
-    stages
-        .map(|(index, stage)| {
-            let found = observed.deployments.get(&stage.child);
-            // A Deployment may be well and still not be the one that the spec asks for: where a step
-            // before it failed, or the API server refuses it.
-            let wanted = deployment(desired, index, &retired, found);
-            found.map_or_else(Rollout::default, |found| {
-                rollout(found, is_applied(found, &wanted))
-            })
+/// Whether each queue may have more pushes under way than its workers have places.
+pub(super) fn undersized(desired: &Desired, observed: &Observed) -> Finding {
+    let short = desired.stages.iter().filter_map(|stage| {
+        let queue = observed.queues.get(&stage.queue)?;
+        let found = observed.deployments.get(&stage.child)?;
+        let pods = Rollout::of(Some(found)).wanted;
+        let each = stage.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
+        let places = pods.saturating_mul(each);
+        let pushes = queue.max_concurrent_dispatches;
+        (places < pushes).then(|| {
+            format!(
+                "{} has {pushes} dispatches at once for {pods} × {each} places",
+                stage.queue.id
+            )
         })
-        .collect()
-}
-
-fn rollout(found: &Deployment, is_applied: bool) -> Rollout {
-    let wanted = found.spec.as_ref().and_then(|spec| spec.replicas);
-    let wanted = wanted.unwrap_or(1);
-    let status = found.status.clone().unwrap_or_default();
-    let is_seen = status.observed_generation == found.metadata.generation;
-    let updated = status.updated_replicas.unwrap_or_default();
-    let total = status.replicas.unwrap_or_default();
-    Rollout {
-        ready: status.ready_replicas.unwrap_or_default(),
-        wanted,
-        up_to_date: is_applied && is_seen && updated >= wanted && total <= updated,
-        max_attempts: variable(found, "MAX_ATTEMPTS").and_then(|attempts| attempts.parse().ok()),
+    });
+    match list(short) {
+        None => Finding {
+            kind: c::UNDERSIZED,
+            holds: Some(false),
+            reason: c::ENOUGH_PLACES,
+            message: "every stage has a place for each dispatch".into(),
+        },
+        Some(short) => Finding {
+            kind: c::UNDERSIZED,
+            holds: Some(true),
+            reason: c::TOO_FEW_PLACES,
+            message: format!("what finds no place is answered 503, which slows the queue: {short}"),
+        },
     }
 }

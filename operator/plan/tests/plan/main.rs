@@ -8,4 +8,5 @@
 
 mod edits;
 mod golden;
+mod phases;
 mod world;

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
 use crds::ExecutorChain;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use plan::child::HASH_ANNOTATION;
+use plan::hand_overs::targets;
+use plan::observed::serves;
 use plan::ownership::record;
-use plan::{Desired, Observed, Plan, Settings, Step};
+use plan::removal::looks;
+use plan::{Backlog, Desired, Observed, Plan, Pod, Settings, Step, Timing, facts};
 
 pub const ORDERS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
@@ -46,6 +50,7 @@ pub fn settings() -> Settings {
         cluster: "cluster-a".into(),
         cluster_domain: "cluster.local".into(),
         emulator_host: None,
+        timing: Timing::default(),
     }
 }
 
@@ -163,16 +168,89 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
 
 /// Carries out a plan.
 pub fn apply(observed: &mut Observed, plan: &Plan) {
-    for planned in &plan.0 {
+    for planned in &plan.steps {
         apply_step(observed, &planned.step);
     }
+}
+
+/// Brings every Deployment's pods to what it says, as its controller and the kubelets would.
+pub fn roll(observed: &mut Observed) {
+    for deployment in observed.deployments.values_mut() {
+        let spec = deployment.spec.as_ref();
+        let replicas = Some(spec.and_then(|spec| spec.replicas).unwrap_or(1));
+        deployment.status = Some(DeploymentStatus {
+            observed_generation: deployment.metadata.generation,
+            replicas,
+            updated_replicas: replicas,
+            ready_replicas: replicas,
+            ..DeploymentStatus::default()
+        });
+    }
+    observed.pods = observed.deployments.values().filter_map(pod).collect();
+}
+
+/// A pod of a Deployment as it is now.
+pub fn pod(deployment: &Deployment) -> Option<Pod> {
+    Some(Pod {
+        name: format!("{}-{}", deployment.name_any(), child_hash(deployment)),
+        queue: serves(deployment)?,
+        targets: targets(deployment),
+    })
+}
+
+fn child_hash(deployment: &Deployment) -> String {
+    let annotations = deployment.annotations();
+    annotations
+        .get(HASH_ANNOTATION)
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Counts the tasks of the queues that have to be counted; none has any, unless `left` says so.
+pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath) -> usize) {
+    let looks = looks(desired, observed);
+    let counted = looks.into_iter().map(|queue| {
+        let tasks = left(&queue);
+        (queue, Backlog::of(tasks))
+    });
+    observed.backlogs = counted.collect();
+}
+
+/// Lets time pass.
+pub fn pass(observed: &mut Observed, desired: &Desired, time: Duration) {
+    let held = facts(desired, observed).into_iter().map(|fact| {
+        let before = observed.held.get(&fact);
+        let held = before.map_or(Duration::ZERO, |held| *held + time);
+        (fact, held)
+    });
+    observed.held = held.collect();
+    observed.now += time;
+}
+
+/// Plans and applies until nothing is left to do or to wait for, with pods that get ready and time
+/// that passes; every plan that had steps.
+pub fn settle(observed: &mut Observed, desired: &Desired) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for _ in 0..60 {
+        look(observed, desired, |_| 0);
+        pass(observed, desired, Duration::from_secs(20));
+        let plan = plan::plan(desired, observed).unwrap();
+        if plan.is_empty() && plan.waits.is_empty() {
+            return plans;
+        }
+        apply(observed, &plan);
+        roll(observed);
+        if !plan.is_empty() {
+            plans.push(plan);
+        }
+    }
+    panic!("it never ends: {:?}", plans.last());
 }
 
 /// A world in which the chain is as it should be.
 pub fn settled(yaml: &str) -> Observed {
     let mut observed = Observed::default();
-    let plan = plan::plan(&desired(yaml), &observed).unwrap();
-    apply(&mut observed, &plan);
+    settle(&mut observed, &desired(yaml));
     observed
 }
 

@@ -1,0 +1,293 @@
+//! The order of edits of a queue: its settings, its address, its pause.
+
+use std::time::Duration;
+
+use cloudtasks::{Address, HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
+use crds::DriftPolicy;
+
+use crate::desired::{Desired, DesiredStage};
+use crate::environment::targets;
+use crate::fact::Fact;
+use crate::hand_overs::{self, would_come_back};
+use crate::observed::Observed;
+use crate::queue::{self, Pause};
+use crate::rollout::Rollout;
+use crate::step::{Concern, Plan, Step, Wait, settings_text};
+
+const SPEC: &str = "the spec says so";
+const GATE: &str = "no worker of the stage is ready";
+const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
+
+pub(super) fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    let queue = &desired.notifier.queue;
+    let wanted = queue::notifier_settings(desired, observed.queues.get(queue));
+    settings(plan, desired, queue, wanted, observed, |_, settings| {
+        settings
+    });
+}
+
+/// Creates the queue, or sets what differs and what `holding_back` lets pass.
+fn settings(
+    plan: &mut Plan,
+    desired: &Desired,
+    path: &QueuePath,
+    wanted: QueueSettings,
+    observed: &Observed,
+    holding_back: impl FnOnce(&mut Plan, QueueSettings) -> QueueSettings,
+) {
+    let spares_limits = observed.was_in_force && desired.drift_policy == DriftPolicy::Report;
+    let queue = path.clone();
+    match observed.queues.get(path) {
+        None => plan.push(
+            Step::CreateQueue {
+                queue,
+                settings: Box::new(wanted),
+            },
+            "there is no such queue",
+        ),
+        Some(found) => {
+            let difference = queue::difference(found, &wanted);
+            let difference = if spares_limits {
+                queue::without_limits(difference)
+            } else {
+                difference
+            };
+            let settings = Box::new(holding_back(plan, difference));
+            if !settings.is_empty() {
+                let adopts =
+                    settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
+                let reason = if adopts {
+                    "the queue would give tasks up by itself, or differs from the spec"
+                } else {
+                    "the queue differs from the spec"
+                };
+                plan.push(Step::UpdateQueue { queue, settings }, reason);
+            }
+        }
+    }
+}
+
+/// The queue's settings and its pause. The reason of a pause is written before we pause and wiped
+/// after we resume: if we die in between, the queue is never left paused with nobody to own it.
+pub(super) fn stage_queue(
+    plan: &mut Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) {
+    let found = observed.queues.get(&stage.queue);
+    let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
+    let ours = found.and_then(queue::pause_reason);
+    let queue = stage.queue.clone();
+    let wanted = wanted_pause(desired, stage, observed);
+    // A pause that somebody else made needs no reason of ours until they lift it.
+    let reason = match (is_paused, wanted) {
+        (true, Some(pause)) => ours.map(|_| pause),
+        (true, None) => ours,
+        (false, wanted) => wanted,
+    };
+    let address = address(plan, desired, stage, observed);
+    let mut wanted_settings = queue::stage_settings(desired, stage, found, reason);
+    if let Some(target) = &mut wanted_settings.http_target {
+        target.address = address;
+    }
+    let waits = raise_waits(desired, stage, observed);
+    settings(
+        plan,
+        desired,
+        &queue,
+        wanted_settings,
+        observed,
+        |plan, difference| match (waits, found) {
+            (Some(wait), Some(found)) => hold_raise(plan, desired, stage, found, difference, wait),
+            (None, _) | (_, None) => difference,
+        },
+    );
+    if let Some(time) = until_gate(desired, stage, observed) {
+        plan.look_after(time);
+    }
+    if let Some(pause) = wanted.filter(|_| !is_paused) {
+        let reason = if pause == Pause::Gate { GATE } else { SPEC };
+        plan.push(Step::PauseQueue { queue }, reason);
+    }
+}
+
+/// The pause that the stage's queue should have, if one.
+fn wanted_pause(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Pause> {
+    match stage.paused {
+        Some(true) => Some(Pause::Spec),
+        Some(false) => None,
+        None => is_gated(desired, stage, observed).then_some(Pause::Gate),
+    }
+}
+
+/// Whether the stage has been without a ready pod for so long that its queue had better wait: each
+/// push that meets nobody lengthens its task's backoff.
+fn is_gated(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
+    until_gate(desired, stage, observed) == Some(Duration::ZERO)
+}
+
+/// How long it takes until the stage is gated, if it stays without a ready pod.
+fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
+    let fact = Fact::NoReadyPod(stage.child.clone());
+    let is_well = Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+    let after = desired.timing.gate_after.filter(|_| !is_well)?;
+    // Whoever says what is to be, means it.
+    (stage.paused.is_none() && observed.held.contains_key(&fact))
+        .then(|| observed.left_of(&fact, after))
+}
+
+/// Where the queue may push to now: to the stage's workers, once they are there.
+fn address(
+    plan: &mut Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Option<Address> {
+    let wanted = Some(stage.address.clone());
+    let Some(found) = observed.queues.get(&stage.queue) else {
+        return wanted;
+    };
+    let now = found
+        .http_target
+        .as_ref()
+        .and_then(|target| target.address.clone());
+    if now == wanted {
+        return wanted;
+    }
+    let index = desired.stages.iter().position(|it| it.name == stage.name);
+    let found_workers = observed.deployments.get(&stage.child);
+    let mut targets = index
+        .map(|index| targets(desired, index))
+        .unwrap_or_default();
+    // Until they are told anew they do as they were told.
+    targets.extend(found_workers.map(hand_overs::targets).unwrap_or_default());
+    let rollout = Rollout::of(found_workers);
+    // Whoever serves the queue until now goes on until all are there who follow. Where only the
+    // address changes, one worker is enough.
+    let renamed = observed.renamed_stages(desired);
+    let takes_over = queue::owner(found) != Some(&desired.queue_owner)
+        || renamed.iter().any(|it| it.queue == stage.queue);
+    let is_ready = if takes_over {
+        rollout.is_complete()
+    } else {
+        rollout.has_ready_pod()
+    };
+    let why = if !is_ready {
+        "its workers are ready"
+    } else if would_come_back(desired, observed, &stage.queue, &targets) {
+        "no former worker is left that would hand its tasks back"
+    } else {
+        return wanted;
+    };
+    plan.wait(Wait {
+        concerns: Concern::Queue,
+        sentence: format!(
+            "queue {} pushes to stage {} once {why}",
+            stage.queue.id, stage.name
+        ),
+        look_in: Some(Wait::LOOK),
+    });
+    now
+}
+
+/// How long a raise of the queue's rate has still to wait: replicas that are raised with it come
+/// first, or pushes meet no pod. Not for ever: in an incident a pod that never gets ready must not
+/// hold up the rest.
+fn raise_waits(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
+    let fact = Fact::TooFewReady(stage.child.clone());
+    let ready = Rollout::of(observed.deployments.get(&stage.child)).ready;
+    let is_short = stage.replicas.is_some_and(|wanted| ready < wanted);
+    let patience = desired.timing.replicas_patience;
+    let is_edit = !observed.was_in_force && stage.paused != Some(true);
+    (is_edit && is_short && !observed.has_held(&fact, patience))
+        .then(|| observed.left_of(&fact, patience))
+}
+
+/// Takes what would raise the queue's rate out of `settings`.
+fn hold_raise(
+    plan: &mut Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    found: &Queue,
+    mut settings: QueueSettings,
+    look_in: Duration,
+) -> QueueSettings {
+    let held = QueueSettings {
+        max_dispatches_per_second: settings
+            .max_dispatches_per_second
+            .take_if(|rate| *rate > found.max_dispatches_per_second),
+        max_concurrent_dispatches: settings
+            .max_concurrent_dispatches
+            .take_if(|dispatches| *dispatches > found.max_concurrent_dispatches),
+        ..QueueSettings::default()
+    };
+    if !held.is_empty() {
+        plan.wait(Wait {
+            concerns: Concern::Queue,
+            sentence: format!(
+                "queue {} gets {} once stage {} has its {} workers ready, or after {} s at most",
+                stage.queue.id,
+                settings_text(&held),
+                stage.name,
+                stage.replicas.unwrap_or_default(),
+                desired.timing.replicas_patience.as_secs()
+            ),
+            look_in: Some(look_in),
+        });
+    }
+    settings
+}
+
+/// Lifts a pause that was ours, or that the spec speaks against. Last of all: its workers are there.
+pub(super) fn resume(
+    plan: &mut Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) {
+    let Some(found) = observed.queues.get(&stage.queue) else {
+        return;
+    };
+    let ours = queue::pause_reason(found).is_some();
+    if found.state != QueueState::Paused || wanted_pause(desired, stage, observed).is_some() {
+        return;
+    }
+    let queue = stage.queue.clone();
+    if stage.paused == Some(false) {
+        plan.push(Step::ResumeQueue { queue }, SPEC);
+    } else if !ours {
+        return;
+    } else if Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod() {
+        plan.push(Step::ResumeQueue { queue }, OUR_PAUSE_ENDS);
+    } else {
+        plan.wait(Wait {
+            concerns: Concern::Queue,
+            sentence: format!(
+                "queue {queue} is resumed once a worker of stage {} is ready",
+                stage.name,
+                queue = queue.id
+            ),
+            look_in: None,
+        });
+        return;
+    }
+    if ours {
+        let mut target = queue::stage_settings(desired, stage, Some(found), None).http_target;
+        // What the step before has set, or left.
+        if let Some(target) = &mut target {
+            target.address = address(&mut Plan::default(), desired, stage, observed);
+        }
+        wipe(plan, &stage.queue, target);
+    }
+}
+
+/// Takes the reason of a pause off the queue.
+pub(crate) fn wipe(plan: &mut Plan, queue: &QueuePath, http_target: Option<HttpTarget>) {
+    let settings = Box::new(QueueSettings {
+        http_target,
+        ..QueueSettings::default()
+    });
+    let queue = queue.clone();
+    plan.push(Step::UpdateQueue { queue, settings }, "the pause is over");
+}

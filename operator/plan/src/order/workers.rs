@@ -1,0 +1,109 @@
+//! The order of edits of a stage's Service and Deployment.
+
+use std::collections::BTreeSet;
+
+use cloudtasks::QueuePath;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use crate::child::HASH_ANNOTATION;
+use crate::deployment::deployment;
+use crate::desired::{Desired, DesiredStage};
+use crate::environment::Retired;
+use crate::hand_overs::{targets, would_come_back};
+use crate::observed::Observed;
+use crate::ownership::owns;
+use crate::rollout::Rollout;
+use crate::service::service;
+use crate::step::{Concern, Plan, Step, Wait};
+
+pub(super) fn workers(
+    plan: &mut Plan,
+    desired: &Desired,
+    index: usize,
+    stage: &DesiredStage,
+    observed: &Observed,
+    retired: &Retired,
+) {
+    let wanted = service(desired, stage);
+    let found = observed.services.get(&stage.child);
+    if let Some(reason) = why_apply(found, &wanted, "the stage needs an address") {
+        plan.push(Step::ApplyService(Box::new(wanted)), reason);
+    }
+    let found = observed.deployments.get(&stage.child);
+    let wanted = deployment(desired, index, retired, found);
+    let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
+        return;
+    };
+    match why_wait(plan, desired, stage, observed, &wanted) {
+        None => plan.push(Step::ApplyDeployment(Box::new(wanted)), reason),
+        Some(why) => plan.wait(Wait {
+            concerns: Concern::Workers,
+            sentence: format!("stage {} rolls once {why}", stage.name),
+            look_in: Some(Wait::LOOK),
+        }),
+    }
+}
+
+/// Why the workers of a stage can't be told of their new hand-overs yet.
+fn why_wait(
+    plan: &Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+    wanted: &Deployment,
+) -> Option<String> {
+    let found = observed.deployments.get(&stage.child);
+    let told: BTreeSet<QueuePath> = found.map(targets).unwrap_or_default();
+    let new: BTreeSet<QueuePath> = targets(wanted).difference(&told).cloned().collect();
+    let mut stages = desired.stages.iter();
+    let unready = stages
+        .find(|to| new.contains(&to.queue) && !may_be_told_of(plan, to, observed, found.is_some()));
+    if let Some(to) = unready {
+        return Some(format!("a worker of stage {} is ready", to.name));
+    }
+    let is_served = observed.queues.get(&stage.queue).is_some_and(|queue| {
+        let target = queue.http_target.as_ref();
+        target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
+    });
+    (is_served && would_come_back(desired, observed, &stage.queue, &new))
+        .then(|| "no former worker is left that would hand its tasks back".to_owned())
+}
+
+/// Whether workers may hand tasks to a stage. Those that work already must not hand them to nobody.
+/// A stage that is made together with those it hands to need not wait until they are ready: they all
+/// come up, and what comes too early waits in its queue.
+fn may_be_told_of(plan: &Plan, to: &DesiredStage, observed: &Observed, works: bool) -> bool {
+    let found = observed.deployments.get(&to.child);
+    let is_made = found.is_some()
+        || plan.steps.iter().any(|planned| {
+            matches!(&planned.step, Step::ApplyDeployment(it) if it.name_any() == to.child)
+        });
+    let is_ready = Rollout::of(found).has_ready_pod() || to.paused == Some(true);
+    is_made && (is_ready || !works)
+}
+
+/// Why `wanted` has to be applied, if it has to; `missing` is the reason where it isn't there.
+fn why_apply<K: ResourceExt + Serialize>(
+    found: Option<&K>,
+    wanted: &K,
+    missing: &'static str,
+) -> Option<&'static str> {
+    let Some(found) = found else {
+        return Some(missing);
+    };
+    if !is_applied(found, wanted) {
+        Some("the spec says so")
+    } else if !owns(found.meta(), wanted) {
+        Some("somebody changed it")
+    } else {
+        None
+    }
+}
+
+/// Whether `wanted` is what was applied last.
+pub(crate) fn is_applied<K: ResourceExt>(found: &K, wanted: &K) -> bool {
+    let hash = |object: &K| object.annotations().get(HASH_ANNOTATION).cloned();
+    hash(found) == hash(wanted)
+}

@@ -1,0 +1,306 @@
+//! What becomes of stages that the spec names no more, and of the workers of renamed ones.
+//!
+//! A removed stage drains: nobody hands it tasks any more, which takes until the last pod that was
+//! told to has ended; then its queue has to be seen empty twice, as far apart as a hand-over can
+//! last. Then it is paused, and looked at once more, since a producer may still put tasks there; and
+//! only then its workers go. Queues drain, not stages: one that the spec names never does.
+
+use std::collections::BTreeSet;
+
+use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
+use crds::DeletionPolicy;
+
+use crate::backlog::Backlog;
+use crate::child::is_ours;
+use crate::desired::Desired;
+use crate::fact::Fact;
+use crate::hand_overs::hand_overs;
+use crate::observed::{Observed, Removed};
+use crate::order::wipe;
+use crate::queue::{self, Pause};
+use crate::rollout::Rollout;
+use crate::step::{Concern, Plan, Step, Wait};
+
+const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
+const CAME_LATE: &str = "tasks came after it was seen empty";
+const DRAINED: &str = "the stage is removed, and its queue is empty";
+const DESERTED: &str = "its workers are gone";
+const UNSERVED: &str = "the stage is removed, and has no workers";
+const FORGOTTEN: &str = "the stage is removed, and nothing looks for its tasks any more";
+const RENAMED: &str = "the queue pushes to other workers now";
+
+/// How a removed stage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Workers that live may still hand it tasks.
+    Fed,
+    /// It works on what it has; how much that is, if it could be looked at.
+    Drains(Option<Backlog>),
+    /// It has tasks and no workers.
+    Deserted,
+    /// It is empty, and paused; its workers are gone.
+    Drained,
+}
+
+/// How a removed stage stands.
+pub fn drain(desired: &Desired, observed: &Observed, removed: &Removed) -> Drain {
+    let backlog = observed.backlogs.get(&removed.queue).copied();
+    if is_done(removed, observed.queues.get(&removed.queue)) {
+        Drain::Drained
+    } else if is_fed(desired, observed, removed) {
+        Drain::Fed
+    } else if removed.deployments.is_empty() && backlog != Some(Backlog::Empty) {
+        Drain::Deserted
+    } else {
+        Drain::Drains(backlog)
+    }
+}
+
+/// Whether we have paused a queue because it was empty.
+fn is_marked(found: Option<&Queue>) -> bool {
+    found.and_then(queue::pause_reason) == Some(Pause::Drained)
+}
+
+/// Whether nothing is left to do for a removed stage.
+fn is_done(removed: &Removed, found: Option<&Queue>) -> bool {
+    let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
+    removed.deployments.is_empty() && is_paused && is_marked(found)
+}
+
+/// Whether a task may still be handed to a removed stage's queue: by workers of a stage that the spec
+/// names, or by those of another removed one that has tasks left, or may get some. A rollout that
+/// isn't done may bring former pods back.
+pub fn is_fed(desired: &Desired, observed: &Observed, removed: &Removed) -> bool {
+    let mut stages = desired.stages.iter();
+    let unrolled = stages.any(|stage| {
+        let found = observed.deployments.get(&stage.child);
+        found.is_some() && !Rollout::of(found).is_rolled
+    });
+    unrolled || fed(observed).contains(&removed.queue)
+}
+
+/// Every queue that tasks may still be handed to. Removed stages may hand to each other in a circle,
+/// which ends when all of them are empty.
+fn fed(observed: &Observed) -> BTreeSet<QueuePath> {
+    let hand_overs = hand_overs(observed);
+    let is_empty = |queue: &QueuePath| observed.backlogs.get(queue) == Some(&Backlog::Empty);
+    let mut fed = BTreeSet::new();
+    let mut next: Vec<&QueuePath> = hand_overs.iter().map(|(from, _)| from).collect();
+    next.retain(|from| !is_empty(from));
+    while let Some(at) = next.pop() {
+        for (_, to) in hand_overs.iter().filter(|(from, _)| from == at) {
+            if fed.insert(to.clone()) {
+                next.push(to);
+            }
+        }
+    }
+    fed
+}
+
+/// The queues whose tasks have to be counted, in the order in which tasks climb: what left one before
+/// it was seen empty is found in a later one.
+pub fn looks(desired: &Desired, observed: &Observed) -> Vec<QueuePath> {
+    let stages = desired.stages.iter().filter(|_| desired.finishes);
+    let named = stages.map(|stage| stage.queue.clone());
+    let removed = observed.removed_stages(desired).into_iter();
+    let removed = removed.filter(|removed| {
+        let found = observed.queues.get(&removed.queue);
+        !is_done(removed, found) || desired.finishes || is_due(desired, observed, removed)
+    });
+    named
+        .chain(removed.map(|removed| removed.queue))
+        .filter(|queue| observed.queues.contains_key(queue))
+        .collect()
+}
+
+/// Whether a drained queue is to be deleted, if it is empty still.
+fn is_due(desired: &Desired, observed: &Observed, removed: &Removed) -> bool {
+    let drained = observed
+        .queues
+        .get(&removed.queue)
+        .and_then(queue::drained_since);
+    let age = drained.and_then(|since| observed.now.duration_since(since).try_into().ok());
+    desired.deletion_policy == DeletionPolicy::Delete
+        && removed.deployments.is_empty()
+        && age.is_some_and(|age: std::time::Duration| age >= desired.timing.name_memory)
+}
+
+/// The workers of renamed stages go when their queue has pushed elsewhere for long enough.
+pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    for renamed in observed.renamed_stages(desired) {
+        let mut stages = desired.stages.iter();
+        let stage = stages.find(|stage| stage.queue == renamed.queue);
+        let has_others = stage.is_some_and(|stage| {
+            Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod()
+        });
+        let fact = Fact::Readdressed(renamed.queue.clone());
+        let delay = desired.timing.address_delay;
+        if has_others && observed.has_held(&fact, delay) {
+            delete_workers(plan, &[renamed.deployment], RENAMED);
+        } else {
+            plan.wait(Wait {
+                concerns: Concern::Removal,
+                sentence: format!(
+                    "the former workers {} of queue {} go {} s after it has begun to push to the new ones",
+                    renamed.deployment,
+                    renamed.queue.id,
+                    delay.as_secs()
+                ),
+                look_in: Some(observed.left_of(&fact, delay).max(Wait::LOOK)),
+            });
+        }
+    }
+}
+
+/// Services of stages that were removed before they had workers.
+pub(crate) fn services(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    let is_needed = |name: &String| {
+        let mut stages = desired.stages.iter();
+        observed.deployments.contains_key(name) || stages.any(|stage| stage.child == *name)
+    };
+    for (name, service) in &observed.services {
+        if !is_needed(name) && is_ours(&service.metadata, desired.owner.as_ref()) {
+            let name = name.clone();
+            plan.push(Step::DeleteService { name }, UNSERVED);
+        }
+    }
+}
+
+/// What is due on the queues and workers of removed stages.
+pub(crate) fn removed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    for removed in observed.removed_stages(desired) {
+        let found = observed.queues.get(&removed.queue);
+        let found = found.filter(|found| {
+            // Whoever took the queue over has it; only our workers are left to remove.
+            queue::owner(found).is_none_or(|owner| owner == desired.queue_owner)
+        });
+        let is_done = is_done(&removed, found);
+        if is_done && is_due(desired, observed, &removed) {
+            forget(plan, observed, &removed.queue);
+        } else if !is_done && is_fed(desired, observed, &removed) {
+            plan.wait(Wait::again(
+                Concern::Removal,
+                format!("other workers may still hand tasks to {}", removed.queue.id),
+            ));
+            if let Some(found) = found.filter(|_| !removed.deployments.is_empty()) {
+                lift(plan, found, OUR_PAUSE_ENDS);
+            }
+        } else if !is_done {
+            drains(plan, desired, observed, found, &removed);
+        }
+    }
+}
+
+/// Workers look for nothing in the queue any more.
+fn forget(plan: &mut Plan, observed: &Observed, queue: &QueuePath) {
+    if observed.backlogs.get(queue) == Some(&Backlog::Empty) {
+        let queue = queue.clone();
+        plan.push(Step::DeleteQueue { queue }, FORGOTTEN);
+    }
+}
+
+/// A removed stage that nobody feeds.
+fn drains(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    found: Option<&Queue>,
+    removed: &Removed,
+) {
+    // Nothing is left in a queue that isn't there, or isn't ours any more.
+    let Some(found) = found else {
+        return delete_workers(plan, &removed.deployments, DRAINED);
+    };
+    let backlog = observed.backlogs.get(&removed.queue);
+    let is_marked = is_marked(Some(found));
+    let is_paused = found.state == QueueState::Paused;
+    let has_workers = !removed.deployments.is_empty();
+    let fact = Fact::Drained(removed.queue.clone());
+    let apart = desired.timing.hand_over_time;
+    match backlog {
+        Some(Backlog::Empty) if is_marked && is_paused => {
+            return delete_workers(plan, &removed.deployments, DRAINED);
+        }
+        Some(Backlog::Empty) if observed.has_held(&fact, apart) => {
+            return drained(plan, observed, found);
+        }
+        Some(Backlog::Empty) if is_marked => {}
+        Some(_) if has_workers => {
+            lift(
+                plan,
+                found,
+                if is_marked { CAME_LATE } else { OUR_PAUSE_ENDS },
+            );
+        }
+        Some(Backlog::Few | Backlog::Tens | Backlog::Many) => {
+            // Kept until somebody decides: pushes would meet nobody.
+            if !is_paused {
+                let target = queue::target_with_reason(found, Pause::Retain);
+                pause(plan, found, target, DESERTED);
+            }
+            return;
+        }
+        Some(Backlog::Empty) | None => {}
+    }
+    let left = backlog.map_or_else(|| "could not be counted".to_owned(), ToString::to_string);
+    plan.wait(Wait {
+        concerns: Concern::Removal,
+        sentence: format!("{} drains: {left}", removed.queue.id),
+        look_in: Some(observed.left_of(&fact, apart).min(Wait::DRAIN_LOOK)),
+    });
+}
+
+/// It is empty. Once it is paused it is looked at again: a task may have come in between.
+fn drained(plan: &mut Plan, observed: &Observed, found: &Queue) {
+    let target = queue::target_of_drained(found, observed.now);
+    pause(plan, found, target, DRAINED);
+    plan.wait(Wait::again(
+        Concern::Removal,
+        format!("{} is looked at once more", found.path.id),
+    ));
+}
+
+/// The reason, then the pause: see [`crate::order`].
+fn pause(plan: &mut Plan, found: &Queue, target: HttpTarget, reason: &'static str) {
+    let queue = found.path.clone();
+    let settings = Box::new(QueueSettings {
+        http_target: Some(target),
+        ..QueueSettings::default()
+    });
+    plan.push(
+        Step::UpdateQueue {
+            queue: queue.clone(),
+            settings,
+        },
+        reason,
+    );
+    if found.state != QueueState::Paused {
+        plan.push(Step::PauseQueue { queue }, reason);
+    }
+}
+
+/// Lifts our pause of a removed stage that has its workers: what waits there must be served.
+fn lift(plan: &mut Plan, found: &Queue, reason: &'static str) {
+    if queue::pause_reason(found).is_none() {
+        return;
+    }
+    let queue = found.path.clone();
+    if found.state == QueueState::Paused {
+        plan.push(
+            Step::ResumeQueue {
+                queue: queue.clone(),
+            },
+            reason,
+        );
+    }
+    wipe(plan, &queue, Some(queue::target_without_reason(found)));
+}
+
+/// The Service first: without the Deployment nothing would tell what it was.
+fn delete_workers(plan: &mut Plan, names: &[String], reason: &'static str) {
+    for name in names {
+        let name = name.clone();
+        plan.push(Step::DeleteService { name: name.clone() }, reason);
+        plan.push(Step::DeleteDeployment { name }, reason);
+    }
+}

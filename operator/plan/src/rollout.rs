@@ -1,0 +1,45 @@
+//! How far the pods of a Deployment are, as its status tells.
+
+use k8s_openapi::api::apps::v1::Deployment;
+
+/// How far the pods of a Deployment are; nothing where there is no Deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rollout {
+    /// Pods that are ready, whatever they run.
+    pub ready: i32,
+    /// Pods that are asked for.
+    pub wanted: i32,
+    /// Whether all pods run what the Deployment says now. Those that were told to stop and have not
+    /// ended yet are not counted here.
+    pub is_rolled: bool,
+}
+
+impl Rollout {
+    /// Of a Deployment.
+    pub fn of(found: Option<&Deployment>) -> Self {
+        let Some(found) = found else {
+            return Self::default();
+        };
+        let wanted = found.spec.as_ref().and_then(|spec| spec.replicas);
+        let wanted = wanted.unwrap_or(1);
+        let status = found.status.clone().unwrap_or_default();
+        let is_seen = status.observed_generation == found.metadata.generation;
+        let updated = status.updated_replicas.unwrap_or_default();
+        let total = status.replicas.unwrap_or_default();
+        Self {
+            ready: status.ready_replicas.unwrap_or_default(),
+            wanted,
+            is_rolled: is_seen && updated >= wanted && total <= updated,
+        }
+    }
+
+    /// Whether somebody takes pushes.
+    pub fn has_ready_pod(&self) -> bool {
+        self.ready > 0
+    }
+
+    /// Whether all pods are ready and run what the Deployment says now, and there are some.
+    pub fn is_complete(&self) -> bool {
+        self.is_rolled && self.ready >= self.wanted && self.has_ready_pod()
+    }
+}
