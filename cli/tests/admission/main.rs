@@ -144,6 +144,43 @@ async fn the_crd_goes_in_by_a_plain_apply() {
     assert!((50_000..200_000).contains(&size), "{size} bytes");
 }
 
+/// As a person tries an edit out before he makes it. One case of each rule: what the server answers to
+/// the rest is asked for elsewhere.
+#[tokio::test]
+async fn a_dry_run_and_a_diff_say_how_to_mend_it() {
+    let server = server::with_crd().await;
+    let namespace = server.namespace("dry-run").await;
+    let mut tried: Vec<String> = Vec::new();
+    for case in table::rules() {
+        let Some(words) = case.refused else { continue };
+        if tried.contains(&words.server[0]) {
+            continue;
+        }
+        if let Some(old) = &case.old {
+            let apply = ["-n", &namespace, "apply", "-f", "-"];
+            let applied = server.kubectl_with_input(&apply, &old.to_string()).await;
+            applied.expect_ok();
+        }
+        for args in [
+            &["apply", "--dry-run=server", "-f", "-"][..],
+            &["diff", "-f", "-"],
+        ] {
+            let args = [&["-n", namespace.as_str()], args].concat();
+            let manifest = case.manifest.to_string();
+            let said = server.kubectl_with_input(&args, &manifest).await;
+            let said = said.expect_refused();
+            assert!(said.contains(&words.server[0]), "{}: {said}", case.name);
+        }
+        if let Some(old) = &case.old {
+            let delete = ["-n", &namespace, "delete", "-f", "-"];
+            let deleted = server.kubectl_with_input(&delete, &old.to_string()).await;
+            deleted.expect_ok();
+        }
+        tried.extend(words.server);
+    }
+    assert_eq!(tried.len(), crds::RULES.len(), "every rule was tried");
+}
+
 #[tokio::test]
 async fn explain_tells_units_and_defaults() {
     let server = server::with_crd().await;
