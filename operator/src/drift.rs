@@ -9,7 +9,7 @@ use kube_runtime::events::{Event, EventType, Recorder};
 use plan::drift::sentence;
 use plan::{Desired, Observed, drifts};
 
-use crate::context::{Context, call};
+use crate::context::Context;
 use crate::reconcile::Round;
 use crate::report::report;
 
@@ -67,7 +67,8 @@ async fn publish(chain: &ExecutorChain, context: &Context, note: &str) {
     let regarding = chain.object_ref(&());
     // A recorder that is kept would count a second Event as the first one's, with its text.
     let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
-    if let Err(error) = call("write an Event", recorder.publish(&event, &regarding)).await {
+    let write = recorder.publish(&event, &regarding);
+    if let Err(error) = context.write("write an Event", write).await {
         tracing::warn!(%error, "an Event could not be written");
     }
 }

@@ -6,6 +6,7 @@ use plan::Step;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::error::Error;
@@ -19,6 +20,7 @@ pub struct Metrics {
     reconciles: Family<Labels, Counter>,
     drifts: Family<Labels, Counter>,
     lists: Family<Labels, Counter>,
+    leader: Gauge,
 }
 
 impl Default for Metrics {
@@ -28,6 +30,12 @@ impl Default for Metrics {
         let reconciles = Family::<Labels, Counter>::default();
         let drifts = Family::<Labels, Counter>::default();
         let lists = Family::<Labels, Counter>::default();
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "Whether this operator is the leader: 1 of all that share a lease, the others are 0",
+            leader.clone(),
+        );
         registry.register(
             "queue_lists",
             "Lists of a location's queues, by outcome",
@@ -54,11 +62,17 @@ impl Default for Metrics {
             reconciles,
             drifts,
             lists,
+            leader,
         }
     }
 }
 
 impl Metrics {
+    /// Says whether we are the leader.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
     /// Counts one step of a plan.
     pub fn effect(&self, step: &Step, error: Option<&Error>) {
         let effect = match step {
@@ -84,7 +98,11 @@ impl Metrics {
         self.count_effect("write_status", error);
     }
 
+    /// What a leader left to the next one isn't counted: it is no write of ours.
     fn count_effect(&self, effect: &'static str, error: Option<&Error>) {
+        if let Some(Error::NotLeader) = error {
+            return;
+        }
         self.effects
             .get_or_create(&vec![("effect", effect), ("outcome", outcome(error))])
             .inc();

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use cloudtasks::{Address, CloudTasks, Scheme};
 use crds::Outcome;
-use executor_operator::apply;
 use executor_operator::metrics::Metrics;
+use executor_operator::{Calls, Claim, apply};
 use plan::{Desired, HandlerAt, Observed, plan};
 
 use crate::dev::manifest::Manifest;
@@ -88,7 +88,9 @@ impl Chain {
             if plan.is_empty() {
                 break;
             }
-            apply(&plan, &self.queues, &self.workers, &self.metrics).await?;
+            // Nobody else serves this chain.
+            let queues = Calls::new(self.queues.clone(), Claim::endless());
+            apply(&plan, &queues, &self.workers, &self.metrics).await?;
             self.workers.connected().await;
             done.extend(plan.0.iter().map(|planned| planned.step.to_string()));
         }

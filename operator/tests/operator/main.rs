@@ -9,6 +9,7 @@
 mod deletion;
 mod drift;
 mod edits;
+mod leader;
 mod place;
 mod refusals;
 mod serving;
