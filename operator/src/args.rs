@@ -6,6 +6,8 @@ use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
 use plan::Settings;
 
+use crate::pace::Rate;
+
 /// Reconciles `ExecutorChain`s into Cloud Tasks queues, Deployments and Services.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "executor-operator", version, about)]
@@ -62,6 +64,11 @@ pub struct Args {
     /// How often the queues of each location are listed: they have no watch.
     #[arg(long, env = "QUEUE_POLL_INTERVAL", default_value = "5s")]
     pub queue_poll_interval: crds::Duration,
+
+    /// How many calls a second Cloud Tasks gets at most, from 1 to 1000, all chains together; twice as
+    /// many in one second after a rest. It gets fewer for a while when a quota is used up.
+    #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]
+    pub cloud_tasks_calls_per_second: Rate,
 
     /// Where health and metrics are served.
     #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]

@@ -18,6 +18,7 @@ pub mod kubernetes;
 pub mod lease;
 pub mod metrics;
 pub mod observe;
+pub mod pace;
 pub mod reconcile;
 pub mod report;
 pub mod run;

@@ -1,6 +1,7 @@
 //! What the operator counts.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use plan::Step;
 use prometheus_client::encoding::text::encode;
@@ -21,6 +22,8 @@ pub struct Metrics {
     drifts: Family<Labels, Counter>,
     lists: Family<Labels, Counter>,
     leader: Gauge,
+    calls: Family<Labels, Counter>,
+    pace: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -35,6 +38,18 @@ impl Default for Metrics {
             "leader",
             "Whether this operator is the leader: 1 of all that share a lease, the others are 0",
             leader.clone(),
+        );
+        let calls = Family::<Labels, Counter>::default();
+        let pace = Gauge::default();
+        registry.register(
+            "cloud_tasks_calls",
+            "Calls to Cloud Tasks, by method and outcome",
+            calls.clone(),
+        );
+        registry.register(
+            "cloud_tasks_calls_per_second",
+            "How many calls a second Cloud Tasks gets at most, at present: fewer when a quota was used up",
+            pace.clone(),
         );
         registry.register(
             "queue_lists",
@@ -63,6 +78,8 @@ impl Default for Metrics {
             drifts,
             lists,
             leader,
+            calls,
+            pace,
         }
     }
 }
@@ -115,12 +132,19 @@ impl Metrics {
 
     /// Counts one list of a location's queues.
     pub fn listed(&self, error: Option<&cloudtasks::Error>) {
-        let outcome = match error {
-            None => "succeeded",
-            Some(cloudtasks::Error::TimedOut { .. }) => "timed_out",
-            Some(_) => "failed",
-        };
-        self.lists.get_or_create(&vec![("outcome", outcome)]).inc();
+        let labels = vec![("outcome", outcome_of_call(error))];
+        self.lists.get_or_create(&labels).inc();
+    }
+
+    /// Counts one call to Cloud Tasks.
+    pub fn called(&self, method: &'static str, error: Option<&cloudtasks::Error>) {
+        let labels = vec![("method", method), ("outcome", outcome_of_call(error))];
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    /// Says how many calls a second Cloud Tasks gets at most.
+    pub fn paced(&self, rate: f64) {
+        self.pace.set(rate);
     }
 
     /// Counts one round.
@@ -140,6 +164,14 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing to a String can't fail");
         text
+    }
+}
+
+fn outcome_of_call(error: Option<&cloudtasks::Error>) -> &'static str {
+    match error {
+        None => "succeeded",
+        Some(cloudtasks::Error::TimedOut { .. }) => "timed_out",
+        Some(_) => "failed",
     }
 }
 

@@ -27,7 +27,7 @@ struct Office {
     args: Args,
     config: Config,
     cluster: String,
-    queues: CloudTasks,
+    queues: Calls,
     claim: Claim,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -35,57 +35,75 @@ struct Office {
 
 /// Serves chains until SIGTERM or SIGINT, whenever it is the leader.
 pub async fn run(args: Args) -> Result<(), Error> {
+    let stop = stop_on_signal();
+    let readiness = Readiness::default();
+    let office = tokio::select! {
+        // It may be waiting still, and process 1 of a container dies of no signal by itself.
+        () = stop.cancelled() => return Ok(()),
+        office = open(args, stop.clone(), &readiness) => office?,
+    };
+    if office.args.leader_election {
+        return office.elected(readiness).await;
+    }
+    readiness.set();
+    office.terms().await
+}
+
+/// Waits for all that is needed.
+async fn open(args: Args, stop: CancellationToken, readiness: &Readiness) -> Result<Office, Error> {
     let config = Config::infer()
         .await
         .map_err(|error| Error::NoCluster(error.to_string()))?;
     let client = connect(&config)?;
-    let readiness = Readiness::default();
     let metrics = Arc::new(Metrics::default());
     admin::serve(args.admin_addr, readiness.clone(), metrics.clone()).await?;
     wait_for_crd(&scope(&args, &client)).await;
     let queues = wait_for_cloud_tasks(&args.endpoint()).await;
     let cluster = cluster(&args, &client).await?;
-    let mut office = Office {
+    let claim = if args.leader_election {
+        Claim::none()
+    } else {
+        Claim::endless()
+    };
+    let most = args.cloud_tasks_calls_per_second;
+    Ok(Office {
+        queues: Calls::new(queues, claim.clone(), Arc::clone(&metrics), most),
         args,
         config,
         cluster,
-        queues,
-        claim: Claim::endless(),
+        claim,
         metrics,
-        stop: stop_on_signal(),
-    };
-    if !office.args.leader_election {
-        readiness.set();
-        return office.terms().await;
-    }
-    office.claim = Claim::none();
-    let namespace = office
-        .args
-        .lease_namespace(&office.config.default_namespace);
-    let candidate = Candidate::new(
-        office.config.clone(),
-        namespace,
-        &office.args.lease_name,
-        office.claim.clone(),
-        readiness,
-    )?;
-    // In a task of its own: a renewal waits for nothing that we do.
-    let retire = CancellationToken::new();
-    let mut standing = tokio::spawn(candidate.stand(retire.clone()));
-    tokio::select! {
-        served = office.terms() => {
-            served?;
-            // Only now, when nothing is written any more.
-            retire.cancel();
-            standing.await
-        }
-        ended = &mut standing => ended,
-    }
-    .expect("it ends when it is told to, and doesn't panic");
-    Ok(())
+        stop,
+    })
 }
 
 impl Office {
+    /// Serves whenever it has the lease.
+    async fn elected(&self, readiness: Readiness) -> Result<(), Error> {
+        let namespace = self.args.lease_namespace(&self.config.default_namespace);
+        let candidate = Candidate::new(
+            self.config.clone(),
+            namespace,
+            &self.args.lease_name,
+            self.claim.clone(),
+            readiness,
+        )?;
+        // In a task of its own: a renewal waits for nothing that we do.
+        let retire = CancellationToken::new();
+        let mut standing = tokio::spawn(candidate.stand(retire.clone()));
+        tokio::select! {
+            served = self.terms() => {
+                served?;
+                // Only now, when nothing is written any more.
+                retire.cancel();
+                standing.await
+            }
+            ended = &mut standing => ended,
+        }
+        .expect("it ends when it is told to, and doesn't panic");
+        Ok(())
+    }
+
     /// Stands by, serves, stands by again.
     async fn terms(&self) -> Result<(), Error> {
         loop {
@@ -113,7 +131,7 @@ impl Office {
     /// half open, and what it knew is old.
     async fn term(&self) -> Result<(), Error> {
         let client = connect(&self.config)?;
-        let queues = Calls::new(self.queues.clone(), self.claim.clone());
+        let queues = self.queues.clone();
         let metrics = Arc::clone(&self.metrics);
         let period = self.args.queue_poll_interval.0;
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);

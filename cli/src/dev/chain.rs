@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use cloudtasks::{Address, CloudTasks, Scheme};
 use crds::Outcome;
 use executor_operator::metrics::Metrics;
+use executor_operator::pace::Rate;
 use executor_operator::{Calls, Claim, apply};
 use plan::{Desired, HandlerAt, Observed, plan};
 
@@ -28,7 +30,7 @@ pub struct Chain {
     pub desired: Desired,
     /// Where everything that the chain reaches is.
     places: Places,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 /// Addresses of this machine that take the place of what a manifest names.
@@ -53,7 +55,7 @@ impl Chain {
     ) -> Result<(Self, Vec<String>), Error> {
         let desired = desired(manifest, &places)?;
         let workers = Workers::default();
-        let metrics = Metrics::default();
+        let metrics = Arc::default();
         let mut chain = Self {
             queues,
             workers,
@@ -89,7 +91,9 @@ impl Chain {
                 break;
             }
             // Nobody else serves this chain.
-            let queues = Calls::new(self.queues.clone(), Claim::endless());
+            let metrics = Arc::clone(&self.metrics);
+            let claim = Claim::endless();
+            let queues = Calls::new(self.queues.clone(), claim, metrics, Rate::default());
             apply(&plan, &queues, &self.workers, &self.metrics).await?;
             self.workers.connected().await;
             done.extend(plan.0.iter().map(|planned| planned.step.to_string()));

@@ -10,6 +10,7 @@ mod deletion;
 mod drift;
 mod edits;
 mod leader;
+mod outage;
 mod place;
 mod refusals;
 mod serving;

@@ -74,7 +74,12 @@ async fn install(server: &ApiServer, crd: &str) {
 impl Place {
     /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
     pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
-        Self::start(server().await, prefix, cloud_tasks, &[]).await
+        Self::at(prefix, cloud_tasks, &[]).await
+    }
+
+    /// And with further arguments for the operator.
+    pub async fn at(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
+        Self::start(server().await, prefix, cloud_tasks, args).await
     }
 
     /// On an API server that no other test uses, with a CRD of its own. It ends with the tests.
@@ -324,6 +329,24 @@ impl Place {
             .iter()
             .filter(|(name, _)| name.starts_with("executor_operator_queue_lists"));
         counted.map(|(_, value)| value).sum()
+    }
+
+    /// How many calls Cloud Tasks got: with this outcome, or all.
+    pub async fn calls(&self, outcome: &str) -> u64 {
+        let metrics = self.metrics().await;
+        let counted = metrics.iter().filter(|(name, _)| {
+            name.starts_with("executor_operator_cloud_tasks_calls_total")
+                && (outcome.is_empty() || name.contains(&format!("outcome=\"{outcome}\"")))
+        });
+        counted.map(|(_, value)| value).sum()
+    }
+
+    /// How many calls a second Cloud Tasks gets at most, at present.
+    pub async fn calls_per_second(&self) -> f64 {
+        let text = http_get(&self.admin, "/metrics").await;
+        let name = "executor_operator_cloud_tasks_calls_per_second ";
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap().parse().unwrap()
     }
 
     /// Waits for so many more lists.
