@@ -38,7 +38,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let stop = stop_on_signal();
     let readiness = Readiness::default();
     let office = tokio::select! {
-        // It may be waiting still, and process 1 of a container dies of no signal by itself.
+        // It may be waiting still, and no signal kills process 1 of a container by itself.
         () = stop.cancelled() => return Ok(()),
         office = open(args, stop.clone(), &readiness) => office?,
     };
