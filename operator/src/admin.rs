@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
-/// Whether the operator can do its work: set once it has found its CRD and Cloud Tasks.
+/// Whether the operator can do its work: set once it has found its CRD and Cloud Tasks, and could read
+/// its lease. A standby is ready too, since it could take over at once: of two replicas that are
+/// rolled, the second would else wait for the first for ever.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 
-use cloudtasks::{CloudTasks, Error as CloudError};
+use cloudtasks::{Error as CloudError, QueuePath};
+use crds::conditions::QUEUE_NAME_BLOCKED;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
-use plan::{Plan, Step};
+use plan::{Plan, Problem, Step};
 
+use crate::calls::Calls;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
@@ -33,10 +35,11 @@ pub trait Workloads: Sync {
     fn release_deployment(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Runs the steps of `plan`, and says each one in the log and in the metrics.
+/// Runs the steps of `plan`, and says each one in the log and in the metrics. Each is written for as
+/// long as we are the leader, and no longer: by `queues` and by `workloads`.
 pub async fn apply(
     plan: &Plan,
-    queues: &CloudTasks,
+    queues: &Calls,
     workloads: &impl Workloads,
     metrics: &Metrics,
 ) -> Result<(), Error> {
@@ -54,25 +57,23 @@ pub async fn apply(
     Ok(())
 }
 
-async fn step(step: &Step, queues: &CloudTasks, workloads: &impl Workloads) -> Result<(), Error> {
+async fn step(step: &Step, queues: &Calls, workloads: &impl Workloads) -> Result<(), Error> {
     match step {
         Step::AddFinalizer => workloads.add_finalizer().await,
         Step::CreateQueue { queue, settings } => {
             // One that is there after all ends the plan: it may give tasks up by itself, or be
             // another chain's. The next look tells.
-            let created = queues.create_queue(queue, settings).await;
-            created.map(drop).map_err(Error::from)
+            queues.create_queue(queue, settings).await?;
+            confirm(queues, queue).await
         }
-        Step::UpdateQueue { queue, settings } => queues
-            .update_queue(queue, settings)
-            .await
-            .map(drop)
-            .map_err(Error::from),
-        Step::PauseQueue { queue } => queues.pause_queue(queue).await.map_err(Error::from),
-        Step::ResumeQueue { queue } => queues.resume_queue(queue).await.map_err(Error::from),
+        Step::UpdateQueue { queue, settings } => {
+            queues.update_queue(queue, settings).await.map(drop)
+        }
+        Step::PauseQueue { queue } => queues.pause_queue(queue).await,
+        Step::ResumeQueue { queue } => queues.resume_queue(queue).await,
         Step::DeleteQueue { queue } => match queues.delete_queue(queue).await {
-            Err(CloudError::Missing { .. }) => Ok(()),
-            other => other.map_err(Error::from),
+            Err(Error::CloudTasks(CloudError::Missing { .. })) => Ok(()),
+            other => other,
         },
         Step::ApplyService(service) => workloads.apply_service(service).await,
         Step::ApplyDeployment(deployment) => workloads.apply_deployment(deployment).await,
@@ -81,5 +82,19 @@ async fn step(step: &Step, queues: &CloudTasks, workloads: &impl Workloads) -> R
         Step::ReleaseDeployment { name } => workloads.release_deployment(name).await,
         Step::ReleaseService { name } => workloads.release_service(name).await,
         Step::RemoveFinalizer => workloads.remove_finalizer().await,
+    }
+}
+
+/// The name of a queue that was deleted is blocked for days, and creating it may merely seem to succeed.
+async fn confirm(queues: &Calls, queue: &QueuePath) -> Result<(), Error> {
+    match queues.get_queue(queue).await {
+        Ok(_) => Ok(()),
+        Err(CloudError::Missing { .. }) => {
+            let message = format!(
+                "Cloud Tasks said that it created {queue}, and doesn't know it now: wait some minutes; or its name is blocked, for up to 7 days, because a queue of that name was deleted: use another name"
+            );
+            Err(Problem::new(QUEUE_NAME_BLOCKED, message).into())
+        }
+        Err(error) => Err(error.into()),
     }
 }

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
 use plan::{Settings, Timing};
+
+use crate::pace::Rate;
 
 /// Reconciles `ExecutorChain`s into Cloud Tasks queues, Deployments and Services.
 #[derive(Debug, Clone, Parser)]
@@ -21,6 +23,25 @@ pub struct Args {
     /// Serve the chains of this namespace alone. Default: of all namespaces.
     #[arg(long, env = "WATCH_NAMESPACE")]
     pub namespace: Option<String>,
+
+    /// Whether of several operators one leads and the others stand by. Without it, run one.
+    #[arg(long, env = "LEADER_ELECTION", value_name = "true|false", default_value_t = true, action = ArgAction::Set)]
+    pub leader_election: bool,
+
+    /// The Lease that the leader holds.
+    #[arg(long, env = "LEASE_NAME", default_value = "executor-operator")]
+    pub lease_name: String,
+
+    /// Where the Lease is. Default: the namespace that is served, if it is one; else the operator's
+    /// own. An operator that lives elsewhere should name its own: a Lease that goes with the
+    /// namespace can't be had while the last chains in it are to go.
+    #[arg(long, env = "LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+
+    /// The namespace of the operator's pod. Default: that of its service account, or of the context
+    /// in the kubeconfig.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
 
     /// The image of the workers.
     #[arg(long, env = "WORKER_IMAGE", default_value = concat!("executor-worker:", env!("CARGO_PKG_VERSION")))]
@@ -68,6 +89,11 @@ pub struct Args {
     #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
     pub replicas_patience: crds::Duration,
 
+    /// How many calls a second Cloud Tasks gets at most, from 1 to 1000, all chains together; twice as
+    /// many in one second after a rest. It gets fewer for a while when a quota is used up.
+    #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]
+    pub cloud_tasks_calls_per_second: Rate,
+
     /// Where health and metrics are served.
     #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
     pub admin_addr: SocketAddr,
@@ -87,6 +113,15 @@ impl Args {
         Endpoint::from_emulator_host(self.emulator_host.clone())
     }
 
+    /// Where the lease is; `own` is the namespace of the credentials. Operators that serve different
+    /// namespaces don't exclude one another.
+    pub fn lease_namespace<'a>(&'a self, own: &'a str) -> &'a str {
+        [&self.lease_namespace, &self.namespace, &self.pod_namespace]
+            .into_iter()
+            .find_map(|it| it.as_deref().filter(|it| !it.is_empty()))
+            .unwrap_or(own)
+    }
+
     /// What every plan depends on, once the cluster is known.
     pub fn settings(&self, cluster: String) -> Settings {
         Settings {
@@ -103,6 +138,29 @@ impl Args {
                 name_memory: self.name_memory.0,
                 replicas_patience: self.replicas_patience.0,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Args;
+
+    #[test]
+    fn the_lease_is_where_it_excludes_whom_it_should() {
+        let rows: [(&[&str], &str); 5] = [
+            (&[], "own"),
+            (&["--pod-namespace=system"], "system"),
+            (&["--pod-namespace=system", "--namespace=shop"], "shop"),
+            (&["--pod-namespace=system", "--namespace="], "system"),
+            (&["--namespace=shop", "--lease-namespace=system"], "system"),
+        ];
+        for (args, namespace) in rows {
+            let args = Args::parse_from([&["executor-operator"], args].concat());
+            assert_eq!(args.lease_namespace("own"), namespace, "{args:?}");
+            assert!(args.leader_election);
         }
     }
 }

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cloudtasks::CloudTasks;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use kube_runtime::events::Reporter;
@@ -13,6 +12,8 @@ use plan::Settings;
 use plan::ownership::FIELD_MANAGER;
 use plan::queue::owner_of;
 
+use crate::calls::Calls;
+use crate::claim::Claim;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::memory::Memory;
@@ -26,8 +27,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Context {
     /// The API server.
     pub client: Client,
+    /// For how long we may write.
+    pub claim: Claim,
     /// Cloud Tasks, for what is written.
-    pub queues: CloudTasks,
+    pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
     /// What every plan depends on.
@@ -47,7 +50,8 @@ impl Context {
     /// A context without a history.
     pub fn new(
         client: Client,
-        queues: CloudTasks,
+        claim: Claim,
+        queues: Calls,
         inventory: Arc<Inventory>,
         settings: Settings,
         deletion_patience: Duration,
@@ -60,6 +64,7 @@ impl Context {
         Self {
             reporter,
             client,
+            claim,
             queues,
             inventory,
             settings,
@@ -74,6 +79,15 @@ impl Context {
     pub fn queue_owner(&self, chain: &ObjectMeta) -> String {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         owner_of(&self.settings, &text(&chain.namespace), &text(&chain.name))
+    }
+
+    /// A write to the API server, under a time limit and for as long as we are the leader.
+    pub fn write<T>(
+        &self,
+        action: impl Into<String>,
+        write: impl Future<Output = Result<T, kube::Error>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        self.claim.hold(call(action, write))
     }
 
     /// Notes a failure of the chain with this UID; how many there were in a row, this one not
@@ -114,7 +128,7 @@ struct Failures {
     since: Instant,
 }
 
-/// A call to the API server, under a time limit.
+/// A call to the API server that changes nothing, under a time limit.
 pub async fn call<T>(
     action: impl Into<String>,
     call: impl Future<Output = Result<T, kube::Error>>,

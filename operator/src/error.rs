@@ -41,6 +41,9 @@ pub enum Error {
         /// How long we waited.
         after: Duration,
     },
+    /// Somebody else is the leader, or may be soon.
+    #[error("this operator is no longer the leader: the one that is will go on")]
+    NotLeader,
     /// No way to the API server.
     #[error("no access to a cluster ({0}): set KUBECONFIG, or run in a pod with a service account")]
     NoCluster(String),
@@ -66,6 +69,8 @@ impl Error {
             }
             Self::Kubernetes { .. }
             | Self::TimedOut { .. }
+            // It stands in no status.
+            | Self::NotLeader
             | Self::NoCluster(_)
             | Self::Admin { .. } => Problem::new(conditions::KUBERNETES_ERROR, self.to_string()),
         }
@@ -84,6 +89,7 @@ impl Error {
             | Self::NotEnded { .. }
             | Self::Kubernetes { .. }
             | Self::TimedOut { .. }
+            | Self::NotLeader
             | Self::NoCluster(_)
             | Self::Admin { .. } => exponential,
         }

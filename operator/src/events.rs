@@ -7,7 +7,7 @@ use kube::Resource;
 use kube_runtime::events::{Event, EventType, Recorder};
 use plan::{Plan, Step};
 
-use crate::context::{Context, call};
+use crate::context::Context;
 
 /// The longest note that an Event may have, in bytes.
 const LONGEST_NOTE: usize = 1024;
@@ -31,7 +31,8 @@ pub async fn publish(
     // A recorder that is kept would count a second Event as the first one's, with its text.
     let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
     let regarding = regarding(chain);
-    if let Err(error) = call("write an Event", recorder.publish(&event, &regarding)).await {
+    let write = recorder.publish(&event, &regarding);
+    if let Err(error) = context.write("write an Event", write).await {
         tracing::warn!(%error, "an Event could not be written");
     }
 }

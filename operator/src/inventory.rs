@@ -6,14 +6,15 @@
 //! back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use cloudtasks::{CloudTasks, Error, LocationPath, Queue, QueuePath};
+use cloudtasks::{Error, LocationPath, Queue, QueuePath};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
 
+use crate::calls::Calls;
 use crate::metrics::Metrics;
 use crate::reconcile::Chain;
 
@@ -30,7 +31,7 @@ type Name = (String, String);
 
 /// What Cloud Tasks has, as last listed.
 pub struct Inventory {
-    cloud: CloudTasks,
+    cloud: Calls,
     metrics: Arc<Metrics>,
     period: Duration,
     places: Mutex<BTreeMap<LocationPath, Arc<Place>>>,
@@ -74,7 +75,7 @@ pub struct Watched {
 impl Inventory {
     /// An empty inventory, and the chains that it wants to have reconciled.
     pub fn new(
-        cloud: CloudTasks,
+        cloud: Calls,
         metrics: Arc<Metrics>,
         period: Duration,
     ) -> (Arc<Self>, UnboundedReceiver<ObjectRef<Chain>>) {
@@ -141,32 +142,13 @@ impl Inventory {
         } else {
             let place = Arc::new(Place::default());
             places.insert(parent.clone(), Arc::clone(&place));
-            tokio::spawn(Arc::clone(self).follow(parent.clone(), Arc::clone(&place)));
+            let inventory = Arc::downgrade(self);
+            tokio::spawn(follow(inventory, parent.clone(), Arc::clone(&place)));
             place
         };
         // While the map is held, so that the place isn't given up in between.
         place.seen().watched.extend(watches);
         place
-    }
-
-    async fn follow(self: Arc<Self>, parent: LocationPath, place: Arc<Place>) {
-        loop {
-            tokio::time::sleep(self.period).await;
-            {
-                let mut places = self.places();
-                if place.seen().watched.is_empty() {
-                    places.remove(&parent);
-                    return;
-                }
-            }
-            self.list(&parent, &place).await;
-            let concerned = std::mem::take(&mut place.seen().concerned);
-            for (namespace, chain) in concerned {
-                let chain = ObjectRef::new(&chain).within(&namespace);
-                // Nobody listens any more when the operator stops.
-                let _ = self.changes.unbounded_send(chain);
-            }
-        }
     }
 
     /// Lists once; whoever waited for a list that has ended meanwhile, and was begun after he came,
@@ -192,6 +174,34 @@ impl Inventory {
 
     fn places(&self) -> MutexGuard<'_, BTreeMap<LocationPath, Arc<Place>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lists a location every period, until no chain watches it or the inventory is gone: that of an
+/// operator that leads no longer.
+async fn follow(inventory: Weak<Inventory>, parent: LocationPath, place: Arc<Place>) {
+    let Some(period) = inventory.upgrade().map(|it| it.period) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(period).await;
+        let Some(inventory) = inventory.upgrade() else {
+            return;
+        };
+        {
+            let mut places = inventory.places();
+            if place.seen().watched.is_empty() {
+                places.remove(&parent);
+                return;
+            }
+        }
+        inventory.list(&parent, &place).await;
+        let concerned = std::mem::take(&mut place.seen().concerned);
+        for (namespace, chain) in concerned {
+            let chain = ObjectRef::new(&chain).within(&namespace);
+            // Nobody listens any more when the operator stops.
+            let _ = inventory.changes.unbounded_send(chain);
+        }
     }
 }
 

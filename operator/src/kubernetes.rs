@@ -44,9 +44,9 @@ impl Kubernetes<'_> {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let action = format!("apply {} {name}", K::kind(&()));
         let api = self.api::<K>();
-        call(action, api.patch(&name, &parameters, &Patch::Apply(object)))
-            .await
-            .map(drop)
+        let patch = Patch::Apply(object);
+        let write = api.patch(&name, &parameters, &patch);
+        self.context.write(action, write).await.map(drop)
     }
 
     async fn delete<K>(&self, name: &str) -> Result<(), Error>
@@ -58,7 +58,8 @@ impl Kubernetes<'_> {
         let action = format!("delete {} {name}", K::kind(&()));
         // Background, whatever the kind's default is: the pods go too, and we don't wait for them.
         let parameters = DeleteParams::background();
-        match call(action, api.delete(name, &parameters)).await {
+        let write = api.delete(name, &parameters);
+        match self.context.write(action, write).await {
             Ok(_) => Ok(()),
             Err(error) if is_not_found(&error) => Ok(()),
             Err(error) => Err(error),
@@ -85,7 +86,8 @@ impl Kubernetes<'_> {
             "resourceVersion": found.resource_version(),
         }}));
         let parameters = PatchParams::default();
-        match call(action, api.patch_metadata(name, &parameters, &patch)).await {
+        let write = api.patch_metadata(name, &parameters, &patch);
+        match self.context.write(action, write).await {
             Err(error) if is_not_found(&error) => Ok(()),
             other => other.map(drop),
         }
@@ -100,12 +102,8 @@ impl Kubernetes<'_> {
         }}));
         let api = self.api::<ExecutorChain>();
         let parameters = PatchParams::default();
-        match call(
-            "set finalizers",
-            api.patch_metadata(&name, &parameters, &patch),
-        )
-        .await
-        {
+        let write = api.patch_metadata(&name, &parameters, &patch);
+        match self.context.write("set finalizers", write).await {
             Err(error) if is_not_found(&error) => Ok(()),
             other => other.map(drop),
         }

@@ -6,6 +6,8 @@
 pub mod admin;
 pub mod apply;
 pub mod args;
+pub mod calls;
+pub mod claim;
 pub mod context;
 pub mod controller;
 pub mod drift;
@@ -14,13 +16,18 @@ pub mod error;
 pub mod events;
 pub mod inventory;
 pub mod kubernetes;
+pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod observe;
+pub mod pace;
 pub mod reconcile;
 pub mod report;
+pub mod run;
 
 pub use apply::{Workloads, apply};
 pub use args::Args;
-pub use controller::run;
+pub use calls::Calls;
+pub use claim::Claim;
 pub use error::Error;
+pub use run::run;

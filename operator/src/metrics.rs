@@ -1,11 +1,13 @@
 //! What the operator counts.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use plan::Step;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::error::Error;
@@ -19,6 +21,9 @@ pub struct Metrics {
     reconciles: Family<Labels, Counter>,
     drifts: Family<Labels, Counter>,
     lists: Family<Labels, Counter>,
+    leader: Gauge,
+    calls: Family<Labels, Counter>,
+    pace: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -28,6 +33,24 @@ impl Default for Metrics {
         let reconciles = Family::<Labels, Counter>::default();
         let drifts = Family::<Labels, Counter>::default();
         let lists = Family::<Labels, Counter>::default();
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "Whether this operator is the leader: 1 of all that share a lease, the others are 0",
+            leader.clone(),
+        );
+        let calls = Family::<Labels, Counter>::default();
+        let pace = Gauge::default();
+        registry.register(
+            "cloud_tasks_calls",
+            "Calls to Cloud Tasks, by method and outcome",
+            calls.clone(),
+        );
+        registry.register(
+            "cloud_tasks_calls_per_second",
+            "How many calls a second Cloud Tasks gets at most, at present: fewer when a quota was used up",
+            pace.clone(),
+        );
         registry.register(
             "queue_lists",
             "Lists of a location's queues, by outcome",
@@ -54,11 +77,19 @@ impl Default for Metrics {
             reconciles,
             drifts,
             lists,
+            leader,
+            calls,
+            pace,
         }
     }
 }
 
 impl Metrics {
+    /// Says whether we are the leader.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
     /// Counts one step of a plan.
     pub fn effect(&self, step: &Step, error: Option<&Error>) {
         let effect = match step {
@@ -84,7 +115,11 @@ impl Metrics {
         self.count_effect("write_status", error);
     }
 
+    /// What a leader left to the next one isn't counted: it is no write of ours.
     fn count_effect(&self, effect: &'static str, error: Option<&Error>) {
+        if let Some(Error::NotLeader) = error {
+            return;
+        }
         self.effects
             .get_or_create(&vec![("effect", effect), ("outcome", outcome(error))])
             .inc();
@@ -97,12 +132,19 @@ impl Metrics {
 
     /// Counts one list of a location's queues.
     pub fn listed(&self, error: Option<&cloudtasks::Error>) {
-        let outcome = match error {
-            None => "succeeded",
-            Some(cloudtasks::Error::TimedOut { .. }) => "timed_out",
-            Some(_) => "failed",
-        };
-        self.lists.get_or_create(&vec![("outcome", outcome)]).inc();
+        let labels = vec![("outcome", outcome_of_call(error))];
+        self.lists.get_or_create(&labels).inc();
+    }
+
+    /// Counts one call to Cloud Tasks.
+    pub fn called(&self, method: &'static str, error: Option<&cloudtasks::Error>) {
+        let labels = vec![("method", method), ("outcome", outcome_of_call(error))];
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    /// Says how many calls a second Cloud Tasks gets at most.
+    pub fn paced(&self, rate: f64) {
+        self.pace.set(rate);
     }
 
     /// Counts one round.
@@ -122,6 +164,14 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing to a String can't fail");
         text
+    }
+}
+
+fn outcome_of_call(error: Option<&cloudtasks::Error>) -> &'static str {
+    match error {
+        None => "succeeded",
+        Some(cloudtasks::Error::TimedOut { .. }) => "timed_out",
+        Some(_) => "failed",
     }
 }
 

@@ -61,6 +61,10 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         Err(invalid) => Err(unreadable(invalid).into()),
     };
     let look_in = served.as_ref().ok().copied().flatten();
+    if let Err(Error::NotLeader) = served {
+        // Whoever leads now goes on, and tells of it.
+        return Err(Error::NotLeader);
+    }
     round.error = served.err();
     context.metrics.reconciled(round.error.as_ref());
     let reported = report(&chain, &context, &round).await;
@@ -191,6 +195,10 @@ async fn finish(
 /// When a failed chain is tried again.
 #[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
 pub fn again(chain: Arc<Chain>, error: &Error, context: Arc<Context>) -> Action {
+    if let Error::NotLeader = error {
+        // Not the chain's failure. If we lead again, this comes up again.
+        return Action::requeue(error.retry_after(0));
+    }
     let failures = context.failed(&chain.uid().unwrap_or_default());
     let wait = error.retry_after(failures);
     tracing::warn!(

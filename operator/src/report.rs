@@ -49,11 +49,8 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
     let patch: Patch<DynamicObject> =
         Patch::Json(serde_json::from_value(patch).expect("an add of plain data is a JSON patch"));
     let parameters = PatchParams::default();
-    let written = call(
-        "write the status",
-        api.patch_status(name, &parameters, &patch),
-    )
-    .await;
+    let write = api.patch_status(name, &parameters, &patch);
+    let written = context.write("write the status", write).await;
     match written {
         Err(error) if is_not_found(&error) => Ok(()),
         written => {

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use cloudtasks::{Address, CloudTasks, Scheme};
 use crds::Outcome;
-use executor_operator::apply;
 use executor_operator::metrics::Metrics;
+use executor_operator::pace::Rate;
+use executor_operator::{Calls, Claim, apply};
 use plan::{Desired, HandlerAt, Observed, plan};
 
 use crate::dev::manifest::Manifest;
@@ -28,7 +30,7 @@ pub struct Chain {
     pub desired: Desired,
     /// Where everything that the chain reaches is.
     places: Places,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 /// Addresses of this machine that take the place of what a manifest names.
@@ -53,7 +55,7 @@ impl Chain {
     ) -> Result<(Self, Vec<String>), Error> {
         let desired = desired(manifest, &places)?;
         let workers = Workers::default();
-        let metrics = Metrics::default();
+        let metrics = Arc::default();
         let mut chain = Self {
             queues,
             workers,
@@ -88,7 +90,11 @@ impl Chain {
             if plan.is_empty() {
                 break;
             }
-            apply(&plan, &self.queues, &self.workers, &self.metrics).await?;
+            // Nobody else serves this chain.
+            let metrics = Arc::clone(&self.metrics);
+            let claim = Claim::endless();
+            let queues = Calls::new(self.queues.clone(), claim, metrics, Rate::default());
+            apply(&plan, &queues, &self.workers, &self.metrics).await?;
             self.workers.connected().await;
             done.extend(plan.steps.iter().map(|planned| planned.step.to_string()));
         }

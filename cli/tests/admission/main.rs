@@ -178,7 +178,7 @@ async fn a_dry_run_and_a_diff_say_how_to_mend_it() {
         }
         tried.extend(words.server);
     }
-    assert_eq!(tried.len(), crds::RULES.len(), "every rule was tried");
+    assert_eq!(tried.len(), RULES.len(), "every rule was tried");
 }
 
 #[tokio::test]

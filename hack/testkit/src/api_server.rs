@@ -4,6 +4,7 @@
 mod credentials;
 mod start;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::kubectl::{self, Kubectl};
 use crate::process::Process;
+use crate::proxy::Proxy;
 
 /// A control plane of the test's own.
 ///
@@ -23,6 +25,7 @@ use crate::process::Process;
 /// allow nothing.
 #[derive(Debug)]
 pub struct ApiServer {
+    addr: SocketAddr,
     kubeconfig: PathBuf,
     server: Process,
     etcd: Process,
@@ -66,6 +69,20 @@ impl ApiServer {
         let admin = std::fs::read_to_string(&self.kubeconfig).expect("written at the start");
         credentials::write_kubeconfig_with_token(&path, &admin, token.trim());
         path
+    }
+
+    /// A kubeconfig file with all rights, by way of `proxy`: what goes through it can be cut.
+    pub fn kubeconfig_through(&self, proxy: &Proxy) -> PathBuf {
+        let port = proxy.addr().port();
+        let path = self.server.dir().join(format!("kubeconfig.{port}"));
+        let direct = std::fs::read_to_string(&self.kubeconfig).expect("written at the start");
+        credentials::write_kubeconfig_with_port(&path, &direct, port);
+        path
+    }
+
+    /// Where it listens, with TLS.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// A new client with all rights. Each test needs its own: a client works on the runtime that

@@ -10,6 +10,7 @@ pub mod emulator;
 pub mod kubectl;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod receiver;
 pub mod wait;
 
@@ -19,5 +20,6 @@ pub use emulator::Emulator;
 pub use kubectl::Kubectl;
 pub use ports::free_port;
 pub use process::Process;
+pub use proxy::{Proxy, Way};
 pub use receiver::{Answer, Receiver, Recorded};
 pub use wait::{Probe, eventually};

@@ -9,6 +9,8 @@
 mod deletion;
 mod drift;
 mod edits;
+mod leader;
+mod outage;
 mod phases;
 mod place;
 mod refusals;

@@ -1,6 +1,7 @@
 //! A place for one test: a namespace, an emulator, and an operator that serves that namespace.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub struct Place {
 }
 
 /// The CRD is installed once, by plain client-side apply.
-async fn server() -> &'static ApiServer {
+pub async fn server() -> &'static ApiServer {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let server = ApiServer::shared().await;
     INSTALLED
@@ -73,7 +74,12 @@ async fn install(server: &ApiServer, crd: &str) {
 impl Place {
     /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
     pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
-        Self::start(server().await, prefix, cloud_tasks, &[]).await
+        Self::at(prefix, cloud_tasks, &[]).await
+    }
+
+    /// And with further arguments for the operator.
+    pub async fn at(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
+        Self::start(server().await, prefix, cloud_tasks, args).await
     }
 
     /// On an API server that no other test uses, with a CRD of its own. It ends with the tests.
@@ -81,6 +87,13 @@ impl Place {
         let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
         install(server, crd).await;
         Self::start(server, "own", &emulator.addr().to_string(), &[]).await
+    }
+
+    /// Whose operator elects a leader with those that come [`Self::beside`] it.
+    pub async fn with_a_candidate(prefix: &str, kubeconfig: &Path, cloud_tasks: &str) -> Self {
+        let server = server().await;
+        let namespace = server.namespace(prefix).await;
+        Self::of(server, namespace, kubeconfig, cloud_tasks, &[]).await
     }
 
     /// With an emulator of its own, and further arguments for the operator.
@@ -98,6 +111,24 @@ impl Place {
         args: &[&str],
     ) -> Self {
         let namespace = server.namespace(prefix).await;
+        // One operator is enough, and one that is restarted needn't wait for a lease to end.
+        let args = [&["--leader-election", "false"], args].concat();
+        Self::of(server, namespace, server.kubeconfig(), cloud_tasks, &args).await
+    }
+
+    /// The same place with one more operator, which elects a leader with others such.
+    pub async fn beside(&self, kubeconfig: &Path, cloud_tasks: &str) -> Self {
+        let namespace = self.namespace.clone();
+        Self::of(self.server, namespace, kubeconfig, cloud_tasks, &[]).await
+    }
+
+    async fn of(
+        server: &'static ApiServer,
+        namespace: String,
+        kubeconfig: &Path,
+        cloud_tasks: &str,
+        args: &[&str],
+    ) -> Self {
         let admin = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(binary("executor-operator"));
         command
@@ -116,7 +147,7 @@ impl Place {
                 "executor-worker:test",
             ])
             .args(args)
-            .env("KUBECONFIG", server.kubeconfig());
+            .env("KUBECONFIG", kubeconfig);
         let operator = Process::spawn(&command);
         let client = server.client().await;
         Self {
@@ -271,6 +302,24 @@ impl Place {
         counted.map(|(_, value)| value).sum()
     }
 
+    /// Waits until the operator leads, or until it stands by.
+    pub async fn leads(&self, leads: bool) {
+        let what = if leads { "a leader" } else { "a standby" };
+        eventually(what, SOON, async || {
+            let metrics = self.metrics().await;
+            let told = metrics.get("executor_operator_leader").copied();
+            let log = self.operator.log_tail();
+            (told == Some(u64::from(leads))).then_some(()).ok_or(log)
+        })
+        .await;
+    }
+
+    /// The status code of a path of the operator's admin port.
+    pub async fn http_status(&self, path: &str) -> String {
+        let answer = http("GET", &self.admin, path).await;
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
     /// How many rounds the operator has made.
     pub async fn rounds(&self) -> u64 {
         let metrics = self.metrics().await;
@@ -287,6 +336,24 @@ impl Place {
             .iter()
             .filter(|(name, _)| name.starts_with("executor_operator_queue_lists"));
         counted.map(|(_, value)| value).sum()
+    }
+
+    /// How many calls Cloud Tasks got: with this outcome, or all.
+    pub async fn calls(&self, outcome: &str) -> u64 {
+        let metrics = self.metrics().await;
+        let counted = metrics.iter().filter(|(name, _)| {
+            name.starts_with("executor_operator_cloud_tasks_calls_total")
+                && (outcome.is_empty() || name.contains(&format!("outcome=\"{outcome}\"")))
+        });
+        counted.map(|(_, value)| value).sum()
+    }
+
+    /// How many calls a second Cloud Tasks gets at most, at present.
+    pub async fn calls_per_second(&self) -> f64 {
+        let text = http("GET", &self.admin, "/metrics").await;
+        let name = "executor_operator_cloud_tasks_calls_per_second ";
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap().parse().unwrap()
     }
 
     /// Waits for so many more lists.

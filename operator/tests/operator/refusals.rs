@@ -99,7 +99,7 @@ async fn a_deployment_of_that_name_is_left_alone() {
 }
 
 /// What Cloud Tasks says when it refuses: gRPC over HTTP/2, with the status in the headers.
-fn refusing(code: u32, message: &'static str) -> Receiver {
+pub fn refusing(code: u32, message: &'static str) -> Receiver {
     Receiver::start(move |_| {
         let headers = [
             ("content-type", "application/grpc".to_owned()),

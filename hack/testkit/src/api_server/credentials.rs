@@ -56,6 +56,14 @@ pub(super) fn write_kubeconfig_with_token(path: &Path, admin: &str, token: &str)
     write(path, &content.to_string());
 }
 
+/// Writes a copy of the kubeconfig `direct` that leads to another port of this machine. The server's
+/// certificate is for its address, whatever the port.
+pub(super) fn write_kubeconfig_with_port(path: &Path, direct: &str, port: u16) {
+    let mut content: Value = serde_json::from_str(direct).expect("written as JSON");
+    content["clusters"][0]["cluster"]["server"] = json!(format!("https://127.0.0.1:{port}"));
+    write(path, &content.to_string());
+}
+
 fn write(path: &Path, content: &str) -> PathBuf {
     fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path.to_owned()

@@ -1,5 +1,6 @@
 //! Starting etcd and kube-apiserver.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,8 +23,10 @@ pub(super) async fn start() -> Result<ApiServer, String> {
     let (etcd, etcd_url) = start_etcd(&programs[0]);
     let dir = new_dir();
     let kubeconfig = dir.join("kubeconfig");
-    let server = start_server(&programs[1], &dir, &kubeconfig, &etcd_url);
+    let port = free_port();
+    let server = start_server(&programs[1], port, &dir, &kubeconfig, &etcd_url);
     let server = ApiServer {
+        addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         kubeconfig,
         server,
         etcd,
@@ -66,8 +69,7 @@ fn start_etcd(program: &Path) -> (Process, String) {
     (Process::spawn_in(dir, log, &command), url)
 }
 
-fn start_server(program: &Path, dir: &Path, kubeconfig: &Path, etcd: &str) -> Process {
-    let port = free_port();
+fn start_server(program: &Path, port: u16, dir: &Path, kubeconfig: &Path, etcd: &str) -> Process {
     let certificates = dir.join("certificates");
     let credentials = Credentials::write(dir);
     // The server generates this one as it starts.

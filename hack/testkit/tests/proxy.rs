@@ -1,0 +1,64 @@
+//! A way that is cut, and opened again.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use testkit::{Proxy, Receiver, Way, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(10);
+/// Nothing has come for so long: a way that is silent can only be listened to.
+const A_WHILE: Duration = Duration::from_millis(200);
+
+async fn asked(stream: &mut TcpStream) -> std::io::Result<usize> {
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: it\r\n\r\n")
+        .await?;
+    stream.read(&mut [0; 1024]).await
+}
+
+async fn connect(addr: SocketAddr) -> TcpStream {
+    TcpStream::connect(addr).await.unwrap()
+}
+
+#[tokio::test]
+async fn bytes_pass_unless_it_is_cut() {
+    let receiver = Receiver::answering(200);
+    let proxy = Proxy::start(receiver.addr()).await;
+    let mut before = connect(proxy.addr()).await;
+    assert!(asked(&mut before).await.unwrap() > 0);
+
+    proxy.turn(Way::Silent);
+    let mut during = connect(proxy.addr()).await;
+    assert!(timeout(A_WHILE, asked(&mut before)).await.is_err());
+    assert!(timeout(A_WHILE, asked(&mut during)).await.is_err());
+    assert_eq!(receiver.requests().len(), 1);
+
+    proxy.turn(Way::Open);
+    let mut after = connect(proxy.addr()).await;
+    assert!(asked(&mut after).await.unwrap() > 0);
+    for mut held_up in [before, during] {
+        eventually("an end of what was held up", SOON, async || {
+            matches!(held_up.read(&mut [0; 1024]).await, Ok(0) | Err(_)).then_some(())
+        })
+        .await;
+    }
+
+    proxy.turn(Way::Closed);
+    eventually("a connection that is closed", SOON, async || {
+        matches!(
+            asked(&mut connect(proxy.addr()).await).await,
+            Ok(0) | Err(_)
+        )
+        .then_some(())
+    })
+    .await;
+    assert_eq!(receiver.requests().len(), 2);
+}

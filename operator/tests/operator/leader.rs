@@ -1,0 +1,182 @@
+//! Several operators, of which one leads: the leader is killed, told to stop, cut off, or stopped,
+//! and another goes on.
+
+use std::path::Path;
+use std::time::Instant;
+
+use cloudtasks::{CloudTasks, QueueSettings};
+use testkit::{Emulator, Proxy, Way, eventually};
+
+use crate::place::{ORDERS, Place, SOON, queue, server};
+
+/// Two operators of one namespace, the first of which leads and has served the orders.
+struct Two {
+    first: Place,
+    second: Place,
+    queues: CloudTasks,
+    emulator: Emulator,
+}
+
+impl Two {
+    async fn start(prefix: &str) -> Self {
+        Self::with(prefix, server().await.kubeconfig()).await
+    }
+
+    /// The first one's way to the API server is that of `kubeconfig`.
+    async fn with(prefix: &str, kubeconfig: &Path) -> Self {
+        let emulator = Emulator::start().await;
+        let cloud_tasks = emulator.addr().to_string();
+        let first = Place::with_a_candidate(prefix, kubeconfig, &cloud_tasks).await;
+        first.leads(true).await;
+        let second = first.beside(first.server.kubeconfig(), &cloud_tasks).await;
+        first.apply(ORDERS).await;
+        first.settle("orders").await;
+        // It has found all that it needs, and could take over.
+        eventually("a standby that is ready", SOON, async || {
+            (second.http_status("/readyz").await == "200").then_some(())
+        })
+        .await;
+        second.leads(false).await;
+        assert_eq!(second.http_status("/healthz").await, "200");
+        assert_eq!(second.writes("").await, 0);
+        assert_eq!(second.lists().await, 0, "a standby lists nothing");
+        Self {
+            queues: emulator.cloud_tasks().await,
+            first,
+            second,
+            emulator,
+        }
+    }
+
+    async fn rate_becomes(&self, rate: f64) {
+        eventually("the rate of the spec", SOON, async || {
+            let found = self.queues.get_queue(&queue("incoming")).await;
+            let found = found.map_err(|error| error.to_string())?;
+            if (found.max_dispatches_per_second - rate).abs() < f64::EPSILON {
+                return Ok(());
+            }
+            let log = self.second.operator.log_tail();
+            Err(format!("{}\n{log}", found.max_dispatches_per_second))
+        })
+        .await;
+    }
+
+    async fn edit(&self, rate: u32) {
+        let rate = format!("maxDispatchesPerSecond: {rate}");
+        let edited = ORDERS.replace("maxDispatchesPerSecond: 400", &rate);
+        self.first.apply(&edited).await;
+    }
+
+    /// Somebody sets a rate on the queue.
+    async fn by_hand(&self) {
+        let settings = QueueSettings {
+            max_dispatches_per_second: Some(7.0),
+            ..QueueSettings::default()
+        };
+        let incoming = queue("incoming");
+        let set = self.queues.update_queue(&incoming, &settings);
+        set.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_killed_is_replaced() {
+    let two = Two::start("killed").await;
+    two.first.operator.kill9();
+    let killed = Instant::now();
+    two.edit(300).await;
+    two.rate_becomes(300.0).await;
+    eprintln!(
+        "in force {:?} after the leader was killed",
+        killed.elapsed()
+    );
+    two.second.leads(true).await;
+}
+
+#[tokio::test]
+async fn one_that_is_told_to_stop_is_replaced_at_once() {
+    let two = Two::start("told").await;
+    two.first.operator.terminate();
+    let told = Instant::now();
+    assert_eq!(two.first.operator.exit(SOON).await, 0);
+    two.edit(300).await;
+    two.rate_becomes(300.0).await;
+    eprintln!("in force {:?} after the leader was told", told.elapsed());
+}
+
+#[tokio::test]
+async fn one_that_is_cut_off_leaves_the_queues_to_the_next() {
+    let server = server().await;
+    let way = Proxy::start(server.addr()).await;
+    let two = Two::with("cut", &server.kubeconfig_through(&way)).await;
+    way.turn(Way::Silent);
+    two.second.leads(true).await;
+    // It knows by itself, since nobody can tell it.
+    two.first.leads(false).await;
+    let before = two.first.writes("").await;
+    let lists = two.first.lists().await;
+    // Both live, and both reach Cloud Tasks.
+    two.by_hand().await;
+    two.rate_becomes(400.0).await;
+    two.edit(300).await;
+    two.rate_becomes(300.0).await;
+    two.second.lists_pass(3).await;
+    assert!(two.second.writes("update_queue").await >= 2);
+    assert_eq!(two.first.writes("").await, before);
+    assert!(two.first.lists().await <= lists + 1, "one was under way");
+
+    way.turn(Way::Open);
+    two.edit(200).await;
+    two.rate_becomes(200.0).await;
+    two.first.leads(false).await;
+    assert_eq!(two.first.writes("").await, before);
+    // The same process, and it can lead again.
+    two.second.operator.kill9();
+    two.first.leads(true).await;
+    two.edit(100).await;
+    two.rate_becomes(100.0).await;
+}
+
+#[tokio::test]
+async fn one_that_was_stopped_writes_nothing_when_it_continues() {
+    let two = Two::start("stopped").await;
+    let before = two.first.writes("").await;
+    two.first.operator.signal("STOP");
+    // The first thing that it will see of the queues, if it looks.
+    two.edit(300).await;
+    two.second.leads(true).await;
+    two.rate_becomes(300.0).await;
+    two.by_hand().await;
+    two.first.operator.signal("CONT");
+    two.first.leads(false).await;
+    two.rate_becomes(300.0).await;
+    two.second.lists_pass(3).await;
+    assert_eq!(two.first.writes("").await, before);
+    assert_eq!(two.first.operator.exit_code(), None);
+    let _emulator = &two.emulator;
+}
+
+#[tokio::test]
+async fn one_that_leads_again_after_an_outage_of_the_api_server_goes_on() {
+    let server = server().await;
+    let way = Proxy::start(server.addr()).await;
+    let emulator = Emulator::start().await;
+    let kubeconfig = server.kubeconfig_through(&way);
+    let cloud_tasks = emulator.addr().to_string();
+    let alone = Place::with_a_candidate("alone", &kubeconfig, &cloud_tasks).await;
+    alone.apply(ORDERS).await;
+    alone.settle("orders").await;
+    way.turn(Way::Closed);
+    alone.leads(false).await;
+    way.turn(Way::Open);
+    alone.leads(true).await;
+    let edited = ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 300");
+    alone.apply(&edited).await;
+    let queues = emulator.cloud_tasks().await;
+    eventually("the new rate", SOON, async || {
+        let found = queues.get_queue(&queue("incoming")).await.ok()?;
+        ((found.max_dispatches_per_second - 300.0).abs() < f64::EPSILON).then_some(())
+    })
+    .await;
+    assert_eq!(alone.operator.exit_code(), None);
+}
