@@ -25,6 +25,8 @@ use crate::report::report;
 const RESYNC: Duration = Duration::from_mins(5);
 /// When there is more to do at once, once the API server and Cloud Tasks show what was just done.
 const SOON: Duration = Duration::from_millis(500);
+/// When to do again what has had no effect. The inventory tells earlier, if it has.
+const LATER: Duration = Duration::from_secs(10);
 /// How often the tasks of a deleted chain are counted that finishes them first.
 const FINISH_LOOK: Duration = Duration::from_secs(5);
 
@@ -143,6 +145,9 @@ async fn serve(
     let next = plan(desired, observed)?;
     Ok(if next.is_empty() {
         next.look_in()
+    } else if next.steps == now.steps {
+        // What was just done doesn't show, or somebody undoes it.
+        Some(LATER)
     } else {
         Some(SOON)
     })

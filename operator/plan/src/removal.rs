@@ -135,6 +135,10 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         });
         let fact = Fact::Readdressed(renamed.queue.clone());
         let delay = desired.timing.address_delay;
+        let left = observed
+            .held
+            .get(&fact)
+            .map(|_| observed.left_of(&fact, delay));
         if has_others && observed.has_held(&fact, delay) {
             delete_workers(plan, &[renamed.deployment], RENAMED);
         } else {
@@ -146,7 +150,8 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
                     renamed.queue.id,
                     delay.as_secs()
                 ),
-                look_in: Some(observed.left_of(&fact, delay).max(Wait::LOOK)),
+                // Before that it waits for workers, which is watched, or for a plan's own step.
+                look_in: left.filter(|_| has_others),
             });
         }
     }
@@ -178,10 +183,11 @@ pub(crate) fn removed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         if is_done && is_due(desired, observed, &removed) {
             forget(plan, observed, &removed.queue);
         } else if !is_done && is_fed(desired, observed, &removed) {
-            plan.wait(Wait::again(
-                Concern::Removal,
-                format!("other workers may still hand tasks to {}", removed.queue.id),
-            ));
+            plan.wait(Wait {
+                concerns: Concern::Removal,
+                sentence: format!("other workers may still hand tasks to {}", removed.queue.id),
+                look_in: Some(Wait::FED_LOOK),
+            });
             if let Some(found) = found.filter(|_| !removed.deployments.is_empty()) {
                 lift(plan, found, OUR_PAUSE_ENDS);
             }

@@ -103,7 +103,8 @@ pub(super) fn stage_queue(
             (None, _) | (_, None) => difference,
         },
     );
-    if let Some(time) = until_gate(desired, stage, observed) {
+    let until_gate = until_gate(desired, stage, observed);
+    if let Some(time) = until_gate.filter(|time| !time.is_zero()) {
         plan.look_after(time);
     }
     if let Some(pause) = wanted.filter(|_| !is_paused) {
@@ -173,10 +174,12 @@ fn address(
     } else {
         rollout.has_ready_pod()
     };
-    let why = if !is_ready {
-        "its workers are ready"
+    // A Deployment's status is watched, the ends of pods are not.
+    let (why, look_in) = if !is_ready {
+        ("its workers are ready", None)
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
-        "no former worker is left that would hand its tasks back"
+        let why = "no former worker is left that would hand its tasks back";
+        (why, Some(Wait::LOOK))
     } else {
         return wanted;
     };
@@ -186,7 +189,7 @@ fn address(
             "queue {} pushes to stage {} once {why}",
             stage.queue.id, stage.name
         ),
-        look_in: Some(Wait::LOOK),
+        look_in,
     });
     now
 }

@@ -1,6 +1,7 @@
 //! The order of edits of a stage's Service and Deployment.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -38,22 +39,22 @@ pub(super) fn workers(
     };
     match why_wait(plan, desired, stage, observed, &wanted) {
         None => plan.push(Step::ApplyDeployment(Box::new(wanted)), reason),
-        Some(why) => plan.wait(Wait {
+        Some((why, look_in)) => plan.wait(Wait {
             concerns: Concern::Workers,
             sentence: format!("stage {} rolls once {why}", stage.name),
-            look_in: Some(Wait::LOOK),
+            look_in,
         }),
     }
 }
 
-/// Why the workers of a stage can't be told of their new hand-overs yet.
+/// Why the workers of a stage can't be told of their new hand-overs yet, and when to look again.
 fn why_wait(
     plan: &Plan,
     desired: &Desired,
     stage: &DesiredStage,
     observed: &Observed,
     wanted: &Deployment,
-) -> Option<String> {
+) -> Option<(String, Option<Duration>)> {
     let found = observed.deployments.get(&stage.child);
     let told: BTreeSet<QueuePath> = found.map(targets).unwrap_or_default();
     let new: BTreeSet<QueuePath> = targets(wanted).difference(&told).cloned().collect();
@@ -61,14 +62,17 @@ fn why_wait(
     let unready = stages
         .find(|to| new.contains(&to.queue) && !may_be_told_of(plan, to, observed, found.is_some()));
     if let Some(to) = unready {
-        return Some(format!("a worker of stage {} is ready", to.name));
+        // That is watched, the ends of pods are not.
+        return Some((format!("a worker of stage {} is ready", to.name), None));
     }
     let is_served = observed.queues.get(&stage.queue).is_some_and(|queue| {
         let target = queue.http_target.as_ref();
         target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
     });
-    (is_served && would_come_back(desired, observed, &stage.queue, &new))
-        .then(|| "no former worker is left that would hand its tasks back".to_owned())
+    (is_served && would_come_back(desired, observed, &stage.queue, &new)).then(|| {
+        let why = "no former worker is left that would hand its tasks back";
+        (why.to_owned(), Some(Wait::LOOK))
+    })
 }
 
 /// Whether workers may hand tasks to a stage. Those that work already must not hand them to nobody.
