@@ -34,7 +34,7 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
 
-    /// Each queue of the chain with the values that are in force.
+    /// Each queue of the chain with the values that are in force, those of stages that drain last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["queue"]))]
     pub stages: Vec<StageStatus>,
@@ -79,4 +79,8 @@ pub struct StageStatus {
     pub ready_replicas: Option<i32>,
     /// Whether every pod runs with the newest values.
     pub workers_up_to_date: bool,
+    /// Where the queue drains, because its stage was removed or its chain is deleted: roughly how many
+    /// tasks are left. 0, 1-9, 10-99, 100+, or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<String>,
 }

@@ -43,8 +43,8 @@ pub fn status(
     };
     if let (Some(desired), Some(observed)) = (desired, observed) {
         status.path = Some(path(desired));
-        status.stages = workers::stages(desired, observed);
         let removed = observed.removed_stages(desired);
+        status.stages = workers::stages(desired, observed, &removed);
         let drains = removed
             .iter()
             .filter(|removed| drain(desired, observed, removed) != Drain::Drained);

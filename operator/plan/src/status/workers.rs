@@ -1,16 +1,22 @@
 //! How far the pods of each stage are, and whether they are enough.
 
+use cloudtasks::QueuePath;
 use crds::StageStatus;
 use crds::conditions as c;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
 
 use super::paused::paused_by;
 use super::queues::state;
 use super::{Finding, list};
+use crate::backlog::Backlog;
+use crate::child::STAGE_LABEL;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{Retired, variable};
-use crate::observed::Observed;
+use crate::observed::{Observed, Removed};
 use crate::order::{is_applied, plan};
+use crate::removal::{Drain, drain};
 use crate::rollout::Rollout;
 use crate::step::Concern;
 
@@ -49,33 +55,86 @@ pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatu
     }
 }
 
-/// What is in force on each stage.
-pub(super) fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus> {
+/// What is in force on each stage, and on each removed one that drains.
+pub(super) fn stages(
+    desired: &Desired,
+    observed: &Observed,
+    removed: &[Removed],
+) -> Vec<StageStatus> {
     let retired = Retired::of(desired, observed);
     let stages = desired.stages.iter().enumerate();
-    stages
-        .map(|(index, stage)| {
-            let queue = observed.queues.get(&stage.queue);
-            let found = observed.deployments.get(&stage.child);
-            let rollout = Rollout::of(found);
-            // A Deployment may be well and still not be the one that the spec asks for: where a step
-            // before it failed, or the API server refuses it.
-            let wanted = deployment(desired, index, &retired, found);
-            let is_newest = found.is_some_and(|found| is_applied(found, &wanted));
-            let attempts = found.and_then(|found| variable(found, "MAX_ATTEMPTS"));
-            StageStatus {
-                queue: stage.queue.id.to_string(),
-                name: stage.name.clone(),
-                state: state(queue).to_owned(),
-                paused_by: queue.and_then(|queue| paused_by(desired, queue)),
-                max_dispatches_per_second: queue.map(|queue| queue.max_dispatches_per_second),
-                max_concurrent_dispatches: queue.map(|queue| queue.max_concurrent_dispatches),
-                max_attempts: attempts.and_then(|attempts| attempts.parse().ok()),
-                ready_replicas: Some(rollout.ready),
-                workers_up_to_date: is_newest && rollout.is_rolled,
-            }
+    let named = stages.map(|(index, stage)| {
+        let found = observed.deployments.get(&stage.child);
+        // A Deployment may be well and still not be the one that the spec asks for: where a step
+        // before it failed, or the API server refuses it.
+        let wanted = deployment(desired, index, &retired, found);
+        StageStatus {
+            workers_up_to_date: found.is_some_and(|found| is_applied(found, &wanted))
+                && Rollout::of(found).is_rolled,
+            draining: desired
+                .finishes
+                .then(|| left(observed.backlogs.get(&stage.queue).copied())),
+            ..seen(desired, observed, &stage.queue, &stage.name, found)
+        }
+    });
+    let removed = removed.iter().filter_map(|removed| {
+        let backlog = match drain(desired, observed, removed) {
+            Drain::Drained => return None,
+            Drain::Drains(backlog) => backlog,
+            Drain::Fed | Drain::Deserted => observed.backlogs.get(&removed.queue).copied(),
+        };
+        let child = removed.deployments.first();
+        let found = child.and_then(|child| observed.deployments.get(child));
+        let name = found.and_then(|found| found.labels().get(STAGE_LABEL).cloned());
+        Some(StageStatus {
+            draining: Some(left(backlog)),
+            ..seen(
+                desired,
+                observed,
+                &removed.queue,
+                &name.unwrap_or_default(),
+                found,
+            )
         })
-        .collect()
+    });
+    named.chain(removed).collect()
+}
+
+/// What is seen of a stage's queue and workers.
+fn seen(
+    desired: &Desired,
+    observed: &Observed,
+    queue: &QueuePath,
+    name: &str,
+    workers: Option<&Deployment>,
+) -> StageStatus {
+    let found = observed.queues.get(queue);
+    let attempts = workers.and_then(|workers| variable(workers, "MAX_ATTEMPTS"));
+    let rollout = Rollout::of(workers);
+    StageStatus {
+        queue: queue.id.to_string(),
+        name: name.to_owned(),
+        state: state(found).to_owned(),
+        paused_by: found.and_then(|found| paused_by(desired, found)),
+        max_dispatches_per_second: found.map(|found| found.max_dispatches_per_second),
+        max_concurrent_dispatches: found.map(|found| found.max_concurrent_dispatches),
+        max_attempts: attempts.and_then(|attempts| attempts.parse().ok()),
+        ready_replicas: Some(rollout.ready),
+        workers_up_to_date: rollout.is_rolled,
+        draining: None,
+    }
+}
+
+/// As a status has it.
+fn left(backlog: Option<Backlog>) -> String {
+    let left = match backlog {
+        None => "unknown",
+        Some(Backlog::Empty) => "0",
+        Some(Backlog::Few) => "1-9",
+        Some(Backlog::Tens) => "10-99",
+        Some(Backlog::Many) => "100+",
+    };
+    left.to_owned()
 }
 
 /// Whether each queue may have more pushes under way than its workers have places.

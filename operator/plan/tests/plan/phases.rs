@@ -157,6 +157,50 @@ fn a_removed_stage_drains_until_its_queue_was_seen_empty_twice() {
 }
 
 #[test]
+fn a_rollout_that_is_not_done_may_bring_former_pods_back() {
+    let to = without_slow();
+    let mut observed = settled(ORDERS);
+    round(&mut observed, to, 0, 0);
+    // The former pods have ended, and their successors are still to come.
+    roll(&mut observed);
+    let fast = observed.deployments.get_mut("orders-fast").unwrap();
+    fast.status.as_mut().unwrap().updated_replicas = Some(0);
+    observed.pods.clear();
+    round(&mut observed, to, 0, 0);
+    assert!(round(&mut observed, to, 600, 0).is_empty());
+    roll(&mut observed);
+    round(&mut observed, to, 0, 0);
+    assert!(!round(&mut observed, to, 30, 0).is_empty());
+}
+
+#[test]
+fn what_drains_is_in_the_status_with_what_is_left() {
+    let to = without_slow();
+    let mut observed = settled(ORDERS);
+    round(&mut observed, to, 0, 12);
+    roll(&mut observed);
+    round(&mut observed, to, 0, 12);
+    let status = seen(to, &observed);
+    let stages = status.stages.iter();
+    let told: Vec<_> = stages
+        .map(|stage| {
+            (
+                stage.queue.as_str(),
+                stage.name.as_str(),
+                stage.draining.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("incoming", "fast", None),
+            ("incoming-2", "slow", Some("10-99"))
+        ]
+    );
+}
+
+#[test]
 fn a_drained_queue_is_deleted_a_day_later_where_the_chain_says_so() {
     let policy = |yaml: &str| {
         yaml.replace(
