@@ -7,6 +7,7 @@ pub mod admin;
 pub mod apply;
 pub mod args;
 pub mod calls;
+pub mod chains;
 pub mod claim;
 pub mod context;
 pub mod controller;

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::chains::Chains;
 use crate::error::Error;
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -24,6 +25,8 @@ pub struct Metrics {
     leader: Gauge,
     calls: Family<Labels, Counter>,
     pace: Gauge<f64, AtomicU64>,
+    /// The chains' conditions.
+    pub chains: Chains,
 }
 
 impl Default for Metrics {
@@ -71,7 +74,9 @@ impl Default for Metrics {
             "Changes that others made to queues, by field",
             drifts.clone(),
         );
+        let chains = Chains::register(&mut registry);
         Self {
+            chains,
             registry: Mutex::new(registry),
             effects,
             reconciles,

@@ -21,19 +21,25 @@ use crate::reconcile::{Chain, Round};
 pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(), Error> {
     let seen = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
     let chain = chain.meta();
-    let ended =
-        chain.deletion_timestamp.is_some() && round.observed.is_none() && round.error.is_none();
-    if ended || seen.is_some_and(|seen| next(chain, seen, round).is_none()) {
+    let name = chain.name.as_deref().unwrap_or_default();
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    if chain.deletion_timestamp.is_some() && round.observed.is_none() && round.error.is_none() {
+        context.metrics.chains.gone(namespace, name);
+        return Ok(());
+    }
+    if let Some(seen) = seen
+        && next(chain, seen, round).is_none()
+    {
+        let status = seen.cloned().unwrap_or_default();
+        context.metrics.chains.are(namespace, name, &status);
         return Ok(());
     }
     // What we were given may be older than our own last write: told again from it, a condition
     // would get a new time for nothing.
     // Without the type of the spec, which may not be readable.
     let resource = ApiResource::erase::<ExecutorChain>(&());
-    let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), namespace, &resource);
-    let name = chain.name.as_deref().unwrap_or_default();
     let Some(current) = call("get the chain", api.get_opt(name)).await? else {
         return Ok(());
     };
@@ -41,7 +47,11 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
         .data
         .get("status")
         .and_then(|status| serde_json::from_value(status.clone()).ok());
-    let Some(status) = next(chain, current.as_ref(), round) else {
+    let status = next(chain, current.as_ref(), round);
+    if let Some(known) = status.as_ref().or(current.as_ref()) {
+        context.metrics.chains.are(namespace, name, known);
+    }
+    let Some(status) = status else {
         return Ok(());
     };
     // A list that became empty has to go, so the whole status is replaced where it stands.

@@ -120,6 +120,7 @@ impl Office {
                 served = self.term() => Some(served),
             };
             self.metrics.leads(false);
+            self.metrics.chains.forget();
             match ended {
                 None => tracing::warn!("no longer the leader"),
                 Some(served) => return served,

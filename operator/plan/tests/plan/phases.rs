@@ -222,6 +222,86 @@ fn a_drained_queue_is_deleted_a_day_later_where_the_chain_says_so() {
 }
 
 #[test]
+fn a_drained_queue_is_kept_where_nobody_asked_for_its_end() {
+    let mut observed = settled(ORDERS);
+    settle(&mut observed, &desired(without_slow()));
+    round(&mut observed, without_slow(), 90_000, 0);
+    assert!(round(&mut observed, without_slow(), 1, 0).is_empty());
+    // Somebody resumes it: pushes would meet nobody.
+    let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
+    queue.state = QueueState::Running;
+    settle(&mut observed, &desired(without_slow()));
+    let drained = (QueueState::Paused, Some(Pause::Drained));
+    assert_eq!(state(&observed, "incoming-2"), drained);
+}
+
+#[test]
+fn a_deleted_chain_has_finished_when_no_queue_has_tasks_for_long_enough() {
+    let yaml = ORDERS.replace(
+        "project: my-project",
+        "project: my-project\n  deletionPolicy: Drain",
+    );
+    let mut observed = settled(&yaml);
+    let mut deleted = desired(&yaml);
+    deleted.finishes = true;
+    let mut after = |seconds: u64, tasks: usize| {
+        look(&mut observed, &deleted, |queue| {
+            usize::from(queue.id.as_str() == "incoming-2") * tasks
+        });
+        pass(&mut observed, &deleted, Duration::from_secs(seconds));
+        plan::has_finished(&deleted, &observed)
+    };
+    assert!(!after(0, 1));
+    assert!(!after(600, 1));
+    assert!(!after(1, 0), "seen once");
+    assert!(!after(20, 2), "and not again");
+    assert!(!after(1, 0));
+    assert!(!after(29, 0));
+    assert!(after(1, 0));
+    // What was never made has nothing to finish.
+    assert!(plan::has_finished(&deleted, &Observed::default()));
+}
+
+/// The ladder, with other stages.
+fn with_stages(stages: &str) -> String {
+    format!("{}{stages}", ORDERS.split("  - name: fast").next().unwrap())
+}
+
+#[test]
+fn what_other_stages_are_about_to_be_told_counts_for_a_circle() {
+    let to = with_stages(
+        "  - {name: zeroth, queue: incoming-0, maxAttempts: 1}
+  - {name: slow, queue: incoming-2, maxAttempts: 1}
+  - {name: third, queue: incoming-3, maxAttempts: 1, paused: true}
+  - {name: quick, queue: incoming, maxAttempts: 1}\n",
+    );
+    let mut observed = settled(ORDERS);
+    let plan = round(&mut observed, &to, 0, 0).to_string();
+    // third will hand to quick's queue, which still pushes to fast, which hands to slow.
+    let wait = "stage slow rolls once no former worker is left that would hand its tasks back";
+    assert!(plan.contains(wait), "{plan}");
+}
+
+#[test]
+fn a_queue_is_not_given_to_workers_who_do_as_they_were_told_before() {
+    let half = with_stages(
+        "  - {name: quick, queue: incoming-2, maxAttempts: 1}
+  - {name: fast, queue: incoming, maxAttempts: 1}\n",
+    );
+    let mut observed = settled(ORDERS);
+    round(&mut observed, &half, 0, 0);
+    roll(&mut observed);
+    let other = with_stages(
+        "  - {name: first, queue: incoming-1, maxAttempts: 1}
+  - {name: quick, queue: incoming-2, maxAttempts: 1}\n",
+    );
+    // fast hands to incoming-2, and quick, so far, back to fast's queue.
+    let plan = round(&mut observed, &other, 0, 0).to_string();
+    assert!(!plan.contains("update queue incoming-2"), "{plan}");
+    assert!(plan.contains("apply deployment orders-quick"), "{plan}");
+}
+
+#[test]
 fn tasks_of_a_removed_stage_whose_workers_are_gone_are_kept_and_told() {
     let to = without_slow();
     let mut observed = settled(ORDERS);
