@@ -286,16 +286,18 @@ fn what_other_stages_are_about_to_be_told_counts_for_a_circle() {
 fn a_queue_is_not_given_to_workers_who_do_as_they_were_told_before() {
     let half = with_stages(
         "  - {name: quick, queue: incoming-2, maxAttempts: 1}
-  - {name: fast, queue: incoming, maxAttempts: 1}\n",
+  - {name: fast, queue: incoming, maxAttempts: 1}
+  - {name: zeroth, queue: incoming-0, maxAttempts: 1}\n",
     );
     let mut observed = settled(ORDERS);
+    // fast waits for zeroth, and hands to incoming-2 until then.
     round(&mut observed, &half, 0, 0);
     roll(&mut observed);
     let other = with_stages(
         "  - {name: first, queue: incoming-1, maxAttempts: 1}
   - {name: quick, queue: incoming-2, maxAttempts: 1}\n",
     );
-    // fast hands to incoming-2, and quick, so far, back to fast's queue.
+    // quick, so far, hands back to fast's queue.
     let plan = round(&mut observed, &other, 0, 0).to_string();
     assert!(!plan.contains("update queue incoming-2"), "{plan}");
     assert!(plan.contains("apply deployment orders-quick"), "{plan}");
