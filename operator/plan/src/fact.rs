@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use cloudtasks::QueuePath;
 
 use crate::backlog::Backlog;
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredStage};
 use crate::observed::Observed;
 use crate::removal::is_fed;
 use crate::rollout::Rollout;
@@ -41,9 +41,7 @@ pub fn facts(desired: &Desired, observed: &Observed) -> BTreeSet<Fact> {
     for renamed in observed.renamed_stages(desired) {
         let mut stages = desired.stages.iter();
         let stage = stages.find(|stage| stage.queue == renamed.queue);
-        let found = observed.queues.get(&renamed.queue);
-        let address = found.and_then(|queue| queue.http_target.as_ref()?.address.as_ref());
-        if stage.is_some_and(|stage| address == Some(&stage.address)) {
+        if stage.is_some_and(|stage| pushes_to(observed, stage)) {
             facts.insert(Fact::Readdressed(renamed.queue));
         }
     }
@@ -57,6 +55,13 @@ pub fn facts(desired: &Desired, observed: &Observed) -> BTreeSet<Fact> {
         facts.insert(Fact::ChainIsEmpty);
     }
     facts
+}
+
+/// Whether a stage's queue pushes to where the spec says.
+pub(crate) fn pushes_to(observed: &Observed, stage: &DesiredStage) -> bool {
+    let target = observed.queues.get(&stage.queue);
+    let target = target.and_then(|queue| queue.http_target.as_ref());
+    target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
 }
 
 /// Whether every queue of the chain was looked at and has no tasks.

@@ -101,6 +101,14 @@ impl<'a> World<'a> {
         deployments.any(|deployment| serves(deployment).as_ref() == Some(queue))
     }
 
+    fn has_ready_workers(&self, queue: &QueuePath) -> bool {
+        let mut deployments = self.observed.deployments.values();
+        deployments.any(|deployment| {
+            serves(deployment).as_ref() == Some(queue)
+                && Rollout::of(Some(deployment)).has_ready_pod()
+        })
+    }
+
     fn has_ready_pod(&self, stage: &DesiredStage) -> bool {
         Rollout::of(self.observed.deployments.get(&stage.child)).has_ready_pod()
     }
@@ -124,7 +132,7 @@ impl<'a> World<'a> {
                     let asked = stage.paused == Some(false);
                     (!asked && !self.has_ready_pod(stage)).then_some("pushes would meet no pod")
                 }
-                None => (!self.is_served(queue)).then_some("pushes would meet no pod"),
+                None => (!self.has_ready_workers(queue)).then_some("pushes would meet no pod"),
             },
             Step::DeleteQueue { queue } => self.why_not_deleted(queue),
             Step::DeleteDeployment { name } => self.why_not_gone(name),

@@ -13,7 +13,7 @@ use crds::DeletionPolicy;
 use crate::backlog::Backlog;
 use crate::child::is_ours;
 use crate::desired::Desired;
-use crate::fact::Fact;
+use crate::fact::{Fact, pushes_to};
 use crate::hand_overs::hand_overs;
 use crate::observed::{Observed, Removed};
 use crate::order::wipe;
@@ -135,11 +135,9 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         });
         let fact = Fact::Readdressed(renamed.queue.clone());
         let delay = desired.timing.address_delay;
-        let left = observed
-            .held
-            .get(&fact)
-            .map(|_| observed.left_of(&fact, delay));
-        if has_others && observed.has_held(&fact, delay) {
+        let is_pushed_to = stage.is_some_and(|stage| pushes_to(observed, stage));
+        let can_go = has_others && is_pushed_to;
+        if can_go && observed.has_held(&fact, delay) {
             delete_workers(plan, &[renamed.deployment], RENAMED);
         } else {
             plan.wait(Wait {
@@ -151,7 +149,7 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
                     delay.as_secs()
                 ),
                 // Before that it waits for workers, which is watched, or for a plan's own step.
-                look_in: left.filter(|_| has_others),
+                look_in: can_go.then(|| observed.left_of(&fact, delay)),
             });
         }
     }
@@ -188,7 +186,7 @@ pub(crate) fn removed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
                 sentence: format!("other workers may still hand tasks to {}", removed.queue.id),
                 look_in: Some(Wait::FED_LOOK),
             });
-            if let Some(found) = found.filter(|_| !removed.deployments.is_empty()) {
+            if let Some(found) = found.filter(|_| has_ready_pod(observed, &removed)) {
                 lift(plan, found, OUR_PAUSE_ENDS);
             }
         } else if !is_done {
@@ -231,6 +229,7 @@ fn drains(
             return drained(plan, observed, found);
         }
         Some(Backlog::Empty) if is_marked => {}
+        Some(_) if has_workers && !has_ready_pod(observed, removed) => {}
         Some(_) if has_workers => {
             lift(
                 plan,
@@ -283,6 +282,12 @@ fn pause(plan: &mut Plan, found: &Queue, target: HttpTarget, reason: &'static st
     if found.state != QueueState::Paused {
         plan.push(Step::PauseQueue { queue }, reason);
     }
+}
+
+/// Whether somebody takes the pushes of a removed stage's queue.
+fn has_ready_pod(observed: &Observed, removed: &Removed) -> bool {
+    let mut deployments = removed.deployments.iter();
+    deployments.any(|name| Rollout::of(observed.deployments.get(name)).has_ready_pod())
 }
 
 /// Lifts our pause of a removed stage that has its workers: what waits there must be served.

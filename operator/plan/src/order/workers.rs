@@ -12,6 +12,7 @@ use crate::child::HASH_ANNOTATION;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::Retired;
+use crate::fact::pushes_to;
 use crate::hand_overs::{targets, would_come_back};
 use crate::observed::Observed;
 use crate::ownership::owns;
@@ -65,10 +66,7 @@ fn why_wait(
         // That is watched, the ends of pods are not.
         return Some((format!("a worker of stage {} is ready", to.name), None));
     }
-    let is_served = observed.queues.get(&stage.queue).is_some_and(|queue| {
-        let target = queue.http_target.as_ref();
-        target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
-    });
+    let is_served = pushes_to(observed, stage);
     (is_served && would_come_back(desired, observed, &stage.queue, &new)).then(|| {
         let why = "no former worker is left that would hand its tasks back";
         (why.to_owned(), Some(Wait::LOOK))
