@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use testkit::eventually;
 
+use crate::phases::put_task;
 use crate::place::{ORDERS, Place, SOON, is_true, queue, with_emulator};
 
 async fn delete(place: &Place, chain: &str) {
@@ -137,4 +138,37 @@ async fn orphan_leaves_all_as_it_is_and_the_chain_may_come_back() {
     })
     .await;
     place.settle("orders").await;
+}
+
+#[tokio::test]
+async fn a_chain_that_drains_goes_in_the_end_when_cloud_tasks_stays_away() {
+    let (place, emulator, _queues) =
+        Place::with("drain-away", &["--deletion-patience", "3s"]).await;
+    place.apply(&with_policy("Drain")).await;
+    place.settle("orders").await;
+    drop(emulator);
+    delete(&place, "orders").await;
+}
+
+#[tokio::test]
+async fn a_chain_that_drains_in_a_namespace_that_ends_keeps_its_tasks_and_goes() {
+    let (place, _emulator, queues) = with_emulator("drain-ends").await;
+    place.apply(&with_policy("Drain")).await;
+    place.settle("orders").await;
+    put_task(&queues, "incoming-2").await;
+    // There is no namespace controller here: what it would do next is done by hand.
+    let namespace = place.namespace.clone();
+    let ends = ["delete", "namespace", &namespace, "--wait=false"];
+    place.kubectl(&ends).await.expect_ok();
+    let chain = ["delete", "chain", "orders", "--wait=false"];
+    place.kubectl(&chain).await.expect_ok();
+    let workers = ["delete", "deployments,services", "--all"];
+    place.kubectl(&workers).await.expect_ok();
+    eventually("no chain", SOON, async || {
+        let found = place.chains().get_opt("orders").await.ok()?;
+        found.is_none().then_some(())
+    })
+    .await;
+    let kept = queues.get_queue(&queue("incoming-2")).await.unwrap();
+    assert_eq!(kept.state, QueueState::Paused);
 }

@@ -56,7 +56,7 @@ async fn has_queue(queues: &CloudTasks, id: &str, wanted: impl Fn(&Queue) -> boo
 }
 
 /// Puts a task into a queue, where it stays: nobody here knows the workers' address.
-async fn put_task(queues: &CloudTasks, id: &str) -> TaskPath {
+pub async fn put_task(queues: &CloudTasks, id: &str) -> TaskPath {
     let path = queue(id).task("late".parse().unwrap());
     let task = NewTask {
         path: Some(path.clone()),
