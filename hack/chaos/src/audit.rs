@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::account::Account;
 use crate::chain::task_number;
 use crate::chance::Seed;
-use crate::server::{number, serve, status};
+use testkit::server::{number, serve, status};
 
 #[derive(Deserialize)]
 struct Event {

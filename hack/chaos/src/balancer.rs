@@ -15,7 +15,7 @@ use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
 use crate::chance::Seed;
 use crate::forward::Workers;
-use crate::server::{Cut, Given, number, serve, status, text};
+use testkit::server::{Cut, Given, number, serve, status, text};
 use crate::trace::Trace;
 
 struct Balancer {

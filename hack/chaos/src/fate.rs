@@ -13,7 +13,7 @@ use crate::account::Account;
 use crate::chain::{HANDLER_TIMEOUT, Stage, task_number};
 use crate::chance::Seed;
 use crate::lives::Lives;
-use crate::server::{Given, number, serve, status, text};
+use testkit::server::{Given, number, serve, status, text};
 use crate::trace::Trace;
 
 /// Of a thousand tasks, those whose every run kills the handler.

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
 use crate::lives::Lives;
-use crate::server::{Cut, Given, status};
+use testkit::server::{Cut, Given, status};
 
 /// Longer than all that a worker's time limits add up to.
 const PATIENCE: Duration = Duration::from_mins(1);

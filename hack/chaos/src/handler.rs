@@ -19,7 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::io::AsyncReadExt;
 
 use crate::fate::{ASKED, Fate, LIFE, SLOT};
-use crate::server::{Cut, serve_on, status};
+use testkit::server::{Cut, serve_on, status};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 

@@ -11,7 +11,7 @@ use http::HeaderMap;
 
 use crate::chain::first_task;
 use crate::fate::Fate;
-use crate::server::{Given, text};
+use testkit::server::{Given, text};
 
 /// The file, if one is wanted.
 #[derive(Debug)]

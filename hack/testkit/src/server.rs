@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 /// The connection is to be closed in place of an answer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Cut;
 
 impl std::fmt::Display for Cut {

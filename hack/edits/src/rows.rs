@@ -1,0 +1,136 @@
+//! The table of edits: each is made on a chain with tasks under way, and then taken back.
+
+use crate::act::{Act, Row};
+use crate::manifest::Manifest;
+
+/// All rows.
+pub fn rows() -> Vec<Row> {
+    let base = Manifest::base;
+    vec![
+        Row::new("rate down, up", |it| {
+            it.stage(
+                0,
+                "maxDispatchesPerSecond: 120",
+                "maxDispatchesPerSecond: 50",
+            )
+        }),
+        Row::new("rate up, down", |it| {
+            it.stage(
+                1,
+                "maxDispatchesPerSecond: 80",
+                "maxDispatchesPerSecond: 300",
+            )
+        }),
+        Row::new("concurrency down, up", |it| {
+            it.stage(
+                0,
+                "maxConcurrentDispatches: 20",
+                "maxConcurrentDispatches: 2",
+            )
+        }),
+        Row::new("backoff up, down", |it| {
+            it.stage(0, "max: 400ms", "max: 2s, maxDoublings: 3")
+        }),
+        Row::new("attempts down, up", |it| {
+            it.stage(0, "maxAttempts: 2", "maxAttempts: 1")
+        }),
+        Row::new("attempts up, down", |it| {
+            it.stage(1, "maxAttempts: 2", "maxAttempts: 4")
+        }),
+        Row::new("replicas down, up", |it| {
+            it.stage(0, "replicas: 2", "replicas: 1")
+        }),
+        Row::new("replicas up, down", |it| {
+            it.stage(2, "replicas: 1", "replicas: 3")
+        }),
+        Row::new("no replicas, one", |it| {
+            it.stage(1, "replicas: 1", "replicas: 0")
+        })
+        .holding(),
+        Row::new("rate and replicas up, down", |it| {
+            it.stage(
+                1,
+                "maxDispatchesPerSecond: 80",
+                "maxDispatchesPerSecond: 300",
+            )
+            .stage(1, "replicas: 1", "replicas: 2")
+        }),
+        Row::new("a stage at the end, without", |it| {
+            it.insert(3, "last", "incoming-4")
+        }),
+        Row::new("a stage in the middle, without", |it| {
+            it.insert(1, "between", "incoming-4")
+        }),
+        Row::new("a stage before the first, without", |it| {
+            it.insert(0, "zero", "incoming-0")
+        }),
+        Row::new("without the last, with", |it| it.remove(2)),
+        Row::new("without the middle, with", |it| it.remove(1)),
+        Row::new("without the first, with", |it| it.remove(0)),
+        Row::new("the last two swapped", |it| it.swap(1, 2)),
+        Row::new("the first two swapped", |it| it.swap(0, 1)),
+        Row::new("a stage renamed", |it| {
+            it.stage(1, "name: middle", "name: centre")
+        }),
+        Row::new("names and queues swapped", |it| {
+            it.stage(1, "queue: incoming-2", "queue: incoming-x")
+                .stage(2, "queue: incoming-3", "queue: incoming-2")
+                .stage(1, "queue: incoming-x", "queue: incoming-3")
+                .stage(1, "name: middle", "name: centre")
+                .stage(2, "name: slow", "name: late")
+        }),
+        Row::new("the notifier's queue", |it| {
+            it.head("queue: ends", "queue: ends-2")
+        }),
+        Row::new("the notifier's URL", |it| {
+            it.head("RECEIVER/ends", "RECEIVER/elsewhere")
+        }),
+        Row::new("a route, none", |it| {
+            it.stage(
+                0,
+                "backoff:",
+                "routes: [{match: {status: '500'}, to: slow}], backoff:",
+            )
+        }),
+        Row::new("the handler's image", |it| it.head("shop:1", "shop:2")),
+        Row::new("an annotation of the pods", |it| {
+            it.head("version: '1'", "version: '2'")
+        }),
+        Row::new("paused, not paused", |it| {
+            it.stage(1, "replicas:", "paused: true, replicas:")
+        })
+        .holding(),
+        Row::new("driftPolicy", |it| {
+            it.head("driftPolicy: Enforce", "driftPolicy: Report")
+        }),
+        Row::new("a queue with attempts of its own, without", |it| {
+            it.insert(0, "adopted", "legacy")
+                .stage(0, "replicas:", "paused: false, replicas:")
+        })
+        .after(Act::Legacy("legacy")),
+        Row::acts(
+            "the middle goes and comes back",
+            base(),
+            vec![Act::Begin(base().remove(1), 2), Act::Apply(base())],
+        ),
+        Row::acts(
+            "the first goes and comes back",
+            base(),
+            vec![Act::Begin(base().remove(0), 2), Act::Apply(base())],
+        ),
+        Row::acts(
+            "deleted with Retain, applied",
+            base(),
+            vec![Act::Delete, Act::Apply(base())],
+        ),
+        Row::acts(
+            "deleted with Orphan, applied",
+            orphan(),
+            vec![Act::Delete, Act::Apply(orphan())],
+        ),
+    ]
+}
+
+fn orphan() -> Manifest {
+    Manifest::base().head("deletionPolicy: Retain", "deletionPolicy: Orphan")
+}
