@@ -60,12 +60,14 @@ impl Row {
     }
 
     /// What the edit leads to holds tasks until the way back.
+    #[must_use]
     pub fn holding(mut self) -> Self {
         self.directions[0].ends = false;
         self
     }
 
     /// Something that is done before the edit.
+    #[must_use]
     pub fn after(mut self, act: Act) -> Self {
         self.directions[0].acts.insert(0, act);
         self

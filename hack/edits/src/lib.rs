@@ -15,7 +15,10 @@ mod producer;
 mod rows;
 mod run;
 
+use std::time::Duration;
+
 use testkit::{ApiServer, eventually};
+use tokio::sync::OnceCell;
 
 pub use operator::Death;
 pub use outcome::{HEAD, Outcome};
@@ -30,15 +33,20 @@ const SERVED: &str = "/apis/executor-chain.dev/v1alpha1/executorchains";
 
 /// The API server of this process, which serves chains.
 pub async fn server() -> &'static ApiServer {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let server = ApiServer::shared().await;
+    INSTALLED.get_or_init(|| install(server)).await;
+    server
+}
+
+async fn install(server: &ApiServer) {
     let crd = include_str!("../../../crds/executorchains.yaml");
     let applied = server.kubectl_with_input(&["apply", "-f", "-"], crd).await;
     applied.expect_ok();
-    let patience = std::time::Duration::from_secs(20);
+    let patience = Duration::from_secs(20);
     eventually("a CRD that is served", patience, async || {
         let list = server.kubectl(&["get", "--raw", SERVED]).await;
         if list.ok { Ok(()) } else { Err(list.stderr) }
     })
     .await;
-    server
 }

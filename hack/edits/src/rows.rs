@@ -5,28 +5,20 @@ use crate::manifest::Manifest;
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    let base = Manifest::base;
+    [limits(), workers(), ladder(), names(), others(), comings()].concat()
+}
+
+/// What a queue or a worker is told about how much and how often.
+fn limits() -> Vec<Row> {
     vec![
         Row::new("rate down, up", |it| {
-            it.stage(
-                0,
-                "maxDispatchesPerSecond: 120",
-                "maxDispatchesPerSecond: 50",
-            )
+            it.stage(0, "PerSecond: 120", "PerSecond: 50")
         }),
         Row::new("rate up, down", |it| {
-            it.stage(
-                1,
-                "maxDispatchesPerSecond: 80",
-                "maxDispatchesPerSecond: 300",
-            )
+            it.stage(1, "PerSecond: 80", "PerSecond: 300")
         }),
         Row::new("concurrency down, up", |it| {
-            it.stage(
-                0,
-                "maxConcurrentDispatches: 20",
-                "maxConcurrentDispatches: 2",
-            )
+            it.stage(0, "ConcurrentDispatches: 20", "ConcurrentDispatches: 2")
         }),
         Row::new("backoff up, down", |it| {
             it.stage(0, "max: 400ms", "max: 2s, maxDoublings: 3")
@@ -37,6 +29,19 @@ pub fn rows() -> Vec<Row> {
         Row::new("attempts up, down", |it| {
             it.stage(1, "maxAttempts: 2", "maxAttempts: 4")
         }),
+        Row::new("paused, not paused", |it| {
+            it.stage(1, "replicas:", "paused: true, replicas:")
+        })
+        .holding(),
+        Row::new("driftPolicy", |it| {
+            it.head("driftPolicy: Enforce", "driftPolicy: Report")
+        }),
+    ]
+}
+
+/// How many pods, and of what.
+fn workers() -> Vec<Row> {
+    vec![
         Row::new("replicas down, up", |it| {
             it.stage(0, "replicas: 2", "replicas: 1")
         }),
@@ -48,13 +53,19 @@ pub fn rows() -> Vec<Row> {
         })
         .holding(),
         Row::new("rate and replicas up, down", |it| {
-            it.stage(
-                1,
-                "maxDispatchesPerSecond: 80",
-                "maxDispatchesPerSecond: 300",
-            )
-            .stage(1, "replicas: 1", "replicas: 2")
+            it.stage(1, "PerSecond: 80", "PerSecond: 300")
+                .stage(1, "replicas: 1", "replicas: 2")
         }),
+        Row::new("the handler's image", |it| it.head("shop:1", "shop:2")),
+        Row::new("an annotation of the pods", |it| {
+            it.head("version: '1'", "version: '2'")
+        }),
+    ]
+}
+
+/// Which stages, and in which order.
+fn ladder() -> Vec<Row> {
+    vec![
         Row::new("a stage at the end, without", |it| {
             it.insert(3, "last", "incoming-4")
         }),
@@ -69,16 +80,32 @@ pub fn rows() -> Vec<Row> {
         Row::new("without the first, with", |it| it.remove(0)),
         Row::new("the last two swapped", |it| it.swap(1, 2)),
         Row::new("the first two swapped", |it| it.swap(0, 1)),
+        Row::new("a queue with attempts of its own, without", |it| {
+            it.insert(0, "adopted", "legacy")
+                .stage(0, "replicas:", "paused: false, replicas:")
+        })
+        .after(Act::Legacy("legacy")),
+    ]
+}
+
+/// Which stage has which queue.
+fn names() -> Vec<Row> {
+    vec![
         Row::new("a stage renamed", |it| {
             it.stage(1, "name: middle", "name: centre")
         }),
         Row::new("names and queues swapped", |it| {
-            it.stage(1, "queue: incoming-2", "queue: incoming-x")
-                .stage(2, "queue: incoming-3", "queue: incoming-2")
-                .stage(1, "queue: incoming-x", "queue: incoming-3")
-                .stage(1, "name: middle", "name: centre")
+            it.stage(1, "name: middle", "name: centre")
+                .stage(1, "queue: incoming-2", "queue: incoming-3")
                 .stage(2, "name: slow", "name: late")
+                .stage(2, "queue: incoming-3", "queue: incoming-2")
         }),
+    ]
+}
+
+/// Where ends are told, and shortcuts.
+fn others() -> Vec<Row> {
+    vec![
         Row::new("the notifier's queue", |it| {
             it.head("queue: ends", "queue: ends-2")
         }),
@@ -86,37 +113,27 @@ pub fn rows() -> Vec<Row> {
             it.head("RECEIVER/ends", "RECEIVER/elsewhere")
         }),
         Row::new("a route, none", |it| {
-            it.stage(
-                0,
-                "backoff:",
-                "routes: [{match: {status: '500'}, to: slow}], backoff:",
-            )
+            let route = "routes: [{match: {status: '500'}, to: slow}], backoff:";
+            it.stage(0, "backoff:", route)
         }),
-        Row::new("the handler's image", |it| it.head("shop:1", "shop:2")),
-        Row::new("an annotation of the pods", |it| {
-            it.head("version: '1'", "version: '2'")
-        }),
-        Row::new("paused, not paused", |it| {
-            it.stage(1, "replicas:", "paused: true, replicas:")
-        })
-        .holding(),
-        Row::new("driftPolicy", |it| {
-            it.head("driftPolicy: Enforce", "driftPolicy: Report")
-        }),
-        Row::new("a queue with attempts of its own, without", |it| {
-            it.insert(0, "adopted", "legacy")
-                .stage(0, "replicas:", "paused: false, replicas:")
-        })
-        .after(Act::Legacy("legacy")),
+    ]
+}
+
+/// What goes and comes back, the second edit in the middle of the first.
+fn comings() -> Vec<Row> {
+    let base = Manifest::base;
+    let orphan = || base().head("deletionPolicy: Retain", "deletionPolicy: Orphan");
+    let and_back = |begun| vec![Act::Begin(begun, 2), Act::Apply(base())];
+    vec![
         Row::acts(
             "the middle goes and comes back",
             base(),
-            vec![Act::Begin(base().remove(1), 2), Act::Apply(base())],
+            and_back(base().remove(1)),
         ),
         Row::acts(
             "the first goes and comes back",
             base(),
-            vec![Act::Begin(base().remove(0), 2), Act::Apply(base())],
+            and_back(base().remove(0)),
         ),
         Row::acts(
             "deleted with Retain, applied",
@@ -129,8 +146,4 @@ pub fn rows() -> Vec<Row> {
             vec![Act::Delete, Act::Apply(orphan())],
         ),
     ]
-}
-
-fn orphan() -> Manifest {
-    Manifest::base().head("deletionPolicy: Retain", "deletionPolicy: Orphan")
 }

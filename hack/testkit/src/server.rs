@@ -66,7 +66,6 @@ where
 }
 
 /// A status without a body.
-#[expect(clippy::unnecessary_wraps, reason = "what a handler gives")]
 pub fn status(code: u16) -> Given {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);
