@@ -35,6 +35,8 @@ pub struct Row {
     pub base: Manifest,
     /// The edit and its way back.
     pub directions: Vec<Direction>,
+    /// Whether it changes where tasks go, so that it is worth a try in each variant.
+    pub moves_tasks: bool,
 }
 
 impl Row {
@@ -47,6 +49,7 @@ impl Row {
             name,
             base,
             directions: vec![direction("there", there), direction("back", back)],
+            moves_tasks: false,
         }
     }
 
@@ -56,6 +59,7 @@ impl Row {
             name,
             base,
             directions: vec![direction("both", acts)],
+            moves_tasks: false,
         }
     }
 
@@ -63,6 +67,13 @@ impl Row {
     #[must_use]
     pub fn holding(mut self) -> Self {
         self.directions[0].ends = false;
+        self
+    }
+
+    /// It changes where tasks go.
+    #[must_use]
+    pub fn moving_tasks(mut self) -> Self {
+        self.moves_tasks = true;
         self
     }
 

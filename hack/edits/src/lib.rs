@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 
 pub use operator::Death;
 pub use outcome::{HEAD, Outcome};
-pub use rows::rows;
+pub use rows::{losing, rows};
 pub use run::{How, run};
 
 /// Whether what is left of a removed stage goes by itself, so that no drain is left at the end.

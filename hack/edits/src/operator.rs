@@ -10,7 +10,7 @@ use testkit::{Process, ask, free_port};
 use tokio::task::spawn_blocking;
 
 /// Short times, so that a row takes seconds.
-const ARGUMENTS: [&str; 2] = ["--queue-poll-interval", "500ms"];
+const ARGUMENTS: &[&str] = &["--queue-poll-interval", "500ms"];
 /// After so many looks at the queues without a step there is none to come.
 const LOOKS: u64 = 3;
 /// 128 + SIGKILL.

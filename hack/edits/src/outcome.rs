@@ -13,6 +13,8 @@ pub struct Outcome {
     pub row: &'static str,
     /// There, back, or both at once.
     pub direction: &'static str,
+    /// What went wrong meanwhile.
+    pub variant: &'static str,
     /// Lives of the operator.
     pub lives: usize,
     /// The steps of its plans.
@@ -35,7 +37,7 @@ impl Outcome {
 }
 
 /// The heads of the columns.
-pub const HEAD: &str = "row                                           way    lives  steps  seconds  lost  contradictory";
+pub const HEAD: &str = "row                                        way    variant  lives  steps  seconds  lost  contradictory";
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,9 +50,10 @@ impl fmt::Display for Outcome {
         };
         write!(
             f,
-            "{:<45} {:<6} {:>5} {:>6} {:>8.1} {:>5} {:>14}",
+            "{:<42} {:<6} {:<7} {:>6} {:>6} {:>8.1} {:>5} {:>14}",
             self.row,
             self.direction,
+            self.variant,
             self.lives,
             self.steps.len(),
             self.took.as_secs_f64(),

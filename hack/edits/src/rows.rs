@@ -5,7 +5,18 @@ use crate::manifest::Manifest;
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    [limits(), workers(), ladder(), names(), others(), comings()].concat()
+    let moving = [ladder(), names(), comings()].concat().into_iter();
+    [limits(), workers(), others()]
+        .concat()
+        .into_iter()
+        .chain(moving.map(Row::moving_tasks))
+        .collect()
+}
+
+/// A row that loses tasks, because it is told to: a count that can't be other than 0 proves nothing.
+pub fn losing() -> Row {
+    let base = Manifest::base().head("deletionPolicy: Retain", "deletionPolicy: Delete");
+    Row::acts("deleted with its queues", base, vec![Act::Delete])
 }
 
 /// What a queue or a worker is told about how much and how often.

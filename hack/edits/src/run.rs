@@ -24,6 +24,8 @@ const LOOKS: u32 = 3;
 /// How rows are run.
 #[derive(Debug, Clone, Copy)]
 pub struct How {
+    /// How that is called.
+    pub name: &'static str,
     /// How the operator dies.
     pub death: Death,
     /// Whether a worker dies at every second step, too.
@@ -45,6 +47,8 @@ enum Goal {
     Steps(usize),
     /// The chain is gone.
     Gone,
+    /// Besides, no queue has a task.
+    Over,
 }
 
 /// Runs a row, and hands each direction's outcome to `told` as soon as it is known. A direction that
@@ -92,6 +96,7 @@ async fn go(
         let goal = edit.act(act).await?;
         let goal = match goal {
             Goal::Settled if is_last && direction.ends => Goal::Ended,
+            Goal::Gone if is_last => Goal::Over,
             goal => goal,
         };
         missing = edit.wait(goal).await?;
@@ -111,6 +116,7 @@ async fn go(
     Ok(Outcome {
         row: row.name,
         direction: direction.name,
+        variant: how.name,
         lives: place.operator.lives(),
         steps,
         took: begin.elapsed(),
@@ -205,8 +211,17 @@ impl<'a> Edit<'a> {
     async fn missing(&mut self, goal: Goal) -> anyhow::Result<Option<String>> {
         let steps = self.place.operator.steps().len();
         match goal {
-            Goal::Gone if self.place.is_gone().await? => Ok(None),
-            Goal::Gone => Ok(Some("the chain is still there".to_owned())),
+            Goal::Gone | Goal::Over if !self.place.is_gone().await? => {
+                Ok(Some("the chain is still there".to_owned()))
+            }
+            Goal::Gone => Ok(None),
+            Goal::Over => {
+                // Nothing would take what is still to be sent.
+                if let Some(trickle) = self.trickle.take() {
+                    trickle.abort();
+                }
+                self.not_ended().await
+            }
             Goal::Steps(wanted) if steps >= wanted => Ok(None),
             Goal::Steps(_) | Goal::Settled => self.unsettled().await,
             Goal::Ended => match self.not_ended().await? {
