@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use cloudtasks::{Address, CloudTasks, HttpTarget, QueuePath, QueueSettings, Scheme};
 use http::HeaderMap;
-
 use testkit::server::text;
 
 /// One stage.

@@ -6,6 +6,7 @@
 
 mod account;
 pub mod act;
+mod edit;
 mod ends;
 mod manifest;
 mod operator;
