@@ -52,6 +52,10 @@ model: ## Checks the attempt rules in every order of events, with more faults th
 chaos: ## Kills, cuts and starves real workers, and counts what becomes of each task
 	hack/chaos/run
 
+.PHONY: edits
+edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
+	hack/edits/run
+
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well
 	rm -rf target

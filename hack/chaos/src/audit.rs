@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use serde::Deserialize;
+use testkit::server::{number, serve, status};
 
 use crate::account::Account;
 use crate::chain::task_number;
 use crate::chance::Seed;
-use crate::server::{number, serve, status};
 
 #[derive(Deserialize)]
 struct Event {

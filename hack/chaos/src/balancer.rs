@@ -10,12 +10,12 @@ use http::Request;
 use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use testkit::server::{Cut, Given, number, serve, status, text};
 
 use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
 use crate::chance::Seed;
 use crate::forward::Workers;
-use crate::server::{Cut, Given, number, serve, status, text};
 use crate::trace::Trace;
 
 struct Balancer {

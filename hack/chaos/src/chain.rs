@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use cloudtasks::{Address, CloudTasks, HttpTarget, QueuePath, QueueSettings, Scheme};
 use http::HeaderMap;
-
-use crate::server::text;
+use testkit::server::text;
 
 /// One stage.
 #[derive(Debug)]

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use testkit::server::{Given, number, serve, status, text};
 
 use crate::account::Account;
 use crate::chain::{HANDLER_TIMEOUT, Stage, task_number};
 use crate::chance::Seed;
 use crate::lives::Lives;
-use crate::server::{Given, number, serve, status, text};
 use crate::trace::Trace;
 
 /// Of a thousand tasks, those whose every run kills the handler.

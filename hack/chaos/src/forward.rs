@@ -12,11 +12,11 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use testkit::server::{Cut, Given, status};
 
 use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
 use crate::lives::Lives;
-use crate::server::{Cut, Given, status};
 
 /// Longer than all that a worker's time limits add up to.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -16,10 +16,10 @@ use hyper::body::Frame;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use testkit::server::{Cut, serve_on, status};
 use tokio::io::AsyncReadExt;
 
 use crate::fate::{ASKED, Fate, LIFE, SLOT};
-use crate::server::{Cut, serve_on, status};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 

@@ -19,7 +19,6 @@ mod judge;
 mod killer;
 mod lives;
 mod run;
-mod server;
 mod spells;
 mod sum;
 mod trace;

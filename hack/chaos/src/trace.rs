@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use http::HeaderMap;
+use testkit::server::{Given, text};
 
 use crate::chain::first_task;
 use crate::fate::Fate;
-use crate::server::{Given, text};
 
 /// The file, if one is wanted.
 #[derive(Debug)]

@@ -5,20 +5,16 @@ use std::path::{Path, PathBuf};
 /// The path of a binary of this workspace, from the same build as the running test.
 ///
 /// Cargo builds a package's binaries for its own integration tests only, so that another package's
-/// binary is there after `cargo test --workspace`.
+/// binary is there after `cargo test --workspace`. A program finds what stands beside it.
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let path = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests are in target/<profile>/deps")
-        .join(name);
-    assert!(
-        path.is_file(),
-        "{} is missing: `make test` or `cargo test --workspace` builds it",
-        path.display()
-    );
-    path
+    let own = std::env::current_exe().expect("a test knows its own path");
+    // Tests are in target/<profile>/deps, binaries in target/<profile>.
+    let mut folders = own.ancestors().skip(1).take(2);
+    folders
+        .find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
+        .unwrap_or_else(|| {
+            panic!("{name} is missing: `make test` or `cargo test --workspace` builds it")
+        })
 }
 
 /// A program of the control plane, such as `etcd`.

@@ -33,12 +33,26 @@ impl Emulator {
 
     /// Starts one on the port of an earlier one, as if that had restarted and lost its memory.
     pub async fn start_on(port: u16) -> Self {
+        Self::run(port, &[]).await
+    }
+
+    /// Starts one whose pushes go through a proxy, which knows the hosts that this machine doesn't;
+    /// pushes to this machine's own address go straight there.
+    pub async fn start_behind(proxy: SocketAddr) -> Self {
+        let variables = [
+            ("HTTP_PROXY", format!("http://{proxy}")),
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+        ];
+        Self::run(free_port(), &variables).await
+    }
+
+    async fn run(port: u16, variables: &[(&str, String)]) -> Self {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let process = Process::spawn_unlogged(Command::new(binary("executor-chain")).args([
-            "emulator",
-            "--listen",
-            &addr.to_string(),
-        ]));
+        let mut command = Command::new(binary("executor-chain"));
+        command
+            .args(["emulator", "--listen", &addr.to_string()])
+            .envs(variables.iter().cloned());
+        let process = Process::spawn_unlogged(&command);
         let emulator = Self { addr, process };
         eventually("the emulator's answer", READY_WITHIN, async || {
             if let Some(code) = emulator.process.exit_code() {

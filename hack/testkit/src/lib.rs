@@ -5,6 +5,7 @@
 //! is started has a guard (see [`Process`]).
 
 pub mod api_server;
+pub mod ask;
 pub mod binaries;
 pub mod emulator;
 pub mod kubectl;
@@ -12,9 +13,11 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
+pub mod server;
 pub mod wait;
 
 pub use api_server::ApiServer;
+pub use ask::ask;
 pub use binaries::binary;
 pub use emulator::Emulator;
 pub use kubectl::Kubectl;

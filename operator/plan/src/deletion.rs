@@ -78,7 +78,10 @@ pub fn plan_deletion(
     }
     // Workers go only when nothing is dispatched to them any more.
     let releases = policy == DeletionPolicy::Orphan;
-    for name in ours(owner, &observed.deployments, |object| &object.metadata) {
+    let deployments = ours(owner, &observed.deployments, releases, |object| {
+        &object.metadata
+    });
+    for name in deployments {
         let step = if releases {
             Step::ReleaseDeployment { name }
         } else {
@@ -86,7 +89,10 @@ pub fn plan_deletion(
         };
         plan.push(step, reason);
     }
-    for name in ours(owner, &observed.services, |object| &object.metadata) {
+    let services = ours(owner, &observed.services, releases, |object| {
+        &object.metadata
+    });
+    for name in services {
         let step = if releases {
             Step::ReleaseService { name }
         } else {
@@ -103,15 +109,22 @@ pub fn plan_deletion(
     plan
 }
 
-/// The names of the objects that are the chain's.
+/// The names of the objects that are the chain's; of those that go with it, where they are to be
+/// released: one that has been is nobody's, and would be released for ever.
 fn ours<K>(
     owner: Option<&OwnerReference>,
     objects: &BTreeMap<String, K>,
+    releases: bool,
     metadata: impl Fn(&K) -> &ObjectMeta,
 ) -> Vec<String> {
-    let ours = objects
-        .iter()
-        .filter(|(_, object)| is_ours(metadata(object), owner));
+    let goes_with_it = |metadata: &ObjectMeta| {
+        let mut owners = metadata.owner_references.iter().flatten();
+        owner.is_none_or(|owner| owners.any(|reference| reference.uid == owner.uid))
+    };
+    let ours = objects.iter().filter(|(_, object)| {
+        let metadata = metadata(object);
+        is_ours(metadata, owner) && (!releases || goes_with_it(metadata))
+    });
     ours.map(|(name, _)| name.clone()).collect()
 }
 

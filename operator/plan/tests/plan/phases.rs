@@ -8,7 +8,9 @@ use plan::queue::{Pause, pause_reason};
 use plan::{Fact, Observed, Plan, plan};
 
 use crate::golden::{seen, sentence, with};
-use crate::world::{ORDERS, apply, desired, look, pass, pod, queue_path, roll, settle, settled};
+use crate::world::{
+    ORDERS, apply, apply_step, desired, look, pass, pod, queue_path, roll, settle, settled,
+};
 
 const WITHOUT: &str = "  - name: slow";
 
@@ -357,4 +359,25 @@ fn a_deployment_that_never_had_a_status_counts_as_not_ready() {
     let facts = plan::facts(&desired, &observed);
     assert!(facts.contains(&Fact::NoReadyPod("orders-fast".into())));
     assert!(facts.contains(&Fact::TooFewReady("orders-fast".into())));
+}
+
+#[test]
+fn a_deletion_whose_operator_dies_after_each_step_ends() {
+    use crds::DeletionPolicy::{Delete, Drain, Orphan, Retain};
+    for policy in [Retain, Delete, Drain, Orphan] {
+        let mut observed = settled(ORDERS);
+        let chain = desired(ORDERS);
+        let owner = chain.owner.as_ref();
+        let mut lives = 0;
+        while observed.has_finalizer {
+            let plan = plan::plan_deletion(policy, &chain.queue_owner, owner, &observed);
+            apply_step(&mut observed, &plan.steps[0].step);
+            lives += 1;
+            assert!(lives < 30, "{policy:?} never ends: {plan}");
+        }
+        assert_eq!(
+            observed.deployments.len(),
+            if policy == Orphan { 2 } else { 0 }
+        );
+    }
 }

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 /// The connection is to be closed in place of an answer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Cut;
 
 impl std::fmt::Display for Cut {
@@ -66,7 +66,6 @@ where
 }
 
 /// A status without a body.
-#[expect(clippy::unnecessary_wraps, reason = "what a handler gives")]
 pub fn status(code: u16) -> Given {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);

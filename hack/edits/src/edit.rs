@@ -1,0 +1,189 @@
+//! An edit under way: what is done, and what is waited for.
+
+use std::time::{Duration, Instant};
+
+use cloudtasks::QueueSettings;
+use tokio::task::JoinHandle;
+
+use crate::act::Act;
+use crate::manifest::{Manifest, queue};
+use crate::place::Place;
+use crate::run::How;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+/// For one direction of a row.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Empty queues are believed after so many looks in which nothing moved: a task that is handed on is
+/// in one of two queues, and they are looked at one after another.
+const LOOKS: u32 = 3;
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The chain is ready, and the operator has nothing to do.
+    Settled,
+    /// Besides, each task has ended.
+    Ended,
+    /// The operator has done so many steps, or settled before.
+    Steps(usize),
+    /// The chain is gone.
+    Gone,
+    /// Besides, no queue has a task.
+    Over,
+}
+
+/// An edit under way.
+pub struct Edit<'a> {
+    place: &'a mut Place,
+    how: How,
+    begin: Instant,
+    trickle: Option<JoinHandle<Result<(), cloudtasks::Error>>>,
+    /// Steps after which the next worker dies.
+    next_victim: usize,
+    empty_looks: u32,
+    last_movement: usize,
+}
+
+impl<'a> Edit<'a> {
+    /// One that begins now.
+    pub fn new(place: &'a mut Place, how: How) -> Self {
+        Self {
+            place,
+            how,
+            begin: Instant::now(),
+            trickle: None,
+            next_victim: 1,
+            empty_looks: 0,
+            last_movement: 0,
+        }
+    }
+
+    /// Waits until so much has moved.
+    pub async fn is_under_way(&mut self, movement: usize) -> anyhow::Result<()> {
+        while self.place.account.movement() < movement {
+            anyhow::ensure!(self.begin.elapsed() < PATIENCE, "no task was ever run");
+            self.pause().await?;
+        }
+        Ok(())
+    }
+
+    /// So many tasks are sent meanwhile.
+    pub fn trickle(&mut self, tasks: usize) {
+        self.trickle = Some(self.place.producer.trickle(tasks));
+    }
+
+    /// How long ago it began.
+    pub fn took(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    /// Whether no queue has a task any more.
+    pub fn is_over(&self) -> bool {
+        self.empty_looks >= LOOKS
+    }
+
+    /// Does it, and says what is to be waited for.
+    pub async fn act(&mut self, act: &Act) -> anyhow::Result<Goal> {
+        match act {
+            Act::Apply(manifest) => self.apply(manifest).await.map(|()| Goal::Settled),
+            Act::Begin(manifest, steps) => {
+                let goal = Goal::Steps(self.place.operator.steps().len() + steps);
+                self.apply(manifest).await.map(|()| goal)
+            }
+            Act::Delete => self.place.delete().await.map(|()| Goal::Gone),
+            Act::Legacy(id) => {
+                let settings = QueueSettings {
+                    max_attempts: Some(5),
+                    max_retry_duration: Some(Some(Duration::from_secs(30))),
+                    ..QueueSettings::default()
+                };
+                let queue = queue(id);
+                self.place.cloud.create_queue(&queue, &settings).await?;
+                self.place.cloud.pause_queue(&queue).await?;
+                let tasks = self.how.tasks / 10;
+                self.place.producer.burst_to(&queue, tasks).await?;
+                Ok(Goal::Steps(0))
+            }
+        }
+    }
+
+    async fn apply(&self, manifest: &Manifest) -> anyhow::Result<()> {
+        self.place.apply(manifest).await
+    }
+
+    /// Waits for it; what is missing when patience ends.
+    pub async fn wait(&mut self, goal: Goal) -> anyhow::Result<Option<String>> {
+        loop {
+            let missing = self.missing(goal).await?;
+            if missing.is_none() || self.begin.elapsed() > PATIENCE {
+                return Ok(missing);
+            }
+            self.pause().await?;
+        }
+    }
+
+    async fn pause(&mut self) -> anyhow::Result<()> {
+        self.place.operator.tend().await?;
+        let steps = self.place.operator.steps().len();
+        if self.how.workers_die && steps >= self.next_victim {
+            self.next_victim = steps + 2;
+            let draw = usize::try_from(self.how.seed)
+                .unwrap_or(0)
+                .wrapping_add(steps * 7);
+            self.place.node.kill_a_worker(draw).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
+
+    async fn missing(&mut self, goal: Goal) -> anyhow::Result<Option<String>> {
+        let steps = self.place.operator.steps().len();
+        match goal {
+            Goal::Gone | Goal::Over if !self.place.is_gone().await? => {
+                Ok(Some("the chain is still there".to_owned()))
+            }
+            Goal::Gone => Ok(None),
+            Goal::Over => {
+                // Nothing would take what is still to be sent.
+                if let Some(trickle) = self.trickle.take() {
+                    trickle.abort();
+                }
+                self.not_ended().await
+            }
+            Goal::Steps(wanted) if steps >= wanted => Ok(None),
+            Goal::Steps(_) | Goal::Settled => self.unsettled().await,
+            Goal::Ended => match self.not_ended().await? {
+                None => self.unsettled().await,
+                missing => Ok(missing),
+            },
+        }
+    }
+
+    async fn unsettled(&mut self) -> anyhow::Result<Option<String>> {
+        if let Some(said) = self.place.not_ready().await? {
+            return Ok(Some(said));
+        }
+        let is_idle = self.place.operator.is_idle().await?;
+        let last = self.place.operator.steps().pop().unwrap_or_default();
+        Ok((!is_idle).then(|| format!("the operator goes on; its last step: {last}")))
+    }
+
+    async fn not_ended(&mut self) -> anyhow::Result<Option<String>> {
+        if let Some(trickle) = self.trickle.take_if(|trickle| trickle.is_finished()) {
+            trickle.await??;
+        }
+        if self.trickle.is_some() {
+            return Ok(Some("tasks are still sent".to_owned()));
+        }
+        if self.is_over() {
+            return Ok(None);
+        }
+        let waiting = self.place.waiting().await?;
+        let movement = self.place.account.movement();
+        let is_still = waiting.is_empty() && movement == self.last_movement;
+        self.last_movement = movement;
+        self.empty_looks = if is_still { self.empty_looks + 1 } else { 0 };
+        Ok(Some(format!("tasks wait: {waiting:?}")))
+    }
+}

@@ -1,0 +1,75 @@
+//! The two servers at the chain's ends: the handler of all workers, and the receiver of
+//! notifications.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use testkit::server::{Given, serve, status, text};
+
+use crate::account::Account;
+
+/// What a run takes.
+const RUN: Duration = Duration::from_millis(10);
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    task: String,
+}
+
+/// Starts the handler.
+pub async fn handler(account: Arc<Account>) -> std::io::Result<SocketAddr> {
+    serve(move |request| {
+        let task = task_number(text(request.headers(), "executor-task"));
+        let account = Arc::clone(&account);
+        async move {
+            tokio::time::sleep(RUN).await;
+            let Some(task) = task else { return status(400) };
+            status(if account.run(task) { 200 } else { 500 })
+        }
+    })
+    .await
+}
+
+/// Starts the receiver.
+pub async fn receiver(account: Arc<Account>) -> std::io::Result<SocketAddr> {
+    serve(move |request| {
+        let account = Arc::clone(&account);
+        async move {
+            let Ok(body) = request.into_body().collect().await else {
+                return status(400);
+            };
+            receive(&account, &body.to_bytes())
+        }
+    })
+    .await
+}
+
+fn receive(account: &Account, event: &[u8]) -> Given {
+    let Ok(event) = serde_json::from_slice::<Event>(event) else {
+        return status(400);
+    };
+    let Some(task) = task_number(&event.data.task) else {
+        return status(400);
+    };
+    account.end(task, event.kind == "dev.executor-chain.task.succeeded.v1");
+    status(200)
+}
+
+/// The id of a task by its number.
+pub fn task_id(number: usize) -> String {
+    format!("t-{number}")
+}
+
+fn task_number(id: &str) -> Option<usize> {
+    id.strip_prefix("t-")?.parse().ok()
+}

@@ -1,0 +1,201 @@
+//! The operator's process, and its lives.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::Deserialize;
+use testkit::{Process, ask, free_port};
+use tokio::task::spawn_blocking;
+
+/// Short times, so that a row takes seconds.
+const ARGUMENTS: &[&str] = &[
+    "--queue-poll-interval=500ms",
+    "--gate-after=2s",
+    "--address-delay=1s",
+    "--hand-over-time=1s",
+    // The next life would wait for the lease of the one before.
+    "--leader-election=false",
+];
+/// After so many looks at the queues without a step there is none to come.
+const LOOKS: u64 = 3;
+/// 128 + SIGKILL.
+const KILLED: i32 = 137;
+/// The kernel ends a process at once, on a busy machine a little later.
+const END: Duration = Duration::from_secs(10);
+
+/// How the operator ends its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// By itself, after each single step. It takes the feature `dies-after-a-step`.
+    AfterAStep,
+    /// By a kill from outside, as soon as a step is seen in its log.
+    AtSight,
+    /// Not at all.
+    Never,
+}
+
+/// The operator.
+pub struct Operator {
+    command: Command,
+    death: Death,
+    lives: usize,
+    past: Vec<String>,
+    life: Life,
+}
+
+struct Life {
+    process: Process,
+    admin: SocketAddr,
+    steps: Vec<String>,
+}
+
+impl Operator {
+    /// Starts it for one namespace. It lives until [`Self::begin`].
+    pub async fn start(
+        program: PathBuf,
+        kubeconfig: PathBuf,
+        namespace: &str,
+        cloud_tasks: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let own = [
+            "--namespace",
+            namespace,
+            "--cluster",
+            "test",
+            "--emulator-host",
+            &cloud_tasks.to_string(),
+            "--worker-image",
+            "executor-worker:test",
+        ];
+        let mut command = Command::new(program);
+        command
+            .args(own)
+            .args(ARGUMENTS)
+            .env("KUBECONFIG", kubeconfig);
+        Ok(Self {
+            life: Life::begin(&command, Death::Never).await?,
+            command,
+            death: Death::Never,
+            lives: 1,
+            past: Vec::new(),
+        })
+    }
+
+    /// From now on it dies so, and its lives are counted from here.
+    pub async fn begin(&mut self, death: Death) -> anyhow::Result<()> {
+        self.death = death;
+        self.again().await?;
+        self.lives = 1;
+        self.past.clear();
+        Ok(())
+    }
+
+    /// Ends what is to end, and starts what has ended.
+    pub async fn tend(&mut self) -> anyhow::Result<()> {
+        let code = self.life.process.exit_code();
+        // After the look at the process: of one that has ended this is all.
+        self.life.steps = steps(&self.life.process.log());
+        if code.is_some_and(|code| code != KILLED) {
+            anyhow::bail!("the operator ended by itself: {}", self.log_tail());
+        }
+        let is_seen = self.death == Death::AtSight && !self.life.steps.is_empty();
+        if code.is_some() || is_seen {
+            self.again().await?;
+        }
+        Ok(())
+    }
+
+    async fn again(&mut self) -> anyhow::Result<()> {
+        let process = &self.life.process;
+        if process.exit_code().is_none() {
+            process.kill9();
+            process.exit(END).await;
+        }
+        // It may have gone on since it was looked at.
+        self.past.extend(steps(&process.log()));
+        self.life = Life::begin(&self.command, self.death).await?;
+        self.lives += 1;
+        Ok(())
+    }
+
+    /// Whether a life of it that has done nothing finds nothing to do. One that has done something
+    /// gives way to another.
+    pub async fn is_idle(&mut self) -> anyhow::Result<bool> {
+        let Ok(metrics) = ask(self.life.admin, "/metrics").await else {
+            return Ok(false);
+        };
+        let has_looked = count(&metrics, "executor_operator_queue_lists_total") >= LOOKS
+            && count(&metrics, "executor_operator_reconciles_total") > 0;
+        if has_looked && !self.life.steps.is_empty() {
+            self.again().await?;
+            return Ok(false);
+        }
+        Ok(has_looked)
+    }
+
+    /// How many lives it has had.
+    pub fn lives(&self) -> usize {
+        self.lives
+    }
+
+    /// The steps of all of them.
+    pub fn steps(&self) -> Vec<String> {
+        self.past.iter().chain(&self.life.steps).cloned().collect()
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self) -> String {
+        self.life.process.log_tail()
+    }
+}
+
+impl Life {
+    async fn begin(command: &Command, death: Death) -> anyhow::Result<Self> {
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut own = Command::new(command.get_program());
+        own.args(command.get_args())
+            .args(["--admin-addr", &admin.to_string()]);
+        for (name, value) in command.get_envs() {
+            own.env(name, value.unwrap_or_default());
+        }
+        if death == Death::AfterAStep {
+            own.env("EXECUTOR_OPERATOR_STEPS", "1");
+        }
+        Ok(Self {
+            process: spawn_blocking(move || Process::spawn(&own)).await?,
+            admin,
+            steps: Vec::new(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    fields: Fields,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    message: String,
+    step: String,
+}
+
+/// The steps that a log tells of.
+fn steps(log: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| line.contains("applied"));
+    lines
+        .filter_map(|line| serde_json::from_str::<Line>(line).ok())
+        .filter(|line| line.fields.message == "applied")
+        .map(|line| line.fields.step)
+        .collect()
+}
+
+/// The sum of a counter, whatever its labels.
+fn count(metrics: &str, name: &str) -> u64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(name));
+    lines
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
+        .sum()
+}

@@ -1,0 +1,129 @@
+//! A place for one row: a namespace, a node, an emulator, the chain's ends, and a producer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use cloudtasks::CloudTasks;
+use crds::ExecutorChain;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use node::Node;
+use testkit::{ApiServer, Emulator, binary};
+
+use crate::account::Account;
+use crate::ends;
+use crate::manifest::{CHAIN, Manifest, queue};
+use crate::operator::Operator;
+use crate::producer::Producer;
+
+/// How many tasks are looked for in a queue.
+const MANY: usize = 1000;
+
+/// Where a row happens.
+pub struct Place {
+    /// The operator's process.
+    pub operator: Operator,
+    /// The workers' node.
+    pub node: Node,
+    /// What becomes of the tasks.
+    pub account: Arc<Account>,
+    /// Sends them.
+    pub producer: Producer,
+    /// Cloud Tasks.
+    pub cloud: CloudTasks,
+    chains: Api<ExecutorChain>,
+    receiver: SocketAddr,
+    _emulator: Emulator,
+}
+
+impl Place {
+    /// One with an operator and without a chain.
+    pub async fn new(server: &ApiServer, seed: u64, base: &Manifest) -> anyhow::Result<Self> {
+        let namespace = server.namespace("edits").await;
+        let client = server.client().await;
+        let account = Arc::new(Account::new(seed));
+        let receiver = ends::receiver(Arc::clone(&account)).await?;
+        let node = Node::start(node::Settings {
+            client: client.clone(),
+            namespace: namespace.clone(),
+            worker: binary("executor-worker"),
+            handler: ends::handler(Arc::clone(&account)).await?,
+        })
+        .await?;
+        let emulator = Emulator::start_behind(node.proxy()).await;
+        let cloud = emulator.cloud_tasks().await;
+        let first = base.queues().swap_remove(0);
+        Ok(Self {
+            operator: Operator::start(
+                binary("executor-operator"),
+                server.kubeconfig().to_owned(),
+                &namespace,
+                emulator.addr(),
+            )
+            .await?,
+            node,
+            producer: Producer::new(cloud.clone(), Arc::clone(&account), first),
+            account,
+            cloud,
+            chains: Api::namespaced(client, &namespace),
+            receiver,
+            _emulator: emulator,
+        })
+    }
+
+    /// Applies a manifest, as a person does.
+    pub async fn apply(&self, manifest: &Manifest) -> anyhow::Result<()> {
+        let chain: serde_json::Value = serde_saphyr::from_str(&manifest.yaml(self.receiver))?;
+        let parameters = PatchParams::apply("a-person").force();
+        self.chains
+            .patch(CHAIN, &parameters, &Patch::Apply(&chain))
+            .await
+            .context("applying the manifest")?;
+        self.producer.learn(&manifest.queues());
+        Ok(())
+    }
+
+    /// Deletes the chain.
+    pub async fn delete(&self) -> anyhow::Result<()> {
+        let parameters = DeleteParams::default();
+        let deleted = self.chains.delete(CHAIN, &parameters).await;
+        deleted.map(drop).context("deleting the chain")
+    }
+
+    /// Whether the chain is gone.
+    pub async fn is_gone(&self) -> anyhow::Result<bool> {
+        Ok(self.chains.get_opt(CHAIN).await?.is_none())
+    }
+
+    /// Nothing, if the chain is ready as it was applied last; else what it says.
+    pub async fn not_ready(&self) -> anyhow::Result<Option<String>> {
+        let chain = self.chains.get(CHAIN).await?;
+        let status = chain.status.unwrap_or_default();
+        if status.observed_generation != chain.metadata.generation {
+            return Ok(Some("the operator hasn't seen the edit".to_owned()));
+        }
+        let find = |kind| status.conditions.iter().find(move |it| it.type_ == kind);
+        let is_true = |kind| find(kind).is_some_and(|it| it.status == "True");
+        if crate::REMOVED_STAGES_GO && is_true("Draining") {
+            return Ok(find("Draining").map(|it| it.message.clone()));
+        }
+        if is_true("Ready") {
+            return Ok(None);
+        }
+        let said = find("Ready").map(|it| format!("{}: {}", it.reason, it.message));
+        Ok(Some(said.unwrap_or_else(|| "no status".to_owned())))
+    }
+
+    /// The tasks in each queue that has some.
+    pub async fn waiting(&self) -> anyhow::Result<Vec<(String, usize)>> {
+        let mut waiting = Vec::new();
+        for found in self.cloud.list_queues(&queue("any").parent).await? {
+            let tasks = self.cloud.list_tasks(&found.path, MANY).await?.len();
+            if tasks > 0 {
+                waiting.push((found.path.id.to_string(), tasks));
+            }
+        }
+        Ok(waiting)
+    }
+}
