@@ -80,7 +80,7 @@ pub struct StageStatus {
     /// Whether every pod runs with the newest values.
     pub workers_up_to_date: bool,
     /// Where the queue drains, because its stage was removed or its chain is deleted: roughly how many
-    /// tasks are left. 0, 1-9, 10-99, 100+, or unknown.
+    /// tasks are left. 0-9, 10-99, 100+, or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
 }

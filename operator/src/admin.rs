@@ -12,20 +12,34 @@ use tokio::net::TcpListener;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
-/// Whether the operator can do its work: set once it has found its CRD and Cloud Tasks, and could read
-/// its lease. A standby is ready too, since it could take over at once: of two replicas that are
-/// rolled, the second would else wait for the first for ever.
+/// Whether the operator can do its work: it has found its CRD, it leads or could, and it has reached
+/// Cloud Tasks once.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Found>);
+
+#[derive(Debug, Default)]
+struct Found {
+    can_lead: AtomicBool,
+    has_cloud_tasks: AtomicBool,
+}
 
 impl Readiness {
-    /// From now on it can.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// It leads, or would if the leader were gone.
+    pub fn can_lead(&self) {
+        self.0.can_lead.store(true, Ordering::Relaxed);
+    }
+
+    /// It has reached Cloud Tasks.
+    pub fn has_cloud_tasks(&self) {
+        self.0.has_cloud_tasks.store(true, Ordering::Relaxed);
     }
 
     fn status(&self) -> StatusCode {
-        if self.0.load(Ordering::Relaxed) {
+        let Found {
+            can_lead,
+            has_cloud_tasks,
+        } = &*self.0;
+        if can_lead.load(Ordering::Relaxed) && has_cloud_tasks.load(Ordering::Relaxed) {
             StatusCode::OK
         } else {
             StatusCode::SERVICE_UNAVAILABLE

@@ -4,20 +4,26 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings, TaskInfo};
+use cloudtasks::{LocationPath, Queue, QueuePath, QueueSettings};
 use futures::TryFutureExt;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::claim::Claim;
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::pace::{Pace, Rate, Ticket, Urgency};
+use crate::pace::{Bucket, Pace, Rate, Ticket, Urgency};
+
+/// Lists have a quota of their own, 600 a minute in a region, of which the inventory needs some.
+const COUNTS_PER_SECOND: f64 = 5.0;
+/// So many queues may be counted at once, after a rest.
+const MOST_COUNTS: f64 = 50.0;
 
 /// Cloud Tasks, as the operator may call it. Cheap to clone; clones share what they are bound by.
 #[derive(Clone)]
 pub struct Calls {
-    cloud: CloudTasks,
+    connection: Connection,
     claim: Claim,
     metrics: Arc<Metrics>,
     turns: Arc<Turns>,
@@ -25,21 +31,23 @@ pub struct Calls {
 
 struct Turns {
     pace: Mutex<Pace>,
+    counts: Mutex<Bucket>,
     /// Somebody has gone or left, and others have moved up.
     moved: Notify,
 }
 
 impl Calls {
     /// At most so many calls a second; writes while `claim` holds.
-    pub fn new(cloud: CloudTasks, claim: Claim, metrics: Arc<Metrics>, most: Rate) -> Self {
+    pub fn new(connection: Connection, claim: Claim, metrics: Arc<Metrics>, most: Rate) -> Self {
         let pace = Pace::new(most, Instant::now());
         metrics.paced(pace.rate());
         let turns = Arc::new(Turns {
             pace: Mutex::new(pace),
+            counts: Mutex::new(Bucket::full(COUNTS_PER_SECOND, MOST_COUNTS, Instant::now())),
             moved: Notify::new(),
         });
         Self {
-            cloud,
+            connection,
             claim,
             metrics,
             turns,
@@ -54,25 +62,34 @@ impl Calls {
         parent: &LocationPath,
     ) -> Result<Vec<Queue>, cloudtasks::Error> {
         self.turn(Urgency::Urgent).await;
-        self.made("ListQueues", self.cloud.list_queues(parent))
-            .await
+        self.made("ListQueues", async {
+            self.connection.get().await?.list_queues(parent).await
+        })
+        .await
     }
 
     /// `GetQueue`.
     pub async fn get_queue(&self, path: &QueuePath) -> Result<Queue, cloudtasks::Error> {
         self.turn(Urgency::Ordinary).await;
-        self.made("GetQueue", self.cloud.get_queue(path)).await
+        self.made("GetQueue", async {
+            self.connection.get().await?.get_queue(path).await
+        })
+        .await
     }
 
-    /// `ListTasks`: at most `limit` tasks of the queue, in no particular order.
-    pub async fn list_tasks(
+    /// `ListTasks`: how many tasks the queue has, at most `limit`; `None` where too many queues were
+    /// counted just now. It never waits: an edit is worth more than a count.
+    pub async fn count_tasks(
         &self,
         queue: &QueuePath,
         limit: usize,
-    ) -> Result<Vec<TaskInfo>, cloudtasks::Error> {
-        self.turn(Urgency::Ordinary).await;
-        self.made("ListTasks", self.cloud.list_tasks(queue, limit))
-            .await
+    ) -> Result<Option<usize>, cloudtasks::Error> {
+        if !self.turns.counts().take(Instant::now()) {
+            return Ok(None);
+        }
+        let call = async { self.connection.get().await?.list_tasks(queue, limit).await };
+        let counted = self.made("ListTasks", call).await;
+        counted.map(|tasks| Some(tasks.len()))
     }
 
     /// `CreateQueue`.
@@ -82,7 +99,13 @@ impl Calls {
         settings: &QueueSettings,
     ) -> Result<Queue, Error> {
         self.turn(Urgency::Ordinary).await;
-        let call = self.cloud.create_queue(path, settings);
+        let call = async {
+            self.connection
+                .get()
+                .await?
+                .create_queue(path, settings)
+                .await
+        };
         self.write("CreateQueue", call).await
     }
 
@@ -93,28 +116,41 @@ impl Calls {
         settings: &QueueSettings,
     ) -> Result<Queue, Error> {
         self.turn(Urgency::Urgent).await;
-        let call = self.cloud.update_queue(path, settings);
+        let call = async {
+            self.connection
+                .get()
+                .await?
+                .update_queue(path, settings)
+                .await
+        };
         self.write("UpdateQueue", call).await
     }
 
     /// `PauseQueue`.
     pub async fn pause_queue(&self, path: &QueuePath) -> Result<(), Error> {
         self.turn(Urgency::Urgent).await;
-        self.write("PauseQueue", self.cloud.pause_queue(path)).await
+        self.write("PauseQueue", async {
+            self.connection.get().await?.pause_queue(path).await
+        })
+        .await
     }
 
     /// `ResumeQueue`.
     pub async fn resume_queue(&self, path: &QueuePath) -> Result<(), Error> {
         self.turn(Urgency::Urgent).await;
-        self.write("ResumeQueue", self.cloud.resume_queue(path))
-            .await
+        self.write("ResumeQueue", async {
+            self.connection.get().await?.resume_queue(path).await
+        })
+        .await
     }
 
     /// `DeleteQueue`, with its tasks.
     pub async fn delete_queue(&self, path: &QueuePath) -> Result<(), Error> {
         self.turn(Urgency::Ordinary).await;
-        self.write("DeleteQueue", self.cloud.delete_queue(path))
-            .await
+        self.write("DeleteQueue", async {
+            self.connection.get().await?.delete_queue(path).await
+        })
+        .await
     }
 
     fn write<T>(
@@ -178,6 +214,10 @@ impl Calls {
 }
 
 impl Turns {
+    fn counts(&self) -> MutexGuard<'_, Bucket> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }

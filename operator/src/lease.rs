@@ -107,7 +107,7 @@ impl Candidate {
         };
         match went {
             Ok(pause) => {
-                self.readiness.set();
+                self.readiness.can_lead();
                 self.is_failing = false;
                 pause
             }

@@ -9,6 +9,7 @@ pub mod args;
 pub mod calls;
 pub mod chains;
 pub mod claim;
+pub mod connection;
 pub mod context;
 pub mod controller;
 pub mod drift;

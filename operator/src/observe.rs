@@ -1,7 +1,7 @@
 //! Observe: what is there of a chain, in Cloud Tasks and in Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloudtasks::{LocationPath, QueuePath};
 use crds::ExecutorChain;
@@ -15,13 +15,16 @@ use kube::{Api, Resource, ResourceExt};
 use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
 use plan::queue::settings_hash;
-use plan::removal::looks;
-use plan::{Backlog, Desired, Observed, Problem, facts};
+use plan::removal::{is_done, looks};
+use plan::{Backlog, Desired, Fact, Observed, Problem, facts};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, call};
 use crate::error::Error;
 use crate::inventory::Watched;
+
+/// How often the tasks of a queue are counted that is empty, paused, and nobody's any more.
+const DONE_LOOK: Duration = Duration::from_mins(1);
 
 /// How new the look has to be.
 #[derive(Debug, Clone, Copy)]
@@ -71,30 +74,53 @@ pub async fn observe(
         services,
         pods,
         backlogs: BTreeMap::new(),
+        last_backlogs: BTreeMap::new(),
         held: BTreeMap::new(),
     };
-    observed.backlogs = backlogs(context, &looks(desired, &observed)).await?;
-    let uid = metadata.uid.as_deref().unwrap_or_default();
-    let facts = facts(desired, &observed);
-    observed.held = context.memory.held(uid, facts, Instant::now());
+    remember(context, metadata, desired, &mut observed);
     Ok(observed)
 }
 
-/// How much is left in queues, one after the other in their order.
-async fn backlogs(
+/// Counts the tasks of queues that drain, as far as that is due. None of it is worth a round: what
+/// can't be counted is left as it is.
+pub async fn count(
     context: &Context,
-    queues: &[QueuePath],
-) -> Result<BTreeMap<QueuePath, Backlog>, Error> {
-    let mut backlogs = BTreeMap::new();
-    for queue in queues {
-        match context.queues.list_tasks(queue, Backlog::ENOUGH).await {
-            Ok(tasks) => backlogs.insert(queue.clone(), Backlog::of(tasks.len())),
-            // Gone since it was listed.
-            Err(cloudtasks::Error::Missing { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+    chain: &ExecutorChain,
+    desired: &Desired,
+    observed: &mut Observed,
+) {
+    let uid = chain.metadata.uid.as_deref().unwrap_or_default();
+    let last = context.memory.backlogs(uid, Instant::now());
+    observed.backlogs.clear();
+    for queue in looks(desired, observed) {
+        let age = last.get(&queue).map(|(_, age)| *age);
+        if is_done(desired, observed, &queue) && age.is_some_and(|age| age < DONE_LOOK) {
+            continue;
+        }
+        match context.queues.count_tasks(&queue, Backlog::ENOUGH).await {
+            Ok(tasks) => {
+                let counted = tasks.map(|tasks| (queue, Backlog::of(tasks)));
+                observed.backlogs.extend(counted);
+            }
+            Err(error) => tracing::warn!(%queue, %error, "its tasks could not be counted"),
+        }
     }
-    Ok(backlogs)
+    context
+        .memory
+        .counted(uid, &observed.backlogs, Instant::now());
+    remember(context, &chain.metadata, desired, observed);
+}
+
+/// For how long what holds has held, and what was counted last.
+fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: &mut Observed) {
+    let uid = chain.uid.as_deref().unwrap_or_default();
+    let now = Instant::now();
+    let last = context.memory.backlogs(uid, now).into_iter();
+    observed.last_backlogs = last.map(|(queue, (backlog, _))| (queue, backlog)).collect();
+    let known = context.memory.known(uid);
+    let known = |fact: &Fact| known.as_ref().map(|known| known.contains(fact));
+    let facts = facts(desired, observed, known);
+    observed.held = context.memory.held(uid, facts, now);
 }
 
 /// The pods of the chain's stages, those that are about to end too.
@@ -160,6 +186,7 @@ pub async fn observe_end(
         services,
         pods: Vec::new(),
         backlogs: BTreeMap::new(),
+        last_backlogs: BTreeMap::new(),
         held: BTreeMap::new(),
     })
 }

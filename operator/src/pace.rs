@@ -51,6 +51,39 @@ impl std::fmt::Display for Rate {
     }
 }
 
+/// A bucket of tokens for those who would rather not go than wait.
+#[derive(Debug)]
+pub struct Bucket {
+    rate: f64,
+    most: f64,
+    tokens: f64,
+    since: Instant,
+}
+
+impl Bucket {
+    /// A full one, which fills again by `rate` a second.
+    pub fn full(rate: f64, most: f64, now: Instant) -> Self {
+        Self {
+            rate,
+            most,
+            tokens: most,
+            since: now,
+        }
+    }
+
+    /// Takes a token, if there is one.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.since).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.rate).min(self.most);
+        self.since = now;
+        let has = self.tokens >= 1.0;
+        if has {
+            self.tokens -= 1.0;
+        }
+        has
+    }
+}
+
 /// Who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {

@@ -17,7 +17,7 @@ use crate::end::end;
 use crate::error::Error;
 use crate::events;
 use crate::kubernetes::{Kubernetes, is_namespace_ending};
-use crate::observe::{Freshness, has_finalizer, observe};
+use crate::observe::{Freshness, count, has_finalizer, observe};
 use crate::report::report;
 
 /// How often a chain is looked at when nothing is heard of it. Its objects are watched, and its
@@ -111,12 +111,15 @@ async fn serve(
     let observed = round
         .observed
         .insert(observe(context, chain, desired, Freshness::Cached).await?);
-    if let Ok(plan) = plan(desired, observed)
-        && plan.is_empty()
-    {
-        // With driftPolicy Report there may be something to tell and nothing to do.
-        drift::tell(chain, context, desired, observed).await;
-        return Ok(plan.look_in());
+    if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
+        // Nothing that somebody edits waits for a count.
+        count(context, chain, desired, observed).await;
+        let now = plan(desired, observed)?;
+        if now.is_empty() {
+            // With driftPolicy Report there may be something to tell and nothing to do.
+            drift::tell(chain, context, desired, observed).await;
+            return Ok(now.look_in());
+        }
     }
     // What is written is planned from what is there now, not from what was there seconds ago.
     if let Err(error) = look_closely(context, chain, desired, observed).await {
@@ -139,6 +142,7 @@ async fn serve(
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
     *observed = observe(context, chain, desired, Freshness::Consistent).await?;
+    count(context, chain, desired, observed).await;
     observed.has_finalizer |= applied.is_ok();
     applied?;
     events::tell_of(context, &chain.metadata, &now).await;
@@ -165,13 +169,17 @@ async fn look_closely(
         let parent = &desired.notifier.queue.parent;
         observed.queues = context.inventory.look_again(chain, parent).await?;
     } else {
+        let has_counted = !observed.backlogs.is_empty();
         *observed = observe(context, chain, desired, Freshness::Consistent).await?;
+        if has_counted {
+            count(context, chain, desired, observed).await;
+        }
     }
     Ok(())
 }
 
 /// Serves a deleted chain until its queues are empty, then ends it. Where it can't be served any more,
-/// because its namespace ends too or Cloud Tasks can't be asked, its tasks are kept.
+/// because its namespace ends too or whatever else has failed for too long, its tasks are kept.
 async fn finish(
     chain: &ExecutorChain,
     context: &Context,
@@ -179,17 +187,20 @@ async fn finish(
 ) -> Result<Option<Duration>, Error> {
     let served = serve(chain, context, round).await;
     let desired = round.desired.as_ref();
-    let is_finished = match (&served, desired, &round.observed) {
-        (Ok(_), Some(desired), Some(observed)) => has_finished(desired, observed),
-        (Err(Error::CloudTasks(_)), ..) => {
+    let seen = desired.zip(round.observed.as_ref());
+    let is_finished = seen.is_some_and(|(desired, observed)| has_finished(desired, observed));
+    let has_waited = match &served {
+        Ok(_) => false,
+        Err(error) => {
             let uid = chain.uid().unwrap_or_default();
-            context.failing_for(&uid) > context.deletion_patience
+            is_namespace_ending(error) || context.failing_for(&uid) > context.deletion_patience
         }
-        (Err(error), ..) => is_namespace_ending(error),
-        (Ok(_), ..) => false,
     };
-    if !is_finished {
+    if !is_finished && !has_waited {
         return served.map(|look_in| Some(look_in.unwrap_or(RESYNC).min(FINISH_LOOK)));
+    }
+    if let (Err(error), false) = (&served, is_finished) {
+        tracing::warn!(%error, "the chain goes without having finished its tasks, which are kept");
     }
     end(chain, context, DeletionPolicy::Retain, desired).await?;
     // Nothing is left to tell of.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use cloudtasks::{CloudTasks, Endpoint};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, ResourceExt};
@@ -14,6 +13,7 @@ use crate::admin::{self, Readiness};
 use crate::args::Args;
 use crate::calls::Calls;
 use crate::claim::Claim;
+use crate::connection::Connection;
 use crate::context::{Context, call};
 use crate::controller::{PATIENCE, scope, serve};
 use crate::error::Error;
@@ -45,7 +45,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     if office.args.leader_election {
         return office.elected(readiness).await;
     }
-    readiness.set();
+    readiness.can_lead();
     office.terms().await
 }
 
@@ -58,7 +58,8 @@ async fn open(args: Args, stop: CancellationToken, readiness: &Readiness) -> Res
     let metrics = Arc::new(Metrics::default());
     admin::serve(args.admin_addr, readiness.clone(), metrics.clone()).await?;
     wait_for_crd(&scope(&args, &client)).await;
-    let queues = wait_for_cloud_tasks(&args.endpoint()).await;
+    let connection = Connection::to(args.endpoint());
+    tokio::spawn(wait_for_cloud_tasks(connection.clone(), readiness.clone()));
     let cluster = cluster(&args, &client).await?;
     let claim = if args.leader_election {
         Claim::none()
@@ -67,7 +68,7 @@ async fn open(args: Args, stop: CancellationToken, readiness: &Readiness) -> Res
     };
     let most = args.cloud_tasks_calls_per_second;
     Ok(Office {
-        queues: Calls::new(queues, claim.clone(), Arc::clone(&metrics), most),
+        queues: Calls::new(connection, claim.clone(), Arc::clone(&metrics), most),
         args,
         config,
         cluster,
@@ -184,14 +185,13 @@ async fn wait_for_crd(chains: &Api<Chain>) {
     }
 }
 
-async fn wait_for_cloud_tasks(endpoint: &Endpoint) -> CloudTasks {
-    loop {
-        match CloudTasks::connect(endpoint).await {
-            Ok(queues) => return queues,
-            Err(error) => tracing::warn!(%error, ?endpoint, "waiting for Cloud Tasks"),
-        }
+/// Says until it is there that it isn't. Chains are served meanwhile, as far as they can be.
+async fn wait_for_cloud_tasks(connection: Connection, readiness: Readiness) {
+    while let Err(error) = connection.get().await {
+        tracing::warn!(%error, "waiting for Cloud Tasks");
         tokio::time::sleep(PATIENCE).await;
     }
+    readiness.has_cloud_tasks();
 }
 
 async fn cluster(args: &Args, client: &Client) -> Result<String, Error> {

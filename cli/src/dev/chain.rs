@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cloudtasks::{Address, CloudTasks, Scheme};
+use cloudtasks::{Address, CloudTasks, Endpoint, Scheme};
 use crds::Outcome;
+use executor_operator::connection::Connection;
 use executor_operator::metrics::Metrics;
 use executor_operator::pace::Rate;
 use executor_operator::{Calls, Claim, apply};
@@ -30,6 +31,7 @@ pub struct Chain {
     pub desired: Desired,
     /// Where everything that the chain reaches is.
     places: Places,
+    connection: Connection,
     metrics: Arc<Metrics>,
 }
 
@@ -56,7 +58,9 @@ impl Chain {
         let desired = desired(manifest, &places)?;
         let workers = Workers::default();
         let metrics = Arc::default();
+        let emulator = Endpoint::Emulator(places.emulator.clone());
         let mut chain = Self {
+            connection: Connection::to(emulator),
             queues,
             workers,
             desired,
@@ -93,7 +97,7 @@ impl Chain {
             // Nobody else serves this chain.
             let metrics = Arc::clone(&self.metrics);
             let claim = Claim::endless();
-            let queues = Calls::new(self.queues.clone(), claim, metrics, Rate::default());
+            let queues = Calls::new(self.connection.clone(), claim, metrics, Rate::default());
             apply(&plan, &queues, &self.workers, &self.metrics).await?;
             self.workers.connected().await;
             done.extend(plan.steps.iter().map(|planned| planned.step.to_string()));

@@ -33,8 +33,8 @@ impl Backlog {
 impl fmt::Display for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "no tasks",
-            Self::Few => "fewer than 10 tasks",
+            // None among them: a sentence must not change with each task that comes and goes.
+            Self::Empty | Self::Few => "fewer than 10 tasks",
             Self::Tens => "10 to 99 tasks",
             Self::Many => "100 tasks or more",
         })

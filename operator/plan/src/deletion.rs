@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use crate::child::is_ours;
 use crate::desired::Desired;
 use crate::fact::Fact;
+use crate::lint::broken_end;
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::step::{Plan, Step};
@@ -106,6 +107,11 @@ pub fn plan_deletion(
             "nothing is left to do before it goes",
         );
     }
+    debug_assert_eq!(
+        broken_end(policy, queue_owner, observed, &plan),
+        Vec::<String>::new(),
+        "the plan breaks what must always hold:\n{plan}"
+    );
     plan
 }
 

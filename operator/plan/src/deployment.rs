@@ -11,25 +11,38 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
 
 use crate::child;
 use crate::desired::{AROUND_A_RUN, Desired, DesiredStage};
-use crate::environment::{ADMIN_PORT, Retired, TASKS_PORT, environment};
+use crate::environment::{ADMIN_PORT, Retired, TASKS_PORT, WORKER, environment, hand_as_told};
+use crate::observed::Observed;
+use crate::order::is_applied;
 use crate::ownership::owns_field;
 
-/// The Deployment of the stage at `index`; `found` is the one that is there.
+/// The Deployment of the stage at `index`, as far as it depends on what is there.
 pub fn deployment(
     desired: &Desired,
     index: usize,
     retired: &Retired,
-    found: Option<&Deployment>,
+    observed: &Observed,
 ) -> Deployment {
     let stage = &desired.stages[index];
     // Replicas that the spec no longer names would go to the API server's default, which is one pod.
-    // They stay ours as they are, until somebody else sets them.
-    let kept = found
-        .filter(|found| owns_field(&found.metadata, &["spec", "replicas"]))
-        .and_then(|found| found.spec.as_ref()?.replicas);
+    // They stay ours as they are, until somebody else sets them. A stage that gets another name begins
+    // with as many as it had.
+    let former = || {
+        let renamed = observed.renamed_stages(desired).into_iter();
+        let mut former = renamed.filter(|it| it.queue == stage.queue);
+        former.find_map(|it| observed.deployments.get(&it.deployment))
+    };
+    let kept = observed
+        .deployments
+        .get(&stage.child)
+        .map_or_else(former, |found| {
+            Some(found).filter(|it| owns_field(&it.metadata, &["spec", "replicas"]))
+        });
+    let kept = kept.and_then(|kept| kept.spec.as_ref()?.replicas);
     let mut deployment = Deployment {
         metadata: child::metadata(desired, stage),
         spec: Some(DeploymentSpec {
@@ -51,11 +64,30 @@ pub fn deployment(
         }),
         status: None,
     };
-    deployment.metadata.annotations = Some(BTreeMap::from([
-        (child::QUEUE_ANNOTATION.to_owned(), stage.queue.to_string()),
-        child::applied(&deployment),
-    ]));
+    annotate(&mut deployment, stage.queue.to_string());
     deployment
+}
+
+/// The same Deployment, whose workers hand tasks to where those of `found` do; `None` if that is no
+/// change.
+pub(crate) fn handing_as_before(wanted: &Deployment, found: &Deployment) -> Option<Deployment> {
+    let mut deployment = wanted.clone();
+    let queue = wanted.annotations().get(child::QUEUE_ANNOTATION)?.clone();
+    deployment.metadata.annotations = None;
+    let template = &mut deployment.spec.as_mut()?.template;
+    let mut containers = template.spec.as_mut()?.containers.iter_mut();
+    let worker = containers.find(|container| container.name == WORKER)?;
+    let told = found.spec.as_ref()?.template.spec.as_ref()?;
+    hand_as_told(worker.env.as_mut()?, told);
+    annotate(&mut deployment, queue);
+    (!is_applied(found, &deployment)).then_some(deployment)
+}
+
+fn annotate(deployment: &mut Deployment, queue: String) {
+    deployment.metadata.annotations = Some(BTreeMap::from([
+        (child::QUEUE_ANNOTATION.to_owned(), queue),
+        child::applied(deployment),
+    ]));
 }
 
 /// The user's template with the worker put in. The handlers become native sidecars: they start
@@ -91,7 +123,7 @@ fn template(desired: &Desired, stage: &DesiredStage, worker: Container) -> PodTe
 
 fn worker(desired: &Desired, index: usize, retired: &Retired) -> Container {
     Container {
-        name: "worker".into(),
+        name: WORKER.into(),
         image: Some(desired.worker_image.clone()),
         env: Some(environment(desired, index, retired)),
         ports: Some(vec![port("tasks", TASKS_PORT), port("admin", ADMIN_PORT)]),

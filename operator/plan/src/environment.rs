@@ -10,12 +10,17 @@ use serde_json::json;
 use crate::desired::{Desired, DesiredStage, Target};
 use crate::observed::Observed;
 
+/// The name of the worker's container.
+pub(crate) const WORKER: &str = "worker";
 /// The queue that a worker serves.
 pub(crate) const QUEUE: &str = "QUEUE";
 /// The next stage's queue.
 pub(crate) const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
 /// The queues that shortcuts lead to.
 pub(crate) const ROUTES: &str = "ROUTES";
+const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
+const LISTEN_ADDR: &str = "LISTEN_ADDR";
+const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
 const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
 const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
 
@@ -46,8 +51,11 @@ impl Retired {
             now.into_iter().chain(before)
         });
         let current = desired.notifier.queue.to_string();
+        // In an order of its own, or the end of one stage's workers would roll all others.
+        let mut stages: Vec<QueuePath> = stages.into_iter().map(|it| it.queue).collect();
+        stages.sort();
         Self {
-            stages: stages.into_iter().map(|removed| removed.queue).collect(),
+            stages,
             notifiers: told
                 .filter(|queue| !queue.is_empty() && *queue != current)
                 .collect(),
@@ -63,13 +71,35 @@ pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
 /// What a pod's worker is told in one variable.
 pub fn told(pod: &PodSpec, name: &str) -> Option<String> {
     let mut containers = pod.containers.iter();
-    let worker = containers.find(|container| container.name == "worker")?;
+    let worker = containers.find(|container| container.name == WORKER)?;
     let mut variables = worker.env.iter().flatten();
     variables
         .find(|variable| variable.name == name)?
         .value
         .as_deref()
         .map(unescaped)
+}
+
+/// Takes what a worker is told of its hand-overs, and of where to look for them, from the pods that
+/// `told` describes. Each variable stays where [`environment`] puts it: another order would be another
+/// template, and roll the pods.
+pub(crate) fn hand_as_told(variables: &mut Vec<EnvVar>, told: &PodSpec) {
+    let worker = told.containers.iter().find(|it| it.name == WORKER);
+    let told = worker.and_then(|worker| worker.env.as_ref());
+    for (name, before) in [
+        (LOOKUP_QUEUES, NOTIFIER_QUEUE),
+        (DOWNSTREAM_QUEUE, LOOKUP_QUEUES),
+        (DISPATCH_DEADLINES, LISTEN_ADDR),
+        (ROUTES, DISPATCH_DEADLINES),
+    ] {
+        variables.retain(|variable| variable.name != name);
+        let told = told.into_iter().flatten().find(|it| it.name == name);
+        let place = |name| variables.iter().position(|it: &EnvVar| it.name == name);
+        let place = place(before).or_else(|| place(LISTEN_ADDR));
+        if let Some((told, place)) = told.zip(place) {
+            variables.insert(place, told.clone());
+        }
+    }
 }
 
 /// Kubernetes expands `$(NAME)` in a variable's value and takes `$$` for `$`.
@@ -115,7 +145,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             DOWNSTREAM_QUEUE,
             desired.downstream(index).map(ToString::to_string),
         ),
-        ("LOOKUP_QUEUES", Some(lookup.join(","))),
+        (LOOKUP_QUEUES, Some(lookup.join(","))),
         (NOTIFIER_QUEUE, Some(notifier.queue.to_string())),
         (
             RETIRED_NOTIFIER_QUEUES,
@@ -143,8 +173,8 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             Some(crds::Duration(desired.drain_delay).to_string()),
         ),
         (ROUTES, routes(stage)),
-        ("DISPATCH_DEADLINES", deadlines(desired, index)),
-        ("LISTEN_ADDR", Some(format!("0.0.0.0:{TASKS_PORT}"))),
+        (DISPATCH_DEADLINES, deadlines(desired, index)),
+        (LISTEN_ADDR, Some(format!("0.0.0.0:{TASKS_PORT}"))),
         ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
         ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
     ];

@@ -14,10 +14,12 @@ use crate::rollout::Rollout;
 /// Something that holds now, and of which it matters for how long.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// The stage with this child has no ready pod.
-    NoReadyPod(String),
-    /// The stage with this child has fewer ready pods than the spec says.
-    TooFewReady(String),
+    /// No ready pod takes the pushes of the queue of the stage with this child.
+    Unserved(String),
+    /// The stage with this child is to have more pods than it had, and not so many are ready yet.
+    Grows(String, i32),
+    /// The stage with this child has some pods that are not ready, or not as its Deployment says now.
+    Incomplete(String),
     /// The queue pushes to the workers that the spec gives it, and former ones are still there.
     Readdressed(QueuePath),
     /// The removed stage's queue has no tasks, and nobody hands it any.
@@ -26,16 +28,29 @@ pub enum Fact {
     ChainIsEmpty,
 }
 
-/// The facts that hold.
-pub fn facts(desired: &Desired, observed: &Observed) -> BTreeSet<Fact> {
+/// The facts that hold. `known` tells of one whether it held the last time; `None`: nothing is known of
+/// the chain, by somebody who starts anew.
+pub fn facts(
+    desired: &Desired,
+    observed: &Observed,
+    known: impl Fn(&Fact) -> Option<bool>,
+) -> BTreeSet<Fact> {
     let mut facts = BTreeSet::new();
     for stage in &desired.stages {
-        let rollout = Rollout::of(observed.deployments.get(&stage.child));
-        if !rollout.has_ready_pod() {
-            facts.insert(Fact::NoReadyPod(stage.child.clone()));
+        let found = observed.deployments.get(&stage.child);
+        let rollout = Rollout::of(found);
+        if !has_workers(desired, observed, stage) {
+            facts.insert(Fact::Unserved(stage.child.clone()));
         }
-        if stage.replicas.is_some_and(|wanted| rollout.ready < wanted) {
-            facts.insert(Fact::TooFewReady(stage.child.clone()));
+        if !rollout.is_complete() {
+            facts.insert(Fact::Incomplete(stage.child.clone()));
+        }
+        if let Some(wanted) = stage.replicas.filter(|wanted| rollout.ready < *wanted) {
+            let fact = Fact::Grows(stage.child.clone(), wanted);
+            // Pods that are merely missing for a while are no growth.
+            if rollout.wanted < wanted || known(&fact) != Some(false) {
+                facts.insert(fact);
+            }
         }
     }
     for renamed in observed.renamed_stages(desired) {
@@ -46,12 +61,17 @@ pub fn facts(desired: &Desired, observed: &Observed) -> BTreeSet<Fact> {
         }
     }
     for removed in observed.removed_stages(desired) {
-        let is_empty = observed.backlogs.get(&removed.queue) == Some(&Backlog::Empty);
+        let fact = Fact::Drained(removed.queue.clone());
+        let is_empty = match observed.backlogs.get(&removed.queue) {
+            Some(backlog) => *backlog == Backlog::Empty,
+            // Not counted this time: nothing speaks against what was seen before.
+            None => known(&fact) == Some(true),
+        };
         if is_empty && !is_fed(desired, observed, &removed) {
-            facts.insert(Fact::Drained(removed.queue));
+            facts.insert(fact);
         }
     }
-    if desired.finishes && is_empty(desired, observed) {
+    if desired.finishes && is_empty(desired, observed, known(&Fact::ChainIsEmpty) == Some(true)) {
         facts.insert(Fact::ChainIsEmpty);
     }
     facts
@@ -64,12 +84,26 @@ pub(crate) fn pushes_to(observed: &Observed, stage: &DesiredStage) -> bool {
     target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
 }
 
-/// Whether every queue of the chain was looked at and has no tasks.
-fn is_empty(desired: &Desired, observed: &Observed) -> bool {
+/// Whether a ready pod takes the pushes of a stage's queue: its own, or for as long as the queue
+/// pushes to others, theirs. Whom somebody else's address leads to isn't ours to judge.
+pub(crate) fn has_workers(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
+    let has_ready_pod = |child: &str| Rollout::of(observed.deployments.get(child)).has_ready_pod();
+    if !observed.queues.contains_key(&stage.queue) || pushes_to(observed, stage) {
+        return has_ready_pod(&stage.child);
+    }
+    let renamed = observed.renamed_stages(desired).into_iter();
+    let mut former = renamed.filter(|it| it.queue == stage.queue).peekable();
+    former.peek().is_none() || former.any(|it| has_ready_pod(&it.deployment))
+}
+
+/// Whether every queue of the chain was counted and has no tasks; where some were not counted this
+/// time, whether it was so before.
+fn is_empty(desired: &Desired, observed: &Observed, was_empty: bool) -> bool {
     let removed = observed.removed_stages(desired);
     let queues = desired.stages.iter().map(|stage| &stage.queue);
-    queues
-        .chain(removed.iter().map(|removed| &removed.queue))
+    let all = queues.chain(removed.iter().map(|removed| &removed.queue));
+    let mut counted = all
         .filter(|queue| observed.queues.contains_key(queue))
-        .all(|queue| observed.backlogs.get(queue) == Some(&Backlog::Empty))
+        .map(|queue| observed.backlogs.get(queue));
+    counted.all(|backlog| backlog.map_or(was_empty, |backlog| *backlog == Backlog::Empty))
 }

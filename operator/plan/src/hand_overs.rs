@@ -96,16 +96,20 @@ pub fn would_come_back(
         let new = environment::targets(desired, index).into_iter();
         hand_overs.extend(new.map(|to| (stage.queue.clone(), to)));
     }
-    let mut reached: BTreeSet<&QueuePath> = BTreeSet::new();
-    let mut next: Vec<&QueuePath> = targets.iter().collect();
+    let mut at_once = targets.iter();
+    at_once.any(|to| to == queue || reached_from(&hand_overs, to).contains(queue))
+}
+
+/// The queues to which a task of `start` may be handed, at once or on the way.
+pub(crate) fn reached_from<'a>(
+    hand_overs: &'a BTreeSet<(QueuePath, QueuePath)>,
+    start: &'a QueuePath,
+) -> BTreeSet<&'a QueuePath> {
+    let mut reached = BTreeSet::new();
+    let mut next = vec![start];
     while let Some(at) = next.pop() {
-        if at == queue {
-            return true;
-        }
-        if reached.insert(at) {
-            let onward = hand_overs.iter().filter(|(from, _)| from == at);
-            next.extend(onward.map(|(_, to)| to));
-        }
+        let onward = hand_overs.iter().filter(|(from, _)| from == at);
+        next.extend(onward.map(|(_, to)| to).filter(|to| reached.insert(*to)));
     }
-    false
+    reached
 }

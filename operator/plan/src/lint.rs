@@ -9,13 +9,14 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use crate::backlog::Backlog;
+use crate::child::is_ours;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::variable;
 use crate::hand_overs::targets;
 use crate::observed::{Observed, serves};
 use crate::queue;
 use crate::rollout::Rollout;
-use crate::step::{Plan, Step};
+use crate::step::{Plan, Planned, Step};
 
 /// What a plan breaks; nothing, if it is sound.
 pub fn broken(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<String> {
@@ -29,6 +30,88 @@ pub fn broken(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<String
         })
         .collect();
     broken.extend(world.gives_up());
+    broken.extend(pods_before_pushes(observed, plan));
+    broken
+}
+
+/// Fewer replicas come after the lower rate, in a plan that has both.
+fn pods_before_pushes(observed: &Observed, plan: &Plan) -> Vec<String> {
+    let mut shrunk: Vec<QueuePath> = Vec::new();
+    let mut broken = Vec::new();
+    for planned in &plan.steps {
+        match &planned.step {
+            Step::ApplyDeployment(deployment) => {
+                let found = observed.deployments.get(&deployment.name_any());
+                let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+                let before = found.map(|found| Rollout::of(Some(found)).wanted);
+                if wanted
+                    .zip(before)
+                    .is_some_and(|(wanted, before)| wanted < before)
+                {
+                    shrunk.extend(serves(deployment));
+                }
+            }
+            Step::UpdateQueue { queue, settings } if shrunk.contains(queue) => {
+                let found = observed.queues.get(queue);
+                let is_lower = |found: &Queue| {
+                    let rate = settings.max_dispatches_per_second;
+                    let at_once = settings.max_concurrent_dispatches;
+                    rate.is_some_and(|rate| rate < found.max_dispatches_per_second)
+                        || at_once.is_some_and(|it| it < found.max_concurrent_dispatches)
+                };
+                if found.is_some_and(is_lower) {
+                    broken.push(format!("{}: its workers are fewer already", planned.step));
+                }
+            }
+            _ => {}
+        }
+    }
+    broken
+}
+
+/// What the plan of a deletion breaks.
+pub fn broken_end(
+    policy: DeletionPolicy,
+    queue_owner: &str,
+    observed: &Observed,
+    plan: &Plan,
+) -> Vec<String> {
+    let ours = observed.queues.values();
+    let ours = ours.filter(|queue| queue::owner(queue) == Some(queue_owner));
+    let mut running: Vec<&QueuePath> = ours
+        .filter(|queue| queue.state != QueueState::Paused)
+        .map(|queue| &queue.path)
+        .collect();
+    let mut broken = Vec::new();
+    for Planned { step, .. } in &plan.steps {
+        let why = match step {
+            Step::PauseQueue { queue } => {
+                running.retain(|it| *it != queue);
+                None
+            }
+            Step::DeleteQueue { queue } => {
+                running.retain(|it| *it != queue);
+                let is_ours =
+                    observed.queues.get(queue).and_then(queue::owner) == Some(queue_owner);
+                let is_asked_for = policy == DeletionPolicy::Delete && is_ours;
+                (!is_asked_for).then_some("nobody asked for it")
+            }
+            Step::DeleteDeployment { .. } | Step::DeleteService { .. } => {
+                let is_asked_for = policy != DeletionPolicy::Orphan && running.is_empty();
+                (!is_asked_for).then_some("queues would push to nobody")
+            }
+            Step::ReleaseDeployment { .. } | Step::ReleaseService { .. } => {
+                (policy != DeletionPolicy::Orphan).then_some("nobody asked for it")
+            }
+            Step::ResumeQueue { .. }
+            | Step::CreateQueue { .. }
+            | Step::AddFinalizer
+            | Step::ApplyService(_)
+            | Step::ApplyDeployment(_) => Some("the chain is deleted"),
+            Step::UpdateQueue { .. } | Step::RemoveFinalizer => None,
+        };
+        broken.extend(why.map(|why| format!("{step}: {why}")));
+    }
     broken
 }
 
@@ -115,6 +198,34 @@ impl<'a> World<'a> {
 
     /// Why a step must not be done, if so.
     fn why_not(&self, step: &Step) -> Option<&'static str> {
+        self.why_not_ours(step).or_else(|| self.why_not_safe(step))
+    }
+
+    /// What another chain has, and what somebody made for himself, is left alone.
+    fn why_not_ours(&self, step: &Step) -> Option<&'static str> {
+        let owner = self.desired.owner.as_ref();
+        let is_ours = match step {
+            Step::UpdateQueue { queue, .. }
+            | Step::PauseQueue { queue }
+            | Step::ResumeQueue { queue }
+            | Step::DeleteQueue { queue } => {
+                let found = self.observed.queues.get(queue).and_then(queue::owner);
+                found.is_none_or(|found| found == self.desired.queue_owner)
+            }
+            Step::DeleteDeployment { name } => {
+                let found = self.observed.deployments.get(name);
+                found.is_none_or(|found| is_ours(&found.metadata, owner))
+            }
+            Step::DeleteService { name } => {
+                let found = self.observed.services.get(name);
+                found.is_none_or(|found| is_ours(&found.metadata, owner))
+            }
+            _ => true,
+        };
+        (!is_ours).then_some("it is somebody else's")
+    }
+
+    fn why_not_safe(&self, step: &Step) -> Option<&'static str> {
         match step {
             Step::ApplyDeployment(deployment) => self.why_not_told(deployment),
             Step::CreateQueue { settings, .. } => {
@@ -122,21 +233,19 @@ impl<'a> World<'a> {
                 (!is_endless).then_some("a new queue would give tasks up")
             }
             Step::UpdateQueue { queue, settings } => self.why_not_set(queue, settings),
-            Step::PauseQueue { queue } => {
-                let known = self.queues.get(queue);
-                let has_reason = known.is_some_and(|known| known.has_reason);
-                (!has_reason).then_some("nobody would know whose pause it is")
-            }
+            Step::PauseQueue { queue } => self.why_not_paused(queue),
             Step::ResumeQueue { queue } => match self.stage(queue) {
                 Some(stage) => {
-                    let asked = stage.paused == Some(false);
-                    (!asked && !self.has_ready_pod(stage)).then_some("pushes would meet no pod")
+                    let is_safe = stage.paused == Some(false) || self.is_taken(stage);
+                    (!is_safe).then_some("pushes would meet no pod")
                 }
                 None => (!self.has_ready_workers(queue)).then_some("pushes would meet no pod"),
             },
             Step::DeleteQueue { queue } => self.why_not_deleted(queue),
-            Step::DeleteDeployment { name } => self.why_not_gone(name),
-            Step::AddFinalizer | Step::ApplyService(_) | Step::DeleteService { .. } => None,
+            Step::DeleteDeployment { name } | Step::DeleteService { name } => {
+                self.why_not_gone(name)
+            }
+            Step::AddFinalizer | Step::ApplyService(_) => None,
             Step::ReleaseDeployment { .. }
             | Step::ReleaseService { .. }
             | Step::RemoveFinalizer => Some("the chain isn't deleted"),
@@ -154,8 +263,53 @@ impl<'a> World<'a> {
         if !queues.iter().chain(&notifier).all(is_there) {
             return Some("tasks would go to a queue that isn't there, or gives tasks up");
         }
-        let is_stage = |queue: &QueuePath| self.stage(queue).is_some() && self.is_served(queue);
-        (!queues.iter().all(is_stage)).then_some("tasks would go to a queue that nobody serves")
+        if !queues.iter().all(|queue| self.is_served(queue)) {
+            return Some("tasks would go to a queue that nobody serves");
+        }
+        // Workers that work already are told of nothing that can't be handed to at once.
+        let found = self.observed.deployments.get(&deployment.name_any())?;
+        let told = targets(found);
+        let is_ready = |queue: &QueuePath| {
+            told.contains(queue)
+                || self
+                    .stage(queue)
+                    .is_some_and(|stage| stage.paused == Some(true) || self.has_ready_pod(stage))
+        };
+        (!queues.iter().all(is_ready)).then_some("tasks would go to a stage without a ready pod")
+    }
+
+    /// A pause needs a reason on the queue, and a cause: the spec, or nobody who takes the pushes.
+    fn why_not_paused(&self, queue: &QueuePath) -> Option<&'static str> {
+        let known = self.queues.get(queue);
+        if !known.is_some_and(|known| known.has_reason) {
+            return Some("nobody would know whose pause it is");
+        }
+        let is_right = match self.stage(queue) {
+            Some(stage) => {
+                stage.paused == Some(true) || (stage.paused.is_none() && !self.is_taken(stage))
+            }
+            None => self.is_empty(queue) || !self.is_served(queue),
+        };
+        (!is_right).then_some("somebody takes its pushes")
+    }
+
+    /// Whether somebody takes the pushes of a stage's queue; whom others' addresses lead to, they know.
+    fn is_taken(&self, stage: &DesiredStage) -> bool {
+        let known = self.queues.get(&stage.queue);
+        let address = known.and_then(|known| known.address.as_ref());
+        if address == Some(&stage.address) {
+            return self.has_ready_pod(stage);
+        }
+        let mut former = self.observed.deployments.values().filter(|deployment| {
+            serves(deployment).as_ref() == Some(&stage.queue)
+                && deployment.name_any() != stage.child
+        });
+        former.clone().next().is_none()
+            || former.any(|former| Rollout::of(Some(former)).has_ready_pod())
+    }
+
+    fn is_empty(&self, queue: &QueuePath) -> bool {
+        self.observed.backlogs.get(queue) == Some(&Backlog::Empty)
     }
 
     fn why_not_set(&self, queue: &QueuePath, settings: &QueueSettings) -> Option<&'static str> {
@@ -170,19 +324,22 @@ impl<'a> World<'a> {
             return Some("the queue would give tasks up");
         }
         let target = settings.http_target.as_ref()?;
+        let loses_reason = known.has_reason && !target.headers.contains_key(queue::PAUSE_HEADER);
+        if loses_reason && known.state == QueueState::Paused {
+            return Some("a pause of ours would be nobody's");
+        }
         let stage = self.stage(queue)?;
         (target.address != known.address && !self.has_ready_pod(stage))
             .then_some("pushes would meet no pod")
     }
 
     fn why_not_deleted(&self, queue: &QueuePath) -> Option<&'static str> {
-        let is_empty = self.observed.backlogs.get(queue) == Some(&Backlog::Empty);
         if self.desired.queues().any(|named| named == queue) {
             Some("the spec names it")
         } else if self.desired.deletion_policy != DeletionPolicy::Delete {
             Some("nobody asked for it")
         } else {
-            (!is_empty || self.is_served(queue)).then_some("there may be tasks in it")
+            (!self.is_empty(queue) || self.is_served(queue)).then_some("there may be tasks in it")
         }
     }
 
@@ -200,7 +357,7 @@ impl<'a> World<'a> {
             Some(stage) => {
                 known.address.as_ref() == Some(&stage.address) && self.has_ready_pod(stage)
             }
-            None => known.state == QueueState::Paused,
+            None => known.state == QueueState::Paused && self.is_empty(&queue),
         };
         (!is_safe).then_some("its queue would push to nobody")
     }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
 use crate::backlog::Backlog;
-use crate::child::QUEUE_ANNOTATION;
+use crate::child::{QUEUE_ANNOTATION, is_ours};
 use crate::desired::Desired;
 use crate::fact::Fact;
 use crate::hand_overs::Pod;
@@ -35,8 +35,10 @@ pub struct Observed {
     pub services: BTreeMap<String, Service>,
     /// The pods that carry the chain's label, those that are about to end too.
     pub pods: Vec<Pod>,
-    /// What is left in the queues that were asked for it.
+    /// What is left in the queues whose tasks were counted just now.
     pub backlogs: BTreeMap<QueuePath, Backlog>,
+    /// What was left in queues when they were counted last: to tell of, and not to act on.
+    pub last_backlogs: BTreeMap<QueuePath, Backlog>,
     /// For how long each fact has held, as far as somebody has watched it.
     pub held: BTreeMap<Fact, Duration>,
 }
@@ -104,6 +106,12 @@ impl Observed {
         renamed.collect()
     }
 
+    /// What is left in a queue, as far as it was ever counted.
+    pub fn backlog(&self, queue: &QueuePath) -> Option<Backlog> {
+        let last = || self.last_backlogs.get(queue);
+        self.backlogs.get(queue).or_else(last).copied()
+    }
+
     /// Whether a fact has held for at least so long.
     pub fn has_held(&self, fact: &Fact, at_least: Duration) -> bool {
         self.held.get(fact).is_some_and(|held| *held >= at_least)
@@ -117,9 +125,11 @@ impl Observed {
 
     fn leftovers<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = &'a Deployment> {
         let is_child = |name: &str| desired.stages.iter().any(|stage| stage.child == name);
-        self.deployments
-            .values()
-            .filter(move |deployment| !is_child(&deployment.name_any()))
+        // A copy that somebody made for himself has our annotations, and isn't ours.
+        self.deployments.values().filter(move |deployment| {
+            !is_child(&deployment.name_any())
+                && is_ours(&deployment.metadata, desired.owner.as_ref())
+        })
     }
 }
 

@@ -17,8 +17,8 @@ pub(crate) use workers::is_applied;
 
 /// What has to be done for `desired`, in order; nothing when all is as it should be.
 ///
-/// Queues come before workers, and later stages before earlier ones: a worker is never told of a
-/// queue that isn't there, nor of one that still gives tasks up by itself. What has to wait for
+/// The queues that a worker is told of come before it, and later stages before earlier ones: it never
+/// hands a task to a queue that isn't there, nor to one that still gives tasks up by itself. What has to wait for
 /// something, such as a pod that isn't ready yet, is among the plan's waits, and not among its steps.
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     refuse::refuse_foreign(desired, observed)?;
@@ -30,8 +30,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
             "deleting the chain must pause its queues first",
         );
     }
-    // What is there comes first: a pause or a lower rate in an incident does not wait for a queue
-    // that can't be made.
+    // What is there comes first: neither a pause, nor a lower rate, nor another image waits in an
+    // incident for a queue that can't be made.
+    let retired = Retired::of(desired, observed);
+    let stages = || (0..desired.stages.len()).rev();
     for is_there in [true, false] {
         if observed.queues.contains_key(&desired.notifier.queue) == is_there {
             queues::notifier(&mut plan, desired, observed);
@@ -39,15 +41,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
         for stage in desired.stages.iter().rev() {
             if observed.queues.contains_key(&stage.queue) == is_there {
                 queues::stage_queue(&mut plan, desired, stage, observed);
+                queues::resume(&mut plan, desired, stage, observed);
             }
         }
-    }
-    let retired = Retired::of(desired, observed);
-    for (index, stage) in desired.stages.iter().enumerate().rev() {
-        workers::workers(&mut plan, desired, index, stage, observed, &retired);
-    }
-    for stage in desired.stages.iter().rev() {
-        queues::resume(&mut plan, desired, stage, observed);
+        for index in stages() {
+            if workers::needs_no_new_queue(desired, index, observed) == is_there {
+                workers::workers(&mut plan, desired, index, observed, &retired);
+            }
+        }
     }
     removal::renamed(&mut plan, desired, observed);
     removal::removed(&mut plan, desired, observed);

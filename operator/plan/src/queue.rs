@@ -217,6 +217,8 @@ pub fn target_with_reason(queue: &Queue, pause: Pause) -> HttpTarget {
 /// The target of a removed stage's queue that is empty.
 pub fn target_of_drained(queue: &Queue, now: Timestamp) -> HttpTarget {
     let mut target = target_with_reason(queue, Pause::Drained);
+    // Since when it was for the first time.
+    let now = drained_since(queue).unwrap_or(now);
     let seconds = now.round(jiff::Unit::Second).unwrap_or(now);
     let since = (DRAINED_HEADER.to_owned(), seconds.to_string());
     target.headers.extend([since]);

@@ -5,8 +5,6 @@
 //! last. Then it is paused, and looked at once more, since a producer may still put tasks there; and
 //! only then its workers go. Queues drain, not stages: one that the spec names never does.
 
-use std::collections::BTreeSet;
-
 use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DeletionPolicy;
 
@@ -14,7 +12,7 @@ use crate::backlog::Backlog;
 use crate::child::is_ours;
 use crate::desired::Desired;
 use crate::fact::{Fact, pushes_to};
-use crate::hand_overs::hand_overs;
+use crate::hand_overs::{hand_overs, reached_from};
 use crate::observed::{Observed, Removed};
 use crate::order::wipe;
 use crate::queue::{self, Pause};
@@ -44,12 +42,13 @@ pub enum Drain {
 
 /// How a removed stage stands.
 pub fn drain(desired: &Desired, observed: &Observed, removed: &Removed) -> Drain {
-    let backlog = observed.backlogs.get(&removed.queue).copied();
-    if is_done(removed, observed.queues.get(&removed.queue)) {
+    let backlog = observed.backlog(&removed.queue);
+    let has_tasks = backlog.is_some_and(|backlog| backlog != Backlog::Empty);
+    if has_nothing_left(removed, observed.queues.get(&removed.queue)) && !has_tasks {
         Drain::Drained
     } else if is_fed(desired, observed, removed) {
         Drain::Fed
-    } else if removed.deployments.is_empty() && backlog != Some(Backlog::Empty) {
+    } else if removed.deployments.is_empty() && has_tasks {
         Drain::Deserted
     } else {
         Drain::Drains(backlog)
@@ -61,40 +60,47 @@ fn is_marked(found: Option<&Queue>) -> bool {
     found.and_then(queue::pause_reason) == Some(Pause::Drained)
 }
 
+/// Whether a queue is a removed stage's of which nothing else is left, and was paused because it was
+/// empty: it need not be looked at often.
+pub fn is_done(desired: &Desired, observed: &Observed, queue: &QueuePath) -> bool {
+    let removed = observed.removed_stages(desired);
+    let mut removed = removed.iter().filter(|removed| removed.queue == *queue);
+    removed.any(|removed| has_nothing_left(removed, observed.queues.get(queue)))
+}
+
 /// Whether nothing is left to do for a removed stage.
-fn is_done(removed: &Removed, found: Option<&Queue>) -> bool {
+fn has_nothing_left(removed: &Removed, found: Option<&Queue>) -> bool {
     let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
     removed.deployments.is_empty() && is_paused && is_marked(found)
 }
 
-/// Whether a task may still be handed to a removed stage's queue: by workers of a stage that the spec
-/// names, or by those of another removed one that has tasks left, or may get some. A rollout that
-/// isn't done may bring former pods back.
+/// Whether a task may still be handed to a removed stage's queue. A rollout that isn't done may bring
+/// former pods back.
 pub fn is_fed(desired: &Desired, observed: &Observed, removed: &Removed) -> bool {
     let mut stages = desired.stages.iter();
     let unrolled = stages.any(|stage| {
         let found = observed.deployments.get(&stage.child);
         found.is_some() && !Rollout::of(found).is_rolled
     });
-    unrolled || fed(observed).contains(&removed.queue)
+    unrolled || has_feeder(observed, &removed.queue)
 }
 
-/// Every queue that tasks may still be handed to. Removed stages may hand to each other in a circle,
-/// which ends when all of them are empty.
-fn fed(observed: &Observed) -> BTreeSet<QueuePath> {
+/// Whether living workers may hand tasks to a queue. Those of removed stages that hand to each other in
+/// a circle end together: when all their queues are empty.
+fn has_feeder(observed: &Observed, queue: &QueuePath) -> bool {
     let hand_overs = hand_overs(observed);
-    let is_empty = |queue: &QueuePath| observed.backlogs.get(queue) == Some(&Backlog::Empty);
-    let mut fed = BTreeSet::new();
-    let mut next: Vec<&QueuePath> = hand_overs.iter().map(|(from, _)| from).collect();
-    next.retain(|from| !is_empty(from));
-    while let Some(at) = next.pop() {
-        for (_, to) in hand_overs.iter().filter(|(from, _)| from == at) {
-            if fed.insert(to.clone()) {
-                next.push(to);
-            }
+    let from_here = reached_from(&hand_overs, queue);
+    let in_circle = |other: &QueuePath| {
+        other == queue
+            || (from_here.contains(other) && reached_from(&hand_overs, other).contains(queue))
+    };
+    hand_overs.iter().any(|(from, to)| {
+        if in_circle(from) {
+            from != queue && observed.backlog(from) != Some(Backlog::Empty)
+        } else {
+            in_circle(to)
         }
-    }
-    fed
+    })
 }
 
 /// The queues whose tasks have to be counted, in the order in which tasks climb: what left one before
@@ -103,10 +109,6 @@ pub fn looks(desired: &Desired, observed: &Observed) -> Vec<QueuePath> {
     let stages = desired.stages.iter().filter(|_| desired.finishes);
     let named = stages.map(|stage| stage.queue.clone());
     let removed = observed.removed_stages(desired).into_iter();
-    let removed = removed.filter(|removed| {
-        let found = observed.queues.get(&removed.queue);
-        !is_done(removed, found) || desired.finishes || is_due(desired, observed, removed)
-    });
     named
         .chain(removed.map(|removed| removed.queue))
         .filter(|queue| observed.queues.contains_key(queue))
@@ -138,7 +140,7 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         let is_pushed_to = stage.is_some_and(|stage| pushes_to(observed, stage));
         let can_go = has_others && is_pushed_to;
         if can_go && observed.has_held(&fact, delay) {
-            delete_workers(plan, &[renamed.deployment], RENAMED);
+            delete_workers(plan, observed, &[renamed.deployment], RENAMED);
         } else {
             plan.wait(Wait {
                 concerns: Concern::Removal,
@@ -148,8 +150,11 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
                     renamed.queue.id,
                     delay.as_secs()
                 ),
-                // Before that it waits for workers, which is watched, or for a plan's own step.
-                look_in: can_go.then(|| observed.left_of(&fact, delay)),
+                look_in: Some(if can_go {
+                    observed.left_of(&fact, delay).max(Wait::LOOK)
+                } else {
+                    Wait::LOOK
+                }),
             });
         }
     }
@@ -177,14 +182,14 @@ pub(crate) fn removed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
             // Whoever took the queue over has it; only our workers are left to remove.
             queue::owner(found).is_none_or(|owner| owner == desired.queue_owner)
         });
-        let is_done = is_done(&removed, found);
+        let is_done = has_nothing_left(&removed, found);
         if is_done && is_due(desired, observed, &removed) {
             forget(plan, observed, &removed.queue);
         } else if !is_done && is_fed(desired, observed, &removed) {
             plan.wait(Wait {
                 concerns: Concern::Removal,
                 sentence: format!("other workers may still hand tasks to {}", removed.queue.id),
-                look_in: Some(Wait::FED_LOOK),
+                look_in: Some(Wait::LOOK),
             });
             if let Some(found) = found.filter(|_| has_ready_pod(observed, &removed)) {
                 lift(plan, found, OUR_PAUSE_ENDS);
@@ -213,7 +218,7 @@ fn drains(
 ) {
     // Nothing is left in a queue that isn't there, or isn't ours any more.
     let Some(found) = found else {
-        return delete_workers(plan, &removed.deployments, DRAINED);
+        return delete_workers(plan, observed, &removed.deployments, DRAINED);
     };
     let backlog = observed.backlogs.get(&removed.queue);
     let is_marked = is_marked(Some(found));
@@ -223,7 +228,7 @@ fn drains(
     let apart = desired.timing.hand_over_time;
     match backlog {
         Some(Backlog::Empty) if is_marked && is_paused => {
-            return delete_workers(plan, &removed.deployments, DRAINED);
+            return delete_workers(plan, observed, &removed.deployments, DRAINED);
         }
         Some(Backlog::Empty) if observed.has_held(&fact, apart) => {
             return drained(plan, observed, found);
@@ -251,7 +256,11 @@ fn drains(
     plan.wait(Wait {
         concerns: Concern::Removal,
         sentence: format!("{} drains: {left}", removed.queue.id),
-        look_in: Some(observed.left_of(&fact, apart).min(Wait::DRAIN_LOOK)),
+        look_in: Some(
+            observed
+                .left_of(&fact, apart)
+                .clamp(Wait::LOOK, Wait::DRAIN_LOOK),
+        ),
     });
 }
 
@@ -268,17 +277,15 @@ fn drained(plan: &mut Plan, observed: &Observed, found: &Queue) {
 /// The reason, then the pause: see [`crate::order`].
 fn pause(plan: &mut Plan, found: &Queue, target: HttpTarget, reason: &'static str) {
     let queue = found.path.clone();
-    let settings = Box::new(QueueSettings {
-        http_target: Some(target),
-        ..QueueSettings::default()
-    });
-    plan.push(
-        Step::UpdateQueue {
-            queue: queue.clone(),
-            settings,
-        },
-        reason,
-    );
+    // Whoever died in between has written it.
+    if found.http_target.as_ref() != Some(&target) {
+        let settings = Box::new(QueueSettings {
+            http_target: Some(target),
+            ..QueueSettings::default()
+        });
+        let queue = queue.clone();
+        plan.push(Step::UpdateQueue { queue, settings }, reason);
+    }
     if found.state != QueueState::Paused {
         plan.push(Step::PauseQueue { queue }, reason);
     }
@@ -308,10 +315,12 @@ fn lift(plan: &mut Plan, found: &Queue, reason: &'static str) {
 }
 
 /// The Service first: without the Deployment nothing would tell what it was.
-fn delete_workers(plan: &mut Plan, names: &[String], reason: &'static str) {
+fn delete_workers(plan: &mut Plan, observed: &Observed, names: &[String], reason: &'static str) {
     for name in names {
         let name = name.clone();
-        plan.push(Step::DeleteService { name: name.clone() }, reason);
+        if observed.services.contains_key(&name) {
+            plan.push(Step::DeleteService { name: name.clone() }, reason);
+        }
         plan.push(Step::DeleteDeployment { name }, reason);
     }
 }

@@ -52,8 +52,12 @@ pub fn status(
         let paused = paused::paused(desired, observed, &removed);
         status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
         let queues_ready = queues::ready(desired, observed);
+        let hash = Some(settings_hash(desired));
         if queues_ready.holds == Some(true) {
-            status.queues_hash = Some(settings_hash(desired));
+            status.queues_hash = hash;
+        } else if status.queues_hash != hash {
+            // Half of an edit may be done: whoever takes it back finds no drift, but another edit.
+            status.queues_hash = None;
         }
         findings.push(queues_ready);
         findings.push(workers::ready(desired, observed, &status.stages));

@@ -104,10 +104,9 @@ pub enum Concern {
 }
 
 impl Wait {
-    /// How soon to look again at pods, whose ends nothing tells.
+    /// How soon to look again at pods: their ends are not told, and what is told of the rest may be
+    /// newer than what is read then.
     pub(crate) const LOOK: Duration = Duration::from_secs(2);
-    /// How soon to look again at pods, where each look also counts a queue's tasks.
-    pub(crate) const FED_LOOK: Duration = Duration::from_secs(5);
     /// How soon to count a queue's tasks again.
     pub(crate) const DRAIN_LOOK: Duration = Duration::from_secs(10);
 

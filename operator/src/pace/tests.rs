@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::Urgency::{Ordinary, Urgent};
-use super::{LEAST, PASSED, Pace, Rate, Ticket, Urgency};
+use super::{Bucket, LEAST, PASSED, Pace, Rate, Ticket, Urgency};
 
 fn pace(rate: f64) -> (Pace, Instant) {
     let now = Instant::now();
@@ -219,4 +219,14 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_bucket_gives_what_it_has_and_fills_again() {
+    let begin = Instant::now();
+    let mut bucket = Bucket::full(5.0, 3.0, begin);
+    let taken = |bucket: &mut Bucket, now| (0..9).filter(|_| bucket.take(now)).count();
+    assert_eq!(taken(&mut bucket, begin), 3);
+    assert_eq!(taken(&mut bucket, begin + Duration::from_millis(400)), 2);
+    assert_eq!(taken(&mut bucket, begin + Duration::from_secs(60)), 3);
 }

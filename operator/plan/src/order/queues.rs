@@ -7,7 +7,7 @@ use crds::DriftPolicy;
 
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::targets;
-use crate::fact::Fact;
+use crate::fact::{Fact, has_workers};
 use crate::hand_overs::{self, would_come_back};
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
@@ -130,8 +130,8 @@ fn is_gated(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> boo
 
 /// How long it takes until the stage is gated, if it stays without a ready pod.
 fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
-    let fact = Fact::NoReadyPod(stage.child.clone());
-    let is_well = Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+    let fact = Fact::Unserved(stage.child.clone());
+    let is_well = has_workers(desired, observed, stage);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
     // Whoever says what is to be, means it.
     (stage.paused.is_none() && observed.held.contains_key(&fact))
@@ -164,22 +164,15 @@ fn address(
     // Until they are told anew they do as they were told.
     targets.extend(found_workers.map(hand_overs::targets).unwrap_or_default());
     let rollout = Rollout::of(found_workers);
-    // Whoever serves the queue until now goes on until all are there who follow. Where only the
-    // address changes, one worker is enough.
-    let renamed = observed.renamed_stages(desired);
-    let takes_over = queue::owner(found) != Some(&desired.queue_owner)
-        || renamed.iter().any(|it| it.queue == stage.queue);
-    let is_ready = if takes_over {
-        rollout.is_complete()
-    } else {
-        rollout.has_ready_pod()
-    };
-    // A Deployment's status is watched, the ends of pods are not.
-    let (why, look_in) = if !is_ready {
-        ("its workers are ready", None)
+    // Whoever serves the queue until now goes on until all are there who follow; not for ever, or a
+    // pod that never gets ready would hold up the rest.
+    let fact = Fact::Incomplete(stage.child.clone());
+    let has_waited = observed.has_held(&fact, desired.timing.replicas_patience);
+    let is_enough = rollout.is_complete() || (rollout.has_ready_pod() && has_waited);
+    let why = if !is_enough {
+        "its workers are ready"
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
-        let why = "no former worker is left that would hand its tasks back";
-        (why, Some(Wait::LOOK))
+        "no former worker is left that would hand its tasks back"
     } else {
         return wanted;
     };
@@ -189,7 +182,7 @@ fn address(
             "queue {} pushes to stage {} once {why}",
             stage.queue.id, stage.name
         ),
-        look_in,
+        look_in: Some(Wait::LOOK),
     });
     now
 }
@@ -198,13 +191,13 @@ fn address(
 /// first, or pushes meet no pod. Not for ever: in an incident a pod that never gets ready must not
 /// hold up the rest.
 fn raise_waits(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
-    let fact = Fact::TooFewReady(stage.child.clone());
     let ready = Rollout::of(observed.deployments.get(&stage.child)).ready;
-    let is_short = stage.replicas.is_some_and(|wanted| ready < wanted);
+    let wanted = stage.replicas.filter(|wanted| ready < *wanted)?;
+    let fact = Fact::Grows(stage.child.clone(), wanted);
     let patience = desired.timing.replicas_patience;
     let is_edit = !observed.was_in_force && stage.paused != Some(true);
-    (is_edit && is_short && !observed.has_held(&fact, patience))
-        .then(|| observed.left_of(&fact, patience))
+    let grows = observed.held.contains_key(&fact) && !observed.has_held(&fact, patience);
+    (is_edit && grows).then(|| observed.left_of(&fact, patience))
 }
 
 /// Takes what would raise the queue's rate out of `settings`.
@@ -236,13 +229,14 @@ fn hold_raise(
                 stage.replicas.unwrap_or_default(),
                 desired.timing.replicas_patience.as_secs()
             ),
-            look_in: Some(look_in),
+            look_in: Some(look_in.min(Wait::LOOK)),
         });
     }
     settings
 }
 
-/// Lifts a pause that was ours, or that the spec speaks against. Last of all: its workers are there.
+/// Lifts a pause that was ours, or that the spec speaks against, once somebody takes the pushes. What
+/// fails elsewhere in the chain doesn't hold it up.
 pub(super) fn resume(
     plan: &mut Plan,
     desired: &Desired,
@@ -261,7 +255,7 @@ pub(super) fn resume(
         plan.push(Step::ResumeQueue { queue }, SPEC);
     } else if !ours {
         return;
-    } else if Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod() {
+    } else if has_workers(desired, observed, stage) {
         plan.push(Step::ResumeQueue { queue }, OUR_PAUSE_ENDS);
     } else {
         plan.wait(Wait {
@@ -271,7 +265,7 @@ pub(super) fn resume(
                 stage.name,
                 queue = queue.id
             ),
-            look_in: None,
+            look_in: Some(Wait::LOOK),
         });
         return;
     }

@@ -1,7 +1,6 @@
 //! The order of edits of a stage's Service and Deployment.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -9,53 +8,84 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::child::HASH_ANNOTATION;
-use crate::deployment::deployment;
+use crate::deployment::{deployment, handing_as_before};
 use crate::desired::{Desired, DesiredStage};
-use crate::environment::Retired;
+use crate::environment::{self, Retired};
 use crate::fact::pushes_to;
 use crate::hand_overs::{targets, would_come_back};
-use crate::observed::Observed;
+use crate::observed::{Observed, serves};
 use crate::ownership::owns;
 use crate::rollout::Rollout;
 use crate::service::service;
 use crate::step::{Concern, Plan, Step, Wait};
 
+/// The stage's Service and Deployment, as far as they are not as they should be.
 pub(super) fn workers(
     plan: &mut Plan,
     desired: &Desired,
     index: usize,
-    stage: &DesiredStage,
     observed: &Observed,
     retired: &Retired,
 ) {
+    let stage = &desired.stages[index];
     let wanted = service(desired, stage);
     let found = observed.services.get(&stage.child);
     if let Some(reason) = why_apply(found, &wanted, "the stage needs an address") {
         plan.push(Step::ApplyService(Box::new(wanted)), reason);
     }
     let found = observed.deployments.get(&stage.child);
-    let wanted = deployment(desired, index, retired, found);
+    let wanted = deployment(desired, index, retired, observed);
     let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
         return;
     };
-    match why_wait(plan, desired, stage, observed, &wanted) {
-        None => plan.push(Step::ApplyDeployment(Box::new(wanted)), reason),
-        Some((why, look_in)) => plan.wait(Wait {
-            concerns: Concern::Workers,
-            sentence: format!("stage {} rolls once {why}", stage.name),
-            look_in,
-        }),
+    let Some(why) = why_wait(plan, desired, stage, observed, &wanted) else {
+        return plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
+    };
+    plan.wait(Wait::again(
+        Concern::Workers,
+        format!(
+            "stage {} hands tasks on as the spec says once {why}",
+            stage.name
+        ),
+    ));
+    // All else doesn't wait.
+    let meanwhile = found
+        .filter(|found| hands_to_somebody(found, observed))
+        .and_then(|found| handing_as_before(&wanted, found));
+    if let Some(meanwhile) = meanwhile {
+        plan.push(Step::ApplyDeployment(Box::new(meanwhile)), reason);
     }
 }
 
-/// Why the workers of a stage can't be told of their new hand-overs yet, and when to look again.
+/// Whether all that a stage needs is there already: it need not wait for queues that are still to be
+/// made, and may never be.
+pub(super) fn needs_no_new_queue(desired: &Desired, index: usize, observed: &Observed) -> bool {
+    let stage = &desired.stages[index];
+    let targets = environment::targets(desired, index);
+    targets
+        .iter()
+        .chain([&stage.queue, &desired.notifier.queue])
+        .all(|queue| observed.queues.contains_key(queue))
+}
+
+/// Whether the queues that workers are told to hand tasks to are there and served.
+fn hands_to_somebody(workers: &Deployment, observed: &Observed) -> bool {
+    let is_served = |queue: &QueuePath| {
+        let mut deployments = observed.deployments.values();
+        observed.queues.contains_key(queue)
+            && deployments.any(|deployment| serves(deployment).as_ref() == Some(queue))
+    };
+    targets(workers).iter().all(is_served)
+}
+
+/// Why the workers of a stage can't be told of their new hand-overs yet.
 fn why_wait(
     plan: &Plan,
     desired: &Desired,
     stage: &DesiredStage,
     observed: &Observed,
     wanted: &Deployment,
-) -> Option<(String, Option<Duration>)> {
+) -> Option<String> {
     let found = observed.deployments.get(&stage.child);
     let told: BTreeSet<QueuePath> = found.map(targets).unwrap_or_default();
     let new: BTreeSet<QueuePath> = targets(wanted).difference(&told).cloned().collect();
@@ -63,14 +93,11 @@ fn why_wait(
     let unready = stages
         .find(|to| new.contains(&to.queue) && !may_be_told_of(plan, to, observed, found.is_some()));
     if let Some(to) = unready {
-        // That is watched, the ends of pods are not.
-        return Some((format!("a worker of stage {} is ready", to.name), None));
+        return Some(format!("a worker of stage {} is ready", to.name));
     }
     let is_served = pushes_to(observed, stage);
-    (is_served && would_come_back(desired, observed, &stage.queue, &new)).then(|| {
-        let why = "no former worker is left that would hand its tasks back";
-        (why.to_owned(), Some(Wait::LOOK))
-    })
+    let comes_back = is_served && would_come_back(desired, observed, &stage.queue, &new);
+    comes_back.then(|| "no former worker is left that would hand its tasks back".to_owned())
 }
 
 /// Whether workers may hand tasks to a stage. Those that work already must not hand them to nobody.

@@ -3,7 +3,6 @@
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::backlog::Backlog;
 use crate::desired::Desired;
 use crate::observed::{Observed, Removed};
 use crate::removal::{Drain, drain};
@@ -45,15 +44,12 @@ fn sentence(removed: &Removed, drain: Drain) -> Option<String> {
         Drain::Fed => Some(format!(
             "{queue} drains once no other worker can hand tasks to it any more"
         )),
-        Drain::Drains(Some(Backlog::Empty)) => {
-            Some(format!("{queue} has no tasks, and is looked at once more"))
-        }
         Drain::Drains(Some(backlog)) => Some(format!(
             "{queue} has {backlog} left, and never empties while a producer puts tasks into it"
         )),
         Drain::Drains(None) => Some(format!("{queue} drains; how much is left can't be told")),
         Drain::Deserted => Some(format!(
-            "{queue} has lost its workers: put the stage back to serve what is in it, or delete the queue"
+            "{queue} has tasks and no workers: put the stage back to serve them, or delete the queue"
         )),
         Drain::Drained => None,
     }
@@ -62,7 +58,7 @@ fn sentence(removed: &Removed, drain: Drain) -> Option<String> {
 /// Of a deleted chain: what each queue still has.
 fn finishing(desired: &Desired, observed: &Observed) -> String {
     let queues = desired.stages.iter().filter_map(|stage| {
-        let backlog = observed.backlogs.get(&stage.queue)?;
+        let backlog = observed.backlog(&stage.queue)?;
         let is_paused = stage.paused == Some(true);
         let paused = if is_paused { " and is paused" } else { "" };
         Some(format!("{} has {backlog}{paused}", stage.queue.id))

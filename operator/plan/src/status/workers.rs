@@ -67,13 +67,13 @@ pub(super) fn stages(
         let found = observed.deployments.get(&stage.child);
         // A Deployment may be well and still not be the one that the spec asks for: where a step
         // before it failed, or the API server refuses it.
-        let wanted = deployment(desired, index, &retired, found);
+        let wanted = deployment(desired, index, &retired, observed);
         StageStatus {
             workers_up_to_date: found.is_some_and(|found| is_applied(found, &wanted))
                 && Rollout::of(found).is_rolled,
             draining: desired
                 .finishes
-                .then(|| left(observed.backlogs.get(&stage.queue).copied())),
+                .then(|| left(observed.backlog(&stage.queue))),
             ..seen(desired, observed, &stage.queue, &stage.name, found)
         }
     });
@@ -81,7 +81,7 @@ pub(super) fn stages(
         let backlog = match drain(desired, observed, removed) {
             Drain::Drained => return None,
             Drain::Drains(backlog) => backlog,
-            Drain::Fed | Drain::Deserted => observed.backlogs.get(&removed.queue).copied(),
+            Drain::Fed | Drain::Deserted => observed.backlog(&removed.queue),
         };
         let child = removed.deployments.first();
         let found = child.and_then(|child| observed.deployments.get(child));
@@ -125,12 +125,11 @@ fn seen(
     }
 }
 
-/// As a status has it.
+/// As a status has it: one that comes and goes with each task would be written all the time.
 fn left(backlog: Option<Backlog>) -> String {
     let left = match backlog {
         None => "unknown",
-        Some(Backlog::Empty) => "0",
-        Some(Backlog::Few) => "1-9",
+        Some(Backlog::Empty | Backlog::Few) => "0-9",
         Some(Backlog::Tens) => "10-99",
         Some(Backlog::Many) => "100+",
     };

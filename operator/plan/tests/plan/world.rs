@@ -14,7 +14,7 @@ use plan::hand_overs::targets;
 use plan::observed::serves;
 use plan::ownership::record;
 use plan::removal::looks;
-use plan::{Backlog, Desired, Observed, Plan, Pod, Settings, Step, Timing, facts};
+use plan::{Backlog, Desired, Fact, Observed, Plan, Pod, Settings, Step, Timing, facts};
 
 pub const ORDERS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
@@ -214,11 +214,13 @@ pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath
         (queue, Backlog::of(tasks))
     });
     observed.backlogs = counted.collect();
+    observed.last_backlogs.extend(observed.backlogs.clone());
 }
 
 /// Lets time pass.
 pub fn pass(observed: &mut Observed, desired: &Desired, time: Duration) {
-    let held = facts(desired, observed).into_iter().map(|fact| {
+    let known = |fact: &Fact| Some(observed.held.contains_key(fact));
+    let held = facts(desired, observed, known).into_iter().map(|fact| {
         let before = observed.held.get(&fact);
         let held = before.map_or(Duration::ZERO, |held| *held + time);
         (fact, held)
