@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::{DeletionPolicy, ExecutorChain};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
@@ -178,6 +180,13 @@ async fn look_closely(
     Ok(())
 }
 
+/// How long ago a chain was deleted.
+fn deleted_for(chain: &ObjectMeta) -> Duration {
+    let deleted = chain.deletion_timestamp.as_ref();
+    let age = deleted.map(|time| Timestamp::now().duration_since(time.0));
+    age.and_then(|age| age.try_into().ok()).unwrap_or_default()
+}
+
 /// Serves a deleted chain until its queues are empty, then ends it. Where it can't be served any more,
 /// because its namespace ends too or whatever else has failed for too long, its tasks are kept.
 async fn finish(
@@ -192,8 +201,9 @@ async fn finish(
     let has_waited = match &served {
         Ok(_) => false,
         Err(error) => {
-            let uid = chain.uid().unwrap_or_default();
-            is_namespace_ending(error) || context.failing_for(&uid) > context.deletion_patience
+            let failing = context.failing_for(&chain.uid().unwrap_or_default());
+            let deleted = deleted_for(&chain.metadata);
+            is_namespace_ending(error) || failing.min(deleted) > context.deletion_patience
         }
     };
     if !is_finished && !has_waited {
@@ -216,7 +226,10 @@ pub fn again(chain: Arc<Chain>, error: &Error, context: Arc<Context>) -> Action 
         return Action::requeue(error.retry_after(0));
     }
     let failures = context.failed(&chain.uid().unwrap_or_default());
-    let wait = error.retry_after(failures);
+    let is_finishing = chain.0.as_ref().is_ok_and(finishes);
+    // What is in its way may be gone, or its patience may be over.
+    let most = if is_finishing { LATER } else { RESYNC };
+    let wait = error.retry_after(failures).min(most);
     tracing::warn!(
         chain = %format!("{}/{}", chain.namespace().unwrap_or_default(), chain.name_any()),
         reason = error.problem().reason,

@@ -1,10 +1,11 @@
 //! A chain is deleted, and keeps its tasks.
 
-use cloudtasks::QueueState;
+use cloudtasks::{HttpTarget, QueueSettings, QueueState};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use testkit::eventually;
+use plan::queue::OWNER_HEADER;
+use testkit::{eventually, free_port};
 
 use crate::phases::put_task;
 use crate::place::{ORDERS, Place, SOON, is_true, queue, with_emulator};
@@ -171,4 +172,39 @@ async fn a_chain_that_drains_in_a_namespace_that_ends_keeps_its_tasks_and_goes()
     .await;
     let kept = queues.get_queue(&queue("incoming-2")).await.unwrap();
     assert_eq!(kept.state, QueueState::Paused);
+}
+
+#[tokio::test]
+async fn a_chain_that_drains_and_can_no_more_be_served_keeps_its_tasks_and_goes() {
+    let (place, _emulator, queues) =
+        Place::with("drain-refused", &["--deletion-patience", "3s"]).await;
+    place.apply(&with_policy("Drain")).await;
+    place.settle("orders").await;
+    put_task(&queues, "incoming-2").await;
+    let mut target = HttpTarget::default();
+    let owner = (OWNER_HEADER.to_owned(), "test/shop/other".to_owned());
+    target.headers.extend([owner]);
+    let others = QueueSettings {
+        http_target: Some(target),
+        ..QueueSettings::default()
+    };
+    let theirs = queue("theirs");
+    queues.create_queue(&theirs, &others).await.unwrap();
+    let more = "  - {name: last, queue: theirs, maxAttempts: 1}\n";
+    place
+        .apply(&format!("{}{more}", with_policy("Drain")))
+        .await;
+    place.not_ready("orders", "QueueOwnedByAnother").await;
+    delete(&place, "orders").await;
+    let kept = queues.get_queue(&queue("incoming-2")).await.unwrap();
+    assert_eq!(kept.state, QueueState::Paused);
+}
+
+#[tokio::test]
+async fn an_operator_that_never_reached_cloud_tasks_says_so_and_lets_chains_go() {
+    let nowhere = format!("127.0.0.1:{}", free_port());
+    let place = Place::at("nowhere", &nowhere, &["--deletion-patience", "3s"]).await;
+    place.apply(ORDERS).await;
+    place.not_ready("orders", "CloudTasksAway").await;
+    delete(&place, "orders").await;
 }
