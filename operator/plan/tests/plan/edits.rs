@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::world::{apply_step, desired, look, pass, pod, roll, settle};
 use cloudtasks::{QueuePath, QueueState};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use plan::environment::variable;
+use plan::hand_overs::targets;
 use plan::queue::{Pause, owner, pause_reason};
 use plan::{Desired, Observed, Plan, Step, plan};
 use proptest::prelude::*;
@@ -15,6 +17,9 @@ use proptest::prelude::*;
 struct Spec {
     /// Stages by number, in the order of the ladder.
     stages: Vec<(u8, Stage)>,
+    notifier: char,
+    reports_drift: bool,
+    deletes: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -24,21 +29,49 @@ struct Stage {
     attempts: u8,
     rate: Option<u8>,
     paused: Option<bool>,
+    replicas: Option<u8>,
+    /// A shortcut to the last stage.
+    has_route: bool,
 }
 
 impl Spec {
     fn yaml(&self) -> String {
+        let last = self
+            .stages
+            .last()
+            .map(|(number, stage)| format!("{}{number}", stage.name));
+        let last = last.unwrap_or_default();
         let stages = self.stages.iter().fold(String::new(), |stages, (number, stage)| {
-            let Stage { name, attempts, rate, paused } = stage;
+            let Stage {
+                name,
+                attempts,
+                rate,
+                paused,
+                replicas,
+                has_route,
+            } = stage;
+            let name = format!("{name}{number}");
             let rate = rate
                 .map(|rate| format!(", rateLimits: {{maxDispatchesPerSecond: {rate}}}"))
                 .unwrap_or_default();
-            let paused = paused.map(|paused| format!(", paused: {paused}")).unwrap_or_default();
-            format!("{stages}  - {{name: {name}{number}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}}}
-")
+            let paused = paused.map(|it| format!(", paused: {it}")).unwrap_or_default();
+            let replicas = replicas.map(|it| format!(", replicas: {it}")).unwrap_or_default();
+            let route = if *has_route && name != last {
+                format!(", routes: [{{match: {{reason: timeout}}, to: {last}}}]")
+            } else {
+                String::new()
+            };
+            format!("{stages}  - {{name: {name}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}{replicas}{route}}}\n")
         });
         let (head, _) = crate::world::ORDERS.split_once("  stages:\n").unwrap();
-        format!("{head}  stages:\n{stages}")
+        let head = head.replace("orders-notifier", &format!("notifier-{}", self.notifier));
+        let drift = if self.reports_drift {
+            "Report"
+        } else {
+            "Enforce"
+        };
+        let deletion = if self.deletes { "Delete" } else { "Retain" };
+        format!("{head}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}")
     }
 }
 
@@ -48,20 +81,36 @@ fn stage() -> impl Strategy<Value = Stage> {
         1..9_u8,
         proptest::option::of(1..200_u8),
         proptest::option::of(any::<bool>()),
+        proptest::option::of(1..6_u8),
+        any::<bool>(),
     )
-        .prop_map(|(name, attempts, rate, paused)| Stage {
-            name,
-            attempts,
-            rate,
-            paused,
-        })
+        .prop_map(
+            |(name, attempts, rate, paused, replicas, has_route)| Stage {
+                name,
+                attempts,
+                rate,
+                paused,
+                replicas,
+                has_route,
+            },
+        )
 }
 
 fn spec() -> impl Strategy<Value = Spec> {
     let numbers = proptest::sample::subsequence(vec![0_u8, 1, 2, 3], 1..=4).prop_shuffle();
-    (numbers, proptest::collection::vec(stage(), 4)).prop_map(|(numbers, stages)| Spec {
-        stages: numbers.into_iter().zip(stages).collect(),
-    })
+    (
+        numbers,
+        proptest::collection::vec(stage(), 4),
+        prop_oneof![Just('a'), Just('b')],
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(numbers, stages, notifier, reports_drift, deletes)| Spec {
+            stages: numbers.into_iter().zip(stages).collect(),
+            notifier,
+            reports_drift,
+            deletes,
+        })
 }
 
 /// What happens to a chain, one thing after another.
@@ -145,24 +194,13 @@ fn unready(observed: &mut Observed, which: u8) {
 fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
     // A worker is never told of a queue that isn't there, or that gives tasks up by itself.
     if let Step::ApplyDeployment(deployment) = step {
-        let text = serde_json::to_string(deployment).unwrap();
-        let targets: BTreeSet<&QueuePath> = observed
-            .queues
-            .keys()
-            .filter(|queue| text.contains(&format!("\"value\":\"{queue}\"")))
-            .collect();
-        let downstream = text.contains("DOWNSTREAM_QUEUE");
-        prop_assert!(
-            targets.len() >= 2 + usize::from(downstream),
-            "{step} names a missing queue"
-        );
+        let notifier = variable(deployment, "NOTIFIER_QUEUE").unwrap();
+        let mut targets = targets(deployment);
+        targets.insert(notifier.parse().unwrap());
         for target in targets {
-            prop_assert_eq!(
-                observed.queues[target].max_attempts,
-                -1,
-                "{} gives up",
-                target
-            );
+            let found = observed.queues.get(&target);
+            let attempts = found.map(|found| found.max_attempts);
+            prop_assert_eq!(attempts, Some(-1), "{} gives up, or isn't there", target);
         }
     }
     // What we pause has its reason written on it, so that whoever comes after us may resume it.
@@ -218,12 +256,14 @@ fn happen(
 ) -> Result<(), TestCaseError> {
     if let Event::Edit(edited) = event {
         *spec = Some(desired(&edited.yaml()));
+        observed.was_in_force = false;
     }
     let Some(desired) = spec else { return Ok(()) };
     match event {
         Event::Edit(_) => {}
         Event::Steps(steps) => {
             let plan = plan(desired, observed).unwrap();
+            observed.was_in_force |= plan.steps.is_empty() && plan.waits.is_empty();
             run(observed, &plan, *steps)?;
         }
         Event::Meddle(what) => meddle(observed, *what),
@@ -270,7 +310,8 @@ proptest! {
             }
             prop_assert_eq!(queue.max_attempts, -1);
         }
-        // Nothing is left of what the spec names no more, but its queues, which are paused.
+        // Nothing is left of what the spec names no more, but its queues, which are paused: or gone, a
+        // day later, where the spec says so.
         let children: Vec<&String> = last.stages.iter().map(|stage| &stage.child).collect();
         for name in observed.deployments.keys().chain(observed.services.keys()) {
             prop_assert!(children.contains(&name), "{} is left", name);
