@@ -228,5 +228,5 @@ fn a_bucket_gives_what_it_has_and_fills_again() {
     let taken = |bucket: &mut Bucket, now| (0..9).filter(|_| bucket.take(now)).count();
     assert_eq!(taken(&mut bucket, begin), 3);
     assert_eq!(taken(&mut bucket, begin + Duration::from_millis(400)), 2);
-    assert_eq!(taken(&mut bucket, begin + Duration::from_secs(60)), 3);
+    assert_eq!(taken(&mut bucket, begin + Duration::from_mins(1)), 3);
 }
