@@ -2,15 +2,18 @@
 
 use crds::StageStatus;
 use crds::conditions as c;
+use k8s_openapi::api::apps::v1::Deployment;
 
 use super::paused::paused_by;
 use super::queues::state;
 use super::{Finding, list};
+use crate::child::is_ours;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{Retired, variable};
 use crate::observed::Observed;
 use crate::order::{is_applied, plan};
+use crate::ownership::owns;
 use crate::rollout::Rollout;
 use crate::step::Concern;
 
@@ -19,7 +22,7 @@ const DEFAULT_CONCURRENCY: i32 = 100;
 
 pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatus]) -> Finding {
     let is_done = |stage: &&DesiredStage| {
-        let rollout = Rollout::of(observed.deployments.get(&stage.child));
+        let rollout = Rollout::of(workers(desired, observed, stage));
         let mut stages = stages.iter();
         let status = stages.find(|status| status.name == stage.name);
         status.is_some_and(|status| status.workers_up_to_date) && rollout.ready >= rollout.wanted
@@ -49,6 +52,16 @@ pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatu
     }
 }
 
+/// The stage's Deployment. The pods of one that merely has its name serve nobody here.
+fn workers<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+    stage: &DesiredStage,
+) -> Option<&'a Deployment> {
+    let found = observed.deployments.get(&stage.child);
+    found.filter(|found| is_ours(&found.metadata, desired.owner.as_ref()))
+}
+
 /// What is in force on each stage.
 pub(super) fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus> {
     let retired = Retired::of(desired, observed);
@@ -56,12 +69,13 @@ pub(super) fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus>
     stages
         .map(|(index, stage)| {
             let queue = observed.queues.get(&stage.queue);
-            let found = observed.deployments.get(&stage.child);
+            let found = workers(desired, observed, stage);
             let rollout = Rollout::of(found);
             // A Deployment may be well and still not be the one that the spec asks for: where a step
-            // before it failed, or the API server refuses it.
+            // before it failed, or the API server refuses it, or somebody has changed it.
             let wanted = deployment(desired, index, &retired, found);
-            let is_newest = found.is_some_and(|found| is_applied(found, &wanted));
+            let is_newest = found
+                .is_some_and(|found| is_applied(found, &wanted) && owns(&found.metadata, &wanted));
             let attempts = found.and_then(|found| variable(found, "MAX_ATTEMPTS"));
             StageStatus {
                 queue: stage.queue.id.to_string(),
@@ -82,7 +96,7 @@ pub(super) fn stages(desired: &Desired, observed: &Observed) -> Vec<StageStatus>
 pub(super) fn undersized(desired: &Desired, observed: &Observed) -> Finding {
     let short = desired.stages.iter().filter_map(|stage| {
         let queue = observed.queues.get(&stage.queue)?;
-        let found = observed.deployments.get(&stage.child)?;
+        let found = workers(desired, observed, stage)?;
         let pods = Rollout::of(Some(found)).wanted;
         let each = stage.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let places = pods.saturating_mul(each);
