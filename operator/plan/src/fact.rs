@@ -9,12 +9,12 @@ use crate::backlog::Backlog;
 use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::removal::is_fed;
-use crate::rollout::Rollout;
+use crate::rollout::{Rollout, is_served};
 
 /// Something that holds now, and of which it matters for how long.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// The stage with this child has no ready pod.
+    /// The stage with this child has no ready pod, and none that had its queue before it was renamed.
     NoReadyPod(String),
     /// The stage with this child has fewer ready pods than the spec says.
     TooFewReady(String),
@@ -31,7 +31,7 @@ pub fn facts(desired: &Desired, observed: &Observed) -> BTreeSet<Fact> {
     let mut facts = BTreeSet::new();
     for stage in &desired.stages {
         let rollout = Rollout::of(observed.deployments.get(&stage.child));
-        if !rollout.has_ready_pod() {
+        if !is_served(desired, observed, stage) {
             facts.insert(Fact::NoReadyPod(stage.child.clone()));
         }
         if stage.replicas.is_some_and(|wanted| rollout.ready < wanted) {

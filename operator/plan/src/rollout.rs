@@ -2,6 +2,9 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
+use crate::desired::{Desired, DesiredStage};
+use crate::observed::Observed;
+
 /// How far the pods of a Deployment are; nothing where there is no Deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rollout {
@@ -42,4 +45,19 @@ impl Rollout {
     pub fn is_complete(&self) -> bool {
         self.is_rolled && self.ready >= self.wanted && self.has_ready_pod()
     }
+}
+
+/// Whether somebody takes the pushes of a stage's queue: one of its workers or, for as long as the queue
+/// pushes to them, one of those that had it before the stage was renamed.
+pub fn is_served(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
+    let is_ready = |child: &String| Rollout::of(observed.deployments.get(child)).has_ready_pod();
+    let found = observed.queues.get(&stage.queue);
+    let target = found.and_then(|queue| queue.http_target.as_ref());
+    let pushes_elsewhere = target.is_some_and(|target| {
+        let address = target.address.as_ref();
+        address.is_some_and(|address| *address != stage.address)
+    });
+    let former = observed.renamed_stages(desired);
+    let mut former = former.iter().filter(|former| former.queue == stage.queue);
+    is_ready(&stage.child) || pushes_elsewhere && former.any(|former| is_ready(&former.deployment))
 }

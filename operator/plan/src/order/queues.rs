@@ -11,7 +11,7 @@ use crate::fact::Fact;
 use crate::hand_overs::{self, would_come_back};
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
-use crate::rollout::Rollout;
+use crate::rollout::{Rollout, is_served};
 use crate::step::{Concern, Plan, Step, Wait, settings_text};
 
 const SPEC: &str = "the spec says so";
@@ -130,7 +130,7 @@ fn is_gated(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> boo
 /// How long it takes until the stage is gated, if it stays without a ready pod.
 fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
     let fact = Fact::NoReadyPod(stage.child.clone());
-    let is_well = Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+    let is_well = is_served(desired, observed, stage);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
     // Whoever says what is to be, means it.
     (stage.paused.is_none() && observed.held.contains_key(&fact))
