@@ -2,17 +2,21 @@
 //! leader still, where it writes, and is counted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings, TaskInfo};
 use futures::TryFutureExt;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::claim::Claim;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::pace::{Pace, Rate, Ticket, Urgency};
+
+/// A list takes well under a second. Two that fail are an outage, which chains have to tell of soon,
+/// also where nobody answers.
+const LIST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Cloud Tasks, as the operator may call it. Cheap to clone; clones share what they are bound by.
 #[derive(Clone)]
@@ -54,8 +58,16 @@ impl Calls {
         parent: &LocationPath,
     ) -> Result<Vec<Queue>, cloudtasks::Error> {
         self.turn(Urgency::Urgent).await;
-        self.made("ListQueues", self.cloud.list_queues(parent))
-            .await
+        let list = async {
+            let listed = timeout(LIST_TIMEOUT, self.cloud.list_queues(parent)).await;
+            listed.unwrap_or_else(|_| {
+                Err(cloudtasks::Error::TimedOut {
+                    resource: parent.to_string(),
+                    after: LIST_TIMEOUT,
+                })
+            })
+        };
+        self.made("ListQueues", list).await
     }
 
     /// `GetQueue`.
