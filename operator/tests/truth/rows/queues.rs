@@ -42,7 +42,10 @@ pub const ROWS: &[Row] = &[
                 ]),
             ),
             Act::new(
-                &[Deed::Apply(&[("queue: incoming-2", "queue: other")])],
+                &[Deed::Apply(&[(
+                    "name: middle, queue: incoming-2",
+                    "name: between, queue: other",
+                )])],
                 WELL,
             ),
         ],
