@@ -16,7 +16,7 @@ use crate::pace::{Pace, Rate, Ticket, Urgency};
 
 /// A list takes well under a second. Two that fail are an outage, which chains have to tell of soon,
 /// also where nobody answers.
-const LIST_TIMEOUT: Duration = Duration::from_secs(4);
+const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Cloud Tasks, as the operator may call it. Cheap to clone; clones share what they are bound by.
 #[derive(Clone)]

@@ -35,6 +35,7 @@ impl World {
                 self.refusing = Some(refusing);
             }
             Deed::Kubectl(args) => drop(self.place.kubectl(args).await.expect_ok()),
+            Deed::NotKubectl(args) => drop(self.place.kubectl(args).await.expect_refused()),
             Deed::Policy(deployment) => rights::refuse(&self.place, *deployment).await,
             Deed::Rights(verbs) => {
                 rights::set(self.place.server, &self.place.namespace, verbs).await;

@@ -1,6 +1,7 @@
 //! Situations in which a status can lie. In each something is broken, half done, paused, or put right
 //! again, and the status of the chain has to say what is so: each time all of it, as somebody sees it
-//! who looks from outside. See [`row`] for what a row is, [`reader`] for what is held against it.
+//! who looks from outside. See [`row`] for what a row is, [`reader`] and [`history`] for what is held against
+//! each.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +9,7 @@
 )]
 
 mod deeds;
+mod history;
 mod kubelet;
 #[path = "../operator/place.rs"]
 #[allow(dead_code, reason = "the operator's other tests use the rest of it")]
@@ -29,7 +31,7 @@ use row::Row;
 use world::World;
 
 /// Each has an operator and an emulator of its own, and most of the time waits for their clocks.
-const AT_ONCE: usize = 5;
+const AT_ONCE: usize = 8;
 
 /// The rows that this variable names, by a part of their names: all, if it is not set.
 const ONLY: &str = "TRUTH_ROWS";

@@ -103,6 +103,8 @@ pub enum Deed {
     /// Cloud Tasks answers every call with this code of gRPC and these words.
     Refuses(u32, &'static str),
     Kubectl(&'static [&'static str]),
+    /// This must fail.
+    NotKubectl(&'static [&'static str]),
     /// The API server refuses every write of a Deployment of this name; or of none.
     Policy(Option<&'static str>),
     /// The operator's service account may do this to Deployments, and all to everything else.

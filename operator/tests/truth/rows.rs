@@ -25,16 +25,17 @@ const PROJECT: &str = "  project: demo\n";
 
 pub fn all() -> impl Iterator<Item = &'static Row> {
     [
-        queues::ROWS,
-        paused::ROWS,
-        pods::ROWS,
-        stages::ROWS,
-        removed::ROWS,
+        // Those that wait for long come first.
+        operator::ROWS,
+        deleted::ROWS,
         cloud_tasks::ROWS,
         kubernetes::ROWS,
         foreign::ROWS,
-        deleted::ROWS,
-        operator::ROWS,
+        removed::ROWS,
+        stages::ROWS,
+        queues::ROWS,
+        paused::ROWS,
+        pods::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,7 @@
 //! Something belongs to somebody else, or somebody else lays hand on what is the operator's.
 
 use super::MIDDLE;
+use crate::history::FORGED;
 use crate::row::{Act, Deed, Hand, PLAIN, Row, Tells, WELL};
 
 const ADD: Deed = Deed::Apply(&[]);
@@ -146,7 +147,7 @@ pub const ROWS: &[Row] = &[
                         {"op": "remove", "path": "/status/observedGeneration"}
                     ]"#,
                 ])],
-                passing: &[("Ready", "False", "Forged", &[])],
+                passing: &[("Ready", "False", FORGED, &[])],
                 told: WELL,
             },
             Act::new(

@@ -12,7 +12,17 @@ pub const ROWS: &[Row] = &[
         operator: Operator::Elected,
         acts: &[
             Act::new(
-                &[KILL, Deed::Apply(&[(RATE, "maxDispatchesPerSecond: 300")])],
+                &[
+                    KILL,
+                    Deed::Apply(&[(RATE, "maxDispatchesPerSecond: 300")]),
+                    // It was Ready, and says so still.
+                    Deed::NotKubectl(&[
+                        "wait",
+                        "--for=condition=Ready",
+                        "chain/orders",
+                        "--timeout=1s",
+                    ]),
+                ],
                 Tells::Old,
             ),
             Act::new(&[START], WELL),

@@ -1,7 +1,7 @@
 //! A queue isn't what the spec says, or isn't there.
 
 use super::{MIDDLE, PROJECT, RATE};
-use crate::row::{Act, Deed, Hand, PLAIN, Row, Tells, WELL};
+use crate::row::{Act, Deed, Hand, PLAIN, Row, Signal, Tells, WELL};
 
 const REPORT: (&str, &str) = (PROJECT, "  project: demo\n  driftPolicy: Report\n");
 const BY_HAND: Deed = Deed::Queue("incoming", Hand::Rate(7.0));
@@ -67,8 +67,8 @@ pub const ROWS: &[Row] = &[
             Act::new(
                 &[
                     BY_HAND,
-                    Deed::Operator(crate::row::Signal::Kill),
-                    Deed::Operator(crate::row::Signal::Start),
+                    Deed::Operator(Signal::Kill),
+                    Deed::Operator(Signal::Start),
                 ],
                 RATE_DRIFTED,
             ),
