@@ -2,12 +2,12 @@
 //! leader still, where it writes, and is counted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloudtasks::{LocationPath, Queue, QueuePath, QueueSettings};
 use futures::TryFutureExt;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::claim::Claim;
 use crate::connection::Connection;
@@ -19,6 +19,10 @@ use crate::pace::{Bucket, Pace, Rate, Ticket, Urgency};
 const COUNTS_PER_SECOND: f64 = 5.0;
 /// So many queues may be counted at once, after a rest.
 const MOST_COUNTS: f64 = 50.0;
+
+/// A list takes well under a second. Two that fail are an outage, which chains have to tell of soon,
+/// also where nobody answers.
+const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Cloud Tasks, as the operator may call it. Cheap to clone; clones share what they are bound by.
 #[derive(Clone)]
@@ -62,10 +66,17 @@ impl Calls {
         parent: &LocationPath,
     ) -> Result<Vec<Queue>, cloudtasks::Error> {
         self.turn(Urgency::Urgent).await;
-        self.made("ListQueues", async {
-            self.connection.get().await?.list_queues(parent).await
-        })
-        .await
+        let list = async {
+            let list = async { self.connection.get().await?.list_queues(parent).await };
+            let listed = timeout(LIST_TIMEOUT, list).await;
+            listed.unwrap_or_else(|_| {
+                Err(cloudtasks::Error::TimedOut {
+                    resource: parent.to_string(),
+                    after: LIST_TIMEOUT,
+                })
+            })
+        };
+        self.made("ListQueues", list).await
     }
 
     /// `GetQueue`.

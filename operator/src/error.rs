@@ -79,19 +79,24 @@ impl Error {
     /// How long to wait before the next try, after `failures` in a row: what only a person can mend
     /// is looked at now and then, and a quota needs time.
     pub fn retry_after(&self, failures: u32) -> Duration {
-        let exponential = Duration::from_secs(1 << failures.min(5));
+        let exponential = |at_most: u32| Duration::from_secs(1 << failures.min(at_most));
         match self {
+            // Whoever mends these mends them in the cluster, where looking costs little and nobody
+            // tells us: a Deployment that isn't ours is gone, a right is given.
+            Self::Problem(problem) if problem.reason == conditions::NAME_TAKEN => {
+                Duration::from_secs(8)
+            }
+            Self::Kubernetes { .. } => exponential(3),
             Self::Problem(_) => Duration::from_secs(30),
             Self::CloudTasks(cloudtasks::Error::Quota { .. }) => {
-                exponential.max(Duration::from_secs(15))
+                exponential(5).max(Duration::from_secs(15))
             }
             Self::CloudTasks(_)
             | Self::NotEnded { .. }
-            | Self::Kubernetes { .. }
             | Self::TimedOut { .. }
             | Self::NotLeader
             | Self::NoCluster(_)
-            | Self::Admin { .. } => exponential,
+            | Self::Admin { .. } => exponential(5),
         }
     }
 }

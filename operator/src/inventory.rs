@@ -184,7 +184,10 @@ async fn follow(inventory: Weak<Inventory>, parent: LocationPath, place: Arc<Pla
         return;
     };
     loop {
-        tokio::time::sleep(period).await;
+        // Whether a failure is an outage should be known soon.
+        let is_doubtful = (1..OUTAGE).contains(&place.seen().failures);
+        let pause = if is_doubtful { LEAST_PERIOD } else { period };
+        tokio::time::sleep(pause).await;
         let Some(inventory) = inventory.upgrade() else {
             return;
         };

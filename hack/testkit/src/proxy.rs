@@ -16,6 +16,8 @@ pub enum Way {
     Silent,
     /// They are closed, the new ones too: a server that is gone.
     Closed,
+    /// They lead to another server: one that answers what the real one can't be brought to say.
+    Elsewhere(SocketAddr),
 }
 
 /// A port that leads to another. Bytes pass as they are, TLS too. Dropped, it closes all
@@ -70,15 +72,16 @@ async fn accept(listener: TcpListener, server: SocketAddr, turned: watch::Receiv
 async fn pass(mut client: TcpStream, server: SocketAddr, mut turned: watch::Receiver<Way>) {
     let way = *turned.borrow_and_update();
     let open = async {
-        if way == Way::Open
-            && let Ok(mut server) = TcpStream::connect(server).await
-        {
+        let server = match way {
+            Way::Open => server,
+            Way::Elsewhere(other) => other,
+            Way::Closed => return,
+            // Silence is kept below.
+            Way::Silent => std::future::pending().await,
+        };
+        if let Ok(mut server) = TcpStream::connect(server).await {
             // Either end may hang up as it likes.
             let _ = copy_bidirectional(&mut client, &mut server).await;
-        }
-        // Silence is kept below.
-        if way == Way::Silent {
-            std::future::pending::<()>().await;
         }
     };
     tokio::select! {

@@ -57,7 +57,7 @@ pub async fn server() -> &'static ApiServer {
     server
 }
 
-async fn install(server: &ApiServer, crd: &str) {
+pub async fn install(server: &ApiServer, crd: &str) {
     server
         .kubectl_with_input(&["apply", "-f", "-"], crd)
         .await
@@ -122,7 +122,8 @@ impl Place {
         Self::of(self.server, namespace, kubeconfig, cloud_tasks, &[]).await
     }
 
-    async fn of(
+    /// In a namespace that is there, with exactly these arguments, and with the rights of `kubeconfig`.
+    pub async fn of(
         server: &'static ApiServer,
         namespace: String,
         kubeconfig: &Path,
@@ -236,6 +237,11 @@ impl Place {
         drop(self.operator);
         let operator = Process::spawn(&self.command);
         Self { operator, ..self }
+    }
+
+    /// Starts an operator in the place of one that has ended.
+    pub fn start_again(&mut self) {
+        self.operator = Process::spawn(&self.command);
     }
 
     /// What a kubelet and the deployment controller would write, once all pods run.

@@ -1,5 +1,6 @@
 //! What is left of stages that were removed or renamed, and of a deleted chain that finishes.
 
+use cloudtasks::QueueState;
 use crds::conditions as c;
 
 use super::{Finding, list};
@@ -59,7 +60,8 @@ fn sentence(removed: &Removed, drain: Drain) -> Option<String> {
 fn finishing(desired: &Desired, observed: &Observed) -> String {
     let queues = desired.stages.iter().filter_map(|stage| {
         let backlog = observed.backlog(&stage.queue)?;
-        let is_paused = stage.paused == Some(true);
+        let found = observed.queues.get(&stage.queue);
+        let is_paused = found.is_some_and(|found| found.state == QueueState::Paused);
         let paused = if is_paused { " and is paused" } else { "" };
         Some(format!("{} has {backlog}{paused}", stage.queue.id))
     });

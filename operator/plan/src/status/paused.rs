@@ -32,12 +32,16 @@ pub(super) fn paused(
     observed: &Observed,
     removed: &[Removed],
 ) -> Vec<(String, PausedBy)> {
-    let removed = removed.iter().map(|removed| &removed.queue);
+    let found = |path| observed.queues.get(path);
+    // One that the spec names again is missed while it is paused, whatever was the reason once.
+    let removed = removed
+        .iter()
+        .filter_map(|removed| found(&removed.queue))
+        .filter(|queue| queue::pause_reason(queue) != Some(Pause::Drained));
     desired
         .queues()
+        .filter_map(found)
         .chain(removed)
-        .filter_map(|path| observed.queues.get(path))
-        .filter(|queue| queue::pause_reason(queue) != Some(Pause::Drained))
         .filter_map(|queue| Some((queue.path.id.to_string(), paused_by(desired, queue)?)))
         .collect()
 }
@@ -47,22 +51,28 @@ pub(super) fn finding(paused: &[(String, PausedBy)]) -> Finding {
         let theirs = paused.iter().filter(|(_, by)| *by == who);
         list(theirs.map(|(queue, _)| queue.clone()))
     };
-    let (reason, message) = if let Some(queues) = names(PausedBy::Outside) {
-        (
-            c::PAUSED_OUTSIDE,
-            format!(
-                "paused by somebody else, and left so until they resume it, or its stage says paused: false: {queues}"
-            ),
-        )
-    } else if let Some(queues) = names(PausedBy::Operator) {
-        (
-            c::PAUSED_BY_OPERATOR,
-            format!("paused by the operator, until a worker of the stage is ready: {queues}"),
-        )
-    } else if let Some(queues) = names(PausedBy::Spec) {
-        (c::PAUSED_BY_SPEC, format!("paused by the spec: {queues}"))
+    let mut said = Vec::new();
+    if let Some(queues) = names(PausedBy::Outside) {
+        let sentence = format!(
+            "paused by somebody else, and left so until they resume it, or its stage says paused: false: {queues}"
+        );
+        said.push((c::PAUSED_OUTSIDE, sentence));
+    }
+    if let Some(queues) = names(PausedBy::Operator) {
+        let sentence =
+            format!("paused by the operator, until a worker of the stage is ready: {queues}");
+        said.push((c::PAUSED_BY_OPERATOR, sentence));
+    }
+    if let Some(queues) = names(PausedBy::Spec) {
+        said.push((c::PAUSED_BY_SPEC, format!("paused by the spec: {queues}")));
+    }
+    // The one that asks most of whoever reads it; the sentence has all of them.
+    let reason = said.first().map_or(c::NOT_PAUSED, |(reason, _)| *reason);
+    let sentences: Vec<String> = said.into_iter().map(|(_, sentence)| sentence).collect();
+    let message = if sentences.is_empty() {
+        "no queue is paused".to_owned()
     } else {
-        (c::NOT_PAUSED, "no queue is paused".to_owned())
+        sentences.join("; ")
     };
     Finding {
         kind: c::PAUSED,

@@ -10,12 +10,13 @@ use super::paused::paused_by;
 use super::queues::state;
 use super::{Finding, list};
 use crate::backlog::Backlog;
-use crate::child::STAGE_LABEL;
+use crate::child::{STAGE_LABEL, is_ours};
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{Retired, variable};
 use crate::observed::{Observed, Removed};
 use crate::order::{is_applied, plan};
+use crate::ownership::owns;
 use crate::removal::{Drain, drain};
 use crate::rollout::Rollout;
 use crate::step::Concern;
@@ -25,7 +26,7 @@ const DEFAULT_CONCURRENCY: i32 = 100;
 
 pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatus]) -> Finding {
     let is_done = |stage: &&DesiredStage| {
-        let rollout = Rollout::of(observed.deployments.get(&stage.child));
+        let rollout = Rollout::of(workers(desired, observed, stage));
         let mut stages = stages.iter();
         let status = stages.find(|status| status.name == stage.name);
         status.is_some_and(|status| status.workers_up_to_date) && rollout.ready >= rollout.wanted
@@ -55,6 +56,16 @@ pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatu
     }
 }
 
+/// The stage's Deployment. The pods of one that merely has its name serve nobody here.
+fn workers<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+    stage: &DesiredStage,
+) -> Option<&'a Deployment> {
+    let found = observed.deployments.get(&stage.child);
+    found.filter(|found| is_ours(&found.metadata, desired.owner.as_ref()))
+}
+
 /// What is in force on each stage, and on each removed one that drains.
 pub(super) fn stages(
     desired: &Desired,
@@ -64,13 +75,14 @@ pub(super) fn stages(
     let retired = Retired::of(desired, observed);
     let stages = desired.stages.iter().enumerate();
     let named = stages.map(|(index, stage)| {
-        let found = observed.deployments.get(&stage.child);
+        let found = workers(desired, observed, stage);
         // A Deployment may be well and still not be the one that the spec asks for: where a step
-        // before it failed, or the API server refuses it.
+        // before it failed, or the API server refuses it, or somebody has changed it.
         let wanted = deployment(desired, index, &retired, observed);
+        let is_newest =
+            |found: &Deployment| is_applied(found, &wanted) && owns(&found.metadata, &wanted);
         StageStatus {
-            workers_up_to_date: found.is_some_and(|found| is_applied(found, &wanted))
-                && Rollout::of(found).is_rolled,
+            workers_up_to_date: found.is_some_and(is_newest) && Rollout::of(found).is_rolled,
             draining: desired
                 .finishes
                 .then(|| left(observed.backlog(&stage.queue))),
@@ -140,7 +152,7 @@ fn left(backlog: Option<Backlog>) -> String {
 pub(super) fn undersized(desired: &Desired, observed: &Observed) -> Finding {
     let short = desired.stages.iter().filter_map(|stage| {
         let queue = observed.queues.get(&stage.queue)?;
-        let found = observed.deployments.get(&stage.child)?;
+        let found = workers(desired, observed, stage)?;
         let pods = Rollout::of(Some(found)).wanted;
         let each = stage.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let places = pods.saturating_mul(each);

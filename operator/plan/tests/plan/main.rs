@@ -9,4 +9,5 @@
 mod edits;
 mod golden;
 mod phases;
+mod told;
 mod world;

@@ -14,12 +14,12 @@ use crate::world::{
 
 const WITHOUT: &str = "  - name: slow";
 
-fn without_slow() -> &'static str {
+pub fn without_slow() -> &'static str {
     ORDERS.split(WITHOUT).next().unwrap()
 }
 
 /// One round, after so many seconds, with so many tasks in each queue that is looked at.
-fn round(observed: &mut Observed, yaml: &str, seconds: u64, tasks: usize) -> Plan {
+pub fn round(observed: &mut Observed, yaml: &str, seconds: u64, tasks: usize) -> Plan {
     let desired = desired(yaml);
     look(observed, &desired, |_| tasks);
     pass(observed, &desired, Duration::from_secs(seconds));
@@ -28,12 +28,12 @@ fn round(observed: &mut Observed, yaml: &str, seconds: u64, tasks: usize) -> Pla
     plan
 }
 
-fn set_ready(observed: &mut Observed, child: &str, ready: i32) {
+pub fn set_ready(observed: &mut Observed, child: &str, ready: i32) {
     let deployment = observed.deployments.get_mut(child).unwrap();
     deployment.status.get_or_insert_default().ready_replicas = Some(ready);
 }
 
-fn state(observed: &Observed, id: &str) -> (QueueState, Option<Pause>) {
+pub fn state(observed: &Observed, id: &str) -> (QueueState, Option<Pause>) {
     let queue = &observed.queues[&queue_path(id)];
     (queue.state, pause_reason(queue))
 }

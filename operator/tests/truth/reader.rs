@@ -1,0 +1,186 @@
+//! Somebody who looks at everything from outside: at the status as JSON, at what Cloud Tasks lists, at
+//! the Deployments. What must be so in any situation is written down here once more, and nothing of
+//! what the operator decides with is used for it.
+
+mod labelled;
+mod queues;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloudtasks::{Queue, QueueState};
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::Value;
+
+/// All that there is to see.
+pub struct Seen {
+    pub chain: Value,
+    /// By their ids.
+    pub queues: BTreeMap<String, Queue>,
+    pub deployments: BTreeMap<String, Deployment>,
+}
+
+const CONDITIONS: [&str; 7] = [
+    "Draining",
+    "Drifted",
+    "Paused",
+    "QueuesReady",
+    "Ready",
+    "Undersized",
+    "WorkersReady",
+];
+
+/// Everything that the status says and that isn't so.
+pub fn lies(seen: &Seen) -> Vec<String> {
+    let mut lies = Vec::new();
+    if seen.chain.is_null() {
+        return lies;
+    }
+    current(seen, &mut lies);
+    if seen.condition("QueuesReady") == "Unknown" {
+        check(&mut lies, seen.condition("Ready") == "False", || {
+            "Ready though nothing is known".to_owned()
+        });
+        // What was seen last may be old by now.
+        return lies;
+    }
+    queues::lies(seen, &mut lies);
+    workers::lies(seen, &mut lies);
+    labelled::lies(seen, &mut lies);
+    lies
+}
+
+fn check(lies: &mut Vec<String>, holds: bool, lie: impl FnOnce() -> String) {
+    if !holds {
+        lies.push(lie());
+    }
+}
+
+/// That the status speaks of the newest spec, with each of its sentences, and of all there is to say.
+fn current(seen: &Seen, lies: &mut Vec<String>) {
+    let generation = &seen.chain["metadata"]["generation"];
+    let status = &seen.chain["status"];
+    let told = &status["observedGeneration"];
+    check(lies, told == generation, || {
+        format!("it speaks of generation {told}, and {generation} is the newest")
+    });
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    for condition in &conditions {
+        let told = &condition["observedGeneration"];
+        check(lies, told == generation, || {
+            format!("{} is of generation {told}", condition["type"])
+        });
+    }
+    let mut kinds: Vec<&str> = conditions
+        .iter()
+        .filter_map(|condition| condition["type"].as_str())
+        .collect();
+    kinds.sort_unstable();
+    check(lies, kinds == CONDITIONS, || {
+        format!("its conditions are {kinds:?}")
+    });
+    let parts = ["QueuesReady", "WorkersReady"].map(|kind| seen.condition(kind));
+    let is_ready = seen.condition("Ready") == "True";
+    check(lies, !is_ready || parts == ["True", "True"], || {
+        format!("Ready, and its parts are {parts:?}")
+    });
+}
+
+impl Seen {
+    /// The status of a condition.
+    pub fn condition(&self, kind: &str) -> &str {
+        let conditions = self.chain["status"]["conditions"].as_array();
+        let mut conditions = conditions.into_iter().flatten();
+        let found = conditions.find(|condition| condition["type"] == kind);
+        found
+            .and_then(|found| found["status"].as_str())
+            .unwrap_or_default()
+    }
+
+    /// The stages of the spec.
+    pub fn stages(&self) -> &[Value] {
+        let stages = self.chain["spec"]["stages"].as_array();
+        stages.map_or(&[], Vec::as_slice)
+    }
+
+    /// The queues that the spec names, the notifier's last.
+    pub fn named(&self) -> Vec<&str> {
+        let stages = self.stages().iter().map(|stage| text(&stage["queue"]));
+        let notifier = text(&self.chain["spec"]["notifier"]["queue"]);
+        stages.chain([notifier]).collect()
+    }
+
+    /// The Deployment of a stage. One that somebody else made isn't.
+    pub fn deployment(&self, stage: &Value) -> Option<&Deployment> {
+        let name = text(&self.chain["metadata"]["name"]);
+        let child = format!("{name}-{}", text(&stage["name"]));
+        let found = self.deployments.get(&child)?;
+        let mut owners = found.metadata.owner_references.iter().flatten();
+        let uid = text(&self.chain["metadata"]["uid"]);
+        owners.any(|owner| owner.uid == uid).then_some(found)
+    }
+
+    /// The Deployments of the chain that no stage has, each with the id of the queue that it serves.
+    pub fn leftovers(&self) -> BTreeMap<&str, &str> {
+        let name = text(&self.chain["metadata"]["name"]);
+        let stages: BTreeSet<String> = self
+            .stages()
+            .iter()
+            .map(|stage| format!("{name}-{}", text(&stage["name"])))
+            .collect();
+        let others = self
+            .deployments
+            .iter()
+            .filter(|(child, _)| !stages.contains(*child));
+        others
+            .filter_map(|(child, deployment)| {
+                let labels = deployment.metadata.labels.as_ref()?;
+                let is_ours = labels.get("executor-chain.dev/chain")? == name;
+                let annotations = deployment.metadata.annotations.as_ref()?;
+                let queue = annotations.get("executor-chain.dev/queue")?;
+                is_ours.then_some((child.as_str(), queue.rsplit('/').next()?))
+            })
+            .collect()
+    }
+
+    /// The queues that have the chain's name on them and that its spec doesn't name, and those that
+    /// workers are left of.
+    pub fn removed(&self) -> BTreeSet<&str> {
+        let metadata = &self.chain["metadata"];
+        let owner = format!(
+            "test/{}/{}",
+            text(&metadata["namespace"]),
+            text(&metadata["name"])
+        );
+        let owned = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| header(queue, "executor-owner") == owner)
+            .map(|(id, _)| id.as_str());
+        let named = self.named();
+        owned
+            .chain(self.leftovers().into_values())
+            .filter(|id| !named.contains(id))
+            .collect()
+    }
+
+    /// Whether a queue is one of those that are kept because they were empty.
+    pub fn is_kept(&self, id: &str) -> bool {
+        let workers = self.leftovers().values().any(|queue| *queue == id);
+        let is_marked = |queue: &Queue| {
+            queue.state == QueueState::Paused && header(queue, "executor-pause") == "drained"
+        };
+        !workers && self.queues.get(id).is_some_and(is_marked)
+    }
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn header<'a>(queue: &'a Queue, name: &str) -> &'a str {
+    let target = queue.http_target.as_ref();
+    target
+        .and_then(|target| target.headers.get(name))
+        .map_or("", String::as_str)
+}

@@ -1,0 +1,53 @@
+//! What stands in one line: the path, and the names of what is paused and what drains.
+
+use std::collections::BTreeSet;
+
+use cloudtasks::QueueState;
+use serde_json::Value;
+
+use super::{Seen, check, header, text};
+
+pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
+    let status = &seen.chain["status"];
+    let stages = seen.stages().iter().map(|stage| text(&stage["queue"]));
+    let path = stages.collect::<Vec<_>>().join(" → ");
+    check(lies, status["path"] == path.as_str(), || {
+        format!("its path is {}", status["path"])
+    });
+
+    let is_paused = |id: &&str| {
+        let queue = seen.queues.get(*id);
+        queue.is_some_and(|queue| queue.state == QueueState::Paused)
+    };
+    let named = seen.named().into_iter();
+    let removed = seen.removed();
+    // A queue that is paused because nothing is in it holds up nothing.
+    let removed_ones = removed.iter().copied().filter(|id| {
+        let queue = seen.queues.get(*id);
+        queue.is_some_and(|queue| header(queue, "executor-pause") != "drained")
+    });
+    let paused: BTreeSet<&str> = named.chain(removed_ones).filter(is_paused).collect();
+    same(lies, "paused", &status["paused"], &paused);
+    let holds = seen.condition("Paused") == "True";
+    check(lies, holds != paused.is_empty(), || {
+        format!("Paused is {holds}, and paused are {paused:?}")
+    });
+
+    let draining: BTreeSet<&str> = removed.into_iter().filter(|id| !seen.is_kept(id)).collect();
+    same(lies, "draining", &status["draining"], &draining);
+    let is_deleted = !seen.chain["metadata"]["deletionTimestamp"].is_null();
+    let left = is_deleted || !draining.is_empty() || !seen.leftovers().is_empty();
+    let holds = seen.condition("Draining") == "True";
+    check(lies, holds == left, || {
+        format!("Draining is {holds}, and draining are {draining:?}")
+    });
+}
+
+/// Whether a list in one line has these names and no others.
+fn same(lies: &mut Vec<String>, what: &str, told: &Value, wanted: &BTreeSet<&str>) {
+    let names: Vec<&str> = text(told).split(", ").filter(|it| !it.is_empty()).collect();
+    let is_same = names.len() == wanted.len() && names.iter().all(|name| wanted.contains(name));
+    check(lies, is_same, || {
+        format!("it says that {what} are {told}, and they are {wanted:?}")
+    });
+}

@@ -1,0 +1,154 @@
+//! What a row is made of: plain data, so that a table of them can be read.
+
+use testkit::Way;
+
+/// One situation, told as a story of acts.
+pub struct Row {
+    /// What is broken.
+    pub name: &'static str,
+    /// Further arguments for the operator.
+    pub args: &'static [&'static str],
+    /// The chain that is applied and well before the first act.
+    pub chain: Spec,
+    /// What happens then.
+    pub acts: &'static [Act],
+    /// How the operator stands to others.
+    pub operator: Operator,
+}
+
+/// A row whose chain is the orders as they are, with an operator that is alone.
+pub const PLAIN: Row = Row {
+    name: "",
+    args: &[],
+    chain: &[],
+    acts: &[],
+    operator: Operator::Alone,
+};
+
+pub enum Operator {
+    /// It has all rights and doesn't look for others.
+    Alone,
+    /// It leads those that elect a leader.
+    Elected,
+    /// It has the rights of a service account, at first all of them.
+    ServiceAccount,
+    /// Its API server has a CRD that lets more pass than the operator can read.
+    WithALaxCrd,
+}
+
+/// Something is done, and then something is so.
+pub struct Act {
+    /// What is done, one after the other.
+    pub done: &'static [Deed],
+    /// What the status has to say at some time since then, because it passes by itself.
+    pub passing: &'static [Told],
+    /// What it has to say in the end.
+    pub told: Tells,
+}
+
+impl Act {
+    pub const fn new(done: &'static [Deed], told: Tells) -> Self {
+        Self {
+            done,
+            passing: &[],
+            told,
+        }
+    }
+}
+
+/// What the status has to say.
+pub enum Tells {
+    /// Every condition as that of a chain that is well, except these.
+    WellBut(&'static [Told]),
+    /// Ready is False for this reason and with these words, and nothing else is known.
+    Nothing(&'static str, &'static [&'static str]),
+    /// That it is old: an edit is newer.
+    Old,
+    /// There is no chain any more.
+    Gone,
+}
+
+pub const WELL: Tells = Tells::WellBut(&[]);
+
+/// A condition: its type, its status, its reason, and words of its sentence.
+pub type Told = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
+
+/// The orders with something replaced.
+pub type Spec = &'static [(&'static str, &'static str)];
+
+/// What a person, a kubelet or an accident does.
+pub enum Deed {
+    /// The orders are applied with these changes.
+    Apply(Spec),
+    /// So many edits of the first stage's rate, from 301 on, as fast as the API server takes them.
+    Edits(u32),
+    /// Somebody does something to a queue.
+    Queue(&'static str, Hand),
+    /// A task is put into a queue, where nobody takes it.
+    Task(&'static str),
+    /// That task ends.
+    TaskEnds(&'static str),
+    /// The kubelet does this with the pods of a stage.
+    Pods(&'static str, Pods),
+    /// A pod that does what the first stage's pods do now, whatever becomes of their Deployment.
+    FormerPod,
+    FormerPodEnds,
+    /// The operator's way to Cloud Tasks is so.
+    CloudTasks(Way),
+    /// Cloud Tasks answers every call with this code of gRPC and these words.
+    Refuses(u32, &'static str),
+    Kubectl(&'static [&'static str]),
+    /// This must fail.
+    NotKubectl(&'static [&'static str]),
+    /// The API server refuses every write of a Deployment of this name; or of none.
+    Policy(Option<&'static str>),
+    /// The operator's service account may do this to Deployments, and all to everything else.
+    Rights(&'static [&'static str]),
+    Operator(Signal),
+    /// Waits until a queue is there.
+    UntilQueue(&'static str),
+    /// Waits until a condition has this status.
+    Until(&'static str, &'static str),
+}
+
+pub enum Signal {
+    Kill,
+    Start,
+}
+
+/// What somebody does to a queue.
+pub enum Hand {
+    Create,
+    Delete,
+    Pause,
+    Resume,
+    Rate(f64),
+    Attempts(i32),
+    /// A header of its target; an empty one is taken off.
+    Header(&'static str, &'static str),
+}
+
+/// What a kubelet and the deployment controller tell of a Deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pods {
+    /// Nothing new: they are asleep.
+    Asleep,
+    /// All that are asked for are ready and new.
+    Ready,
+    /// These numbers.
+    Some { all: i32, new: i32, ready: i32 },
+}
+
+impl Pods {
+    /// They are there, and none gets ready.
+    pub const UNREADY: Self = Self::Some {
+        all: 2,
+        new: 2,
+        ready: 0,
+    };
+}

@@ -1,0 +1,42 @@
+//! The rows, by what is broken in them.
+
+mod cloud_tasks;
+mod deleted;
+mod foreign;
+mod kubernetes;
+mod operator;
+mod paused;
+mod pods;
+mod queues;
+mod removed;
+mod stages;
+
+use crate::row::Row;
+
+/// The second stage's line in the manifest.
+const MIDDLE: &str = "
+  - {name: middle, queue: incoming-2, maxAttempts: 2, rateLimits: {maxConcurrentDispatches: 100}}";
+
+/// The first stage's rate in the manifest.
+const RATE: &str = "maxDispatchesPerSecond: 400";
+
+/// Where a line of the spec can be added.
+const PROJECT: &str = "  project: demo\n";
+
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    [
+        // Those that wait for long come first.
+        operator::ROWS,
+        deleted::ROWS,
+        cloud_tasks::ROWS,
+        kubernetes::ROWS,
+        foreign::ROWS,
+        removed::ROWS,
+        stages::ROWS,
+        queues::ROWS,
+        paused::ROWS,
+        pods::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+}
