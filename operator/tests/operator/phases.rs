@@ -153,7 +153,7 @@ async fn a_removed_stage_drains_and_goes_and_may_come_back() {
 
 #[tokio::test]
 async fn a_stage_without_workers_is_gated_and_opened_by_whoever_is_there_then() {
-    let (place, _emulator, queues) = Place::with("gate", QUICK).await;
+    let (mut place, _emulator, queues) = Place::with("gate", QUICK).await;
     place.apply(ORDERS).await;
     let gated = |status: &ExecutorChainStatus| {
         let by: Vec<_> = status.stages.iter().map(|stage| stage.paused_by).collect();
@@ -161,8 +161,7 @@ async fn a_stage_without_workers_is_gated_and_opened_by_whoever_is_there_then() 
     };
     let status = place.status("orders", "gates", gated).await;
     assert_eq!(condition(&status, "Paused").unwrap().1, "PausedByOperator");
-    place.operator.kill9();
-    let place = place.restarted();
+    place.restart().await;
     place.settle("orders").await;
     for id in ["incoming", "incoming-2", "incoming-3"] {
         has_queue(&queues, id, |queue| queue.state == QueueState::Running).await;

@@ -231,16 +231,11 @@ impl Place {
         .await
     }
 
-    /// The same place with an operator that starts now.
-    pub fn restarted(self) -> Self {
+    /// Ends the operator, and starts another in its place.
+    pub async fn restart(&mut self) {
+        self.operator.kill9();
         // It holds the admin port.
-        drop(self.operator);
-        let operator = Process::spawn(&self.command);
-        Self { operator, ..self }
-    }
-
-    /// Starts an operator in the place of one that has ended.
-    pub fn start_again(&mut self) {
+        self.operator.exit(SOON).await;
         self.operator = Process::spawn(&self.command);
     }
 

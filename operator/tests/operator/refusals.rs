@@ -172,7 +172,7 @@ async fn a_chain_that_cant_be_read_stands_alone_and_can_be_deleted() {
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     schema["properties"]["spec"]["properties"]["drainDelay"] = json!({"type": "string"});
     let emulator = Emulator::start().await;
-    let place = Place::on_a_server_of_its_own(&crd.to_string(), &emulator).await;
+    let mut place = Place::on_a_server_of_its_own(&crd.to_string(), &emulator).await;
     let unreadable = ORDERS
         .replace("name: orders}", "name: unreadable}")
         .replace(
@@ -187,7 +187,7 @@ async fn a_chain_that_cant_be_read_stands_alone_and_can_be_deleted() {
     place.apply(ORDERS).await;
     place.settle("orders").await;
     // An operator that starts lists them all at once.
-    let place = place.restarted();
+    place.restart().await;
     place
         .apply(&ORDERS.replace("maxAttempts: 3", "maxAttempts: 4"))
         .await;

@@ -44,7 +44,7 @@ impl World {
                 self.place.operator.kill9();
                 self.place.operator.exit(SOON).await;
             }
-            Deed::Operator(Signal::Start) => self.place.start_again(),
+            Deed::Operator(Signal::Start) => self.place.restart().await,
             Deed::UntilQueue(id) => {
                 let path = queue(id);
                 eventually("a queue", SOON, async || self.queues.get_queue(&path).await).await;

@@ -43,8 +43,8 @@ async fn the_status_tells_the_truth() {
     let rows = rows::all().filter(|row| row.name.contains(&only));
     let outcomes: Vec<_> = stream::iter(rows)
         .map(async |row| {
-            let outcome = AssertUnwindSafe(World::live_through(row)).catch_unwind();
-            (row, outcome.await)
+            let life = Box::pin(World::live_through(row));
+            (row, AssertUnwindSafe(life).catch_unwind().await)
         })
         .buffer_unordered(AT_ONCE)
         .collect()

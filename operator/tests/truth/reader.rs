@@ -147,7 +147,7 @@ impl Seen {
     /// workers are left of.
     pub fn removed(&self) -> BTreeSet<&str> {
         let metadata = &self.chain["metadata"];
-        let owner = format!(
+        let ours = format!(
             "test/{}/{}",
             text(&metadata["namespace"]),
             text(&metadata["name"])
@@ -155,7 +155,7 @@ impl Seen {
         let owned = self
             .queues
             .iter()
-            .filter(|(_, queue)| header(queue, "executor-owner") == owner)
+            .filter(|(_, queue)| header(queue, "executor-owner") == ours)
             .map(|(id, _)| id.as_str());
         let named = self.named();
         owned
