@@ -21,7 +21,7 @@ pub const ROWS: &[Row] = &[
                     "ChainFinishes",
                     &[
                         "incoming-2 has fewer than 10 tasks",
-                        "incoming has no tasks",
+                        "incoming has fewer than 10 tasks",
                     ],
                 )]),
             ),

@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
                         "WorkersReady",
                         "False",
                         "Progressing",
-                        &["middle", "stage fast rolls once"],
+                        &["middle", "stage fast hands tasks on as the spec says once"],
                     ),
                 ]),
             ),

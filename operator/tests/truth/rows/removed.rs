@@ -59,7 +59,7 @@ pub const ROWS: &[Row] = &[
                         "Draining",
                         "True",
                         "StageRemoved",
-                        &["incoming-2 has lost its workers"],
+                        &["incoming-2 has tasks and no workers"],
                     ),
                     ("Paused", "True", "PausedByOperator", &["incoming-2"]),
                 ]),
