@@ -100,3 +100,25 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mended_in_the_cluster_is_looked_at_again_soon() {
+        let refused = Error::Kubernetes {
+            action: "apply Deployment orders-fast".into(),
+            source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
+        };
+        let taken = Problem::new(conditions::NAME_TAKEN, "Deployment orders-fast exists");
+        for (error, seconds) in [
+            (refused, [1, 2, 8, 8]),
+            (taken.into(), [8, 8, 8, 8]),
+            (Problem::invalid("no project").into(), [30, 30, 30, 30]),
+        ] {
+            let waits = [0, 1, 3, 9].map(|failures| error.retry_after(failures).as_secs());
+            assert_eq!(waits, seconds, "{error}");
+        }
+    }
+}

@@ -62,3 +62,15 @@ async fn bytes_pass_unless_it_is_cut() {
     .await;
     assert_eq!(receiver.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn a_way_may_lead_to_another_server_for_a_while() {
+    let (receiver, other) = (Receiver::answering(200), Receiver::answering(503));
+    let proxy = Proxy::start(receiver.addr()).await;
+    proxy.turn(Way::Elsewhere(other.addr()));
+    assert!(asked(&mut connect(proxy.addr()).await).await.unwrap() > 0);
+    assert_eq!((receiver.requests().len(), other.requests().len()), (0, 1));
+    proxy.turn(Way::Open);
+    assert!(asked(&mut connect(proxy.addr()).await).await.unwrap() > 0);
+    assert_eq!((receiver.requests().len(), other.requests().len()), (1, 1));
+}

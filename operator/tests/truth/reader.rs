@@ -2,7 +2,7 @@
 //! the Deployments. What must be so in any situation is written down here once more, and nothing of
 //! what the operator decides with is used for it.
 
-mod labelled;
+mod lists;
 mod queues;
 mod workers;
 
@@ -46,7 +46,7 @@ pub fn lies(seen: &Seen) -> Vec<String> {
     }
     queues::lies(seen, &mut lies);
     workers::lies(seen, &mut lies);
-    labelled::lies(seen, &mut lies);
+    lists::lies(seen, &mut lies);
     lies
 }
 
