@@ -5,14 +5,12 @@ mod span;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::time::sleep;
 
 use crate::chains;
 use crate::count::Counted;
-use crate::counters::Counters;
 use crate::figure::Figure;
-use crate::idle::span::{Quiet, Snapshot};
+use crate::idle::span::{Alone, Quiet, Snapshot};
 use crate::place::Place;
 use crate::pods;
 use crate::slope::slope;
@@ -64,7 +62,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let counted = Counted::way_to(place.emulator).await?;
     // What the API server begins with has ended.
     sleep(Duration::from_secs(5)).await;
-    let alone = alone(&place, options.quiet.div_ceil(2)).await?;
+    let alone = Alone::for_seconds(&place, options.quiet.div_ceil(2)).await?;
+    println!("  without an operator: {alone:?} a minute");
     let operator = place.operator(counted.addr)?;
     chains::served(&operator).await?;
     let mut quiet = Vec::new();
@@ -85,79 +84,94 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     figures(&quiet)
 }
 
-/// Requests a minute that the API server counts without an operator.
-async fn alone(place: &Place, seconds: u64) -> anyhow::Result<f64> {
-    let before = place.counters().await?;
-    sleep(Duration::from_secs(seconds)).await;
-    let after = place.counters().await?;
-    let requests = requests(&after) - requests(&before);
-    let minutes = Duration::from_secs(seconds).as_secs_f64() / 60.0;
-    println!(
-        "  without an operator: {:.1} requests a minute",
-        requests / minutes
-    );
-    Ok(requests / minutes)
+/// What is told of each size.
+struct Kind {
+    name: &'static str,
+    unit: &'static str,
+    value: fn(&Quiet) -> f64,
+    against: fn(&Quiet) -> Option<String>,
+    /// The most that each may be.
+    most: Option<f64>,
+    /// The most that its slope may be.
+    steepest: Option<f64>,
 }
 
-fn requests(counters: &Counters) -> f64 {
-    counters.sum("apiserver_request_total", |_| true)
-}
-
-/// Name, unit, and value of a figure, and whether it should not grow with the chains.
-type Row = (&'static str, &'static str, fn(&Quiet) -> f64, bool);
+const KINDS: [Kind; 5] = [
+    Kind {
+        name: "calls to Cloud Tasks",
+        unit: "a minute",
+        value: |it| it.calls,
+        against: |it| Some(format!("its own count: {:.1}", it.own_calls)),
+        most: None,
+        steepest: Some(0.05),
+    },
+    Kind {
+        name: "requests to the API server",
+        unit: "a minute",
+        value: |it| it.requests,
+        against: |it| {
+            let Quiet {
+                renewals, rounds, ..
+            } = it;
+            Some(format!(
+                "writes of its Lease: {renewals:.1}; rounds: {rounds:.1}"
+            ))
+        },
+        most: None,
+        steepest: None,
+    },
+    Kind {
+        name: "other writes",
+        unit: "",
+        value: |it| it.writes,
+        against: |it| Some(format!("its own count: {}", it.own_writes)),
+        most: Some(0.0),
+        steepest: None,
+    },
+    Kind {
+        name: "time on the processor",
+        unit: "ms a minute",
+        value: |it| it.cpu_ms,
+        against: |_| None,
+        most: None,
+        steepest: None,
+    },
+    Kind {
+        name: "memory",
+        unit: "MiB",
+        value: |it| it.resident_mib,
+        against: |_| None,
+        most: None,
+        steepest: None,
+    },
+];
 
 fn figures(quiet: &[(usize, Quiet)]) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    let all = |what: fn(&Quiet) -> f64| -> anyhow::Result<Vec<(f64, f64)>> {
-        let points = quiet.iter().map(|(count, it)| {
-            let count = u32::try_from(*count).context("few chains")?;
-            Ok((f64::from(count), what(it)))
-        });
-        points.collect()
-    };
-    let rows: [Row; 4] = [
-        ("calls to Cloud Tasks", "a minute", |it| it.calls, true),
-        (
-            "requests to the API server",
-            "a minute",
-            |it| it.requests,
-            false,
-        ),
-        (
-            "time on the processor",
-            "ms a minute",
-            |it| it.cpu_ms,
-            false,
-        ),
-        ("memory", "MiB", |it| it.resident_mib, false),
-    ];
-    for (name, unit, what, stays) in rows {
+    for kind in &KINDS {
+        let name = kind.name;
+        let mut points = Vec::new();
         for (count, found) in quiet {
-            let figure = Figure::new(format!("{name}, {}", chains_of(*count)), what(found), unit);
-            figures.push(if stays {
-                let own = Figure::new("", found.own_calls, unit).quantity();
-                figure.against(format!("its own count: {own}"))
-            } else {
-                figure
-            });
+            let value = (kind.value)(found);
+            points.push((f64::from(u32::try_from(*count)?), value));
+            let mut figure =
+                Figure::new(format!("{name}, {}", chains_of(*count)), value, kind.unit);
+            figure.against = (kind.against)(found);
+            figures.push(limited(figure, kind.most));
         }
-        if let Some(slope) = slope(&all(what)?) {
+        if let Some(slope) = slope(&points) {
             let figure = Figure::new(format!("{name}, slope"), slope, "");
-            figures.push(if stays { figure.at_most(0.05) } else { figure });
+            figures.push(limited(figure, kind.steepest));
         }
-    }
-    for (count, found) in quiet {
-        let renewals = Figure::new("", found.renewals, "a minute").quantity();
-        let own = found.own_writes;
-        figures.push(
-            Figure::new(format!("writes, {}", chains_of(*count)), found.writes, "")
-                .at_most(0.0)
-                .against(format!(
-                    "its own count: {own}; writes of Leases: {renewals}"
-                )),
-        );
     }
     Ok(figures)
+}
+
+fn limited(figure: Figure, most: Option<f64>) -> Figure {
+    match most {
+        Some(most) => figure.at_most(most),
+        None => figure,
+    }
 }
 
 fn chains_of(count: usize) -> String {

@@ -1,11 +1,12 @@
 //! A quiet span, from its two ends.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use crate::count::Counted;
 use crate::counters::{Counters, Labels};
-use crate::idle::requests;
 use crate::operator::{Operator, Usage};
 use crate::place::Place;
 
@@ -17,6 +18,38 @@ const WRITING: [&str; 6] = [
     "DELETE",
     "DELETECOLLECTION",
 ];
+
+/// What the API server counts by itself, a minute.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone {
+    requests: f64,
+    renewals: f64,
+}
+
+impl Alone {
+    /// Counts for so many seconds, while there is no operator.
+    pub async fn for_seconds(place: &Place, seconds: u64) -> anyhow::Result<Self> {
+        let before = place.counters().await?;
+        sleep(Duration::from_secs(seconds)).await;
+        let after = place.counters().await?;
+        let minutes = Duration::from_secs(seconds).as_secs_f64() / 60.0;
+        Ok(Self {
+            requests: (requests(&after) - requests(&before)) / minutes,
+            renewals: (written(&after, true) - written(&before, true)) / minutes,
+        })
+    }
+}
+
+fn requests(counters: &Counters) -> f64 {
+    counters.sum("apiserver_request_total", |_| true)
+}
+
+/// Writes of Leases, or of all else.
+fn written(counters: &Counters, leases: bool) -> f64 {
+    counters.sum("apiserver_request_total", |labels: &Labels| {
+        WRITING.contains(&labels.get("verb")) && (labels.get("resource") == "leases") == leases
+    })
+}
 
 /// All counts at one time.
 pub struct Snapshot {
@@ -54,12 +87,8 @@ impl Snapshot {
         self.own.sum("executor_operator_effects_total", |_| true)
     }
 
-    fn written(&self, is_lease: bool) -> f64 {
-        self.server
-            .sum("apiserver_request_total", |labels: &Labels| {
-                WRITING.contains(&labels.get("verb"))
-                    && (labels.get("resource") == "leases") == is_lease
-            })
+    fn rounds(&self) -> f64 {
+        self.own.sum("executor_operator_reconciles_total", |_| true)
     }
 }
 
@@ -68,6 +97,7 @@ impl Snapshot {
 pub struct Quiet {
     pub calls: f64,
     pub own_calls: f64,
+    pub rounds: f64,
     pub requests: f64,
     pub renewals: f64,
     pub writes: f64,
@@ -77,17 +107,19 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// `alone` requests a minute are not the operator's.
-    pub fn between(before: &Snapshot, after: &Snapshot, alone: f64) -> Self {
+    /// What the API server counts `alone` is not the operator's.
+    pub fn between(before: &Snapshot, after: &Snapshot, alone: Alone) -> Self {
         let minutes = after.at.duration_since(before.at).as_secs_f64() / 60.0;
         let calls = u32::try_from(after.calls - before.calls).unwrap_or(u32::MAX);
         let counted = requests(&after.server) - requests(&before.server);
+        let renewed = written(&after.server, true) - written(&before.server, true);
         Self {
             calls: f64::from(calls) / minutes,
             own_calls: (after.calls() - before.calls()) / minutes,
-            requests: (counted / minutes - alone).max(0.0),
-            renewals: (after.written(true) - before.written(true)) / minutes,
-            writes: after.written(false) - before.written(false),
+            rounds: (after.rounds() - before.rounds()) / minutes,
+            requests: (counted / minutes - alone.requests).max(0.0),
+            renewals: (renewed / minutes - alone.renewals).max(0.0),
+            writes: written(&after.server, false) - written(&before.server, false),
             own_writes: after.writes() - before.writes(),
             cpu_ms: (after.usage.cpu_ms - before.usage.cpu_ms) / minutes,
             resident_mib: after.usage.resident_mib,
