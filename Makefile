@@ -56,6 +56,18 @@ chaos: ## Kills, cuts and starves real workers, and counts what becomes of each 
 edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
 	hack/edits/run
 
+.PHONY: bench
+bench: ## Measures the operator as it ships: all benchmarks; docs/benchmarks.md has the figures
+	hack/bench/run all
+
+.PHONY: bench-edits
+bench-edits: ## How long an edit takes until it is in force
+	hack/bench/run edits
+
+.PHONY: bench-idle
+bench-idle: ## What chains cost that nobody touches
+	hack/bench/run idle
+
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well
 	rm -rf target

@@ -99,7 +99,7 @@ pub struct Args {
     pub admin_addr: SocketAddr,
 
     /// How many chains are reconciled at once.
-    #[arg(long, env = "CONCURRENCY", default_value_t = 16)]
+    #[arg(long, env = "CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
 
     /// `host:port` of a Cloud Tasks emulator, used in place of Google.

@@ -92,7 +92,7 @@ fn start_server(program: &Path, port: u16, dir: &Path, kubeconfig: &Path, etcd: 
         .arg(format!("--secure-port={port}"))
         .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
         .arg("--service-account-issuer=https://kubernetes.default.svc")
-        .arg("--service-cluster-ip-range=10.96.0.0/24")
+        .arg("--service-cluster-ip-range=10.96.0.0/16")
         .arg("--authorization-mode=RBAC")
         // There is no node: the service `kubernetes` needs no endpoints.
         .arg("--endpoint-reconciler-type=none")

@@ -1,0 +1,57 @@
+//! The list of benchmarks: one more is one more variant, with a module of its own.
+
+use clap::Subcommand;
+
+use crate::figure::Figure;
+use crate::{edits, idle};
+
+/// A benchmark and what it is told.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Benchmark {
+    /// How long an edit takes until it is in force
+    Edits(edits::Options),
+    /// What chains cost that nobody touches
+    Idle(idle::Options),
+}
+
+impl Benchmark {
+    /// All of them, as `make bench` runs them.
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::Edits(edits::Options::default()),
+            Self::Idle(idle::Options::default()),
+        ]
+    }
+
+    /// Its name on the command line, and of its file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Edits(_) => "edits",
+            Self::Idle(_) => "idle",
+        }
+    }
+
+    /// What it does and measures, for the page.
+    pub fn about(&self) -> &'static str {
+        match self {
+            Self::Edits(_) => edits::ABOUT,
+            Self::Idle(_) => idle::ABOUT,
+        }
+    }
+
+    /// How to say its options again.
+    pub fn arguments(&self) -> String {
+        match self {
+            Self::Edits(options) => options.to_string(),
+            Self::Idle(options) => options.to_string(),
+        }
+    }
+
+    /// Measures.
+    pub async fn run(&self, random: fastrand::Rng) -> anyhow::Result<Vec<Figure>> {
+        match self {
+            Self::Edits(options) => edits::run(options, random).await,
+            Self::Idle(options) => idle::run(options).await,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Chains: made, and waited for.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use cloudtasks::QueuePath;
+use crds::ExecutorChain;
+use futures::{StreamExt, TryStreamExt, stream};
+use kube::ResourceExt;
+use kube::api::{ListParams, PostParams};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::operator::Operator;
+use crate::place::Place;
+
+/// Stages of a chain.
+pub const STAGES: usize = 4;
+
+/// A location may hold 1,000 queues, and one is for all the chains' notifications.
+pub const MOST: usize = (1000 - 1) / STAGES;
+
+/// How many are created at once.
+const AT_ONCE: usize = 4;
+/// So long 200 chains may take on a machine that has other work.
+const READY_WITHIN: Duration = Duration::from_mins(6);
+const QUIET_WITHIN: Duration = Duration::from_mins(2);
+/// Longer than what an operator does later by itself: a status, a look after a write.
+const QUIET_FOR: Duration = Duration::from_secs(11);
+
+/// The rates of a chain's stages.
+pub type Rates = [u32; STAGES];
+
+/// The rates of every new chain.
+pub const RATES: Rates = [400, 100, 50, 10];
+
+/// A number of chains on a command line.
+pub fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=MOST).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err(format!(
+            "give a number of chains from 1 to {MOST}: a location holds 1,000 queues, and each chain \
+             has {STAGES}"
+        )),
+    }
+}
+
+/// The name of a chain.
+pub fn name(chain: usize) -> String {
+    format!("chain-{chain}")
+}
+
+/// The stages of a chain with these rates, as a manifest says them.
+pub fn stages(chain: usize, rates: &Rates) -> Value {
+    let stages = rates.iter().enumerate().map(|(stage, rate)| {
+        json!({
+            "name": format!("stage-{stage}"),
+            "queue": queue_id(chain, stage),
+            "maxAttempts": 3,
+            "rateLimits": {"maxDispatchesPerSecond": rate},
+        })
+    });
+    stages.collect()
+}
+
+/// The queue of a stage.
+pub fn queue(chain: usize, stage: usize) -> QueuePath {
+    let id = queue_id(chain, stage);
+    format!("projects/demo/locations/europe-west1/queues/{id}")
+        .parse()
+        .expect("letters, digits and hyphens")
+}
+
+fn queue_id(chain: usize, stage: usize) -> String {
+    format!("chain-{chain}-{stage}")
+}
+
+fn manifest(chain: usize) -> anyhow::Result<ExecutorChain> {
+    let manifest = json!({
+        "apiVersion": "executor-chain.dev/v1alpha1",
+        "kind": "ExecutorChain",
+        "metadata": {"name": name(chain)},
+        "spec": {
+            "project": "demo",
+            "location": "europe-west1",
+            "notifier": {"queue": "notifier", "url": "https://api.example.com/task-events"},
+            "template": {"spec": {"containers": [{"name": "handler", "image": "shop:1"}]}},
+            "stages": stages(chain, &RATES),
+        },
+    });
+    Ok(serde_json::from_value(manifest)?)
+}
+
+/// Creates those that are missing to `count`, `there` being there already, and waits until all are
+/// ready.
+pub async fn make(
+    place: &Place,
+    operator: &Operator,
+    there: usize,
+    count: usize,
+) -> anyhow::Result<()> {
+    let chains = place.chains();
+    let parameters = PostParams::default();
+    stream::iter(there..count)
+        .map(async |chain| {
+            let manifest = manifest(chain)?;
+            chains.create(&parameters, &manifest).await?;
+            anyhow::Ok(())
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await
+        .context("creating the chains")?;
+    let begin = Instant::now();
+    let mut told = begin;
+    loop {
+        let found = chains.list(&ListParams::default()).await?;
+        let ready = found.iter().filter(|chain| is_ready(chain)).count();
+        if ready >= count {
+            println!("  {ready} chains are ready");
+            return Ok(());
+        }
+        if told.elapsed() > Duration::from_secs(10) {
+            println!("  {ready} of {count} chains are ready");
+            told = Instant::now();
+        }
+        if begin.elapsed() > READY_WITHIN {
+            let late = found.iter().find(|chain| !is_ready(chain));
+            let status = late.map(|chain| (chain.name_any(), &chain.status));
+            anyhow::bail!(
+                "{ready} of {count} chains are ready after {READY_WITHIN:?}; one that is not: \
+                 {status:?}; the operator's log ends:\n{}",
+                operator.log_tail()
+            );
+        }
+        // Seldom: a list of them all is work for the API server.
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn is_ready(chain: &ExecutorChain) -> bool {
+    chain.status.as_ref().is_some_and(|status| {
+        let mut conditions = status.conditions.iter();
+        status.observed_generation == chain.metadata.generation
+            && conditions.any(|it| it.type_ == "Ready" && it.status == "True")
+    })
+}
+
+/// Waits until the operator has nothing more to do.
+pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let (mut rounds, mut since) = (f64::NAN, begin);
+    while since.elapsed() < QUIET_FOR {
+        ensure!(
+            begin.elapsed() < QUIET_WITHIN,
+            "the operator makes rounds without end; its log ends:\n{}",
+            operator.log_tail()
+        );
+        let counters = operator.counters().await?;
+        let now = counters.sum("executor_operator_reconciles_total", |_| true);
+        if now.to_bits() != rounds.to_bits() {
+            (rounds, since) = (now, Instant::now());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
+}
+
+/// Waits until the operator leads.
+pub async fn served(operator: &Operator) -> anyhow::Result<()> {
+    for _ in 0..300 {
+        if let Ok(counters) = operator.counters().await
+            && counters.sum("executor_operator_leader", |_| true) > 0.0
+        {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!(
+        "the operator doesn't lead; its log ends:\n{}",
+        operator.log_tail()
+    )
+}

@@ -1,0 +1,207 @@
+//! Edits: how long one takes from the API server's answer until its queue is as it says.
+
+mod change;
+mod series;
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::builder::RangedU64ValueParser;
+use tokio::time::sleep;
+
+use crate::arrivals::Arrivals;
+use crate::chains;
+use crate::edits::change::Ladders;
+use crate::edits::series::{Editor, Seen};
+use crate::figure::Figure;
+use crate::place::Place;
+use crate::pods;
+use crate::quantile::Sample;
+
+/// For the page.
+pub const ABOUT: &str = "\
+How long an edit takes. 200 chains of four stages are ready: 800 queues, and one more that all chains share for their notifications, since a
+location holds 1,000. Nobody runs pods: the bench writes the Deployments' status, as their controller would.
+
+Then a rate is edited, of a random stage of a random chain, and 0.1 to 0.3 s after it is in force the next one. The write is what
+`kubectl edit` sends, a merge patch with the chain's stages. The clock runs from the API server's answer until `GetQueue`, asked each
+millisecond over a connection of its own, shows the new rate. The watch it stands against is a bare one of the same chains in the bench:
+from the same answer until it tells of the same edit. What comes before the answer counts as 0 ms.
+
+An incident script edits 20 chains at once, ten times. There the queues are asked each 10 ms, so as to leave the processor to the others.
+";
+
+/// From one incident to the next: the operator's calls to Cloud Tasks are limited, and rest makes up
+/// for haste.
+const REST: Duration = Duration::from_secs(4);
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// How many chains
+    #[arg(long, value_parser = chains::number, default_value_t = Options::default().chains)]
+    chains: usize,
+    /// How many edits one after another
+    #[arg(long, value_parser = count(), default_value_t = Options::default().edits)]
+    edits: usize,
+    /// How many chains an incident script edits
+    #[arg(long, value_parser = count(), default_value_t = Options::default().at_once)]
+    at_once: usize,
+    /// How often the script runs
+    #[arg(long, value_parser = count(), default_value_t = Options::default().incidents)]
+    incidents: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            chains: 200,
+            edits: 200,
+            at_once: 20,
+            incidents: 10,
+        }
+    }
+}
+
+fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1000)
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            chains,
+            edits,
+            at_once,
+            incidents,
+        } = self;
+        write!(
+            f,
+            "--chains {chains} --edits {edits} --at-once {at_once} --incidents {incidents}"
+        )
+    }
+}
+
+pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result<Vec<Figure>> {
+    let at_once = options.at_once;
+    ensure!(
+        at_once <= options.chains,
+        "{at_once} chains can't be edited at once where there are {}: give more --chains, or less \
+         --at-once",
+        options.chains
+    );
+    let place = Place::new().await?;
+    let operator = place.operator(place.emulator)?;
+    chains::served(&operator).await?;
+    let controller = pods::are_ready(place.deployments());
+    chains::make(&place, &operator, 0, options.chains).await?;
+    chains::quiet(&operator).await?;
+    // From here on nobody but the operator could write to a Deployment.
+    drop(controller);
+    let before = place.written().await?;
+
+    let editor = Editor {
+        chains: place.chains(),
+        queues: place.cloud_tasks().await?,
+        arrivals: Arrivals::watch(place.chains()),
+    };
+    let mut ladders = Ladders::new(options.chains);
+    let mut single = Vec::new();
+    for number in 1..=options.edits {
+        let edit = ladders.draw(&mut random);
+        single.extend(editor.make(vec![edit]).await?);
+        sleep(Duration::from_millis(random.u64(100..=300))).await;
+        if number % 50 == 0 {
+            println!("  {number} of {} edits are made", options.edits);
+        }
+    }
+    let mut incidents = Vec::new();
+    for number in 1..=options.incidents {
+        sleep(REST).await;
+        let edits = ladders.draw_many(at_once, &mut random);
+        incidents.push(editor.make(edits).await?);
+        println!("  incident {number} of {}", options.incidents);
+    }
+    chains::quiet(&operator).await?;
+    let after = place.written().await?;
+    ensure!(
+        before.len() == after.len(),
+        "Deployments have come or gone while nothing but rates was edited"
+    );
+    Ok(figures(&single, &incidents, (&before, &after)))
+}
+
+type Written = Vec<(String, Option<String>, Option<i64>)>;
+
+fn figures(
+    single: &[Seen],
+    incidents: &[Vec<Seen>],
+    (before, after): (&Written, &Written),
+) -> Vec<Figure> {
+    let in_force = Sample::new(single.iter().map(|it| it.in_force));
+    let watched = Sample::new(single.iter().map(|it| it.watched));
+    let mut figures = Vec::new();
+    for (percent, name) in [(50, "p50"), (99, "p99")] {
+        let (edit, watch) = (in_force.percentile(percent), watched.percentile(percent));
+        let other = Figure::new("", watch, "ms");
+        let figure = Figure::new(format!("edit in force, {name}"), edit, "ms")
+            .against(format!("watch, {name}: {}", other.quantity()));
+        let more = Figure::new(format!("edit less watch, {name}"), edit - watch, "ms");
+        if percent == 99 {
+            figures.extend([figure.at_most(1000.0), more.at_most(50.0)]);
+        } else {
+            figures.extend([figure, more]);
+        }
+    }
+    let each = incidents.iter().flatten();
+    let edit = Sample::new(each.clone().map(|it| it.in_force)).percentile(99);
+    let watch = Sample::new(each.map(|it| it.watched)).percentile(99);
+    let one = in_force.percentile(99);
+    let (watch, alone) = (Figure::new("", watch, "ms"), Figure::new("", one, "ms"));
+    let many = incidents.first().map_or(0, Vec::len);
+    figures.push(
+        Figure::new(format!("{many} edits at once, p99"), edit, "ms")
+            .at_most(1000.0)
+            .against(format!("watch, p99: {}", watch.quantity())),
+    );
+    let last = incidents
+        .iter()
+        .filter_map(|all| all.iter().map(|it| it.in_force).max());
+    let last = Sample::new(last);
+    let longest = Figure::new("", last.percentile(100), "ms").quantity();
+    figures.push(
+        Figure::new(
+            format!("until all {many} are in force, p50"),
+            last.percentile(50),
+            "ms",
+        )
+        .against(format!(
+            "the longest: {longest}; one edit, p99: {}",
+            alone.quantity()
+        )),
+    );
+    let pairs = || before.iter().zip(after);
+    let edits = format!(
+        "{} edits",
+        single.len() + incidents.iter().map(Vec::len).sum::<usize>()
+    );
+    let counts = [
+        (
+            "Deployments written",
+            pairs().filter(|(a, b)| a != b).count(),
+        ),
+        (
+            "Deployments whose pods restart",
+            pairs().filter(|(a, b)| a.2 != b.2).count(),
+        ),
+    ];
+    for (name, count) in counts {
+        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        figures.push(
+            Figure::new(name, count, "")
+                .at_most(0.0)
+                .against(edits.clone()),
+        );
+    }
+    figures
+}

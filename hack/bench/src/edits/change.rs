@@ -1,0 +1,73 @@
+//! Changes: which rate is edited next.
+
+use serde_json::{Value, json};
+
+use crate::chains::{self, RATES, Rates, STAGES};
+
+const HIGHEST: u32 = 500;
+
+/// The rates of all chains, as last edited.
+pub struct Ladders(Vec<Rates>);
+
+/// One edit.
+pub struct Change {
+    pub chain: usize,
+    pub stage: usize,
+    pub rate: u32,
+    /// What is sent.
+    pub patch: Value,
+}
+
+impl Ladders {
+    pub fn new(chains: usize) -> Self {
+        Self(vec![RATES; chains])
+    }
+
+    /// An edit of a random stage of a random chain.
+    pub fn draw(&mut self, random: &mut fastrand::Rng) -> Change {
+        let chain = random.usize(..self.0.len());
+        self.change(chain, random)
+    }
+
+    /// Edits of so many different chains.
+    pub fn draw_many(&mut self, count: usize, random: &mut fastrand::Rng) -> Vec<Change> {
+        let chains = random.choose_multiple(0..self.0.len(), count);
+        let changes = chains.into_iter().map(|chain| self.change(chain, random));
+        changes.collect()
+    }
+
+    fn change(&mut self, chain: usize, random: &mut fastrand::Rng) -> Change {
+        let stage = random.usize(..STAGES);
+        let rates = &mut self.0[chain];
+        // Another one than it has.
+        let rate = (rates[stage] - 1 + random.u32(1..HIGHEST)) % HIGHEST + 1;
+        rates[stage] = rate;
+        Change {
+            chain,
+            stage,
+            rate,
+            patch: json!({"spec": {"stages": chains::stages(chain, rates)}}),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_edit_changes_a_rate() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut ladders = Ladders::new(3);
+        for _ in 0..2000 {
+            let before = ladders.0.clone();
+            let change = ladders.draw(&mut random);
+            assert_ne!(before[change.chain][change.stage], change.rate);
+            assert!((1..=HIGHEST).contains(&change.rate));
+        }
+        let many = ladders.draw_many(3, &mut random);
+        let mut chains: Vec<usize> = many.iter().map(|it| it.chain).collect();
+        chains.sort_unstable();
+        assert_eq!(chains, [0, 1, 2]);
+    }
+}

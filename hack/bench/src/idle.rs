@@ -1,0 +1,187 @@
+//! Idle: what chains cost that nobody touches.
+
+mod span;
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::chains;
+use crate::count::Counted;
+use crate::figure::Figure;
+use crate::idle::span::{Alone, Quiet, Snapshot};
+use crate::place::Place;
+use crate::pods;
+use crate::slope::slope;
+
+/// For the page.
+pub const ABOUT: &str = "\
+What chains cost that nobody touches: 1, 20 and 200 of them, of four stages each, one after the other in the same place. When all are ready
+and the operator has made no round for 11 s, everybody leaves it alone for two minutes.
+
+Calls to Cloud Tasks are counted by a proxy before the emulator; beside them stands the operator's own count, in which a list is one call.
+Outside it is two: the emulator ends a list with an empty page, as it says that Cloud Tasks does. Requests to the API server are what that counts
+itself, less what it counted by the minute before there was an operator; writes are all but those of the operator's Lease, which it renews.
+A watch is counted when it ends. A chain has a round five minutes after its last one, of three requests: on average that is 0.6 requests
+a minute for each chain, but how many fall into two minutes depends on when the chains were made. The rounds stand beside the requests.
+
+Time on the processor and memory are the operator's, from `/proc`. A slope is the exponent with which a figure grows with the number of
+chains: 0 for one that stays, 1 for one that grows as they do.
+";
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// How many chains: a list with commas
+    #[arg(long, value_parser = chains::number, value_delimiter = ',', default_values_t = Options::default().sizes)]
+    sizes: Vec<usize>,
+    /// For how long nobody touches them
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600), default_value_t = Options::default().quiet)]
+    quiet: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sizes: vec![1, 20, 200],
+            quiet: 120,
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sizes, quiet } = self;
+        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        write!(f, "--sizes {} --quiet {quiet}", sizes.join(","))
+    }
+}
+
+pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
+    let mut sizes = options.sizes.clone();
+    // Chains come and don't go.
+    sizes.sort_unstable();
+    sizes.dedup();
+    let place = Place::new().await?;
+    let counted = Counted::way_to(place.emulator).await?;
+    // What the API server begins with has ended.
+    sleep(Duration::from_secs(5)).await;
+    let alone = Alone::for_seconds(&place, options.quiet.div_ceil(2)).await?;
+    println!("  without an operator: {alone:?} a minute");
+    let operator = place.operator(counted.addr)?;
+    chains::served(&operator).await?;
+    let mut quiet = Vec::new();
+    let mut there = 0;
+    for count in sizes {
+        let controller = pods::are_ready(place.deployments());
+        chains::make(&place, &operator, there, count).await?;
+        there = count;
+        chains::quiet(&operator).await?;
+        drop(controller);
+        let before = Snapshot::take(&place, &operator, &counted).await?;
+        sleep(Duration::from_secs(options.quiet)).await;
+        let after = Snapshot::take(&place, &operator, &counted).await?;
+        let found = Quiet::between(&before, &after, alone);
+        println!("  {count} chains: {found}");
+        quiet.push((count, found));
+    }
+    figures(&quiet)
+}
+
+/// What is told of each size.
+struct Kind {
+    name: &'static str,
+    unit: &'static str,
+    value: fn(&Quiet) -> f64,
+    against: fn(&Quiet) -> Option<String>,
+    /// The most that each may be.
+    most: Option<f64>,
+    /// The most that its slope may be.
+    steepest: Option<f64>,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind {
+        name: "calls to Cloud Tasks",
+        unit: "a minute",
+        value: |it| it.calls,
+        against: |it| Some(format!("its own count: {:.1}", it.own_calls)),
+        most: None,
+        steepest: Some(0.05),
+    },
+    Kind {
+        name: "requests to the API server",
+        unit: "a minute",
+        value: |it| it.requests,
+        against: |it| {
+            let Quiet {
+                renewals, rounds, ..
+            } = it;
+            Some(format!(
+                "writes of its Lease: {renewals:.1}; rounds: {rounds:.1}"
+            ))
+        },
+        most: None,
+        steepest: None,
+    },
+    Kind {
+        name: "other writes",
+        unit: "",
+        value: |it| it.writes,
+        against: |it| Some(format!("its own count: {}", it.own_writes)),
+        most: Some(0.0),
+        steepest: None,
+    },
+    Kind {
+        name: "time on the processor",
+        unit: "ms a minute",
+        value: |it| it.cpu_ms,
+        against: |_| None,
+        most: None,
+        steepest: None,
+    },
+    Kind {
+        name: "memory",
+        unit: "MiB",
+        value: |it| it.resident_mib,
+        against: |_| None,
+        most: None,
+        steepest: None,
+    },
+];
+
+fn figures(quiet: &[(usize, Quiet)]) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for kind in &KINDS {
+        let name = kind.name;
+        let mut points = Vec::new();
+        for (count, found) in quiet {
+            let value = (kind.value)(found);
+            points.push((f64::from(u32::try_from(*count)?), value));
+            let mut figure =
+                Figure::new(format!("{name}, {}", chains_of(*count)), value, kind.unit);
+            figure.against = (kind.against)(found);
+            figures.push(limited(figure, kind.most));
+        }
+        if let Some(slope) = slope(&points) {
+            let figure = Figure::new(format!("{name}, slope"), slope, "");
+            figures.push(limited(figure, kind.steepest));
+        }
+    }
+    Ok(figures)
+}
+
+fn limited(figure: Figure, most: Option<f64>) -> Figure {
+    match most {
+        Some(most) => figure.at_most(most),
+        None => figure,
+    }
+}
+
+fn chains_of(count: usize) -> String {
+    if count == 1 {
+        "1 chain".to_owned()
+    } else {
+        format!("{count} chains")
+    }
+}

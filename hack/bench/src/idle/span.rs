@@ -1,0 +1,144 @@
+//! A quiet span, from its two ends.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::count::Counted;
+use crate::counters::{Counters, Labels};
+use crate::operator::{Operator, Usage};
+use crate::place::Place;
+
+const WRITING: [&str; 6] = [
+    "POST",
+    "PUT",
+    "PATCH",
+    "APPLY",
+    "DELETE",
+    "DELETECOLLECTION",
+];
+
+/// What the API server counts by itself, a minute.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone {
+    requests: f64,
+    renewals: f64,
+}
+
+impl Alone {
+    /// Counts for so many seconds, while there is no operator.
+    pub async fn for_seconds(place: &Place, seconds: u64) -> anyhow::Result<Self> {
+        let before = place.counters().await?;
+        sleep(Duration::from_secs(seconds)).await;
+        let after = place.counters().await?;
+        let minutes = Duration::from_secs(seconds).as_secs_f64() / 60.0;
+        Ok(Self {
+            requests: (requests(&after) - requests(&before)) / minutes,
+            renewals: (written(&after, true) - written(&before, true)) / minutes,
+        })
+    }
+}
+
+fn requests(counters: &Counters) -> f64 {
+    counters.sum("apiserver_request_total", |_| true)
+}
+
+/// Writes of Leases, or of all else.
+fn written(counters: &Counters, leases: bool) -> f64 {
+    counters.sum("apiserver_request_total", |labels: &Labels| {
+        WRITING.contains(&labels.get("verb")) && (labels.get("resource") == "leases") == leases
+    })
+}
+
+/// All counts at one time.
+pub struct Snapshot {
+    at: Instant,
+    calls: u64,
+    own: Counters,
+    server: Counters,
+    usage: Usage,
+}
+
+impl Snapshot {
+    pub async fn take(
+        place: &Place,
+        operator: &Operator,
+        counted: &Counted,
+    ) -> anyhow::Result<Self> {
+        // The order is the same at both ends, so that what the asking costs is the same too.
+        let server = place.counters().await?;
+        let own = operator.counters().await?;
+        Ok(Self {
+            at: Instant::now(),
+            calls: counted.calls().values().sum(),
+            own,
+            server,
+            usage: operator.usage()?,
+        })
+    }
+
+    fn calls(&self) -> f64 {
+        self.own
+            .sum("executor_operator_cloud_tasks_calls_total", |_| true)
+    }
+
+    fn writes(&self) -> f64 {
+        self.own.sum("executor_operator_effects_total", |_| true)
+    }
+
+    fn rounds(&self) -> f64 {
+        self.own.sum("executor_operator_reconciles_total", |_| true)
+    }
+}
+
+/// What a quiet span has cost; by the minute, but for writes and memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet {
+    pub calls: f64,
+    pub own_calls: f64,
+    pub rounds: f64,
+    pub requests: f64,
+    pub renewals: f64,
+    pub writes: f64,
+    pub own_writes: f64,
+    pub cpu_ms: f64,
+    pub resident_mib: f64,
+}
+
+impl Quiet {
+    /// What the API server counts `alone` is not the operator's.
+    pub fn between(before: &Snapshot, after: &Snapshot, alone: Alone) -> Self {
+        let minutes = after.at.duration_since(before.at).as_secs_f64() / 60.0;
+        let calls = u32::try_from(after.calls - before.calls).unwrap_or(u32::MAX);
+        let counted = requests(&after.server) - requests(&before.server);
+        let renewed = written(&after.server, true) - written(&before.server, true);
+        Self {
+            calls: f64::from(calls) / minutes,
+            own_calls: (after.calls() - before.calls()) / minutes,
+            rounds: (after.rounds() - before.rounds()) / minutes,
+            requests: (counted / minutes - alone.requests).max(0.0),
+            renewals: (renewed / minutes - alone.renewals).max(0.0),
+            writes: written(&after.server, false) - written(&before.server, false),
+            own_writes: after.writes() - before.writes(),
+            cpu_ms: (after.usage.cpu_ms - before.usage.cpu_ms) / minutes,
+            resident_mib: after.usage.resident_mib,
+        }
+    }
+}
+
+impl fmt::Display for Quiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            calls,
+            requests,
+            cpu_ms,
+            resident_mib,
+            ..
+        } = self;
+        write!(
+            f,
+            "{calls:.1} calls and {requests:.1} requests a minute, {cpu_ms:.0} ms, {resident_mib:.0} MiB"
+        )
+    }
+}

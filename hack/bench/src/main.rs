@@ -1,0 +1,89 @@
+//! The benchmarks: the operator as it ships, a real API server, an emulator of Cloud Tasks.
+//!
+//! `make bench` runs all of them, `bench NAME` one. Each writes `docs/benchmarks/NAME.json`, from
+//! which `docs/benchmarks.md` is made.
+
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+
+mod arrivals;
+mod benchmark;
+mod chains;
+mod count;
+mod counters;
+mod edits;
+mod figure;
+mod idle;
+mod load;
+mod machine;
+mod operator;
+mod place;
+mod pods;
+mod quantile;
+mod record;
+mod report;
+mod slope;
+mod versions;
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::{Parser, Subcommand};
+
+use crate::benchmark::Benchmark;
+
+#[derive(Debug, Parser)]
+#[command(name = "bench", about = "Measures the operator as it ships")]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+
+    /// Where what is random is drawn from. Default: another one each time.
+    #[arg(long, global = true)]
+    seed: Option<u64>,
+
+    /// The folder of the results; a page of the same name is made of them beside it.
+    #[arg(long, global = true, default_value = "docs/benchmarks")]
+    folder: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    #[command(flatten)]
+    One(Benchmark),
+    /// All benchmarks, one after the other
+    All,
+    /// Makes the page from the results that are there
+    Report,
+}
+
+fn main() -> anyhow::Result<()> {
+    // A process that links two TLS providers must choose one before the first use.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let args = Args::parse();
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let benchmarks = match args.what {
+        What::One(benchmark) => vec![benchmark],
+        What::All => Benchmark::all(),
+        What::Report => Vec::new(),
+    };
+    for benchmark in &benchmarks {
+        let record = go(benchmark, seed)?;
+        record.write(&args.folder)?;
+        println!("\n{}, seed {seed}, {} s", record.name, record.seconds);
+        println!("{}", figure::table(&record.figures));
+    }
+    report::write(&args.folder)
+}
+
+/// A runtime of its own for each: with it ends all that the benchmark has started.
+fn go(benchmark: &Benchmark, seed: u64) -> anyhow::Result<record::Record> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(record::take(benchmark, seed))
+}
+
+fn new_seed() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(1, |now| now.as_secs())
+}

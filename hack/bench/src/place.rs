@@ -1,0 +1,122 @@
+//! A place: an API server, an emulator, a namespace, and an operator once that is started.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+use cloudtasks::{CloudTasks, Endpoint};
+use crds::ExecutorChain;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, ListParams, PostParams};
+use kube::{Client, ResourceExt};
+use testkit::{ApiServer, Process, eventually, free_port};
+
+use crate::counters::Counters;
+use crate::operator::Operator;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// All but the operator.
+pub struct Place {
+    server: ApiServer,
+    pub client: Client,
+    namespace: String,
+    pub emulator: SocketAddr,
+    /// Its end is the emulator's.
+    _emulating: Process,
+}
+
+impl Place {
+    pub async fn new() -> anyhow::Result<Self> {
+        // Looked for first: the control plane takes a while.
+        program("executor-operator")?;
+        let emulator = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let listen = emulator.to_string();
+        let mut command = Command::new(program("executor-chain")?);
+        command.args(["emulator", "--listen", &listen]);
+        let emulating = Process::spawn_unlogged(&command);
+        let server = ApiServer::start().await;
+        let client = server.client().await;
+        let place = Self {
+            namespace: server.namespace("bench").await,
+            server,
+            client,
+            emulator,
+            _emulating: emulating,
+        };
+        place.install().await?;
+        Ok(place)
+    }
+
+    async fn install(&self) -> anyhow::Result<()> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        definitions
+            .create(&PostParams::default(), &crds::crd())
+            .await
+            .context("installing the CRD")?;
+        eventually("a CRD that is served", SOON, async || {
+            self.chains().list(&ListParams::default().limit(1)).await
+        })
+        .await;
+        Ok(())
+    }
+
+    /// An operator that talks to Cloud Tasks at `cloud_tasks`.
+    pub fn operator(&self, cloud_tasks: SocketAddr) -> anyhow::Result<Operator> {
+        let program = program("executor-operator")?;
+        let cloud_tasks = cloud_tasks.to_string();
+        Ok(Operator::start(
+            &program,
+            self.server.kubeconfig(),
+            &cloud_tasks,
+        ))
+    }
+
+    /// A client for the emulator, with a connection of its own.
+    pub async fn cloud_tasks(&self) -> anyhow::Result<CloudTasks> {
+        let endpoint = Endpoint::Emulator(self.emulator.to_string());
+        Ok(CloudTasks::connect(&endpoint).await?)
+    }
+
+    pub fn chains(&self) -> Api<ExecutorChain> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// What the API server has counted.
+    pub async fn counters(&self) -> anyhow::Result<Counters> {
+        let request = http::Request::get("/metrics").body(Vec::new())?;
+        let text = self.client.request_text(request).await?;
+        Ok(Counters::parse(&text))
+    }
+
+    /// Resource version and generation of each Deployment: any write changes the one, a write to
+    /// its spec the other too.
+    pub async fn written(&self) -> anyhow::Result<Vec<(String, Option<String>, Option<i64>)>> {
+        let found = self.deployments().list(&ListParams::default()).await?;
+        let versions = found.into_iter().map(|it| {
+            let (version, generation) = (it.resource_version(), it.metadata.generation);
+            (it.name_any(), version, generation)
+        });
+        Ok(versions.collect())
+    }
+}
+
+/// A program beside this one.
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let folder = this.parent().context("a program is in a folder")?;
+    let path = folder.join(name);
+    anyhow::ensure!(
+        path.is_file(),
+        "{} is missing: run make bench, or hack/bench/run",
+        path.display()
+    );
+    Ok(path)
+}

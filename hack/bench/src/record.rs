@@ -1,0 +1,85 @@
+//! Records: what is written of a benchmark's run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::benchmark::Benchmark;
+use crate::figure::Figure;
+use crate::load::{self, Load};
+use crate::machine::Machine;
+use crate::versions::versions;
+
+/// Longer than any takes on a busy machine.
+const LIMIT: Duration = Duration::from_mins(20);
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub name: String,
+    /// The options, to say them again.
+    pub arguments: String,
+    pub machine: Machine,
+    pub load: Load,
+    pub versions: BTreeMap<String, String>,
+    pub seed: u64,
+    pub seconds: u64,
+    pub figures: Vec<Figure>,
+}
+
+/// Runs a benchmark.
+pub async fn take(benchmark: &Benchmark, seed: u64) -> anyhow::Result<Record> {
+    let name = benchmark.name();
+    println!("{name}, seed {seed}");
+    let begin = Instant::now();
+    let before = load::now();
+    let run = benchmark.run(fastrand::Rng::with_seed(seed));
+    let figures = timeout(LIMIT, run)
+        .await
+        .with_context(|| format!("{name} took longer than {LIMIT:?}"))??;
+    Ok(Record {
+        name: name.to_owned(),
+        arguments: benchmark.arguments(),
+        machine: Machine::this(),
+        load: Load {
+            before,
+            after: load::now(),
+        },
+        versions: versions()?,
+        seed,
+        seconds: begin.elapsed().as_secs(),
+        figures,
+    })
+}
+
+impl Record {
+    /// Writes it into the folder, in place of the last one of its name.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the folder {} can't be made", folder.display()))?;
+        let path = file(folder, &self.name);
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(&path, text + "\n")
+            .with_context(|| format!("{} can't be written", path.display()))
+    }
+
+    /// The last one of this name, if there is one.
+    pub fn read(folder: &Path, name: &str) -> anyhow::Result<Option<Self>> {
+        let path = file(folder, name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let what = || format!("{} can't be read: make it anew", path.display());
+        let text = std::fs::read_to_string(&path).with_context(what)?;
+        serde_json::from_str(&text).map(Some).with_context(what)
+    }
+}
+
+fn file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name).with_extension("json")
+}
