@@ -44,14 +44,16 @@ pub struct Place {
     command: Command,
 }
 
+/// The CRD, as it ships.
+pub const CRD: &str = include_str!("../../../crds/executorchains.yaml");
+
 /// The CRD is installed once, by plain client-side apply.
 pub async fn server() -> &'static ApiServer {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let server = ApiServer::shared().await;
     INSTALLED
         .get_or_init(async || {
-            let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/executorchains.yaml");
-            install(server, &std::fs::read_to_string(crd).unwrap()).await;
+            install(server, CRD).await;
         })
         .await;
     server
@@ -87,6 +89,12 @@ impl Place {
         let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
         install(server, crd).await;
         Self::start(server, "own", &emulator.addr().to_string(), &[]).await
+    }
+
+    /// On an API server that no other test uses, and that doesn't know chains yet.
+    pub async fn before_the_crd(emulator: &Emulator) -> Self {
+        let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
+        Self::start(server, "before", &emulator.addr().to_string(), &[]).await
     }
 
     /// Whose operator elects a leader with those that come [`Self::beside`] it.

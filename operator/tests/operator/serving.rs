@@ -6,9 +6,11 @@ use k8s_openapi::api::core::v1::Container;
 use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
-use testkit::eventually;
+use testkit::{Emulator, eventually};
 
-use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, variable, with_emulator};
+use crate::place::{
+    CRD, ORDERS, Place, SOON, condition, install, is_true, queue, variable, with_emulator,
+};
 
 /// What a manifest may say and the API server keeps in another form: it drops what is zero, writes
 /// a default in its place, or another way of writing the same amount.
@@ -259,4 +261,41 @@ async fn what_somebody_changes_by_hand_is_put_right() {
 fn container(deployment: &Deployment) -> Container {
     let pod = deployment.spec.clone().unwrap().template.spec.unwrap();
     pod.containers.into_iter().next().unwrap()
+}
+
+/// What a user applies first.
+const EXAMPLES: &[(&str, &str)] = &[("orders", include_str!("../../../examples/orders.yaml"))];
+
+#[tokio::test]
+async fn examples_become_ready_and_a_second_round_of_theirs_writes_nothing() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"));
+    assert_eq!(
+        files.unwrap().count(),
+        EXAMPLES.len(),
+        "each example is here"
+    );
+    let (place, _emulator, queues) = with_emulator("examples").await;
+    for (chain, manifest) in EXAMPLES {
+        place.apply(manifest).await;
+        place.settle(chain).await;
+        place.rounds_pass(chain, 2).await;
+        let writes = place.writes("").await;
+        let before = queues.list_queues(&queue("incoming").parent).await.unwrap();
+        place.rounds_pass(chain, 5).await;
+        assert_eq!(place.writes("").await, writes, "{chain}");
+        let after = queues.list_queues(&queue("incoming").parent).await.unwrap();
+        assert_eq!(after, before, "{chain}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_that_is_there_before_its_crd_waits_for_it() {
+    let emulator = Emulator::start().await;
+    let place = Place::before_the_crd(&emulator).await;
+    assert_eq!(place.http_status("/healthz").await, "200");
+    assert_eq!(place.http_status("/readyz").await, "503");
+    install(place.server, CRD).await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    assert_eq!(place.http_status("/readyz").await, "200");
 }

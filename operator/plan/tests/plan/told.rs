@@ -40,22 +40,6 @@ fn a_drained_queue_that_is_back_is_paused_until_a_worker_is_ready() {
 }
 
 #[test]
-fn former_workers_keep_a_renamed_stages_queue_from_being_gated() {
-    let to = with("name: fast", "name: quick");
-    let mut observed = settled(ORDERS);
-    round(&mut observed, &to, 0, 0);
-    round(&mut observed, &to, 600, 0);
-    assert_eq!(state(&observed, "incoming"), (QueueState::Running, None));
-    set_ready(&mut observed, "orders-fast", 0);
-    round(&mut observed, &to, 0, 0);
-    round(&mut observed, &to, 30, 0);
-    assert_eq!(
-        state(&observed, "incoming"),
-        (QueueState::Paused, Some(Pause::Gate))
-    );
-}
-
-#[test]
 fn pods_of_somebody_elses_deployment_are_not_counted() {
     let mut observed = Observed {
         deployments: foreign_deployment("orders-slow"),
