@@ -8,7 +8,7 @@ use plan::Observed;
 use plan::queue::Pause;
 use serde_json::json;
 
-use crate::golden::{seen, sentence, with};
+use crate::golden::{seen, sentence};
 use crate::phases::{round, set_ready, state, without_slow};
 use crate::world::{ORDERS, desired, foreign_deployment, queue_path, settle, settled};
 
