@@ -34,6 +34,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     // incident for a queue that can't be made.
     let retired = Retired::of(desired, observed);
     let stages = || (0..desired.stages.len()).rev();
+    removal::keep_tasks(&mut plan, desired, observed);
     for is_there in [true, false] {
         if observed.queues.contains_key(&desired.notifier.queue) == is_there {
             queues::notifier(&mut plan, desired, observed);

@@ -115,12 +115,19 @@ fn limits(rates: Option<RateLimits>, backoff: Option<Backoff>) -> QueueSettings 
     QueueSettings {
         max_dispatches_per_second,
         max_concurrent_dispatches,
-        max_attempts: Some(-1),
-        max_retry_duration: Some(None),
         min_backoff: min.map(|time| time.0),
         max_backoff: max.map(|time| time.0),
         max_doublings,
-        http_target: None,
+        ..never_gives_up()
+    }
+}
+
+/// What every queue of a chain has, whatever its spec says.
+pub fn never_gives_up() -> QueueSettings {
+    QueueSettings {
+        max_attempts: Some(-1),
+        max_retry_duration: Some(None),
+        ..QueueSettings::default()
     }
 }
 

@@ -23,6 +23,7 @@ const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
 const CAME_LATE: &str = "tasks came after it was seen empty";
 const DRAINED: &str = "the stage is removed, and its queue is empty";
 const DESERTED: &str = "its workers are gone";
+const GIVES_UP: &str = "the queue would give tasks up by itself";
 const UNSERVED: &str = "the stage is removed, and has no workers";
 const FORGOTTEN: &str = "the stage is removed, and nothing looks for its tasks any more";
 const RENAMED: &str = "the queue pushes to other workers now";
@@ -125,6 +126,22 @@ fn is_due(desired: &Desired, observed: &Observed, removed: &Removed) -> bool {
     desired.deletion_policy == DeletionPolicy::Delete
         && removed.deployments.is_empty()
         && age.is_some_and(|age: std::time::Duration| age >= desired.timing.name_memory)
+}
+
+/// As long as there may be tasks in a removed stage's queue it must not give them up by itself, whoever
+/// has changed it.
+pub(crate) fn keep_tasks(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    for removed in observed.removed_stages(desired) {
+        let found = observed.queues.get(&removed.queue);
+        let ours = found
+            .filter(|found| queue::owner(found).is_none_or(|owner| owner == desired.queue_owner));
+        let Some(found) = ours else { continue };
+        let settings = Box::new(queue::difference(found, &queue::never_gives_up()));
+        if !settings.is_empty() {
+            let queue = removed.queue;
+            plan.push(Step::UpdateQueue { queue, settings }, GIVES_UP);
+        }
+    }
 }
 
 /// The workers of renamed stages go when their queue has pushed elsewhere for long enough.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cloudtasks::QueuePath;
+use cloudtasks::{Queue, QueuePath};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::fact::pushes_to;
 use crate::hand_overs::{targets, would_come_back};
 use crate::observed::{Observed, serves};
 use crate::ownership::owns;
+use crate::queue;
 use crate::rollout::Rollout;
 use crate::service::service;
 use crate::step::{Concern, Plan, Step, Wait};
@@ -50,7 +51,7 @@ pub(super) fn workers(
     ));
     // All else doesn't wait.
     let meanwhile = found
-        .filter(|found| hands_to_somebody(found, observed))
+        .filter(|found| hands_to_somebody(found, desired, observed))
         .and_then(|found| handing_as_before(&wanted, found));
     if let Some(meanwhile) = meanwhile {
         plan.push(Step::ApplyDeployment(Box::new(meanwhile)), reason);
@@ -69,10 +70,13 @@ pub(super) fn needs_no_new_queue(desired: &Desired, index: usize, observed: &Obs
 }
 
 /// Whether the queues that workers are told to hand tasks to are there and served.
-fn hands_to_somebody(workers: &Deployment, observed: &Observed) -> bool {
+fn hands_to_somebody(workers: &Deployment, desired: &Desired, observed: &Observed) -> bool {
     let is_served = |queue: &QueuePath| {
         let mut deployments = observed.deployments.values();
-        observed.queues.contains_key(queue)
+        let found = observed.queues.get(queue);
+        let is_others =
+            |found: &Queue| queue::owner(found).is_some_and(|owner| owner != desired.queue_owner);
+        found.is_some_and(|found| !is_others(found))
             && deployments.any(|deployment| serves(deployment).as_ref() == Some(queue))
     };
     targets(workers).iter().all(is_served)

@@ -257,6 +257,17 @@ fn half_an_edit_that_is_taken_back_is_no_drift() {
 }
 
 #[test]
+fn a_queue_that_drains_gives_no_task_up_whoever_has_changed_it() {
+    let mut observed = settled(ORDERS);
+    round(&mut observed, without_slow(), 0, 12);
+    let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
+    queue.max_attempts = 5;
+    queue.max_retry_duration = Some(Duration::from_mins(1));
+    let plan = round(&mut observed, without_slow(), 0, 12);
+    insta::assert_snapshot!(plan.steps[0].step.to_string(), @"update queue incoming-2 (attempts without end, no retry limit)");
+}
+
+#[test]
 fn the_end_of_one_removed_stages_workers_rolls_nobody() {
     let three = format!("{ORDERS}  - {{name: third, queue: a-third, maxAttempts: 1}}\n");
     let mut observed = settled(&three);
