@@ -131,11 +131,21 @@ fn is_gated(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> boo
 /// How long it takes until the stage is gated, if it stays without a ready pod.
 fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
     let fact = Fact::Unserved(stage.child.clone());
-    let is_well = has_workers(desired, observed, stage);
+    let is_well = is_taken(desired, stage, observed);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
     // Whoever says what is to be, means it.
     (stage.paused.is_none() && observed.held.contains_key(&fact))
         .then(|| observed.left_of(&fact, after))
+}
+
+/// Whether a ready pod takes the queue's pushes, now or as soon as this plan has given them to the
+/// stage's own workers.
+fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
+    let address = address(&mut Plan::default(), desired, stage, observed);
+    if address.as_ref() == Some(&stage.address) {
+        return Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+    }
+    has_workers(desired, observed, stage)
 }
 
 /// Where the queue may push to now: to the stage's workers, once they are there.
@@ -255,7 +265,7 @@ pub(super) fn resume(
         plan.push(Step::ResumeQueue { queue }, SPEC);
     } else if !ours {
         return;
-    } else if has_workers(desired, observed, stage) {
+    } else if is_taken(desired, stage, observed) {
         plan.push(Step::ResumeQueue { queue }, OUR_PAUSE_ENDS);
     } else {
         plan.wait(Wait {
