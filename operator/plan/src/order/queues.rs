@@ -86,7 +86,16 @@ pub(super) fn stage_queue(
         (true, None) => ours,
         (false, wanted) => wanted,
     };
-    let address = address(plan, desired, stage, observed);
+    let (address, held_back) = next_address(desired, stage, observed);
+    if let Some(why) = held_back {
+        plan.wait(Wait::again(
+            Concern::Queue,
+            format!(
+                "queue {} pushes to stage {} once {why}",
+                queue.id, stage.name
+            ),
+        ));
+    }
     let mut wanted_settings = queue::stage_settings(desired, stage, found, reason);
     if let Some(target) = &mut wanted_settings.http_target {
         target.address = address;
@@ -141,30 +150,30 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
 /// Whether a ready pod takes the queue's pushes, now or as soon as this plan has given them to the
 /// stage's own workers.
 fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
-    let address = address(&mut Plan::default(), desired, stage, observed);
+    let (address, _) = next_address(desired, stage, observed);
     if address.as_ref() == Some(&stage.address) {
         return Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
     }
     has_workers(desired, observed, stage)
 }
 
-/// Where the queue may push to now: to the stage's workers, once they are there.
-fn address(
-    plan: &mut Plan,
+/// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
+/// for.
+fn next_address(
     desired: &Desired,
     stage: &DesiredStage,
     observed: &Observed,
-) -> Option<Address> {
+) -> (Option<Address>, Option<&'static str>) {
     let wanted = Some(stage.address.clone());
     let Some(found) = observed.queues.get(&stage.queue) else {
-        return wanted;
+        return (wanted, None);
     };
     let now = found
         .http_target
         .as_ref()
         .and_then(|target| target.address.clone());
     if now == wanted {
-        return wanted;
+        return (wanted, None);
     }
     let index = desired.stages.iter().position(|it| it.name == stage.name);
     let found_workers = observed.deployments.get(&stage.child);
@@ -179,22 +188,14 @@ fn address(
     let fact = Fact::Incomplete(stage.child.clone());
     let has_waited = observed.has_held(&fact, desired.timing.replicas_patience);
     let is_enough = rollout.is_complete() || (rollout.has_ready_pod() && has_waited);
-    let why = if !is_enough {
-        "its workers are ready"
+    if !is_enough {
+        (now, Some("its workers are ready"))
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
-        "no former worker is left that would hand its tasks back"
+        let why = "no former worker is left that would hand its tasks back";
+        (now, Some(why))
     } else {
-        return wanted;
-    };
-    plan.wait(Wait {
-        concerns: Concern::Queue,
-        sentence: format!(
-            "queue {} pushes to stage {} once {why}",
-            stage.queue.id, stage.name
-        ),
-        look_in: Some(Wait::LOOK),
-    });
-    now
+        (wanted, None)
+    }
 }
 
 /// How long a raise of the queue's rate has still to wait: replicas that are raised with it come
@@ -283,7 +284,7 @@ pub(super) fn resume(
         let mut target = queue::stage_settings(desired, stage, Some(found), None).http_target;
         // What the step before has set, or left.
         if let Some(target) = &mut target {
-            target.address = address(&mut Plan::default(), desired, stage, observed);
+            (target.address, _) = next_address(desired, stage, observed);
         }
         wipe(plan, &stage.queue, target);
     }
