@@ -90,11 +90,7 @@ async fn a_chain_that_is_deleted_while_cloud_tasks_is_away_waits_and_goes_in_the
         .expect_ok();
     let sentence = place.not_ready("orders", "CloudTasksAway").await;
     assert!(sentence.contains("must first be paused"), "{sentence}");
-    eventually("no chain", SOON, async || {
-        let found = place.chains().get_opt("orders").await.ok()?;
-        found.is_none().then_some(())
-    })
-    .await;
+    place.gone("orders").await;
     let left = place.deployments().list(&ListParams::default()).await;
     assert_eq!(left.unwrap().items.len(), 0);
 }
@@ -165,11 +161,7 @@ async fn a_chain_that_drains_in_a_namespace_that_ends_keeps_its_tasks_and_goes()
     place.kubectl(&chain).await.expect_ok();
     let workers = ["delete", "deployments,services", "--all"];
     place.kubectl(&workers).await.expect_ok();
-    eventually("no chain", SOON, async || {
-        let found = place.chains().get_opt("orders").await.ok()?;
-        found.is_none().then_some(())
-    })
-    .await;
+    place.gone("orders").await;
     let kept = queues.get_queue(&queue("incoming-2")).await.unwrap();
     assert_eq!(kept.state, QueueState::Paused);
 }

@@ -230,11 +230,7 @@ async fn a_deleted_chain_that_drains_finishes_its_tasks_first() {
         found.name_any()
     );
     end_task(&emulator, &task).await;
-    eventually("no chain", SOON, async || {
-        let found = place.chains().get_opt("orders").await.ok()?;
-        found.is_none().then_some(())
-    })
-    .await;
+    place.gone("orders").await;
     let kept = queues.get_queue(&queue("incoming-2")).await.unwrap();
     assert_eq!(kept.state, QueueState::Paused);
 }

@@ -219,6 +219,20 @@ impl Place {
         .await
     }
 
+    /// Waits until there is no such chain any more.
+    pub async fn gone(&self, chain: &str) {
+        let log = || self.operator.log_tail();
+        eventually("no chain", SOON, async || {
+            let found = self
+                .chains()
+                .get_opt(chain)
+                .await
+                .map_err(|it| it.to_string())?;
+            if found.is_none() { Ok(()) } else { Err(log()) }
+        })
+        .await;
+    }
+
     /// Waits until Ready is False for `reason`, and returns the sentence.
     pub async fn not_ready(&self, chain: &str, reason: &str) -> String {
         let is_it = |status: &ExecutorChainStatus| {
