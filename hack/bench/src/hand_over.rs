@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use clap::Args;
-use cloudtasks::{CloudTasks, Endpoint, QueuePath, QueueSettings};
+use cloudtasks::QueuePath;
 
 use crate::count::Counted;
 use crate::figure::Figure;
@@ -79,7 +79,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     aside::two_cores()?;
     let (handler, _failing) = aside::serve(500).await?;
     let (emulator, _emulating) = aside::emulate().await?;
-    let next = paused(emulator).await?;
+    let next = aside::paused(emulator, "incoming-2").await?;
     let around = Around { handler, emulator };
     let mut rounds = Rounds::default();
     let mut first = 0;
@@ -170,15 +170,4 @@ async fn create(
     command.args(["--millis", &options.millis.to_string()]);
     command.args(["--prefix", &format!("bare-{round}")]);
     aside::heard(command).await
-}
-
-/// The next stage's queue, which dispatches nothing.
-async fn paused(emulator: SocketAddr) -> anyhow::Result<QueuePath> {
-    let cloud_tasks = CloudTasks::connect(&Endpoint::Emulator(emulator.to_string())).await?;
-    let queue: QueuePath = "projects/demo/locations/europe-west1/queues/incoming-2".parse()?;
-    cloud_tasks
-        .create_queue(&queue, &QueueSettings::default())
-        .await?;
-    cloud_tasks.pause_queue(&queue).await?;
-    Ok(queue)
 }

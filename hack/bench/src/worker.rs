@@ -105,6 +105,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     aside::two_cores()?;
     let (handler, _serving) = aside::serve(200).await?;
     let (emulator, _emulating) = aside::emulate().await?;
+    // Where the notifications of the one that tells wait, so that nobody has to take them.
+    aside::paused(emulator, "notifier").await?;
     let around = Around { handler, emulator };
     let (mut measured, mut started) = (Vec::new(), Vec::new());
     let mut next = 0;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use cloudtasks::{CloudTasks, Endpoint, QueuePath, QueueSettings};
 use serde::de::DeserializeOwned;
 use testkit::{Process, free_port};
 use tokio::net::TcpStream;
@@ -106,4 +107,15 @@ async fn reached(addr: SocketAddr) -> anyhow::Result<()> {
         sleep(Duration::from_millis(10)).await;
     }
     anyhow::bail!("nobody listens on {addr}")
+}
+
+/// A queue of that name, which dispatches nothing.
+pub async fn paused(emulator: SocketAddr, id: &str) -> anyhow::Result<QueuePath> {
+    let cloud_tasks = CloudTasks::connect(&Endpoint::Emulator(emulator.to_string())).await?;
+    let queue: QueuePath = format!("projects/demo/locations/europe-west1/queues/{id}").parse()?;
+    cloud_tasks
+        .create_queue(&queue, &QueueSettings::default())
+        .await?;
+    cloud_tasks.pause_queue(&queue).await?;
+    Ok(queue)
 }
