@@ -33,7 +33,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- printf "%s:%s" .Release.Namespace (include "executor-chain.fullname" .) -}}
 {{- end -}}
 
-{{- /* One that serves all namespaces is alone in its cluster: a second one is refused by this name. */ -}}
-{{- define "executor-chain.clusterWideName" -}}
+{{- /* The roles of whoever serves a namespace, or all of them, have one name whatever the release is
+       called: Helm gives an object to one release alone, so a second one is refused. */ -}}
+{{- define "executor-chain.role" -}}
 executor-chain-operator
 {{- end -}}
