@@ -1,5 +1,6 @@
 //! What the API server says of the objects, by its own schema.
 
+use serde_json::json;
 use testkit::ApiServer;
 
 use crate::rendered::{ALL, Rendered};
@@ -29,4 +30,28 @@ async fn every_object_is_what_the_api_server_knows() {
         let said = tried.expect_ok();
         assert!(said.contains("(server dry run)"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_namespace_that_enforces_the_restricted_profile_takes_the_pods() {
+    let server = ApiServer::shared().await;
+    let namespace = server.namespace("restricted").await;
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    let enforce = ["label", "namespace", &namespace, label];
+    server.kubectl(&enforce).await.expect_ok();
+    let rendered = Rendered::of("").await;
+    let template = &rendered.only("Deployment")["spec"]["template"];
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "operator", "namespace": namespace},
+        "spec": template["spec"],
+    });
+    let create = ["create", "--dry-run=server", "-f", "-"];
+    let made = server.kubectl_with_input(&create, &pod.to_string()).await;
+    made.expect_ok();
+    pod["spec"]["containers"][0]["securityContext"]["capabilities"] = json!({});
+    let made = server.kubectl_with_input(&create, &pod.to_string()).await;
+    let said = made.expect_refused();
+    assert!(said.contains("violates PodSecurity"), "{said}");
 }

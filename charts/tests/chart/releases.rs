@@ -55,7 +55,9 @@ async fn uid(server: &ApiServer) -> String {
 #[tokio::test]
 async fn chains_outlive_the_release() {
     let server = ApiServer::start().await;
-    install(&server, RELEASE, "system", &[]).await.expect_ok();
+    let notes = install(&server, RELEASE, "system", &[]).await.expect_ok();
+    let next = "kubectl rollout status deployment/executor-chain -n system";
+    assert!(notes.contains(next), "{notes}");
     let before = apply(&server).await;
     let uninstall = ["uninstall", RELEASE, "-n", "system"];
     let said = server.helm(&uninstall).await.expect_ok();
