@@ -132,16 +132,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         r#"[{"match": {"status": "x"}, "to": "fail"}]"#,
         "write 503 or 4xx",
     ),
-    (
-        "OIDC_ISSUERS",
-        "https://issuer.example",
-        "OIDC_AUDIENCES is not set",
-    ),
-    (
-        "OIDC_JWKS_URL",
-        "https://issuer.example/keys",
-        "OIDC_AUDIENCES is not set",
-    ),
 ];
 
 /// What is wrong beside audiences that are right.
@@ -193,7 +183,12 @@ fn each_wrong_demand_is_a_sentence() {
 #[test]
 fn audiences_and_accounts_go_together() {
     let (audiences, emails) = ("OIDC_AUDIENCES", "OIDC_SERVICE_ACCOUNT_EMAILS");
-    for (set, missing) in [(audiences, emails), (emails, audiences)] {
+    for (set, missing) in [
+        (audiences, emails),
+        (emails, audiences),
+        ("OIDC_ISSUERS", audiences),
+        ("OIDC_JWKS_URL", audiences),
+    ] {
         let sentence = sentence(set, "a@b");
         assert!(
             sentence.starts_with(&format!("{missing} is not set: write the")),
