@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
 
 /// How long one call to the API server may take: the client itself would wait for ever on a
 /// connection that is half open.
@@ -33,6 +34,8 @@ pub struct Context {
     pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
     /// What every plan depends on.
     pub settings: Settings,
     /// Who writes Events.
@@ -53,6 +56,7 @@ impl Context {
         claim: Claim,
         queues: Calls,
         inventory: Arc<Inventory>,
+        refusals: Arc<Refusals>,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -67,6 +71,7 @@ impl Context {
             claim,
             queues,
             inventory,
+            refusals,
             settings,
             deletion_patience,
             metrics,

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::channel::mpsc::UnboundedReceiver;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::core::NamespaceResourceScope;
@@ -33,7 +32,7 @@ const LEAVE: Duration = Duration::from_secs(3);
 pub async fn serve(
     args: &Args,
     context: Arc<Context>,
-    changed: UnboundedReceiver<ObjectRef<Chain>>,
+    changed: impl Stream<Item = ObjectRef<Chain>> + Send + 'static,
     stop: CancellationToken,
 ) {
     let client = &context.client;
@@ -81,6 +80,7 @@ fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) 
         Err(controller::Error::ObjectNotFound(chain)) => {
             let namespace = chain.namespace.unwrap_or_default();
             context.inventory.forget(&namespace, &chain.name);
+            context.refusals.forget(&namespace, &chain.name);
             context.metrics.chains.gone(&namespace, &chain.name);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {

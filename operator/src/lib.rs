@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod observe;
 pub mod pace;
 pub mod reconcile;
+pub mod refusals;
 pub mod report;
 pub mod run;
 

@@ -21,6 +21,7 @@ use crate::inventory::Inventory;
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::reconcile::Chain;
+use crate::refusals::Refusals;
 
 /// What every term needs.
 struct Office {
@@ -137,11 +138,14 @@ impl Office {
         let metrics = Arc::clone(&self.metrics);
         let period = self.args.queue_poll_interval.0;
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
+        let (refusals, refused) = Refusals::new(self.args.refusal_poll_interval.0);
+        let changed = futures::stream::select(changed, refused);
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),
             queues,
             inventory,
+            refusals,
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
             metrics,
