@@ -49,14 +49,21 @@ pub struct Context {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
+/// Who tells of what has no watch.
+pub struct Told {
+    /// What Cloud Tasks has.
+    pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
+}
+
 impl Context {
     /// A context without a history.
     pub fn new(
         client: Client,
         claim: Claim,
         queues: Calls,
-        inventory: Arc<Inventory>,
-        refusals: Arc<Refusals>,
+        told: Told,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -70,8 +77,8 @@ impl Context {
             client,
             claim,
             queues,
-            inventory,
-            refusals,
+            inventory: told.inventory,
+            refusals: told.refusals,
             settings,
             deletion_patience,
             metrics,

@@ -14,7 +14,7 @@ use crate::args::Args;
 use crate::calls::Calls;
 use crate::claim::Claim;
 use crate::connection::Connection;
-use crate::context::{Context, call};
+use crate::context::{Context, Told, call};
 use crate::controller::{PATIENCE, scope, serve};
 use crate::error::Error;
 use crate::inventory::Inventory;
@@ -144,8 +144,10 @@ impl Office {
             client,
             self.claim.clone(),
             queues,
-            inventory,
-            refusals,
+            Told {
+                inventory,
+                refusals,
+            },
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
             metrics,
