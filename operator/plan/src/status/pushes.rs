@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::{Finding, list};
+use crate::child::STAGE_LABEL;
 use crate::demand::Demand;
 use crate::desired::Desired;
 use crate::observed::{Observed, serves};
@@ -26,7 +27,7 @@ pub(super) fn unauthenticated(desired: &Desired, observed: &Observed) -> Finding
     } else {
         let open: Vec<&str> = open.iter().map(String::as_str).collect();
         let message = format!(
-            "some workers don't demand a token yet, see WorkersReady: {}",
+            "stages with workers that don't demand a token yet, see WorkersReady: {}",
             open.join(", ")
         );
         (true, c::TOKEN_NOT_DEMANDED_YET, message)
@@ -39,18 +40,16 @@ pub(super) fn unauthenticated(desired: &Desired, observed: &Observed) -> Finding
     }
 }
 
-/// The Deployments and pods whose workers take every push.
+/// The stages with workers that take every push, former pods among them.
 fn open(observed: &Observed) -> BTreeSet<String> {
     let is_open = |deployment: &&Deployment| {
         serves(deployment).is_some() && Demand::told_by(deployment).is_none()
     };
+    let stage = |deployment: &Deployment| deployment.labels().get(STAGE_LABEL).cloned();
     let deployments = observed.deployments.values().filter(is_open);
     let pods = observed.pods.iter().filter(|pod| pod.demand.is_none());
-    let stages = pods.map(|pod| format!("former pods of stage {}", pod.stage));
-    deployments
-        .map(ResourceExt::name_any)
-        .chain(stages)
-        .collect()
+    let stages = pods.map(|pod| pod.stage.clone());
+    deployments.filter_map(stage).chain(stages).collect()
 }
 
 /// Whether workers have refused pushes for their token. Where none could be asked nothing is claimed.
