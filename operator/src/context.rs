@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
 
 /// How long one call to the API server may take: the client itself would wait for ever on a
 /// connection that is half open.
@@ -33,6 +34,8 @@ pub struct Context {
     pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
     /// What every plan depends on.
     pub settings: Settings,
     /// Who writes Events.
@@ -46,13 +49,21 @@ pub struct Context {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
+/// Who tells of what has no watch.
+pub struct Told {
+    /// What Cloud Tasks has.
+    pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
+}
+
 impl Context {
     /// A context without a history.
     pub fn new(
         client: Client,
         claim: Claim,
         queues: Calls,
-        inventory: Arc<Inventory>,
+        told: Told,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -66,7 +77,8 @@ impl Context {
             client,
             claim,
             queues,
-            inventory,
+            inventory: told.inventory,
+            refusals: told.refusals,
             settings,
             deletion_patience,
             metrics,

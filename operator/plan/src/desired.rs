@@ -40,6 +40,10 @@ pub struct Desired {
     pub notifier: DesiredNotifier,
     /// The ladder, first stage first.
     pub stages: Vec<DesiredStage>,
+    /// The token that each push carries.
+    pub oidc: Option<DesiredOidc>,
+    /// Whether pushes come by an address that others can reach too.
+    pub is_public: bool,
     /// What happens to changes that others make on the queues.
     pub drift_policy: DriftPolicy,
     /// What becomes of queues that are needed no more.
@@ -67,6 +71,15 @@ pub struct DesiredNotifier {
     pub outcomes: Vec<Outcome>,
     /// How fast.
     pub rate_limits: Option<RateLimits>,
+}
+
+/// The token that each push carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredOidc {
+    /// Whose it is.
+    pub service_account_email: String,
+    /// For whom it may be meant; the first is set on the queues.
+    pub audiences: Vec<String>,
 }
 
 /// One stage as it should be.
@@ -162,7 +175,7 @@ impl Desired {
             parent: &parent,
             settings,
         };
-        Ok(Self {
+        let desired = Self {
             queue_owner: owner_of(settings, &namespace, &name),
             owner: chain.controller_owner_ref(&()),
             notifier: DesiredNotifier {
@@ -177,6 +190,11 @@ impl Desired {
                 .iter()
                 .map(|stage| DesiredStage::new(chain, stage, &context))
                 .collect::<Result<_, _>>()?,
+            oidc: spec.oidc.as_ref().map(|oidc| DesiredOidc {
+                service_account_email: oidc.service_account_email.clone(),
+                audiences: oidc.audiences.clone(),
+            }),
+            is_public: spec.push.is_some(),
             drift_policy: spec.drift_policy,
             deletion_policy: spec.deletion_policy,
             finishes: spec.deletion_policy == DeletionPolicy::Drain
@@ -187,7 +205,24 @@ impl Desired {
             emulator_host: settings.emulator_host.clone(),
             namespace,
             name,
-        })
+        };
+        desired.refuse_token_in_the_clear()?;
+        Ok(desired)
+    }
+
+    /// Cloud Tasks sends a token over HTTPS alone; an emulator over anything.
+    fn refuse_token_in_the_clear(&self) -> Result<(), Problem> {
+        let mut stages = self.stages.iter();
+        let is_clear = |stage: &&DesiredStage| stage.address.scheme == Scheme::Http;
+        match stages.find(is_clear) {
+            Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
+                Err(Problem::invalid(format!(
+                    "oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage {} has http://{}: set push.url to one, or leave oidc out",
+                    stage.name, stage.address.host
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The queue after the stage at `index`, none after the last.

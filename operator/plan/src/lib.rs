@@ -8,6 +8,7 @@
 pub mod backlog;
 pub mod child;
 pub mod deletion;
+pub mod demand;
 pub mod deployment;
 pub mod desired;
 pub mod drift;
@@ -29,7 +30,8 @@ pub mod step;
 
 pub use backlog::Backlog;
 pub use deletion::{has_finished, plan_deletion};
-pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, Target};
+pub use demand::Demand;
+pub use desired::{Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, Target};
 pub use drift::{Drift, drifts};
 pub use fact::{Fact, facts};
 pub use hand_overs::Pod;

@@ -15,3 +15,4 @@ mod phases;
 mod place;
 mod refusals;
 mod serving;
+mod tokens;

@@ -9,5 +9,6 @@
 mod edits;
 mod golden;
 mod phases;
+mod tokens;
 mod told;
 mod world;
