@@ -1,6 +1,8 @@
 //! The spec, parsed: what a plan is made from. Whatever can be wrong with a spec that passed the
 //! schema is found here, once.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -11,8 +13,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
 use crate::child::child_name;
+use crate::host;
 use crate::problem::Problem;
 use crate::queue::owner_of;
+use crate::route;
 use crate::settings::{Settings, Timing};
 
 /// How long a run may take when the spec doesn't say.
@@ -40,6 +44,8 @@ pub struct Desired {
     pub notifier: DesiredNotifier,
     /// The ladder, first stage first.
     pub stages: Vec<DesiredStage>,
+    /// How pushes reach the workers.
+    pub push: Push,
     /// What happens to changes that others make on the queues.
     pub drift_policy: DriftPolicy,
     /// What becomes of queues that are needed no more.
@@ -54,6 +60,34 @@ pub struct Desired {
     pub worker_image: String,
     /// The emulator that the workers use, if not Google.
     pub emulator_host: Option<String>,
+}
+
+/// How pushes reach the workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Push {
+    /// By each Service's cluster address.
+    Cluster,
+    /// By the user's own ingress.
+    Url,
+    /// By a Gateway, to which each stage's route is attached.
+    Gateway(ParentGateway),
+}
+
+/// The Gateway that a chain's routes are attached to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentGateway {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The listener, if the spec names one.
+    pub section_name: Option<String>,
+}
+
+impl fmt::Display for ParentGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// How the client is told.
@@ -162,6 +196,15 @@ impl Desired {
             parent: &parent,
             settings,
         };
+        let stages: Vec<DesiredStage> = spec
+            .stages
+            .iter()
+            .map(|stage| DesiredStage::new(chain, stage, &context))
+            .collect::<Result<_, _>>()?;
+        let push = push(chain, &namespace);
+        if let Push::Gateway(_) = &push {
+            hosts_are_apart(&stages)?;
+        }
         Ok(Self {
             queue_owner: owner_of(settings, &namespace, &name),
             owner: chain.controller_owner_ref(&()),
@@ -172,11 +215,8 @@ impl Desired {
                 outcomes: spec.notifier.outcomes.clone(),
                 rate_limits: spec.notifier.rate_limits,
             },
-            stages: spec
-                .stages
-                .iter()
-                .map(|stage| DesiredStage::new(chain, stage, &context))
-                .collect::<Result<_, _>>()?,
+            stages,
+            push,
             drift_policy: spec.drift_policy,
             deletion_policy: spec.deletion_policy,
             finishes: spec.deletion_policy == DeletionPolicy::Drain
@@ -243,7 +283,7 @@ impl DesiredStage {
     }
 }
 
-fn invalid(stage: &Stage, message: impl std::fmt::Display) -> Problem {
+fn invalid(stage: &Stage, message: impl fmt::Display) -> Problem {
     Problem::invalid(format!("stage {}: {message}", stage.name))
 }
 
@@ -355,19 +395,60 @@ fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Tar
     queue(context.parent, &stage.queue).map(Target::Queue)
 }
 
-/// Where a stage's queue pushes to: the user's own ingress, or the Service's cluster address.
+/// How pushes reach the workers.
+fn push(chain: &ExecutorChain, namespace: &str) -> Push {
+    let Some(push) = &chain.spec.push else {
+        return Push::Cluster;
+    };
+    push.gateway.as_ref().map_or(Push::Url, |gateway| {
+        Push::Gateway(ParentGateway {
+            namespace: gateway.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+            name: gateway.name.clone(),
+            section_name: gateway.section_name.clone(),
+        })
+    })
+}
+
+/// Two stages with one host would get each other's tasks.
+fn hosts_are_apart(stages: &[DesiredStage]) -> Result<(), Problem> {
+    let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+    for stage in stages {
+        let host = stage.address.host.as_str();
+        if let Some(other) = hosts.insert(host, &stage.name) {
+            return Err(Problem::invalid(format!(
+                "spec.push.gateway.hostname gives the stages {other} and {} the same host {host}: use another template",
+                stage.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Where a stage's queue pushes to: the user's own ingress, the stage's host under a Gateway, or the
+/// Service's cluster address.
 fn address(
     chain: &ExecutorChain,
     stage: &Stage,
     child: &str,
     context: &Context,
 ) -> Result<Address, Problem> {
-    let Some(template) = chain
-        .spec
-        .push
-        .as_ref()
-        .and_then(|push| push.url.as_deref())
-    else {
+    let push = chain.spec.push.as_ref();
+    let of = host::Of {
+        namespace: context.namespace,
+        chain: context.name,
+        stage: &stage.name,
+    };
+    if let Some(gateway) = push.and_then(|push| push.gateway.as_ref()) {
+        let host = host::host(&gateway.hostname, of);
+        return Ok(Address {
+            scheme: Scheme::Https,
+            host: host.map_err(|why| {
+                Problem::invalid(format!("spec.push.gateway.hostname {why}"))
+            })?,
+            port: route::PORT,
+        });
+    }
+    let Some(template) = push.and_then(|push| push.url.as_deref()) else {
         let domain = &context.settings.cluster_domain;
         let host = format!("{child}.{}.svc.{domain}", context.namespace);
         return Ok(Address {
@@ -376,10 +457,7 @@ fn address(
             port: crate::service::PORT,
         });
     };
-    let url = template
-        .replace("{namespace}", context.namespace)
-        .replace("{chain}", context.name)
-        .replace("{stage}", &stage.name);
+    let url = host::fill(template, of);
     parse_address(&url).ok_or_else(|| {
         Problem::invalid(format!(
             "spec.push.url gives {url:?}, which is not scheme, host and port"

@@ -7,14 +7,16 @@ use cloudtasks::QueuePath;
 
 use crate::backlog::Backlog;
 use crate::desired::{Desired, DesiredStage};
-use crate::observed::Observed;
-use crate::removal::is_fed;
+use crate::observed::{Observed, Renamed};
+use crate::removal::{self, is_fed};
 use crate::rollout::Rollout;
+use crate::route;
 
 /// Something that holds now, and of which it matters for how long.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// No ready pod takes the pushes of the queue of the stage with this child.
+    /// No ready pod takes the pushes of the queue of the stage with this child, or they don't come
+    /// through to it.
     Unserved(String),
     /// The stage with this child is to have more pods than it had, and not so many are ready yet.
     Grows(String, i32),
@@ -22,6 +24,8 @@ pub enum Fact {
     Incomplete(String),
     /// The queue pushes to the workers that the spec gives it, and former ones are still there.
     Readdressed(QueuePath),
+    /// The route of this name is there, and nothing is pushed to it any more.
+    Bypassed(String),
     /// The removed stage's queue has no tasks, and nobody hands it any.
     Drained(QueuePath),
     /// No queue of the chain has tasks.
@@ -54,12 +58,13 @@ pub fn facts(
         }
     }
     for renamed in observed.renamed_stages(desired) {
-        let mut stages = desired.stages.iter();
-        let stage = stages.find(|stage| stage.queue == renamed.queue);
-        if stage.is_some_and(|stage| pushes_to(observed, stage)) {
+        if is_readdressed(desired, observed, &renamed) {
             facts.insert(Fact::Readdressed(renamed.queue));
         }
     }
+    let leftovers = removal::left_routes(desired, observed);
+    let bypassed = leftovers.filter(|(_, route)| removal::is_bypassed(desired, observed, route));
+    facts.extend(bypassed.map(|(name, _)| Fact::Bypassed(name.clone())));
     for removed in observed.removed_stages(desired) {
         let fact = Fact::Drained(removed.queue.clone());
         let is_empty = match observed.backlogs.get(&removed.queue) {
@@ -84,12 +89,27 @@ pub(crate) fn pushes_to(observed: &Observed, stage: &DesiredStage) -> bool {
     target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
 }
 
-/// Whether a ready pod takes the pushes of a stage's queue: its own, or for as long as the queue
-/// pushes to others, theirs. Whom somebody else's address leads to isn't ours to judge.
+/// Whether a queue pushes to the workers that the spec gives it, and not to the former ones; a route
+/// that has its host for longer would go on leading there.
+pub(crate) fn is_readdressed(desired: &Desired, observed: &Observed, renamed: &Renamed) -> bool {
+    let mut stages = desired.stages.iter();
+    let stage = stages.find(|stage| stage.queue == renamed.queue);
+    stage.is_some_and(|stage| {
+        let mut routes = observed.routes(desired);
+        let is_led_astray = routes.any(|(_, route)| {
+            route::backend(route) == Some(&renamed.deployment)
+                && route::host(route) == Some(&stage.address.host)
+        });
+        pushes_to(observed, stage) && !is_led_astray
+    })
+}
+
+/// Whether a ready pod takes the pushes of a stage's queue, and they come through to it: its own, or for
+/// as long as the queue pushes to others, theirs. Whom somebody else's address leads to isn't ours to judge.
 pub(crate) fn has_workers(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
     let has_ready_pod = |child: &str| Rollout::of(observed.deployments.get(child)).has_ready_pod();
     if !observed.queues.contains_key(&stage.queue) || pushes_to(observed, stage) {
-        return has_ready_pod(&stage.child);
+        return has_ready_pod(&stage.child) && route::is_open(desired, observed, stage);
     }
     let renamed = observed.renamed_stages(desired).into_iter();
     let mut former = renamed.filter(|it| it.queue == stage.queue).peekable();

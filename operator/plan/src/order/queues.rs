@@ -12,10 +12,12 @@ use crate::hand_overs::{self, would_come_back};
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::rollout::Rollout;
+use crate::route;
 use crate::step::{Concern, Plan, Step, Wait, settings_text};
 
 const SPEC: &str = "the spec says so";
 const GATE: &str = "no worker of the stage is ready";
+const SHUT: &str = "no Gateway leads pushes to the stage";
 const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
 
 pub(super) fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
@@ -117,7 +119,11 @@ pub(super) fn stage_queue(
         plan.look_after(time);
     }
     if let Some(pause) = wanted.filter(|_| !is_paused) {
-        let reason = if pause == Pause::Gate { GATE } else { SPEC };
+        let reason = match pause {
+            Pause::Gate if has_ready_pod(stage, observed) => SHUT,
+            Pause::Gate => GATE,
+            Pause::Spec | Pause::Retain | Pause::Drained => SPEC,
+        };
         plan.push(Step::PauseQueue { queue }, reason);
     }
 }
@@ -152,9 +158,13 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
 fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
     let (address, _) = next_address(desired, stage, observed);
     if address.as_ref() == Some(&stage.address) {
-        return Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+        return has_ready_pod(stage, observed) && route::is_open(desired, observed, stage);
     }
     has_workers(desired, observed, stage)
+}
+
+fn has_ready_pod(stage: &DesiredStage, observed: &Observed) -> bool {
+    Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod()
 }
 
 /// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
@@ -193,6 +203,9 @@ fn next_address(
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
         let why = "no former worker is left that would hand its tasks back";
         (now, Some(why))
+    } else if !route::is_open(desired, observed, stage) {
+        // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
+        (now, Some("its Gateway has accepted its route"))
     } else {
         (wanted, None)
     }
@@ -272,9 +285,11 @@ pub(super) fn resume(
         plan.wait(Wait {
             concerns: Concern::Queue,
             sentence: format!(
-                "queue {queue} is resumed once a worker of stage {} is ready",
+                "queue {} is resumed once {} of stage {} is {}",
+                queue.id,
+                if has_ready_pod(stage, observed) { "the route" } else { "a worker" },
                 stage.name,
-                queue = queue.id
+                if has_ready_pod(stage, observed) { "accepted" } else { "ready" },
             ),
             look_in: Some(Wait::LOOK),
         });
