@@ -1,0 +1,337 @@
+//! The kinds that a cluster may have or not: those of the Gateway API, and GKE's policies.
+//!
+//! The API server is asked now and then, and often while a chain waits for a kind: so nothing here needs
+//! their CRDs, and a chain goes on soon after they were installed. What it has is watched like the
+//! rest, by a watch of its own for each kind, since one that fails would hold up the others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use jiff::Timestamp;
+use kube::api::{Api, DynamicObject};
+use kube::core::PartialObjectMeta;
+use kube::{Client, ResourceExt};
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::watcher::{Config, Event};
+use kube_runtime::metadata_watcher;
+use plan::attached::Kind;
+use plan::child::CHAIN_LABEL;
+use plan::route::HOST_ANNOTATION;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::context::call;
+use crate::controller::PATIENCE;
+use crate::kubernetes::is_not_found;
+use crate::reconcile::Chain;
+
+/// How often the API server is asked while no chain misses a kind: GKE's policies may come later.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// Namespace and name of a chain.
+type Name = (String, String);
+
+/// What the cluster has of these kinds.
+pub struct Kinds {
+    client: Client,
+    /// The one namespace that is served, or all.
+    namespace: Option<String>,
+    /// Held while the API server is asked, so that a first answer is waited for.
+    looking: tokio::sync::Mutex<()>,
+    seen: Mutex<Seen>,
+    missed: Notify,
+    changes: UnboundedSender<ObjectRef<Chain>>,
+    /// They end with this.
+    watches: Mutex<JoinSet<()>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// `None` before the first answer.
+    served: Option<BTreeSet<Kind>>,
+    /// Those that are watched, and whether all of theirs is known.
+    watched: BTreeMap<Kind, bool>,
+    /// The chains that ask for a Gateway.
+    asking: BTreeSet<Name>,
+    /// What is there, by kind, namespace and name.
+    objects: HashMap<(Kind, String, String), Attached>,
+}
+
+/// An object of one of these kinds.
+#[derive(Clone)]
+struct Attached {
+    chain: Name,
+    host: Option<String>,
+    created: Option<Timestamp>,
+}
+
+impl Kinds {
+    /// The kinds of a cluster, and the chains that they want to have reconciled.
+    pub fn new(
+        client: Client,
+        namespace: Option<String>,
+    ) -> (Arc<Self>, UnboundedReceiver<ObjectRef<Chain>>) {
+        let (changes, reader) = unbounded();
+        let kinds = Arc::new(Self {
+            client,
+            namespace,
+            looking: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+            missed: Notify::new(),
+            changes,
+            watches: Mutex::default(),
+        });
+        let follow = follow(Arc::downgrade(&kinds));
+        kinds.watches().spawn(follow);
+        (kinds, reader)
+    }
+
+    /// The kinds that a chain may have something of. One that asks for a Gateway hears of it when that
+    /// changes.
+    pub async fn of(self: &Arc<Self>, namespace: &str, chain: &str, asks: bool) -> BTreeSet<Kind> {
+        if self.seen().served.is_none() {
+            let _looking = self.looking.lock().await;
+            if self.seen().served.is_none() {
+                self.look().await;
+            }
+        }
+        let name = (namespace.to_owned(), chain.to_owned());
+        let mut seen = self.seen();
+        if asks {
+            seen.asking.insert(name.clone());
+        } else {
+            seen.asking.remove(&name);
+        }
+        if seen.is_missing() {
+            self.missed.notify_one();
+        }
+        let served = seen.served.clone().unwrap_or_default();
+        let may_have = |kind: &Kind| {
+            let is_known = seen.watched.get(kind) == Some(&true);
+            let mut objects = seen.objects.iter();
+            asks || !is_known || objects.any(|((it, ..), found)| it == kind && found.chain == name)
+        };
+        served.into_iter().filter(may_have).collect()
+    }
+
+    /// Those of `hosts` to which a route of another chain leads, and has led for longer, with the
+    /// namespace and name of that chain. As the Gateway API says, the oldest route has the host.
+    pub fn taken<'a>(
+        &self,
+        namespace: &str,
+        chain: &str,
+        hosts: impl Iterator<Item = &'a str>,
+    ) -> BTreeMap<String, String> {
+        let seen = self.seen();
+        let is_ours = |it: &Attached| it.chain.0 == namespace && it.chain.1 == chain;
+        let age = |it: &Attached| (it.created.unwrap_or(Timestamp::MAX), it.chain.clone());
+        hosts
+            .filter_map(|host| {
+                let all = seen.objects.values();
+                let leads = all.filter(|it| it.host.as_deref() == Some(host));
+                let oldest = leads.min_by_key(|it| age(it))?;
+                let (namespace, chain) = &oldest.chain;
+                (!is_ours(oldest)).then(|| (host.to_owned(), format!("{namespace}/{chain}")))
+            })
+            .collect()
+    }
+
+    /// The API server knows of no such kind although it was there: it is asked anew.
+    pub fn is_gone(&self, kind: Kind) {
+        if let Some(served) = &mut self.seen().served {
+            served.remove(&kind);
+        }
+        self.missed.notify_one();
+    }
+
+    /// The chain is gone.
+    pub fn forget(&self, namespace: &str, chain: &str) {
+        let name = (namespace.to_owned(), chain.to_owned());
+        self.seen().asking.remove(&name);
+    }
+
+    /// Asks the API server. What it doesn't answer leaves things as they were.
+    async fn look(self: &Arc<Self>) {
+        let mut served = BTreeSet::new();
+        let before = self.seen().served.clone().unwrap_or_default();
+        for version in Kind::ALL
+            .map(|kind| kind.resource().api_version)
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+        {
+            let ours = Kind::ALL.into_iter();
+            let ours = ours.filter(|kind| kind.resource().api_version == version);
+            let list = self.client.list_api_group_resources(&version);
+            match call(format!("discover {version}"), list).await {
+                Ok(list) => served.extend(ours.filter(|kind| {
+                    let mut resources = list.resources.iter();
+                    resources.any(|resource| resource.name == kind.resource().plural)
+                })),
+                Err(error) if is_not_found(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "what kinds there are could not be found out");
+                    served.extend(ours.filter(|kind| before.contains(kind)));
+                }
+            }
+        }
+        let mut seen = self.seen();
+        let is_news = seen.served.as_ref().is_some_and(|known| *known != served);
+        seen.served = Some(served.clone());
+        if is_news {
+            tracing::info!(kinds = ?served, "the cluster has other kinds now");
+            for (namespace, chain) in &seen.asking {
+                self.tell(namespace, chain);
+            }
+        }
+        for kind in served {
+            if seen.watched.insert(kind, false).is_none() {
+                self.watches().spawn(watch(
+                    Arc::downgrade(self),
+                    kind,
+                    self.client.clone(),
+                    self.namespace.clone(),
+                ));
+            }
+        }
+    }
+
+    /// Takes what a watch tells.
+    fn take(&self, kind: Kind, event: Event<PartialObjectMeta<DynamicObject>>, relisted: &mut BTreeSet<(String, String)>) {
+        let key = |object: &PartialObjectMeta<DynamicObject>| {
+            (object.namespace().unwrap_or_default(), object.name_any())
+        };
+        match event {
+            Event::Init => relisted.clear(),
+            Event::InitApply(object) => {
+                relisted.insert(key(&object));
+                self.put(kind, &object);
+            }
+            Event::Apply(object) => self.put(kind, &object),
+            Event::Delete(object) => {
+                let (namespace, name) = key(&object);
+                self.remove(&(kind, namespace, name));
+            }
+            Event::InitDone => {
+                let mut seen = self.seen();
+                seen.watched.insert(kind, true);
+                let known = seen.objects.keys().filter(|(it, ..)| *it == kind);
+                let gone: Vec<_> = known
+                    .filter(|(_, namespace, name)| {
+                        !relisted.contains(&(namespace.clone(), name.clone()))
+                    })
+                    .cloned()
+                    .collect();
+                drop(seen);
+                gone.iter().for_each(|key| self.remove(key));
+            }
+        }
+    }
+
+    fn put(&self, kind: Kind, object: &PartialObjectMeta<DynamicObject>) {
+        let namespace = object.namespace().unwrap_or_default();
+        let Some(chain) = object.labels().get(CHAIN_LABEL).cloned() else {
+            return;
+        };
+        let found = Attached {
+            chain: (namespace.clone(), chain.clone()),
+            host: object.annotations().get(HOST_ANNOTATION).cloned(),
+            created: object.creation_timestamp().map(|time| time.0),
+        };
+        let key = (kind, namespace.clone(), object.name_any());
+        let before = self.seen().objects.insert(key, found);
+        if let Some(before) = before.filter(|before| before.chain.1 != chain) {
+            self.tell(&before.chain.0, &before.chain.1);
+        }
+        self.tell(&namespace, &chain);
+    }
+
+    fn remove(&self, key: &(Kind, String, String)) {
+        let gone = self.seen().objects.remove(key);
+        if let Some(gone) = gone {
+            self.tell(&gone.chain.0, &gone.chain.1);
+        }
+    }
+
+    fn tell(&self, namespace: &str, chain: &str) {
+        // Nobody listens any more when the operator stops.
+        let chain = ObjectRef::new(chain).within(namespace);
+        let _ = self.changes.unbounded_send(chain);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watches(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// Whether a chain asks for what there isn't.
+    fn is_missing(&self) -> bool {
+        let served = self.served.as_ref();
+        let has_routes = served.is_some_and(|served| served.contains(&Kind::HttpRoute));
+        !self.asking.is_empty() && !has_routes
+    }
+}
+
+/// Asks the API server now and then, for as long as somebody wants to know.
+async fn follow(kinds: Weak<Kinds>) {
+    loop {
+        let Some(strong) = kinds.upgrade() else {
+            return;
+        };
+        let is_missing = strong.seen().is_missing();
+        let pause = if is_missing { PATIENCE } else { SELDOM };
+        let missed = strong.missed.notified();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {
+                let _looking = strong.looking.lock().await;
+                strong.look().await;
+            }
+            // It is asked sooner from now on.
+            () = missed, if !is_missing => {}
+        }
+    }
+}
+
+/// Watches the objects of a kind that have the label of a chain, for as long as there is such a kind.
+async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, namespace: Option<String>) {
+    let resource = kind.resource();
+    let api: Api<DynamicObject> = match &namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
+    let mut events = Box::pin(metadata_watcher(api, Config::default().labels(CHAIN_LABEL)));
+    let mut relisted = BTreeSet::new();
+    while let Some(event) = events.next().await {
+        let Some(kinds) = kinds.upgrade() else {
+            return;
+        };
+        let error = match event {
+            Ok(event) => {
+                kinds.take(kind, event, &mut relisted);
+                continue;
+            }
+            Err(error) => error,
+        };
+        {
+            let mut seen = kinds.seen();
+            let is_served = seen.served.as_ref().is_some_and(|it| it.contains(&kind));
+            if !is_served {
+                // Whoever finds it again watches it again.
+                seen.watched.remove(&kind);
+                seen.objects.retain(|(it, ..), _| *it != kind);
+                return;
+            }
+            seen.watched.insert(kind, false);
+        }
+        drop(kinds);
+        tracing::warn!(%kind, %error, "a watch has failed");
+        tokio::time::sleep(PATIENCE).await;
+    }
+}
