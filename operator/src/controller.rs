@@ -84,6 +84,7 @@ fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) 
             context.metrics.chains.gone(&namespace, &chain.name);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
+            context.metrics.watch_failed();
             tracing::warn!(%error, "a watch has failed");
         }
     }

@@ -22,13 +22,13 @@ use crate::error::Error;
 mod tests;
 
 /// How long others let an unchanged lease stand.
-const LASTS: Duration = Duration::from_secs(10);
+const LASTS: Duration = Duration::from_secs(7);
 /// How long its holder counts on it, from before it asked. What is under way at that end has the
-/// difference, 2 s, to arrive before anybody else begins; and clocks may run at different speeds.
-const CLAIMED: Duration = Duration::from_secs(8);
-/// How often the holder renews, and how often others look. One renewal may fail, and one more time
-/// out, before the claim is over.
-const RENEWED: Duration = Duration::from_secs(2);
+/// difference, 1.5 s, to arrive before anybody else begins; and clocks may run at different speeds.
+const CLAIMED: Duration = Duration::from_millis(5500);
+/// How often the holder renews, and how often others look. One renewal may time out before the claim
+/// is over.
+const RENEWED: Duration = Duration::from_millis(1500);
 const LOOK: Duration = Duration::from_secs(1);
 /// After a failure.
 const AGAIN: Duration = Duration::from_millis(500);

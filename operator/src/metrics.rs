@@ -22,6 +22,7 @@ pub struct Metrics {
     reconciles: Family<Labels, Counter>,
     drifts: Family<Labels, Counter>,
     lists: Family<Labels, Counter>,
+    watch_failures: Counter,
     leader: Gauge,
     calls: Family<Labels, Counter>,
     pace: Gauge<f64, AtomicU64>,
@@ -36,6 +37,12 @@ impl Default for Metrics {
         let reconciles = Family::<Labels, Counter>::default();
         let drifts = Family::<Labels, Counter>::default();
         let lists = Family::<Labels, Counter>::default();
+        let watch_failures = Counter::default();
+        registry.register(
+            "watch_failures",
+            "Failures of a watch of the API server: until one begins anew edits are not seen",
+            watch_failures.clone(),
+        );
         let leader = Gauge::default();
         registry.register(
             "leader",
@@ -82,6 +89,7 @@ impl Default for Metrics {
             reconciles,
             drifts,
             lists,
+            watch_failures,
             leader,
             calls,
             pace,
@@ -139,6 +147,11 @@ impl Metrics {
     pub fn listed(&self, error: Option<&cloudtasks::Error>) {
         let labels = vec![("outcome", outcome_of_call(error))];
         self.lists.get_or_create(&labels).inc();
+    }
+
+    /// Counts one failure of a watch.
+    pub fn watch_failed(&self) {
+        self.watch_failures.inc();
     }
 
     /// Counts one call to Cloud Tasks.

@@ -92,8 +92,13 @@ pub async fn count(
     let uid = chain.metadata.uid.as_deref().unwrap_or_default();
     let last = context.memory.backlogs(uid, Instant::now());
     observed.backlogs.clear();
-    for queue in looks(desired, observed) {
-        let age = last.get(&queue).map(|(_, age)| *age);
+    // What was never counted first, then what was longest ago: where there are too many for the limit,
+    // each gets its turn.
+    let age = |queue: &QueuePath| last.get(queue).map(|(_, age)| *age);
+    let mut due = looks(desired, observed);
+    due.sort_by_key(|queue| std::cmp::Reverse(age(queue).unwrap_or(Duration::MAX)));
+    for queue in due {
+        let age = age(&queue);
         if is_done(desired, observed, &queue) && age.is_some_and(|age| age < DONE_LOOK) {
             continue;
         }

@@ -84,28 +84,6 @@ async fn the_examples_are_admitted_by_both() {
 }
 
 #[test]
-fn the_manifests_of_the_documentation_are_admitted() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let mut count = 0;
-    for file in [
-        "README.md",
-        "docs/architecture.md",
-        "docs/status.md",
-        "docs/worker.md",
-    ] {
-        let text = std::fs::read_to_string(format!("{root}/{file}")).unwrap();
-        let blocks = text.split("```yaml\n").skip(1);
-        for block in blocks.filter_map(|rest| rest.split("```").next()) {
-            if block.contains("kind: ExecutorChain") {
-                admit(block, None).unwrap_or_else(|refused| panic!("{file}: {refused}"));
-                count += 1;
-            }
-        }
-    }
-    assert!(count > 0, "no manifest in the documentation");
-}
-
-#[test]
 fn the_readme_quotes_sentences_that_users_see() {
     let readme = include_str!("../../../README.md");
     let quoted = "two stages have one queue: give each stage a queue of its own";

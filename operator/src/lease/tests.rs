@@ -51,7 +51,7 @@ fn a_lease_is_over_when_it_was_not_renewed_for_as_long_as_it_lasts() {
             "theirs, with a duration that is none",
             Some(lease("8", Some("other"), -1)),
             64,
-            10,
+            7,
         ),
         ("deleted when it is over", None, 75, 0),
     ];

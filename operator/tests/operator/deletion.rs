@@ -5,10 +5,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use plan::queue::OWNER_HEADER;
-use testkit::{eventually, free_port};
+use testkit::{Emulator, Proxy, Way, eventually, free_port};
 
 use crate::phases::put_task;
 use crate::place::{ORDERS, Place, SOON, is_true, queue, with_emulator};
+use crate::refusals::refusing;
 
 async fn delete(place: &Place, chain: &str) {
     place
@@ -199,4 +200,44 @@ async fn an_operator_that_never_reached_cloud_tasks_says_so_and_lets_chains_go()
     place.apply(ORDERS).await;
     place.not_ready("orders", "CloudTasksAway").await;
     delete(&place, "orders").await;
+}
+
+#[tokio::test]
+async fn each_policy_lets_the_chain_go_when_the_project_or_the_right_to_it_is_gone() {
+    let refusals = [
+        (5, "The requested project was not found"),
+        (7, "The principal lacks cloudtasks.queues.list"),
+    ];
+    for (code, words) in refusals {
+        let emulator = Emulator::start().await;
+        let way = Proxy::start(emulator.addr()).await;
+        let patience = ["--deletion-patience", "3s"];
+        let place = Place::at("no-way", &way.addr().to_string(), &patience).await;
+        let policies = ["Retain", "Drain", "Delete", "Orphan"];
+        let chain = |policy: &str| policy.to_lowercase();
+        for policy in policies {
+            let name = format!("name: {}}}", chain(policy));
+            let queue = format!("queue: {}", chain(policy));
+            let manifest = with_policy(policy)
+                .replace("name: orders}", &name)
+                .replace("queue: incoming", &queue);
+            place.apply(&manifest).await;
+        }
+        for policy in policies {
+            place.settle(&chain(policy)).await;
+        }
+        let queues = emulator.cloud_tasks().await;
+        let parent = queue("x").parent;
+        let before = queues.list_queues(&parent).await.unwrap().len();
+
+        let refuses = refusing(code, words);
+        way.turn(Way::Elsewhere(refuses.addr()));
+        let all = ["delete", "chain", "--all", "--wait=false"];
+        place.kubectl(&all).await.expect_ok();
+        for policy in policies {
+            place.gone(&chain(policy)).await;
+        }
+        let after = queues.list_queues(&parent).await.unwrap().len();
+        assert_eq!(before, after, "{words}: no queue goes without a word");
+    }
 }

@@ -1,11 +1,11 @@
-//! Cloud Tasks is away, or has had enough.
+//! Cloud Tasks is away, or has had enough; the API server is away.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use testkit::{Emulator, Proxy, Way, eventually};
 
-use crate::place::{ORDERS, Place, SOON, condition, is_true, queue};
+use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, server};
 use crate::refusals::refusing;
 
 const CHAINS: u32 = 20;
@@ -106,4 +106,33 @@ async fn a_used_up_quota_slows_the_calls() {
     place.not_ready("orders", "QuotaExceeded").await;
     let rate = place.calls_per_second().await;
     assert!(rate < 50.0, "{rate}");
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_away_is_counted_and_an_edit_is_seen_when_it_is_back() {
+    let emulator = Emulator::start().await;
+    let server = server().await;
+    let way = Proxy::start(server.addr()).await;
+    let kubeconfig = server.kubeconfig_through(&way);
+    let namespace = server.namespace("deaf").await;
+    let cloud_tasks = emulator.addr().to_string();
+    let alone = ["--leader-election", "false"];
+    let place = Place::of(server, namespace, &kubeconfig, &cloud_tasks, &alone).await;
+    place.apply(ORDERS).await;
+    place.settle("orders").await;
+    assert_eq!(place.watch_failures().await, 0);
+
+    way.turn(Way::Closed);
+    place
+        .apply(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 300"))
+        .await;
+    eventually("watches that fail", SOON, async || {
+        (place.watch_failures().await > 0).then_some(())
+    })
+    .await;
+    way.turn(Way::Open);
+    place.settle("orders").await;
+    let found = emulator.cloud_tasks().await;
+    let found = found.get_queue(&queue("incoming")).await.unwrap();
+    assert!((found.max_dispatches_per_second - 300.0).abs() < f64::EPSILON);
 }

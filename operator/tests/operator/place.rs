@@ -315,6 +315,11 @@ impl Place {
             .collect()
     }
 
+    /// How often a watch of the API server has failed.
+    pub async fn watch_failures(&self) -> u64 {
+        self.metrics().await["executor_operator_watch_failures_total"]
+    }
+
     /// How many writes the operator has made: of this kind, or of all.
     pub async fn writes(&self, effect: &str) -> u64 {
         let metrics = self.metrics().await;
