@@ -16,6 +16,7 @@ use crate::calls::Calls;
 use crate::claim::Claim;
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 
@@ -33,6 +34,8 @@ pub struct Context {
     pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What the cluster has of the kinds that it may have or not.
+    pub kinds: Arc<Kinds>,
     /// What every plan depends on.
     pub settings: Settings,
     /// Who writes Events.
@@ -48,11 +51,16 @@ pub struct Context {
 
 impl Context {
     /// A context without a history.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part that is made elsewhere"
+    )]
     pub fn new(
         client: Client,
         claim: Claim,
         queues: Calls,
         inventory: Arc<Inventory>,
+        kinds: Arc<Kinds>,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -67,6 +75,7 @@ impl Context {
             claim,
             queues,
             inventory,
+            kinds,
             settings,
             deletion_patience,
             metrics,

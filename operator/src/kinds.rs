@@ -4,7 +4,7 @@
 //! their CRDs, and a chain goes on soon after they were installed. What it has is watched like the
 //! rest, by a watch of its own for each kind, since one that fails would hold up the others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ use kube::api::{Api, DynamicObject};
 use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use kube_runtime::reflector::ObjectRef;
-use kube_runtime::watcher::{Config, Event};
-use kube_runtime::metadata_watcher;
+use kube_runtime::watcher::{Config, Event, watcher};
 use plan::attached::Kind;
 use plan::child::CHAIN_LABEL;
 use plan::route::HOST_ANNOTATION;
@@ -29,8 +28,12 @@ use crate::kubernetes::is_not_found;
 use crate::reconcile::Chain;
 
 /// How often the API server is asked while no chain misses a kind: GKE's policies may come later.
-const SELDOM: Duration = Duration::from_secs(30);
+const SELDOM: Duration = Duration::from_secs(15);
+/// How often a watch that fails is begun anew at once.
+const TRIES: u32 = 5;
 
+/// Of an object nothing else is watched.
+type Metadata = PartialObjectMeta<DynamicObject>;
 /// Namespace and name of a chain.
 type Name = (String, String);
 
@@ -42,7 +45,7 @@ pub struct Kinds {
     /// Held while the API server is asked, so that a first answer is waited for.
     looking: tokio::sync::Mutex<()>,
     seen: Mutex<Seen>,
-    missed: Notify,
+    missed: Arc<Notify>,
     changes: UnboundedSender<ObjectRef<Chain>>,
     /// They end with this.
     watches: Mutex<JoinSet<()>>,
@@ -57,7 +60,7 @@ struct Seen {
     /// The chains that ask for a Gateway.
     asking: BTreeSet<Name>,
     /// What is there, by kind, namespace and name.
-    objects: HashMap<(Kind, String, String), Attached>,
+    objects: BTreeMap<(Kind, String, String), Attached>,
 }
 
 /// An object of one of these kinds.
@@ -80,7 +83,7 @@ impl Kinds {
             namespace,
             looking: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
-            missed: Notify::new(),
+            missed: Arc::default(),
             changes,
             watches: Mutex::default(),
         });
@@ -187,7 +190,8 @@ impl Kinds {
             }
         }
         for kind in served {
-            if seen.watched.insert(kind, false).is_none() {
+            if !seen.watched.contains_key(&kind) {
+                seen.watched.insert(kind, false);
                 self.watches().spawn(watch(
                     Arc::downgrade(self),
                     kind,
@@ -199,10 +203,8 @@ impl Kinds {
     }
 
     /// Takes what a watch tells.
-    fn take(&self, kind: Kind, event: Event<PartialObjectMeta<DynamicObject>>, relisted: &mut BTreeSet<(String, String)>) {
-        let key = |object: &PartialObjectMeta<DynamicObject>| {
-            (object.namespace().unwrap_or_default(), object.name_any())
-        };
+    fn take(&self, kind: Kind, event: Event<Metadata>, relisted: &mut BTreeSet<(String, String)>) {
+        let key = |object: &Metadata| (object.namespace().unwrap_or_default(), object.name_any());
         match event {
             Event::Init => relisted.clear(),
             Event::InitApply(object) => {
@@ -230,7 +232,7 @@ impl Kinds {
         }
     }
 
-    fn put(&self, kind: Kind, object: &PartialObjectMeta<DynamicObject>) {
+    fn put(&self, kind: Kind, object: &Metadata) {
         let namespace = object.namespace().unwrap_or_default();
         let Some(chain) = object.labels().get(CHAIN_LABEL).cloned() else {
             return;
@@ -282,38 +284,43 @@ impl Seen {
 /// Asks the API server now and then, for as long as somebody wants to know.
 async fn follow(kinds: Weak<Kinds>) {
     loop {
-        let Some(strong) = kinds.upgrade() else {
+        let Some((missed, is_missing)) = kinds
+            .upgrade()
+            .map(|kinds| (Arc::clone(&kinds.missed), kinds.seen().is_missing()))
+        else {
             return;
         };
-        let is_missing = strong.seen().is_missing();
         let pause = if is_missing { PATIENCE } else { SELDOM };
-        let missed = strong.missed.notified();
         tokio::select! {
-            () = tokio::time::sleep(pause) => {
-                let _looking = strong.looking.lock().await;
-                strong.look().await;
-            }
+            () = tokio::time::sleep(pause) => {}
             // It is asked sooner from now on.
-            () = missed, if !is_missing => {}
+            () = missed.notified(), if !is_missing => continue,
         }
+        let Some(kinds) = kinds.upgrade() else {
+            return;
+        };
+        let _looking = kinds.looking.lock().await;
+        kinds.look().await;
     }
 }
 
 /// Watches the objects of a kind that have the label of a chain, for as long as there is such a kind.
 async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, namespace: Option<String>) {
     let resource = kind.resource();
-    let api: Api<DynamicObject> = match &namespace {
+    let api: Api<Metadata> = match &namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
     };
-    let mut events = Box::pin(metadata_watcher(api, Config::default().labels(CHAIN_LABEL)));
+    let mut events = Box::pin(watcher(api, Config::default().labels(CHAIN_LABEL)));
     let mut relisted = BTreeSet::new();
+    let mut failures = 0;
     while let Some(event) = events.next().await {
         let Some(kinds) = kinds.upgrade() else {
             return;
         };
         let error = match event {
             Ok(event) => {
+                failures = 0;
                 kinds.take(kind, event, &mut relisted);
                 continue;
             }
@@ -331,7 +338,12 @@ async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, namespace: Option
             seen.watched.insert(kind, false);
         }
         drop(kinds);
-        tracing::warn!(%kind, %error, "a watch has failed");
-        tokio::time::sleep(PATIENCE).await;
+        failures += 1;
+        // One for which there is no right fails for ever, and may never be missed.
+        if failures == 1 {
+            tracing::warn!(%kind, %error, "a watch has failed");
+        }
+        let pause = if failures <= TRIES { PATIENCE } else { SELDOM };
+        tokio::time::sleep(pause).await;
     }
 }

@@ -18,6 +18,7 @@ use crate::context::{Context, call};
 use crate::controller::{PATIENCE, scope, serve};
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::reconcile::Chain;
@@ -137,17 +138,19 @@ impl Office {
         let metrics = Arc::clone(&self.metrics);
         let period = self.args.queue_poll_interval.0;
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
+        let (kinds, appeared) = Kinds::new(client.clone(), self.args.served_namespace());
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),
             queues,
             inventory,
+            kinds,
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
             metrics,
         ));
         tracing::info!(cluster = self.cluster, "serving chains");
-        serve(&self.args, context, changed, self.stop.clone()).await;
+        serve(&self.args, context, [changed, appeared], self.stop.clone()).await;
         tracing::info!("stopped");
         Ok(())
     }

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::Value;
 
 use crate::child::{self, is_ours};
-use crate::desired::{Desired, DesiredStage};
+use crate::desired::{Desired, DesiredStage, Push};
 use crate::observed::Observed;
-use crate::route::HOST_ANNOTATION;
+use crate::route::{self, HOST_ANNOTATION};
 
 /// A kind of object that is attached to a Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,6 +136,24 @@ impl Observed {
         let owner = desired.owner.as_ref();
         let routes = self.attached(Kind::HttpRoute);
         routes.filter(move |(_, route)| is_ours(&route.metadata, owner))
+    }
+}
+
+impl Desired {
+    /// The names that the chain's objects of a kind have, or would have.
+    pub fn attached_names(&self, kind: Kind) -> Vec<String> {
+        let stages = self.stages.iter();
+        match kind {
+            Kind::HttpRoute => stages
+                .filter_map(|stage| route::route(self, stage))
+                .map(|route| route.name_any())
+                .collect(),
+            Kind::BackendPolicy | Kind::HealthCheckPolicy => {
+                let is_wanted = matches!(self.push, Push::Gateway(_));
+                let names = stages.map(|stage| stage.child.clone());
+                names.filter(|_| is_wanted).collect()
+            }
+        }
     }
 }
 

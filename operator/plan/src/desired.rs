@@ -402,7 +402,10 @@ fn push(chain: &ExecutorChain, namespace: &str) -> Push {
     };
     push.gateway.as_ref().map_or(Push::Url, |gateway| {
         Push::Gateway(ParentGateway {
-            namespace: gateway.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+            namespace: gateway
+                .namespace
+                .clone()
+                .unwrap_or_else(|| namespace.to_owned()),
             name: gateway.name.clone(),
             section_name: gateway.section_name.clone(),
         })
@@ -442,9 +445,8 @@ fn address(
         let host = host::host(&gateway.hostname, of);
         return Ok(Address {
             scheme: Scheme::Https,
-            host: host.map_err(|why| {
-                Problem::invalid(format!("spec.push.gateway.hostname {why}"))
-            })?,
+            host: host
+                .map_err(|why| Problem::invalid(format!("spec.push.gateway.hostname {why}")))?,
             port: route::PORT,
         });
     }

@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(one.find('.'), Some(63), "{one}");
         assert_ne!(one, other);
         assert_eq!(one, host(template, of("a-b")).unwrap());
-        insta::assert_snapshot!(one, @"");
+        insta::assert_snapshot!(one, @"a-b-ccccccccccccccccccccccccccccccccccccccccccc-4577c3a236dba37.push.example.com");
     }
 
     proptest! {

@@ -270,10 +270,9 @@ impl<'a> World<'a> {
             Step::Detach(Name { kind, name }) if *kind == Kind::HttpRoute => {
                 self.why_not_unrouted(name)
             }
-            Step::AddFinalizer
-            | Step::ApplyService(_)
-            | Step::Attach { .. }
-            | Step::Detach(_) => None,
+            Step::AddFinalizer | Step::ApplyService(_) | Step::Attach { .. } | Step::Detach(_) => {
+                None
+            }
             Step::ReleaseDeployment { .. }
             | Step::ReleaseService { .. }
             | Step::ReleaseAttached(_)

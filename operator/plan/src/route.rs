@@ -177,7 +177,10 @@ fn said(route: &DynamicObject, now: Timestamp) -> State {
     let conditions: Vec<&Condition> = ours
         .flat_map(|parent| &parent.conditions)
         // What was said of an older route says nothing of this one.
-        .filter(|it| it.observed_generation.is_none_or(|of| Some(of) >= generation))
+        .filter(|it| {
+            it.observed_generation
+                .is_none_or(|of| Some(of) >= generation)
+        })
         .collect();
     let refusal = conditions.iter().find(|it| {
         it.status == "False" && (it.kind == ACCEPTED || NOT_FALSE.contains(&it.kind.as_str()))
@@ -208,7 +211,10 @@ fn unheard_for(route: &ObjectMeta, now: Timestamp) -> Duration {
 /// default there.
 fn is_same(said: &ParentRef, wanted: &Value, route: &DynamicObject) -> bool {
     let text = |key: &str| wanted.get(key).and_then(Value::as_str);
-    let namespace = said.namespace.as_ref().or(route.metadata.namespace.as_ref());
+    let namespace = said
+        .namespace
+        .as_ref()
+        .or(route.metadata.namespace.as_ref());
     Some(said.name.as_str()) == text("name")
         && namespace.map(String::as_str) == text("namespace")
         && said.section_name.as_deref() == text("sectionName")

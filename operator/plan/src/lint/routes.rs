@@ -39,7 +39,9 @@ impl World<'_> {
     }
 
     pub(super) fn why_not_unrouted(&self, name: &str) -> Option<&'static str> {
-        let host = &self.routes.get(name)?.host;
+        let Way { host, service } = self.routes.get(name)?;
+        // Without workers nobody takes them in any case.
+        let has_workers = self.deployments.contains_key(service);
         let mut others = self.routes.iter().filter(|(other, _)| *other != name);
         let has_another = others.any(|(_, way)| way.host == *host);
         let mut queues = self.queues.iter();
@@ -49,6 +51,7 @@ impl World<'_> {
                 && known.state != QueueState::Paused
                 && known.address.as_ref().is_some_and(|it| it.host == *host)
         });
-        (is_pushed_to && !has_another).then_some("pushes would go to a host that has no route")
+        (is_pushed_to && has_workers && !has_another)
+            .then_some("pushes would go to a host that has no route")
     }
 }

@@ -287,9 +287,17 @@ pub(super) fn resume(
             sentence: format!(
                 "queue {} is resumed once {} of stage {} is {}",
                 queue.id,
-                if has_ready_pod(stage, observed) { "the route" } else { "a worker" },
+                if has_ready_pod(stage, observed) {
+                    "the route"
+                } else {
+                    "a worker"
+                },
                 stage.name,
-                if has_ready_pod(stage, observed) { "accepted" } else { "ready" },
+                if has_ready_pod(stage, observed) {
+                    "accepted"
+                } else {
+                    "ready"
+                },
             ),
             look_in: Some(Wait::LOOK),
         });

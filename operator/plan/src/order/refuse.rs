@@ -35,7 +35,7 @@ pub(crate) fn refuse_gateway(desired: &Desired, observed: &Observed) -> Result<(
                 return Err(Problem::new(
                     conditions::KUBERNETES_ERROR,
                     format!(
-                        "spec.push.gateway needs a {kind} for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on {} ({said})",
+                        "spec.push.gateway needs one {kind} for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on {} ({said})",
                         kind.plural_and_group()
                     ),
                 ));
@@ -60,7 +60,7 @@ fn refuse_attached(
         return Err(Problem::new(
             conditions::NAME_TAKEN,
             format!(
-                "the host {host} of stage {} leads to chain {other} (namespace/name), which came first: write another spec.push.gateway.hostname, such as one with {{stage}}, {{chain}} and {{namespace}} in labels of their own",
+                "the host {host} of stage {} leads to chain {other} (namespace/name), which came first: write another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
                 stage.name
             ),
         ));

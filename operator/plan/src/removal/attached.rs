@@ -136,7 +136,7 @@ fn detach_policies(
 
 fn is_detached(plan: &Plan, route: &str) -> bool {
     let mut steps = plan.steps.iter().map(|planned| &planned.step);
-    steps.any(|step| {
-        matches!(step, Step::Detach(Name { kind: Kind::HttpRoute, name }) if name == route)
-    })
+    steps.any(
+        |step| matches!(step, Step::Detach(Name { kind: Kind::HttpRoute, name }) if name == route),
+    )
 }
