@@ -4,6 +4,7 @@
 //! their CRDs, and a chain goes on soon after they were installed. What it has is watched like the
 //! rest, by a watch of its own for each kind, since one that fails would hold up the others.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -190,8 +191,8 @@ impl Kinds {
             }
         }
         for kind in served {
-            if !seen.watched.contains_key(&kind) {
-                seen.watched.insert(kind, false);
+            if let Entry::Vacant(vacant) = seen.watched.entry(kind) {
+                vacant.insert(false);
                 self.watches().spawn(watch(
                     Arc::downgrade(self),
                     kind,
@@ -227,7 +228,9 @@ impl Kinds {
                     .cloned()
                     .collect();
                 drop(seen);
-                gone.iter().for_each(|key| self.remove(key));
+                for key in &gone {
+                    self.remove(key);
+                }
             }
         }
     }

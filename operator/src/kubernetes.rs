@@ -56,7 +56,7 @@ impl Kubernetes<'_> {
     {
         let name = object.name_any();
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let action = format!("apply {} {name}", kind);
+        let action = format!("apply {kind} {name}");
         let patch = Patch::Apply(object);
         let write = api.patch(&name, &parameters, &patch);
         self.context.write(action, write).await.map(drop)
@@ -66,7 +66,7 @@ impl Kubernetes<'_> {
     where
         K: Clone + Debug + DeserializeOwned,
     {
-        let action = format!("delete {} {name}", kind);
+        let action = format!("delete {kind} {name}");
         // Background, whatever the kind's default is: the pods go too, and we don't wait for them.
         let parameters = DeleteParams::background();
         let write = api.delete(name, &parameters);
@@ -82,7 +82,7 @@ impl Kubernetes<'_> {
     where
         K: Clone + Debug + DeserializeOwned,
     {
-        let action = format!("release {} {name}", kind);
+        let action = format!("release {kind} {name}");
         let Some(found) = call(&*action, api.get_metadata_opt(name)).await? else {
             return Ok(());
         };

@@ -63,7 +63,7 @@ pub async fn observe(
     };
     let (queues, offers, deployments, services, pods) = futures::try_join!(
         queues,
-        offers(context, metadata, Some(desired), freshness),
+        Box::pin(offers(context, metadata, Some(desired), freshness)),
         children::<Deployment>(context, metadata, &names, freshness),
         children::<Service>(context, metadata, &names, freshness),
         pods(context, metadata, freshness),
@@ -164,7 +164,7 @@ pub async fn observe_end(
     with_queues: bool,
 ) -> Result<Observed, Error> {
     let (offers, deployments, services) = futures::try_join!(
-        offers(context, chain, None, Freshness::Consistent),
+        Box::pin(offers(context, chain, None, Freshness::Consistent)),
         children::<Deployment>(context, chain, &[], Freshness::Consistent),
         children::<Service>(context, chain, &[], Freshness::Consistent),
     )?;

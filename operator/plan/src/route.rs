@@ -194,7 +194,7 @@ fn said(route: &DynamicObject, now: Timestamp) -> State {
     }) = refusal
     {
         State::Refused(format!("{kind} is False, {reason}: {message}"))
-    } else if conditions.iter().any(|it| is_accepted(it)) {
+    } else if conditions.iter().any(is_accepted) {
         State::Accepted
     } else {
         State::Unheard(unheard_for(&route.metadata, now))

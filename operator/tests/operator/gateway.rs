@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cloudtasks::{CloudTasks, Scheme};
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use plan::attached::Kind;
 use serde_json::{Value, json};
 use testkit::{ApiServer, Emulator, crds_of, eventually};
@@ -233,7 +233,7 @@ async fn what_somebody_does_to_a_route_or_a_policy_is_put_right() {
         let name = list(&place, kind).await[0].name_any();
         let api = api(&place, kind);
         let before = api.get(&name).await.unwrap();
-        api.delete(&name, &Default::default()).await.unwrap();
+        api.delete(&name, &DeleteParams::default()).await.unwrap();
         eventually("what was deleted", SOON, async || {
             let found = api.get_opt(&name).await.unwrap()?;
             (found.uid() != before.uid()).then_some(())
@@ -318,7 +318,10 @@ async fn what_is_installed_later_is_used_when_it_is_there() {
     // And a route is watched there too.
     let name = list(&place, Kind::HttpRoute).await[0].name_any();
     let routes = api(&place, Kind::HttpRoute);
-    routes.delete(&name, &Default::default()).await.unwrap();
+    routes
+        .delete(&name, &DeleteParams::default())
+        .await
+        .unwrap();
     has_hosts(&place, &HOSTS).await;
 }
 

@@ -229,10 +229,8 @@ fn a_renamed_stage_moves_to_a_host_of_its_own() {
 
 #[test]
 fn a_renamed_stage_that_keeps_its_host_has_its_old_route_taken_first() {
-    let (only, _) = by_gateway()
-        .split_once("  - name: slow")
-        .map(|(head, _)| (head.to_owned(), ()))
-        .unwrap();
+    let yaml = by_gateway();
+    let (only, _) = yaml.split_once("  - name: slow").unwrap();
     let only = only.replace(TEMPLATE, "{chain}.push.example.com");
     let mut observed = settled(&only);
     let to = only.replace("name: fast", "name: quick");
