@@ -7,6 +7,7 @@
 //! It uses nothing but the core of the Gateway API: GKE's Gateway has no path rewrites, time-outs,
 //! method or query matches, no port in a parent, no named rules and no regular expressions.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,7 +42,10 @@ pub enum State {
     Unheard(Duration),
     /// Its Gateway refuses it, in its own words.
     Refused(String),
-    /// Its Gateway takes it.
+    /// Its Gateway takes it, and what serves it has failed to, for this long at most; in its own
+    /// words. It may serve what there was before.
+    Failing(String, Duration),
+    /// Its Gateway takes it, and serves it as far as is told.
     Accepted,
 }
 
@@ -92,14 +96,22 @@ pub fn state(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> Op
     Some(found.map_or(State::Missing, |found| said(found, observed.now)))
 }
 
-/// Whether pushes come through to a stage's Service, as far as that can be seen: its Gateway takes its
-/// route. Not every controller says so; who says nothing for long enough is trusted.
-pub fn is_open(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
+/// Whether a queue may begin to push to a stage's host: its Gateway takes the route. Not every
+/// controller says so; who says nothing for long enough is trusted.
+pub fn may_push(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
     match state(desired, observed, stage) {
         None | Some(State::Accepted) => true,
         Some(State::Unheard(since)) => since >= desired.timing.route_patience,
-        Some(State::Missing | State::Refused(_)) => false,
+        Some(State::Missing | State::Refused(_) | State::Failing(..)) => false,
     }
+}
+
+/// Whether pushes come through to a stage's Service, as far as that can be seen. An old route is
+/// trusted to go on although the newest state of its Gateway could not be brought about.
+pub fn is_open(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
+    let patience = desired.timing.route_patience;
+    may_push(desired, observed, stage)
+        || matches!(state(desired, observed, stage), Some(State::Failing(_, since)) if since >= patience)
 }
 
 /// How long it takes until a route of which nobody says anything is trusted.
@@ -108,7 +120,8 @@ pub fn until_trusted(
     observed: &Observed,
     stage: &DesiredStage,
 ) -> Option<Duration> {
-    let Some(State::Unheard(since)) = state(desired, observed, stage) else {
+    let (State::Unheard(since) | State::Failing(_, since)) = state(desired, observed, stage)?
+    else {
         return None;
     };
     let left = desired.timing.route_patience.saturating_sub(since);
@@ -136,7 +149,9 @@ struct Status {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parent {
-    parent_ref: ParentRef,
+    #[serde(rename = "parentRef")]
+    reference: ParentRef,
+    controller_name: String,
     #[serde(default)]
     conditions: Vec<Condition>,
 }
@@ -161,44 +176,60 @@ struct Condition {
     observed_generation: Option<i64>,
 }
 
-/// What every controller says: the Gateway takes the route.
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            status,
+            reason,
+            message,
+            observed_generation: _,
+        } = self;
+        write!(f, "{kind} is {status}, {reason}: {message}")
+    }
+}
+
+/// What every controller says: the Gateway takes the route, and the Service is found.
 const ACCEPTED: &str = "Accepted";
-/// What must not be False besides: the Service is found; and what GKE adds, once its load balancer has
-/// got the route.
-const NOT_FALSE: [&str; 3] = ["ResolvedRefs", "Reconciled", "Programmed"];
+const RESOLVED: &str = "ResolvedRefs";
+/// What some add, once the route is where it is served; GKE's says the first
+/// (<https://github.com/kubernetes-sigs/gateway-api-inference-extension/issues/846>).
+const SERVED: [&str; 2] = ["Reconciled", "Programmed"];
+/// Until it says so its load balancer answers 404, which Cloud Tasks counts as an attempt.
+const SAYS_SERVED: &str = "networking.gke.io/";
 
 fn said(route: &DynamicObject, now: Timestamp) -> State {
     let status = route.data.get("status").cloned().unwrap_or_default();
     let status: Status = serde_json::from_value(status).unwrap_or_default();
     let wanted = route.data.pointer("/spec/parentRefs/0");
     let parents = status.parents.iter();
-    let ours = parents.filter(|said| wanted.is_some_and(|it| is_same(&said.parent_ref, it, route)));
+    let ours = parents.filter(|said| wanted.is_some_and(|it| is_same(&said.reference, it, route)));
     let generation = route.metadata.generation;
-    let conditions: Vec<&Condition> = ours
-        .flat_map(|parent| &parent.conditions)
-        // What was said of an older route says nothing of this one.
-        .filter(|it| {
-            it.observed_generation
-                .is_none_or(|of| Some(of) >= generation)
-        })
-        .collect();
-    let refusal = conditions.iter().find(|it| {
-        it.status == "False" && (it.kind == ACCEPTED || NOT_FALSE.contains(&it.kind.as_str()))
-    });
-    let is_accepted = |it: &&Condition| it.kind == ACCEPTED && it.status == "True";
-    if let Some(Condition {
-        kind,
-        reason,
-        message,
-        ..
-    }) = refusal
-    {
-        State::Refused(format!("{kind} is False, {reason}: {message}"))
-    } else if conditions.iter().any(is_accepted) {
-        State::Accepted
-    } else {
-        State::Unheard(unheard_for(&route.metadata, now))
+    // What was said of an older route says nothing of this one.
+    let is_of_this = |it: &&Condition| {
+        it.observed_generation
+            .is_none_or(|of| Some(of) >= generation)
+    };
+    let since = unheard_for(&route.metadata, now);
+    let mut said = State::Unheard(since);
+    for parent in ours {
+        let conditions = parent.conditions.iter().filter(is_of_this);
+        let find = |status: &str, kinds: &[&str]| {
+            let mut conditions = conditions.clone();
+            conditions.find(|it| it.status == status && kinds.contains(&it.kind.as_str()))
+        };
+        let says_served = parent.controller_name.starts_with(SAYS_SERVED);
+        if let Some(refusal) = find("False", &[ACCEPTED, RESOLVED]) {
+            return State::Refused(refusal.to_string());
+        } else if let Some(failure) = find("False", &SERVED) {
+            return State::Failing(failure.to_string(), since);
+        } else if find("True", &[ACCEPTED]).is_some()
+            && (!says_served || find("True", &SERVED).is_some())
+        {
+            said = State::Accepted;
+        }
     }
+    said
 }
 
 /// Since we have last changed the route. Where nothing tells when that was, it is long ago.

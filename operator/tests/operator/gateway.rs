@@ -107,14 +107,17 @@ async fn has_hosts(place: &Place, wanted: &[&str]) {
 /// What a controller says of every route that there is.
 async fn gateway_says(place: &Place, status: &str, reason: &str, message: &str) {
     for route in list(place, Kind::HttpRoute).await {
-        let conditions = json!([{
-            "type": "Accepted",
-            "status": status,
-            "reason": reason,
-            "message": message,
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-            "observedGeneration": route.metadata.generation,
-        }]);
+        let said = |kind: &str, reason: &str| {
+            json!({
+                "type": kind,
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+                "observedGeneration": route.metadata.generation,
+            })
+        };
+        let conditions = [said("Accepted", reason), said("Reconciled", "Reconciled")];
         let said = json!({"status": {"parents": [{
             "parentRef": route.data["spec"]["parentRefs"][0],
             "controllerName": "networking.gke.io/gateway",
@@ -222,6 +225,19 @@ async fn routes_and_policies_are_made_and_nothing_is_written_twice() {
             assert_eq!(versions[&key], object.resource_version(), "{key:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_example_becomes_ready() {
+    let (place, _emulator, queues) = place("gateway-example").await;
+    let example = include_str!("../../../examples/gateway.yaml");
+    place.apply(example).await;
+    settle(&place, "invoices").await;
+    let host = format!("fast-invoices-{}.push.example.com", place.namespace);
+    pushes_to(&queues, "invoices", &host).await;
+    let writes = place.writes("").await;
+    place.rounds_pass("invoices", 5).await;
+    assert_eq!(place.writes("").await, writes);
 }
 
 #[tokio::test]

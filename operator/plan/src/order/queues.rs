@@ -120,7 +120,7 @@ pub(super) fn stage_queue(
     }
     if let Some(pause) = wanted.filter(|_| !is_paused) {
         let reason = match pause {
-            Pause::Gate if has_ready_pod(stage, observed) => SHUT,
+            Pause::Gate if found.is_none() || has_ready_pod(stage, observed) => SHUT,
             Pause::Gate => GATE,
             Pause::Spec | Pause::Retain | Pause::Drained => SPEC,
         };
@@ -148,6 +148,11 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
     let fact = Fact::Unserved(stage.child.clone());
     let is_well = is_taken(desired, stage, observed);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
+    // What a load balancer answers that has no route yet is counted as an attempt: a new queue waits.
+    let is_new = !observed.queues.contains_key(&stage.queue);
+    if is_new && stage.paused.is_none() && !route::is_open(desired, observed, stage) {
+        return Some(Duration::ZERO);
+    }
     // Whoever says what is to be, means it.
     (stage.paused.is_none() && observed.held.contains_key(&fact))
         .then(|| observed.left_of(&fact, after))
@@ -203,7 +208,7 @@ fn next_address(
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
         let why = "no former worker is left that would hand its tasks back";
         (now, Some(why))
-    } else if !route::is_open(desired, observed, stage) {
+    } else if !route::may_push(desired, observed, stage) {
         // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
         (now, Some("its Gateway has accepted its route"))
     } else {

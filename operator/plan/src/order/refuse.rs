@@ -65,7 +65,7 @@ fn refuse_attached(
             ),
         ));
     }
-    let policies = policies(desired, stage).into_iter();
+    let policies = policies(desired, stage, observed).into_iter();
     for (kind, wanted) in policies.chain([(Kind::HttpRoute, route)]) {
         let name = wanted.name_any();
         let found = observed.find(kind, &name);

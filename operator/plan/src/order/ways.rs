@@ -7,9 +7,9 @@ use super::workers::{apply_service, why_apply};
 use crate::attached::Kind;
 use crate::desired::{Desired, DesiredStage};
 use crate::observed::Observed;
-use crate::policy::policies;
+use crate::policy::{policies, waits_for_former};
 use crate::route;
-use crate::step::{Plan, Step};
+use crate::step::{Concern, Plan, Step, Wait};
 
 const ROUTE: &str = "the stage's host needs a route";
 const POLICY: &str = "the load balancer would go by its defaults";
@@ -29,7 +29,7 @@ fn way(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &Obse
         return;
     };
     apply_service(plan, desired, stage, observed);
-    let policies = policies(desired, stage).into_iter();
+    let policies = policies(desired, stage, observed).into_iter();
     let policies = policies.filter(|(kind, _)| observed.serves(*kind));
     for (kind, object) in policies.chain([(Kind::HttpRoute, route)]) {
         let missing = match kind {
@@ -41,6 +41,15 @@ fn way(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &Obse
             let object = Box::new(object);
             plan.push(Step::Attach { kind, object }, reason);
         }
+    }
+    if waits_for_former(desired, observed, stage) {
+        plan.wait(Wait::again(
+            Concern::Removal,
+            format!(
+                "the load balancer waits less for stage {} once its former pods have ended",
+                stage.name
+            ),
+        ));
     }
     if let Some(time) = route::until_trusted(desired, observed, stage) {
         plan.look_after(time);

@@ -54,7 +54,7 @@ pub(crate) fn is_bypassed(desired: &Desired, observed: &Observed, left: &Dynamic
 }
 
 fn is_routed(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    route::state(desired, observed, stage).is_some() && route::is_open(desired, observed, stage)
+    route::state(desired, observed, stage).is_some() && route::may_push(desired, observed, stage)
 }
 
 /// A route goes when nothing has been pushed to it for as long as a new address takes to act.

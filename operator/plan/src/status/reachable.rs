@@ -67,21 +67,24 @@ fn by_gateway(desired: &Desired, observed: &Observed, gateway: &ParentGateway) -
     for stage in &desired.stages {
         let host = &stage.address.host;
         match route::state(desired, observed, stage) {
-            Some(State::Refused(why)) => refused.push(format!("{host} ({why})")),
+            Some(State::Refused(why) | State::Failing(why, _)) => {
+                refused.push(format!("{host} ({why})"));
+            }
             Some(State::Missing) => missing.push(host.clone()),
             Some(State::Unheard(_)) => unheard.push(host.clone()),
             Some(State::Accepted) | None => {}
         }
     }
     if let Some(refused) = list(refused.into_iter()) {
-        let message = format!("the Gateway {gateway} doesn't take the routes of: {refused}");
+        let message =
+            format!("the Gateway {gateway} doesn't take or serve the routes of: {refused}");
         (Some(false), c::ROUTE_NOT_ACCEPTED, message)
     } else if let Some(missing) = list(missing.into_iter()) {
         let message = format!("hosts without a route: {missing}");
         (Some(false), c::ROUTE_PENDING, message)
     } else if let Some(unheard) = list(unheard.into_iter()) {
         let message = format!(
-            "no controller has said whether the Gateway {gateway} takes the routes of {unheard}: it takes some minutes when they are new; else see whether there is such a Gateway, with such a listener"
+            "nobody has said yet that the Gateway {gateway} serves the routes of {unheard}: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener"
         );
         (Some(false), c::ROUTE_PENDING, message)
     } else {

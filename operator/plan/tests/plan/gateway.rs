@@ -1,5 +1,7 @@
 //! Pushes by a Gateway: routes, policies, and when a queue pushes there.
 
+use std::time::Duration;
+
 use kube::ResourceExt;
 use plan::attached::{Kind, Offer};
 use plan::{Desired, Observed, Plan, plan};
@@ -101,7 +103,7 @@ fn a_queue_moves_to_a_gateway_when_its_route_is_accepted_and_back() {
     insta::assert_snapshot!(waiting.to_string());
     assert!(waiting.look_in().is_some());
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: no controller has said whether the Gateway infra/external takes the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it takes some minutes when they are new; else see whether there is such a Gateway, with such a listener");
+    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: nobody has said yet that the Gateway infra/external serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener");
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     insta::assert_snapshot!(round(&mut observed, &yaml, 1, 0).to_string());
     assert!(round(&mut observed, &yaml, 1, 0).is_empty());
@@ -147,14 +149,15 @@ fn a_gateway_that_refuses_keeps_the_queue_where_it_is() {
         assert!(round(&mut observed, &yaml, 3600, 0).is_empty());
     }
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RouteNotAccepted: the Gateway infra/external doesn't take the routes of: fast-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway), slow-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway)");
+    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RouteNotAccepted: the Gateway infra/external doesn't take or serve the routes of: fast-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway), slow-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway)");
     assert!(sentence(&status, "Ready").starts_with("RouteNotAccepted"));
     // What GKE says once its load balancer has tried.
     for (condition, reason) in [
         ("ResolvedRefs", "BackendNotFound"),
-        ("Reconciled", "GatewayNotFound"),
+        ("Reconciled", "ReconciliationFailed"),
     ] {
         gateway_says(&mut observed, condition, "False", reason);
+        assert!(round(&mut observed, &yaml, 3600, 0).is_empty());
         let said = sentence(&seen(&yaml, &observed), "PushesReachable");
         assert!(said.contains(reason), "{said}");
     }
@@ -184,7 +187,7 @@ fn a_gateway_of_which_nobody_says_anything_is_trusted_after_a_while() {
     assert!(round(&mut observed, &yaml, 0, 0).is_empty());
     assert_eq!(round(&mut observed, &yaml, 1, 0).steps.len(), 2);
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: no controller has said whether the Gateway infra/external takes the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it takes some minutes when they are new; else see whether there is such a Gateway, with such a listener");
+    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: nobody has said yet that the Gateway infra/external serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener");
 }
 
 #[test]
@@ -201,6 +204,49 @@ fn a_queue_whose_route_is_refused_is_paused_after_a_while() {
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     insta::assert_snapshot!(round(&mut observed, &yaml, 1, 0).to_string());
     assert_eq!(state(&observed, "incoming").1, None);
+}
+
+#[test]
+fn a_load_balancer_that_cant_take_the_newest_state_goes_on_with_what_it_has() {
+    let yaml = by_gateway();
+    let mut observed = settled(&yaml);
+    observed.now += Duration::from_hours(1);
+    gateway_says(&mut observed, "Reconciled", "False", "ReconciliationFailed");
+    for _ in 0..3 {
+        assert!(round(&mut observed, &yaml, 60, 0).is_empty());
+    }
+    let said = sentence(&seen(&yaml, &observed), "Ready");
+    assert!(said.starts_with("RouteNotAccepted"), "{said}");
+}
+
+#[test]
+fn gke_is_waited_for_until_its_load_balancer_has_the_route() {
+    let yaml = by_gateway();
+    let mut observed = settled(ORDERS);
+    round(&mut observed, &yaml, 1, 0);
+    gateway_says(&mut observed, "Accepted", "True", "Accepted");
+    let mut elsewhere = observed.clone();
+    if let Some(Offer::Served(routes)) = observed.offers.get_mut(&Kind::HttpRoute) {
+        for route in routes.values_mut() {
+            let parent = &mut route.data["status"]["parents"][0];
+            parent["conditions"].as_array_mut().unwrap().truncate(1);
+        }
+    }
+    assert!(round(&mut observed, &yaml, 1, 0).is_empty());
+    assert_eq!(
+        round(&mut observed, &yaml, 600, 0).steps.len(),
+        2,
+        "trusted"
+    );
+    // Other controllers have no such word.
+    if let Some(Offer::Served(routes)) = elsewhere.offers.get_mut(&Kind::HttpRoute) {
+        for route in routes.values_mut() {
+            let parent = &mut route.data["status"]["parents"][0];
+            parent["controllerName"] = "example.com/gateway".into();
+            parent["conditions"].as_array_mut().unwrap().truncate(1);
+        }
+    }
+    assert_eq!(round(&mut elsewhere, &yaml, 1, 0).steps.len(), 2);
 }
 
 #[test]
@@ -235,6 +281,47 @@ fn a_renamed_stage_that_keeps_its_host_has_its_old_route_taken_first() {
     let mut observed = settled(&only);
     let to = only.replace("name: fast", "name: quick");
     insta::assert_snapshot!(text(&settle(&mut observed, &desired(&to))));
+}
+
+/// How long the load balancer waits for the first stage's workers.
+fn patience(observed: &Observed) -> (u64, u64) {
+    let policy = observed.find(Kind::BackendPolicy, "orders-fast").unwrap();
+    let spec = &policy.data["spec"]["default"];
+    let drain = &spec["connectionDraining"]["drainingTimeoutSec"];
+    (
+        spec["timeoutSec"].as_u64().unwrap(),
+        drain.as_u64().unwrap(),
+    )
+}
+
+#[test]
+fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
+    let short = by_gateway();
+    let long = short.replace(
+        "replicas: 2\n",
+        "replicas: 2\n    handler: {timeout: 10m}\n",
+    );
+    let mut observed = settled(&short);
+    assert_eq!(patience(&observed), (160, 160));
+    // It is told before there are pods that take longer.
+    insta::assert_snapshot!(round(&mut observed, &long, 1, 0).to_string());
+    assert_eq!(patience(&observed), (700, 700));
+    roll(&mut observed);
+    round(&mut observed, &long, 1, 0);
+    // Shorter again: a pod that was told to stop may be at work for ten minutes.
+    let former = observed.pods.clone();
+    insta::assert_snapshot!(round(&mut observed, &short, 1, 0).to_string());
+    roll(&mut observed);
+    observed.pods.extend(former.clone());
+    observed.pods.extend(former);
+    let waiting = round(&mut observed, &short, 1, 0);
+    insta::assert_snapshot!(waiting.to_string(), @"wait: the load balancer waits less for stage fast once its former pods have ended");
+    assert!(waiting.look_in().is_some());
+    assert_eq!(patience(&observed), (700, 700));
+    roll(&mut observed);
+    insta::assert_snapshot!(round(&mut observed, &short, 1, 0).to_string(), @"apply GCPBackendPolicy orders-fast: the spec says so");
+    assert_eq!(patience(&observed), (160, 160));
+    assert!(round(&mut observed, &short, 1, 0).waits.is_empty());
 }
 
 #[test]

@@ -209,13 +209,21 @@ pub fn gateway_says(observed: &mut Observed, condition: &str, status: &str, reas
     };
     for route in routes.values_mut() {
         let parent = route.data["spec"]["parentRefs"][0].clone();
+        let said = |kind: &str, status: &str, reason: &str| {
+            json!({
+                "type": kind, "status": status, "reason": reason, "message": "says the Gateway",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        let mut conditions = vec![said(condition, status, reason)];
+        // As GKE does when its load balancer has the route.
+        if status == "True" {
+            conditions.push(said("Reconciled", "True", "ReconciliationSucceeded"));
+        }
         route.data["status"] = json!({"parents": [{
             "parentRef": parent,
             "controllerName": "networking.gke.io/gateway",
-            "conditions": [{
-                "type": condition, "status": status, "reason": reason, "message": "says the Gateway",
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }],
+            "conditions": conditions,
         }]});
     }
 }
