@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Builds the optimised binaries
@@ -57,7 +57,7 @@ edits: ## Makes each edit of a chain while tasks are under way and the operator 
 	hack/edits/run
 
 .PHONY: bench
-bench: ## Measures the operator as it ships: all benchmarks; docs/benchmarks.md has the figures
+bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md has the figures
 	hack/bench/run all
 
 .PHONY: bench-edits
@@ -67,6 +67,14 @@ bench-edits: ## How long an edit takes until it is in force
 .PHONY: bench-idle
 bench-idle: ## What chains cost that nobody touches
 	hack/bench/run idle
+
+.PHONY: bench-worker
+bench-worker: ## What a push costs on its way through a worker, beside nginx and a proxy in Go
+	hack/bench/run worker
+
+.PHONY: bench-hand-over
+bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
+	hack/bench/run hand-over
 
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well
