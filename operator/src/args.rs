@@ -118,11 +118,6 @@ impl Args {
         Endpoint::from_emulator_host(self.emulator_host.clone())
     }
 
-    /// The one namespace that is served; `None`: all are.
-    pub fn served_namespace(&self) -> Option<String> {
-        self.namespace.clone().filter(|it| !it.is_empty())
-    }
-
     /// Where the lease is; `own` is the namespace of the credentials. Operators that serve different
     /// namespaces don't exclude one another.
     pub fn lease_namespace<'a>(&'a self, own: &'a str) -> &'a str {

@@ -33,7 +33,7 @@ const LEAVE: Duration = Duration::from_secs(3);
 pub async fn serve(
     args: &Args,
     context: Arc<Context>,
-    changed: [UnboundedReceiver<ObjectRef<Chain>>; 2],
+    changed: UnboundedReceiver<ObjectRef<Chain>>,
     stop: CancellationToken,
 ) {
     let client = &context.client;
@@ -43,7 +43,7 @@ pub async fn serve(
         .trigger_backoff(Steady)
         .owns(scope::<Deployment>(args, client), config.clone())
         .owns(scope::<Service>(args, client), config)
-        .reconcile_on(futures::stream::select_all(changed))
+        .reconcile_on(changed)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, again, Arc::clone(&context))
         .for_each(|outcome| async { said(outcome, &context) });
@@ -96,8 +96,8 @@ pub(crate) fn scope<K>(args: &Args, client: &Client) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
-    match args.served_namespace() {
-        Some(namespace) => Api::namespaced(client.clone(), &namespace),
-        None => Api::all(client.clone()),
+    match &args.namespace {
+        Some(namespace) if !namespace.is_empty() => Api::namespaced(client.clone(), namespace),
+        Some(_) | None => Api::all(client.clone()),
     }
 }

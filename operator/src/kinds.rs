@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
 use kube::core::PartialObjectMeta;
@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::context::call;
 use crate::controller::PATIENCE;
+use crate::error::Error;
 use crate::kubernetes::is_not_found;
 use crate::reconcile::Chain;
 
@@ -35,14 +36,15 @@ const TRIES: u32 = 5;
 
 /// Of an object nothing else is watched.
 type Metadata = PartialObjectMeta<DynamicObject>;
+/// A namespace that is served, or all.
+type Scope = Option<String>;
 /// Namespace and name of a chain.
 type Name = (String, String);
 
 /// What the cluster has of these kinds.
 pub struct Kinds {
     client: Client,
-    /// The one namespace that is served, or all.
-    namespace: Option<String>,
+    scopes: Vec<Scope>,
     /// Held while the API server is asked, so that a first answer is waited for.
     looking: tokio::sync::Mutex<()>,
     seen: Mutex<Seen>,
@@ -56,8 +58,8 @@ pub struct Kinds {
 struct Seen {
     /// `None` before the first answer.
     served: Option<BTreeSet<Kind>>,
-    /// Those that are watched, and whether all of theirs is known.
-    watched: BTreeMap<Kind, bool>,
+    /// What is watched, and whether all of it is known.
+    watched: BTreeMap<(Kind, Scope), bool>,
     /// The chains that ask for a Gateway.
     asking: BTreeSet<Name>,
     /// What is there, by kind, namespace and name.
@@ -73,15 +75,16 @@ struct Attached {
 }
 
 impl Kinds {
-    /// The kinds of a cluster, and the chains that they want to have reconciled.
+    /// The kinds of a cluster, of which something may be in `scopes`. Chains that are to be reconciled
+    /// are told to `changes`.
     pub fn new(
         client: Client,
-        namespace: Option<String>,
-    ) -> (Arc<Self>, UnboundedReceiver<ObjectRef<Chain>>) {
-        let (changes, reader) = unbounded();
+        scopes: Vec<Scope>,
+        changes: UnboundedSender<ObjectRef<Chain>>,
+    ) -> Arc<Self> {
         let kinds = Arc::new(Self {
             client,
-            namespace,
+            scopes,
             looking: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
             missed: Arc::default(),
@@ -90,16 +93,26 @@ impl Kinds {
         });
         let follow = follow(Arc::downgrade(&kinds));
         kinds.watches().spawn(follow);
-        (kinds, reader)
+        kinds
     }
 
     /// The kinds that a chain may have something of. One that asks for a Gateway hears of it when that
     /// changes.
-    pub async fn of(self: &Arc<Self>, namespace: &str, chain: &str, asks: bool) -> BTreeSet<Kind> {
+    pub async fn of(
+        self: &Arc<Self>,
+        namespace: &str,
+        chain: &str,
+        asks: bool,
+    ) -> Result<BTreeSet<Kind>, Error> {
         if self.seen().served.is_none() {
             let _looking = self.looking.lock().await;
             if self.seen().served.is_none() {
-                self.look().await;
+                match self.look().await {
+                    // Nothing is known: not even that there is no such kind.
+                    Err(error) if asks => return Err(error),
+                    Err(_) => return Ok(BTreeSet::new()),
+                    Ok(()) => {}
+                }
             }
         }
         let name = (namespace.to_owned(), chain.to_owned());
@@ -114,11 +127,11 @@ impl Kinds {
         }
         let served = seen.served.clone().unwrap_or_default();
         let may_have = |kind: &Kind| {
-            let is_known = seen.watched.get(kind) == Some(&true);
+            let is_known = seen.knows_all(*kind, namespace);
             let mut objects = seen.objects.iter();
             asks || !is_known || objects.any(|((it, ..), found)| it == kind && found.chain == name)
         };
-        served.into_iter().filter(may_have).collect()
+        Ok(served.into_iter().filter(may_have).collect())
     }
 
     /// Those of `hosts` to which a route of another chain leads, and has led for longer, with the
@@ -157,10 +170,9 @@ impl Kinds {
         self.seen().asking.remove(&name);
     }
 
-    /// Asks the API server. What it doesn't answer leaves things as they were.
-    async fn look(self: &Arc<Self>) {
+    /// Asks the API server. If it doesn't answer, things are as they were.
+    async fn look(self: &Arc<Self>) -> Result<(), Error> {
         let mut served = BTreeSet::new();
-        let before = self.seen().served.clone().unwrap_or_default();
         for version in Kind::ALL
             .map(|kind| kind.resource().api_version)
             .into_iter()
@@ -177,7 +189,7 @@ impl Kinds {
                 Err(error) if is_not_found(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "what kinds there are could not be found out");
-                    served.extend(ours.filter(|kind| before.contains(kind)));
+                    return Err(error);
                 }
             }
         }
@@ -191,20 +203,29 @@ impl Kinds {
             }
         }
         for kind in served {
-            if let Entry::Vacant(vacant) = seen.watched.entry(kind) {
+            for scope in &self.scopes {
+                let Entry::Vacant(vacant) = seen.watched.entry((kind, scope.clone())) else {
+                    continue;
+                };
                 vacant.insert(false);
                 self.watches().spawn(watch(
                     Arc::downgrade(self),
                     kind,
                     self.client.clone(),
-                    self.namespace.clone(),
+                    scope.clone(),
                 ));
             }
         }
+        Ok(())
     }
 
     /// Takes what a watch tells.
-    fn take(&self, kind: Kind, event: Event<Metadata>, relisted: &mut BTreeSet<(String, String)>) {
+    fn take(
+        &self,
+        (kind, scope): (Kind, &Scope),
+        event: Event<Metadata>,
+        relisted: &mut BTreeSet<(String, String)>,
+    ) {
         let key = |object: &Metadata| (object.namespace().unwrap_or_default(), object.name_any());
         match event {
             Event::Init => relisted.clear(),
@@ -219,8 +240,9 @@ impl Kinds {
             }
             Event::InitDone => {
                 let mut seen = self.seen();
-                seen.watched.insert(kind, true);
-                let known = seen.objects.keys().filter(|(it, ..)| *it == kind);
+                seen.watched.insert((kind, scope.clone()), true);
+                let known = seen.objects.keys();
+                let known = known.filter(|key| is_of(key, kind, scope));
                 let gone: Vec<_> = known
                     .filter(|(_, namespace, name)| {
                         !relisted.contains(&(namespace.clone(), name.clone()))
@@ -275,7 +297,19 @@ impl Kinds {
     }
 }
 
+/// Whether an object is of a kind, and in a scope.
+fn is_of((it, namespace, _): &(Kind, String, String), kind: Kind, scope: &Scope) -> bool {
+    *it == kind && scope.as_ref().is_none_or(|scope| scope == namespace)
+}
+
 impl Seen {
+    /// Whether all objects of a kind in a namespace are known.
+    fn knows_all(&self, kind: Kind, namespace: &str) -> bool {
+        let scopes = [None, Some(namespace.to_owned())].into_iter();
+        let mut watches = scopes.map(|scope| self.watched.get(&(kind, scope)));
+        watches.any(|is_known| is_known == Some(&true))
+    }
+
     /// Whether a chain asks for what there isn't.
     fn is_missing(&self) -> bool {
         let served = self.served.as_ref();
@@ -303,14 +337,15 @@ async fn follow(kinds: Weak<Kinds>) {
             return;
         };
         let _looking = kinds.looking.lock().await;
-        kinds.look().await;
+        // It says what is wrong, and is done again.
+        let _ = kinds.look().await;
     }
 }
 
 /// Watches the objects of a kind that have the label of a chain, for as long as there is such a kind.
-async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, namespace: Option<String>) {
+async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, scope: Scope) {
     let resource = kind.resource();
-    let api: Api<Metadata> = match &namespace {
+    let api: Api<Metadata> = match &scope {
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
     };
@@ -324,7 +359,7 @@ async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, namespace: Option
         let error = match event {
             Ok(event) => {
                 failures = 0;
-                kinds.take(kind, event, &mut relisted);
+                kinds.take((kind, &scope), event, &mut relisted);
                 continue;
             }
             Err(error) => error,
@@ -334,17 +369,17 @@ async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, namespace: Option
             let is_served = seen.served.as_ref().is_some_and(|it| it.contains(&kind));
             if !is_served {
                 // Whoever finds it again watches it again.
-                seen.watched.remove(&kind);
-                seen.objects.retain(|(it, ..), _| *it != kind);
+                seen.watched.remove(&(kind, scope.clone()));
+                seen.objects.retain(|key, _| !is_of(key, kind, &scope));
                 return;
             }
-            seen.watched.insert(kind, false);
+            seen.watched.insert((kind, scope.clone()), false);
         }
         drop(kinds);
         failures += 1;
         // One for which there is no right fails for ever, and may never be missed.
         if failures == 1 {
-            tracing::warn!(%kind, %error, "a watch has failed");
+            tracing::warn!(%kind, ?scope, %error, "a watch has failed");
         }
         let pause = if failures <= TRIES { PATIENCE } else { SELDOM };
         tokio::time::sleep(pause).await;

@@ -215,7 +215,7 @@ async fn offers(
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let name = chain.name.as_deref().unwrap_or_default();
     let asks = desired.is_some_and(|desired| matches!(desired.push, Push::Gateway(_)));
-    let kinds = context.kinds.of(namespace, name, asks).await;
+    let kinds = context.kinds.of(namespace, name, asks).await?;
     let looks = kinds.into_iter().map(async |kind| {
         let names = desired.map_or_else(Vec::new, |desired| desired.attached_names(kind));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -138,7 +138,8 @@ impl Office {
         let metrics = Arc::clone(&self.metrics);
         let period = self.args.queue_poll_interval.0;
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
-        let (kinds, appeared) = Kinds::new(client.clone(), self.args.served_namespace());
+        let served = self.args.namespace.clone().filter(|it| !it.is_empty());
+        let kinds = Kinds::new(client.clone(), vec![served], inventory.changes());
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),
@@ -150,7 +151,7 @@ impl Office {
             metrics,
         ));
         tracing::info!(cluster = self.cluster, "serving chains");
-        serve(&self.args, context, [changed, appeared], self.stop.clone()).await;
+        serve(&self.args, context, changed, self.stop.clone()).await;
         tracing::info!("stopped");
         Ok(())
     }
