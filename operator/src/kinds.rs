@@ -4,14 +4,14 @@
 //! their CRDs, and a chain goes on soon after they were installed. What it has is watched like the
 //! rest, by a watch of its own for each kind, since one that fails would hold up the others.
 
+mod seen;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedSender;
-use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
 use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
@@ -28,9 +28,8 @@ use crate::controller::PATIENCE;
 use crate::error::Error;
 use crate::kubernetes::is_not_found;
 use crate::reconcile::Chain;
+use seen::{Attached, SELDOM, Seen, is_of};
 
-/// How often the API server is asked while no chain misses a kind: GKE's policies may come later.
-const SELDOM: Duration = Duration::from_secs(15);
 /// How often a watch that fails is begun anew at once.
 const TRIES: u32 = 5;
 
@@ -52,26 +51,6 @@ pub struct Kinds {
     changes: UnboundedSender<ObjectRef<Chain>>,
     /// They end with this.
     watches: Mutex<JoinSet<()>>,
-}
-
-#[derive(Default)]
-struct Seen {
-    /// `None` before the first answer.
-    served: Option<BTreeSet<Kind>>,
-    /// What is watched, and whether all of it is known.
-    watched: BTreeMap<(Kind, Scope), bool>,
-    /// The chains that ask for a Gateway.
-    asking: BTreeSet<Name>,
-    /// What is there, by kind, namespace and name.
-    objects: BTreeMap<(Kind, String, String), Attached>,
-}
-
-/// An object of one of these kinds.
-#[derive(Clone)]
-struct Attached {
-    chain: Name,
-    host: Option<String>,
-    created: Option<Timestamp>,
 }
 
 impl Kinds {
@@ -117,12 +96,11 @@ impl Kinds {
         }
         let name = (namespace.to_owned(), chain.to_owned());
         let mut seen = self.seen();
-        if asks {
-            seen.asking.insert(name.clone());
-        } else {
+        let is_first = asks && seen.asking.insert(name.clone());
+        if !asks {
             seen.asking.remove(&name);
         }
-        if seen.is_missing() {
+        if is_first || seen.is_missing() {
             self.missed.notify_one();
         }
         let served = seen.served.clone().unwrap_or_default();
@@ -134,26 +112,14 @@ impl Kinds {
         Ok(served.into_iter().filter(may_have).collect())
     }
 
-    /// Those of `hosts` to which a route of another chain leads, and has led for longer, with the
-    /// namespace and name of that chain. As the Gateway API says, the oldest route has the host.
+    /// Those of `hosts` that another chain has, with its namespace and name.
     pub fn taken<'a>(
         &self,
         namespace: &str,
         chain: &str,
         hosts: impl Iterator<Item = &'a str>,
     ) -> BTreeMap<String, String> {
-        let seen = self.seen();
-        let is_ours = |it: &Attached| it.chain.0 == namespace && it.chain.1 == chain;
-        let age = |it: &Attached| (it.created.unwrap_or(Timestamp::MAX), it.chain.clone());
-        hosts
-            .filter_map(|host| {
-                let all = seen.objects.values();
-                let leads = all.filter(|it| it.host.as_deref() == Some(host));
-                let oldest = leads.min_by_key(|it| age(it))?;
-                let (namespace, chain) = &oldest.chain;
-                (!is_ours(oldest)).then(|| (host.to_owned(), format!("{namespace}/{chain}")))
-            })
-            .collect()
+        self.seen().taken(namespace, chain, hosts)
     }
 
     /// The API server knows of no such kind although it was there: it is asked anew.
@@ -297,41 +263,25 @@ impl Kinds {
     }
 }
 
-/// Whether an object is of a kind, and in a scope.
-fn is_of((it, namespace, _): &(Kind, String, String), kind: Kind, scope: &Scope) -> bool {
-    *it == kind && scope.as_ref().is_none_or(|scope| scope == namespace)
-}
-
-impl Seen {
-    /// Whether all objects of a kind in a namespace are known.
-    fn knows_all(&self, kind: Kind, namespace: &str) -> bool {
-        let scopes = [None, Some(namespace.to_owned())].into_iter();
-        let mut watches = scopes.map(|scope| self.watched.get(&(kind, scope)));
-        watches.any(|is_known| is_known == Some(&true))
-    }
-
-    /// Whether a chain asks for what there isn't.
-    fn is_missing(&self) -> bool {
-        let served = self.served.as_ref();
-        let has_routes = served.is_some_and(|served| served.contains(&Kind::HttpRoute));
-        !self.asking.is_empty() && !has_routes
-    }
-}
-
-/// Asks the API server now and then, for as long as somebody wants to know.
+/// Asks the API server now and then, for as long as a chain asks for a Gateway.
 async fn follow(kinds: Weak<Kinds>) {
     loop {
-        let Some((missed, is_missing)) = kinds
+        let Some((missed, pause)) = kinds
             .upgrade()
-            .map(|kinds| (Arc::clone(&kinds.missed), kinds.seen().is_missing()))
+            .map(|kinds| (Arc::clone(&kinds.missed), kinds.seen().pause()))
         else {
             return;
         };
-        let pause = if is_missing { PATIENCE } else { SELDOM };
+        let pass = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            // It is asked sooner from now on.
-            () = missed.notified(), if !is_missing => continue,
+            () = pass => {}
+            // It may be asked sooner from now on.
+            () = missed.notified(), if pause != Some(PATIENCE) => continue,
         }
         let Some(kinds) = kinds.upgrade() else {
             return;

@@ -15,6 +15,7 @@ use crate::backlog::Backlog;
 use crate::child::is_ours;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::variable;
+use crate::fact::leads_to;
 use crate::hand_overs::targets;
 use crate::observed::{Observed, serves};
 use crate::queue;
@@ -327,6 +328,9 @@ impl<'a> World<'a> {
         let address = known.and_then(|known| known.address.as_ref());
         if address == Some(&stage.address) {
             return self.has_ready_pod(stage) && is_open(self.desired, self.observed, stage);
+        }
+        if leads_to(self.desired, self.observed, stage) == Some(&stage.child) {
+            return self.has_ready_pod(stage);
         }
         let mut former = self.observed.deployments.values().filter(|deployment| {
             serves(deployment).as_ref() == Some(&stage.queue)

@@ -280,10 +280,11 @@ impl Place {
             };
             let patch = Patch::Merge(json!({"status": status}));
             let name = deployment.name_any();
-            self.deployments()
-                .patch_status(&name, &PatchParams::default(), &patch)
-                .await
-                .unwrap();
+            let deployments = self.deployments();
+            let written = deployments.patch_status(&name, &PatchParams::default(), &patch);
+            // The operator may have removed it meanwhile.
+            let is_well = written.await.is_ok();
+            assert!(is_well || deployments.get_opt(&name).await.unwrap().is_none());
         }
     }
 

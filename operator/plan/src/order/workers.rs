@@ -11,7 +11,7 @@ use crate::child::HASH_ANNOTATION;
 use crate::deployment::{deployment, handing_as_before};
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{self, Retired};
-use crate::fact::pushes_to;
+use crate::fact::may_be_pushed_to;
 use crate::hand_overs::{targets, would_come_back};
 use crate::observed::{Observed, serves};
 use crate::ownership::owns;
@@ -113,7 +113,7 @@ fn why_wait(
     if let Some(to) = unready {
         return Some(format!("a worker of stage {} is ready", to.name));
     }
-    let is_served = pushes_to(observed, stage);
+    let is_served = may_be_pushed_to(desired, observed, stage);
     let comes_back = is_served && would_come_back(desired, observed, &stage.queue, &new);
     comes_back.then(|| "no former worker is left that would hand its tasks back".to_owned())
 }

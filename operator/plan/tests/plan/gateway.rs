@@ -140,6 +140,20 @@ fn another_gateway_with_the_same_hosts_gets_routes_beside_the_old_ones() {
 }
 
 #[test]
+fn stages_that_change_places_while_their_queues_move_never_play_ping_pong() {
+    let mut observed = settled(ORDERS);
+    // The queues push to the workers by their old addresses, whatever the spec says now.
+    let yaml = by_gateway();
+    let (head, stages) = yaml.split_once("  - name: fast").unwrap();
+    let (fast, slow) = stages.split_once("  - name: slow").unwrap();
+    let swapped = format!("{head}  - name: slow{slow}  - name: fast{fast}");
+    let plan = round(&mut observed, &swapped, 1, 0).to_string();
+    let wait = "stage slow hands tasks on as the spec says once no former worker is left";
+    assert!(plan.contains(wait), "{plan}");
+    settle(&mut observed, &desired(&swapped));
+}
+
+#[test]
 fn a_gateway_that_refuses_keeps_the_queue_where_it_is() {
     let mut observed = settled(ORDERS);
     let yaml = by_gateway();
