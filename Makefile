@@ -56,6 +56,10 @@ chaos: ## Kills, cuts and starves real workers, and counts what becomes of each 
 edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
 	hack/edits/run
 
+.PHONY: e2e
+e2e: ## Installs the chart on a real kubelet and lives through a chain's life, with tasks under way; needs root
+	hack/e2e/run
+
 .PHONY: bench
 bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md has the figures
 	hack/bench/run all

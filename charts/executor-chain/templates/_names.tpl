@@ -33,7 +33,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- printf "%s:%s" .Release.Namespace (include "executor-chain.fullname" .) -}}
 {{- end -}}
 
-{{- /* One that serves all namespaces is alone in its cluster: a second one is refused by this name. */ -}}
-{{- define "executor-chain.clusterWideName" -}}
+{{- /* What an operator may do to chains has one name everywhere: of two that would serve the same chains
+       Helm refuses the second. */ -}}
+{{- define "executor-chain.roleName" -}}
 executor-chain-operator
 {{- end -}}

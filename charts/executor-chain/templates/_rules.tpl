@@ -3,7 +3,7 @@
 {{- define "executor-chain.rules" -}}
 - apiGroups: [executor-chain.dev]
   resources: [executorchains]
-  verbs: [list, watch, patch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [executor-chain.dev]
   resources: [executorchains/status]
   verbs: [patch]
@@ -22,7 +22,7 @@
   verbs: [list]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- if .Values.gateway.enabled }}
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]

@@ -37,4 +37,5 @@
 {{- if and (gt (int .Values.replicas) 1) (has "--leader-election=false" .Values.operator.extraArgs) -}}
 {{- fail (printf "replicas is %d and leader election is off: then each of them writes to the same queues; set replicas to 1, or leave it on" (int .Values.replicas)) -}}
 {{- end -}}
+{{- include "executor-chain.alone" . -}}
 {{- end -}}
