@@ -40,7 +40,7 @@ advisories: ## Checks the dependencies for known vulnerabilities (from the netwo
 # The control plane and the Python client come first: the tests start them.
 .PHONY: test
 test: ## Runs all tests; the first time it builds a Kubernetes API server, with Go
-	assets=$$(hack/kube/build); python=$$(hack/tools/python); \
+	assets=$$(hack/kube/build); python=$$(hack/tools/python); hack/gateway/crds >/dev/null; \
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 

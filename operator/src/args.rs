@@ -96,6 +96,11 @@ pub struct Args {
     #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
     pub replicas_patience: crds::Duration,
 
+    /// How long to wait for a Gateway to say that it takes a stage's route; then it is trusted to, and
+    /// its queue pushes there.
+    #[arg(long, env = "ROUTE_PATIENCE", default_value = "10m")]
+    pub route_patience: crds::Duration,
+
     /// How many calls a second Cloud Tasks gets at most, from 1 to 1000, all chains together; twice as
     /// many in one second after a rest. It gets fewer for a while when a quota is used up.
     #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]
@@ -156,6 +161,7 @@ impl Args {
                 hand_over_time: self.hand_over_time.0,
                 name_memory: self.name_memory.0,
                 replicas_patience: self.replicas_patience.0,
+                route_patience: self.route_patience.0,
             },
         }
     }

@@ -90,6 +90,7 @@ fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) 
             let namespace = chain.namespace.unwrap_or_default();
             context.inventory.forget(&namespace, &chain.name);
             context.refusals.forget(&namespace, &chain.name);
+            context.kinds.forget(&namespace, &chain.name);
             context.metrics.chains.gone(&namespace, &chain.name);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {

@@ -17,6 +17,7 @@ pub mod end;
 pub mod error;
 pub mod events;
 pub mod inventory;
+pub mod kinds;
 pub mod kubernetes;
 pub mod lease;
 pub mod memory;

@@ -18,6 +18,7 @@ use crate::context::{Context, Told, call};
 use crate::controller::{PATIENCE, serve};
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::namespaces::Scope;
@@ -141,6 +142,8 @@ impl Office {
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
         let (refusals, refused) = Refusals::new(self.args.refusal_poll_interval.0);
         let changed = futures::stream::select(changed, refused);
+        let scopes = self.args.namespaces().scopes();
+        let kinds = Kinds::new(client.clone(), scopes, inventory.changes());
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),
@@ -148,6 +151,7 @@ impl Office {
             Told {
                 inventory,
                 refusals,
+                kinds,
             },
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
