@@ -40,7 +40,7 @@ advisories: ## Checks the dependencies for known vulnerabilities (from the netwo
 # The control plane, helm and the Python client come first: the tests start them.
 .PHONY: test
 test: ## Runs all tests; the first time it builds a Kubernetes API server, with Go
-	assets=$$(hack/kube/build); hack/kube/build chart >/dev/null; python=$$(hack/tools/python); \
+	assets=$$(hack/kube/build); hack/kube/build chart >/dev/null; hack/gateway/crds >/dev/null; python=$$(hack/tools/python); \
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 
@@ -55,6 +55,10 @@ chaos: ## Kills, cuts and starves real workers, and counts what becomes of each 
 .PHONY: edits
 edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
 	hack/edits/run
+
+.PHONY: e2e
+e2e: ## Installs the chart on a real kubelet and lives through a chain's life, with tasks under way; needs root
+	hack/e2e/run
 
 .PHONY: bench
 bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md has the figures
