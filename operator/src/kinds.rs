@@ -27,6 +27,7 @@ use crate::context::call;
 use crate::controller::PATIENCE;
 use crate::error::Error;
 use crate::kubernetes::is_not_found;
+use crate::namespaces::Scope;
 use crate::reconcile::Chain;
 use seen::{Attached, SELDOM, Seen, is_of};
 
@@ -35,8 +36,6 @@ const TRIES: u32 = 5;
 
 /// Of an object nothing else is watched.
 type Metadata = PartialObjectMeta<DynamicObject>;
-/// A namespace that is served, or all.
-type Scope = Option<String>;
 /// Namespace and name of a chain.
 type Name = (String, String);
 
@@ -294,11 +293,7 @@ async fn follow(kinds: Weak<Kinds>) {
 
 /// Watches the objects of a kind that have the label of a chain, for as long as there is such a kind.
 async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, scope: Scope) {
-    let resource = kind.resource();
-    let api: Api<Metadata> = match &scope {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-        None => Api::all_with(client, &resource),
-    };
+    let api: Api<Metadata> = scope.api_of(&client, &kind.resource());
     let mut events = Box::pin(watcher(api, Config::default().labels(CHAIN_LABEL)));
     let mut relisted = BTreeSet::new();
     let mut failures = 0;

@@ -139,8 +139,8 @@ impl Office {
         let metrics = Arc::clone(&self.metrics);
         let period = self.args.queue_poll_interval.0;
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
-        let served = self.args.namespace.clone().filter(|it| !it.is_empty());
-        let kinds = Kinds::new(client.clone(), vec![served], inventory.changes());
+        let scopes = self.args.namespaces().scopes();
+        let kinds = Kinds::new(client.clone(), scopes, inventory.changes());
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),

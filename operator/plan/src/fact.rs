@@ -121,16 +121,14 @@ pub(crate) fn may_be_pushed_to(
     if pushes_to(observed, stage) {
         return true;
     }
-    match leads_to(desired, observed, stage) {
-        Some(child) => child == stage.child,
-        // Then it leads to former workers, as long as there are some.
-        None => {
-            let mut renamed = observed.renamed_stages(desired).into_iter();
-            observed.queues.contains_key(&stage.queue)
-                && observed.deployments.contains_key(&stage.child)
-                && renamed.all(|it| it.queue != stage.queue)
-        }
+    if let Some(child) = leads_to(desired, observed, stage) {
+        return child == stage.child;
     }
+    // Else it leads to former workers, as long as there are some.
+    let mut renamed = observed.renamed_stages(desired).into_iter();
+    observed.queues.contains_key(&stage.queue)
+        && observed.deployments.contains_key(&stage.child)
+        && renamed.all(|it| it.queue != stage.queue)
 }
 
 /// Whether a queue pushes to the workers that the spec gives it, and not to the former ones; a route

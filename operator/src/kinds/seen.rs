@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use plan::attached::Kind;
 
-use super::{Name, Scope};
+use super::Name;
 use crate::controller::PATIENCE;
+use crate::namespaces::Scope;
 
 /// How often the API server is asked while a chain asks for a Gateway and misses nothing: GKE's policies
 /// may come later.
@@ -40,15 +41,14 @@ pub(super) fn is_of(
     kind: Kind,
     scope: &Scope,
 ) -> bool {
-    *it == kind && scope.as_ref().is_none_or(|scope| scope == namespace)
+    *it == kind && scope.covers(namespace)
 }
 
 impl Seen {
     /// Whether all objects of a kind in a namespace are known.
     pub(super) fn knows_all(&self, kind: Kind, namespace: &str) -> bool {
-        let scopes = [None, Some(namespace.to_owned())].into_iter();
-        let mut watches = scopes.map(|scope| self.watched.get(&(kind, scope)));
-        watches.any(|is_known| is_known == Some(&true))
+        let mut watches = self.watched.iter();
+        watches.any(|((it, scope), is_known)| *it == kind && scope.covers(namespace) && *is_known)
     }
 
     /// Those of `hosts` to which a route of another chain leads, and has led for longer, with the
@@ -92,6 +92,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::namespaces::Namespaces;
 
     /// Routes that lead to one host: name, namespace, chain, and when each was made.
     fn seen(routes: &[(&str, &str, &str, i64)]) -> Seen {
@@ -146,13 +147,15 @@ mod tests {
     #[test]
     fn what_is_watched_in_a_namespace_is_known_there_alone() {
         let mut seen = seen(&[]);
-        let shop = (Kind::HttpRoute, Some("shop".to_owned()));
+        let shop = Namespaces::of(&["shop".to_owned()]).scopes().remove(0);
+        let shop = (Kind::HttpRoute, shop);
         seen.watched.insert(shop.clone(), false);
         assert!(!seen.knows_all(Kind::HttpRoute, "shop"));
         seen.watched.insert(shop, true);
         assert!(seen.knows_all(Kind::HttpRoute, "shop"));
         assert!(!seen.knows_all(Kind::HttpRoute, "stock"));
-        seen.watched.insert((Kind::HttpRoute, None), true);
+        let all = Namespaces::All.scopes().remove(0);
+        seen.watched.insert((Kind::HttpRoute, all), true);
         assert!(seen.knows_all(Kind::HttpRoute, "stock"));
     }
 }
