@@ -19,6 +19,11 @@ pub const PUSHES_REACHABLE: &str = "PushesReachable";
 /// A removed stage still has tasks or workers, or a deleted chain finishes its tasks.
 pub const DRAINING: &str = "Draining";
 
+/// Pushes come by an address that others can reach too, and need no token.
+pub const PUSHES_UNAUTHENTICATED: &str = "PushesUnauthenticated";
+/// Workers have refused pushes for their token.
+pub const PUSHES_REFUSED: &str = "PushesRefused";
+
 /// All is as the spec says.
 pub const AS_SPECIFIED: &str = "AsSpecified";
 /// Something is still being made or rolled out.
@@ -51,6 +56,20 @@ pub const CHAIN_FINISHES: &str = "ChainFinishes";
 pub const ENOUGH_PLACES: &str = "EnoughPlaces";
 /// A stage has fewer.
 pub const TOO_FEW_PLACES: &str = "TooFewPlaces";
+/// The spec demands no token.
+pub const NO_TOKEN_DEMANDED: &str = "NoTokenDemanded";
+/// The spec demands one, and some workers don't yet.
+pub const TOKEN_NOT_DEMANDED_YET: &str = "TokenNotDemandedYet";
+/// Every worker demands a token.
+pub const TOKENS_DEMANDED: &str = "TokensDemanded";
+/// Pushes come to an address that only the cluster can reach.
+pub const PUSHES_INTERNAL: &str = "PushesInternal";
+/// Workers have refused pushes for their token lately.
+pub const TOKENS_REFUSED: &str = "TokensRefused";
+/// They have refused none.
+pub const NONE_REFUSED: &str = "NoneRefused";
+/// No ready worker of a stage could be asked.
+pub const WORKERS_NOT_ASKED: &str = "WorkersNotAsked";
 /// Pushes go to the stages' Services inside the cluster.
 pub const CLUSTER_ADDRESS: &str = "ClusterAddress";
 /// Pushes go to a host that is in no public network.
@@ -104,6 +123,13 @@ pub const REASONS: &[&str] = &[
     CHAIN_FINISHES,
     ENOUGH_PLACES,
     TOO_FEW_PLACES,
+    NO_TOKEN_DEMANDED,
+    TOKEN_NOT_DEMANDED_YET,
+    TOKENS_DEMANDED,
+    PUSHES_INTERNAL,
+    TOKENS_REFUSED,
+    NONE_REFUSED,
+    WORKERS_NOT_ASKED,
     CLUSTER_ADDRESS,
     PRIVATE_ADDRESS,
     OWN_INGRESS,

@@ -38,9 +38,19 @@ pub const RULES: &[Rule] = &[
         message: "httpTarget must be Managed: this version can't yet leave the queues' addresses alone",
     },
     Rule {
-        at: "spec",
-        rule: "!has(self.oidc)",
-        message: "oidc must be left out: this version can't yet verify tokens, and would accept every push",
+        at: "spec.oidc",
+        rule: "self.serviceAccountEmail.matches('^[^@, ]+@[^@, ]+[.][^@, ]+$')",
+        message: "oidc.serviceAccountEmail must be a service account's address, such as pusher@my-project.iam.gserviceaccount.com",
+    },
+    Rule {
+        at: "spec.oidc",
+        rule: "self.audiences.all(a, a.matches('^[^, ]+$'))",
+        message: "an audience in oidc.audiences is empty, or has a comma or a space in it: write words or URLs, such as orders",
+    },
+    Rule {
+        at: "spec.oidc",
+        rule: "self.audiences.all(a, self.audiences.exists_one(b, b == a))",
+        message: "an audience stands twice in oidc.audiences: name each once, first the one that the queues send",
     },
     Rule {
         at: "spec",

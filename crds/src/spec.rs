@@ -76,7 +76,9 @@ pub struct ExecutorChainSpec {
     /// How the client is told what became of its tasks.
     pub notifier: Notifier,
 
-    /// How each push proves that it comes from Cloud Tasks.
+    /// How each push proves that it comes from Cloud Tasks. Left out, whoever reaches a worker can
+    /// run its handler. Needs a push address with https; a producer's own Authorization header then
+    /// doesn't reach the handler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
 
@@ -187,15 +189,18 @@ pub enum Outcome {
     Failed,
 }
 
-/// The identity that Cloud Tasks pushes with.
+/// The identity that Cloud Tasks pushes with. Workers then refuse every push that doesn't carry a
+/// token of this account for one of the audiences; one that is refused costs its task no attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Oidc {
-    /// The service account whose token each push carries.
+    /// The service account whose token each push carries. It is of the project of the queues, and the
+    /// operator must be allowed to act as it (iam.serviceAccounts.actAs).
     #[schemars(length(max = 320))]
     pub service_account_email: String,
-    /// The audiences that a worker accepts; the first is set on the queues.
-    #[schemars(length(min = 1, max = 8), inner(length(max = 2083)))]
+    /// The audiences that a worker accepts; the first is set on the queues. Any words will do, such as
+    /// the chain's name, if no other service that trusts this account accepts the same.
+    #[schemars(length(min = 1, max = 8), inner(length(max = 2083)), extend("x-kubernetes-list-type" = "atomic"))]
     pub audiences: Vec<String>,
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crds::ExecutorChainStatus;
 use crds::conditions::{
-    DRAINING, DRIFTED, PAUSED, PUSHES_REACHABLE, QUEUES_READY, READY, REASONS, UNDERSIZED,
-    WORKERS_READY,
+    DRAINING, DRIFTED, PAUSED, PUSHES_REACHABLE, PUSHES_REFUSED, PUSHES_UNAUTHENTICATED,
+    QUEUES_READY, READY, REASONS, UNDERSIZED, WORKERS_READY,
 };
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,7 +16,7 @@ type Labels = Vec<(&'static str, &'static str)>;
 /// Namespace and name.
 type Name = (String, String);
 
-const CONDITIONS: [&str; 8] = [
+const CONDITIONS: [&str; 10] = [
     READY,
     QUEUES_READY,
     WORKERS_READY,
@@ -25,6 +25,8 @@ const CONDITIONS: [&str; 8] = [
     PAUSED,
     DRAINING,
     UNDERSIZED,
+    PUSHES_UNAUTHENTICATED,
+    PUSHES_REFUSED,
 ];
 
 /// The conditions of every chain that is served.

@@ -19,6 +19,7 @@ use crate::inventory::Inventory;
 use crate::kinds::Kinds;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
 
 /// How long one call to the API server may take: the client itself would wait for ever on a
 /// connection that is half open.
@@ -34,6 +35,8 @@ pub struct Context {
     pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
     /// What the cluster has of the kinds that it may have or not.
     pub kinds: Arc<Kinds>,
     /// What every plan depends on.
@@ -49,18 +52,23 @@ pub struct Context {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
+/// Who tells of what has no watch.
+pub struct Told {
+    /// What Cloud Tasks has.
+    pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
+    /// What the cluster has of the kinds that it may have or not.
+    pub kinds: Arc<Kinds>,
+}
+
 impl Context {
     /// A context without a history.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part that is made elsewhere"
-    )]
     pub fn new(
         client: Client,
         claim: Claim,
         queues: Calls,
-        inventory: Arc<Inventory>,
-        kinds: Arc<Kinds>,
+        told: Told,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -74,8 +82,9 @@ impl Context {
             client,
             claim,
             queues,
-            inventory,
-            kinds,
+            inventory: told.inventory,
+            refusals: told.refusals,
+            kinds: told.kinds,
             settings,
             deletion_patience,
             metrics,

@@ -26,6 +26,7 @@ pub mod namespaces;
 pub mod observe;
 pub mod pace;
 pub mod reconcile;
+pub mod refusals;
 pub mod report;
 pub mod run;
 

@@ -24,6 +24,7 @@ use crate::context::{Context, call};
 use crate::error::Error;
 use crate::inventory::Watched;
 use crate::kubernetes::{forbidden, is_not_found};
+use crate::refusals::Guard;
 
 /// How often the tasks of a queue are counted that is empty, paused, and nobody's any more.
 const DONE_LOOK: Duration = Duration::from_mins(1);
@@ -61,13 +62,14 @@ pub async fn observe(
         };
         queues.map_err(Error::from)
     };
-    let (queues, offers, deployments, services, pods) = futures::try_join!(
+    let (queues, offers, deployments, services, (pods, guards)) = futures::try_join!(
         queues,
         Box::pin(offers(context, metadata, Some(desired), freshness)),
         children::<Deployment>(context, metadata, &names, freshness),
         children::<Service>(context, metadata, &names, freshness),
         pods(context, metadata, freshness),
     )?;
+    context.refusals.watch(chain, guards);
     let mut observed = Observed {
         now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
@@ -80,6 +82,7 @@ pub async fn observe(
         pods,
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
+        refusals: context.refusals.seen(chain),
         held: BTreeMap::new(),
     };
     remember(context, metadata, desired, &mut observed);
@@ -133,16 +136,18 @@ fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: 
     observed.held = context.memory.held(uid, facts, now);
 }
 
-/// The pods of the chain's stages, those that are about to end too.
+/// The pods of the chain's stages, those that are about to end too; and those among them that demand
+/// tokens and can be asked what they have refused.
 async fn pods(
     context: &Context,
     chain: &ObjectMeta,
     freshness: Freshness,
-) -> Result<Vec<plan::Pod>, Error> {
+) -> Result<(Vec<plan::Pod>, Vec<Guard>), Error> {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     let list = call("list Pods", api.list(&labelled(chain, freshness))).await?;
-    Ok(list.items.iter().filter_map(plan::Pod::of).collect())
+    let pods = list.items.iter().filter_map(plan::Pod::of).collect();
+    Ok((pods, list.items.iter().filter_map(Guard::of).collect()))
 }
 
 /// What carries the chain's label.
@@ -200,6 +205,7 @@ pub async fn observe_end(
         pods: Vec::new(),
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
+        refusals: BTreeMap::new(),
         held: BTreeMap::new(),
     })
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use cloudtasks::{Address, LocationPath, QueueId, QueuePath};
+use cloudtasks::{Address, LocationPath, QueueId, QueuePath, Scheme};
 use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Outcome, RateLimits, Route, Stage};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -47,6 +47,8 @@ pub struct Desired {
     pub notifier: DesiredNotifier,
     /// The ladder, first stage first.
     pub stages: Vec<DesiredStage>,
+    /// The token that each push carries.
+    pub oidc: Option<DesiredOidc>,
     /// How pushes reach the workers.
     pub push: Push,
     /// What happens to changes that others make on the queues.
@@ -76,6 +78,15 @@ pub struct DesiredNotifier {
     pub outcomes: Vec<Outcome>,
     /// How fast.
     pub rate_limits: Option<RateLimits>,
+}
+
+/// The token that each push carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredOidc {
+    /// Whose it is.
+    pub service_account_email: String,
+    /// For whom it may be meant; the first is set on the queues.
+    pub audiences: Vec<String>,
 }
 
 /// One stage as it should be.
@@ -180,7 +191,7 @@ impl Desired {
         if let Push::Gateway(_) = &push {
             hosts_are_apart(&stages)?;
         }
-        Ok(Self {
+        let desired = Self {
             queue_owner: owner_of(settings, &namespace, &name),
             owner: chain.controller_owner_ref(&()),
             notifier: DesiredNotifier {
@@ -190,6 +201,10 @@ impl Desired {
                 outcomes: spec.notifier.outcomes.clone(),
                 rate_limits: spec.notifier.rate_limits,
             },
+            oidc: spec.oidc.as_ref().map(|oidc| DesiredOidc {
+                service_account_email: oidc.service_account_email.clone(),
+                audiences: oidc.audiences.clone(),
+            }),
             stages,
             push,
             drift_policy: spec.drift_policy,
@@ -202,7 +217,24 @@ impl Desired {
             emulator_host: settings.emulator_host.clone(),
             namespace,
             name,
-        })
+        };
+        desired.refuse_token_in_the_clear()?;
+        Ok(desired)
+    }
+
+    /// Cloud Tasks sends a token over HTTPS alone; an emulator over anything.
+    fn refuse_token_in_the_clear(&self) -> Result<(), Problem> {
+        let mut stages = self.stages.iter();
+        let is_clear = |stage: &&DesiredStage| stage.address.scheme == Scheme::Http;
+        match stages.find(is_clear) {
+            Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
+                Err(Problem::invalid(format!(
+                    "oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage {} has http://{}: set push.url to one, or leave oidc out",
+                    stage.name, stage.address.host
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The queue after the stage at `index`, none after the last.

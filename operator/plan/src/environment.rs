@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
 use serde_json::json;
 
+use crate::demand::Demand;
 use crate::desired::{Desired, DesiredStage, Target};
 use crate::observed::Observed;
 
@@ -27,6 +28,11 @@ pub(crate) const DRAIN_DELAY: &str = "DRAIN_DELAY";
 const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
 const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
 const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
+
+/// The audiences that a worker takes tokens for.
+pub(crate) const OIDC_AUDIENCES: &str = "OIDC_AUDIENCES";
+/// The accounts that a worker takes tokens of.
+pub(crate) const OIDC_EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
 
 /// The port on which a worker takes pushes.
 pub const TASKS_PORT: u16 = 9480;
@@ -115,8 +121,13 @@ fn unescaped(value: &str) -> String {
     value.replace("$$", "$")
 }
 
-/// The environment of the workers of the stage at `index`.
-pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<EnvVar> {
+/// The environment of the workers of the stage at `index`, which are to demand `demand`.
+pub fn environment(
+    desired: &Desired,
+    index: usize,
+    retired: &Retired,
+    demand: Option<&Demand>,
+) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
     let notifier = &desired.notifier;
     let outcomes: Vec<String> = notifier
@@ -180,6 +191,8 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
         (DISPATCH_DEADLINES, deadlines(desired, index)),
         (LISTEN_ADDR, Some(format!("0.0.0.0:{TASKS_PORT}"))),
         ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
+        (OIDC_AUDIENCES, demand.map(|it| list(&it.audiences))),
+        (OIDC_EMAILS, demand.map(|it| list(&it.emails))),
         ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
     ];
     variables
@@ -191,6 +204,11 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             value_from: None,
         })
         .collect()
+}
+
+fn list(words: &BTreeSet<String>) -> String {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.join(",")
 }
 
 /// Of the stages that this one hands to: a worker that died without a word, or a push that hangs, is

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use cloudtasks::QueuePath;
+use cloudtasks::{OidcToken, QueuePath};
 
 use crate::backlog::Backlog;
+use crate::demand::{token, token_of};
 use crate::desired::{Desired, DesiredStage};
 use crate::observed::{Observed, Renamed};
 use crate::removal::{self, is_fed};
@@ -24,6 +25,8 @@ pub enum Fact {
     Incomplete(String),
     /// The queue pushes to the workers that the spec gives it, and former ones are still there.
     Readdressed(QueuePath),
+    /// The queue sends this token, which is what the spec says.
+    Signs(QueuePath, OidcToken),
     /// The route of this name is there, and nothing is pushed to it any more.
     Bypassed(String),
     /// The removed stage's queue has no tasks, and nobody hands it any.
@@ -55,6 +58,11 @@ pub fn facts(
             if rollout.wanted < wanted || known(&fact) != Some(false) {
                 facts.insert(fact);
             }
+        }
+    }
+    for stage in &desired.stages {
+        if let Some(token) = token(desired).filter(|it| token_of(observed, stage) == Some(it)) {
+            facts.insert(Fact::Signs(stage.queue.clone(), token));
         }
     }
     for renamed in observed.renamed_stages(desired) {

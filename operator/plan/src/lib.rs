@@ -9,6 +9,7 @@ pub mod attached;
 pub mod backlog;
 pub mod child;
 pub mod deletion;
+pub mod demand;
 pub mod deployment;
 pub mod desired;
 pub mod drift;
@@ -33,7 +34,10 @@ pub mod step;
 
 pub use backlog::Backlog;
 pub use deletion::{has_finished, plan_deletion};
-pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, ParentGateway, Push, Target};
+pub use demand::Demand;
+pub use desired::{
+    Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
+};
 pub use drift::{Drift, drifts};
 pub use fact::{Fact, facts};
 pub use hand_overs::Pod;

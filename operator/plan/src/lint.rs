@@ -2,10 +2,11 @@
 //! every test does; the rules are written anew here, from the steps alone.
 
 mod routes;
+mod tokens;
 
 use std::collections::BTreeMap;
 
-use cloudtasks::{Address, Queue, QueuePath, QueueSettings, QueueState};
+use cloudtasks::{Address, OidcToken, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DeletionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
@@ -139,6 +140,7 @@ struct Known {
     state: QueueState,
     has_reason: bool,
     address: Option<Address>,
+    token: Option<OidcToken>,
 }
 
 impl Known {
@@ -150,6 +152,7 @@ impl Known {
             state: queue.state,
             has_reason: queue::pause_reason(queue).is_some(),
             address: target.and_then(|target| target.address.clone()),
+            token: target.and_then(|target| target.token.clone()),
         }
     }
 
@@ -167,6 +170,7 @@ impl Known {
         if let Some(target) = &settings.http_target {
             self.has_reason = target.headers.contains_key(queue::PAUSE_HEADER);
             self.address.clone_from(&target.address);
+            self.token.clone_from(&target.token);
         }
     }
 }
@@ -245,7 +249,9 @@ impl<'a> World<'a> {
 
     fn why_not_safe(&self, step: &Step) -> Option<&'static str> {
         match step {
-            Step::ApplyDeployment(deployment) => self.why_not_told(deployment),
+            Step::ApplyDeployment(deployment) => self
+                .why_not_told(deployment)
+                .or_else(|| self.why_not_demanded(deployment)),
             Step::CreateQueue { settings, .. } => {
                 let is_endless = settings.max_attempts == Some(-1);
                 let why = (!is_endless).then_some("a new queue would give tasks up");
@@ -364,6 +370,7 @@ impl<'a> World<'a> {
         let is_new = target.address != known.address;
         let why = (is_new && !self.has_ready_pod(stage)).then_some("pushes would meet no pod");
         why.or_else(|| self.why_no_way(settings).filter(|_| is_new))
+            .or_else(|| self.why_not_sent(stage, target))
     }
 
     fn why_not_deleted(&self, queue: &QueuePath) -> Option<&'static str> {
@@ -405,6 +412,7 @@ impl<'a> World<'a> {
                     state: QueueState::Running,
                     has_reason: false,
                     address: None,
+                    token: None,
                 };
                 known.set(settings);
                 self.queues.insert(queue.clone(), known);

@@ -1,6 +1,6 @@
 //! What is there: the queues and the children of a chain, as last seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath};
@@ -46,6 +46,9 @@ pub struct Observed {
     pub backlogs: BTreeMap<QueuePath, Backlog>,
     /// What was left in queues when they were counted last: to tell of, and not to act on.
     pub last_backlogs: BTreeMap<QueuePath, Backlog>,
+    /// The reasons for which workers have refused pushes lately, by their queue; nothing of those that
+    /// could not be asked.
+    pub refusals: BTreeMap<QueuePath, BTreeSet<String>>,
     /// For how long each fact has held, as far as somebody has watched it.
     pub held: BTreeMap<Fact, Duration>,
 }

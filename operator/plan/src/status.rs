@@ -3,6 +3,7 @@
 mod draining;
 mod drifted;
 mod paused;
+mod pushes;
 mod queues;
 mod reachable;
 mod workers;
@@ -67,6 +68,8 @@ pub fn status(
         findings.push(paused::finding(desired, &paused));
         findings.push(draining::finding(desired, observed, &removed));
         findings.push(workers::undersized(desired, observed));
+        findings.push(pushes::unauthenticated(desired, observed));
+        findings.push(pushes::refused(desired, observed));
     } else if let Some(problem) = problem {
         findings.extend(unknown(problem));
     }
@@ -94,6 +97,8 @@ fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
         c::PAUSED,
         c::DRAINING,
         c::UNDERSIZED,
+        c::PUSHES_UNAUTHENTICATED,
+        c::PUSHES_REFUSED,
     ]
     .into_iter()
     .map(move |kind| Finding {

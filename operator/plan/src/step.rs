@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use cloudtasks::{Address, HttpTarget, QueuePath, QueueSettings, Scheme};
+use cloudtasks::{Address, HttpTarget, OidcToken, QueuePath, QueueSettings, Scheme};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
@@ -288,6 +288,7 @@ fn target(target: &HttpTarget) -> String {
     let HttpTarget {
         address,
         headers,
+        token,
         rest: _,
     } = target;
     let address = address.as_ref().map_or_else(
@@ -300,7 +301,14 @@ fn target(target: &HttpTarget) -> String {
             format!("to {scheme}://{host}:{port}")
         },
     );
-    headers.iter().fold(address, |text, (key, value)| {
+    let text = token.as_ref().map_or_else(
+        || address.clone(),
+        |OidcToken {
+             service_account_email,
+             audience,
+         }| format!("{address}, with a token of {service_account_email} for {audience}"),
+    );
+    headers.iter().fold(text, |text, (key, value)| {
         // Others may keep a secret there.
         let value = if queue::OUR_HEADERS.contains(&key.as_str()) {
             value

@@ -16,3 +16,4 @@ mod phases;
 mod place;
 mod refusals;
 mod serving;
+mod tokens;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloudtasks::{Address, HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DriftPolicy;
 
+use crate::demand::{all_take, token, token_of};
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::targets;
 use crate::fact::{Fact, has_workers};
@@ -88,19 +89,11 @@ pub(super) fn stage_queue(
         (true, None) => ours,
         (false, wanted) => wanted,
     };
-    let (address, held_back) = next_address(desired, stage, observed);
-    if let Some(why) = held_back {
-        plan.wait(Wait::again(
-            Concern::Queue,
-            format!(
-                "queue {} pushes to stage {} once {why}",
-                queue.id, stage.name
-            ),
-        ));
-    }
     let mut wanted_settings = queue::stage_settings(desired, stage, found, reason);
     if let Some(target) = &mut wanted_settings.http_target {
-        target.address = address;
+        for why in hold_target(target, desired, stage, observed) {
+            plan.wait(Wait::again(Concern::Queue, why));
+        }
     }
     let waits = raise_waits(desired, stage, observed);
     settings(
@@ -168,6 +161,45 @@ fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> boo
     has_workers(desired, observed, stage)
 }
 
+/// Takes out of a target what the queue can't have yet, its address or its token, and says what that
+/// waits for.
+fn hold_target(
+    target: &mut HttpTarget,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Vec<String> {
+    let Some(found) = observed.queues.get(&stage.queue) else {
+        return Vec::new();
+    };
+    let mut waits = Vec::new();
+    let (address, why) = next_address(desired, stage, observed);
+    waits.extend(why.map(|why| {
+        format!(
+            "queue {} pushes to stage {} once {why}",
+            stage.queue.id, stage.name
+        )
+    }));
+    let is_theirs = address.as_ref() == Some(&stage.address);
+    target.address = address;
+    if !is_theirs {
+        // Whom it pushes to until then may not take another token; both change in one update.
+        queue::keep_token(target, found);
+    } else if !all_take(observed, stage, target.token.as_ref()) {
+        let what = if target.token.is_some() {
+            "sends the token that the spec says"
+        } else {
+            "sends no token any more"
+        };
+        waits.push(format!(
+            "queue {} {what} once no worker of stage {} is left that would refuse its pushes",
+            stage.queue.id, stage.name
+        ));
+        queue::keep_token(target, found);
+    }
+    waits
+}
+
 fn has_ready_pod(stage: &DesiredStage, observed: &Observed) -> bool {
     Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod()
 }
@@ -208,6 +240,10 @@ fn next_address(
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
         let why = "no former worker is left that would hand its tasks back";
         (now, Some(why))
+    } else if !all_take(observed, stage, token(desired).as_ref())
+        && !all_take(observed, stage, token_of(observed, stage))
+    {
+        (now, Some("its workers take the queue's token"))
     } else if !route::may_push(desired, observed, stage) {
         // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
         (now, Some("its Gateway has accepted its route"))
@@ -312,7 +348,7 @@ pub(super) fn resume(
         let mut target = queue::stage_settings(desired, stage, Some(found), None).http_target;
         // What the step before has set, or left.
         if let Some(target) = &mut target {
-            (target.address, _) = next_address(desired, stage, observed);
+            hold_target(target, desired, stage, observed);
         }
         wipe(plan, &stage.queue, target);
     }

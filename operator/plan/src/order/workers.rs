@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::child::HASH_ANNOTATION;
+use crate::demand;
 use crate::deployment::{deployment, handing_as_before};
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{self, Retired};
@@ -32,6 +33,13 @@ pub(super) fn workers(
     apply_service(plan, desired, stage, observed);
     let found = observed.deployments.get(&stage.child);
     let wanted = deployment(desired, index, retired, observed);
+    if let Some(sentence) = demand::why_not_yet(desired, stage, observed) {
+        plan.wait(Wait {
+            concerns: Concern::Workers,
+            sentence,
+            look_in: Some(demand::until_sent(desired, stage, observed)),
+        });
+    }
     let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
         return;
     };

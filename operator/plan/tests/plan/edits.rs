@@ -7,27 +7,34 @@ use std::time::Duration;
 use crate::world::{
     apply_step, desired, gateway_says, look, pass, pod, roll, settle, with_gateways,
 };
-use cloudtasks::{Address, QueuePath, QueueState};
+use cloudtasks::{Address, HttpTarget, QueuePath, QueueState};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use kube::ResourceExt;
 use plan::attached::{Kind, Offer};
 use plan::environment::variable;
 use plan::hand_overs::targets;
+use plan::observed::serves;
 use plan::queue::{Pause, owner, pause_reason};
 use plan::route;
-use plan::{Desired, Observed, Plan, Step, plan};
+use plan::{Demand, Desired, Observed, Plan, Step, plan};
 use proptest::prelude::*;
+
+/// For so long Cloud Tasks may go on with a former target.
+const UNDER_WAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone)]
 struct Spec {
     /// Stages by number, in the order of the ladder.
     stages: Vec<(u8, Stage)>,
     notifier: char,
+    /// Whose token, and for which audiences.
+    oidc: Option<(char, Vec<char>)>,
     reports_drift: bool,
     deletes: bool,
     push: Push,
 }
 
-/// How pushes come in.
+/// How pushes come in: to hosts that begin with the child's name, as those of Services do.
 #[derive(Debug, Clone)]
 enum Push {
     Cluster,
@@ -39,9 +46,9 @@ impl Push {
     fn yaml(&self) -> String {
         match self {
             Self::Cluster => String::new(),
-            Self::Url => "  push: {url: 'https://{stage}.example.com'}\n".to_owned(),
+            Self::Url => "  push: {url: 'https://{chain}-{stage}.example.com'}\n".to_owned(),
             Self::Gateway { name, domain } => format!(
-                "  push: {{gateway: {{name: {name}, hostname: '{{stage}}.{domain}{GATEWAYS}'}}}}\n"
+                "  push: {{gateway: {{name: {name}, hostname: '{{chain}}-{{stage}}.{domain}{GATEWAYS}'}}}}\n"
             ),
         }
     }
@@ -93,6 +100,15 @@ impl Spec {
         });
         let (head, _) = crate::world::ORDERS.split_once("  stages:\n").unwrap();
         let head = head.replace("orders-notifier", &format!("notifier-{}", self.notifier));
+        let oidc = self
+            .oidc
+            .as_ref()
+            .map_or_else(String::new, |(email, audiences)| {
+                format!(
+                    "  oidc: {{serviceAccountEmail: {email}@p.example, audiences: {audiences:?}}}\n"
+                )
+            });
+        let oidc = oidc.replace('\'', "");
         let drift = if self.reports_drift {
             "Report"
         } else {
@@ -101,7 +117,7 @@ impl Spec {
         let deletion = if self.deletes { "Delete" } else { "Retain" };
         let push = self.push.yaml();
         format!(
-            "{head}{push}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
+            "{head}{push}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
         )
     }
 }
@@ -127,20 +143,29 @@ fn stage() -> impl Strategy<Value = Stage> {
         )
 }
 
+fn oidc() -> impl Strategy<Value = Option<(char, Vec<char>)>> {
+    let email = prop_oneof![3 => Just('a'), 1 => Just('b')];
+    let audiences = proptest::sample::subsequence(vec!['x', 'y', 'z'], 1..=3).prop_shuffle();
+    proptest::option::weighted(0.7, (email, audiences))
+}
+
 fn spec() -> impl Strategy<Value = Spec> {
     let numbers = proptest::sample::subsequence(vec![0_u8, 1, 2, 3], 1..=4).prop_shuffle();
     (
         numbers,
         proptest::collection::vec(stage(), 4),
         prop_oneof![Just('a'), Just('b')],
+        oidc(),
         any::<bool>(),
         any::<bool>(),
         push(),
     )
         .prop_map(
-            |(numbers, stages, notifier, reports_drift, deletes, push)| Spec {
+            |(numbers, stages, notifier, oidc, reports_drift, deletes, push)| Spec {
                 stages: numbers.into_iter().zip(stages).collect(),
                 notifier,
+                // A token goes over HTTPS alone.
+                oidc: oidc.filter(|_| !matches!(push, Push::Cluster)),
                 reports_drift,
                 deletes,
                 push,
@@ -334,8 +359,74 @@ fn has_circle(observed: &Observed) -> bool {
     })
 }
 
-fn run(observed: &mut Observed, plan: &Plan, steps: usize) -> Result<(), TestCaseError> {
+/// What queues have sent.
+#[derive(Default)]
+struct Sent {
+    /// The targets that a queue had, each with how long ago.
+    former: Vec<(QueuePath, HttpTarget, Duration)>,
+    /// Those that a queue had when the workers were not there yet: they are new, and demand at once.
+    unserved: Vec<(QueuePath, HttpTarget)>,
+}
+
+/// Whether no pod refuses a push for its token: none with the target that its queue has, and none with
+/// one that it had a moment ago.
+fn nothing_is_refused(observed: &Observed, sent: &Sent) -> Result<(), TestCaseError> {
+    let queues = observed.queues.values();
+    let now = queues.filter_map(|it| Some((&it.path, it.http_target.as_ref()?)));
+    let former = sent.former.iter();
+    let before = former.map(|(queue, target, _)| (queue, target));
+    let is_served = |(queue, target): &(&QueuePath, &HttpTarget)| {
+        let mut unserved = sent.unserved.iter();
+        !unserved.any(|(it, there)| {
+            it == *queue && there.address == target.address && there.token == target.token
+        })
+    };
+    for (queue, target) in now.chain(before).filter(is_served) {
+        let host = target.address.as_ref().map(|address| address.host.as_str());
+        let Some((child, _)) = host.and_then(|host| host.split_once('.')) else {
+            continue;
+        };
+        let is_pushed_to = |pod: &&plan::Pod| {
+            pod.queue == *queue && pod.name.rsplit_once('-').is_some_and(|(it, _)| it == child)
+        };
+        for pod in observed.pods.iter().filter(is_pushed_to) {
+            let token = target.token.as_ref();
+            let is_taken = pod.demand.as_ref().is_none_or(|demand| demand.takes(token));
+            prop_assert!(is_taken, "{:?} refuses {:?}", pod, target);
+        }
+    }
+    Ok(())
+}
+
+fn run(
+    observed: &mut Observed,
+    sent: &mut Sent,
+    plan: &Plan,
+    steps: usize,
+) -> Result<(), TestCaseError> {
     for planned in plan.steps.iter().take(steps) {
+        let target = |queue| {
+            let found: &cloudtasks::Queue = observed.queues.get(queue)?;
+            Some((queue.clone(), found.http_target.clone()?))
+        };
+        match &planned.step {
+            Step::UpdateQueue { queue, .. } => {
+                if let Some((queue, target)) = target(queue) {
+                    let deployments = observed.deployments.values();
+                    let is_served = deployments.filter_map(serves).any(|it| it == queue);
+                    if !is_served {
+                        sent.unserved.push((queue.clone(), target.clone()));
+                    }
+                    sent.former.push((queue, target, Duration::ZERO));
+                }
+            }
+            Step::ApplyDeployment(deployment) => {
+                let is_new = !observed.deployments.contains_key(&deployment.name_any());
+                let queue = serves(deployment).filter(|_| is_new);
+                sent.unserved.extend(queue.as_ref().and_then(target));
+            }
+            _ => {}
+        }
         let before = hosts(observed);
         apply_step(observed, &planned.step);
         is_safe(observed, &before, &planned.step)?;
@@ -346,6 +437,7 @@ fn run(observed: &mut Observed, plan: &Plan, steps: usize) -> Result<(), TestCas
 /// Every plan that is made on the way is also checked by [`plan::lint`].
 fn happen(
     observed: &mut Observed,
+    sent: &mut Sent,
     spec: &mut Option<Desired>,
     event: &Event,
 ) -> Result<(), TestCaseError> {
@@ -359,7 +451,9 @@ fn happen(
         Event::Steps(steps) => {
             let plan = plan(desired, observed).unwrap();
             observed.was_in_force |= plan.steps.is_empty() && plan.waits.is_empty();
-            run(observed, &plan, *steps)?;
+            run(observed, sent, &plan, *steps)?;
+            // A round ends with a look at what it has done.
+            pass(observed, desired, Duration::ZERO);
         }
         Event::Meddle(what) => meddle(observed, *what),
         Event::HalfRoll(which) => half_roll(observed, *which),
@@ -370,7 +464,12 @@ fn happen(
                 let number = queue.id.as_str().trim_start_matches('q').parse::<u32>();
                 usize::from(number.is_ok_and(|number| left >> (number % 8) & 1 == 1))
             });
-            pass(observed, desired, Duration::from_secs((*seconds).into()));
+            let time = Duration::from_secs((*seconds).into());
+            pass(observed, desired, time);
+            for (_, _, age) in &mut sent.former {
+                *age += time;
+            }
+            sent.former.retain(|(_, _, age)| *age < UNDER_WAY);
         }
         Event::Gateway(takes) => {
             let status = if *takes { "True" } else { "False" };
@@ -382,7 +481,7 @@ fn happen(
         }
     }
     prop_assert!(!has_circle(observed), "a task could go round in circles");
-    Ok(())
+    nothing_is_refused(observed, sent)
 }
 
 proptest! {
@@ -394,10 +493,11 @@ proptest! {
         events in proptest::collection::vec(event(), 1..25),
     ) {
         let mut observed = Observed::default();
+        let mut sent = Sent::default();
         with_gateways(&mut observed);
         let mut spec = None;
         for event in [Event::Edit(first)].iter().chain(&events) {
-            happen(&mut observed, &mut spec, event)?;
+            happen(&mut observed, &mut sent, &mut spec, event)?;
         }
         let last = spec.unwrap();
         roll(&mut observed);
@@ -409,6 +509,18 @@ proptest! {
                 prop_assert_eq!(queue.state == QueueState::Paused, paused);
             }
             prop_assert_eq!(queue.max_attempts, -1);
+            // In force: sent, and demanded.
+            let oidc = last.oidc.as_ref();
+            let token = queue.http_target.as_ref().and_then(|target| target.token.as_ref());
+            prop_assert_eq!(token.is_some(), oidc.is_some());
+            let demand = Demand::told_by(&observed.deployments[&stage.child]);
+            let audiences = demand.map(|demand| demand.audiences.into_iter().collect::<Vec<_>>());
+            let wanted = oidc.map(|oidc| {
+                let mut wanted = oidc.audiences.clone();
+                wanted.sort();
+                wanted
+            });
+            prop_assert_eq!(audiences, wanted);
         }
         // Nothing is left of what the spec names no more, but its queues, which are paused: or gone, a
         // day later, where the spec says so.

@@ -10,5 +10,6 @@ mod edits;
 mod gateway;
 mod golden;
 mod phases;
+mod tokens;
 mod told;
 mod world;

@@ -11,14 +11,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use plan::attached::{Kind, Offer};
-use plan::child::HASH_ANNOTATION;
+use plan::child::{HASH_ANNOTATION, STAGE_LABEL};
 use plan::hand_overs::targets;
 use plan::observed::serves;
 use plan::ownership::record;
 use plan::removal::looks;
 use serde_json::json;
 
-use plan::{Backlog, Desired, Fact, Observed, Plan, Pod, Settings, Step, Timing, facts};
+use plan::{Backlog, Demand, Desired, Fact, Observed, Plan, Pod, Settings, Step, Timing, facts};
 
 pub const ORDERS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
@@ -257,6 +257,8 @@ pub fn pod(deployment: &Deployment) -> Option<Pod> {
         name: format!("{}-{}", deployment.name_any(), child_hash(deployment)),
         queue: serves(deployment)?,
         targets: targets(deployment),
+        stage: deployment.labels().get(STAGE_LABEL)?.clone(),
+        demand: Demand::told_by(deployment),
     })
 }
 
