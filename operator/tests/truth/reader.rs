@@ -3,6 +3,7 @@
 //! what the operator decides with is used for it.
 
 mod lists;
+mod pushes;
 mod queues;
 mod workers;
 
@@ -20,10 +21,12 @@ pub struct Seen {
     pub deployments: BTreeMap<String, Deployment>,
 }
 
-const CONDITIONS: [&str; 7] = [
+const CONDITIONS: [&str; 9] = [
     "Draining",
     "Drifted",
     "Paused",
+    "PushesRefused",
+    "PushesUnauthenticated",
     "QueuesReady",
     "Ready",
     "Undersized",
@@ -47,6 +50,7 @@ pub fn lies(seen: &Seen) -> Vec<String> {
     queues::lies(seen, &mut lies);
     workers::lies(seen, &mut lies);
     lists::lies(seen, &mut lies);
+    pushes::lies(seen, &mut lies);
     lies
 }
 
