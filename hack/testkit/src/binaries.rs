@@ -54,6 +54,20 @@ pub(crate) fn kubectl() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("kubectl"))
 }
 
+/// helm where hack/kube/build puts it, or else the one on `PATH`.
+pub(crate) fn helm() -> PathBuf {
+    let path = built().join("helm");
+    if path.is_file() {
+        return path;
+    }
+    PathBuf::from("helm")
+}
+
+/// Where hack/kube/build puts the program that reads Prometheus' expressions.
+pub(crate) fn promql() -> PathBuf {
+    built().join("promql")
+}
+
 fn assets() -> PathBuf {
     std::env::var_os("KUBEBUILDER_ASSETS").map_or_else(built, PathBuf::from)
 }
