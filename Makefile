@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Builds the optimised binaries
@@ -40,7 +40,7 @@ advisories: ## Checks the dependencies for known vulnerabilities (from the netwo
 # The control plane and the Python client come first: the tests start them.
 .PHONY: test
 test: ## Runs all tests; the first time it builds a Kubernetes API server, with Go
-	assets=$$(hack/kube/build); python=$$(hack/tools/python); \
+	assets=$$(hack/kube/build); python=$$(hack/tools/python); hack/gateway/crds >/dev/null; \
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 
@@ -56,8 +56,12 @@ chaos: ## Kills, cuts and starves real workers, and counts what becomes of each 
 edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
 	hack/edits/run
 
+.PHONY: e2e
+e2e: ## Installs the chart on a real kubelet and lives through a chain's life, with tasks under way; needs root
+	hack/e2e/run
+
 .PHONY: bench
-bench: ## Measures the operator as it ships: all benchmarks; docs/benchmarks.md has the figures
+bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md has the figures
 	hack/bench/run all
 
 .PHONY: bench-edits
@@ -67,6 +71,14 @@ bench-edits: ## How long an edit takes until it is in force
 .PHONY: bench-idle
 bench-idle: ## What chains cost that nobody touches
 	hack/bench/run idle
+
+.PHONY: bench-worker
+bench-worker: ## What a push costs on its way through a worker, beside nginx and a proxy in Go
+	hack/bench/run worker
+
+.PHONY: bench-hand-over
+bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
+	hack/bench/run hand-over
 
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well

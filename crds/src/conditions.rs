@@ -14,6 +14,8 @@ pub const DRIFTED: &str = "Drifted";
 pub const PAUSED: &str = "Paused";
 /// A queue may have more dispatches under way than its workers have places.
 pub const UNDERSIZED: &str = "Undersized";
+/// Cloud Tasks can reach the workers, as far as that can be seen from here.
+pub const PUSHES_REACHABLE: &str = "PushesReachable";
 /// A removed stage still has tasks or workers, or a deleted chain finishes its tasks.
 pub const DRAINING: &str = "Draining";
 
@@ -68,6 +70,20 @@ pub const TOKENS_REFUSED: &str = "TokensRefused";
 pub const NONE_REFUSED: &str = "NoneRefused";
 /// No ready worker of a stage could be asked.
 pub const WORKERS_NOT_ASKED: &str = "WorkersNotAsked";
+/// Pushes go to the stages' Services inside the cluster.
+pub const CLUSTER_ADDRESS: &str = "ClusterAddress";
+/// Pushes go to a host that is in no public network.
+pub const PRIVATE_ADDRESS: &str = "PrivateAddress";
+/// Pushes go to the user's own ingress, which isn't looked at.
+pub const OWN_INGRESS: &str = "OwnIngress";
+/// The Gateway has accepted the route of each stage.
+pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
+/// A stage's route isn't there yet, or no Gateway has said anything of it.
+pub const ROUTE_PENDING: &str = "RoutePending";
+/// The Gateway refuses a stage's route.
+pub const ROUTE_NOT_ACCEPTED: &str = "RouteNotAccepted";
+/// The cluster has no Gateway API.
+pub const GATEWAY_API_MISSING: &str = "GatewayApiMissing";
 /// The spec can't be served although its schema is right.
 pub const INVALID_SPEC: &str = "InvalidSpec";
 /// The project or the location isn't there.
@@ -114,6 +130,13 @@ pub const REASONS: &[&str] = &[
     TOKENS_REFUSED,
     NONE_REFUSED,
     WORKERS_NOT_ASKED,
+    CLUSTER_ADDRESS,
+    PRIVATE_ADDRESS,
+    OWN_INGRESS,
+    ROUTES_ACCEPTED,
+    ROUTE_PENDING,
+    ROUTE_NOT_ACCEPTED,
+    GATEWAY_API_MISSING,
     INVALID_SPEC,
     PROJECT_NOT_FOUND,
     PERMISSION_DENIED,

@@ -79,8 +79,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec.push",
-        rule: "has(self.url) && !has(self.gateway)",
-        message: "push takes url in this version: it can't yet make routes under a gateway",
+        rule: "has(self.url) != has(self.gateway)",
+        message: "push takes exactly one of url, which your own ingress serves, and gateway, under which the operator makes the routes",
     },
     Rule {
         at: "spec.push",
@@ -91,6 +91,16 @@ pub const RULES: &[Rule] = &[
         at: "spec",
         rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.url) || self.push.url.contains('{stage}')",
         message: "push.url must contain {stage}: with one address for all of them, tasks would reach the workers of another stage, which can't judge them",
+    },
+    Rule {
+        at: "spec.push.gateway",
+        rule: "self.hostname.matches('^([a-z0-9.-]|[{](namespace|chain|stage)[}])+$')",
+        message: "push.gateway.hostname is a host in lower case, such as {stage}-{chain}-{namespace}.push.example.com: no scheme, port, path or wildcard, since each stage gets a host of its own",
+    },
+    Rule {
+        at: "spec",
+        rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.gateway) || self.push.gateway.hostname.contains('{stage}')",
+        message: "push.gateway.hostname must contain {stage}: with one host for all of them, tasks would reach the workers of another stage, which can't judge them",
     },
     Rule {
         at: "spec.stages[]",

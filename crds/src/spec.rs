@@ -82,8 +82,8 @@ pub struct ExecutorChainSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
 
-    /// How pushes reach the workers. Default: the cluster address of each stage's Service, which an
-    /// emulator can reach and Google can't.
+    /// How pushes reach the workers: by your own ingress, or by a Gateway. Default: the cluster address
+    /// of each stage's Service, which an emulator can reach and Google can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
 
@@ -216,28 +216,42 @@ pub struct Push {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
-    /// A Gateway under which the operator makes a route for each stage.
+    /// A Gateway under which the operator makes an HTTPRoute for each stage, and on GKE the policies
+    /// that it needs beside it. Queues push to https, port 443, at the route's host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
 }
 
-/// A Gateway of the Gateway API.
+/// A Gateway of the Gateway API, which is somebody else's: the operator only attaches routes to it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Gateway {
     /// Its name.
-    #[schemars(length(max = 253))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+        length(min = 1, max = 253)
+    )]
     pub name: String,
-    /// Its namespace. Default: the chain's.
+    /// Its namespace. Default: the chain's. The Gateway's listener must allow routes from the chain's
+    /// namespace (allowedRoutes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
+        length(min = 1, max = 63)
+    )]
     pub namespace: Option<String>,
-    /// The listener to attach to. Default: each that allows it.
+    /// The listener to attach to. Default: each that allows it; then one for plain HTTP serves the
+    /// pushes too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+        length(min = 1, max = 253)
+    )]
     pub section_name: Option<String>,
-    /// The host of a stage, with `{namespace}`, `{chain}` and `{stage}` filled in.
-    #[schemars(length(max = 253))]
+    /// The host of a stage, such as `{stage}-{chain}-{namespace}.push.example.com`. A label that gets
+    /// longer than 63 characters is cut, and a hash keeps it apart from its like. {stage} must be in it
+    /// where there are several stages.
+    #[schemars(length(min = 1, max = 253))]
     pub hostname: String,
 }
 

@@ -6,6 +6,7 @@ use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
 use plan::{Settings, Timing};
 
+use crate::namespaces::Namespaces;
 use crate::pace::Rate;
 
 /// Reconciles `ExecutorChain`s into Cloud Tasks queues, Deployments and Services.
@@ -20,9 +21,10 @@ pub struct Args {
     #[arg(long, env = "LOCATION")]
     pub location: Option<LocationId>,
 
-    /// Serve the chains of this namespace alone. Default: of all namespaces.
-    #[arg(long, env = "WATCH_NAMESPACE")]
-    pub namespace: Option<String>,
+    /// Serve the chains of these namespaces alone, `shop,orders` or one flag each. Default: of all
+    /// namespaces.
+    #[arg(long, env = "WATCH_NAMESPACE", value_delimiter = ',')]
+    pub namespace: Vec<String>,
 
     /// Whether of several operators one leads and the others stand by. Without it, run one.
     #[arg(long, env = "LEADER_ELECTION", value_name = "true|false", default_value_t = true, action = ArgAction::Set)]
@@ -94,6 +96,11 @@ pub struct Args {
     #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
     pub replicas_patience: crds::Duration,
 
+    /// How long to wait for a Gateway to say that it takes a stage's route; then it is trusted to, and
+    /// its queue pushes there.
+    #[arg(long, env = "ROUTE_PATIENCE", default_value = "10m")]
+    pub route_patience: crds::Duration,
+
     /// How many calls a second Cloud Tasks gets at most, from 1 to 1000, all chains together; twice as
     /// many in one second after a rest. It gets fewer for a while when a quota is used up.
     #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]
@@ -118,13 +125,25 @@ impl Args {
         Endpoint::from_emulator_host(self.emulator_host.clone())
     }
 
+    /// Whose chains are served.
+    pub fn namespaces(&self) -> Namespaces {
+        Namespaces::of(&self.namespace)
+    }
+
     /// Where the lease is; `own` is the namespace of the credentials. Operators that serve different
     /// namespaces don't exclude one another.
-    pub fn lease_namespace<'a>(&'a self, own: &'a str) -> &'a str {
-        [&self.lease_namespace, &self.namespace, &self.pod_namespace]
-            .into_iter()
-            .find_map(|it| it.as_deref().filter(|it| !it.is_empty()))
-            .unwrap_or(own)
+    pub fn lease_namespace(&self, own: &str) -> String {
+        let namespaces = self.namespaces();
+        [
+            self.lease_namespace.as_deref(),
+            namespaces.only(),
+            self.pod_namespace.as_deref(),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|it| !it.is_empty())
+        .unwrap_or(own)
+        .to_owned()
     }
 
     /// What every plan depends on, once the cluster is known.
@@ -142,6 +161,7 @@ impl Args {
                 hand_over_time: self.hand_over_time.0,
                 name_memory: self.name_memory.0,
                 replicas_patience: self.replicas_patience.0,
+                route_patience: self.route_patience.0,
             },
         }
     }
@@ -155,12 +175,21 @@ mod tests {
 
     #[test]
     fn the_lease_is_where_it_excludes_whom_it_should() {
-        let rows: [(&[&str], &str); 5] = [
+        let rows: [(&[&str], &str); 7] = [
             (&[], "own"),
             (&["--pod-namespace=system"], "system"),
             (&["--pod-namespace=system", "--namespace=shop"], "shop"),
             (&["--pod-namespace=system", "--namespace="], "system"),
             (&["--namespace=shop", "--lease-namespace=system"], "system"),
+            (&["--namespace=shop,hall"], "own"),
+            (
+                &[
+                    "--namespace=shop",
+                    "--namespace=hall",
+                    "--pod-namespace=system",
+                ],
+                "system",
+            ),
         ];
         for (args, namespace) in rows {
             let args = Args::parse_from([&["executor-operator"], args].concat());

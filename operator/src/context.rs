@@ -16,6 +16,7 @@ use crate::calls::Calls;
 use crate::claim::Claim;
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::refusals::Refusals;
@@ -36,6 +37,8 @@ pub struct Context {
     pub inventory: Arc<Inventory>,
     /// What workers refuse.
     pub refusals: Arc<Refusals>,
+    /// What the cluster has of the kinds that it may have or not.
+    pub kinds: Arc<Kinds>,
     /// What every plan depends on.
     pub settings: Settings,
     /// Who writes Events.
@@ -55,10 +58,16 @@ pub struct Told {
     pub inventory: Arc<Inventory>,
     /// What workers refuse.
     pub refusals: Arc<Refusals>,
+    /// What the cluster has of the kinds that it may have or not.
+    pub kinds: Arc<Kinds>,
 }
 
 impl Context {
     /// A context without a history.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part that is made elsewhere"
+    )]
     pub fn new(
         client: Client,
         claim: Claim,
@@ -79,6 +88,7 @@ impl Context {
             queues,
             inventory: told.inventory,
             refusals: told.refusals,
+            kinds: told.kinds,
             settings,
             deletion_patience,
             metrics,

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
 use kube_runtime::controller::{self, Action, Config};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::utils::Backoff;
@@ -17,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::Args;
 use crate::context::Context;
 use crate::error::Error;
+use crate::namespaces::Sorted;
 use crate::reconcile::{Chain, again, reconcile};
 
 type Failed = controller::Error<Error, watcher::Error>;
@@ -32,26 +32,35 @@ const LEAVE: Duration = Duration::from_secs(3);
 pub async fn serve(
     args: &Args,
     context: Arc<Context>,
-    changed: impl Stream<Item = ObjectRef<Chain>> + Send + 'static,
+    changed: impl Stream<Item = ObjectRef<Chain>>,
     stop: CancellationToken,
 ) {
-    let client = &context.client;
-    let config = watcher::Config::default();
-    let controller = Controller::new(scope::<Chain>(args, client), config.clone())
-        .with_config(Config::default().concurrency(args.concurrency))
-        .trigger_backoff(Steady)
-        .owns(scope::<Deployment>(args, client), config.clone())
-        .owns(scope::<Service>(args, client), config)
-        .reconcile_on(changed)
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, again, Arc::clone(&context))
-        .for_each(|outcome| async { said(outcome, &context) });
+    let scopes = args.namespaces().scopes();
+    let (sorted, changed_in) = Sorted::new(&scopes);
+    // All namespaces together start no more rounds at once than one would.
+    let count = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
+    let concurrency = (args.concurrency / count.max(1)).max(1);
+    let controllers = scopes.iter().zip(changed_in).map(|(scope, changed)| {
+        let client = &context.client;
+        let config = watcher::Config::default();
+        Controller::new(scope.api::<Chain>(client), config.clone())
+            .with_config(Config::default().concurrency(concurrency))
+            .trigger_backoff(Steady)
+            .owns(scope.api::<Deployment>(client), config.clone())
+            .owns(scope.api::<Service>(client), config)
+            .reconcile_on(changed)
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(reconcile, again, Arc::clone(&context))
+            .for_each(|outcome| async { said(outcome, &context) })
+    });
+    let controllers = join_all(controllers);
     let late = async {
         stop.cancelled().await;
         tokio::time::sleep(LEAVE).await;
     };
     tokio::select! {
-        () = controller => {}
+        _ = controllers => {}
+        () = async { sorted.pass_on(changed).await; std::future::pending().await } => {}
         () = late => tracing::warn!("rounds that still run are cut off"),
     }
 }
@@ -81,22 +90,12 @@ fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) 
             let namespace = chain.namespace.unwrap_or_default();
             context.inventory.forget(&namespace, &chain.name);
             context.refusals.forget(&namespace, &chain.name);
+            context.kinds.forget(&namespace, &chain.name);
             context.metrics.chains.gone(&namespace, &chain.name);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
             context.metrics.watch_failed();
             tracing::warn!(%error, "a watch has failed");
         }
-    }
-}
-
-/// All namespaces, or the one that we are told to serve.
-pub(crate) fn scope<K>(args: &Args, client: &Client) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    match &args.namespace {
-        Some(namespace) if !namespace.is_empty() => Api::namespaced(client.clone(), namespace),
-        Some(_) | None => Api::all(client.clone()),
     }
 }

@@ -10,18 +10,20 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Resource, ResourceExt};
+use plan::attached::{Kind, Offer};
 use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
 use plan::queue::settings_hash;
 use plan::removal::{is_done, looks};
-use plan::{Backlog, Desired, Fact, Observed, Problem, facts};
+use plan::{Backlog, Desired, Fact, Observed, Problem, Push, facts};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, call};
 use crate::error::Error;
 use crate::inventory::Watched;
+use crate::kubernetes::{forbidden, is_not_found};
 use crate::refusals::Guard;
 
 /// How often the tasks of a queue are counted that is empty, paused, and nobody's any more.
@@ -60,8 +62,9 @@ pub async fn observe(
         };
         queues.map_err(Error::from)
     };
-    let (queues, deployments, services, (pods, guards)) = futures::try_join!(
+    let (queues, offers, deployments, services, (pods, guards)) = futures::try_join!(
         queues,
+        Box::pin(offers(context, metadata, Some(desired), freshness)),
         children::<Deployment>(context, metadata, &names, freshness),
         children::<Service>(context, metadata, &names, freshness),
         pods(context, metadata, freshness),
@@ -74,6 +77,8 @@ pub async fn observe(
         queues,
         deployments,
         services,
+        offers,
+        taken_hosts: taken_hosts(context, desired),
         pods,
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
@@ -95,8 +100,13 @@ pub async fn count(
     let uid = chain.metadata.uid.as_deref().unwrap_or_default();
     let last = context.memory.backlogs(uid, Instant::now());
     observed.backlogs.clear();
-    for queue in looks(desired, observed) {
-        let age = last.get(&queue).map(|(_, age)| *age);
+    // What was never counted first, then what was longest ago: where there are too many for the limit,
+    // each gets its turn.
+    let age = |queue: &QueuePath| last.get(queue).map(|(_, age)| *age);
+    let mut due = looks(desired, observed);
+    due.sort_by_key(|queue| std::cmp::Reverse(age(queue).unwrap_or(Duration::MAX)));
+    for queue in due {
+        let age = age(&queue);
         if is_done(desired, observed, &queue) && age.is_some_and(|age| age < DONE_LOOK) {
             continue;
         }
@@ -158,7 +168,8 @@ pub async fn observe_end(
     desired: Option<&Desired>,
     with_queues: bool,
 ) -> Result<Observed, Error> {
-    let (deployments, services) = futures::try_join!(
+    let (offers, deployments, services) = futures::try_join!(
+        Box::pin(offers(context, chain, None, Freshness::Consistent)),
         children::<Deployment>(context, chain, &[], Freshness::Consistent),
         children::<Service>(context, chain, &[], Freshness::Consistent),
     )?;
@@ -189,12 +200,60 @@ pub async fn observe_end(
         queues,
         deployments,
         services,
+        offers,
+        taken_hosts: BTreeMap::new(),
         pods: Vec::new(),
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
         refusals: BTreeMap::new(),
         held: BTreeMap::new(),
     })
+}
+
+/// What there is of each kind that the cluster may have or not. One that we may not look at is no
+/// obstacle to a chain that has no use for it.
+async fn offers(
+    context: &Context,
+    chain: &ObjectMeta,
+    desired: Option<&Desired>,
+    freshness: Freshness,
+) -> Result<BTreeMap<Kind, Offer>, Error> {
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    let name = chain.name.as_deref().unwrap_or_default();
+    let asks = desired.is_some_and(|desired| matches!(desired.push, Push::Gateway(_)));
+    let kinds = context.kinds.of(namespace, name, asks).await?;
+    let looks = kinds.into_iter().map(async |kind| {
+        let names = desired.map_or_else(Vec::new, |desired| desired.attached_names(kind));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let resource = kind.resource();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), namespace, &resource);
+        match children_of(api, &kind.to_string(), chain, &names, freshness).await {
+            Ok(found) => Ok((kind, Offer::Served(found))),
+            Err(error) if is_not_found(&error) => {
+                context.kinds.is_gone(kind);
+                Ok((kind, Offer::Absent))
+            }
+            Err(error) => match forbidden(&error) {
+                Some(said) => Ok((kind, Offer::Forbidden(said.to_owned()))),
+                None => Err(error),
+            },
+        }
+    });
+    let offers = futures::future::try_join_all(looks).await?;
+    Ok(offers.into_iter().collect())
+}
+
+/// The hosts of the stages that another chain has.
+fn taken_hosts(context: &Context, desired: &Desired) -> BTreeMap<String, String> {
+    if !matches!(desired.push, Push::Gateway(_)) {
+        return BTreeMap::new();
+    }
+    let stages = desired.stages.iter();
+    let hosts = stages.map(|stage| stage.address.host.as_str());
+    context
+        .kinds
+        .taken(&desired.namespace, &desired.name, hosts)
 }
 
 /// Whether the queues were as the spec says, and the same is still to be set on them.
@@ -224,7 +283,19 @@ where
 {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    let kind = K::kind(&()).into_owned();
+    children_of(api, &K::kind(&()), chain, names, freshness).await
+}
+
+async fn children_of<K>(
+    api: Api<K>,
+    kind: &str,
+    chain: &ObjectMeta,
+    names: &[&str],
+    freshness: Freshness,
+) -> Result<BTreeMap<String, K>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
     let labelled = labelled(chain, freshness);
     let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
     let mut found: BTreeMap<String, K> = list

@@ -15,11 +15,13 @@ use crate::calls::Calls;
 use crate::claim::Claim;
 use crate::connection::Connection;
 use crate::context::{Context, Told, call};
-use crate::controller::{PATIENCE, scope, serve};
+use crate::controller::{PATIENCE, serve};
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
+use crate::namespaces::Scope;
 use crate::reconcile::Chain;
 use crate::refusals::Refusals;
 
@@ -58,7 +60,7 @@ async fn open(args: Args, stop: CancellationToken, readiness: &Readiness) -> Res
     let client = connect(&config)?;
     let metrics = Arc::new(Metrics::default());
     admin::serve(args.admin_addr, readiness.clone(), metrics.clone()).await?;
-    wait_for_crd(&scope(&args, &client)).await;
+    wait_for_crd(&args.namespaces().scopes(), &client).await;
     let connection = Connection::to(args.endpoint());
     tokio::spawn(wait_for_cloud_tasks(connection.clone(), readiness.clone()));
     let cluster = cluster(&args, &client).await?;
@@ -85,7 +87,7 @@ impl Office {
         let namespace = self.args.lease_namespace(&self.config.default_namespace);
         let candidate = Candidate::new(
             self.config.clone(),
-            namespace,
+            &namespace,
             &self.args.lease_name,
             self.claim.clone(),
             readiness,
@@ -140,6 +142,8 @@ impl Office {
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
         let (refusals, refused) = Refusals::new(self.args.refusal_poll_interval.0);
         let changed = futures::stream::select(changed, refused);
+        let scopes = self.args.namespaces().scopes();
+        let kinds = Kinds::new(client.clone(), scopes, inventory.changes());
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),
@@ -147,6 +151,7 @@ impl Office {
             Told {
                 inventory,
                 refusals,
+                kinds,
             },
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
@@ -178,15 +183,20 @@ fn stop_on_signal() -> CancellationToken {
     stop
 }
 
-/// A watch of a kind that isn't there would only back off, ever more slowly.
-async fn wait_for_crd(chains: &Api<Chain>) {
-    while let Err(error) = call(
-        "list ExecutorChains",
-        chains.list(&ListParams::default().limit(1)),
-    )
-    .await
-    {
-        tracing::warn!(%error, "waiting for the CRD ExecutorChain, and for the right to list it");
+/// A watch of a kind that isn't there would only back off, ever more slowly. Of several namespaces one
+/// is enough: the kind is there then, and the others are served as soon as they let us.
+async fn wait_for_crd(scopes: &[Scope], client: &Client) {
+    let one = ListParams::default().limit(1);
+    loop {
+        for scope in scopes {
+            let chains: Api<Chain> = scope.api(client);
+            match call("list ExecutorChains", chains.list(&one)).await {
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "waiting for the CRD ExecutorChain, and for the right to list it");
+                }
+            }
+        }
         tokio::time::sleep(PATIENCE).await;
     }
 }

@@ -67,6 +67,21 @@ fn every_limit_has_cases() {
 }
 
 #[tokio::test]
+async fn the_ingress_of_the_docs_is_taken() {
+    let server = server::with_crd().await;
+    let namespace = server.namespace("ingress").await;
+    let page = include_str!("../../../docs/push.md");
+    let fence = page.split("```yaml\n").nth(1).unwrap();
+    let (ingress, _) = fence.split_once("```").unwrap();
+    let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
+    let taken = server.kubectl_with_input(&apply, ingress).await.expect_ok();
+    assert!(
+        taken.contains("ingress.networking.k8s.io/refunds"),
+        "{taken}"
+    );
+}
+
+#[tokio::test]
 async fn the_examples_are_admitted_by_both() {
     let server = server::with_crd().await;
     let namespace = server.namespace("examples").await;
@@ -81,28 +96,6 @@ async fn the_examples_are_admitted_by_both() {
         count += 1;
     }
     assert!(count > 0, "no example in {folder}");
-}
-
-#[test]
-fn the_manifests_of_the_documentation_are_admitted() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let mut count = 0;
-    for file in [
-        "README.md",
-        "docs/architecture.md",
-        "docs/status.md",
-        "docs/worker.md",
-    ] {
-        let text = std::fs::read_to_string(format!("{root}/{file}")).unwrap();
-        let blocks = text.split("```yaml\n").skip(1);
-        for block in blocks.filter_map(|rest| rest.split("```").next()) {
-            if block.contains("kind: ExecutorChain") {
-                admit(block, None).unwrap_or_else(|refused| panic!("{file}: {refused}"));
-                count += 1;
-            }
-        }
-    }
-    assert!(count > 0, "no manifest in the documentation");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::figure::Figure;
-use crate::{edits, idle};
+use crate::{edits, hand_over, idle, worker};
 
 /// A benchmark and what it is told.
 #[derive(Debug, Clone, Subcommand)]
@@ -12,6 +12,10 @@ pub enum Benchmark {
     Edits(edits::Options),
     /// What chains cost that nobody touches
     Idle(idle::Options),
+    /// What a push costs on its way through a worker
+    Worker(worker::Options),
+    /// What a hand-over adds to a push
+    HandOver(hand_over::Options),
 }
 
 impl Benchmark {
@@ -20,6 +24,8 @@ impl Benchmark {
         vec![
             Self::Edits(edits::Options::default()),
             Self::Idle(idle::Options::default()),
+            Self::Worker(worker::Options::default()),
+            Self::HandOver(hand_over::Options::default()),
         ]
     }
 
@@ -28,6 +34,8 @@ impl Benchmark {
         match self {
             Self::Edits(_) => "edits",
             Self::Idle(_) => "idle",
+            Self::Worker(_) => "worker",
+            Self::HandOver(_) => "hand-over",
         }
     }
 
@@ -36,6 +44,8 @@ impl Benchmark {
         match self {
             Self::Edits(_) => edits::ABOUT,
             Self::Idle(_) => idle::ABOUT,
+            Self::Worker(_) => worker::ABOUT,
+            Self::HandOver(_) => hand_over::ABOUT,
         }
     }
 
@@ -44,6 +54,8 @@ impl Benchmark {
         match self {
             Self::Edits(options) => options.to_string(),
             Self::Idle(options) => options.to_string(),
+            Self::Worker(options) => options.to_string(),
+            Self::HandOver(options) => options.to_string(),
         }
     }
 
@@ -52,6 +64,8 @@ impl Benchmark {
         match self {
             Self::Edits(options) => edits::run(options, random).await,
             Self::Idle(options) => idle::run(options).await,
+            Self::Worker(options) => worker::run(options).await,
+            Self::HandOver(options) => hand_over::run(options).await,
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The value of what can't be measured. JSON has none for it.
+const MISSING: f64 = -1.0;
+
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,11 +34,35 @@ impl Figure {
         }
     }
 
+    /// A figure that may not be had on this machine: then it is none, and meets no goal.
+    pub fn or_missing(name: impl Into<String>, value: Option<f64>, unit: &str) -> Self {
+        let figure = Self::new(name, value.unwrap_or(MISSING), unit);
+        match value {
+            Some(_) => figure,
+            None => figure.against("it can't be measured on this machine"),
+        }
+    }
+
+    /// The goal is this much or more.
+    pub fn at_least(self, least: f64) -> Self {
+        let goal = format!("at least {}", quantity(least, &self.unit));
+        let met = self.is_there() && self.value >= least;
+        Self {
+            goal: Some(goal),
+            met: Some(met),
+            ..self
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.value.total_cmp(&MISSING).is_ne()
+    }
+
     /// The goal is this much or less.
     pub fn at_most(self, most: f64) -> Self {
         let goal = format!("at most {}", quantity(most, &self.unit));
         // As it is shown: nobody should read 50, at most 50, missed.
-        let met = self.value <= most;
+        let met = self.is_there() && self.value <= most;
         Self {
             goal: Some(goal),
             met: Some(met),
@@ -53,7 +80,11 @@ impl Figure {
 
     /// Value and unit.
     pub fn quantity(&self) -> String {
-        quantity(self.value, &self.unit)
+        if self.is_there() {
+            quantity(self.value, &self.unit)
+        } else {
+            "not measured".to_owned()
+        }
     }
 
     /// The goal, and whether it is met.
@@ -129,6 +160,14 @@ mod tests {
         for (value, text) in rows {
             assert_eq!(Figure::new("", value, "ms").quantity(), text);
         }
+    }
+
+    #[test]
+    fn what_is_not_measured_meets_no_goal() {
+        let figure = Figure::or_missing("a", None, "ms");
+        assert_eq!(figure.quantity(), "not measured");
+        assert_eq!(figure.clone().at_most(50.0).met, Some(false));
+        assert_eq!(figure.at_least(0.5).met, Some(false));
     }
 
     #[test]

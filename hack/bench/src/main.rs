@@ -12,6 +12,7 @@ mod count;
 mod counters;
 mod edits;
 mod figure;
+mod hand_over;
 mod idle;
 mod load;
 mod machine;
@@ -22,7 +23,9 @@ mod quantile;
 mod record;
 mod report;
 mod slope;
+mod usage;
 mod versions;
+mod worker;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -54,6 +57,15 @@ enum What {
     All,
     /// Makes the page from the results that are there
     Report,
+    /// Is the handler of a benchmark
+    #[command(hide = true)]
+    Serve(worker::serve::Options),
+    /// Is who pushes in a benchmark
+    #[command(hide = true)]
+    Push(worker::push::Options),
+    /// Is who creates in a benchmark
+    #[command(hide = true)]
+    Create(worker::create::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -65,6 +77,17 @@ fn main() -> anyhow::Result<()> {
         What::One(benchmark) => vec![benchmark],
         What::All => Benchmark::all(),
         What::Report => Vec::new(),
+        What::Serve(options) => return on_one_thread()?.block_on(worker::serve::serve(&options)),
+        What::Push(options) => {
+            let pushed = on_one_thread()?.block_on(worker::push::push(&options))?;
+            println!("{}", serde_json::to_string(&pushed)?);
+            return Ok(());
+        }
+        What::Create(options) => {
+            let created = on_one_thread()?.block_on(worker::create::create(&options))?;
+            println!("{}", serde_json::to_string(&created)?);
+            return Ok(());
+        }
     };
     for benchmark in &benchmarks {
         let record = go(benchmark, seed)?;
@@ -81,6 +104,12 @@ fn go(benchmark: &Benchmark, seed: u64) -> anyhow::Result<record::Record> {
         .enable_all()
         .build()?;
     runtime.block_on(record::take(benchmark, seed))
+}
+
+/// For what takes part in a benchmark, on a core that it shares.
+fn on_one_thread() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().build()?)
 }
 
 fn new_seed() -> u64 {

@@ -109,7 +109,7 @@ impl Place {
 }
 
 /// A program beside this one.
-fn program(name: &str) -> anyhow::Result<PathBuf> {
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let folder = this.parent().context("a program is in a folder")?;
     let path = folder.join(name);

@@ -18,7 +18,7 @@ pub mod wait;
 
 pub use api_server::ApiServer;
 pub use ask::ask;
-pub use binaries::binary;
+pub use binaries::{binary, crds_of};
 pub use emulator::Emulator;
 pub use kubectl::Kubectl;
 pub use ports::free_port;

@@ -21,6 +21,10 @@ pub(crate) const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
 pub(crate) const ROUTES: &str = "ROUTES";
 const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
 const LISTEN_ADDR: &str = "LISTEN_ADDR";
+/// How long one run may take.
+pub(crate) const HANDLER_TIMEOUT: &str = "HANDLER_TIMEOUT";
+/// How long a worker goes on accepting after it was told to stop.
+pub(crate) const DRAIN_DELAY: &str = "DRAIN_DELAY";
 const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
 const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
 const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
@@ -166,7 +170,7 @@ pub fn environment(
         ("NOTIFY_ON", Some(outcomes.join(","))),
         ("HANDLER_URL", Some(stage.handler.url())),
         (
-            "HANDLER_TIMEOUT",
+            HANDLER_TIMEOUT,
             Some(crds::Duration(stage.timeout).to_string()),
         ),
         (
@@ -180,7 +184,7 @@ pub fn environment(
                 .map(|time| crds::Duration(time).to_string()),
         ),
         (
-            "DRAIN_DELAY",
+            DRAIN_DELAY,
             Some(crds::Duration(desired.drain_delay).to_string()),
         ),
         (ROUTES, routes(stage)),

@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
+use crate::attached::{Kind, Offer};
 use crate::backlog::Backlog;
 use crate::child::{QUEUE_ANNOTATION, is_ours};
 use crate::desired::Desired;
@@ -33,6 +34,12 @@ pub struct Observed {
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.
     pub services: BTreeMap<String, Service>,
+    /// What the API server has of each kind that is attached to Services; one that isn't here is
+    /// absent.
+    pub offers: BTreeMap<Kind, Offer>,
+    /// The hosts of the chain's stages to which another chain's route leads, and has led for longer:
+    /// host to namespace and name of that chain.
+    pub taken_hosts: BTreeMap<String, String>,
     /// The pods that carry the chain's label, those that are about to end too.
     pub pods: Vec<Pod>,
     /// What is left in the queues whose tasks were counted just now.

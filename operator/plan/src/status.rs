@@ -5,6 +5,7 @@ mod drifted;
 mod paused;
 mod pushes;
 mod queues;
+mod reachable;
 mod workers;
 
 use crds::ExecutorChainStatus;
@@ -62,8 +63,9 @@ pub fn status(
         }
         findings.push(queues_ready);
         findings.push(workers::ready(desired, observed, &status.stages));
+        findings.push(reachable::finding(desired, observed));
         findings.push(drifted::finding(desired, observed));
-        findings.push(paused::finding(&paused));
+        findings.push(paused::finding(desired, &paused));
         findings.push(draining::finding(desired, observed, &removed));
         findings.push(workers::undersized(desired, observed));
         findings.push(pushes::unauthenticated(desired, observed));
@@ -90,6 +92,7 @@ fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
     [
         c::QUEUES_READY,
         c::WORKERS_READY,
+        c::PUSHES_REACHABLE,
         c::DRIFTED,
         c::PAUSED,
         c::DRAINING,
@@ -116,8 +119,11 @@ fn ready(problem: Option<&Problem>, findings: &[Finding]) -> Finding {
             message: message.clone(),
         };
     }
-    let missing = findings.iter().find(|finding| {
-        matches!(finding.kind, c::QUEUES_READY | c::WORKERS_READY) && finding.holds == Some(false)
+    // What a person has to mend comes before what may merely be on its way.
+    let parts = [c::PUSHES_REACHABLE, c::QUEUES_READY, c::WORKERS_READY];
+    let missing = parts.iter().find_map(|part| {
+        let mut findings = findings.iter();
+        findings.find(|finding| finding.kind == *part && finding.holds == Some(false))
     });
     match missing {
         Some(finding) => Finding {

@@ -9,6 +9,7 @@
 mod deletion;
 mod drift;
 mod edits;
+mod gateway;
 mod leader;
 mod outage;
 mod phases;

@@ -21,10 +21,11 @@ pub struct Seen {
     pub deployments: BTreeMap<String, Deployment>,
 }
 
-const CONDITIONS: [&str; 9] = [
+const CONDITIONS: [&str; 10] = [
     "Draining",
     "Drifted",
     "Paused",
+    "PushesReachable",
     "PushesRefused",
     "PushesUnauthenticated",
     "QueuesReady",
@@ -83,9 +84,10 @@ fn current(seen: &Seen, lies: &mut Vec<String>) {
     check(lies, kinds == CONDITIONS, || {
         format!("its conditions are {kinds:?}")
     });
-    let parts = ["QueuesReady", "WorkersReady"].map(|kind| seen.condition(kind));
+    let parts = ["QueuesReady", "WorkersReady", "PushesReachable"];
+    let parts = parts.map(|kind| seen.condition(kind));
     let is_ready = seen.condition("Ready") == "True";
-    check(lies, !is_ready || parts == ["True", "True"], || {
+    check(lies, !is_ready || parts == ["True"; 3], || {
         format!("Ready, and its parts are {parts:?}")
     });
 }

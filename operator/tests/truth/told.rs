@@ -5,10 +5,11 @@ use serde_json::Value;
 use crate::row::{Tells, Told};
 
 /// The conditions of a chain that is well.
-const WELL: [Told; 9] = [
+const WELL: [Told; 10] = [
     ("Ready", "True", "AsSpecified", &[]),
     ("QueuesReady", "True", "AsSpecified", &[]),
     ("WorkersReady", "True", "AsSpecified", &[]),
+    ("PushesReachable", "True", "ClusterAddress", &[]),
     ("Drifted", "False", "NoDrift", &[]),
     ("Paused", "False", "NotPaused", &[]),
     ("Draining", "False", "NothingDrains", &[]),

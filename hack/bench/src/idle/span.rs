@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use crate::count::Counted;
 use crate::counters::{Counters, Labels};
-use crate::operator::{Operator, Usage};
+use crate::operator::Operator;
 use crate::place::Place;
+use crate::usage::Usage;
 
 const WRITING: [&str; 6] = [
     "POST",

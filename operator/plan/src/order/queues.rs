@@ -13,10 +13,12 @@ use crate::hand_overs::{self, would_come_back};
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::rollout::Rollout;
+use crate::route;
 use crate::step::{Concern, Plan, Step, Wait, settings_text};
 
 const SPEC: &str = "the spec says so";
 const GATE: &str = "no worker of the stage is ready";
+const SHUT: &str = "no Gateway leads pushes to the stage";
 const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
 
 pub(super) fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
@@ -110,7 +112,11 @@ pub(super) fn stage_queue(
         plan.look_after(time);
     }
     if let Some(pause) = wanted.filter(|_| !is_paused) {
-        let reason = if pause == Pause::Gate { GATE } else { SPEC };
+        let reason = match pause {
+            Pause::Gate if found.is_none() || has_ready_pod(stage, observed) => SHUT,
+            Pause::Gate => GATE,
+            Pause::Spec | Pause::Retain | Pause::Drained => SPEC,
+        };
         plan.push(Step::PauseQueue { queue }, reason);
     }
 }
@@ -135,6 +141,11 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
     let fact = Fact::Unserved(stage.child.clone());
     let is_well = is_taken(desired, stage, observed);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
+    // What a load balancer answers that has no route yet is counted as an attempt: a new queue waits.
+    let is_new = !observed.queues.contains_key(&stage.queue);
+    if is_new && stage.paused.is_none() && !route::is_open(desired, observed, stage) {
+        return Some(Duration::ZERO);
+    }
     // Whoever says what is to be, means it.
     (stage.paused.is_none() && observed.held.contains_key(&fact))
         .then(|| observed.left_of(&fact, after))
@@ -145,7 +156,7 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
 fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
     let (address, _) = next_address(desired, stage, observed);
     if address.as_ref() == Some(&stage.address) {
-        return Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+        return has_ready_pod(stage, observed) && route::is_open(desired, observed, stage);
     }
     has_workers(desired, observed, stage)
 }
@@ -189,6 +200,10 @@ fn hold_target(
     waits
 }
 
+fn has_ready_pod(stage: &DesiredStage, observed: &Observed) -> bool {
+    Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod()
+}
+
 /// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
 /// for.
 fn next_address(
@@ -229,6 +244,9 @@ fn next_address(
         && !all_take(observed, stage, token_of(observed, stage))
     {
         (now, Some("its workers take the queue's token"))
+    } else if !route::may_push(desired, observed, stage) {
+        // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
+        (now, Some("its Gateway has accepted its route"))
     } else {
         (wanted, None)
     }
@@ -308,9 +326,19 @@ pub(super) fn resume(
         plan.wait(Wait {
             concerns: Concern::Queue,
             sentence: format!(
-                "queue {queue} is resumed once a worker of stage {} is ready",
+                "queue {} is resumed once {} of stage {} is {}",
+                queue.id,
+                if has_ready_pod(stage, observed) {
+                    "the route"
+                } else {
+                    "a worker"
+                },
                 stage.name,
-                queue = queue.id
+                if has_ready_pod(stage, observed) {
+                    "accepted"
+                } else {
+                    "ready"
+                },
             ),
             look_in: Some(Wait::LOOK),
         });

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::{Finding, list};
 use crate::child::STAGE_LABEL;
 use crate::demand::Demand;
-use crate::desired::Desired;
+use crate::desired::{Desired, Push};
 use crate::observed::{Observed, serves};
 
 /// Whether strangers may run a handler.
@@ -18,7 +18,7 @@ pub(super) fn unauthenticated(desired: &Desired, observed: &Observed) -> Finding
     let (holds, reason, message) = if open.is_empty() && desired.oidc.is_some() {
         let message = "every worker that is there demands a token".to_owned();
         (false, c::TOKENS_DEMANDED, message)
-    } else if !desired.is_public {
+    } else if desired.push == Push::Cluster {
         let message = "pushes come to the Services' own addresses: let a NetworkPolicy say who in the cluster may reach port 9480".to_owned();
         (false, c::PUSHES_INTERNAL, message)
     } else if desired.oidc.is_none() {

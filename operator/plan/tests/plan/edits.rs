@@ -4,19 +4,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::world::{apply_step, desired, look, pass, pod, roll, settle};
-use cloudtasks::{HttpTarget, QueuePath, QueueState};
+use crate::world::{
+    apply_step, desired, gateway_says, look, pass, pod, roll, settle, with_gateways,
+};
+use cloudtasks::{Address, HttpTarget, QueuePath, QueueState};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube::ResourceExt;
+use plan::attached::{Kind, Offer};
 use plan::environment::variable;
 use plan::hand_overs::targets;
 use plan::observed::serves;
 use plan::queue::{Pause, owner, pause_reason};
+use plan::route;
 use plan::{Demand, Desired, Observed, Plan, Step, plan};
 use proptest::prelude::*;
-
-/// Whose hosts begin with the child's name, as those of Services do.
-const PUSH: &str = "  push: {url: 'https://{chain}-{stage}.push.example.com'}\n";
 
 /// For so long Cloud Tasks may go on with a former target.
 const UNDER_WAY: Duration = Duration::from_mins(1);
@@ -30,7 +31,31 @@ struct Spec {
     oidc: Option<(char, Vec<char>)>,
     reports_drift: bool,
     deletes: bool,
+    push: Push,
 }
+
+/// How pushes come in: to hosts that begin with the child's name, as those of Services do.
+#[derive(Debug, Clone)]
+enum Push {
+    Cluster,
+    Url,
+    Gateway { name: char, domain: char },
+}
+
+impl Push {
+    fn yaml(&self) -> String {
+        match self {
+            Self::Cluster => String::new(),
+            Self::Url => "  push: {url: 'https://{chain}-{stage}.example.com'}\n".to_owned(),
+            Self::Gateway { name, domain } => format!(
+                "  push: {{gateway: {{name: {name}, hostname: '{{chain}}-{{stage}}.{domain}{GATEWAYS}'}}}}\n"
+            ),
+        }
+    }
+}
+
+/// The hosts under Gateways.
+const GATEWAYS: &str = ".push.example.com";
 
 #[derive(Debug, Clone)]
 struct Stage {
@@ -90,8 +115,9 @@ impl Spec {
             "Enforce"
         };
         let deletion = if self.deletes { "Delete" } else { "Retain" };
+        let push = self.push.yaml();
         format!(
-            "{head}{PUSH}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
+            "{head}{push}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
         )
     }
 }
@@ -132,16 +158,29 @@ fn spec() -> impl Strategy<Value = Spec> {
         oidc(),
         any::<bool>(),
         any::<bool>(),
+        push(),
     )
         .prop_map(
-            |(numbers, stages, notifier, oidc, reports_drift, deletes)| Spec {
+            |(numbers, stages, notifier, oidc, reports_drift, deletes, push)| Spec {
                 stages: numbers.into_iter().zip(stages).collect(),
                 notifier,
-                oidc,
+                // A token goes over HTTPS alone.
+                oidc: oidc.filter(|_| !matches!(push, Push::Cluster)),
                 reports_drift,
                 deletes,
+                push,
             },
         )
+}
+
+fn push() -> impl Strategy<Value = Push> {
+    let names = prop_oneof![Just('x'), Just('y')];
+    let domains = prop_oneof![Just('x'), Just('y')];
+    prop_oneof![
+        2 => Just(Push::Cluster),
+        1 => Just(Push::Url),
+        3 => (names, domains).prop_map(|(name, domain)| Push::Gateway { name, domain }),
+    ]
 }
 
 /// What happens to a chain, one thing after another.
@@ -161,6 +200,8 @@ enum Event {
     Unready(u8),
     /// So many seconds pass, in which some queues are seen with tasks in them.
     Pass(u16, u8),
+    /// The Gateways take the routes that are there, or don't.
+    Gateway(bool),
     /// The operator starts anew and has seen nothing yet.
     Restart,
 }
@@ -174,6 +215,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Roll),
         1 => any::<u8>().prop_map(Event::Unready),
         3 => (0..200_u16, any::<u8>()).prop_map(|(time, left)| Event::Pass(time, left)),
+        2 => any::<bool>().prop_map(Event::Gateway),
         1 => Just(Event::Restart),
     ]
 }
@@ -181,6 +223,14 @@ fn event() -> impl Strategy<Value = Event> {
 /// What somebody does in the console.
 fn meddle(observed: &mut Observed, what: u8) {
     let index = usize::from(what >> 4);
+    if what % 4 == 3 {
+        for offer in observed.offers.values_mut() {
+            if let Offer::Served(objects) = offer {
+                objects.pop_first();
+            }
+        }
+        return;
+    }
     let count = observed.queues.len().max(1);
     let Some(queue) = observed.queues.values_mut().nth(index % count) else {
         return;
@@ -222,7 +272,11 @@ fn unready(observed: &mut Observed, which: u8) {
 }
 
 /// The invariants that hold after every single step.
-fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
+fn is_safe(
+    observed: &Observed,
+    before: &BTreeSet<String>,
+    step: &Step,
+) -> Result<(), TestCaseError> {
     // A worker is never told of a queue that isn't there, or that gives tasks up by itself.
     if let Step::ApplyDeployment(deployment) = step {
         let notifier = variable(deployment, "NOTIFIER_QUEUE").unwrap();
@@ -243,7 +297,41 @@ fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
         );
         prop_assert!(owner(&observed.queues[queue]).is_some());
     }
+    // A queue begins to push to a Gateway's host when a route is there.
+    if let Step::CreateQueue { queue, settings } | Step::UpdateQueue { queue, settings } = step {
+        let target = settings.http_target.as_ref();
+        let address = target.and_then(|target| target.address.as_ref());
+        let is_gateways = |it: &&Address| it.host.ends_with(GATEWAYS) && !before.contains(&it.host);
+        if let Some(address) = address.filter(is_gateways) {
+            prop_assert!(
+                leads_to(observed, address).is_some(),
+                "{} has no route",
+                queue
+            );
+        }
+    }
     Ok(())
+}
+
+/// The workers to which an address leads.
+fn leads_to(observed: &Observed, address: &Address) -> Option<String> {
+    if !address.host.ends_with(GATEWAYS) {
+        let (child, _) = address.host.split_once('.')?;
+        return Some(child.to_owned());
+    }
+    let mut routes = observed.attached(Kind::HttpRoute);
+    let route = routes.find(|(_, it)| route::host(it) == Some(&address.host));
+    Some(route::backend(route?.1)?.to_owned())
+}
+
+/// The hosts to which queues push.
+fn hosts(observed: &Observed) -> BTreeSet<String> {
+    let targets = observed
+        .queues
+        .values()
+        .filter_map(|it| it.http_target.as_ref());
+    let addresses = targets.filter_map(|target| target.address.as_ref());
+    addresses.map(|address| address.host.clone()).collect()
 }
 
 /// Whether a task could go round in circles: through workers to which their queue pushes, and what
@@ -251,7 +339,7 @@ fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
 fn has_circle(observed: &Observed) -> bool {
     let pushes_to = |queue: &QueuePath, pod: &str| {
         let target = observed.queues.get(queue)?.http_target.as_ref()?;
-        let (child, _) = target.address.as_ref()?.host.split_once('.')?;
+        let child = leads_to(observed, target.address.as_ref()?)?;
         Some(pod.rsplit_once('-')?.0 == child)
     };
     let live = observed.pods.iter();
@@ -339,8 +427,9 @@ fn run(
             }
             _ => {}
         }
+        let before = hosts(observed);
         apply_step(observed, &planned.step);
-        is_safe(observed, &planned.step)?;
+        is_safe(observed, &before, &planned.step)?;
     }
     Ok(())
 }
@@ -382,6 +471,10 @@ fn happen(
             }
             sent.former.retain(|(_, _, age)| *age < UNDER_WAY);
         }
+        Event::Gateway(takes) => {
+            let status = if *takes { "True" } else { "False" };
+            gateway_says(observed, "Accepted", status, "Said");
+        }
         Event::Restart => {
             observed.held.clear();
             observed.backlogs.clear();
@@ -401,6 +494,7 @@ proptest! {
     ) {
         let mut observed = Observed::default();
         let mut sent = Sent::default();
+        with_gateways(&mut observed);
         let mut spec = None;
         for event in [Event::Edit(first)].iter().chain(&events) {
             happen(&mut observed, &mut sent, &mut spec, event)?;
@@ -433,6 +527,12 @@ proptest! {
         let children: Vec<&String> = last.stages.iter().map(|stage| &stage.child).collect();
         for name in observed.deployments.keys().chain(observed.services.keys()) {
             prop_assert!(children.contains(&name), "{} is left", name);
+        }
+        for (kind, name) in Kind::ALL.into_iter().flat_map(|kind| {
+            observed.attached(kind).map(move |(name, _)| (kind, name.clone()))
+        }) {
+            let wanted = last.attached_names(kind);
+            prop_assert!(wanted.contains(&name), "{} {} is left", kind, name);
         }
         for removed in observed.removed_stages(&last) {
             let queue = &observed.queues[&removed.queue];

@@ -7,6 +7,7 @@
 )]
 
 mod edits;
+mod gateway;
 mod golden;
 mod phases;
 mod tokens;

@@ -1,0 +1,3 @@
+module executor-chain.dev/bench/proxy-go
+
+go 1.24

@@ -1,0 +1,34 @@
+{{- /* What the operator does in each namespace that it serves, and nothing else: a test holds these
+       against what the API server has seen it do. */ -}}
+{{- define "executor-chain.rules" -}}
+- apiGroups: [executor-chain.dev]
+  resources: [executorchains]
+  verbs: [get, list, watch, patch]
+- apiGroups: [executor-chain.dev]
+  resources: [executorchains/status]
+  verbs: [patch]
+# Where owners may not be set by those who can't set finalizers: OpenShift, for one.
+- apiGroups: [executor-chain.dev]
+  resources: [executorchains/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- if .Values.gateway.enabled }}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.gke.io]
+  resources: [gcpbackendpolicies, healthcheckpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- end -}}

@@ -1,0 +1,41 @@
+{{- /* What the schema can't say, or only in words that help nobody. */ -}}
+{{- define "executor-chain.validate" -}}
+{{- range $name := list "queuePollInterval" "gateAfter" "addressDelay" "replicasPatience" "deletionPatience" -}}
+{{- $value := get $.Values.operator $name -}}
+{{- if not (regexMatch "^([0-9]{1,5}(h|m|s|ms)){1,4}$" (toString $value)) -}}
+{{- fail (printf "operator.%s is %q: write a duration such as 500ms, 30s or 1m30s" $name (toString $value)) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.emulatorHost -}}
+{{- if not (regexMatch "^[A-Za-z0-9.-]+:[0-9]{1,5}$" .) -}}
+{{- fail (printf "emulatorHost is %q: write host:port, such as cloud-tasks.emulators.svc:8123" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.watchNamespaces -}}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" .) -}}
+{{- fail (printf "watchNamespaces has %q, which is no namespace's name: write names such as shop, one for each namespace" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if ne (len .Values.watchNamespaces) (len (uniq .Values.watchNamespaces)) -}}
+{{- fail "watchNamespaces names a namespace twice: write each once" -}}
+{{- end -}}
+{{- with .Values.location -}}
+{{- if not (regexMatch "^[a-z0-9-]{1,63}$" .) -}}
+{{- fail (printf "location is %q: write a Cloud Tasks location, such as europe-west1" .) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.project -}}
+{{- if not (regexMatch "^[A-Za-z0-9.:-]{1,100}$" .) -}}
+{{- fail (printf "project is %q: write a project's id, such as my-project" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range list .Values.image .Values.worker.image -}}
+{{- if regexMatch ":[^/]*$" .repository -}}
+{{- fail (printf "the repository %q has a tag: write that as tag, beside it" .repository) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicas) 1) (has "--leader-election=false" .Values.operator.extraArgs) -}}
+{{- fail (printf "replicas is %d and leader election is off: then each of them writes to the same queues; set replicas to 1, or leave it on" (int .Values.replicas)) -}}
+{{- end -}}
+{{- include "executor-chain.alone" . -}}
+{{- end -}}

@@ -1,0 +1,173 @@
+//! Hand-over: what it adds to a push whose handler has failed for the last time.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Args;
+use cloudtasks::QueuePath;
+
+use crate::count::Counted;
+use crate::figure::Figure;
+use crate::place::program;
+use crate::quantile::middle;
+use crate::worker::aside;
+use crate::worker::create::Created;
+use crate::worker::front::{Around, Front};
+use crate::worker::push::{Pushed, count};
+
+/// For the page.
+pub const ABOUT: &str = "\
+What a hand-over adds to a push. The handler fails; one worker has attempts left and answers 477, the other has none, creates the same task on
+the next stage's queue, and then answers 200. The difference of the two, one push at a time, stands against a bare CreateTask of the same size by
+the same client library, from a process on the same core. The next stage's queue is paused, so that nobody takes what is handed over.
+
+Calls are counted by a proxy before the emulator, in pushes of their own. Hand-overs a second are those of one worker on one core, with 32 pushes
+at a time, with the emulator on the other core, where it is what limits them as much as the worker.
+";
+
+/// What it is told.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Bytes of a body
+    #[arg(long, default_value_t = 512)]
+    size: usize,
+    /// How often each is measured
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// For how long, each time
+    #[arg(long, default_value_t = 2000)]
+    millis: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            size: 512,
+            rounds: 5,
+            millis: 2000,
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            size,
+            rounds,
+            millis,
+        } = self;
+        write!(f, "--size {size} --rounds {rounds} --millis {millis}")
+    }
+}
+
+/// What one that has attempts left answers, and one that has handed over.
+const FAILED: u16 = 477;
+const DONE: u16 = 200;
+
+/// Of all rounds, in the order in which they were made.
+#[derive(Debug, Default)]
+struct Rounds {
+    failed: Vec<Pushed>,
+    handed: Vec<Pushed>,
+    created: Vec<Created>,
+    many: Vec<Pushed>,
+}
+
+/// Measures.
+pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
+    aside::two_cores()?;
+    let (handler, _failing) = aside::serve(500).await?;
+    let (emulator, _emulating) = aside::emulate().await?;
+    let next = aside::paused(emulator, "incoming-2").await?;
+    let around = Around { handler, emulator };
+    let mut rounds = Rounds::default();
+    let mut first = 0;
+    for round in 1..=options.rounds {
+        let pushed = push(Front::Failing, around, 1, options, &mut first).await?;
+        rounds.failed.push(pushed);
+        let pushed = push(Front::HandingOver, around, 1, options, &mut first).await?;
+        rounds.handed.push(pushed);
+        rounds
+            .created
+            .push(create(emulator, &next, options, round).await?);
+        let pushed = push(Front::HandingOver, around, 32, options, &mut first).await?;
+        println!("  round {round}: {:.0} hand-overs/s", pushed.per_second());
+        rounds.many.push(pushed);
+    }
+    let way = Counted::way_to(emulator).await?;
+    let counted = Around {
+        emulator: way.addr,
+        ..around
+    };
+    let short = Options {
+        millis: 500,
+        ..options.clone()
+    };
+    let before = first;
+    push(Front::HandingOver, counted, 1, &short, &mut first).await?;
+    let calls = count(way.calls().values().sum()) / count(first - before);
+    Ok(figures(&rounds, calls))
+}
+
+fn figures(rounds: &Rounds, calls: f64) -> Vec<Figure> {
+    let of = |pushed: &[Pushed], value: fn(&Pushed) -> f64| middle(pushed.iter().map(value));
+    let zero = || 0.0;
+    let failed = of(&rounds.failed, |it| it.p50_ms).unwrap_or_else(zero);
+    let handed = of(&rounds.handed, |it| it.p50_ms).unwrap_or_else(zero);
+    let created = middle(rounds.created.iter().map(|it| it.p50_ms)).unwrap_or_else(zero);
+    let created_p99 = middle(rounds.created.iter().map(|it| it.p99_ms)).unwrap_or_else(zero);
+    let handed_p99 = of(&rounds.handed, |it| it.p99_ms).unwrap_or_else(zero);
+    let extra = handed - failed;
+    vec![
+        Figure::new("a push that is handed over, p50", handed, "ms").against(format!(
+            "one that has failed with attempts left: {failed:.3} ms"
+        )),
+        Figure::new("a push that is handed over, p99", handed_p99, "ms")
+            .against(format!("a bare CreateTask, p99: {created_p99:.3} ms")),
+        Figure::new("what the hand-over adds, p50", extra, "ms")
+            .against(format!("a bare CreateTask, p50: {created:.3} ms")),
+        Figure::new("what it adds, over a bare CreateTask", extra / created, "").at_most(1.1),
+        Figure::new("calls to Cloud Tasks for each", calls, "").at_most(1.0),
+        Figure::new(
+            "hand-overs of one worker",
+            of(&rounds.many, Pushed::per_second).unwrap_or_else(zero),
+            "/s",
+        ),
+    ]
+}
+
+async fn push(
+    front: Front,
+    around: Around,
+    connections: usize,
+    options: &Options,
+    first: &mut u64,
+) -> anyhow::Result<Pushed> {
+    let running = front.start(around).await?.context("no worker")?;
+    let expect = if front == Front::Failing {
+        FAILED
+    } else {
+        DONE
+    };
+    let (to, size) = (running.addr, options.size);
+    let warm = aside::push(to, connections, size, 200, *first, expect).await?;
+    let pushed = aside::push(to, connections, size, options.millis, warm.next, expect).await?;
+    *first = pushed.next;
+    Ok(pushed)
+}
+
+async fn create(
+    emulator: SocketAddr,
+    queue: &QueuePath,
+    options: &Options,
+    round: usize,
+) -> anyhow::Result<Created> {
+    let mut command = aside::measured(program("bench")?);
+    command.args(["create", "--at", &emulator.to_string()]);
+    command.args(["--queue", &queue.to_string()]);
+    command.args(["--size", &options.size.to_string()]);
+    command.args(["--millis", &options.millis.to_string()]);
+    command.args(["--prefix", &format!("bare-{round}")]);
+    aside::heard(command).await
+}

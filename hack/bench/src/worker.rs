@@ -1,0 +1,245 @@
+//! Worker: the way of a push through it, beside what proxies and does nothing else.
+
+pub mod aside;
+pub mod create;
+pub mod front;
+pub mod push;
+pub mod serve;
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::sleep;
+
+use crate::figure::Figure;
+use crate::quantile::middle;
+use crate::worker::front::{Around, Front};
+use crate::worker::push::{Pushed, count};
+
+/// For the page.
+pub const ABOUT: &str = "\
+What a push costs on its way through a worker, beside two that proxy and do nothing else, before the same handler: nginx with `proxy_pass` and
+connections that are kept ([its settings](../hack/bench/src/worker/front.rs)), and Go's `httputil.ReverseProxy`
+([its source](../bench/proxy-go/main.go)). Each has one core to itself; who pushes, and the handler, share another, so where a proxy is fast they
+may be what is measured. That is why requests per second of the proxy's own processor time stand beside: those are the proxy's alone.
+
+Pushes are what Cloud Tasks sends, one after the other on each connection, each of a task of its own, first dispatches that succeed. The worker
+tells of failures alone, so that it makes no call: a pure proxy, as the others are; it writes its line of log for each push, which goes nowhere.
+Beside it stands one that tells of each success, which is one CreateTask for each push, and one that logs warnings alone.
+
+Each figure is the middle one of several rounds, in which all take turns. Memory is resident, of all its processes; start is from the shell's
+`exec` until `/readyz` says 200 for the worker, and until a connection is taken for the others.
+";
+
+/// What it is told.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Connections, each with one push at a time
+    #[arg(long, value_delimiter = ',', default_value = "1,32,256")]
+    connections: Vec<usize>,
+    /// Bytes of a body
+    #[arg(long, value_delimiter = ',', default_value = "512,65536")]
+    sizes: Vec<usize>,
+    /// How often each is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// For how long, each time
+    #[arg(long, default_value_t = 2000)]
+    millis: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections: vec![1, 32, 256],
+            sizes: vec![512, 65536],
+            rounds: 3,
+            millis: 2000,
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |numbers: &[usize]| {
+            let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            texts.join(",")
+        };
+        let Self {
+            connections,
+            sizes,
+            rounds,
+            millis,
+        } = self;
+        let (connections, sizes) = (list(connections), list(sizes));
+        write!(
+            f,
+            "--connections {connections} --sizes {sizes} --rounds {rounds} --millis {millis}"
+        )
+    }
+}
+
+/// One measurement of one front.
+#[derive(Debug, Clone)]
+struct Measured {
+    front: Front,
+    connections: usize,
+    size: usize,
+    pushed: Pushed,
+    /// Of the front's own, while it was pushed to.
+    cpu_ms: f64,
+    loaded_mib: f64,
+}
+
+/// How one starts.
+#[derive(Debug, Clone, Copy)]
+struct Started {
+    front: Front,
+    ready_ms: f64,
+    idle_mib: f64,
+}
+
+/// Measures.
+pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
+    aside::two_cores()?;
+    let (handler, _serving) = aside::serve(200).await?;
+    let (emulator, _emulating) = aside::emulate().await?;
+    // Where the notifications of the one that tells wait, so that nobody has to take them.
+    aside::paused(emulator, "notifier").await?;
+    let around = Around { handler, emulator };
+    let (mut measured, mut started) = (Vec::new(), Vec::new());
+    let mut next = 0;
+    for round in 1..=options.rounds {
+        for front in Front::ALL {
+            let Some(running) = front.start(around).await? else {
+                println!("  {} is not on this machine", front.name());
+                continue;
+            };
+            sleep(Duration::from_millis(300)).await;
+            started.push(Started {
+                front,
+                ready_ms: running.ready_after.as_secs_f64() * 1000.0,
+                idle_mib: running.usage()?.resident_mib,
+            });
+            for (&size, &connections) in options
+                .sizes
+                .iter()
+                .flat_map(|size| options.connections.iter().map(move |it| (size, it)))
+            {
+                // Not measured: connections to the handler are made, and memory is taken.
+                let warm = aside::push(running.addr, connections, size, 300, next, 200).await?;
+                let before = running.usage()?;
+                let to = running.addr;
+                let pushed =
+                    aside::push(to, connections, size, options.millis, warm.next, 200).await?;
+                let after = running.usage()?;
+                next = pushed.next;
+                println!(
+                    "  round {round}: {}, {size} B, {connections} connections: {:.0}/s",
+                    front.name(),
+                    pushed.per_second()
+                );
+                measured.push(Measured {
+                    front,
+                    connections,
+                    size,
+                    pushed,
+                    cpu_ms: after.cpu_ms - before.cpu_ms,
+                    loaded_mib: after.resident_mib,
+                });
+            }
+        }
+    }
+    Ok(figures(options, &measured, &started))
+}
+
+fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for (&size, &connections) in options
+        .sizes
+        .iter()
+        .flat_map(|size| options.connections.iter().map(move |it| (size, it)))
+    {
+        let of = |front: Front, value: fn(&Measured) -> f64| {
+            let rows = measured
+                .iter()
+                .filter(|it| (it.front, it.size, it.connections) == (front, size, connections));
+            middle(rows.map(value))
+        };
+        let what = format!("{size} B, {connections} connections");
+        let others = |value: fn(&Measured) -> f64, unit: &str| {
+            let told = [Front::Nginx, Front::Go].map(|front| {
+                let value = of(front, value);
+                let value = value.map_or_else(
+                    || "not on this machine".to_owned(),
+                    |value| Figure::new("", value, unit).quantity(),
+                );
+                format!("{}: {value}", front.name())
+            });
+            told.join("; ")
+        };
+        let rate = |it: &Measured| it.pushed.per_second();
+        let p50 = |it: &Measured| it.pushed.p50_ms;
+        let p99 = |it: &Measured| it.pushed.p99_ms;
+        let efficiency = |it: &Measured| count(it.pushed.pushes) / (it.cpu_ms / 1000.0);
+        for (name, value, unit) in [
+            ("a second", rate as fn(&Measured) -> f64, "/s"),
+            ("p50", p50, "ms"),
+            ("p99", p99, "ms"),
+            ("a second of its processor time", efficiency, "/s"),
+        ] {
+            if let Some(own) = of(Front::Worker, value) {
+                let figure = Figure::new(format!("{what}: {name}"), own, unit);
+                figures.push(figure.against(others(value, unit)));
+            }
+        }
+        let ratio = |value: fn(&Measured) -> f64| {
+            Some(of(Front::Worker, value)? / of(Front::Nginx, value)?)
+        };
+        figures.push(
+            Figure::or_missing(format!("{what}: a second, over nginx's"), ratio(rate), "")
+                .at_least(1.0),
+        );
+        figures.push(
+            Figure::or_missing(format!("{what}: p99, over nginx's"), ratio(p99), "").at_most(1.0),
+        );
+        let cost = |front| Some(1000.0 / of(front, efficiency)? * 1000.0);
+        if let (Some(own), Some(telling), Some(quiet)) = (
+            cost(Front::Worker),
+            cost(Front::Telling),
+            cost(Front::Quiet),
+        ) {
+            let figure = Figure::new(format!("{what}: processor time of a push"), own, "µs");
+            figures.push(figure.against(format!(
+                "with a notification: {telling:.0} µs; without its line of log: {quiet:.0} µs"
+            )));
+        }
+    }
+    for front in Front::ALL {
+        let own = |value: fn(&Started) -> f64| {
+            middle(started.iter().filter(|it| it.front == front).map(value))
+        };
+        let loaded = middle(
+            measured
+                .iter()
+                .filter(|it| it.front == front)
+                .map(|it| it.loaded_mib),
+        );
+        let (Some(ready), Some(idle), Some(loaded)) =
+            (own(|it| it.ready_ms), own(|it| it.idle_mib), loaded)
+        else {
+            continue;
+        };
+        let name = front.name();
+        let mut start = Figure::new(format!("{name}: start to ready"), ready, "ms");
+        let mut memory = Figure::new(format!("{name}: memory, idle"), idle, "MiB")
+            .against(format!("loaded: {loaded:.1} MiB"));
+        if front == Front::Worker {
+            start = start.at_most(50.0);
+            memory = memory.at_most(12.0);
+        }
+        figures.extend([start, memory]);
+    }
+    figures
+}

@@ -1,0 +1,224 @@
+//! Who stands before the handler: the worker, nginx, or Go's `httputil.ReverseProxy`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use testkit::{Process, free_port};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use crate::operator::get;
+use crate::place::program;
+use crate::usage::Usage;
+use crate::worker::aside::measured;
+
+/// Longer than any of them takes to start.
+const SOON: Duration = Duration::from_secs(10);
+
+/// One of those that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    /// The worker, which tells of failures alone: a pure proxy, as the others are.
+    Worker,
+    /// The worker, which tells of each success: one `CreateTask` for each push.
+    Telling,
+    /// The worker without its line of log for each push.
+    Quiet,
+    /// A worker whose tasks have attempts left, and nobody to be handed to.
+    Failing,
+    /// A worker whose tasks have one attempt, and another queue to go to.
+    HandingOver,
+    Nginx,
+    Go,
+}
+
+/// Where the others are.
+#[derive(Debug, Clone, Copy)]
+pub struct Around {
+    pub handler: SocketAddr,
+    pub emulator: SocketAddr,
+}
+
+/// One that runs.
+pub struct Running {
+    pub addr: SocketAddr,
+    /// From its start until it was ready.
+    pub ready_after: Duration,
+    process: Process,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Front {
+    pub const ALL: [Self; 5] = [
+        Self::Worker,
+        Self::Nginx,
+        Self::Go,
+        Self::Telling,
+        Self::Quiet,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "the worker",
+            Self::Telling => "the worker, telling of each success",
+            Self::Quiet => "the worker, RUST_LOG=warn",
+            Self::Failing => "the worker, whose handler fails",
+            Self::HandingOver => "the worker, which hands over",
+            Self::Nginx => "nginx",
+            Self::Go => "Go's ReverseProxy",
+        }
+    }
+
+    /// Starts it on a core of its own. `None` where this machine doesn't have the program.
+    pub async fn start(self, around: Around) -> anyhow::Result<Option<Running>> {
+        let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut folder = None;
+        let mut command;
+        match self {
+            Self::Worker | Self::Telling | Self::Quiet | Self::Failing | Self::HandingOver => {
+                command = measured(program("executor-worker")?);
+                self.tell(&mut command, around, addr, admin);
+            }
+            Self::Nginx => {
+                let Some(nginx) = installed("nginx") else {
+                    return Ok(None);
+                };
+                let place = tempfile::tempdir()?;
+                let config = place.path().join("nginx.conf");
+                std::fs::write(&config, nginx_config(place.path(), addr, around.handler))?;
+                command = measured(nginx);
+                command.arg("-c").arg(config);
+                command.arg("-p").arg(place.path());
+                folder = Some(place);
+            }
+            Self::Go => {
+                let Ok(proxy) = program("go-proxy") else {
+                    return Ok(None);
+                };
+                command = measured(proxy);
+                command.args(["-listen", &addr.to_string()]);
+                command.args(["-to", &format!("http://{}", around.handler)]);
+                command.env("GOMAXPROCS", "1");
+            }
+        }
+        let begin = Instant::now();
+        let process = Process::spawn_unlogged(&command);
+        while !self.is_ready(addr, admin).await {
+            anyhow::ensure!(begin.elapsed() < SOON, "{} doesn't get ready", self.name());
+            sleep(Duration::from_micros(500)).await;
+        }
+        Ok(Some(Running {
+            addr,
+            ready_after: begin.elapsed(),
+            process,
+            _folder: folder,
+        }))
+    }
+
+    async fn is_ready(self, addr: SocketAddr, admin: SocketAddr) -> bool {
+        if matches!(self, Self::Nginx | Self::Go) {
+            return TcpStream::connect(addr).await.is_ok();
+        }
+        get(&admin.to_string(), "/readyz")
+            .await
+            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    fn tell(self, command: &mut Command, around: Around, addr: SocketAddr, admin: SocketAddr) {
+        let queue = |id| format!("projects/demo/locations/europe-west1/queues/{id}");
+        let told = if self == Self::Telling {
+            "Succeeded,Failed"
+        } else {
+            "Failed"
+        };
+        command
+            .env("CHAIN", "bench/orders")
+            .env("STAGE", "fast")
+            .env("QUEUE", queue("incoming"))
+            .env(
+                "MAX_ATTEMPTS",
+                if self == Self::HandingOver { "1" } else { "3" },
+            )
+            .env("HANDLER_URL", format!("http://{}", around.handler))
+            .env("CONCURRENCY", "1000")
+            .env("NOTIFY_ON", told)
+            .env("NOTIFIER_QUEUE", queue("notifier"))
+            .env("NOTIFIER_URL", "https://api.example.com/task-events")
+            .env("LISTEN_ADDR", addr.to_string())
+            .env("ADMIN_ADDR", admin.to_string())
+            .env("CLOUD_TASKS_EMULATOR_HOST", around.emulator.to_string());
+        if self == Self::Quiet {
+            command.env("RUST_LOG", "warn");
+        }
+        if self == Self::HandingOver {
+            command.env("DOWNSTREAM_QUEUE", queue("incoming-2"));
+        }
+    }
+}
+
+impl Running {
+    /// Of all its processes together: nginx has two.
+    pub fn usage(&self) -> anyhow::Result<Usage> {
+        let pid = self.process.pid();
+        let mut usage = Usage::of(pid)?;
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        for child in children.split_whitespace() {
+            let child = Usage::of(child.parse().context("no number of a process")?)?;
+            usage.cpu_ms += child.cpu_ms;
+            usage.resident_mib += child.resident_mib;
+        }
+        Ok(usage)
+    }
+}
+
+/// A program of the machine.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.push("/usr/sbin".into());
+    let mut places = folders.into_iter().map(|folder| folder.join(name));
+    places.find(|place| place.is_file())
+}
+
+/// One process that serves, connections to the handler that are kept, no log, no file for a body of
+/// 64 KB.
+fn nginx_config(folder: &Path, listen: SocketAddr, handler: SocketAddr) -> String {
+    let folder = folder.display();
+    format!(
+        "daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events {{ worker_connections 4096; multi_accept on; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  client_body_buffer_size 128k;
+  keepalive_requests 1000000000;
+  tcp_nodelay on;
+  upstream handler {{
+    server {handler};
+    keepalive 512;
+    keepalive_requests 1000000000;
+  }}
+  server {{
+    listen {listen} backlog=4096;
+    location / {{
+      proxy_pass http://handler;
+      proxy_http_version 1.1;
+      proxy_set_header Connection \"\";
+    }}
+  }}
+}}
+"
+    )
+}

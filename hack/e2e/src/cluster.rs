@@ -1,0 +1,79 @@
+//! kubectl and helm, as a person types them.
+
+use std::process::Stdio;
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// Runs a command to its end, with this input, and gives what it prints.
+async fn typed(program: &str, words: &[&str], input: &str) -> anyhow::Result<String> {
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("{program} can't be started"))?;
+    let mut stdin = child.stdin.take().context("it has an input")?;
+    stdin.write_all(input.as_bytes()).await?;
+    drop(stdin);
+    let output = child.wait_with_output().await?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(
+        output.status.success(),
+        "{program} {}: {error}",
+        words.join(" ")
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+pub async fn kubectl(words: &[&str]) -> anyhow::Result<String> {
+    typed("kubectl", words, "").await
+}
+
+pub async fn apply(manifest: &str) -> anyhow::Result<()> {
+    typed("kubectl", &["apply", "-f", "-"], manifest)
+        .await
+        .map(drop)
+}
+
+pub async fn helm(words: &[&str]) -> anyhow::Result<String> {
+    typed("helm", words, "").await
+}
+
+/// One object, or a list.
+pub async fn get(words: &[&str]) -> anyhow::Result<Value> {
+    let words = [&["get"], words, &["-o", "json"]].concat();
+    Ok(serde_json::from_str(&kubectl(&words).await?)?)
+}
+
+/// The items of a list.
+pub async fn list(words: &[&str]) -> anyhow::Result<Vec<Value>> {
+    let mut list = get(words).await?;
+    match list["items"].take() {
+        Value::Array(items) => Ok(items),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Name and UID of each worker pod, sorted.
+pub async fn workers() -> anyhow::Result<Vec<(String, String)>> {
+    let pods = list(&[
+        "pods",
+        "-n",
+        "shop",
+        "-l",
+        "executor-chain.dev/chain=orders",
+    ])
+    .await?;
+    let text = |pod: &Value, key: &str| pod["metadata"][key].as_str().unwrap_or("").to_owned();
+    let mut pods: Vec<_> = pods
+        .iter()
+        .map(|pod| (text(pod, "name"), text(pod, "uid")))
+        .collect();
+    pods.sort();
+    Ok(pods)
+}

@@ -1,0 +1,202 @@
+//! What is done to the chain while tasks are under way.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use cloudtasks::QueueState;
+use serde_json::{Value, json};
+use testkit::eventually;
+
+use crate::cluster::{get, helm, kubectl, list, workers};
+use crate::install::is_ready;
+use crate::processes;
+use crate::stage::{SOON, Stage};
+
+/// Longer than a rollout of all stages takes, each pod with its time to drain.
+const ROLLED: Duration = Duration::from_mins(3);
+
+async fn patch(patch: &Value) -> anyhow::Result<()> {
+    let words = ["patch", "chain", "orders", "-n=shop", "--type=json", "-p"];
+    kubectl(&[&words[..], &[&patch.to_string()]].concat())
+        .await
+        .map(drop)
+}
+
+/// The queue has it at once, and no pod knows of it.
+pub async fn edit_a_rate(stage: &Stage) -> anyhow::Result<()> {
+    let before = workers().await?;
+    let path = "/spec/stages/0/rateLimits/maxDispatchesPerSecond";
+    patch(&json!([{"op": "replace", "path": path, "value": 400}])).await?;
+    let began = Instant::now();
+    eventually("the rate in force", SOON, async || {
+        let rate = stage.queue("incoming").await?.max_dispatches_per_second;
+        anyhow::ensure!((rate - 400.0).abs() < f64::EPSILON, "{rate}");
+        Ok(())
+    })
+    .await;
+    let after = began.elapsed();
+    is_ready().await;
+    anyhow::ensure!(before == workers().await?, "a rate has restarted pods");
+    stage.say(format!(
+        "a rate was edited: in force {after:.1?} after kubectl returned, no pod restarted"
+    ));
+    Ok(())
+}
+
+/// A rolling update of the handler, of all stages at once.
+pub async fn roll_the_handler(stage: &mut Stage) -> anyhow::Result<()> {
+    let (spent, before) = (stage.account.spent(), stage.dispatches()?);
+    let path = "/spec/template/spec/containers/0/image";
+    patch(&json!([{"op": "replace", "path": path, "value": "localhost/e2e-handler:2"}])).await?;
+    let began = Instant::now();
+    eventually("a rollout's end", ROLLED, async || {
+        let pods = list(&["pods", "-n", "shop"]).await?;
+        let old = pods
+            .iter()
+            .filter(|pod| {
+                let containers = pod["spec"]["initContainers"].as_array();
+                containers.is_some_and(|all| {
+                    all.iter()
+                        .any(|it| it["image"] == "localhost/e2e-handler:1")
+                })
+            })
+            .count();
+        anyhow::ensure!(old == 0, "{old} pods have the old handler");
+        Ok(())
+    })
+    .await;
+    is_ready().await;
+    anyhow::ensure!(
+        stage.account.has_seen("2"),
+        "the new handler has run nothing"
+    );
+    stage.under_load(100).await;
+    let after = stage.dispatches()?;
+    stage.say(format!(
+        "the handler was rolled in {:.0?}: {} dispatches, {} unanswered, {} turned away",
+        began.elapsed(),
+        after.all - before.all,
+        after.unanswered - before.unanswered,
+        after.turned_away - before.turned_away,
+    ));
+    nothing_spent(stage, spent)
+}
+
+fn nothing_spent(stage: &Stage, before: u64) -> anyhow::Result<()> {
+    let spent = stage.account.spent() - before;
+    anyhow::ensure!(spent == 0, "{spent} attempts were spent on pods that stop");
+    Ok(())
+}
+
+/// As before a node's upgrade: each worker is evicted, and finds its place again.
+pub async fn drain_the_node(stage: &mut Stage) -> anyhow::Result<()> {
+    let (spent, before) = (stage.account.spent(), stage.dispatches()?);
+    let first = workers().await?;
+    let began = Instant::now();
+    let selector = "--pod-selector=executor-chain.dev/chain=orders";
+    kubectl(&["drain", "node", selector, "--timeout=120s"]).await?;
+    kubectl(&["uncordon", "node"]).await?;
+    is_ready().await;
+    let now = workers().await?;
+    anyhow::ensure!(
+        now.iter().all(|pod| !first.contains(pod)),
+        "a pod is still there"
+    );
+    stage.under_load(100).await;
+    let after = stage.dispatches()?;
+    stage.say(format!(
+        "the node was drained of all workers and back in {:.0?}: {} dispatches, {} unanswered, {} turned away",
+        began.elapsed(),
+        after.all - before.all,
+        after.unanswered - before.unanswered,
+        after.turned_away - before.turned_away,
+    ));
+    nothing_spent(stage, spent)
+}
+
+/// One pod is deleted without a word, and a worker and a handler are killed in two others.
+pub async fn kill_pods(stage: &mut Stage) -> anyhow::Result<()> {
+    let before = stage.dispatches()?;
+    let pods = workers().await?;
+    let (victim, _) = pods.first().context("no worker")?;
+    let force = ["delete", "pod", victim, "-n=shop", "--grace-period=0"];
+    kubectl(&[&force[..], &["--force"]].concat()).await?;
+    for program in ["executor-worker", "handler"] {
+        let found = processes::of(program);
+        let process = found.last().with_context(|| format!("no {program}"))?;
+        let killed = std::process::Command::new("kill")
+            .args(["-9", &process.pid.to_string()])
+            .status()?;
+        anyhow::ensure!(killed.success(), "{program} can't be killed");
+    }
+    stage.under_load(100).await;
+    is_ready().await;
+    let after = stage.dispatches()?;
+    stage.say(format!(
+        "a pod, a worker and a handler were killed: {} dispatches, {} unanswered, {} turned away",
+        after.all - before.all,
+        after.unanswered - before.unanswered,
+        after.turned_away - before.turned_away,
+    ));
+    Ok(())
+}
+
+/// The operator that leads is killed, and an edit is carried out by the other.
+pub async fn lose_the_leader(stage: &Stage) -> anyhow::Result<()> {
+    let lease = get(&["lease", "executor-chain", "-n", "executor-chain"]).await?;
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or("");
+    let (pod, _) = holder.rsplit_once('_').context("nobody leads")?;
+    let began = Instant::now();
+    let force = [
+        "delete",
+        "pod",
+        pod,
+        "-n=executor-chain",
+        "--grace-period=0",
+    ];
+    kubectl(&[&force[..], &["--force"]].concat()).await?;
+    let path = "/spec/stages/0/rateLimits/maxDispatchesPerSecond";
+    patch(&json!([{"op": "replace", "path": path, "value": 300}])).await?;
+    eventually("the rate in force", SOON, async || {
+        let rate = stage.queue("incoming").await?.max_dispatches_per_second;
+        anyhow::ensure!((rate - 300.0).abs() < f64::EPSILON, "{rate}");
+        Ok(())
+    })
+    .await;
+    stage.say(format!(
+        "the leading operator was killed: an edit is in force {:.1?} later",
+        began.elapsed()
+    ));
+    Ok(())
+}
+
+/// Retain: the queues are paused, and then the workers go.
+pub async fn delete_the_chain(stage: &Stage) -> anyhow::Result<()> {
+    kubectl(&["delete", "chain", "orders", "-n=shop", "--timeout=60s"]).await?;
+    for queue in ["incoming", "incoming-2", "incoming-3"] {
+        let found = stage.queue(queue).await?.state;
+        anyhow::ensure!(found == QueueState::Paused, "{queue} is {found:?}");
+    }
+    let notifier = stage.queue("orders-notifier").await?.state;
+    anyhow::ensure!(
+        notifier == QueueState::Running,
+        "the notifier is {notifier:?}"
+    );
+    eventually("no worker", ROLLED, async || {
+        let left = workers().await?.len();
+        anyhow::ensure!(left == 0, "{left}");
+        Ok(())
+    })
+    .await;
+    stage.say("the chain was deleted: its queues are paused, its workers gone");
+    Ok(())
+}
+
+/// The CRD stays, and with it whatever chains there are.
+pub async fn uninstall() -> anyhow::Result<()> {
+    helm(&["uninstall", "executor-chain", "-n=executor-chain", "--wait"]).await?;
+    kubectl(&["get", "crd", "executorchains.executor-chain.dev"]).await?;
+    let left = list(&["deployments", "-n", "executor-chain"]).await?;
+    anyhow::ensure!(left.is_empty(), "the operator is still there");
+    Ok(())
+}

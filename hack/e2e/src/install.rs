@@ -1,0 +1,135 @@
+//! The chart, and a chain.
+
+use std::net::SocketAddr;
+
+use testkit::eventually;
+
+use crate::cluster::{self, apply, get, kubectl, list, workers};
+use crate::processes;
+use crate::stage::{SOON, Stage};
+
+const EXAMPLE: &str = include_str!("../../../examples/orders.yaml");
+
+/// Installs the operator, in a namespace that takes none but restricted pods.
+pub async fn helm(stage: &Stage) -> anyhow::Result<()> {
+    let port = stage.emulator.port();
+    apply(&surroundings(stage.emulator)).await?;
+    let emulator = format!("emulatorHost=cloud-tasks.emulators.svc.cluster.local:{port}");
+    let chart = ["install", "executor-chain", "charts/executor-chain"];
+    let values = [
+        "-n=executor-chain",
+        "--set=image.repository=localhost/executor-operator,image.tag=e2e",
+        "--set=worker.image.repository=localhost/executor-worker,worker.image.tag=e2e",
+        "--set",
+        &emulator,
+    ];
+    cluster::helm(&[&chart[..], &values[..]].concat()).await?;
+    let rollout = ["rollout", "status", "deployment/executor-chain"];
+    let limit = ["-n=executor-chain", "--timeout=60s"];
+    kubectl(&[&rollout[..], &limit[..]].concat()).await?;
+    let operators = list(&["pods", "-n", "executor-chain"]).await?.len();
+    stage.say(format!("helm install: {operators} operators are ready"));
+    Ok(())
+}
+
+/// Namespaces, and a Service for the emulator: its name is what the programs in both images have to
+/// look up.
+fn surroundings(emulator: SocketAddr) -> String {
+    let namespace = |name: &str, labels: &str| {
+        format!(
+            "kind: Namespace\napiVersion: v1\nmetadata: {{name: {name}, labels: {labels}}}\n---\n"
+        )
+    };
+    let restricted = "{pod-security.kubernetes.io/enforce: restricted}";
+    let (address, port) = (emulator.ip(), emulator.port());
+    let service = format!(
+        "
+apiVersion: v1
+kind: Service
+metadata: {{name: cloud-tasks, namespace: emulators}}
+spec: {{ports: [{{name: grpc, port: {port}}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: cloud-tasks, namespace: emulators, labels: {{kubernetes.io/service-name: cloud-tasks}}}}
+addressType: IPv4
+endpoints: [{{addresses: ['{address}']}}]
+ports: [{{name: grpc, port: {port}, protocol: TCP}}]
+"
+    );
+    [
+        namespace("executor-chain", restricted),
+        namespace("shop", restricted),
+        namespace("emulators", "{}"),
+        service,
+    ]
+    .concat()
+}
+
+/// Applies the example, with a handler that is here.
+pub async fn chain(stage: &Stage) -> anyhow::Result<()> {
+    let handler = format!(
+        "image: localhost/e2e-handler:1
+          env: [{{name: ACCOUNT, value: 'http://{}/'}}]
+          securityContext:
+            allowPrivilegeEscalation: false
+            runAsNonRoot: true
+            capabilities: {{drop: [ALL]}}
+            seccompProfile: {{type: RuntimeDefault}}",
+        stage.asked
+    );
+    let manifest = EXAMPLE
+        .replace("image: registry.example.com/orders-handler:1.4.0", &handler)
+        .replace(
+            "https://api.example.com/task-events",
+            &format!("http://{}/", stage.client),
+        )
+        .replace("  name: orders\n", "  name: orders\n  namespace: shop\n");
+    anyhow::ensure!(
+        manifest.contains(&handler) && !manifest.contains("api.example.com"),
+        "the example has changed: this test must follow"
+    );
+    apply(&manifest).await?;
+    let wait = ["wait", "--for=condition=Ready", "chain/orders", "-n=shop"];
+    kubectl(&[&wait[..], &["--timeout=120s"]].concat()).await?;
+    let pods = workers().await?.len();
+    stage.say(format!(
+        "kubectl apply: the chain is ready, with {pods} pods"
+    ));
+    no_token_of_kubernetes().await?;
+    for program in ["executor-operator", "executor-worker"] {
+        let idle: Vec<String> = processes::of(program)
+            .iter()
+            .map(|it| format!("{:.1}", it.resident_mib))
+            .collect();
+        anyhow::ensure!(!idle.is_empty(), "no process of {program}");
+        stage.say(format!("{program}, idle: {} MiB", idle.join(", ")));
+    }
+    Ok(())
+}
+
+/// A worker has no use for one, nor has whoever takes it over.
+async fn no_token_of_kubernetes() -> anyhow::Result<()> {
+    let pods = list(&["pods", "-n", "shop"]).await?;
+    for pod in pods {
+        let volumes = pod["spec"]["volumes"].as_array().map_or(0, Vec::len);
+        anyhow::ensure!(volumes == 0, "a worker's pod has a volume");
+    }
+    Ok(())
+}
+
+/// Waits until the chain is as its spec says.
+pub async fn is_ready() {
+    eventually("a chain that is ready", SOON, async || {
+        let chain = get(&["chain", "orders", "-n", "shop"]).await?;
+        let status = &chain["status"];
+        let current = status["observedGeneration"] == chain["metadata"]["generation"];
+        let ready = status["conditions"].as_array().is_some_and(|all| {
+            all.iter()
+                .any(|it| it["type"] == "Ready" && it["status"] == "True")
+        });
+        anyhow::ensure!(current && ready, "{status}");
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,168 @@
+//! Which namespaces are served: all of them, or those that are named, each with watches of its own,
+//! so that rights in these are enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{Stream, StreamExt};
+use kube::core::{DynamicResourceScope, NamespaceResourceScope};
+use kube::{Api, Client, Resource};
+use kube_runtime::reflector::ObjectRef;
+
+use crate::reconcile::Chain;
+
+/// The namespaces whose chains are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Every one, by one watch of the whole cluster.
+    All,
+    /// These alone; there is at least one.
+    These(BTreeSet<String>),
+}
+
+impl Namespaces {
+    /// Those of the command line. Empty names count for nothing, as a variable that is set to nothing
+    /// makes them.
+    pub fn of(names: &[String]) -> Self {
+        let names = names.iter().map(|name| name.trim());
+        let names: BTreeSet<String> = names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if names.is_empty() {
+            Self::All
+        } else {
+            Self::These(names)
+        }
+    }
+
+    /// The one namespace, if it is one.
+    pub fn only(&self) -> Option<&str> {
+        match self {
+            Self::These(names) if names.len() == 1 => names.first().map(String::as_str),
+            Self::All | Self::These(_) => None,
+        }
+    }
+
+    /// What each watch covers: a namespace, or all of them.
+    pub fn scopes(&self) -> Vec<Scope> {
+        match self {
+            Self::All => vec![Scope(None)],
+            Self::These(names) => names.iter().cloned().map(Some).map(Scope).collect(),
+        }
+    }
+}
+
+/// What one watch covers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scope(Option<String>);
+
+impl Scope {
+    /// The objects of a kind in it.
+    pub fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match &self.0 {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        }
+    }
+
+    /// The objects of a kind without a type in it.
+    pub fn api_of<K>(&self, client: &Client, resource: &K::DynamicType) -> Api<K>
+    where
+        K: Resource<Scope = DynamicResourceScope>,
+    {
+        match &self.0 {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+            None => Api::all_with(client.clone(), resource),
+        }
+    }
+
+    /// Whether it covers a namespace.
+    pub fn covers(&self, namespace: &str) -> bool {
+        self.0.as_deref().is_none_or(|it| it == namespace)
+    }
+}
+
+/// Chains by the scope that serves them.
+pub(crate) struct Sorted {
+    senders: BTreeMap<Scope, UnboundedSender<ObjectRef<Chain>>>,
+}
+
+impl Sorted {
+    /// One stream for each scope.
+    pub(crate) fn new(scopes: &[Scope]) -> (Self, Vec<UnboundedReceiver<ObjectRef<Chain>>>) {
+        let mut senders = BTreeMap::new();
+        let mut receivers = Vec::new();
+        for scope in scopes {
+            let (sender, receiver) = unbounded();
+            senders.insert(scope.clone(), sender);
+            receivers.push(receiver);
+        }
+        (Self { senders }, receivers)
+    }
+
+    /// Passes each chain on, until there are no more.
+    pub(crate) async fn pass_on(self, chains: impl Stream<Item = ObjectRef<Chain>>) {
+        let mut chains = std::pin::pin!(chains);
+        while let Some(chain) = chains.next().await {
+            let sender = self
+                .senders
+                .get(&Scope(None))
+                .or_else(|| self.senders.get(&Scope(chain.namespace.clone())));
+            if let Some(sender) = sender {
+                // Nobody listens any more when the operator stops.
+                let _ = sender.unbounded_send(chain);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use futures::stream;
+    use kube_runtime::reflector::ObjectRef;
+
+    use super::{Namespaces, Scope, Sorted};
+    use crate::reconcile::Chain;
+
+    fn named(names: &[&str]) -> Namespaces {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        Namespaces::of(&names)
+    }
+
+    #[test]
+    fn none_or_an_empty_name_is_all() {
+        assert_eq!(named(&[]), Namespaces::All);
+        assert_eq!(named(&["", " "]), Namespaces::All);
+        assert_eq!(named(&["shop", ""]).only(), Some("shop"));
+        assert_eq!(named(&["shop", "shop"]).only(), Some("shop"));
+        assert_eq!(named(&["shop", "hall"]).only(), None);
+        assert_eq!(named(&["shop", "hall"]).scopes().len(), 2);
+        assert_eq!(named(&[]).scopes(), [Scope(None)]);
+    }
+
+    #[tokio::test]
+    async fn each_chain_reaches_the_watch_that_covers_it() {
+        let chain = |namespace: &str| ObjectRef::<Chain>::new("orders").within(namespace);
+        for (names, reached) in [
+            (
+                &["hall", "shop"][..],
+                &[&["hall"][..], &["shop", "shop"]][..],
+            ),
+            (&[], &[&["shop", "hall", "shop", "yard"]]),
+        ] {
+            let (sorted, receivers) = Sorted::new(&named(names).scopes());
+            let chains = ["shop", "hall", "shop", "yard"].map(chain);
+            sorted.pass_on(stream::iter(chains)).await;
+            for (receiver, reached) in receivers.into_iter().zip(reached) {
+                let got: Vec<_> = receiver.collect().await;
+                let reached: Vec<_> = reached.iter().map(|it| chain(it)).collect();
+                assert_eq!(got, reached);
+            }
+        }
+    }
+}
