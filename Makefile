@@ -40,7 +40,8 @@ advisories: ## Checks the dependencies for known vulnerabilities (from the netwo
 # The control plane, helm and the Python client come first: the tests start them.
 .PHONY: test
 test: ## Runs all tests; the first time it builds a Kubernetes API server, with Go
-	assets=$$(hack/kube/build); hack/kube/build chart >/dev/null; hack/gateway/crds >/dev/null; python=$$(hack/tools/python); \
+	assets=$$(hack/kube/build); hack/kube/build chart >/dev/null; hack/gateway/crds >/dev/null; \
+	python=$$(hack/tools/python); \
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 

@@ -100,7 +100,7 @@ control_plane() {
 }
 
 containers() {
-  mkdir -p "$state/cni" /etc/cni
+  mkdir -p "$state/cni"
   cat >"$state/cni/10-e2e.conflist" <<CONFIG
 {"cniVersion": "0.4.0", "name": "e2e", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "hairpinMode": true,

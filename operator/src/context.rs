@@ -64,10 +64,6 @@ pub struct Told {
 
 impl Context {
     /// A context without a history.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part that is made elsewhere"
-    )]
     pub fn new(
         client: Client,
         claim: Claim,

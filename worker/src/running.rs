@@ -6,6 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
+use axum::middleware;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -68,7 +73,11 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     // Any method and any path: both are the task's.
     let tasks = Router::new()
         .fallback(receive::receive)
-        .with_state(Arc::clone(&worker));
+        .with_state(Arc::clone(&worker))
+        .layer(middleware::map_response_with_state(
+            Arc::clone(&stopping),
+            ask_to_close,
+        ));
 
     let close = CancellationToken::new();
     let mut servers = JoinSet::new();
@@ -139,6 +148,16 @@ async fn fetch(worker: Arc<Worker>) {
     if let (Some(identity), Some(oidc)) = (&worker.identity, &worker.config.oidc) {
         keep_keys(identity, oidc, &worker.stats).await;
     }
+}
+
+/// A worker that stops is left by connections too: one that was kept would bring pushes until the
+/// worker ends, whatever a load balancer has learned of it, and the last of them would be turned away.
+async fn ask_to_close(State(stopping): State<Arc<AtomicBool>>, mut response: Response) -> Response {
+    if stopping.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
 }
 
 async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Error> {

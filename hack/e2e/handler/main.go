@@ -27,15 +27,17 @@ func main() {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	server := &http.Server{Addr: ":8080", Handler: http.HandlerFunc(run), ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan error)
 	go func() {
 		<-stop.Done()
 		stopping.Store(true)
 		// As a pod's end is: what runs is finished, if it takes no longer than a pod is given.
-		if err := server.Shutdown(context.Background()); err != nil {
-			log.Print(err)
-		}
+		stopped <- server.Shutdown(context.Background())
 	}()
 	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		log.Fatal(err)
+	}
+	if err := <-stopped; err != nil {
 		log.Fatal(err)
 	}
 }

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+/// The example's stages and their attempts.
+const LADDER: [(&str, u32); 3] = [("fast", 3), ("slow", 2), ("last", 1)];
+
 /// How a task's runs end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -34,13 +37,15 @@ pub struct Run {
     /// Which attempt the worker takes it for, from 1.
     pub attempt: u32,
     pub version: String,
+    /// Whether the handler had been told to stop before it was asked for this run.
+    pub stopping: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Known {
     runs: u32,
-    /// Failures that the handler was told to give, by stage.
-    failures: BTreeMap<String, u32>,
+    /// By stage, the attempts that a handler was asked for, and those that count all the same.
+    attempts: BTreeMap<String, BTreeSet<u32>>,
     succeeded: bool,
     failed: bool,
 }
@@ -53,6 +58,26 @@ struct Book {
     versions: BTreeSet<String>,
     /// Attempts that were counted and that no handler was asked for.
     spent: u64,
+    /// Runs of an attempt that had been run before.
+    again: u64,
+    /// Runs that were begun by handlers that had been told to stop.
+    late: u64,
+}
+
+impl Known {
+    /// The task has left the stages before this one, or all; what it has not had of their attempts.
+    fn has_left(&mut self, stage: Option<&str>) -> u64 {
+        let left = LADDER.iter().take_while(|(name, _)| Some(*name) != stage);
+        left.map(|(name, attempts)| self.has_had(name, *attempts))
+            .sum()
+    }
+
+    /// The task has had so many attempts on a stage; how many of them no handler was asked for.
+    fn has_had(&mut self, stage: &str, attempts: u32) -> u64 {
+        let asked = self.attempts.entry(stage.to_owned()).or_default();
+        let missing = (1..=attempts).filter(|attempt| asked.insert(*attempt));
+        missing.map(|_| 1).sum()
+    }
 }
 
 /// All tasks.
@@ -70,8 +95,12 @@ pub struct Sum {
     /// With two ends, or with another than the handler gave.
     pub contradictory: Vec<usize>,
     pub runs: u64,
-    /// Runs beyond those that the fates ask for.
-    pub runs_again: u64,
+    /// Runs of an attempt that had been run before.
+    pub again: u64,
+    /// Attempts that were counted and that no handler was asked for.
+    pub spent: u64,
+    /// Runs that were begun by handlers that had been told to stop.
+    pub late: u64,
 }
 
 impl Account {
@@ -85,24 +114,19 @@ impl Account {
         self.with(|book| {
             book.runs += 1;
             book.versions.insert(run.version.clone());
+            book.late += u64::from(run.stopping);
             let known = book.tasks.entry(run.task).or_default();
             known.runs += 1;
-            let failures = known.failures.entry(run.stage.clone()).or_default();
-            if run.attempt > *failures + 1 {
-                book.spent += u64::from(run.attempt - *failures - 1);
-                // Counted once.
-                *failures = run.attempt - 1;
-            }
-            let succeeds = match Fate::of(run.task) {
+            book.spent += known.has_left(Some(&run.stage));
+            book.spent += known.has_had(&run.stage, run.attempt.saturating_sub(1));
+            let asked = known.attempts.entry(run.stage.clone()).or_default();
+            book.again += u64::from(!asked.insert(run.attempt));
+            match Fate::of(run.task) {
                 Fate::Succeeds => true,
                 Fate::FailsOnce => known.runs > 1,
                 Fate::Climbs => run.stage == "last",
                 Fate::Fails => false,
-            };
-            if !succeeds {
-                *failures += 1;
             }
-            succeeds
         })
     }
 
@@ -114,13 +138,9 @@ impl Account {
                 known.succeeded = true;
             } else {
                 known.failed = true;
+                book.spent += known.has_left(None);
             }
         });
-    }
-
-    /// Attempts that were counted though no run of the handler had failed.
-    pub fn spent(&self) -> u64 {
-        self.with(|book| book.spent)
     }
 
     /// How many tasks were put so far.
@@ -137,9 +157,11 @@ impl Account {
             let mut sum = Sum {
                 put: book.put.len(),
                 runs: book.runs,
+                again: book.again,
+                spent: book.spent,
+                late: book.late,
                 ..Sum::default()
             };
-            let mut asked = 0;
             for task in &book.put {
                 let known = book.tasks.get(task).cloned().unwrap_or_default();
                 let fails = Fate::of(*task) == Fate::Fails;
@@ -149,14 +171,7 @@ impl Account {
                     (false, true) if fails => sum.failed += 1,
                     _ => sum.contradictory.push(*task),
                 }
-                asked += match Fate::of(*task) {
-                    Fate::Succeeds => 1,
-                    Fate::FailsOnce => 2,
-                    // Three, two and one attempt.
-                    Fate::Climbs | Fate::Fails => 6,
-                };
             }
-            sum.runs_again = sum.runs.saturating_sub(asked);
             sum
         })
     }
@@ -177,21 +192,36 @@ mod tests {
             stage: "fast".to_owned(),
             attempt,
             version: "1".to_owned(),
+            stopping: false,
         }
     }
 
     #[test]
     fn an_attempt_that_no_handler_saw_is_spent() {
         let account = Account::default();
+        let counted = || {
+            let sum = account.sum();
+            (sum.spent, sum.again, sum.late)
+        };
         assert!(!account.run(&run(2, 1)));
         assert!(!account.run(&run(2, 2)));
-        assert_eq!(account.spent(), 0);
-        // A run whose end was not heard of comes again, and that is free.
+        assert_eq!(counted(), (0, 0, 0));
+        // A run whose end was not heard of comes again.
         assert!(!account.run(&run(2, 2)));
-        assert_eq!(account.spent(), 0);
+        assert_eq!(counted(), (0, 1, 0));
         assert!(!account.run(&run(12, 1)));
         assert!(!account.run(&run(12, 3)));
-        assert_eq!(account.spent(), 1);
+        assert_eq!(counted(), (1, 1, 0));
+        // Two of three attempts were had when the task went on.
+        account.run(&Run {
+            stage: "slow".to_owned(),
+            stopping: true,
+            ..run(2, 1)
+        });
+        assert_eq!(counted(), (2, 1, 1));
+        // Without two attempts on one stage, and one on the last.
+        account.told(12, false);
+        assert_eq!(counted(), (5, 1, 1));
     }
 
     #[test]

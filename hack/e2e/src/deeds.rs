@@ -44,79 +44,122 @@ pub async fn edit_a_rate(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// A rolling update of the handler, of all stages at once.
-pub async fn roll_the_handler(stage: &mut Stage) -> anyhow::Result<()> {
-    let (spent, before) = (stage.account.spent(), stage.dispatches()?);
-    let path = "/spec/template/spec/containers/0/image";
-    patch(&json!([{"op": "replace", "path": path, "value": "localhost/e2e-handler:2"}])).await?;
+pub async fn roll_the_handler(stage: &Stage) -> anyhow::Result<()> {
+    let before = stage.seen()?;
     let began = Instant::now();
-    eventually("a rollout's end", ROLLED, async || {
-        let pods = list(&["pods", "-n", "shop"]).await?;
-        let old = pods
-            .iter()
-            .filter(|pod| {
-                let containers = pod["spec"]["initContainers"].as_array();
-                containers.is_some_and(|all| {
-                    all.iter()
-                        .any(|it| it["image"] == "localhost/e2e-handler:1")
-                })
-            })
-            .count();
-        anyhow::ensure!(old == 0, "{old} pods have the old handler");
-        Ok(())
-    })
-    .await;
+    set_image("localhost/e2e-handler:2").await?;
+    all_have("localhost/e2e-handler:2").await;
     is_ready().await;
+    let took = began.elapsed();
+    stage.under_load(100).await;
     anyhow::ensure!(
         stage.account.has_seen("2"),
         "the new handler has run nothing"
     );
-    stage.under_load(100).await;
-    let after = stage.dispatches()?;
+    let since = stage.seen()?.since(before);
+    stage.say(format!("the handler was rolled in {took:.0?}: {since}"));
+    since.cost_nothing()
+}
+
+/// A handler that ends as soon as it has begun gets no further than one pod of each stage.
+pub async fn a_broken_handler(stage: &Stage) -> anyhow::Result<()> {
+    let before = stage.seen()?;
+    let first = workers().await?;
+    set_image("localhost/e2e-handler:broken").await?;
+    eventually("new pods that don't start", SOON, async || {
+        let pods = list(&["pods", "-n", "shop"]).await?;
+        let restarts =
+            |pod: &Value| pod["status"]["initContainerStatuses"][0]["restartCount"].as_u64();
+        let broken: Vec<_> = pods.iter().filter(|pod| image(pod) == BROKEN).collect();
+        let often = broken.iter().filter(|pod| restarts(pod) >= Some(2)).count();
+        anyhow::ensure!(often == STAGES, "{often}");
+        Ok(())
+    })
+    .await;
+    let now = workers().await?;
+    anyhow::ensure!(
+        first.iter().all(|pod| now.contains(pod)),
+        "a broken handler took a healthy one's place"
+    );
+    let told = kubectl(&["get", "chain", "orders", "-n=shop", "--no-headers"]).await?;
     stage.say(format!(
-        "the handler was rolled in {:.0?}: {} dispatches, {} unanswered, {} turned away",
-        began.elapsed(),
-        after.all - before.all,
-        after.unanswered - before.unanswered,
-        after.turned_away - before.turned_away,
+        "a broken handler took nobody's place; kubectl get chain: {}",
+        told.split_whitespace().collect::<Vec<_>>().join(" ")
     ));
-    nothing_spent(stage, spent)
+    set_image("localhost/e2e-handler:2").await?;
+    all_have("localhost/e2e-handler:2").await;
+    is_ready().await;
+    stage.under_load(100).await;
+    let since = stage.seen()?.since(before);
+    stage.say(format!("and was taken back: {since}"));
+    since.cost_nothing()
 }
 
-fn nothing_spent(stage: &Stage, before: u64) -> anyhow::Result<()> {
-    let spent = stage.account.spent() - before;
-    anyhow::ensure!(spent == 0, "{spent} attempts were spent on pods that stop");
-    Ok(())
+const BROKEN: &str = "localhost/e2e-handler:broken";
+/// Of the example.
+const STAGES: usize = 3;
+
+async fn set_image(image: &str) -> anyhow::Result<()> {
+    let path = "/spec/template/spec/containers/0/image";
+    patch(&json!([{"op": "replace", "path": path, "value": image}])).await
 }
 
-/// As before a node's upgrade: each worker is evicted, and finds its place again.
-pub async fn drain_the_node(stage: &mut Stage) -> anyhow::Result<()> {
-    let (spent, before) = (stage.account.spent(), stage.dispatches()?);
+fn image(pod: &Value) -> &str {
+    let handler = &pod["spec"]["initContainers"][0]["image"];
+    handler.as_str().unwrap_or_default()
+}
+
+async fn all_have(wanted: &str) {
+    eventually("a rollout's end", ROLLED, async || {
+        let pods = list(&["pods", "-n", "shop"]).await?;
+        let others = pods.iter().filter(|pod| image(pod) != wanted).count();
+        anyhow::ensure!(others == 0, "{others} pods have another handler");
+        Ok(())
+    })
+    .await;
+}
+
+/// As before a node's upgrade: each worker is evicted, and another takes its place. There is one node,
+/// so it takes pods again as soon as all were told to go, as the other nodes of a cluster would.
+pub async fn drain_the_node(stage: &Stage) -> anyhow::Result<()> {
+    let before = stage.seen()?;
     let first = workers().await?;
     let began = Instant::now();
-    let selector = "--pod-selector=executor-chain.dev/chain=orders";
-    kubectl(&["drain", "node", selector, "--timeout=120s"]).await?;
+    let draining = tokio::spawn(async {
+        let selector = "--pod-selector=executor-chain.dev/chain=orders";
+        kubectl(&["drain", "node", selector, "--timeout=120s"]).await
+    });
+    eventually("evicted workers", SOON, async || {
+        let pods = list(&["pods", "-n", "shop"]).await?;
+        let stay = pods
+            .iter()
+            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+            .filter(|pod| pod["spec"]["nodeName"].is_string())
+            .count();
+        anyhow::ensure!(stay == 0, "{stay}");
+        Ok(())
+    })
+    .await;
     kubectl(&["uncordon", "node"]).await?;
+    draining.await??;
     is_ready().await;
+    let took = began.elapsed();
     let now = workers().await?;
     anyhow::ensure!(
         now.iter().all(|pod| !first.contains(pod)),
         "a pod is still there"
     );
     stage.under_load(100).await;
-    let after = stage.dispatches()?;
+    let since = stage.seen()?.since(before);
     stage.say(format!(
-        "the node was drained of all workers and back in {:.0?}: {} dispatches, {} unanswered, {} turned away",
-        began.elapsed(),
-        after.all - before.all,
-        after.unanswered - before.unanswered,
-        after.turned_away - before.turned_away,
+        "the node was drained of all workers in {took:.0?}: {since}"
     ));
-    nothing_spent(stage, spent)
+    since.cost_nothing()
 }
 
 /// One pod is deleted without a word, and a worker and a handler are killed in two others.
-pub async fn kill_pods(stage: &mut Stage) -> anyhow::Result<()> {
-    let before = stage.dispatches()?;
+pub async fn kill_pods(stage: &Stage) -> anyhow::Result<()> {
+    let before = stage.seen()?;
     let pods = workers().await?;
     let (victim, _) = pods.first().context("no worker")?;
     let force = ["delete", "pod", victim, "-n=shop", "--grace-period=0"];
@@ -131,12 +174,10 @@ pub async fn kill_pods(stage: &mut Stage) -> anyhow::Result<()> {
     }
     stage.under_load(100).await;
     is_ready().await;
-    let after = stage.dispatches()?;
+    stage.under_load(100).await;
+    let since = stage.seen()?.since(before);
     stage.say(format!(
-        "a pod, a worker and a handler were killed: {} dispatches, {} unanswered, {} turned away",
-        after.all - before.all,
-        after.unanswered - before.unanswered,
-        after.turned_away - before.turned_away,
+        "a pod, a worker and a handler were killed: {since}"
     ));
     Ok(())
 }
@@ -193,10 +234,11 @@ pub async fn delete_the_chain(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// The CRD stays, and with it whatever chains there are.
-pub async fn uninstall() -> anyhow::Result<()> {
+pub async fn uninstall(stage: &Stage) -> anyhow::Result<()> {
     helm(&["uninstall", "executor-chain", "-n=executor-chain", "--wait"]).await?;
     kubectl(&["get", "crd", "executorchains.executor-chain.dev"]).await?;
     let left = list(&["deployments", "-n", "executor-chain"]).await?;
     anyhow::ensure!(left.is_empty(), "the operator is still there");
+    stage.say("helm uninstall: the operator is gone, the CRD stays");
     Ok(())
 }

@@ -4,22 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
-use serde::Deserialize;
+use testkit::Ending;
 use testkit::server::{serve_on, status, text};
 
 use crate::account::{Account, Run};
-
-#[derive(Deserialize)]
-struct Event {
-    #[serde(rename = "type")]
-    kind: String,
-    data: Data,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    task: String,
-}
 
 /// Answers the handlers: 200 for a run that succeeds, 500 for one that fails.
 pub async fn account(at: IpAddr, account: Arc<Account>) -> std::io::Result<SocketAddr> {
@@ -31,6 +19,7 @@ pub async fn account(at: IpAddr, account: Arc<Account>) -> std::io::Result<Socke
                 stage: text(headers, "executor-stage").to_owned(),
                 attempt: text(headers, "executor-attempt").parse().ok()?,
                 version: text(headers, "handler-version").to_owned(),
+                stopping: !text(headers, "handler-stopping").is_empty(),
             })
         });
         let account = Arc::clone(&account);
@@ -50,13 +39,13 @@ pub async fn client(at: IpAddr, account: Arc<Account>) -> std::io::Result<Socket
             let Ok(body) = request.into_body().collect().await else {
                 return status(400);
             };
-            let Ok(event) = serde_json::from_slice::<Event>(&body.to_bytes()) else {
+            let Some(ending) = Ending::read(&body.to_bytes()) else {
                 return status(400);
             };
-            let Some(task) = task_number(&event.data.task) else {
+            let Some(task) = task_number(&ending.task) else {
                 return status(400);
             };
-            account.told(task, event.kind == "dev.executor-chain.task.succeeded.v1");
+            account.told(task, ending.succeeded);
             status(200)
         }
     })

@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Context;
 use testkit::eventually;
 
 use crate::cluster::{self, apply, get, kubectl, list, workers};
 use crate::processes;
 use crate::stage::{SOON, Stage};
+use crate::starts::PROGRAMS;
 
+/// What the programs in the images are held to, in bytes.
+const LARGEST: u64 = 20_000_000;
 const EXAMPLE: &str = include_str!("../../../examples/orders.yaml");
 
 /// Installs the operator, in a namespace that takes none but restricted pods.
@@ -97,13 +101,50 @@ pub async fn chain(stage: &Stage) -> anyhow::Result<()> {
         "kubectl apply: the chain is ready, with {pods} pods"
     ));
     no_token_of_kubernetes().await?;
-    for program in ["executor-operator", "executor-worker"] {
-        let idle: Vec<String> = processes::of(program)
-            .iter()
-            .map(|it| format!("{:.1}", it.resident_mib))
-            .collect();
-        anyhow::ensure!(!idle.is_empty(), "no process of {program}");
-        stage.say(format!("{program}, idle: {} MiB", idle.join(", ")));
+    no_shell().await?;
+    for program in PROGRAMS {
+        figures(stage, program)?;
+    }
+    Ok(())
+}
+
+/// What a program costs, and that it can do no more than it has to.
+fn figures(stage: &Stage, program: &str) -> anyhow::Result<()> {
+    let found = processes::of(program);
+    let first = found.first().with_context(|| format!("no {program}"))?;
+    let bytes = first.program_bytes()?;
+    anyhow::ensure!(bytes < LARGEST, "{program} has {bytes} bytes");
+    let mut idle = Vec::new();
+    for process in &found {
+        process.is_confined().context(program.to_owned())?;
+        idle.push(process.resident_mib()?);
+    }
+    idle.sort_by(f64::total_cmp);
+    let (least, most) = (idle[0], idle[idle.len() - 1]);
+    let (middle, longest, starts) = stage
+        .starts
+        .of(program)
+        .with_context(|| format!("no {program} was ready"))?;
+    #[expect(clippy::cast_precision_loss, reason = "megabytes are told")]
+    let megabytes = bytes as f64 / 1e6;
+    stage.say(format!(
+        "{program}: {megabytes:.1} MB, idle with {least:.1} to {most:.1} MiB, ready {middle:.0?} \
+         after its start (the longest of {starts}: {longest:.0?})"
+    ));
+    Ok(())
+}
+
+/// Nobody who gets into a pod finds one.
+async fn no_shell() -> anyhow::Result<()> {
+    let (pod, _) = workers().await?.pop().context("no worker")?;
+    let exec = ["exec", &pod, "-n=shop", "-c=worker", "--"];
+    for shell in ["sh", "bash", "busybox"] {
+        let tried = kubectl(&[&exec[..], &[shell, "-c", "true"]].concat()).await;
+        let error = tried.err().with_context(|| format!("there is {shell}"))?;
+        anyhow::ensure!(
+            format!("{error:#}").contains("executable file not found"),
+            "{error:#}"
+        );
     }
     Ok(())
 }

@@ -14,7 +14,9 @@ mod ends;
 mod install;
 mod load;
 mod processes;
+mod seen;
 mod stage;
+mod starts;
 
 use std::path::PathBuf;
 
@@ -41,22 +43,23 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let args = Args::parse();
-    let mut stage = Stage::open(args.node_address, &args.state).await?;
+    let stage = Stage::open(args.node_address, &args.state).await?;
     install::helm(&stage).await?;
     install::chain(&stage).await?;
 
     let load = stage.begin(args.rate).await?;
     deeds::edit_a_rate(&stage).await?;
-    deeds::roll_the_handler(&mut stage).await?;
-    deeds::drain_the_node(&mut stage).await?;
+    deeds::roll_the_handler(&stage).await?;
+    deeds::a_broken_handler(&stage).await?;
+    deeds::drain_the_node(&stage).await?;
     // From here on work is cut off in the middle.
-    deeds::kill_pods(&mut stage).await?;
+    deeds::kill_pods(&stage).await?;
     deeds::lose_the_leader(&stage).await?;
     load.stop().await?;
     stage.account_for_all().await?;
 
     deeds::delete_the_chain(&stage).await?;
-    deeds::uninstall().await?;
+    deeds::uninstall(&stage).await?;
     stage.say("all is well");
     Ok(())
 }

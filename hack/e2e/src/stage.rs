@@ -12,9 +12,11 @@ use testkit::eventually;
 use tokio::process::{Child, Command};
 
 use crate::account::Account;
-use crate::dispatches::{Count, Dispatches};
+use crate::dispatches::Dispatches;
 use crate::ends;
 use crate::load::Load;
+use crate::seen::Seen;
+use crate::starts::Starts;
 
 /// What a person would wait for before he looks into it.
 pub const SOON: Duration = Duration::from_mins(1);
@@ -33,6 +35,8 @@ pub struct Stage {
     /// Whom the handlers ask, and where notifications go.
     pub asked: SocketAddr,
     pub client: SocketAddr,
+    /// How soon the pods' programs are ready.
+    pub starts: Starts,
     dispatches: Dispatches,
     _emulating: Child,
 }
@@ -43,7 +47,7 @@ impl Stage {
         let begin = Instant::now();
         let emulator = SocketAddr::new(address, EMULATOR_PORT);
         let log = state.join("log/emulator.log");
-        let emulating = Command::new("target/release/executor-chain")
+        let emulating = Command::new("target/debug/executor-chain")
             .args(["emulator", "--listen", &emulator.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -64,6 +68,7 @@ impl Stage {
             asked: ends::account(address, Arc::clone(&account)).await?,
             client: ends::client(address, Arc::clone(&account)).await?,
             account,
+            starts: Starts::watch(),
             dispatches: Dispatches(log),
             _emulating: emulating,
         })
@@ -108,9 +113,9 @@ impl Stage {
         .await;
     }
 
-    /// Dispatches so far.
-    pub fn dispatches(&self) -> anyhow::Result<Count> {
-        self.dispatches.count()
+    /// What has come of the tasks so far.
+    pub fn seen(&self) -> anyhow::Result<Seen> {
+        Ok(Seen::of(self.dispatches.count()?, &self.account.sum()))
     }
 
     /// No task without an end, and none with another than its own.
@@ -121,21 +126,15 @@ impl Stage {
         })
         .await;
         let sum = self.account.sum();
-        let count = self.dispatches()?;
         self.say(format!(
-            "{} tasks: {} succeeded, {} failed, lost {}, contradictory {}; {} runs, {} of them again",
+            "{} tasks: {} succeeded, {} failed, lost {}, contradictory {}",
             sum.put,
             sum.succeeded,
             sum.failed,
             sum.lost.len(),
             sum.contradictory.len(),
-            sum.runs,
-            sum.runs_again,
         ));
-        self.say(format!(
-            "{} dispatches: {} unanswered, {} turned away",
-            count.all, count.unanswered, count.turned_away
-        ));
+        self.say(format!("in all {}", self.seen()?));
         anyhow::ensure!(
             sum.contradictory.is_empty(),
             "with two ends, or another than their own: {:?}",

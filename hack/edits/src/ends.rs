@@ -6,25 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use serde::Deserialize;
+use testkit::Ending;
 use testkit::server::{Given, serve, status, text};
 
 use crate::account::Account;
 
 /// What a run takes.
 const RUN: Duration = Duration::from_millis(10);
-
-#[derive(Deserialize)]
-struct Event {
-    #[serde(rename = "type")]
-    kind: String,
-    data: Data,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    task: String,
-}
 
 /// Starts the handler.
 pub async fn handler(account: Arc<Account>) -> std::io::Result<SocketAddr> {
@@ -55,13 +43,13 @@ pub async fn receiver(account: Arc<Account>) -> std::io::Result<SocketAddr> {
 }
 
 fn receive(account: &Account, event: &[u8]) -> Given {
-    let Ok(event) = serde_json::from_slice::<Event>(event) else {
+    let Some(ending) = Ending::read(event) else {
         return status(400);
     };
-    let Some(task) = task_number(&event.data.task) else {
+    let Some(task) = task_number(&ending.task) else {
         return status(400);
     };
-    account.end(task, event.kind == "dev.executor-chain.task.succeeded.v1");
+    account.end(task, ending.succeeded);
     status(200)
 }
 

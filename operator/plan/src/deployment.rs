@@ -21,6 +21,10 @@ use crate::observed::Observed;
 use crate::order::is_applied;
 use crate::ownership::owns_field;
 
+/// So long a new pod must have been ready before an old one is told to stop. A handler without a probe
+/// counts as ready from its start, so one that ends right after it takes nobody's place.
+const MIN_READY_SECONDS: i32 = 5;
+
 /// The Deployment of the stage at `index`, as far as it depends on what is there.
 pub fn deployment(
     desired: &Desired,
@@ -60,6 +64,7 @@ pub fn deployment(
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
+            min_ready_seconds: Some(MIN_READY_SECONDS),
             template: template(desired, stage, worker(desired, index, retired, observed)),
             ..DeploymentSpec::default()
         }),

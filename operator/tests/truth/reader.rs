@@ -3,6 +3,7 @@
 //! what the operator decides with is used for it.
 
 mod lists;
+mod pushes;
 mod queues;
 mod workers;
 
@@ -20,11 +21,13 @@ pub struct Seen {
     pub deployments: BTreeMap<String, Deployment>,
 }
 
-const CONDITIONS: [&str; 8] = [
+const CONDITIONS: [&str; 10] = [
     "Draining",
     "Drifted",
     "Paused",
     "PushesReachable",
+    "PushesRefused",
+    "PushesUnauthenticated",
     "QueuesReady",
     "Ready",
     "Undersized",
@@ -48,6 +51,7 @@ pub fn lies(seen: &Seen) -> Vec<String> {
     queues::lies(seen, &mut lies);
     workers::lies(seen, &mut lies);
     lists::lies(seen, &mut lies);
+    pushes::lies(seen, &mut lies);
     lies
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::row::{Tells, Told};
 
 /// The conditions of a chain that is well.
-const WELL: [Told; 8] = [
+const WELL: [Told; 10] = [
     ("Ready", "True", "AsSpecified", &[]),
     ("QueuesReady", "True", "AsSpecified", &[]),
     ("WorkersReady", "True", "AsSpecified", &[]),
@@ -14,6 +14,8 @@ const WELL: [Told; 8] = [
     ("Paused", "False", "NotPaused", &[]),
     ("Draining", "False", "NothingDrains", &[]),
     ("Undersized", "False", "EnoughPlaces", &[]),
+    ("PushesUnauthenticated", "False", "PushesInternal", &[]),
+    ("PushesRefused", "False", "NoTokenDemanded", &[]),
 ];
 
 /// What a chain fails to say, or says wrong.

@@ -1,6 +1,7 @@
 //! Callers that hang up, and a worker that is asked to stop.
 
 use testkit::{Process, Receiver, binary, eventually, free_port};
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
 use crate::ladder::{Ladder, SOON, queue};
@@ -120,6 +121,29 @@ async fn stopping_finishes_what_runs_and_turns_away_what_comes() {
         tokio::net::TcpStream::connect(to).await.is_err(),
         "nobody listens any more"
     );
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_is_left_by_connections_that_were_kept() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(200);
+    let worker = ladder.worker(&handler, &[("DRAIN_DELAY", "1h")]).await;
+    let (to, admin) = (worker.addr(), worker.admin_addr());
+    let stop = tokio::spawn(worker.stop());
+    eventually("unreadiness", SOON, async || {
+        (get(admin, "/readyz").await.0 == 503).then_some(())
+    })
+    .await;
+
+    let mut caller = begin(to, &head("order-1", 0, 0, None), "content-length: 0").await;
+    let mut answer = String::new();
+    tokio::time::timeout(SOON, caller.read_to_string(&mut answer))
+        .await
+        .expect("the connection is closed behind the answer")
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    stop.abort();
 }
 
 #[tokio::test]

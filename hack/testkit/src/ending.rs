@@ -1,0 +1,60 @@
+//! A notification of a task's end, as a client reads it.
+
+use serde::Deserialize;
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The first task's id.
+    pub task: String,
+    /// Succeeded, or else Failed.
+    pub succeeded: bool,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    task: String,
+}
+
+impl Ending {
+    /// What the body of a notification says, if it is one.
+    pub fn read(event: &[u8]) -> Option<Self> {
+        let event: Event = serde_json::from_slice(event).ok()?;
+        let succeeded = match event.kind.as_str() {
+            "dev.executor-chain.task.succeeded.v1" => true,
+            "dev.executor-chain.task.failed.v1" => false,
+            _ => return None,
+        };
+        Some(Self {
+            task: event.data.task,
+            succeeded,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ending;
+
+    #[test]
+    fn what_is_no_end_is_not_taken_for_one() {
+        let read = |kind: &str| {
+            Ending::read(format!(r#"{{"type": "{kind}", "data": {{"task": "t-1"}}}}"#).as_bytes())
+        };
+        let ending = |succeeded| {
+            let task = "t-1".to_owned();
+            Some(Ending { task, succeeded })
+        };
+        assert_eq!(read("dev.executor-chain.task.succeeded.v1"), ending(true));
+        assert_eq!(read("dev.executor-chain.task.failed.v1"), ending(false));
+        assert_eq!(read("dev.executor-chain.task.failed.v2"), None);
+        assert_eq!(Ending::read(b"{}"), None);
+    }
+}
