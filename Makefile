@@ -15,7 +15,7 @@ build: ## Builds the optimised binaries
 	cargo build --locked --release --workspace
 
 .PHONY: generate
-generate: ## Writes the files that are generated from the code: the CRD and its reference
+generate: ## Writes the files that are generated from the code: the CRD, its reference, and the chart's copy and README
 	hack/generate
 
 .PHONY: fmt
@@ -38,10 +38,11 @@ lint: ## Checks format, lints, the pure crates, generated files, licences and so
 advisories: ## Checks the dependencies for known vulnerabilities (from the network)
 	hack/tools/cargo-deny --locked check advisories
 
-# The control plane and the Python client come first: the tests start them.
+# The control plane, helm and the Python client come first: the tests start them.
 .PHONY: test
 test: ## Runs all tests; the first time it builds a Kubernetes API server, with Go
-	assets=$$(hack/kube/build); python=$$(hack/tools/python); \
+	assets=$$(hack/kube/build); hack/kube/build chart >/dev/null; hack/gateway/crds >/dev/null; \
+	python=$$(hack/tools/python); \
 	KUBEBUILDER_ASSETS=$$assets EXECUTOR_CHAIN_PYTHON=$$python \
 		cargo test --locked --workspace --no-fail-fast
 

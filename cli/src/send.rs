@@ -24,7 +24,7 @@ pub struct Content {
 /// Sends the tasks that the options ask for.
 pub async fn run(options: SendOptions) -> Result<(), Error> {
     let manifest = Manifest::read(&options.file, None)?;
-    let queue = manifest.first_queue()?;
+    let queue = manifest.first_queue(&options.to)?;
     let endpoint = Endpoint::Emulator(options.to.clone());
     let queues = CloudTasks::connect(&endpoint)
         .await

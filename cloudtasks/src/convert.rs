@@ -5,14 +5,14 @@ use std::time::Duration;
 use gcloud_sdk::google::cloud::tasks::v2 as proto;
 use jiff::Timestamp;
 use prost::Message as _;
-use proto::http_target::{Header, HeaderOverride};
+use proto::http_target::{AuthorizationHeader, Header, HeaderOverride};
 use proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
 
 use crate::error::Error;
 use crate::names::{NameError, QueuePath};
 use crate::values::{
-    Address, HttpTarget, Method, NewTask, Queue, QueueSettings, QueueState, Scheme, TargetRest,
-    TaskInfo,
+    Address, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings, QueueState, Scheme,
+    TargetRest, TaskInfo,
 };
 
 fn unreadable(what: &str, error: &NameError) -> Error {
@@ -97,9 +97,20 @@ fn http_target(mut message: proto::HttpTarget) -> HttpTarget {
     message.uri_override = message
         .uri_override
         .filter(|uri| *uri != proto::UriOverride::default());
+    let token = match message.authorization_header.take() {
+        Some(AuthorizationHeader::OidcToken(token)) => Some(OidcToken {
+            service_account_email: token.service_account_email,
+            audience: token.audience,
+        }),
+        other => {
+            message.authorization_header = other;
+            None
+        }
+    };
     HttpTarget {
         address,
         headers,
+        token,
         rest: TargetRest(message.encode_to_vec()),
     }
 }
@@ -134,6 +145,7 @@ fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
     let HttpTarget {
         address,
         headers,
+        token,
         rest,
     } = target;
     let mut message = proto::HttpTarget::decode(rest.0.as_slice())
@@ -152,6 +164,16 @@ fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
         uri.host = Some(host.clone());
         uri.port = Some(i64::from(*port));
         uri.uri_override_enforce_mode = UriOverrideEnforceMode::Always as i32;
+    }
+    if let Some(OidcToken {
+        service_account_email,
+        audience,
+    }) = token.clone()
+    {
+        message.authorization_header = Some(AuthorizationHeader::OidcToken(proto::OidcToken {
+            service_account_email,
+            audience,
+        }));
     }
     message.header_overrides = headers
         .iter()
@@ -232,8 +254,7 @@ fn duration_message(duration: Duration) -> prost_types::Duration {
 mod tests {
     use std::collections::BTreeMap;
 
-    use proto::http_target::AuthorizationHeader;
-    use proto::{HttpMethod, OidcToken, PathOverride, UriOverride};
+    use proto::{HttpMethod, OAuthToken, PathOverride, UriOverride};
 
     use super::*;
 
@@ -247,9 +268,9 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_in_a_target_survives_a_change_of_the_rest() {
-        let token = OidcToken {
+        let token = OAuthToken {
             service_account_email: "pusher@demo.iam.gserviceaccount.com".into(),
-            audience: "orders".into(),
+            scope: "orders".into(),
         };
         let path = PathOverride {
             path: "/tasks".into(),
@@ -261,7 +282,7 @@ mod tests {
                 ..UriOverride::default()
             }),
             http_method: HttpMethod::Put as i32,
-            authorization_header: Some(AuthorizationHeader::OidcToken(token.clone())),
+            authorization_header: Some(AuthorizationHeader::OauthToken(token.clone())),
             ..proto::HttpTarget::default()
         };
         let mut target = http_target(by_hand);
@@ -280,10 +301,24 @@ mod tests {
         assert_eq!(message.http_method(), HttpMethod::Put);
         assert_eq!(
             message.authorization_header,
-            Some(AuthorizationHeader::OidcToken(token))
+            Some(AuthorizationHeader::OauthToken(token.clone()))
         );
         // Read again it is the same: nothing would be written a second time.
         assert_eq!(http_target(message), target);
+
+        // A token of ours takes the place of another, which would otherwise win or lose by chance.
+        target.token = Some(OidcToken {
+            service_account_email: token.service_account_email,
+            audience: "orders".into(),
+        });
+        let target = http_target(http_target_message(&target));
+        let ours = target.token.as_ref().unwrap();
+        assert_eq!(ours.audience, "orders");
+        let without = HttpTarget {
+            token: None,
+            ..target
+        };
+        assert_eq!(http_target_message(&without).authorization_header, None);
     }
 
     #[test]

@@ -23,6 +23,6 @@ pub use names::{
     LocationId, LocationPath, NameError, ProjectId, QueueId, QueuePath, TaskId, TaskPath,
 };
 pub use values::{
-    Address, Created, HttpTarget, Method, NewTask, Queue, QueueSettings, QueueState, Scheme,
-    Sighting, TaskInfo,
+    Address, Created, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings, QueueState,
+    Scheme, Sighting, TaskInfo,
 };

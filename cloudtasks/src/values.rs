@@ -51,12 +51,14 @@ pub struct HttpTarget {
     /// Headers that the queue adds to every push. What belongs to the queue is written here,
     /// since Cloud Tasks has no labels. Keys in lower case.
     pub headers: BTreeMap<String, String>,
+    /// The token that each push carries, in place of the task's own `Authorization`.
+    pub token: Option<OidcToken>,
     /// What else the target says, to be sent back with what is changed: an update replaces a
     /// target as a whole.
     pub rest: TargetRest,
 }
 
-/// The parts of a target that this project neither reads nor sets, such as a method or a token, in
+/// The parts of a target that this project neither reads nor sets, such as a method or an access token, in
 /// the form in which they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TargetRest(
@@ -66,6 +68,16 @@ pub struct TargetRest(
     )]
     pub(crate) Vec<u8>,
 );
+
+/// An identity token, which Cloud Tasks gets from Google for each push.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OidcToken {
+    /// Whose it is. The account is of the queue's project, and whoever sets it must be allowed to act
+    /// as it.
+    pub service_account_email: String,
+    /// For whom it is meant.
+    pub audience: String,
+}
 
 /// Scheme, host and port of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]

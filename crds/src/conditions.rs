@@ -14,8 +14,15 @@ pub const DRIFTED: &str = "Drifted";
 pub const PAUSED: &str = "Paused";
 /// A queue may have more dispatches under way than its workers have places.
 pub const UNDERSIZED: &str = "Undersized";
+/// Cloud Tasks can reach the workers, as far as that can be seen from here.
+pub const PUSHES_REACHABLE: &str = "PushesReachable";
 /// A removed stage still has tasks or workers, or a deleted chain finishes its tasks.
 pub const DRAINING: &str = "Draining";
+
+/// Pushes come by an address that others can reach too, and need no token.
+pub const PUSHES_UNAUTHENTICATED: &str = "PushesUnauthenticated";
+/// Workers have refused pushes for their token.
+pub const PUSHES_REFUSED: &str = "PushesRefused";
 
 /// All is as the spec says.
 pub const AS_SPECIFIED: &str = "AsSpecified";
@@ -49,6 +56,34 @@ pub const CHAIN_FINISHES: &str = "ChainFinishes";
 pub const ENOUGH_PLACES: &str = "EnoughPlaces";
 /// A stage has fewer.
 pub const TOO_FEW_PLACES: &str = "TooFewPlaces";
+/// The spec demands no token.
+pub const NO_TOKEN_DEMANDED: &str = "NoTokenDemanded";
+/// The spec demands one, and some workers don't yet.
+pub const TOKEN_NOT_DEMANDED_YET: &str = "TokenNotDemandedYet";
+/// Every worker demands a token.
+pub const TOKENS_DEMANDED: &str = "TokensDemanded";
+/// Pushes come to an address that only the cluster can reach.
+pub const PUSHES_INTERNAL: &str = "PushesInternal";
+/// Workers have refused pushes for their token lately.
+pub const TOKENS_REFUSED: &str = "TokensRefused";
+/// They have refused none.
+pub const NONE_REFUSED: &str = "NoneRefused";
+/// No ready worker of a stage could be asked.
+pub const WORKERS_NOT_ASKED: &str = "WorkersNotAsked";
+/// Pushes go to the stages' Services inside the cluster.
+pub const CLUSTER_ADDRESS: &str = "ClusterAddress";
+/// Pushes go to a host that is in no public network.
+pub const PRIVATE_ADDRESS: &str = "PrivateAddress";
+/// Pushes go to the user's own ingress, which isn't looked at.
+pub const OWN_INGRESS: &str = "OwnIngress";
+/// The Gateway has accepted the route of each stage.
+pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
+/// A stage's route isn't there yet, or no Gateway has said anything of it.
+pub const ROUTE_PENDING: &str = "RoutePending";
+/// The Gateway refuses a stage's route.
+pub const ROUTE_NOT_ACCEPTED: &str = "RouteNotAccepted";
+/// The cluster has no Gateway API.
+pub const GATEWAY_API_MISSING: &str = "GatewayApiMissing";
 /// The spec can't be served although its schema is right.
 pub const INVALID_SPEC: &str = "InvalidSpec";
 /// The project or the location isn't there.
@@ -88,6 +123,20 @@ pub const REASONS: &[&str] = &[
     CHAIN_FINISHES,
     ENOUGH_PLACES,
     TOO_FEW_PLACES,
+    NO_TOKEN_DEMANDED,
+    TOKEN_NOT_DEMANDED_YET,
+    TOKENS_DEMANDED,
+    PUSHES_INTERNAL,
+    TOKENS_REFUSED,
+    NONE_REFUSED,
+    WORKERS_NOT_ASKED,
+    CLUSTER_ADDRESS,
+    PRIVATE_ADDRESS,
+    OWN_INGRESS,
+    ROUTES_ACCEPTED,
+    ROUTE_PENDING,
+    ROUTE_NOT_ACCEPTED,
+    GATEWAY_API_MISSING,
     INVALID_SPEC,
     PROJECT_NOT_FOUND,
     PERMISSION_DENIED,

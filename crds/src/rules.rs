@@ -38,9 +38,19 @@ pub const RULES: &[Rule] = &[
         message: "httpTarget must be Managed: this version can't yet leave the queues' addresses alone",
     },
     Rule {
-        at: "spec",
-        rule: "!has(self.oidc)",
-        message: "oidc must be left out: this version can't yet verify tokens, and would accept every push",
+        at: "spec.oidc",
+        rule: "self.serviceAccountEmail.matches('^[^@, ]+@[^@, ]+[.][^@, ]+$')",
+        message: "oidc.serviceAccountEmail must be a service account's address, such as pusher@my-project.iam.gserviceaccount.com",
+    },
+    Rule {
+        at: "spec.oidc",
+        rule: "self.audiences.all(a, a.matches('^[^, ]+$'))",
+        message: "an audience in oidc.audiences is empty, or has a comma or a space in it: write words or URLs, such as orders",
+    },
+    Rule {
+        at: "spec.oidc",
+        rule: "self.audiences.all(a, self.audiences.exists_one(b, b == a))",
+        message: "an audience stands twice in oidc.audiences: name each once, first the one that the queues send",
     },
     Rule {
         at: "spec",
@@ -69,8 +79,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec.push",
-        rule: "has(self.url) && !has(self.gateway)",
-        message: "push takes url in this version: it can't yet make routes under a gateway",
+        rule: "has(self.url) != has(self.gateway)",
+        message: "push takes exactly one of url, which your own ingress serves, and gateway, under which the operator makes the routes",
     },
     Rule {
         at: "spec.push",
@@ -81,6 +91,16 @@ pub const RULES: &[Rule] = &[
         at: "spec",
         rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.url) || self.push.url.contains('{stage}')",
         message: "push.url must contain {stage}: with one address for all of them, tasks would reach the workers of another stage, which can't judge them",
+    },
+    Rule {
+        at: "spec.push.gateway",
+        rule: "self.hostname.matches('^([a-z0-9.-]|[{](namespace|chain|stage)[}])+$')",
+        message: "push.gateway.hostname is a host in lower case, such as {stage}-{chain}-{namespace}.push.example.com: no scheme, port, path or wildcard, since each stage gets a host of its own",
+    },
+    Rule {
+        at: "spec",
+        rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.gateway) || self.push.gateway.hostname.contains('{stage}')",
+        message: "push.gateway.hostname must contain {stage}: with one host for all of them, tasks would reach the workers of another stage, which can't judge them",
     },
     Rule {
         at: "spec.stages[]",

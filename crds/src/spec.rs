@@ -76,12 +76,14 @@ pub struct ExecutorChainSpec {
     /// How the client is told what became of its tasks.
     pub notifier: Notifier,
 
-    /// How each push proves that it comes from Cloud Tasks.
+    /// How each push proves that it comes from Cloud Tasks. Left out, whoever reaches a worker can
+    /// run its handler. Needs a push address with https; a producer's own Authorization header then
+    /// doesn't reach the handler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
 
-    /// How pushes reach the workers. Default: the cluster address of each stage's Service, which an
-    /// emulator can reach and Google can't.
+    /// How pushes reach the workers: by your own ingress, or by a Gateway. Default: the cluster address
+    /// of each stage's Service, which an emulator can reach and Google can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
 
@@ -187,15 +189,18 @@ pub enum Outcome {
     Failed,
 }
 
-/// The identity that Cloud Tasks pushes with.
+/// The identity that Cloud Tasks pushes with. Workers then refuse every push that doesn't carry a
+/// token of this account for one of the audiences; one that is refused costs its task no attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Oidc {
-    /// The service account whose token each push carries.
+    /// The service account whose token each push carries. It is of the project of the queues, and the
+    /// operator must be allowed to act as it (iam.serviceAccounts.actAs).
     #[schemars(length(max = 320))]
     pub service_account_email: String,
-    /// The audiences that a worker accepts; the first is set on the queues.
-    #[schemars(length(min = 1, max = 8), inner(length(max = 2083)))]
+    /// The audiences that a worker accepts; the first is set on the queues. Any words will do, such as
+    /// the chain's name, if no other service that trusts this account accepts the same.
+    #[schemars(length(min = 1, max = 8), inner(length(max = 2083)), extend("x-kubernetes-list-type" = "atomic"))]
     pub audiences: Vec<String>,
 }
 
@@ -211,28 +216,42 @@ pub struct Push {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
-    /// A Gateway under which the operator makes a route for each stage.
+    /// A Gateway under which the operator makes an HTTPRoute for each stage, and on GKE the policies
+    /// that it needs beside it. Queues push to https, port 443, at the route's host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
 }
 
-/// A Gateway of the Gateway API.
+/// A Gateway of the Gateway API, which is somebody else's: the operator only attaches routes to it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Gateway {
     /// Its name.
-    #[schemars(length(max = 253))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+        length(min = 1, max = 253)
+    )]
     pub name: String,
-    /// Its namespace. Default: the chain's.
+    /// Its namespace. Default: the chain's. The Gateway's listener must allow routes from the chain's
+    /// namespace (allowedRoutes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
+        length(min = 1, max = 63)
+    )]
     pub namespace: Option<String>,
-    /// The listener to attach to. Default: each that allows it.
+    /// The listener to attach to. Default: each that allows it; then one for plain HTTP serves the
+    /// pushes too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+        length(min = 1, max = 253)
+    )]
     pub section_name: Option<String>,
-    /// The host of a stage, with `{namespace}`, `{chain}` and `{stage}` filled in.
-    #[schemars(length(max = 253))]
+    /// The host of a stage, such as `{stage}-{chain}-{namespace}.push.example.com`. A label that gets
+    /// longer than 63 characters is cut, and a hash keeps it apart from its like. {stage} must be in it
+    /// where there are several stages.
+    #[schemars(length(min = 1, max = 253))]
     pub hostname: String,
 }
 

@@ -12,7 +12,8 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, and what it is made of: QueuesReady, WorkersReady, Drifted, Paused, Draining, Undersized.
+    /// Ready, and what it is made of: QueuesReady, WorkersReady, PushesReachable, Drifted,
+    /// Paused, Draining, Undersized.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

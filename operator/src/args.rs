@@ -67,13 +67,18 @@ pub struct Args {
     #[arg(long, env = "QUEUE_POLL_INTERVAL", default_value = "5s")]
     pub queue_poll_interval: crds::Duration,
 
+    /// How often workers that demand tokens are asked which pushes they have refused: at most three of
+    /// each stage at a time.
+    #[arg(long, env = "REFUSAL_POLL_INTERVAL", default_value = "15s")]
+    pub refusal_poll_interval: crds::Duration,
+
     /// For how long a stage may have no ready pod before its queue is paused, so that its tasks don't
     /// back off against nothing; it is resumed when one is ready. 0s: for ever.
     #[arg(long, env = "GATE_AFTER", default_value = "30s")]
     pub gate_after: crds::Duration,
 
-    /// How long Cloud Tasks may go on pushing to a queue's former address. So long the workers of a
-    /// renamed stage stay.
+    /// How long Cloud Tasks may go on pushing to a queue's former address, and with its former token.
+    /// So long the workers of a renamed stage stay, and so long both tokens are taken.
     #[arg(long, env = "ADDRESS_DELAY", default_value = "60s")]
     pub address_delay: crds::Duration,
 
@@ -90,6 +95,11 @@ pub struct Args {
     /// For how long a raised rate waits for the replicas that were raised with it.
     #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
     pub replicas_patience: crds::Duration,
+
+    /// How long to wait for a Gateway to say that it takes a stage's route; then it is trusted to, and
+    /// its queue pushes there.
+    #[arg(long, env = "ROUTE_PATIENCE", default_value = "10m")]
+    pub route_patience: crds::Duration,
 
     /// How many calls a second Cloud Tasks gets at most, from 1 to 1000, all chains together; twice as
     /// many in one second after a rest. It gets fewer for a while when a quota is used up.
@@ -151,6 +161,7 @@ impl Args {
                 hand_over_time: self.hand_over_time.0,
                 name_memory: self.name_memory.0,
                 replicas_patience: self.replicas_patience.0,
+                route_patience: self.route_patience.0,
             },
         }
     }

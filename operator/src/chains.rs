@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crds::ExecutorChainStatus;
 use crds::conditions::{
-    DRAINING, DRIFTED, PAUSED, QUEUES_READY, READY, REASONS, UNDERSIZED, WORKERS_READY,
+    DRAINING, DRIFTED, PAUSED, PUSHES_REACHABLE, PUSHES_REFUSED, PUSHES_UNAUTHENTICATED,
+    QUEUES_READY, READY, REASONS, UNDERSIZED, WORKERS_READY,
 };
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,14 +16,17 @@ type Labels = Vec<(&'static str, &'static str)>;
 /// Namespace and name.
 type Name = (String, String);
 
-const CONDITIONS: [&str; 7] = [
+const CONDITIONS: [&str; 10] = [
     READY,
     QUEUES_READY,
     WORKERS_READY,
+    PUSHES_REACHABLE,
     DRIFTED,
     PAUSED,
     DRAINING,
     UNDERSIZED,
+    PUSHES_UNAUTHENTICATED,
+    PUSHES_REFUSED,
 ];
 
 /// The conditions of every chain that is served.

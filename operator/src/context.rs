@@ -16,8 +16,10 @@ use crate::calls::Calls;
 use crate::claim::Claim;
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
 
 /// How long one call to the API server may take: the client itself would wait for ever on a
 /// connection that is half open.
@@ -33,6 +35,10 @@ pub struct Context {
     pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
+    /// What the cluster has of the kinds that it may have or not.
+    pub kinds: Arc<Kinds>,
     /// What every plan depends on.
     pub settings: Settings,
     /// Who writes Events.
@@ -46,13 +52,23 @@ pub struct Context {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
+/// Who tells of what has no watch.
+pub struct Told {
+    /// What Cloud Tasks has.
+    pub inventory: Arc<Inventory>,
+    /// What workers refuse.
+    pub refusals: Arc<Refusals>,
+    /// What the cluster has of the kinds that it may have or not.
+    pub kinds: Arc<Kinds>,
+}
+
 impl Context {
     /// A context without a history.
     pub fn new(
         client: Client,
         claim: Claim,
         queues: Calls,
-        inventory: Arc<Inventory>,
+        told: Told,
         settings: Settings,
         deletion_patience: Duration,
         metrics: Arc<Metrics>,
@@ -66,7 +82,9 @@ impl Context {
             client,
             claim,
             queues,
-            inventory,
+            inventory: told.inventory,
+            refusals: told.refusals,
+            kinds: told.kinds,
             settings,
             deletion_patience,
             metrics,

@@ -89,6 +89,8 @@ fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) 
         Err(controller::Error::ObjectNotFound(chain)) => {
             let namespace = chain.namespace.unwrap_or_default();
             context.inventory.forget(&namespace, &chain.name);
+            context.refusals.forget(&namespace, &chain.name);
+            context.kinds.forget(&namespace, &chain.name);
             context.metrics.chains.gone(&namespace, &chain.name);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {

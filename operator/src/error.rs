@@ -83,7 +83,14 @@ impl Error {
         match self {
             // Whoever mends these mends them in the cluster, where looking costs little and nobody
             // tells us: a Deployment that isn't ours is gone, a right is given.
-            Self::Problem(problem) if problem.reason == conditions::NAME_TAKEN => {
+            Self::Problem(problem)
+                if [
+                    conditions::NAME_TAKEN,
+                    conditions::GATEWAY_API_MISSING,
+                    conditions::KUBERNETES_ERROR,
+                ]
+                .contains(&problem.reason) =>
+            {
                 Duration::from_secs(8)
             }
             Self::Kubernetes { .. } => exponential(3),

@@ -90,6 +90,11 @@ impl Inventory {
         (Arc::new(inventory), reader)
     }
 
+    /// Where to tell of chains that are to be reconciled, for others who watch what has no owner's watch.
+    pub fn changes(&self) -> UnboundedSender<ObjectRef<Chain>> {
+        self.changes.clone()
+    }
+
     /// The queues of a location, a few seconds old at most; an error if they could not be listed
     /// the last time. From then on the chain hears of changes of those in `watched`.
     pub async fn look(

@@ -7,7 +7,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::core::DynamicObject;
 use kube::{Api, Resource, ResourceExt};
+use plan::attached::{Kind, Name};
 use plan::child::FINALIZER;
 use plan::ownership::FIELD_MANAGER;
 use serde::Serialize;
@@ -18,6 +20,9 @@ use crate::apply::Workloads;
 use crate::context::{Context, call};
 use crate::error::Error;
 
+/// A kind, and the API for its objects.
+type Called<K> = (String, Api<K>);
+
 /// The workloads of one chain.
 pub struct Kubernetes<'a> {
     /// The API server's client.
@@ -27,35 +32,41 @@ pub struct Kubernetes<'a> {
 }
 
 impl Kubernetes<'_> {
-    fn api<K>(&self) -> Api<K>
+    fn namespace(&self) -> &str {
+        self.chain.namespace.as_deref().unwrap_or_default()
+    }
+
+    fn api<K>(&self) -> Called<K>
     where
         K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
     {
-        let namespace = self.chain.namespace.clone().unwrap_or_default();
-        Api::namespaced(self.context.client.clone(), &namespace)
+        let api = Api::namespaced(self.context.client.clone(), self.namespace());
+        (K::kind(&()).into_owned(), api)
     }
 
-    async fn apply<K>(&self, object: &K) -> Result<(), Error>
+    fn attached(&self, kind: Kind) -> Called<DynamicObject> {
+        let client = self.context.client.clone();
+        let api = Api::namespaced_with(client, self.namespace(), &kind.resource());
+        (kind.to_string(), api)
+    }
+
+    async fn apply<K>(&self, (kind, api): Called<K>, object: &K) -> Result<(), Error>
     where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-        K: Clone + Debug + DeserializeOwned + Serialize + Sync,
+        K: Clone + Debug + DeserializeOwned + Serialize + Sync + Resource,
     {
         let name = object.name_any();
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let action = format!("apply {} {name}", K::kind(&()));
-        let api = self.api::<K>();
+        let action = format!("apply {kind} {name}");
         let patch = Patch::Apply(object);
         let write = api.patch(&name, &parameters, &patch);
         self.context.write(action, write).await.map(drop)
     }
 
-    async fn delete<K>(&self, name: &str) -> Result<(), Error>
+    async fn delete<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
     where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned,
     {
-        let api = self.api::<K>();
-        let action = format!("delete {} {name}", K::kind(&()));
+        let action = format!("delete {kind} {name}");
         // Background, whatever the kind's default is: the pods go too, and we don't wait for them.
         let parameters = DeleteParams::background();
         let write = api.delete(name, &parameters);
@@ -67,23 +78,22 @@ impl Kubernetes<'_> {
     }
 
     /// Takes the chain's owner reference off an object.
-    async fn release<K>(&self, name: &str) -> Result<(), Error>
+    async fn release<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
     where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned,
     {
-        let api = self.api::<K>();
-        let action = format!("release {} {name}", K::kind(&()));
+        let action = format!("release {kind} {name}");
         let Some(found) = call(&*action, api.get_metadata_opt(name)).await? else {
             return Ok(());
         };
-        let owners = found.owner_references().iter();
+        let found = found.metadata;
+        let owners = found.owner_references.iter().flatten();
         let others: Vec<_> = owners
             .filter(|owner| Some(&owner.uid) != self.chain.uid.as_ref())
             .collect();
         let patch = Patch::Merge(json!({"metadata": {
             "ownerReferences": others,
-            "resourceVersion": found.resource_version(),
+            "resourceVersion": found.resource_version,
         }}));
         let parameters = PatchParams::default();
         let write = api.patch_metadata(name, &parameters, &patch);
@@ -100,7 +110,7 @@ impl Kubernetes<'_> {
             "finalizers": finalizers,
             "resourceVersion": self.chain.resource_version,
         }}));
-        let api = self.api::<ExecutorChain>();
+        let (_, api) = self.api::<ExecutorChain>();
         let parameters = PatchParams::default();
         let write = api.patch_metadata(&name, &parameters, &patch);
         match self.context.write("set finalizers", write).await {
@@ -124,27 +134,39 @@ impl Workloads for Kubernetes<'_> {
     }
 
     async fn apply_service(&self, service: &Service) -> Result<(), Error> {
-        self.apply(service).await
+        self.apply(self.api(), service).await
     }
 
     async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), Error> {
-        self.apply(deployment).await
+        self.apply(self.api(), deployment).await
     }
 
     async fn delete_service(&self, name: &str) -> Result<(), Error> {
-        self.delete::<Service>(name).await
+        self.delete(self.api::<Service>(), name).await
     }
 
     async fn delete_deployment(&self, name: &str) -> Result<(), Error> {
-        self.delete::<Deployment>(name).await
+        self.delete(self.api::<Deployment>(), name).await
+    }
+
+    async fn attach(&self, kind: Kind, object: &DynamicObject) -> Result<(), Error> {
+        self.apply(self.attached(kind), object).await
+    }
+
+    async fn detach(&self, Name { kind, name }: &Name) -> Result<(), Error> {
+        self.delete(self.attached(*kind), name).await
+    }
+
+    async fn release_attached(&self, Name { kind, name }: &Name) -> Result<(), Error> {
+        self.release(self.attached(*kind), name).await
     }
 
     async fn release_service(&self, name: &str) -> Result<(), Error> {
-        self.release::<Service>(name).await
+        self.release(self.api::<Service>(), name).await
     }
 
     async fn release_deployment(&self, name: &str) -> Result<(), Error> {
-        self.release::<Deployment>(name).await
+        self.release(self.api::<Deployment>(), name).await
     }
 }
 
@@ -155,6 +177,17 @@ pub(crate) fn is_not_found(error: &Error) -> bool {
         Error::Kubernetes { source, .. }
             if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 404)
     )
+}
+
+/// What the API server says, where it doesn't let us look.
+pub(crate) fn forbidden(error: &Error) -> Option<&str> {
+    match error {
+        Error::Kubernetes { source, .. } => match source.as_ref() {
+            kube::Error::Api(status) if status.code == 403 => Some(&status.message),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Whether a write was refused because the namespace is about to go.

@@ -17,6 +17,7 @@ pub mod end;
 pub mod error;
 pub mod events;
 pub mod inventory;
+pub mod kinds;
 pub mod kubernetes;
 pub mod lease;
 pub mod memory;
@@ -25,6 +26,7 @@ pub mod namespaces;
 pub mod observe;
 pub mod pace;
 pub mod reconcile;
+pub mod refusals;
 pub mod report;
 pub mod run;
 

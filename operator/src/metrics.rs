@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use plan::Step;
+use plan::attached::{Kind, Name};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -114,6 +115,18 @@ impl Metrics {
             Step::DeleteQueue { .. } => "delete_queue",
             Step::ApplyService(_) => "apply_service",
             Step::ApplyDeployment(_) => "apply_deployment",
+            Step::Attach { kind, .. } => match kind {
+                Kind::HttpRoute => "apply_http_route",
+                Kind::BackendPolicy | Kind::HealthCheckPolicy => "apply_policy",
+            },
+            Step::Detach(Name { kind, .. }) => match kind {
+                Kind::HttpRoute => "delete_http_route",
+                Kind::BackendPolicy | Kind::HealthCheckPolicy => "delete_policy",
+            },
+            Step::ReleaseAttached(Name { kind, .. }) => match kind {
+                Kind::HttpRoute => "release_http_route",
+                Kind::BackendPolicy | Kind::HealthCheckPolicy => "release_policy",
+            },
             Step::DeleteDeployment { .. } => "delete_deployment",
             Step::DeleteService { .. } => "delete_service",
             Step::ReleaseDeployment { .. } => "release_deployment",

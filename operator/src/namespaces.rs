@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{Stream, StreamExt};
-use kube::core::NamespaceResourceScope;
+use kube::core::{DynamicResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource};
 use kube_runtime::reflector::ObjectRef;
 
@@ -67,6 +67,22 @@ impl Scope {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         }
+    }
+
+    /// The objects of a kind without a type in it.
+    pub fn api_of<K>(&self, client: &Client, resource: &K::DynamicType) -> Api<K>
+    where
+        K: Resource<Scope = DynamicResourceScope>,
+    {
+        match &self.0 {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+            None => Api::all_with(client.clone(), resource),
+        }
+    }
+
+    /// Whether it covers a namespace.
+    pub fn covers(&self, namespace: &str) -> bool {
+        self.0.as_deref().is_none_or(|it| it == namespace)
     }
 }
 

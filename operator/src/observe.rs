@@ -10,18 +10,21 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Resource, ResourceExt};
+use plan::attached::{Kind, Offer};
 use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
 use plan::queue::settings_hash;
 use plan::removal::{is_done, looks};
-use plan::{Backlog, Desired, Fact, Observed, Problem, facts};
+use plan::{Backlog, Desired, Fact, Observed, Problem, Push, facts};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, call};
 use crate::error::Error;
 use crate::inventory::Watched;
+use crate::kubernetes::{forbidden, is_not_found};
+use crate::refusals::Guard;
 
 /// How often the tasks of a queue are counted that is empty, paused, and nobody's any more.
 const DONE_LOOK: Duration = Duration::from_mins(1);
@@ -59,12 +62,14 @@ pub async fn observe(
         };
         queues.map_err(Error::from)
     };
-    let (queues, deployments, services, pods) = futures::try_join!(
+    let (queues, offers, deployments, services, (pods, guards)) = futures::try_join!(
         queues,
+        Box::pin(offers(context, metadata, Some(desired), freshness)),
         children::<Deployment>(context, metadata, &names, freshness),
         children::<Service>(context, metadata, &names, freshness),
         pods(context, metadata, freshness),
     )?;
+    context.refusals.watch(chain, guards);
     let mut observed = Observed {
         now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
@@ -72,9 +77,12 @@ pub async fn observe(
         queues,
         deployments,
         services,
+        offers,
+        taken_hosts: taken_hosts(context, desired),
         pods,
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
+        refusals: context.refusals.seen(chain),
         held: BTreeMap::new(),
     };
     remember(context, metadata, desired, &mut observed);
@@ -128,16 +136,18 @@ fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: 
     observed.held = context.memory.held(uid, facts, now);
 }
 
-/// The pods of the chain's stages, those that are about to end too.
+/// The pods of the chain's stages, those that are about to end too; and those among them that demand
+/// tokens and can be asked what they have refused.
 async fn pods(
     context: &Context,
     chain: &ObjectMeta,
     freshness: Freshness,
-) -> Result<Vec<plan::Pod>, Error> {
+) -> Result<(Vec<plan::Pod>, Vec<Guard>), Error> {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     let list = call("list Pods", api.list(&labelled(chain, freshness))).await?;
-    Ok(list.items.iter().filter_map(plan::Pod::of).collect())
+    let pods = list.items.iter().filter_map(plan::Pod::of).collect();
+    Ok((pods, list.items.iter().filter_map(Guard::of).collect()))
 }
 
 /// What carries the chain's label.
@@ -158,7 +168,8 @@ pub async fn observe_end(
     desired: Option<&Desired>,
     with_queues: bool,
 ) -> Result<Observed, Error> {
-    let (deployments, services) = futures::try_join!(
+    let (offers, deployments, services) = futures::try_join!(
+        Box::pin(offers(context, chain, None, Freshness::Consistent)),
         children::<Deployment>(context, chain, &[], Freshness::Consistent),
         children::<Service>(context, chain, &[], Freshness::Consistent),
     )?;
@@ -189,11 +200,60 @@ pub async fn observe_end(
         queues,
         deployments,
         services,
+        offers,
+        taken_hosts: BTreeMap::new(),
         pods: Vec::new(),
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
+        refusals: BTreeMap::new(),
         held: BTreeMap::new(),
     })
+}
+
+/// What there is of each kind that the cluster may have or not. One that we may not look at is no
+/// obstacle to a chain that has no use for it.
+async fn offers(
+    context: &Context,
+    chain: &ObjectMeta,
+    desired: Option<&Desired>,
+    freshness: Freshness,
+) -> Result<BTreeMap<Kind, Offer>, Error> {
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    let name = chain.name.as_deref().unwrap_or_default();
+    let asks = desired.is_some_and(|desired| matches!(desired.push, Push::Gateway(_)));
+    let kinds = context.kinds.of(namespace, name, asks).await?;
+    let looks = kinds.into_iter().map(async |kind| {
+        let names = desired.map_or_else(Vec::new, |desired| desired.attached_names(kind));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let resource = kind.resource();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), namespace, &resource);
+        match children_of(api, &kind.to_string(), chain, &names, freshness).await {
+            Ok(found) => Ok((kind, Offer::Served(found))),
+            Err(error) if is_not_found(&error) => {
+                context.kinds.is_gone(kind);
+                Ok((kind, Offer::Absent))
+            }
+            Err(error) => match forbidden(&error) {
+                Some(said) => Ok((kind, Offer::Forbidden(said.to_owned()))),
+                None => Err(error),
+            },
+        }
+    });
+    let offers = futures::future::try_join_all(looks).await?;
+    Ok(offers.into_iter().collect())
+}
+
+/// The hosts of the stages that another chain has.
+fn taken_hosts(context: &Context, desired: &Desired) -> BTreeMap<String, String> {
+    if !matches!(desired.push, Push::Gateway(_)) {
+        return BTreeMap::new();
+    }
+    let stages = desired.stages.iter();
+    let hosts = stages.map(|stage| stage.address.host.as_str());
+    context
+        .kinds
+        .taken(&desired.namespace, &desired.name, hosts)
 }
 
 /// Whether the queues were as the spec says, and the same is still to be set on them.
@@ -223,7 +283,19 @@ where
 {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    let kind = K::kind(&()).into_owned();
+    children_of(api, &K::kind(&()), chain, names, freshness).await
+}
+
+async fn children_of<K>(
+    api: Api<K>,
+    kind: &str,
+    chain: &ObjectMeta,
+    names: &[&str],
+    freshness: Freshness,
+) -> Result<BTreeMap<String, K>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
     let labelled = labelled(chain, freshness);
     let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
     let mut found: BTreeMap<String, K> = list

@@ -70,10 +70,13 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         return Err(Error::NotLeader);
     }
     round.error = served.err();
-    context.metrics.reconciled(round.error.as_ref());
     let reported = report(&chain, &context, &round).await;
-    // What stopped the round is worth more than that it could not be told.
-    if let Some(error) = round.error.or(reported.err()) {
+    // What stopped the round is worth more than that it could not be told. A status that can't be
+    // written says so nowhere else: it is counted.
+    let failed = round.error.or(reported.err());
+    let counted = failed.as_ref().filter(|it| !matches!(it, Error::NotLeader));
+    context.metrics.reconciled(counted);
+    if let Some(error) = failed {
         return Err(error);
     }
     let uid = chain.uid().unwrap_or_default();

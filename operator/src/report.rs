@@ -1,6 +1,6 @@
 //! Report: the status, written only when it says something new.
 
-use crds::conditions::{AS_SPECIFIED, PODS_NOT_READY, PROGRESSING, READY};
+use crds::conditions::{AS_SPECIFIED, PODS_NOT_READY, PROGRESSING, READY, ROUTE_PENDING};
 use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -89,7 +89,7 @@ async fn tell_of_ready(
         return;
     }
     let type_ = match now.reason.as_str() {
-        PROGRESSING | PODS_NOT_READY => return,
+        PROGRESSING | PODS_NOT_READY | ROUTE_PENDING => return,
         AS_SPECIFIED => EventType::Normal,
         _ => EventType::Warning,
     };

@@ -14,14 +14,16 @@ use crate::args::Args;
 use crate::calls::Calls;
 use crate::claim::Claim;
 use crate::connection::Connection;
-use crate::context::{Context, call};
+use crate::context::{Context, Told, call};
 use crate::controller::{PATIENCE, serve};
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::kinds::Kinds;
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::namespaces::Scope;
 use crate::reconcile::Chain;
+use crate::refusals::Refusals;
 
 /// What every term needs.
 struct Office {
@@ -138,11 +140,19 @@ impl Office {
         let metrics = Arc::clone(&self.metrics);
         let period = self.args.queue_poll_interval.0;
         let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
+        let (refusals, refused) = Refusals::new(self.args.refusal_poll_interval.0);
+        let changed = futures::stream::select(changed, refused);
+        let scopes = self.args.namespaces().scopes();
+        let kinds = Kinds::new(client.clone(), scopes, inventory.changes());
         let context = Arc::new(Context::new(
             client,
             self.claim.clone(),
             queues,
-            inventory,
+            Told {
+                inventory,
+                refusals,
+                kinds,
+            },
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
             metrics,

@@ -39,6 +39,11 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
             StatusCode::SERVICE_UNAVAILABLE,
             "not connected to Cloud Tasks yet\n",
         )
+    } else if !admin.worker.has_keys() {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no keys to verify tokens with yet\n",
+        )
     } else {
         (StatusCode::OK, "ready\n")
     }

@@ -14,6 +14,10 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::duration;
 
+mod oidc;
+
+pub use oidc::Oidc;
+
 /// Cloud Tasks waits half an hour for an answer at most, and something must be left for the
 /// hand-over.
 const LONGEST_RUN: Duration = Duration::from_mins(30);
@@ -39,8 +43,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// How long Cloud Tasks should wait for an answer of another stage's workers, by its queue.
     pub dispatch_deadlines: BTreeMap<QueuePath, Duration>,
-    /// Whether Cloud Tasks signs the pushes, so that `Authorization` is not the producer's.
-    pub oidc: bool,
+    /// The token that each push must carry; `None` takes every push.
+    pub oidc: Option<Oidc>,
     /// Where pushes arrive. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Where health and metrics are asked for, apart from the tasks' own paths.
@@ -101,6 +105,7 @@ impl Config {
             "HANDLER_URL",
             "write where the handler listens, such as http://127.0.0.1:8080",
         )?;
+        let endpoint = Endpoint::from_emulator_host(vars.get("CLOUD_TASKS_EMULATOR_HOST"));
         Ok(Self {
             policy: Policy {
                 chain: vars.chain()?,
@@ -133,10 +138,10 @@ impl Config {
             concurrency: vars.concurrency()?,
             drain_delay: vars.duration("DRAIN_DELAY", "0s", Duration::ZERO, None)?,
             dispatch_deadlines: vars.deadlines()?,
-            oidc: false,
+            oidc: vars.oidc(&endpoint)?,
             listen: vars.address("LISTEN_ADDR", "0.0.0.0:9480")?,
             admin: vars.address("ADMIN_ADDR", "0.0.0.0:9481")?,
-            endpoint: Endpoint::from_emulator_host(vars.get("CLOUD_TASKS_EMULATOR_HOST")),
+            endpoint,
         })
     }
 }

@@ -8,11 +8,13 @@
 mod admin;
 pub mod config;
 mod connect;
+mod connector;
 mod create;
 pub mod duration;
 pub mod error;
 mod event;
 mod hand_over;
+mod identity;
 mod look_up;
 mod notify;
 mod push;

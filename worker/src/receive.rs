@@ -34,6 +34,18 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
     // Whoever is turned away unread must not forget that its handler need not run again.
     let previous = delivery::previous(&parts.headers);
     let no_room = Answer::NoRoom.unless_remembered(previous);
+    let unknown = Answer::Unknown.unless_remembered(previous);
+
+    // First of all, and before the bound on pushes: strangers take no place of theirs. 500, since
+    // Cloud Tasks counts a 401 as an attempt, and a wrong audience would use up every task's.
+    if let Some(identity) = &worker.identity
+        && identity
+            .verify(&parts.headers, &worker.stats)
+            .await
+            .is_err()
+    {
+        return unknown;
+    }
 
     // Also closed to newcomers while the worker stops.
     let Ok(permit) = Arc::clone(&worker.pushes).try_acquire_owned() else {
@@ -44,7 +56,8 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
     };
 
     let span = span(worker, &parts.headers);
-    let read = tokio::time::timeout(READ_TIMEOUT, Push::read(parts, body, worker.config.oidc));
+    let signed = worker.identity.is_some();
+    let read = tokio::time::timeout(READ_TIMEOUT, Push::read(parts, body, signed));
     let push = match read.await.unwrap_or(Err(Unread::Broken)) {
         Ok(push) => push,
         Err(unread) => {
@@ -72,9 +85,7 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
     };
     tokio::spawn(work.instrument(span));
     // Without an answer the work has panicked, and what became of the task isn't known.
-    heard
-        .await
-        .unwrap_or(Answer::Unknown.unless_remembered(previous))
+    heard.await.unwrap_or(unknown)
 }
 
 fn span(worker: &Worker, headers: &HeaderMap) -> tracing::Span {

@@ -8,13 +8,14 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tracing::warn;
 
 use crate::config::{Config, HandlerUrl};
+use crate::connector::connector;
 use crate::push::Push;
 
 /// How much of the handler's answer is kept for the notification, in bytes.
@@ -55,18 +56,8 @@ pub(crate) struct LastAnswer {
 
 impl Handler {
     pub(crate) fn new(config: &Config) -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
         // Below the time-out of the run, so that a silent address is not taken for a slow handler.
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT.min(config.handler_timeout / 2)));
-        // The provider by name: the process need not have a default one.
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())
-            .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let connector = connector(CONNECT_TIMEOUT.min(config.handler_timeout / 2));
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())

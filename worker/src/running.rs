@@ -20,6 +20,7 @@ use tracing::info;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::error::Error;
+use crate::identity::{Identity, keep_keys};
 use crate::room::Places;
 use crate::run::Handler;
 use crate::stats::Stats;
@@ -57,6 +58,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         cloud_tasks: OnceLock::new(),
         handler: Handler::new(&config),
         places: Places::new(config.concurrency),
+        identity: config.oidc.as_ref().map(Identity::new),
         pushes: Arc::new(Semaphore::new(
             usize::try_from(pushes).unwrap_or(usize::MAX),
         )),
@@ -85,6 +87,10 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         .clone()
         .run_until_cancelled_owned(connect::connect(Arc::clone(&worker)));
     servers.spawn(async move { connecting.await.unwrap_or(()) });
+    let fetching = close
+        .clone()
+        .run_until_cancelled_owned(fetch(Arc::clone(&worker)));
+    servers.spawn(async move { fetching.await.unwrap_or(()) });
     info!(stage = %worker.config.policy.stage, %addr, %admin_addr, "serving");
     Ok(Running {
         worker,
@@ -109,9 +115,9 @@ impl Running {
         self.admin_addr
     }
 
-    /// Whether the worker has reached Cloud Tasks and isn't stopping.
+    /// Whether the worker has reached Cloud Tasks, can verify tokens, and isn't stopping.
     pub fn is_ready(&self) -> bool {
-        !self.stopping.load(Ordering::Relaxed) && self.worker.cloud_tasks.get().is_some()
+        !self.stopping.load(Ordering::Relaxed) && self.worker.has_all()
     }
 
     /// The worker's counters. They outlive it.
@@ -134,6 +140,13 @@ impl Running {
             self.servers.shutdown().await;
         }
         drop(all);
+    }
+}
+
+/// Keeps the keys of the tokens' issuer fresh, where pushes need tokens.
+async fn fetch(worker: Arc<Worker>) {
+    if let (Some(identity), Some(oidc)) = (&worker.identity, &worker.config.oidc) {
+        keep_keys(identity, oidc, &worker.stats).await;
     }
 }
 

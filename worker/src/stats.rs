@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::config::Config;
+use crate::identity::Refused;
 
 /// What a worker counts, from its start.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Stats {
     attempts: Family<OutcomeLabel, Counter>,
     notifications: Family<OutcomeLabel, Counter>,
     answers: Family<AnswerLabel, Counter>,
+    pushes_refused: Family<ReasonLabel, Counter>,
+    key_fetches: Family<OutcomeLabel, Counter>,
     pub(crate) connected: Gauge<u64, AtomicU64>,
 }
 
@@ -84,6 +87,11 @@ struct AnswerLabel {
     answer: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 const SUCCEEDED: &str = "succeeded";
 const FAILED: &str = "failed";
 const TIMED_OUT: &str = "timeout";
@@ -119,10 +127,26 @@ impl Stats {
             attempts: Family::default(),
             notifications: Family::default(),
             answers: Family::default(),
+            pushes_refused: Family::default(),
+            key_fetches: Family::default(),
             connected: Gauge::default(),
         };
         stats.register();
+        stats.register_identity();
         stats
+    }
+
+    fn register_identity(&mut self) {
+        self.registry.register(
+            "pushes_refused",
+            "Pushes refused for their token, by reason",
+            self.pushes_refused.clone(),
+        );
+        self.registry.register(
+            "key_fetches",
+            "Fetches of the keys that tokens are verified with",
+            self.key_fetches.clone(),
+        );
     }
 
     fn register(&mut self) {
@@ -144,6 +168,8 @@ impl Stats {
             attempts,
             notifications,
             answers,
+            pushes_refused: _,
+            key_fetches: _,
             connected,
         } = self;
         let counters = [
@@ -251,6 +277,22 @@ impl Stats {
             .inc();
     }
 
+    /// Counts a push that was refused for its token.
+    pub(crate) fn refused(&self, why: Refused) {
+        let label = ReasonLabel {
+            reason: why.as_str(),
+        };
+        self.pushes_refused.get_or_create(&label).inc();
+    }
+
+    /// Counts a fetch of keys.
+    pub(crate) fn keys_fetched(&self, succeeded: bool) {
+        let outcome = if succeeded { SUCCEEDED } else { FAILED };
+        self.key_fetches
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
     pub(crate) fn answered(&self, answer: Answer) {
         self.answers
             .get_or_create(&AnswerLabel {
@@ -287,6 +329,11 @@ impl Stats {
                 answer: answer.as_str(),
             },
         )
+    }
+
+    /// How many pushes were refused for their token, for a reason such as `audience`.
+    pub fn refusals(&self, reason: &'static str) -> u64 {
+        count(&self.pushes_refused, &ReasonLabel { reason })
     }
 
     /// The counters in Prometheus' text format.

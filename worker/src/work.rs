@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{debug, info, warn};
 
 use crate::config::Config;
+use crate::identity::Identity;
 use crate::push::Push;
 use crate::room::Places;
 use crate::run::{Handler, Ran};
@@ -21,6 +22,8 @@ pub(crate) struct Worker {
     pub cloud_tasks: OnceLock<CloudTasks>,
     pub handler: Handler,
     pub places: Places,
+    /// Where each push must carry a token.
+    pub identity: Option<Identity>,
     /// Bounds all pushes in work, those that need no run included.
     pub pushes: Arc<Semaphore>,
     pub stats: Arc<Stats>,
@@ -30,6 +33,16 @@ pub(crate) struct Worker {
 pub(crate) type Caller = oneshot::Sender<Answer>;
 
 impl Worker {
+    /// Whether pushes can be served: nothing that a push needs is still to come.
+    pub(crate) fn has_all(&self) -> bool {
+        self.cloud_tasks.get().is_some() && self.has_keys()
+    }
+
+    /// Whether the tokens of pushes can be verified, where they have to be.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.identity.as_ref().is_none_or(Identity::has_keys)
+    }
+
     /// Does what a push asks for. The answer is given when all that is owed exists, or is known
     /// not to.
     pub(crate) async fn work(&self, push: &Push, cloud: &CloudTasks, caller: &Caller) -> Answer {

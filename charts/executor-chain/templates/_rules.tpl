@@ -7,10 +7,6 @@
 - apiGroups: [executor-chain.dev]
   resources: [executorchains/status]
   verbs: [patch]
-# Where owners may not be set by those who can't set finalizers: OpenShift, for one.
-- apiGroups: [executor-chain.dev]
-  resources: [executorchains/finalizers]
-  verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]

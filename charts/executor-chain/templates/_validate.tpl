@@ -1,10 +1,10 @@
 {{- /* What the schema can't say, or only in words that help nobody. */ -}}
 {{- define "executor-chain.validate" -}}
-{{- range $name := list "queuePollInterval" "gateAfter" "addressDelay" "replicasPatience" "deletionPatience" -}}
-{{- $value := get $.Values.operator $name -}}
-{{- if not (regexMatch "^([0-9]{1,5}(h|m|s|ms)){1,4}$" (toString $value)) -}}
-{{- fail (printf "operator.%s is %q: write a duration such as 500ms, 30s or 1m30s" $name (toString $value)) -}}
+{{- range $name := list "queuePollInterval" "gateAfter" "addressDelay" "handOverTime" "nameMemory" "replicasPatience" "deletionPatience" -}}
+{{- include "executor-chain.duration" (list "operator" $name (get $.Values.operator $name)) -}}
 {{- end -}}
+{{- range $name := list "serviceMonitor" "podMonitoring" -}}
+{{- include "executor-chain.duration" (list $name "interval" (get $.Values $name).interval) -}}
 {{- end -}}
 {{- with .Values.emulatorHost -}}
 {{- if not (regexMatch "^[A-Za-z0-9.-]+:[0-9]{1,5}$" .) -}}
@@ -34,8 +34,27 @@
 {{- fail (printf "the repository %q has a tag: write that as tag, beside it" .repository) -}}
 {{- end -}}
 {{- end -}}
+{{- $values := dict "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
+{{- range $argument := .Values.operator.extraArgs -}}
+{{- $flag := regexReplaceAll "^--([a-z-]+).*$" $argument "${1}" -}}
+{{- with get $values $flag -}}
+{{- fail (printf "operator.extraArgs has %s: that is the value %s" $argument .) -}}
+{{- end -}}
+{{- if eq $flag "admin-addr" -}}
+{{- fail (printf "operator.extraArgs has %s: probes and metrics count on port 9481" $argument) -}}
+{{- end -}}
+{{- if and (hasPrefix "-" $argument) (not (hasPrefix "--" $argument)) -}}
+{{- fail (printf "operator.extraArgs has %s, which is no flag: write --flag=value" $argument) -}}
+{{- end -}}
+{{- end -}}
 {{- if and (gt (int .Values.replicas) 1) (has "--leader-election=false" .Values.operator.extraArgs) -}}
 {{- fail (printf "replicas is %d and leader election is off: then each of them writes to the same queues; set replicas to 1, or leave it on" (int .Values.replicas)) -}}
 {{- end -}}
 {{- include "executor-chain.alone" . -}}
+{{- end -}}
+
+{{- define "executor-chain.duration" -}}
+{{- if not (regexMatch "^([0-9]{1,5}(h|m|s|ms)){1,4}$" (toString (index . 2))) -}}
+{{- fail (printf "%s.%s is %q: write a duration such as 500ms, 30s or 1m30s" (index . 0) (index . 1) (toString (index . 2))) -}}
+{{- end -}}
 {{- end -}}

@@ -11,7 +11,7 @@ use executor_operator::connection::Connection;
 use executor_operator::metrics::Metrics;
 use executor_operator::pace::Rate;
 use executor_operator::{Calls, Claim, apply};
-use plan::{Desired, HandlerAt, Observed, plan};
+use plan::{Desired, Fact, HandlerAt, Observed, Push, facts, plan};
 
 use crate::dev::manifest::Manifest;
 use crate::dev::workers::Workers;
@@ -119,6 +119,11 @@ impl Chain {
             ..Observed::default()
         };
         self.workers.observe(&mut observed);
+        // The emulator sends a new token from the next push on.
+        let facts = facts(&self.desired, &observed, |_| None).into_iter();
+        let signs = facts.filter(|fact| matches!(fact, Fact::Signs(..)));
+        let delay = self.desired.timing.address_delay;
+        observed.held = signs.map(|fact| (fact, delay)).collect();
         Ok(observed)
     }
 }
@@ -128,6 +133,8 @@ fn desired(manifest: &Manifest, places: &Places) -> Result<Desired, Error> {
     desired.notifier.url = format!("http://{}/", places.receiver);
     // Both outcomes are counted here; only those that the manifest asks for are passed on.
     desired.notifier.outcomes = vec![Outcome::Succeeded, Outcome::Failed];
+    // Each worker has an address of this machine.
+    desired.push = Push::Cluster;
     for stage in &mut desired.stages {
         stage.handler = match (&places.asked_handler, &stage.handler) {
             (Some(url), _) => HandlerAt::Url(url.clone()),

@@ -58,9 +58,9 @@ impl Manifest {
         Ok(desired)
     }
 
-    /// The queue that producers put their tasks into.
-    pub fn first_queue(&self) -> Result<QueuePath, Error> {
-        let desired = self.desired(None)?;
+    /// The queue that producers put their tasks into, on the emulator at `to`.
+    pub fn first_queue(&self, to: &str) -> Result<QueuePath, Error> {
+        let desired = self.desired(Some(to.to_owned()))?;
         let first = desired
             .stages
             .first()

@@ -116,7 +116,9 @@ impl Session {
         };
         let ids = ids(count);
         self.ledger.send(&ids);
-        let queue = self.manifest.first_queue()?;
+        let queue = self
+            .manifest
+            .first_queue(&self.options.listen.to_string())?;
         let queues = self.chain.queues.clone();
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
         let content = Content {

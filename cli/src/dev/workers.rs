@@ -11,6 +11,8 @@ use executor_worker::{Config, Running, Snapshot, Stats, start};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
+use kube::core::DynamicObject;
+use plan::attached::{Kind, Name};
 use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
 use plan::environment::variable;
 use plan::ownership::record;
@@ -198,6 +200,19 @@ impl Workloads for Workers {
 
     async fn delete_service(&self, name: &str) -> Result<(), OperatorError> {
         self.state().services.remove(name);
+        Ok(())
+    }
+
+    // On this machine nothing stands before a worker.
+    async fn attach(&self, _kind: Kind, _object: &DynamicObject) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    async fn detach(&self, _name: &Name) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    async fn release_attached(&self, _name: &Name) -> Result<(), OperatorError> {
         Ok(())
     }
 

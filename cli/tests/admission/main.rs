@@ -67,6 +67,21 @@ fn every_limit_has_cases() {
 }
 
 #[tokio::test]
+async fn the_ingress_of_the_docs_is_taken() {
+    let server = server::with_crd().await;
+    let namespace = server.namespace("ingress").await;
+    let page = include_str!("../../../docs/push.md");
+    let fence = page.split("```yaml\n").nth(1).unwrap();
+    let (ingress, _) = fence.split_once("```").unwrap();
+    let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
+    let taken = server.kubectl_with_input(&apply, ingress).await.expect_ok();
+    assert!(
+        taken.contains("ingress.networking.k8s.io/refunds"),
+        "{taken}"
+    );
+}
+
+#[tokio::test]
 async fn the_examples_are_admitted_by_both() {
     let server = server::with_crd().await;
     let namespace = server.namespace("examples").await;

@@ -52,6 +52,20 @@ async fn every_task_ends_and_the_account_says_so() {
 }
 
 #[tokio::test]
+async fn a_chain_under_a_gateway_needs_none_here() {
+    let manifest = ORDERS.replace(
+        "  stages:\n",
+        "  push: {gateway: {name: external, hostname: '{stage}.push.example.com'}}\n  stages:\n",
+    );
+    let dev = Dev::spawn(&manifest, &["--tasks", "5", "--exit-when-idle"]);
+    let code = dev.process.exit(SOON).await;
+    let log = dev.process.log();
+    assert_eq!(code, 0, "{log}");
+    assert!(!log.contains("push.example.com"), "{log}");
+    assert!(!log.contains("HTTPRoute"), "{log}");
+}
+
+#[tokio::test]
 async fn a_task_that_always_fails_gets_its_attempts_on_each_stage_and_one_failed_event() {
     let handler = Receiver::answering(500);
     let client = Receiver::answering(200);

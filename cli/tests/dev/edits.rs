@@ -150,3 +150,46 @@ async fn notifications_follow_an_edit() {
     .await;
     assert!(one.requests().is_empty());
 }
+
+#[tokio::test]
+async fn a_token_is_turned_on_and_changed_and_off_and_every_task_ends() {
+    let handler = Receiver::start(|_| ready((200, Vec::new(), Vec::new())));
+    let dev = Dev::start(ORDERS, &["--handler", &handler.url("")]).await;
+    let with = |audience: &str| {
+        let oidc = format!(
+            "  oidc: {{serviceAccountEmail: pusher@demo.example, audiences: [{audience}]}}\n  stages:\n"
+        );
+        ORDERS.replace("  stages:\n", &oidc)
+    };
+    let queues = dev.queues().await;
+    let sends = async |wanted: Option<&str>| {
+        eventually("the queue's token", SOON, async || {
+            let found = queues.get_queue(&queue("incoming")).await.ok()?;
+            let token = found.http_target?.token;
+            let audience = token.as_ref().map(|token| token.audience.as_str());
+            (audience == wanted).then_some(())
+        })
+        .await;
+    };
+    for (number, audience) in [Some("orders"), Some("parcels"), None]
+        .into_iter()
+        .enumerate()
+    {
+        dev.edit(&audience.map_or_else(|| ORDERS.to_owned(), with));
+        sends(audience).await;
+        let (code, log) = dev.send(&["--count", "5"]).await;
+        assert_eq!(code, 0, "{log}");
+        eventually("the runs", SOON, async || {
+            let runs = handler.requests().len();
+            if runs == 5 * (number + 1) {
+                Ok(())
+            } else {
+                Err(runs)
+            }
+        })
+        .await;
+    }
+    for run in handler.requests() {
+        assert_eq!(run.header("authorization"), "");
+    }
+}

@@ -123,11 +123,27 @@ fn others() -> Vec<Row> {
         Row::new("the notifier's URL", |it| {
             it.head("RECEIVER/ends", "RECEIVER/elsewhere")
         }),
+        Row::new("a token, none", |it| with_token(it, "orders")),
+        Row::acts(
+            "another audience, and back",
+            with_token(Manifest::base(), "orders"),
+            vec![
+                Act::Apply(with_token(Manifest::base(), "parcels")),
+                Act::Apply(with_token(Manifest::base(), "orders")),
+            ],
+        ),
         Row::new("a route, none", |it| {
             let route = "routes: [{match: {status: '500'}, to: slow}], backoff:";
             it.stage(0, "backoff:", route)
         }),
     ]
+}
+
+/// The emulator signs it, and publishes its key.
+fn with_token(manifest: Manifest, audience: &str) -> Manifest {
+    let oidc =
+        format!("oidc: {{serviceAccountEmail: pusher@demo.example, audiences: [{audience}]}}");
+    manifest.head("drainDelay: 1s", &format!("drainDelay: 1s\n  {oidc}"))
 }
 
 /// What goes and comes back, the second edit in the middle of the first.

@@ -12,8 +12,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use crate::helm;
 use crate::kubectl::{self, Kubectl};
 use crate::process::Process;
 use crate::proxy::Proxy;
@@ -37,7 +39,7 @@ static SHARED: OnceCell<Result<ApiServer, String>> = OnceCell::const_new();
 impl ApiServer {
     /// The control plane that all tests of this process share; the first one starts it.
     pub async fn shared() -> &'static Self {
-        match SHARED.get_or_init(start::start).await {
+        match SHARED.get_or_init(|| start::start(None)).await {
             Ok(server) => server,
             Err(message) => panic!("{message}"),
         }
@@ -46,10 +48,32 @@ impl ApiServer {
     /// One that is no other test's, to be stopped and started at will. Takes some seconds and
     /// 300 MB.
     pub async fn start() -> Self {
-        match start::start().await {
+        Self::start_as(None).await
+    }
+
+    /// One of your own that keeps what it was asked, and lets nobody make an owner that holds up its
+    /// deletion who may not finalize that, as some clusters do.
+    pub async fn start_watchful() -> Self {
+        let strict = "--enable-admission-plugins=OwnerReferencesPermissionEnforcement";
+        Self::start_as(Some(&[strict])).await
+    }
+
+    async fn start_as(audited: Option<&[&str]>) -> Self {
+        match start::start(audited).await {
             Ok(server) => server,
             Err(message) => panic!("{message}"),
         }
+    }
+
+    /// What the API server was asked so far, as audit events (`audit.k8s.io/v1`, without the objects):
+    /// by whom, for what, and whether it was allowed. One of [`Self::start_watchful`].
+    pub fn audit(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(self.server.dir().join(start::AUDIT_LOG));
+        let log = log.expect("the API server keeps it from its start");
+        // The last line may be half written.
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// A kubeconfig file with all rights.
@@ -118,6 +142,11 @@ impl ApiServer {
     /// Runs kubectl with all rights and `input`, for `-f -`.
     pub async fn kubectl_with_input(&self, args: &[&str], input: &str) -> Kubectl {
         kubectl::run(self.kubeconfig.clone(), args, input).await
+    }
+
+    /// Runs helm with all rights.
+    pub async fn helm(&self, args: &[&str]) -> Kubectl {
+        helm::run(&self.kubeconfig, args).await
     }
 
     /// The API server's process, to freeze or to kill. [`Self::start`] one of your own for that.

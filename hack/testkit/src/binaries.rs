@@ -28,6 +28,23 @@ pub(crate) fn control_plane(name: &str) -> PathBuf {
     path
 }
 
+/// The CRDs of the Gateway API, or those of GKE's policies, each a document of YAML, as those who
+/// publish them have them.
+pub fn crds_of(group: &str) -> Vec<String> {
+    let folder = built().with_file_name("crds");
+    let files = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}: run hack/gateway/crds", folder.display()));
+    let mut paths: Vec<PathBuf> = files.flatten().map(|file| file.path()).collect();
+    paths.sort();
+    let is_of = |path: &&PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(&format!("{group}_")))
+    };
+    let crds = paths.iter().filter(is_of);
+    crds.map(|path| std::fs::read_to_string(path).expect("a file that was just listed"))
+        .collect()
+}
+
 /// kubectl beside the control plane, or else the one on `PATH`.
 pub(crate) fn kubectl() -> PathBuf {
     [assets(), built()]
@@ -35,6 +52,20 @@ pub(crate) fn kubectl() -> PathBuf {
         .map(|folder| folder.join("kubectl"))
         .find(|path| path.is_file())
         .unwrap_or_else(|| PathBuf::from("kubectl"))
+}
+
+/// helm where hack/kube/build puts it, or else the one on `PATH`.
+pub(crate) fn helm() -> PathBuf {
+    let path = built().join("helm");
+    if path.is_file() {
+        return path;
+    }
+    PathBuf::from("helm")
+}
+
+/// Where hack/kube/build puts the program that reads Prometheus' expressions.
+pub(crate) fn promql() -> PathBuf {
+    built().join("promql")
 }
 
 fn assets() -> PathBuf {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Longer than any call that tests make, and shorter than a person's patience with a hung one.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How one run of kubectl ended.
+/// How one run of kubectl, or of helm, ended.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
     /// Whether the exit code was 0.
@@ -22,18 +22,18 @@ pub struct Kubectl {
 impl Kubectl {
     /// Standard output of a run that must have gone well.
     pub fn expect_ok(self) -> String {
-        assert!(self.ok, "kubectl failed: {}", self.stderr);
+        assert!(self.ok, "it failed: {}", self.stderr);
         self.stdout
     }
 
-    /// Standard error of a run that the server, or kubectl, must have refused.
+    /// Standard error of a run that the server, or the program, must have refused.
     pub fn expect_refused(self) -> String {
-        assert!(!self.ok, "kubectl went through: {}", self.stdout);
+        assert!(!self.ok, "it went through: {}", self.stdout);
         self.stderr
     }
 }
 
-/// Runs kubectl on a thread where it may block.
+/// Runs kubectl.
 pub(crate) async fn run(kubeconfig: PathBuf, args: &[&str], stdin: &str) -> Kubectl {
     let mut command = Command::new(crate::binaries::kubectl());
     // Not in the home folder: its cache of resource kinds is kept by address, and outlives the
@@ -43,25 +43,32 @@ pub(crate) async fn run(kubeconfig: PathBuf, args: &[&str], stdin: &str) -> Kube
         .arg(format!("--request-timeout={}s", REQUEST_TIMEOUT.as_secs()))
         .args(args)
         .env("KUBECONFIG", kubeconfig)
-        .env("KUBECACHEDIR", cache)
+        .env("KUBECACHEDIR", cache);
+    finish(command, stdin).await
+}
+
+/// Runs a command to its end, on a thread where it may block.
+pub(crate) async fn finish(mut command: Command, stdin: &str) -> Kubectl {
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let stdin = stdin.to_owned();
     tokio::task::spawn_blocking(move || run_blocking(command, &stdin))
         .await
-        .expect("kubectl is installed, or built by hack/kube/build")
+        .expect("it is installed, or built by hack/kube/build")
 }
 
 fn run_blocking(mut command: Command, stdin: &str) -> Kubectl {
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("kubectl: {error}: run make test, or hack/kube/build"));
+    let mut child = command.spawn().unwrap_or_else(|error| {
+        let program = command.get_program().display();
+        panic!("{program}: {error}: run make test, or hack/kube/build")
+    });
     let mut pipe = child.stdin.take().expect("standard input is piped");
     // Not an error: kubectl need not read what it refuses.
     let _ = pipe.write_all(stdin.as_bytes());
     drop(pipe);
-    let output = child.wait_with_output().expect("kubectl can be waited for");
+    let output = child.wait_with_output().expect("a child can be waited for");
     Kubectl {
         ok: output.status.success(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

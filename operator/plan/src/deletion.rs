@@ -6,7 +6,9 @@ use cloudtasks::{Queue, QueueSettings, QueueState};
 use crds::DeletionPolicy;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::core::DynamicObject;
 
+use crate::attached::{Kind, Name};
 use crate::child::is_ours;
 use crate::desired::Desired;
 use crate::fact::Fact;
@@ -31,10 +33,10 @@ pub fn has_finished(desired: &Desired, observed: &Observed) -> bool {
 /// What becomes of a deleted chain's queues and workers.
 ///
 /// - Retain: pause every queue that has our name on it, those of removed stages too, then remove the
-///   workers. Nothing is lost for 31 days, and applying the chain again resumes what was paused here.
+///   workers, and what leads to them. Nothing is lost for 31 days, and applying the chain again resumes what was paused here.
 /// - Delete: delete these queues with the tasks in them, then remove the workers.
 /// - Drain: as Retain, once [`has_finished`].
-/// - Orphan: take our owner references off, or the workers would go with the chain.
+/// - Orphan: take our owner references off, or the workers, and what leads to them, would go with the chain.
 ///
 /// The notifier's queue goes on in any case: clients still wait for what is in it, and other chains
 /// may use it.
@@ -89,6 +91,23 @@ pub fn plan_deletion(
             Step::DeleteDeployment { name }
         };
         plan.push(step, reason);
+    }
+    // Before what they lead to.
+    for kind in Kind::ALL {
+        let attached: BTreeMap<String, &DynamicObject> = observed
+            .attached(kind)
+            .map(|(name, object)| (name.clone(), object))
+            .collect();
+        let attached = ours(owner, &attached, releases, |object| &object.metadata);
+        for name in attached {
+            let name = Name { kind, name };
+            let step = if releases {
+                Step::ReleaseAttached(name)
+            } else {
+                Step::Detach(name)
+            };
+            plan.push(step, reason);
+        }
     }
     let services = ours(owner, &observed.services, releases, |object| {
         &object.metadata

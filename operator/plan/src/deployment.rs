@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
 use crate::child;
+use crate::demand::demand;
 use crate::desired::{AROUND_A_RUN, Desired, DesiredStage};
 use crate::environment::{ADMIN_PORT, Retired, TASKS_PORT, WORKER, environment, hand_as_told};
 use crate::observed::Observed;
@@ -64,7 +65,7 @@ pub fn deployment(
                 }),
             }),
             min_ready_seconds: Some(MIN_READY_SECONDS),
-            template: template(desired, stage, worker(desired, index, retired)),
+            template: template(desired, stage, worker(desired, index, retired, observed)),
             ..DeploymentSpec::default()
         }),
         status: None,
@@ -126,11 +127,12 @@ fn template(desired: &Desired, stage: &DesiredStage, worker: Container) -> PodTe
     template
 }
 
-fn worker(desired: &Desired, index: usize, retired: &Retired) -> Container {
+fn worker(desired: &Desired, index: usize, retired: &Retired, observed: &Observed) -> Container {
+    let demand = demand(desired, &desired.stages[index], observed);
     Container {
         name: WORKER.into(),
         image: Some(desired.worker_image.clone()),
-        env: Some(environment(desired, index, retired)),
+        env: Some(environment(desired, index, retired, demand.as_ref())),
         ports: Some(vec![port("tasks", TASKS_PORT), port("admin", ADMIN_PORT)]),
         readiness_probe: Some(probe("/readyz", 2)),
         liveness_probe: Some(probe("/healthz", 10)),

@@ -1,6 +1,9 @@
 //! The spec, parsed: what a plan is made from. Whatever can be wrong with a spec that passed the
 //! schema is found here, once.
 
+mod push;
+
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -14,6 +17,10 @@ use crate::child::child_name;
 use crate::problem::Problem;
 use crate::queue::owner_of;
 use crate::settings::{Settings, Timing};
+
+use push::{address, hosts_are_apart, push};
+
+pub use push::{ParentGateway, Push};
 
 /// How long a run may take when the spec doesn't say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -40,6 +47,10 @@ pub struct Desired {
     pub notifier: DesiredNotifier,
     /// The ladder, first stage first.
     pub stages: Vec<DesiredStage>,
+    /// The token that each push carries.
+    pub oidc: Option<DesiredOidc>,
+    /// How pushes reach the workers.
+    pub push: Push,
     /// What happens to changes that others make on the queues.
     pub drift_policy: DriftPolicy,
     /// What becomes of queues that are needed no more.
@@ -67,6 +78,15 @@ pub struct DesiredNotifier {
     pub outcomes: Vec<Outcome>,
     /// How fast.
     pub rate_limits: Option<RateLimits>,
+}
+
+/// The token that each push carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredOidc {
+    /// Whose it is.
+    pub service_account_email: String,
+    /// For whom it may be meant; the first is set on the queues.
+    pub audiences: Vec<String>,
 }
 
 /// One stage as it should be.
@@ -162,7 +182,16 @@ impl Desired {
             parent: &parent,
             settings,
         };
-        Ok(Self {
+        let stages: Vec<DesiredStage> = spec
+            .stages
+            .iter()
+            .map(|stage| DesiredStage::new(chain, stage, &context))
+            .collect::<Result<_, _>>()?;
+        let push = push(chain, &namespace);
+        if let Push::Gateway(_) = &push {
+            hosts_are_apart(&stages)?;
+        }
+        let desired = Self {
             queue_owner: owner_of(settings, &namespace, &name),
             owner: chain.controller_owner_ref(&()),
             notifier: DesiredNotifier {
@@ -172,11 +201,12 @@ impl Desired {
                 outcomes: spec.notifier.outcomes.clone(),
                 rate_limits: spec.notifier.rate_limits,
             },
-            stages: spec
-                .stages
-                .iter()
-                .map(|stage| DesiredStage::new(chain, stage, &context))
-                .collect::<Result<_, _>>()?,
+            oidc: spec.oidc.as_ref().map(|oidc| DesiredOidc {
+                service_account_email: oidc.service_account_email.clone(),
+                audiences: oidc.audiences.clone(),
+            }),
+            stages,
+            push,
             drift_policy: spec.drift_policy,
             deletion_policy: spec.deletion_policy,
             finishes: spec.deletion_policy == DeletionPolicy::Drain
@@ -187,7 +217,24 @@ impl Desired {
             emulator_host: settings.emulator_host.clone(),
             namespace,
             name,
-        })
+        };
+        desired.refuse_token_in_the_clear()?;
+        Ok(desired)
+    }
+
+    /// Cloud Tasks sends a token over HTTPS alone; an emulator over anything.
+    fn refuse_token_in_the_clear(&self) -> Result<(), Problem> {
+        let mut stages = self.stages.iter();
+        let is_clear = |stage: &&DesiredStage| stage.address.scheme == Scheme::Http;
+        match stages.find(is_clear) {
+            Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
+                Err(Problem::invalid(format!(
+                    "oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage {} has http://{}: set push.url to one, or leave oidc out",
+                    stage.name, stage.address.host
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The queue after the stage at `index`, none after the last.
@@ -243,7 +290,7 @@ impl DesiredStage {
     }
 }
 
-fn invalid(stage: &Stage, message: impl std::fmt::Display) -> Problem {
+fn invalid(stage: &Stage, message: impl fmt::Display) -> Problem {
     Problem::invalid(format!("stage {}: {message}", stage.name))
 }
 
@@ -353,55 +400,4 @@ fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Tar
             ))
         })?;
     queue(context.parent, &stage.queue).map(Target::Queue)
-}
-
-/// Where a stage's queue pushes to: the user's own ingress, or the Service's cluster address.
-fn address(
-    chain: &ExecutorChain,
-    stage: &Stage,
-    child: &str,
-    context: &Context,
-) -> Result<Address, Problem> {
-    let Some(template) = chain
-        .spec
-        .push
-        .as_ref()
-        .and_then(|push| push.url.as_deref())
-    else {
-        let domain = &context.settings.cluster_domain;
-        let host = format!("{child}.{}.svc.{domain}", context.namespace);
-        return Ok(Address {
-            scheme: Scheme::Http,
-            host,
-            port: crate::service::PORT,
-        });
-    };
-    let url = template
-        .replace("{namespace}", context.namespace)
-        .replace("{chain}", context.name)
-        .replace("{stage}", &stage.name);
-    parse_address(&url).ok_or_else(|| {
-        Problem::invalid(format!(
-            "spec.push.url gives {url:?}, which is not scheme, host and port"
-        ))
-    })
-}
-
-fn parse_address(url: &str) -> Option<Address> {
-    let (scheme, rest) = url.split_once("://")?;
-    let (scheme, default_port) = match scheme {
-        "http" => (Scheme::Http, 80),
-        "https" => (Scheme::Https, 443),
-        _ => return None,
-    };
-    let (host, port) = match rest.split_once(':') {
-        Some((host, port)) => (host, port.parse().ok()?),
-        None => (rest, default_port),
-    };
-    let labels_fit = host.split('.').all(|label| (1..=63).contains(&label.len()));
-    labels_fit.then(|| Address {
-        scheme,
-        host: host.to_owned(),
-        port,
-    })
 }

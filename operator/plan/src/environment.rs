@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
 use serde_json::json;
 
+use crate::demand::Demand;
 use crate::desired::{Desired, DesiredStage, Target};
 use crate::observed::Observed;
 
@@ -20,9 +21,18 @@ pub(crate) const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
 pub(crate) const ROUTES: &str = "ROUTES";
 const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
 const LISTEN_ADDR: &str = "LISTEN_ADDR";
+/// How long one run may take.
+pub(crate) const HANDLER_TIMEOUT: &str = "HANDLER_TIMEOUT";
+/// How long a worker goes on accepting after it was told to stop.
+pub(crate) const DRAIN_DELAY: &str = "DRAIN_DELAY";
 const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
 const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
 const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
+
+/// The audiences that a worker takes tokens for.
+pub(crate) const OIDC_AUDIENCES: &str = "OIDC_AUDIENCES";
+/// The accounts that a worker takes tokens of.
+pub(crate) const OIDC_EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
 
 /// The port on which a worker takes pushes.
 pub const TASKS_PORT: u16 = 9480;
@@ -111,8 +121,13 @@ fn unescaped(value: &str) -> String {
     value.replace("$$", "$")
 }
 
-/// The environment of the workers of the stage at `index`.
-pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<EnvVar> {
+/// The environment of the workers of the stage at `index`, which are to demand `demand`.
+pub fn environment(
+    desired: &Desired,
+    index: usize,
+    retired: &Retired,
+    demand: Option<&Demand>,
+) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
     let notifier = &desired.notifier;
     let outcomes: Vec<String> = notifier
@@ -155,7 +170,7 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
         ("NOTIFY_ON", Some(outcomes.join(","))),
         ("HANDLER_URL", Some(stage.handler.url())),
         (
-            "HANDLER_TIMEOUT",
+            HANDLER_TIMEOUT,
             Some(crds::Duration(stage.timeout).to_string()),
         ),
         (
@@ -169,13 +184,15 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
                 .map(|time| crds::Duration(time).to_string()),
         ),
         (
-            "DRAIN_DELAY",
+            DRAIN_DELAY,
             Some(crds::Duration(desired.drain_delay).to_string()),
         ),
         (ROUTES, routes(stage)),
         (DISPATCH_DEADLINES, deadlines(desired, index)),
         (LISTEN_ADDR, Some(format!("0.0.0.0:{TASKS_PORT}"))),
         ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
+        (OIDC_AUDIENCES, demand.map(|it| list(&it.audiences))),
+        (OIDC_EMAILS, demand.map(|it| list(&it.emails))),
         ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
     ];
     variables
@@ -187,6 +204,11 @@ pub fn environment(desired: &Desired, index: usize, retired: &Retired) -> Vec<En
             value_from: None,
         })
         .collect()
+}
+
+fn list(words: &BTreeSet<String>) -> String {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.join(",")
 }
 
 /// Of the stages that this one hands to: a worker that died without a word, or a push that hangs, is

@@ -11,19 +11,25 @@ use k8s_openapi::api::core::v1::{Pod as KubernetesPod, PodSpec};
 use kube::ResourceExt;
 use serde_json::Value;
 
+use crate::child::STAGE_LABEL;
+use crate::demand::Demand;
 use crate::desired::Desired;
 use crate::environment::{self, DOWNSTREAM_QUEUE, QUEUE, ROUTES, told};
 use crate::observed::Observed;
 
-/// A pod of a stage, as far as it matters to whom it hands tasks.
+/// A pod of a stage, as far as it matters to whom it hands tasks and which pushes it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
     /// Its name.
     pub name: String,
+    /// The stage that it was made for.
+    pub stage: String,
     /// The queue whose pushes it takes.
     pub queue: QueuePath,
     /// The queues that it may hand tasks to.
     pub targets: BTreeSet<QueuePath>,
+    /// The token that it demands of a push.
+    pub demand: Option<Demand>,
 }
 
 impl Pod {
@@ -41,6 +47,8 @@ impl Pod {
             name: pod.name_any(),
             queue: told(spec, QUEUE)?.parse().ok()?,
             targets: targets_of(spec),
+            demand: Demand::told_to(spec),
+            stage: pod.labels().get(STAGE_LABEL).cloned().unwrap_or_default(),
         })
     }
 }

@@ -5,23 +5,28 @@
 //! operator and `executor-chain dev` share it. The order of edits lives in [`plan`](plan()) and
 //! nowhere else.
 
+pub mod attached;
 pub mod backlog;
 pub mod child;
 pub mod deletion;
+pub mod demand;
 pub mod deployment;
 pub mod desired;
 pub mod drift;
 pub mod environment;
 pub mod fact;
 pub mod hand_overs;
+pub mod host;
 pub mod lint;
 pub mod observed;
 mod order;
 pub mod ownership;
+pub mod policy;
 pub mod problem;
 pub mod queue;
 pub mod removal;
 pub mod rollout;
+pub mod route;
 pub mod service;
 pub mod settings;
 pub mod status;
@@ -29,7 +34,10 @@ pub mod step;
 
 pub use backlog::Backlog;
 pub use deletion::{has_finished, plan_deletion};
-pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, Target};
+pub use demand::Demand;
+pub use desired::{
+    Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
+};
 pub use drift::{Drift, drifts};
 pub use fact::{Fact, facts};
 pub use hand_overs::Pod;

@@ -1,22 +1,29 @@
 //! What must hold of every plan, whatever made it. Debug builds check each plan that is made, so
 //! every test does; the rules are written anew here, from the steps alone.
 
+mod routes;
+mod tokens;
+
 use std::collections::BTreeMap;
 
-use cloudtasks::{Address, Queue, QueuePath, QueueSettings, QueueState};
+use cloudtasks::{Address, OidcToken, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DeletionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
+use crate::attached::{Kind, Name};
 use crate::backlog::Backlog;
 use crate::child::is_ours;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::variable;
+use crate::fact::leads_to;
 use crate::hand_overs::targets;
 use crate::observed::{Observed, serves};
 use crate::queue;
 use crate::rollout::Rollout;
+use crate::route::is_open;
 use crate::step::{Plan, Planned, Step};
+use routes::Way;
 
 /// What a plan breaks; nothing, if it is sound.
 pub fn broken(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<String> {
@@ -96,17 +103,20 @@ pub fn broken_end(
                 let is_asked_for = policy == DeletionPolicy::Delete && is_ours;
                 (!is_asked_for).then_some("nobody asked for it")
             }
-            Step::DeleteDeployment { .. } | Step::DeleteService { .. } => {
+            Step::DeleteDeployment { .. } | Step::DeleteService { .. } | Step::Detach(_) => {
                 let is_asked_for = policy != DeletionPolicy::Orphan && running.is_empty();
                 (!is_asked_for).then_some("queues would push to nobody")
             }
-            Step::ReleaseDeployment { .. } | Step::ReleaseService { .. } => {
+            Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::ReleaseAttached(_) => {
                 (policy != DeletionPolicy::Orphan).then_some("nobody asked for it")
             }
             Step::ResumeQueue { .. }
             | Step::CreateQueue { .. }
             | Step::AddFinalizer
             | Step::ApplyService(_)
+            | Step::Attach { .. }
             | Step::ApplyDeployment(_) => Some("the chain is deleted"),
             Step::UpdateQueue { .. } | Step::RemoveFinalizer => None,
         };
@@ -115,12 +125,13 @@ pub fn broken_end(
     broken
 }
 
-/// Queues and Deployments, as far as the steps before have changed them.
+/// Queues, Deployments and routes, as far as the steps before have changed them.
 struct World<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
     queues: BTreeMap<QueuePath, Known>,
     deployments: BTreeMap<String, Deployment>,
+    routes: BTreeMap<String, Way>,
 }
 
 struct Known {
@@ -129,6 +140,7 @@ struct Known {
     state: QueueState,
     has_reason: bool,
     address: Option<Address>,
+    token: Option<OidcToken>,
 }
 
 impl Known {
@@ -140,6 +152,7 @@ impl Known {
             state: queue.state,
             has_reason: queue::pause_reason(queue).is_some(),
             address: target.and_then(|target| target.address.clone()),
+            token: target.and_then(|target| target.token.clone()),
         }
     }
 
@@ -157,6 +170,7 @@ impl Known {
         if let Some(target) = &settings.http_target {
             self.has_reason = target.headers.contains_key(queue::PAUSE_HEADER);
             self.address.clone_from(&target.address);
+            self.token.clone_from(&target.token);
         }
     }
 }
@@ -171,6 +185,10 @@ impl<'a> World<'a> {
                 .map(|queue| (queue.path.clone(), Known::of(queue)))
                 .collect(),
             deployments: observed.deployments.clone(),
+            routes: observed
+                .attached(Kind::HttpRoute)
+                .map(|(name, route)| (name.clone(), Way::of(route)))
+                .collect(),
         }
     }
 
@@ -220,6 +238,10 @@ impl<'a> World<'a> {
                 let found = self.observed.services.get(name);
                 found.is_none_or(|found| is_ours(&found.metadata, owner))
             }
+            Step::Detach(Name { kind, name }) => {
+                let found = self.observed.find(*kind, name);
+                found.is_none_or(|found| is_ours(&found.metadata, owner))
+            }
             _ => true,
         };
         (!is_ours).then_some("it is somebody else's")
@@ -227,10 +249,13 @@ impl<'a> World<'a> {
 
     fn why_not_safe(&self, step: &Step) -> Option<&'static str> {
         match step {
-            Step::ApplyDeployment(deployment) => self.why_not_told(deployment),
+            Step::ApplyDeployment(deployment) => self
+                .why_not_told(deployment)
+                .or_else(|| self.why_not_demanded(deployment)),
             Step::CreateQueue { settings, .. } => {
                 let is_endless = settings.max_attempts == Some(-1);
-                (!is_endless).then_some("a new queue would give tasks up")
+                let why = (!is_endless).then_some("a new queue would give tasks up");
+                why.or_else(|| self.why_no_way(settings))
             }
             Step::UpdateQueue { queue, settings } => self.why_not_set(queue, settings),
             Step::PauseQueue { queue } => self.why_not_paused(queue),
@@ -242,12 +267,22 @@ impl<'a> World<'a> {
                 None => (!self.has_ready_workers(queue)).then_some("pushes would meet no pod"),
             },
             Step::DeleteQueue { queue } => self.why_not_deleted(queue),
-            Step::DeleteDeployment { name } | Step::DeleteService { name } => {
-                self.why_not_gone(name)
+            Step::DeleteDeployment { name } => self.why_not_gone(name),
+            Step::DeleteService { name } => {
+                let mut routes = self.routes.values();
+                let is_led_to = routes.any(|way| way.service == *name);
+                let why = is_led_to.then_some("a route would lead to nothing");
+                why.or_else(|| self.why_not_gone(name))
             }
-            Step::AddFinalizer | Step::ApplyService(_) => None,
+            Step::Detach(Name { kind, name }) if *kind == Kind::HttpRoute => {
+                self.why_not_unrouted(name)
+            }
+            Step::AddFinalizer | Step::ApplyService(_) | Step::Attach { .. } | Step::Detach(_) => {
+                None
+            }
             Step::ReleaseDeployment { .. }
             | Step::ReleaseService { .. }
+            | Step::ReleaseAttached(_)
             | Step::RemoveFinalizer => Some("the chain isn't deleted"),
         }
     }
@@ -298,6 +333,9 @@ impl<'a> World<'a> {
         let known = self.queues.get(&stage.queue);
         let address = known.and_then(|known| known.address.as_ref());
         if address == Some(&stage.address) {
+            return self.has_ready_pod(stage) && is_open(self.desired, self.observed, stage);
+        }
+        if leads_to(self.desired, self.observed, stage) == Some(&stage.child) {
             return self.has_ready_pod(stage);
         }
         let mut former = self.observed.deployments.values().filter(|deployment| {
@@ -329,8 +367,10 @@ impl<'a> World<'a> {
             return Some("a pause of ours would be nobody's");
         }
         let stage = self.stage(queue)?;
-        (target.address != known.address && !self.has_ready_pod(stage))
-            .then_some("pushes would meet no pod")
+        let is_new = target.address != known.address;
+        let why = (is_new && !self.has_ready_pod(stage)).then_some("pushes would meet no pod");
+        why.or_else(|| self.why_no_way(settings).filter(|_| is_new))
+            .or_else(|| self.why_not_sent(stage, target))
     }
 
     fn why_not_deleted(&self, queue: &QueuePath) -> Option<&'static str> {
@@ -372,6 +412,7 @@ impl<'a> World<'a> {
                     state: QueueState::Running,
                     has_reason: false,
                     address: None,
+                    token: None,
                 };
                 known.set(settings);
                 self.queues.insert(queue.clone(), known);
@@ -400,11 +441,20 @@ impl<'a> World<'a> {
             Step::DeleteDeployment { name } => {
                 self.deployments.remove(name);
             }
+            Step::Attach { kind, object } if *kind == Kind::HttpRoute => {
+                self.routes.insert(object.name_any(), Way::of(object));
+            }
+            Step::Detach(Name { kind, name }) if *kind == Kind::HttpRoute => {
+                self.routes.remove(name);
+            }
             Step::AddFinalizer
             | Step::ApplyService(_)
             | Step::DeleteService { .. }
             | Step::ReleaseDeployment { .. }
             | Step::ReleaseService { .. }
+            | Step::Attach { .. }
+            | Step::Detach(_)
+            | Step::ReleaseAttached(_)
             | Step::RemoveFinalizer => {}
         }
     }

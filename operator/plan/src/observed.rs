@@ -1,6 +1,6 @@
 //! What is there: the queues and the children of a chain, as last seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath};
@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
+use crate::attached::{Kind, Offer};
 use crate::backlog::Backlog;
 use crate::child::{QUEUE_ANNOTATION, is_ours};
 use crate::desired::Desired;
@@ -33,12 +34,21 @@ pub struct Observed {
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.
     pub services: BTreeMap<String, Service>,
+    /// What the API server has of each kind that is attached to Services; one that isn't here is
+    /// absent.
+    pub offers: BTreeMap<Kind, Offer>,
+    /// The hosts of the chain's stages to which another chain's route leads, and has led for longer:
+    /// host to namespace and name of that chain.
+    pub taken_hosts: BTreeMap<String, String>,
     /// The pods that carry the chain's label, those that are about to end too.
     pub pods: Vec<Pod>,
     /// What is left in the queues whose tasks were counted just now.
     pub backlogs: BTreeMap<QueuePath, Backlog>,
     /// What was left in queues when they were counted last: to tell of, and not to act on.
     pub last_backlogs: BTreeMap<QueuePath, Backlog>,
+    /// The reasons for which workers have refused pushes lately, by their queue; nothing of those that
+    /// could not be asked.
+    pub refusals: BTreeMap<QueuePath, BTreeSet<String>>,
     /// For how long each fact has held, as far as somebody has watched it.
     pub held: BTreeMap<Fact, Duration>,
 }

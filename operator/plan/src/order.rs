@@ -2,6 +2,7 @@
 
 mod queues;
 mod refuse;
+mod ways;
 mod workers;
 
 use crate::desired::Desired;
@@ -13,6 +14,7 @@ use crate::removal;
 use crate::step::{Plan, Step};
 
 pub(crate) use queues::wipe;
+pub(crate) use refuse::refuse_gateway;
 pub(crate) use workers::is_applied;
 
 /// What has to be done for `desired`, in order; nothing when all is as it should be.
@@ -21,6 +23,7 @@ pub(crate) use workers::is_applied;
 /// hands a task to a queue that isn't there, nor to one that still gives tasks up by itself. What has to wait for
 /// something, such as a pod that isn't ready yet, is among the plan's waits, and not among its steps.
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
+    refuse_gateway(desired, observed)?;
     refuse::refuse_foreign(desired, observed)?;
     let mut plan = Plan::default();
     if !observed.has_finalizer {
@@ -39,11 +42,18 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
         if observed.queues.contains_key(&desired.notifier.queue) == is_there {
             queues::notifier(&mut plan, desired, observed);
         }
+        if !is_there {
+            // A new queue pushes as soon as it is made: its host has a route before.
+            ways::ways(&mut plan, desired, observed, is_there);
+        }
         for stage in desired.stages.iter().rev() {
             if observed.queues.contains_key(&stage.queue) == is_there {
                 queues::stage_queue(&mut plan, desired, stage, observed);
                 queues::resume(&mut plan, desired, stage, observed);
             }
+        }
+        if is_there {
+            ways::ways(&mut plan, desired, observed, is_there);
         }
         for index in stages() {
             if workers::needs_no_new_queue(desired, index, observed) == is_there {
@@ -54,6 +64,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     removal::renamed(&mut plan, desired, observed);
     removal::removed(&mut plan, desired, observed);
     removal::services(&mut plan, desired, observed);
+    removal::routes(&mut plan, desired, observed);
+    removal::policies(&mut plan, desired, observed);
     debug_assert_eq!(
         lint::broken(desired, observed, &plan),
         Vec::<String>::new(),

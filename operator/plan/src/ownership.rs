@@ -8,6 +8,7 @@
 //! So: what we own of a live object is what it still has from us, and anything else that stands in
 //! it is no business of ours.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -48,14 +49,23 @@ pub fn owns_field(live: &ObjectMeta, path: &[&str]) -> bool {
     fields.is_some()
 }
 
+/// When an apply of ours has last changed the live object.
+pub fn applied_at(live: &ObjectMeta) -> Option<Timestamp> {
+    our_applies(live)?.time.as_ref().map(|time| time.0)
+}
+
 /// The fields that our applies own.
 fn ours(live: &ObjectMeta) -> Option<&Value> {
-    let entry = live.managed_fields.iter().flatten().find(|entry| {
+    let fields = our_applies(live)?.fields_v1.as_ref();
+    fields.map(|FieldsV1(fields)| fields)
+}
+
+fn our_applies(live: &ObjectMeta) -> Option<&ManagedFieldsEntry> {
+    live.managed_fields.iter().flatten().find(|entry| {
         entry.manager.as_deref() == Some(FIELD_MANAGER)
             && entry.operation.as_deref() == Some(APPLY)
             && entry.subresource.is_none()
-    });
-    entry?.fields_v1.as_ref().map(|FieldsV1(fields)| fields)
+    })
 }
 
 fn is_whole(fields: &Value) -> bool {

@@ -1,10 +1,11 @@
 //! What a queue should have, and what it lacks.
 
-use cloudtasks::{HttpTarget, Queue, QueueSettings};
+use cloudtasks::{HttpTarget, OidcToken, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
 
 use crate::child::hash;
+use crate::demand::token;
 use crate::desired::{Desired, DesiredStage};
 use crate::settings::Settings;
 
@@ -22,8 +23,18 @@ const NOBODY: &str = "shared";
 /// When a removed stage's queue was paused because it was empty, as RFC 3339 says.
 pub const DRAINED_HEADER: &str = "executor-drained";
 
+/// On a queue whose token we have set: without it, it is somebody else's and stays. Workers see it on
+/// each push, and know whose `Authorization` is there.
+pub const TOKEN_HEADER: &str = "executor-token";
+
 /// What we write on queues. Other headers are somebody else's.
-pub const OUR_HEADERS: [&str; 4] = [OWNER_HEADER, PAUSE_HEADER, NOTIFIER_HEADER, DRAINED_HEADER];
+pub const OUR_HEADERS: [&str; 5] = [
+    OWNER_HEADER,
+    PAUSE_HEADER,
+    NOTIFIER_HEADER,
+    DRAINED_HEADER,
+    TOKEN_HEADER,
+];
 
 /// What is written on the queues of a chain.
 pub fn owner_of(settings: &Settings, namespace: &str, name: &str) -> String {
@@ -256,7 +267,33 @@ fn target(
         .headers
         .insert(OWNER_HEADER.to_owned(), desired.queue_owner.clone());
     set_reason(&mut target, pause);
+    set_token(&mut target, token(desired));
     target
+}
+
+/// The token that the spec says; where it says none, ours goes, and somebody else's stays.
+fn set_token(target: &mut HttpTarget, token: Option<OidcToken>) {
+    let is_ours = target.headers.remove(TOKEN_HEADER).is_some();
+    if token.is_some() {
+        target
+            .headers
+            .insert(TOKEN_HEADER.to_owned(), "spec".to_owned());
+        target.token = token;
+    } else if is_ours {
+        target.token = None;
+    }
+}
+
+/// Leaves the token of a target as it is found on the queue.
+pub(crate) fn keep_token(target: &mut HttpTarget, found: &Queue) {
+    let found = found_target(Some(found));
+    target.token = found.token;
+    target.headers.remove(TOKEN_HEADER);
+    let mark = found
+        .headers
+        .into_iter()
+        .find(|(name, _)| name == TOKEN_HEADER);
+    target.headers.extend(mark);
 }
 
 /// What has to be set so that `queue` has all of `wanted`: nothing else is touched or sent.

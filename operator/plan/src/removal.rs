@@ -5,13 +5,15 @@
 //! last. Then it is paused, and looked at once more, since a producer may still put tasks there; and
 //! only then its workers go. Queues drain, not stages: one that the spec names never does.
 
+mod attached;
+
 use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DeletionPolicy;
 
 use crate::backlog::Backlog;
 use crate::child::is_ours;
 use crate::desired::Desired;
-use crate::fact::{Fact, pushes_to};
+use crate::fact::{Fact, is_readdressed};
 use crate::hand_overs::{hand_overs, reached_from};
 use crate::observed::{Observed, Removed};
 use crate::order::wipe;
@@ -27,6 +29,8 @@ const GIVES_UP: &str = "the queue would give tasks up by itself";
 const UNSERVED: &str = "the stage is removed, and has no workers";
 const FORGOTTEN: &str = "the stage is removed, and nothing looks for its tasks any more";
 const RENAMED: &str = "the queue pushes to other workers now";
+
+pub(crate) use attached::{is_bypassed, left_routes, policies, routes};
 
 /// How a removed stage stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,10 +158,9 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         });
         let fact = Fact::Readdressed(renamed.queue.clone());
         let delay = desired.timing.address_delay;
-        let is_pushed_to = stage.is_some_and(|stage| pushes_to(observed, stage));
-        let can_go = has_others && is_pushed_to;
+        let can_go = has_others && is_readdressed(desired, observed, &renamed);
         if can_go && observed.has_held(&fact, delay) {
-            delete_workers(plan, observed, &[renamed.deployment], RENAMED);
+            delete_workers(plan, desired, observed, &[renamed.deployment], RENAMED);
         } else {
             plan.wait(Wait {
                 concerns: Concern::Removal,
@@ -186,6 +189,7 @@ pub(crate) fn services(plan: &mut Plan, desired: &Desired, observed: &Observed) 
     for (name, service) in &observed.services {
         if !is_needed(name) && is_ours(&service.metadata, desired.owner.as_ref()) {
             let name = name.clone();
+            attached::detach(plan, desired, observed, &name, UNSERVED);
             plan.push(Step::DeleteService { name }, UNSERVED);
         }
     }
@@ -235,7 +239,7 @@ fn drains(
 ) {
     // Nothing is left in a queue that isn't there, or isn't ours any more.
     let Some(found) = found else {
-        return delete_workers(plan, observed, &removed.deployments, DRAINED);
+        return delete_workers(plan, desired, observed, &removed.deployments, DRAINED);
     };
     let backlog = observed.backlogs.get(&removed.queue);
     let is_marked = is_marked(Some(found));
@@ -245,7 +249,7 @@ fn drains(
     let apart = desired.timing.hand_over_time;
     match backlog {
         Some(Backlog::Empty) if is_marked && is_paused => {
-            return delete_workers(plan, observed, &removed.deployments, DRAINED);
+            return delete_workers(plan, desired, observed, &removed.deployments, DRAINED);
         }
         Some(Backlog::Empty) if observed.has_held(&fact, apart) => {
             return drained(plan, observed, found);
@@ -331,10 +335,18 @@ fn lift(plan: &mut Plan, found: &Queue, reason: &'static str) {
     wipe(plan, &queue, Some(queue::target_without_reason(found)));
 }
 
-/// The Service first: without the Deployment nothing would tell what it was.
-fn delete_workers(plan: &mut Plan, observed: &Observed, names: &[String], reason: &'static str) {
+/// The Service first, with what is attached to it: without the Deployment nothing would tell what it
+/// was.
+fn delete_workers(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    names: &[String],
+    reason: &'static str,
+) {
     for name in names {
         let name = name.clone();
+        attached::detach(plan, desired, observed, &name, reason);
         if observed.services.contains_key(&name) {
             plan.push(Step::DeleteService { name: name.clone() }, reason);
         }

@@ -38,6 +38,8 @@ pub struct Timing {
     pub name_memory: Duration,
     /// For how long a raised rate waits for the replicas that were raised with it.
     pub replicas_patience: Duration,
+    /// After how long a route of which no Gateway says anything is trusted all the same.
+    pub route_patience: Duration,
 }
 
 impl Default for Timing {
@@ -48,6 +50,7 @@ impl Default for Timing {
             hand_over_time: Duration::from_secs(30),
             name_memory: Duration::from_hours(24),
             replicas_patience: Duration::from_mins(2),
+            route_patience: Duration::from_mins(10),
         }
     }
 }

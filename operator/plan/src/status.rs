@@ -3,7 +3,9 @@
 mod draining;
 mod drifted;
 mod paused;
+mod pushes;
 mod queues;
+mod reachable;
 mod workers;
 
 use crds::ExecutorChainStatus;
@@ -61,10 +63,13 @@ pub fn status(
         }
         findings.push(queues_ready);
         findings.push(workers::ready(desired, observed, &status.stages));
+        findings.push(reachable::finding(desired, observed));
         findings.push(drifted::finding(desired, observed));
-        findings.push(paused::finding(&paused));
+        findings.push(paused::finding(desired, &paused));
         findings.push(draining::finding(desired, observed, &removed));
         findings.push(workers::undersized(desired, observed));
+        findings.push(pushes::unauthenticated(desired, observed));
+        findings.push(pushes::refused(desired, observed));
     } else if let Some(problem) = problem {
         findings.extend(unknown(problem));
     }
@@ -87,10 +92,13 @@ fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
     [
         c::QUEUES_READY,
         c::WORKERS_READY,
+        c::PUSHES_REACHABLE,
         c::DRIFTED,
         c::PAUSED,
         c::DRAINING,
         c::UNDERSIZED,
+        c::PUSHES_UNAUTHENTICATED,
+        c::PUSHES_REFUSED,
     ]
     .into_iter()
     .map(move |kind| Finding {
@@ -111,8 +119,11 @@ fn ready(problem: Option<&Problem>, findings: &[Finding]) -> Finding {
             message: message.clone(),
         };
     }
-    let missing = findings.iter().find(|finding| {
-        matches!(finding.kind, c::QUEUES_READY | c::WORKERS_READY) && finding.holds == Some(false)
+    // What a person has to mend comes before what may merely be on its way.
+    let parts = [c::PUSHES_REACHABLE, c::QUEUES_READY, c::WORKERS_READY];
+    let missing = parts.iter().find_map(|part| {
+        let mut findings = findings.iter();
+        findings.find(|finding| finding.kind == *part && finding.holds == Some(false))
     });
     match missing {
         Some(finding) => Finding {

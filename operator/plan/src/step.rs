@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use cloudtasks::{Address, HttpTarget, QueuePath, QueueSettings, Scheme};
+use cloudtasks::{Address, HttpTarget, OidcToken, QueuePath, QueueSettings, Scheme};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
+use kube::core::DynamicObject;
 
+use crate::attached::{Kind, Name};
 use crate::queue;
 
 /// One write, to Cloud Tasks or to Kubernetes. Each may be repeated without harm.
@@ -48,6 +50,15 @@ pub enum Step {
     ApplyService(Box<Service>),
     /// Make or change a stage's Deployment.
     ApplyDeployment(Box<Deployment>),
+    /// Make or change what is attached to a stage's Service.
+    Attach {
+        /// Of which kind it is.
+        kind: Kind,
+        /// All of it.
+        object: Box<DynamicObject>,
+    },
+    /// Remove what was attached to a Service.
+    Detach(Name),
     /// Remove a stage's Deployment.
     DeleteDeployment {
         /// Its name.
@@ -68,6 +79,8 @@ pub enum Step {
         /// Its name.
         name: String,
     },
+    /// Take the chain's ownership off what is attached to a Service.
+    ReleaseAttached(Name),
     /// Let the chain go.
     RemoveFinalizer,
 }
@@ -168,6 +181,9 @@ impl Plan {
             Step::AddFinalizer
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
+            | Step::Attach { .. }
+            | Step::Detach(_)
+            | Step::ReleaseAttached(_)
             | Step::DeleteDeployment { .. }
             | Step::DeleteService { .. }
             | Step::ReleaseDeployment { .. }
@@ -216,6 +232,9 @@ impl fmt::Display for Step {
             Self::ApplyDeployment(deployment) => {
                 write!(f, "apply deployment {}", deployment.name_any())
             }
+            Self::Attach { kind, object } => write!(f, "apply {kind} {}", object.name_any()),
+            Self::Detach(name) => write!(f, "delete {name}"),
+            Self::ReleaseAttached(name) => write!(f, "release {name}"),
             Self::DeleteDeployment { name } => write!(f, "delete deployment {name}"),
             Self::DeleteService { name } => write!(f, "delete service {name}"),
             Self::ReleaseDeployment { name } => write!(f, "release deployment {name}"),
@@ -269,6 +288,7 @@ fn target(target: &HttpTarget) -> String {
     let HttpTarget {
         address,
         headers,
+        token,
         rest: _,
     } = target;
     let address = address.as_ref().map_or_else(
@@ -281,7 +301,14 @@ fn target(target: &HttpTarget) -> String {
             format!("to {scheme}://{host}:{port}")
         },
     );
-    headers.iter().fold(address, |text, (key, value)| {
+    let text = token.as_ref().map_or_else(
+        || address.clone(),
+        |OidcToken {
+             service_account_email,
+             audience,
+         }| format!("{address}, with a token of {service_account_email} for {audience}"),
+    );
+    headers.iter().fold(text, |text, (key, value)| {
         // Others may keep a secret there.
         let value = if queue::OUR_HEADERS.contains(&key.as_str()) {
             value

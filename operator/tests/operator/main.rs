@@ -9,9 +9,11 @@
 mod deletion;
 mod drift;
 mod edits;
+mod gateway;
 mod leader;
 mod outage;
 mod phases;
 mod place;
 mod refusals;
 mod serving;
+mod tokens;

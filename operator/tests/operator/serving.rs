@@ -279,6 +279,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "thumbnails",
         include_str!("../../../examples/two-executors.yaml"),
     ),
+    (
+        "refunds",
+        include_str!("../../../examples/own-ingress.yaml"),
+    ),
 ];
 
 #[tokio::test]
@@ -286,8 +290,8 @@ async fn examples_become_ready_and_a_second_round_of_theirs_writes_nothing() {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"));
     assert_eq!(
         files.unwrap().count(),
-        EXAMPLES.len(),
-        "each example is here"
+        EXAMPLES.len() + 1,
+        "each example is here, and the one with a Gateway in gateway.rs"
     );
     let (place, _emulator, queues) = with_emulator("examples").await;
     for (chain, manifest) in EXAMPLES {

@@ -3,6 +3,7 @@
 //! what the operator decides with is used for it.
 
 mod lists;
+mod pushes;
 mod queues;
 mod workers;
 
@@ -20,10 +21,13 @@ pub struct Seen {
     pub deployments: BTreeMap<String, Deployment>,
 }
 
-const CONDITIONS: [&str; 7] = [
+const CONDITIONS: [&str; 10] = [
     "Draining",
     "Drifted",
     "Paused",
+    "PushesReachable",
+    "PushesRefused",
+    "PushesUnauthenticated",
     "QueuesReady",
     "Ready",
     "Undersized",
@@ -47,6 +51,7 @@ pub fn lies(seen: &Seen) -> Vec<String> {
     queues::lies(seen, &mut lies);
     workers::lies(seen, &mut lies);
     lists::lies(seen, &mut lies);
+    pushes::lies(seen, &mut lies);
     lies
 }
 
@@ -79,9 +84,10 @@ fn current(seen: &Seen, lies: &mut Vec<String>) {
     check(lies, kinds == CONDITIONS, || {
         format!("its conditions are {kinds:?}")
     });
-    let parts = ["QueuesReady", "WorkersReady"].map(|kind| seen.condition(kind));
+    let parts = ["QueuesReady", "WorkersReady", "PushesReachable"];
+    let parts = parts.map(|kind| seen.condition(kind));
     let is_ready = seen.condition("Ready") == "True";
-    check(lies, !is_ready || parts == ["True", "True"], || {
+    check(lies, !is_ready || parts == ["True"; 3], || {
         format!("Ready, and its parts are {parts:?}")
     });
 }

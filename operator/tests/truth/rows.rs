@@ -10,6 +10,7 @@ mod pods;
 mod queues;
 mod removed;
 mod stages;
+mod tokens;
 
 use crate::row::Row;
 
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
         foreign::ROWS,
         removed::ROWS,
         stages::ROWS,
+        tokens::ROWS,
         queues::ROWS,
         paused::ROWS,
         pods::ROWS,

@@ -5,14 +5,17 @@ use serde_json::Value;
 use crate::row::{Tells, Told};
 
 /// The conditions of a chain that is well.
-const WELL: [Told; 7] = [
+const WELL: [Told; 10] = [
     ("Ready", "True", "AsSpecified", &[]),
     ("QueuesReady", "True", "AsSpecified", &[]),
     ("WorkersReady", "True", "AsSpecified", &[]),
+    ("PushesReachable", "True", "ClusterAddress", &[]),
     ("Drifted", "False", "NoDrift", &[]),
     ("Paused", "False", "NotPaused", &[]),
     ("Draining", "False", "NothingDrains", &[]),
     ("Undersized", "False", "EnoughPlaces", &[]),
+    ("PushesUnauthenticated", "False", "PushesInternal", &[]),
+    ("PushesRefused", "False", "NoTokenDemanded", &[]),
 ];
 
 /// What a chain fails to say, or says wrong.

@@ -37,11 +37,16 @@ const PREFIXES_OF_THE_HOP: [&str; 6] = [
 /// What Cloud Tasks calls itself; a producer's own agent stays.
 const CLOUD_TASKS_AGENT: &str = "Google-Cloud-Tasks";
 
+/// Stands on the pushes of a queue whose token the operator has set, from the moment that it has: while
+/// a token is turned on or off, workers are told of it later or earlier than the queue is.
+const TOKEN_MARK: &str = "executor-token";
+
 /// The task's own headers.
 ///
 /// `oidc`: Cloud Tasks signs the pushes of this queue, so `Authorization` holds its token and not
-/// the producer's.
+/// the producer's. Nobody else may see it: whoever has it can push for an hour.
 pub fn task_headers(push: &HeaderMap, oidc: bool) -> HeaderMap {
+    let oidc = oidc || push.contains_key(TOKEN_MARK);
     let named: Vec<HeaderName> = push
         .get_all(header::CONNECTION)
         .iter()
@@ -125,6 +130,12 @@ mod tests {
             kept(false),
             ["authorization", "content-type", "traceparent", "x-customer"]
         );
+    }
+
+    #[test]
+    fn a_queues_token_stays_here_even_if_the_worker_was_not_told_of_it() {
+        let push = map(&[("authorization", "Bearer x"), ("executor-token", "spec")]);
+        assert!(task_headers(&push, false).is_empty());
     }
 
     #[test]

@@ -10,6 +10,10 @@ use testkit::{Process, binary};
 use crate::ladder::{SOON, config};
 
 fn sentence(name: &str, value: &str) -> String {
+    sentence_beside(&[], name, value)
+}
+
+fn sentence_beside(more: &[(&str, &str)], name: &str, value: &str) -> String {
     let mut vars: HashMap<&str, &str> = HashMap::from([
         ("CHAIN", "orders"),
         ("STAGE", "fast"),
@@ -19,6 +23,7 @@ fn sentence(name: &str, value: &str) -> String {
         ("NOTIFIER_URL", "http://client/events"),
         ("HANDLER_URL", "http://127.0.0.1:8080"),
     ]);
+    vars.extend(more.iter().copied());
     vars.insert(name, value);
     Config::from_vars(&|name| vars.get(name).map(|value| (*value).to_owned()))
         .expect_err(&format!("{name}={value}"))
@@ -129,6 +134,26 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What is wrong beside audiences that are right.
+const WRONG_OIDC: &[(&str, &str, &str)] = &[
+    (
+        "OIDC_SERVICE_ACCOUNT_EMAILS",
+        "pusher",
+        "write service accounts",
+    ),
+    (
+        "OIDC_SERVICE_ACCOUNT_EMAILS",
+        "a@b,@b",
+        "write service accounts",
+    ),
+    ("OIDC_JWKS_URL", "certs", "write an http or https URL"),
+    (
+        "OIDC_JWKS_URL",
+        "file:///keys",
+        "write an http or https URL",
+    ),
+];
+
 #[test]
 fn each_wrong_value_is_a_sentence() {
     for (name, value, mend) in WRONG {
@@ -138,6 +163,58 @@ fn each_wrong_value_is_a_sentence() {
             "{name}={value}: {sentence}"
         );
     }
+}
+
+#[test]
+fn each_wrong_demand_is_a_sentence() {
+    let right = [
+        ("OIDC_AUDIENCES", "orders"),
+        ("OIDC_SERVICE_ACCOUNT_EMAILS", "a@b"),
+    ];
+    for (name, value, mend) in WRONG_OIDC {
+        let sentence = sentence_beside(&right, name, value);
+        assert!(
+            sentence.contains(name) && sentence.contains(mend),
+            "{name}={value}: {sentence}"
+        );
+    }
+}
+
+#[test]
+fn audiences_and_accounts_go_together() {
+    let (audiences, emails) = ("OIDC_AUDIENCES", "OIDC_SERVICE_ACCOUNT_EMAILS");
+    for (set, missing) in [
+        (audiences, emails),
+        (emails, audiences),
+        ("OIDC_ISSUERS", audiences),
+        ("OIDC_JWKS_URL", audiences),
+    ] {
+        let sentence = sentence(set, "a@b");
+        assert!(
+            sentence.starts_with(&format!("{missing} is not set: write the")),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn who_signs_tokens_is_google_or_the_emulator() {
+    assert_eq!(config(&[]).oidc, None);
+    let right = [
+        ("OIDC_AUDIENCES", " orders, other "),
+        ("OIDC_SERVICE_ACCOUNT_EMAILS", "a@b"),
+    ];
+    let oidc = config(&right).oidc.unwrap();
+    assert_eq!(oidc.audiences, ["orders", "other"]);
+    assert_eq!(
+        oidc.issuers,
+        ["https://accounts.google.com", "accounts.google.com"]
+    );
+    assert_eq!(oidc.keys_url, "https://www.googleapis.com/oauth2/v3/certs");
+    let emulator = [("CLOUD_TASKS_EMULATOR_HOST", "127.0.0.1:8123")];
+    let oidc = config(&[&right[..], &emulator[..]].concat()).oidc.unwrap();
+    assert_eq!(oidc.issuers, ["http://127.0.0.1:8123"]);
+    assert_eq!(oidc.keys_url, "http://127.0.0.1:8123/jwks");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Starting etcd and kube-apiserver.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -15,8 +16,15 @@ use crate::process::{Process, new_dir};
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Starts both and waits until the API server is ready.
-pub(super) async fn start() -> Result<ApiServer, String> {
+/// In the API server's folder.
+pub(super) const AUDIT_LOG: &str = "audit";
+/// Who asked for what, and not what was sent.
+const AUDIT_POLICY: &str = r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy",
+"omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
+
+/// Starts both and waits until the API server is ready. `audited`: with further arguments, and an
+/// audit log.
+pub(super) async fn start(audited: Option<&[&str]>) -> Result<ApiServer, String> {
     let started = Instant::now();
     // Before anything is made that would have to be removed again.
     let programs = [control_plane("etcd"), control_plane("kube-apiserver")];
@@ -24,7 +32,7 @@ pub(super) async fn start() -> Result<ApiServer, String> {
     let dir = new_dir();
     let kubeconfig = dir.join("kubeconfig");
     let port = free_port();
-    let server = start_server(&programs[1], port, &dir, &kubeconfig, &etcd_url);
+    let server = start_server(&programs[1], port, &dir, &kubeconfig, &etcd_url, audited);
     let server = ApiServer {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         kubeconfig,
@@ -69,7 +77,14 @@ fn start_etcd(program: &Path) -> (Process, String) {
     (Process::spawn_in(dir, log, &command), url)
 }
 
-fn start_server(program: &Path, port: u16, dir: &Path, kubeconfig: &Path, etcd: &str) -> Process {
+fn start_server(
+    program: &Path,
+    port: u16,
+    dir: &Path,
+    kubeconfig: &Path,
+    etcd: &str,
+    audited: Option<&[&str]>,
+) -> Process {
     let certificates = dir.join("certificates");
     let credentials = Credentials::write(dir);
     // The server generates this one as it starts.
@@ -100,6 +115,13 @@ fn start_server(program: &Path, port: u16, dir: &Path, kubeconfig: &Path, etcd: 
         .arg("--disable-admission-plugins=ServiceAccount")
         // It would queue bursts of tests as it queues a misbehaving client.
         .arg("--enable-priority-and-fairness=false");
+    if let Some(args) = audited {
+        let policy = dir.join("audit-policy");
+        fs::write(&policy, AUDIT_POLICY).expect("a file can be written there");
+        command.arg("--audit-policy-file").arg(policy);
+        command.arg("--audit-log-path").arg(dir.join(AUDIT_LOG));
+        command.args(args);
+    }
     Process::spawn_in(dir.to_owned(), dir.join("log"), &command)
 }
 

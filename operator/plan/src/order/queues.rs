@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloudtasks::{Address, HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DriftPolicy;
 
+use crate::demand::{all_take, token, token_of};
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::targets;
 use crate::fact::{Fact, has_workers};
@@ -12,10 +13,12 @@ use crate::hand_overs::{self, would_come_back};
 use crate::observed::Observed;
 use crate::queue::{self, Pause};
 use crate::rollout::Rollout;
+use crate::route;
 use crate::step::{Concern, Plan, Step, Wait, settings_text};
 
 const SPEC: &str = "the spec says so";
 const GATE: &str = "no worker of the stage is ready";
+const SHUT: &str = "no Gateway leads pushes to the stage";
 const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
 
 pub(super) fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
@@ -86,19 +89,11 @@ pub(super) fn stage_queue(
         (true, None) => ours,
         (false, wanted) => wanted,
     };
-    let (address, held_back) = next_address(desired, stage, observed);
-    if let Some(why) = held_back {
-        plan.wait(Wait::again(
-            Concern::Queue,
-            format!(
-                "queue {} pushes to stage {} once {why}",
-                queue.id, stage.name
-            ),
-        ));
-    }
     let mut wanted_settings = queue::stage_settings(desired, stage, found, reason);
     if let Some(target) = &mut wanted_settings.http_target {
-        target.address = address;
+        for why in hold_target(target, desired, stage, observed) {
+            plan.wait(Wait::again(Concern::Queue, why));
+        }
     }
     let waits = raise_waits(desired, stage, observed);
     settings(
@@ -117,7 +112,11 @@ pub(super) fn stage_queue(
         plan.look_after(time);
     }
     if let Some(pause) = wanted.filter(|_| !is_paused) {
-        let reason = if pause == Pause::Gate { GATE } else { SPEC };
+        let reason = match pause {
+            Pause::Gate if found.is_none() || has_ready_pod(stage, observed) => SHUT,
+            Pause::Gate => GATE,
+            Pause::Spec | Pause::Retain | Pause::Drained => SPEC,
+        };
         plan.push(Step::PauseQueue { queue }, reason);
     }
 }
@@ -142,6 +141,11 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
     let fact = Fact::Unserved(stage.child.clone());
     let is_well = is_taken(desired, stage, observed);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
+    // What a load balancer answers that has no route yet is counted as an attempt: a new queue waits.
+    let is_new = !observed.queues.contains_key(&stage.queue);
+    if is_new && stage.paused.is_none() && !route::is_open(desired, observed, stage) {
+        return Some(Duration::ZERO);
+    }
     // Whoever says what is to be, means it.
     (stage.paused.is_none() && observed.held.contains_key(&fact))
         .then(|| observed.left_of(&fact, after))
@@ -152,9 +156,52 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
 fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
     let (address, _) = next_address(desired, stage, observed);
     if address.as_ref() == Some(&stage.address) {
-        return Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod();
+        return has_ready_pod(stage, observed) && route::is_open(desired, observed, stage);
     }
     has_workers(desired, observed, stage)
+}
+
+/// Takes out of a target what the queue can't have yet, its address or its token, and says what that
+/// waits for.
+fn hold_target(
+    target: &mut HttpTarget,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Vec<String> {
+    let Some(found) = observed.queues.get(&stage.queue) else {
+        return Vec::new();
+    };
+    let mut waits = Vec::new();
+    let (address, why) = next_address(desired, stage, observed);
+    waits.extend(why.map(|why| {
+        format!(
+            "queue {} pushes to stage {} once {why}",
+            stage.queue.id, stage.name
+        )
+    }));
+    let is_theirs = address.as_ref() == Some(&stage.address);
+    target.address = address;
+    if !is_theirs {
+        // Whom it pushes to until then may not take another token; both change in one update.
+        queue::keep_token(target, found);
+    } else if !all_take(observed, stage, target.token.as_ref()) {
+        let what = if target.token.is_some() {
+            "sends the token that the spec says"
+        } else {
+            "sends no token any more"
+        };
+        waits.push(format!(
+            "queue {} {what} once no worker of stage {} is left that would refuse its pushes",
+            stage.queue.id, stage.name
+        ));
+        queue::keep_token(target, found);
+    }
+    waits
+}
+
+fn has_ready_pod(stage: &DesiredStage, observed: &Observed) -> bool {
+    Rollout::of(observed.deployments.get(&stage.child)).has_ready_pod()
 }
 
 /// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
@@ -193,6 +240,13 @@ fn next_address(
     } else if would_come_back(desired, observed, &stage.queue, &targets) {
         let why = "no former worker is left that would hand its tasks back";
         (now, Some(why))
+    } else if !all_take(observed, stage, token(desired).as_ref())
+        && !all_take(observed, stage, token_of(observed, stage))
+    {
+        (now, Some("its workers take the queue's token"))
+    } else if !route::may_push(desired, observed, stage) {
+        // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
+        (now, Some("its Gateway has accepted its route"))
     } else {
         (wanted, None)
     }
@@ -272,9 +326,19 @@ pub(super) fn resume(
         plan.wait(Wait {
             concerns: Concern::Queue,
             sentence: format!(
-                "queue {queue} is resumed once a worker of stage {} is ready",
+                "queue {} is resumed once {} of stage {} is {}",
+                queue.id,
+                if has_ready_pod(stage, observed) {
+                    "the route"
+                } else {
+                    "a worker"
+                },
                 stage.name,
-                queue = queue.id
+                if has_ready_pod(stage, observed) {
+                    "accepted"
+                } else {
+                    "ready"
+                },
             ),
             look_in: Some(Wait::LOOK),
         });
@@ -284,7 +348,7 @@ pub(super) fn resume(
         let mut target = queue::stage_settings(desired, stage, Some(found), None).http_target;
         // What the step before has set, or left.
         if let Some(target) = &mut target {
-            (target.address, _) = next_address(desired, stage, observed);
+            hold_target(target, desired, stage, observed);
         }
         wipe(plan, &stage.queue, target);
     }

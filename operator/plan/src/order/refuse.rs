@@ -1,12 +1,85 @@
 //! What is refused before anything is planned.
 
 use crds::conditions;
+use kube::ResourceExt;
 
+use crate::attached::{Kind, Offer};
 use crate::child::is_ours;
-use crate::desired::{Desired, DesiredStage};
+use crate::desired::{Desired, DesiredStage, Push};
 use crate::observed::{Observed, serves};
+use crate::policy::policies;
 use crate::problem::Problem;
 use crate::queue;
+use crate::route;
+
+/// What the API server doesn't know, or doesn't let us have, can't be made.
+pub(crate) fn refuse_gateway(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+    let Push::Gateway(gateway) = &desired.push else {
+        return Ok(());
+    };
+    for kind in Kind::ALL {
+        match observed.offers.get(&kind) {
+            Some(Offer::Served(_)) => {}
+            // Not on GKE, or not with such a load balancer.
+            Some(Offer::Absent) | None if kind != Kind::HttpRoute => {}
+            Some(Offer::Absent) | None => {
+                return Err(Problem::new(
+                    conditions::GATEWAY_API_MISSING,
+                    format!(
+                        "spec.push.gateway asks for routes under the Gateway {gateway}, and this cluster has no {kind} of the Gateway API ({}, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url",
+                        kind.plural_and_group()
+                    ),
+                ));
+            }
+            Some(Offer::Forbidden(said)) => {
+                return Err(Problem::new(
+                    conditions::KUBERNETES_ERROR,
+                    format!(
+                        "spec.push.gateway needs one {kind} for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on {} ({said})",
+                        kind.plural_and_group()
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A route of another chain that has the host for longer gets all its pushes; and what somebody else
+/// made is theirs.
+fn refuse_attached(
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Result<(), Problem> {
+    let Some(route) = route::route(desired, stage) else {
+        return Ok(());
+    };
+    let host = &stage.address.host;
+    if let Some(other) = observed.taken_hosts.get(host) {
+        return Err(Problem::new(
+            conditions::NAME_TAKEN,
+            format!(
+                "the host {host} of stage {} leads to chain {other} (namespace/name), which came first: write another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
+                stage.name
+            ),
+        ));
+    }
+    let policies = policies(desired, stage, observed).into_iter();
+    for (kind, wanted) in policies.chain([(Kind::HttpRoute, route)]) {
+        let name = wanted.name_any();
+        let found = observed.find(kind, &name);
+        if found.is_some_and(|found| !is_ours(&found.metadata, desired.owner.as_ref())) {
+            return Err(Problem::new(
+                conditions::NAME_TAKEN,
+                format!(
+                    "{kind} {name} exists and isn't this chain's: rename the stage, or delete the {kind}"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Whichever chain came first has the queue, and a Deployment that somebody else made is theirs.
 pub(super) fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
@@ -47,6 +120,7 @@ pub(super) fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(
             ));
         }
         refuse_name_in_use(stage, observed)?;
+        refuse_attached(desired, stage, observed)?;
         let owner = desired.owner.as_ref();
         let deployment = observed
             .deployments

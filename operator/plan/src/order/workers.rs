@@ -8,10 +8,11 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::child::HASH_ANNOTATION;
+use crate::demand;
 use crate::deployment::{deployment, handing_as_before};
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{self, Retired};
-use crate::fact::pushes_to;
+use crate::fact::may_be_pushed_to;
 use crate::hand_overs::{targets, would_come_back};
 use crate::observed::{Observed, serves};
 use crate::ownership::owns;
@@ -29,13 +30,16 @@ pub(super) fn workers(
     retired: &Retired,
 ) {
     let stage = &desired.stages[index];
-    let wanted = service(desired, stage);
-    let found = observed.services.get(&stage.child);
-    if let Some(reason) = why_apply(found, &wanted, "the stage needs an address") {
-        plan.push(Step::ApplyService(Box::new(wanted)), reason);
-    }
+    apply_service(plan, desired, stage, observed);
     let found = observed.deployments.get(&stage.child);
     let wanted = deployment(desired, index, retired, observed);
+    if let Some(sentence) = demand::why_not_yet(desired, stage, observed) {
+        plan.wait(Wait {
+            concerns: Concern::Workers,
+            sentence,
+            look_in: Some(demand::until_sent(desired, stage, observed)),
+        });
+    }
     let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
         return;
     };
@@ -55,6 +59,24 @@ pub(super) fn workers(
         .and_then(|found| handing_as_before(&wanted, found));
     if let Some(meanwhile) = meanwhile {
         plan.push(Step::ApplyDeployment(Box::new(meanwhile)), reason);
+    }
+}
+
+/// The Service, unless the plan has it already.
+pub(super) fn apply_service(
+    plan: &mut Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) {
+    let wanted = service(desired, stage);
+    let mut steps = plan.steps.iter().map(|planned| &planned.step);
+    let found = observed.services.get(&stage.child);
+    let is_planned =
+        steps.any(|step| matches!(step, Step::ApplyService(it) if it.name_any() == stage.child));
+    let why = why_apply(found, &wanted, "the stage needs an address");
+    if let Some(reason) = why.filter(|_| !is_planned) {
+        plan.push(Step::ApplyService(Box::new(wanted)), reason);
     }
 }
 
@@ -99,7 +121,7 @@ fn why_wait(
     if let Some(to) = unready {
         return Some(format!("a worker of stage {} is ready", to.name));
     }
-    let is_served = pushes_to(observed, stage);
+    let is_served = may_be_pushed_to(desired, observed, stage);
     let comes_back = is_served && would_come_back(desired, observed, &stage.queue, &new);
     comes_back.then(|| "no former worker is left that would hand its tasks back".to_owned())
 }
@@ -118,7 +140,7 @@ fn may_be_told_of(plan: &Plan, to: &DesiredStage, observed: &Observed, works: bo
 }
 
 /// Why `wanted` has to be applied, if it has to; `missing` is the reason where it isn't there.
-fn why_apply<K: ResourceExt + Serialize>(
+pub(super) fn why_apply<K: ResourceExt + Serialize>(
     found: Option<&K>,
     wanted: &K,
     missing: &'static str,

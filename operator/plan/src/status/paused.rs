@@ -5,7 +5,7 @@ use crds::PausedBy;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::desired::Desired;
+use crate::desired::{Desired, Push};
 use crate::observed::{Observed, Removed};
 use crate::queue::{self, Pause};
 
@@ -46,7 +46,7 @@ pub(super) fn paused(
         .collect()
 }
 
-pub(super) fn finding(paused: &[(String, PausedBy)]) -> Finding {
+pub(super) fn finding(desired: &Desired, paused: &[(String, PausedBy)]) -> Finding {
     let names = |who: PausedBy| {
         let theirs = paused.iter().filter(|(_, by)| *by == who);
         list(theirs.map(|(queue, _)| queue.clone()))
@@ -59,8 +59,13 @@ pub(super) fn finding(paused: &[(String, PausedBy)]) -> Finding {
         said.push((c::PAUSED_OUTSIDE, sentence));
     }
     if let Some(queues) = names(PausedBy::Operator) {
-        let sentence =
-            format!("paused by the operator, until a worker of the stage is ready: {queues}");
+        let until = match desired.push {
+            Push::Cluster | Push::Url => "",
+            Push::Gateway(_) => " and its route accepted",
+        };
+        let sentence = format!(
+            "paused by the operator, until a worker of the stage is ready{until}: {queues}"
+        );
         said.push((c::PAUSED_BY_OPERATOR, sentence));
     }
     if let Some(queues) = names(PausedBy::Spec) {

@@ -11,6 +11,7 @@ use super::queues::state;
 use super::{Finding, list};
 use crate::backlog::Backlog;
 use crate::child::{STAGE_LABEL, is_ours};
+use crate::demand::why_not_yet;
 use crate::deployment::deployment;
 use crate::desired::{Desired, DesiredStage};
 use crate::environment::{Retired, variable};
@@ -79,8 +80,11 @@ pub(super) fn stages(
         // A Deployment may be well and still not be the one that the spec asks for: where a step
         // before it failed, or the API server refuses it, or somebody has changed it.
         let wanted = deployment(desired, index, &retired, observed);
-        let is_newest =
-            |found: &Deployment| is_applied(found, &wanted) && owns(&found.metadata, &wanted);
+        let is_newest = |found: &Deployment| {
+            is_applied(found, &wanted)
+                && owns(&found.metadata, &wanted)
+                && why_not_yet(desired, &desired.stages[index], observed).is_none()
+        };
         StageStatus {
             workers_up_to_date: found.is_some_and(is_newest) && Rollout::of(found).is_rolled,
             draining: desired

@@ -4,23 +4,58 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::world::{apply_step, desired, look, pass, pod, roll, settle};
-use cloudtasks::{QueuePath, QueueState};
+use crate::world::{
+    apply_step, desired, gateway_says, look, pass, pod, roll, settle, with_gateways,
+};
+use cloudtasks::{Address, HttpTarget, QueuePath, QueueState};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use kube::ResourceExt;
+use plan::attached::{Kind, Offer};
 use plan::environment::variable;
 use plan::hand_overs::targets;
+use plan::observed::serves;
 use plan::queue::{Pause, owner, pause_reason};
-use plan::{Desired, Observed, Plan, Step, plan};
+use plan::route;
+use plan::{Demand, Desired, Observed, Plan, Step, plan};
 use proptest::prelude::*;
+
+/// For so long Cloud Tasks may go on with a former target.
+const UNDER_WAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone)]
 struct Spec {
     /// Stages by number, in the order of the ladder.
     stages: Vec<(u8, Stage)>,
     notifier: char,
+    /// Whose token, and for which audiences.
+    oidc: Option<(char, Vec<char>)>,
     reports_drift: bool,
     deletes: bool,
+    push: Push,
 }
+
+/// How pushes come in: to hosts that begin with the child's name, as those of Services do.
+#[derive(Debug, Clone)]
+enum Push {
+    Cluster,
+    Url,
+    Gateway { name: char, domain: char },
+}
+
+impl Push {
+    fn yaml(&self) -> String {
+        match self {
+            Self::Cluster => String::new(),
+            Self::Url => "  push: {url: 'https://{chain}-{stage}.example.com'}\n".to_owned(),
+            Self::Gateway { name, domain } => format!(
+                "  push: {{gateway: {{name: {name}, hostname: '{{chain}}-{{stage}}.{domain}{GATEWAYS}'}}}}\n"
+            ),
+        }
+    }
+}
+
+/// The hosts under Gateways.
+const GATEWAYS: &str = ".push.example.com";
 
 #[derive(Debug, Clone)]
 struct Stage {
@@ -65,13 +100,25 @@ impl Spec {
         });
         let (head, _) = crate::world::ORDERS.split_once("  stages:\n").unwrap();
         let head = head.replace("orders-notifier", &format!("notifier-{}", self.notifier));
+        let oidc = self
+            .oidc
+            .as_ref()
+            .map_or_else(String::new, |(email, audiences)| {
+                format!(
+                    "  oidc: {{serviceAccountEmail: {email}@p.example, audiences: {audiences:?}}}\n"
+                )
+            });
+        let oidc = oidc.replace('\'', "");
         let drift = if self.reports_drift {
             "Report"
         } else {
             "Enforce"
         };
         let deletion = if self.deletes { "Delete" } else { "Retain" };
-        format!("{head}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}")
+        let push = self.push.yaml();
+        format!(
+            "{head}{push}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
+        )
     }
 }
 
@@ -96,21 +143,44 @@ fn stage() -> impl Strategy<Value = Stage> {
         )
 }
 
+fn oidc() -> impl Strategy<Value = Option<(char, Vec<char>)>> {
+    let email = prop_oneof![3 => Just('a'), 1 => Just('b')];
+    let audiences = proptest::sample::subsequence(vec!['x', 'y', 'z'], 1..=3).prop_shuffle();
+    proptest::option::weighted(0.7, (email, audiences))
+}
+
 fn spec() -> impl Strategy<Value = Spec> {
     let numbers = proptest::sample::subsequence(vec![0_u8, 1, 2, 3], 1..=4).prop_shuffle();
     (
         numbers,
         proptest::collection::vec(stage(), 4),
         prop_oneof![Just('a'), Just('b')],
+        oidc(),
         any::<bool>(),
         any::<bool>(),
+        push(),
     )
-        .prop_map(|(numbers, stages, notifier, reports_drift, deletes)| Spec {
-            stages: numbers.into_iter().zip(stages).collect(),
-            notifier,
-            reports_drift,
-            deletes,
-        })
+        .prop_map(
+            |(numbers, stages, notifier, oidc, reports_drift, deletes, push)| Spec {
+                stages: numbers.into_iter().zip(stages).collect(),
+                notifier,
+                // A token goes over HTTPS alone.
+                oidc: oidc.filter(|_| !matches!(push, Push::Cluster)),
+                reports_drift,
+                deletes,
+                push,
+            },
+        )
+}
+
+fn push() -> impl Strategy<Value = Push> {
+    let names = prop_oneof![Just('x'), Just('y')];
+    let domains = prop_oneof![Just('x'), Just('y')];
+    prop_oneof![
+        2 => Just(Push::Cluster),
+        1 => Just(Push::Url),
+        3 => (names, domains).prop_map(|(name, domain)| Push::Gateway { name, domain }),
+    ]
 }
 
 /// What happens to a chain, one thing after another.
@@ -130,6 +200,8 @@ enum Event {
     Unready(u8),
     /// So many seconds pass, in which some queues are seen with tasks in them.
     Pass(u16, u8),
+    /// The Gateways take the routes that are there, or don't.
+    Gateway(bool),
     /// The operator starts anew and has seen nothing yet.
     Restart,
 }
@@ -143,6 +215,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Roll),
         1 => any::<u8>().prop_map(Event::Unready),
         3 => (0..200_u16, any::<u8>()).prop_map(|(time, left)| Event::Pass(time, left)),
+        2 => any::<bool>().prop_map(Event::Gateway),
         1 => Just(Event::Restart),
     ]
 }
@@ -150,6 +223,14 @@ fn event() -> impl Strategy<Value = Event> {
 /// What somebody does in the console.
 fn meddle(observed: &mut Observed, what: u8) {
     let index = usize::from(what >> 4);
+    if what % 4 == 3 {
+        for offer in observed.offers.values_mut() {
+            if let Offer::Served(objects) = offer {
+                objects.pop_first();
+            }
+        }
+        return;
+    }
     let count = observed.queues.len().max(1);
     let Some(queue) = observed.queues.values_mut().nth(index % count) else {
         return;
@@ -191,7 +272,11 @@ fn unready(observed: &mut Observed, which: u8) {
 }
 
 /// The invariants that hold after every single step.
-fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
+fn is_safe(
+    observed: &Observed,
+    before: &BTreeSet<String>,
+    step: &Step,
+) -> Result<(), TestCaseError> {
     // A worker is never told of a queue that isn't there, or that gives tasks up by itself.
     if let Step::ApplyDeployment(deployment) = step {
         let notifier = variable(deployment, "NOTIFIER_QUEUE").unwrap();
@@ -212,7 +297,41 @@ fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
         );
         prop_assert!(owner(&observed.queues[queue]).is_some());
     }
+    // A queue begins to push to a Gateway's host when a route is there.
+    if let Step::CreateQueue { queue, settings } | Step::UpdateQueue { queue, settings } = step {
+        let target = settings.http_target.as_ref();
+        let address = target.and_then(|target| target.address.as_ref());
+        let is_gateways = |it: &&Address| it.host.ends_with(GATEWAYS) && !before.contains(&it.host);
+        if let Some(address) = address.filter(is_gateways) {
+            prop_assert!(
+                leads_to(observed, address).is_some(),
+                "{} has no route",
+                queue
+            );
+        }
+    }
     Ok(())
+}
+
+/// The workers to which an address leads.
+fn leads_to(observed: &Observed, address: &Address) -> Option<String> {
+    if !address.host.ends_with(GATEWAYS) {
+        let (child, _) = address.host.split_once('.')?;
+        return Some(child.to_owned());
+    }
+    let mut routes = observed.attached(Kind::HttpRoute);
+    let route = routes.find(|(_, it)| route::host(it) == Some(&address.host));
+    Some(route::backend(route?.1)?.to_owned())
+}
+
+/// The hosts to which queues push.
+fn hosts(observed: &Observed) -> BTreeSet<String> {
+    let targets = observed
+        .queues
+        .values()
+        .filter_map(|it| it.http_target.as_ref());
+    let addresses = targets.filter_map(|target| target.address.as_ref());
+    addresses.map(|address| address.host.clone()).collect()
 }
 
 /// Whether a task could go round in circles: through workers to which their queue pushes, and what
@@ -220,7 +339,7 @@ fn is_safe(observed: &Observed, step: &Step) -> Result<(), TestCaseError> {
 fn has_circle(observed: &Observed) -> bool {
     let pushes_to = |queue: &QueuePath, pod: &str| {
         let target = observed.queues.get(queue)?.http_target.as_ref()?;
-        let (child, _) = target.address.as_ref()?.host.split_once('.')?;
+        let child = leads_to(observed, target.address.as_ref()?)?;
         Some(pod.rsplit_once('-')?.0 == child)
     };
     let live = observed.pods.iter();
@@ -240,10 +359,77 @@ fn has_circle(observed: &Observed) -> bool {
     })
 }
 
-fn run(observed: &mut Observed, plan: &Plan, steps: usize) -> Result<(), TestCaseError> {
+/// What queues have sent.
+#[derive(Default)]
+struct Sent {
+    /// The targets that a queue had, each with how long ago.
+    former: Vec<(QueuePath, HttpTarget, Duration)>,
+    /// Those that a queue had when the workers were not there yet: they are new, and demand at once.
+    unserved: Vec<(QueuePath, HttpTarget)>,
+}
+
+/// Whether no pod refuses a push for its token: none with the target that its queue has, and none with
+/// one that it had a moment ago.
+fn nothing_is_refused(observed: &Observed, sent: &Sent) -> Result<(), TestCaseError> {
+    let queues = observed.queues.values();
+    let now = queues.filter_map(|it| Some((&it.path, it.http_target.as_ref()?)));
+    let former = sent.former.iter();
+    let before = former.map(|(queue, target, _)| (queue, target));
+    let is_served = |(queue, target): &(&QueuePath, &HttpTarget)| {
+        let mut unserved = sent.unserved.iter();
+        !unserved.any(|(it, there)| {
+            it == *queue && there.address == target.address && there.token == target.token
+        })
+    };
+    for (queue, target) in now.chain(before).filter(is_served) {
+        let host = target.address.as_ref().map(|address| address.host.as_str());
+        let Some((child, _)) = host.and_then(|host| host.split_once('.')) else {
+            continue;
+        };
+        let is_pushed_to = |pod: &&plan::Pod| {
+            pod.queue == *queue && pod.name.rsplit_once('-').is_some_and(|(it, _)| it == child)
+        };
+        for pod in observed.pods.iter().filter(is_pushed_to) {
+            let token = target.token.as_ref();
+            let is_taken = pod.demand.as_ref().is_none_or(|demand| demand.takes(token));
+            prop_assert!(is_taken, "{:?} refuses {:?}", pod, target);
+        }
+    }
+    Ok(())
+}
+
+fn run(
+    observed: &mut Observed,
+    sent: &mut Sent,
+    plan: &Plan,
+    steps: usize,
+) -> Result<(), TestCaseError> {
     for planned in plan.steps.iter().take(steps) {
+        let target = |queue| {
+            let found: &cloudtasks::Queue = observed.queues.get(queue)?;
+            Some((queue.clone(), found.http_target.clone()?))
+        };
+        match &planned.step {
+            Step::UpdateQueue { queue, .. } => {
+                if let Some((queue, target)) = target(queue) {
+                    let deployments = observed.deployments.values();
+                    let is_served = deployments.filter_map(serves).any(|it| it == queue);
+                    if !is_served {
+                        sent.unserved.push((queue.clone(), target.clone()));
+                    }
+                    sent.former.push((queue, target, Duration::ZERO));
+                }
+            }
+            Step::ApplyDeployment(deployment) => {
+                let is_new = !observed.deployments.contains_key(&deployment.name_any());
+                let queue = serves(deployment).filter(|_| is_new);
+                sent.unserved.extend(queue.as_ref().and_then(target));
+            }
+            _ => {}
+        }
+        let before = hosts(observed);
         apply_step(observed, &planned.step);
-        is_safe(observed, &planned.step)?;
+        is_safe(observed, &before, &planned.step)?;
     }
     Ok(())
 }
@@ -251,6 +437,7 @@ fn run(observed: &mut Observed, plan: &Plan, steps: usize) -> Result<(), TestCas
 /// Every plan that is made on the way is also checked by [`plan::lint`].
 fn happen(
     observed: &mut Observed,
+    sent: &mut Sent,
     spec: &mut Option<Desired>,
     event: &Event,
 ) -> Result<(), TestCaseError> {
@@ -264,7 +451,9 @@ fn happen(
         Event::Steps(steps) => {
             let plan = plan(desired, observed).unwrap();
             observed.was_in_force |= plan.steps.is_empty() && plan.waits.is_empty();
-            run(observed, &plan, *steps)?;
+            run(observed, sent, &plan, *steps)?;
+            // A round ends with a look at what it has done.
+            pass(observed, desired, Duration::ZERO);
         }
         Event::Meddle(what) => meddle(observed, *what),
         Event::HalfRoll(which) => half_roll(observed, *which),
@@ -275,7 +464,16 @@ fn happen(
                 let number = queue.id.as_str().trim_start_matches('q').parse::<u32>();
                 usize::from(number.is_ok_and(|number| left >> (number % 8) & 1 == 1))
             });
-            pass(observed, desired, Duration::from_secs((*seconds).into()));
+            let time = Duration::from_secs((*seconds).into());
+            pass(observed, desired, time);
+            for (_, _, age) in &mut sent.former {
+                *age += time;
+            }
+            sent.former.retain(|(_, _, age)| *age < UNDER_WAY);
+        }
+        Event::Gateway(takes) => {
+            let status = if *takes { "True" } else { "False" };
+            gateway_says(observed, "Accepted", status, "Said");
         }
         Event::Restart => {
             observed.held.clear();
@@ -283,7 +481,7 @@ fn happen(
         }
     }
     prop_assert!(!has_circle(observed), "a task could go round in circles");
-    Ok(())
+    nothing_is_refused(observed, sent)
 }
 
 proptest! {
@@ -295,9 +493,11 @@ proptest! {
         events in proptest::collection::vec(event(), 1..25),
     ) {
         let mut observed = Observed::default();
+        let mut sent = Sent::default();
+        with_gateways(&mut observed);
         let mut spec = None;
         for event in [Event::Edit(first)].iter().chain(&events) {
-            happen(&mut observed, &mut spec, event)?;
+            happen(&mut observed, &mut sent, &mut spec, event)?;
         }
         let last = spec.unwrap();
         roll(&mut observed);
@@ -309,12 +509,30 @@ proptest! {
                 prop_assert_eq!(queue.state == QueueState::Paused, paused);
             }
             prop_assert_eq!(queue.max_attempts, -1);
+            // In force: sent, and demanded.
+            let oidc = last.oidc.as_ref();
+            let token = queue.http_target.as_ref().and_then(|target| target.token.as_ref());
+            prop_assert_eq!(token.is_some(), oidc.is_some());
+            let demand = Demand::told_by(&observed.deployments[&stage.child]);
+            let audiences = demand.map(|demand| demand.audiences.into_iter().collect::<Vec<_>>());
+            let wanted = oidc.map(|oidc| {
+                let mut wanted = oidc.audiences.clone();
+                wanted.sort();
+                wanted
+            });
+            prop_assert_eq!(audiences, wanted);
         }
         // Nothing is left of what the spec names no more, but its queues, which are paused: or gone, a
         // day later, where the spec says so.
         let children: Vec<&String> = last.stages.iter().map(|stage| &stage.child).collect();
         for name in observed.deployments.keys().chain(observed.services.keys()) {
             prop_assert!(children.contains(&name), "{} is left", name);
+        }
+        for (kind, name) in Kind::ALL.into_iter().flat_map(|kind| {
+            observed.attached(kind).map(move |(name, _)| (kind, name.clone()))
+        }) {
+            let wanted = last.attached_names(kind);
+            prop_assert!(wanted.contains(&name), "{} {} is left", kind, name);
         }
         for removed in observed.removed_stages(&last) {
             let queue = &observed.queues[&removed.queue];

@@ -7,7 +7,9 @@
 )]
 
 mod edits;
+mod gateway;
 mod golden;
 mod phases;
+mod tokens;
 mod told;
 mod world;

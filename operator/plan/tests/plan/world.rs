@@ -7,14 +7,18 @@ use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
 use crds::ExecutorChain;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
-use plan::child::HASH_ANNOTATION;
+use kube::core::DynamicObject;
+use plan::attached::{Kind, Offer};
+use plan::child::{HASH_ANNOTATION, STAGE_LABEL};
 use plan::hand_overs::targets;
 use plan::observed::serves;
 use plan::ownership::record;
 use plan::removal::looks;
-use plan::{Backlog, Desired, Fact, Observed, Plan, Pod, Settings, Step, Timing, facts};
+use serde_json::json;
+
+use plan::{Backlog, Demand, Desired, Fact, Observed, Plan, Pod, Settings, Step, Timing, facts};
 
 pub const ORDERS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
@@ -139,6 +143,21 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             let object = observed.services.get_mut(name).expect("it was seen");
             object.metadata.owner_references = None;
         }
+        Step::Attach { kind, object } => {
+            let mut object = DynamicObject::clone(object);
+            record(&mut object.metadata);
+            if let Some(entry) = object.metadata.managed_fields.as_mut().unwrap().first_mut() {
+                entry.time = Some(Time(observed.now));
+            }
+            attached(observed, *kind).insert(object.name_any(), object);
+        }
+        Step::Detach(name) => {
+            attached(observed, name.kind).remove(&name.name);
+        }
+        Step::ReleaseAttached(name) => {
+            let object = attached(observed, name.kind).get_mut(&name.name);
+            object.expect("it was seen").metadata.owner_references = None;
+        }
         Step::PauseQueue { queue } => {
             observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Paused;
         }
@@ -163,6 +182,49 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
         Step::DeleteService { name } => {
             observed.services.remove(name);
         }
+    }
+}
+
+fn attached(observed: &mut Observed, kind: Kind) -> &mut BTreeMap<String, DynamicObject> {
+    match observed.offers.get_mut(&kind) {
+        Some(Offer::Served(objects)) => objects,
+        other => panic!("{kind} is {other:?}"),
+    }
+}
+
+/// Lets the cluster have every kind that it may have.
+pub fn with_gateways(observed: &mut Observed) {
+    for kind in Kind::ALL {
+        let offer = observed.offers.entry(kind).or_default();
+        if *offer == Offer::Absent {
+            *offer = Offer::Served(BTreeMap::new());
+        }
+    }
+}
+
+/// Has the Gateway say this of each route that there is: the condition, its status and its reason.
+pub fn gateway_says(observed: &mut Observed, condition: &str, status: &str, reason: &str) {
+    let Some(Offer::Served(routes)) = observed.offers.get_mut(&Kind::HttpRoute) else {
+        return;
+    };
+    for route in routes.values_mut() {
+        let parent = route.data["spec"]["parentRefs"][0].clone();
+        let said = |kind: &str, status: &str, reason: &str| {
+            json!({
+                "type": kind, "status": status, "reason": reason, "message": "says the Gateway",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        let mut conditions = vec![said(condition, status, reason)];
+        // As GKE does when its load balancer has the route.
+        if status == "True" {
+            conditions.push(said("Reconciled", "True", "ReconciliationSucceeded"));
+        }
+        route.data["status"] = json!({"parents": [{
+            "parentRef": parent,
+            "controllerName": "networking.gke.io/gateway",
+            "conditions": conditions,
+        }]});
     }
 }
 
@@ -195,6 +257,8 @@ pub fn pod(deployment: &Deployment) -> Option<Pod> {
         name: format!("{}-{}", deployment.name_any(), child_hash(deployment)),
         queue: serves(deployment)?,
         targets: targets(deployment),
+        stage: deployment.labels().get(STAGE_LABEL)?.clone(),
+        demand: Demand::told_by(deployment),
     })
 }
 
@@ -242,6 +306,7 @@ pub fn settle(observed: &mut Observed, desired: &Desired) -> Vec<Plan> {
         }
         apply(observed, &plan);
         roll(observed);
+        gateway_says(observed, "Accepted", "True", "Accepted");
         if !plan.is_empty() {
             plans.push(plan);
         }

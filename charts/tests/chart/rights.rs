@@ -1,0 +1,276 @@
+//! The operator under exactly the roles of the chart: they are enough for all that it does, it does all
+//! that they allow, and without one it shows that something is missing.
+
+use futures::future::join_all;
+use serde_json::Value;
+use testkit::{ApiServer, Emulator, eventually};
+
+use crate::rendered::{RELEASE, Rendered};
+use crate::scenario::{Operator, Place, QUICK, SOON, chain, condition, granted, used};
+
+/// A release whose objects are there, but for its pods.
+async fn install(server: &ApiServer, namespace: &str, rendered: &Rendered) {
+    let create = ["create", "namespace", namespace];
+    server.kubectl(&create).await.expect_ok();
+    let apply = ["apply", "-f", "-"];
+    let objects = rendered.without("Deployment");
+    server
+        .kubectl_with_input(&apply, &objects)
+        .await
+        .expect_ok();
+}
+
+async fn create_namespaces(server: &ApiServer, names: &[&str]) {
+    for name in names {
+        server
+            .kubectl(&["create", "namespace", name])
+            .await
+            .expect_ok();
+    }
+}
+
+fn values(emulator: &Emulator, more: &str) -> String {
+    // The kinds of the Gateway API are no part of this server.
+    format!(
+        "{QUICK}emulatorHost: '{}'\ngateway: {{enabled: false}}\n{more}",
+        emulator.addr()
+    )
+}
+
+/// All that an operator ever does: it makes, changes, removes, releases, gives back.
+async fn lives(server: &ApiServer, places: [&str; 2], operator: &Operator) {
+    let [first, second] = [
+        Place::new(server, places[0]).await,
+        Place::new(server, places[1]).await,
+    ];
+    first
+        .apply(&chain("orders", "Retain", &["fast", "middle", "slow"]))
+        .await;
+    first.settle("orders", operator).await;
+    // A stage that is removed takes its Deployment and its Service along when it has drained.
+    first
+        .apply(&chain("orders", "Retain", &["fast", "slow"]))
+        .await;
+    first.has_workers("orders", &["fast", "slow"]).await;
+    first.settle("orders", operator).await;
+
+    second.apply(&chain("parcels", "Orphan", &["fast"])).await;
+    second.settle("parcels", operator).await;
+    second.delete("parcels").await;
+    second.has_workers("parcels", &["fast"]).await;
+    let left = second
+        .deployments
+        .list(&kube::api::ListParams::default())
+        .await;
+    for deployment in left.unwrap() {
+        assert_eq!(deployment.metadata.owner_references.unwrap_or_default(), []);
+    }
+    first.delete("orders").await;
+    operator.process.terminate();
+    assert_eq!(operator.process.exit(SOON).await, 0);
+}
+
+#[tokio::test]
+async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
+    let server = ApiServer::start_watchful().await;
+    let emulator = Emulator::start().await;
+    create_namespaces(&server, &["shop", "hall"]).await;
+    let values = values(&emulator, "watchNamespaces: [shop, hall]");
+    let rendered = Rendered::of(&values).await;
+    install(&server, "system", &rendered).await;
+    let operator = Operator::start(&server, "system", &rendered).await;
+    // A chain where it has no right to look is nobody's business.
+    create_namespaces(&server, &["yard"]).await;
+    let yard = Place::new(&server, "yard").await;
+    eventually("a CRD that is served", SOON, async || {
+        let apply = ["apply", "-n", "yard", "-f", "-"];
+        let chain = chain("alien", "Retain", &["fast"]);
+        let tried = server.kubectl_with_input(&apply, &chain).await;
+        if tried.ok { Ok(()) } else { Err(tried.stderr) }
+    })
+    .await;
+    lives(&server, ["shop", "hall"], &operator).await;
+    assert_eq!(yard.status("alien").await, Value::Null);
+    let (used, refused) = used(&server, "system");
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(used, granted(&rendered));
+    // Its own Lease, and no other; the one namespace, and no other.
+    let may = async |verb: &str, what: &str, namespace: &str| {
+        let account = format!("--as=system:serviceaccount:system:{RELEASE}");
+        let ask = ["auth", "can-i", verb, what, "-n", namespace, &account];
+        server.kubectl(&ask).await.stdout.trim().to_owned()
+    };
+    assert_eq!(
+        may("update", "leases/executor-chain", "system").await,
+        "yes"
+    );
+    assert_eq!(may("update", "leases/another", "system").await, "no");
+    assert_eq!(may("get", "namespaces/kube-system", "shop").await, "yes");
+    assert_eq!(may("get", "namespaces/shop", "shop").await, "no");
+    assert_eq!(may("patch", "deployments", "shop").await, "yes");
+    assert_eq!(may("patch", "deployments", "system").await, "no");
+    assert_eq!(may("get", "secrets", "shop").await, "no");
+}
+
+#[tokio::test]
+async fn a_role_of_the_cluster_is_enough_and_no_more_than_that() {
+    let server = ApiServer::start_watchful().await;
+    let emulator = Emulator::start().await;
+    create_namespaces(&server, &["shop", "hall"]).await;
+    let rendered = Rendered::of(&values(&emulator, "")).await;
+    install(&server, "system", &rendered).await;
+    let operator = Operator::start(&server, "system", &rendered).await;
+    eventually("an operator that could lead", SOON, async || {
+        (operator.answers("/readyz").await == 200).then_some(())
+    })
+    .await;
+    lives(&server, ["shop", "hall"], &operator).await;
+    let (used, refused) = used(&server, "system");
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(used, granted(&rendered));
+}
+
+/// How somebody sees that a right is missing.
+#[derive(Debug, Clone, Copy)]
+enum Shows {
+    /// The chain is not ready, and its condition has the API server's words.
+    InTheChain,
+    /// Rounds fail, and are counted: the chain itself can't be told.
+    InRounds,
+    /// Failures of watches are counted, which an alert is made from.
+    InWatches,
+    /// The pod does not get ready.
+    InTheProbe,
+    /// The pod ends with an error.
+    AtTheEnd,
+}
+
+/// Resource, verb or all of the rule's, and how it shows.
+const MISSING: &[(&str, Option<&str>, Shows)] = &[
+    ("executorchains", None, Shows::InTheProbe),
+    ("executorchains", Some("get"), Shows::InRounds),
+    ("executorchains", Some("watch"), Shows::InWatches),
+    ("executorchains", Some("patch"), Shows::InTheChain),
+    ("executorchains/status", None, Shows::InRounds),
+    ("deployments", Some("list"), Shows::InTheChain),
+    ("deployments", Some("create"), Shows::InTheChain),
+    ("services", Some("patch"), Shows::InTheChain),
+    ("services", Some("watch"), Shows::InWatches),
+    ("pods", None, Shows::InTheChain),
+    ("namespaces", None, Shows::AtTheEnd),
+    ("leases", None, Shows::InTheProbe),
+];
+
+/// Takes a right out of every role that gives it.
+fn cut(list: &str, resource: &str, verb: Option<&str>) -> String {
+    let mut list: Value = serde_json::from_str(list).unwrap();
+    let mut count = 0;
+    for item in list["items"].as_array_mut().unwrap() {
+        let Some(rules) = item["rules"].as_array_mut() else {
+            continue;
+        };
+        rules.retain_mut(|rule| {
+            if !rule["resources"]
+                .as_array()
+                .unwrap()
+                .contains(&resource.into())
+            {
+                return true;
+            }
+            let verbs = rule["verbs"].as_array_mut().unwrap();
+            let before = verbs.len();
+            verbs.retain(|it| verb.is_some_and(|verb| it != verb));
+            count += before - verbs.len();
+            !verbs.is_empty()
+        });
+    }
+    assert!(count > 0, "{resource} {verb:?}: no role gives it");
+    list.to_string()
+}
+
+#[tokio::test]
+async fn what_is_missing_shows() {
+    let server = ApiServer::start_watchful().await;
+    let emulator = Emulator::start().await;
+    let crd = Rendered::of("").await;
+    let crd = crd.only("CustomResourceDefinition").to_string();
+    server
+        .kubectl_with_input(&["apply", "-f", "-"], &crd)
+        .await
+        .expect_ok();
+    let rows = MISSING.iter().enumerate().map(async |(row, missing)| {
+        let namespace = format!("cut-{row}");
+        shows(&server, &emulator, &namespace, *missing).await;
+    });
+    // Some at a time: each is a process.
+    let mut rows: Vec<_> = rows.collect();
+    while !rows.is_empty() {
+        let next: Vec<_> = rows.drain(..rows.len().min(4)).collect();
+        join_all(next).await;
+    }
+}
+
+async fn shows(
+    server: &ApiServer,
+    emulator: &Emulator,
+    namespace: &str,
+    (resource, verb, shows): (&str, Option<&str>, Shows),
+) {
+    let more = format!("watchNamespaces: [{namespace}]\ncrds: {{install: false}}");
+    let rendered = Rendered::in_namespace(namespace, &values(emulator, &more)).await;
+    create_namespaces(server, &[namespace]).await;
+    let objects = cut(&rendered.without("Deployment"), resource, verb);
+    let apply = ["apply", "-f", "-"];
+    server
+        .kubectl_with_input(&apply, &objects)
+        .await
+        .expect_ok();
+    let operator = Operator::start(server, namespace, &rendered).await;
+    let place = Place::new(server, namespace).await;
+    let orders = chain(namespace, "Retain", &["fast"]);
+    eventually("a CRD that is served", SOON, async || {
+        let apply = ["apply", "-n", namespace, "-f", "-"];
+        let tried = server.kubectl_with_input(&apply, &orders).await;
+        if tried.ok { Ok(()) } else { Err(tried.stderr) }
+    })
+    .await;
+    let what = format!("{shows:?} that {resource} {verb:?} is missing");
+    let seen = async || match shows {
+        Shows::InTheChain => {
+            let (status, message) = condition(&place.status(namespace).await, "Ready");
+            let is_told = status == "False" && message.contains("cannot ");
+            is_told.then_some(()).ok_or(message)
+        }
+        Shows::InRounds => {
+            let metric = r#"executor_operator_reconciles_total{reason="KubernetesError"} "#;
+            let count = operator.metric(metric).await;
+            (count > 1).then_some(()).ok_or(count.to_string())
+        }
+        Shows::InWatches => {
+            let count = operator
+                .metric("executor_operator_watch_failures_total ")
+                .await;
+            (count > 1).then_some(()).ok_or(count.to_string())
+        }
+        Shows::InTheProbe => {
+            let (_, refused) = used(server, namespace);
+            let asked = refused
+                .iter()
+                .filter(|it| it.ends_with(&format!(" {resource}")));
+            // More than once: it goes on asking, and is not ready meanwhile.
+            let asked = asked.count() > 2 && operator.answers("/readyz").await == 503;
+            asked.then_some(()).ok_or(format!("{refused:?}"))
+        }
+        Shows::AtTheEnd => {
+            let code = operator.process.exit_code();
+            let failed = code.is_some_and(|code| code != 0);
+            failed.then_some(()).ok_or(format!("{code:?}"))
+        }
+    };
+    eventually(&what, SOON, async || {
+        seen()
+            .await
+            .map_err(|seen| format!("{seen}\n{}", operator.process.log_tail()))
+    })
+    .await;
+}

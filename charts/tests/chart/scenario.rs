@@ -1,0 +1,267 @@
+//! An operator with the rights and the arguments that the chart gives it, and chains that make it do
+//! all that it ever does in a cluster.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+use testkit::{ApiServer, Process, ask, binary, eventually, free_port};
+
+use crate::rendered::{RELEASE, Rendered};
+
+/// Longer than anything takes, shorter than a person's patience.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// What a test can't wait for at its default.
+pub const QUICK: &str =
+    "operator: {queuePollInterval: 500ms, addressDelay: 1s, handOverTime: 1s}\n";
+
+/// A process that is what the chart's pods are.
+pub struct Operator {
+    pub process: Process,
+    admin: String,
+}
+
+impl Operator {
+    /// As the service account of the release in `namespace`.
+    pub async fn start(server: &ApiServer, namespace: &str, rendered: &Rendered) -> Self {
+        let admin = format!("127.0.0.1:{}", free_port());
+        let mut command = Command::new(binary("executor-operator"));
+        command
+            .args(rendered.arguments())
+            .args(["--admin-addr", &admin])
+            .env("KUBECONFIG", server.kubeconfig_of(namespace, RELEASE).await);
+        let process = Process::spawn(&command);
+        Self { process, admin }
+    }
+
+    /// The status code of a path of its admin port, once it answers.
+    pub async fn answers(&self, path: &str) -> u16 {
+        let addr = self.admin.parse().unwrap();
+        eventually("an answer", SOON, async || match ask(addr, path).await {
+            Ok(_) => Ok(200),
+            Err(error) => {
+                let said = error.to_string();
+                let code = said
+                    .strip_prefix("HTTP/1.1 ")
+                    .and_then(|it| it.get(..3)?.parse().ok());
+                code.ok_or(said)
+            }
+        })
+        .await
+    }
+
+    /// The value of a line of its metrics: 0 where there is none.
+    pub async fn metric(&self, line: &str) -> u64 {
+        let addr = self.admin.parse().unwrap();
+        let text = eventually("metrics", SOON, async || ask(addr, "/metrics").await).await;
+        let value = text
+            .lines()
+            .find_map(|it| it.strip_prefix(line)?.trim().parse().ok());
+        value.unwrap_or_default()
+    }
+}
+
+/// A chain with queues of its own.
+pub fn chain(name: &str, policy: &str, stages: &[&str]) -> String {
+    let stages = stages
+        .iter()
+        .map(|stage| format!("  - {{name: {stage}, queue: {name}-{stage}, maxAttempts: 2}}\n"));
+    let stages: String = stages.collect();
+    format!(
+        "
+apiVersion: executor-chain.dev/v1alpha1
+kind: ExecutorChain
+metadata: {{name: {name}}}
+spec:
+  project: demo
+  location: europe-west1
+  deletionPolicy: {policy}
+  notifier: {{queue: {name}-notifier, url: 'https://api.example.com/task-events'}}
+  template: {{spec: {{containers: [{{name: handler, image: 'shop:1'}}]}}}}
+  stages:
+{stages}"
+    )
+}
+
+/// One namespace with chains.
+pub struct Place<'a> {
+    pub server: &'a ApiServer,
+    pub namespace: String,
+    pub deployments: Api<Deployment>,
+}
+
+impl<'a> Place<'a> {
+    pub async fn new(server: &'a ApiServer, namespace: &str) -> Self {
+        Self {
+            server,
+            namespace: namespace.to_owned(),
+            deployments: Api::namespaced(server.client().await, namespace),
+        }
+    }
+
+    pub async fn apply(&self, chain: &str) {
+        let apply = ["apply", "-n", &self.namespace, "-f", "-"];
+        self.server
+            .kubectl_with_input(&apply, chain)
+            .await
+            .expect_ok();
+    }
+
+    /// What a kubelet and the deployment controller would write, once all pods run.
+    async fn pods_are_ready(&self) {
+        let found = self.deployments.list(&ListParams::default()).await.unwrap();
+        for deployment in found {
+            let replicas = deployment.spec.as_ref().and_then(|it| it.replicas);
+            let count = replicas.unwrap_or(1);
+            let status = json!({"status": {
+                "observedGeneration": deployment.metadata.generation,
+                "replicas": count, "updatedReplicas": count,
+                "readyReplicas": count, "availableReplicas": count,
+            }});
+            let name = deployment.name_any();
+            let (parameters, patch) = (PatchParams::default(), Patch::Merge(status));
+            let written = self.deployments.patch_status(&name, &parameters, &patch);
+            // It may have gone since.
+            drop(written.await);
+        }
+    }
+
+    /// The status of a chain.
+    pub async fn status(&self, chain: &str) -> Value {
+        let get = ["get", "chain", chain, "-n", &self.namespace, "-o", "json"];
+        let found = self.server.kubectl(&get).await;
+        let found: Value = serde_json::from_str(&found.stdout).unwrap_or_default();
+        let is_current = found["status"]["observedGeneration"] == found["metadata"]["generation"];
+        if is_current {
+            found["status"].clone()
+        } else {
+            Value::Null
+        }
+    }
+
+    /// Waits until it is ready, as its pods become.
+    pub async fn settle(&self, chain: &str, operator: &Operator) {
+        eventually("a chain that is ready", SOON, async || {
+            self.pods_are_ready().await;
+            let status = self.status(chain).await;
+            if condition(&status, "Ready").0 == "True" {
+                return Ok(());
+            }
+            Err(format!("{status}\n{}", operator.process.log_tail()))
+        })
+        .await;
+    }
+
+    /// Waits for the stages of a chain that have workers.
+    pub async fn has_workers(&self, chain: &str, stages: &[&str]) {
+        let label = format!("executor-chain.dev/chain={chain}");
+        eventually(
+            "the workers of the stages that are left",
+            SOON,
+            async || {
+                self.pods_are_ready().await;
+                let labelled = ListParams::default().labels(&label);
+                let found = self.deployments.list(&labelled).await.unwrap();
+                let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+                let is = |stage: &&str| {
+                    names
+                        .iter()
+                        .any(|it| it.contains(&format!("{chain}-{stage}")))
+                };
+                let all = names.len() == stages.len() && stages.iter().all(is);
+                if all { Ok(()) } else { Err(names) }
+            },
+        )
+        .await;
+    }
+
+    pub async fn delete(&self, chain: &str) {
+        let delete = [
+            "delete",
+            "chain",
+            chain,
+            "-n",
+            &self.namespace,
+            "--timeout=25s",
+        ];
+        self.server.kubectl(&delete).await.expect_ok();
+    }
+}
+
+/// Status and message of a condition.
+pub fn condition(status: &Value, kind: &str) -> (String, String) {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let found = conditions
+        .into_iter()
+        .find(|it| it["type"] == kind)
+        .cloned()
+        .unwrap_or_default();
+    let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+    (text("status"), text("message"))
+}
+
+/// Verbs by group and resource.
+pub type Rights = BTreeMap<(String, String), Vec<String>>;
+
+/// What the roles of a release give.
+pub fn granted(rendered: &Rendered) -> Rights {
+    let mut rights = Rights::new();
+    let all = [rendered.of_kind("Role"), rendered.of_kind("ClusterRole")].concat();
+    let rules = all.iter().filter_map(|role| role["rules"].as_array());
+    for rule in rules.flatten() {
+        let names = |field: &str| rule[field].as_array().unwrap().clone();
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        for group in &names("apiGroups") {
+            for resource in &names("resources") {
+                let verbs = rights.entry((text(group), text(resource))).or_default();
+                verbs.extend(names("verbs").iter().map(text));
+            }
+        }
+    }
+    sorted(rights)
+}
+
+/// What a service account has asked for and was given, and what it was refused.
+pub fn used(server: &ApiServer, namespace: &str) -> (Rights, Vec<String>) {
+    let (mut rights, mut refused) = (Rights::new(), Vec::new());
+    let account = format!("system:serviceaccount:{namespace}:{RELEASE}");
+    for event in server.audit() {
+        let object = &event["objectRef"];
+        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+        if event["user"]["username"] != account.as_str() || object.is_null() {
+            continue;
+        }
+        let verb = text(&event["verb"]);
+        let resource = match object["subresource"].as_str() {
+            Some(part) => format!("{}/{part}", text(&object["resource"])),
+            None => text(&object["resource"]),
+        };
+        let code = event["responseStatus"]["code"].as_u64();
+        if event["annotations"]["authorization.k8s.io/decision"] == "forbid" || code == Some(403) {
+            refused.push(format!("{verb} {resource}"));
+            continue;
+        }
+        let verbs = rights
+            .entry((text(&object["apiGroup"]), resource))
+            .or_default();
+        // An apply that makes its object asks for that right, too, and is one request.
+        if verb == "patch" && code == Some(201) {
+            verbs.push("create".to_owned());
+        }
+        verbs.push(verb);
+    }
+    (sorted(rights), refused)
+}
+
+fn sorted(mut rights: Rights) -> Rights {
+    for verbs in rights.values_mut() {
+        verbs.sort();
+        verbs.dedup();
+    }
+    rights
+}

@@ -1,0 +1,94 @@
+//! One question to a worker.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::tally::Counters;
+
+/// A worker answers in a millisecond or not at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A worker's page has about 10,000 bytes.
+const LARGEST: usize = 256 * 1024;
+/// What a worker counts them in; see docs/worker.md.
+const COUNTER: &str = "executor_worker_pushes_refused_total{";
+/// What isn't a push is none that was refused, but somebody who looks around.
+const NO_PUSH: &str = "not_a_push";
+/// A worker has a dozen reasons, each a word. Whatever else answers gets into no status.
+const MOST: usize = 16;
+const LONGEST: usize = 32;
+
+pub(super) struct Asker(Client<HttpConnector, Empty<Bytes>>);
+
+impl Default for Asker {
+    fn default() -> Self {
+        let mut client = Client::builder(TokioExecutor::new());
+        // A connection would be idle for long until its pod is asked again.
+        client.pool_max_idle_per_host(0);
+        Self(client.build_http())
+    }
+}
+
+impl Asker {
+    /// What a worker has refused since its start; `None` where it doesn't say.
+    pub(super) async fn ask(&self, to: SocketAddr) -> Option<Counters> {
+        let page = tokio::time::timeout(PATIENCE, self.page(to)).await.ok()??;
+        Some(counters(&String::from_utf8_lossy(&page)))
+    }
+
+    async fn page(&self, to: SocketAddr) -> Option<Bytes> {
+        let request = Request::get(format!("http://{to}/metrics"));
+        let response = self
+            .0
+            .request(request.body(Empty::new()).ok()?)
+            .await
+            .ok()?;
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        let body = Limited::new(response.into_body(), LARGEST).collect().await;
+        body.ok().map(http_body_util::Collected::to_bytes)
+    }
+}
+
+fn counters(page: &str) -> Counters {
+    let lines = page.lines().filter_map(|line| line.strip_prefix(COUNTER));
+    let counters = lines.filter_map(|line| {
+        let (labels, value) = line.rsplit_once("} ")?;
+        let (_, reason) = labels.split_once("reason=\"")?;
+        let (reason, _) = reason.split_once('"')?;
+        let is_word =
+            reason.len() <= LONGEST && reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let is_one = is_word && reason != NO_PUSH;
+        is_one.then_some((reason.to_owned(), value.trim().parse().ok()?))
+    });
+    counters.take(MOST).collect::<BTreeMap<_, _>>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_page_is_read_and_nothing_else() {
+        let page = "\
+# TYPE executor_worker_pushes_refused counter
+executor_worker_pushes_refused_total{chain=\"shop/orders\",stage=\"fast\",reason=\"audience\"} 12
+executor_worker_pushes_refused_total{chain=\"shop/orders\",stage=\"fast\",reason=\"not_a_push\"} 99
+executor_worker_pushes_refused_total{chain=\"shop/orders\",stage=\"fast\",reason=\"Two words\"} 1
+executor_worker_pushes_refused_total{chain=\"shop/orders\",stage=\"fast\",reason=\"expired\"} many
+executor_worker_answers_total{chain=\"shop/orders\",stage=\"fast\",answer=\"done\"} 4
+# EOF
+";
+        let wanted = BTreeMap::from([("audience".to_owned(), 12)]);
+        assert_eq!(counters(page), wanted);
+        assert_eq!(counters("<html>"), BTreeMap::new());
+    }
+}

@@ -1,0 +1,91 @@
+//! Pushes come by a public address, and a token is turned on and becomes another one.
+
+use crate::row::{Act, Deed, PLAIN, Row, Spec, Tells, Told};
+
+use super::PROJECT;
+
+const PUBLIC: Spec = &[(
+    PROJECT,
+    "  project: demo\n  push: {url: 'https://{chain}-{stage}.push.example.com'}\n",
+)];
+const OLD: Spec = &[(
+    PROJECT,
+    "  project: demo\n  push: {url: 'https://{chain}-{stage}.push.example.com'}\n  oidc: {serviceAccountEmail: pusher@demo.example, audiences: [old]}\n",
+)];
+const NEW: Spec = &[(
+    PROJECT,
+    "  project: demo\n  push: {url: 'https://{chain}-{stage}.push.example.com'}\n  oidc: {serviceAccountEmail: pusher@demo.example, audiences: [new]}\n",
+)];
+
+const DEMANDED: Told = ("PushesUnauthenticated", "False", "TokensDemanded", &[]);
+/// The pods that there are have no address.
+const NOT_ASKED: Told = ("PushesRefused", "Unknown", "WorkersNotAsked", &[]);
+
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "a public address without a token, which is turned on then",
+        acts: &[
+            Act::new(
+                &[Deed::Apply(PUBLIC)],
+                Tells::WellBut(&[(
+                    "PushesUnauthenticated",
+                    "True",
+                    "NoTokenDemanded",
+                    &["set spec.oidc"],
+                )]),
+            ),
+            Act {
+                done: &[Deed::Apply(OLD)],
+                passing: &[
+                    (
+                        "PushesUnauthenticated",
+                        "True",
+                        "TokenNotDemandedYet",
+                        &["fast"],
+                    ),
+                    (
+                        "WorkersReady",
+                        "False",
+                        "Progressing",
+                        &["demand a token once queue incoming has sent it for 1 s"],
+                    ),
+                ],
+                told: Tells::WellBut(&[DEMANDED, NOT_ASKED]),
+            },
+        ],
+        ..PLAIN
+    },
+    Row {
+        name: "a former pod would refuse the new audience",
+        acts: &[
+            Act::new(&[Deed::Apply(OLD)], Tells::WellBut(&[DEMANDED, NOT_ASKED])),
+            Act::new(
+                &[Deed::FormerPod, Deed::Apply(NEW)],
+                Tells::WellBut(&[
+                    DEMANDED,
+                    NOT_ASKED,
+                    ("Ready", "False", "Progressing", &["incoming"]),
+                    (
+                        "QueuesReady",
+                        "False",
+                        "Progressing",
+                        &[
+                            "queue incoming sends the token that the spec says once no worker of stage fast is left that would refuse its pushes",
+                        ],
+                    ),
+                    (
+                        "WorkersReady",
+                        "False",
+                        "Progressing",
+                        &["workers of stage fast take no other token than the spec says once"],
+                    ),
+                ]),
+            ),
+            Act::new(
+                &[Deed::FormerPodEnds],
+                Tells::WellBut(&[DEMANDED, NOT_ASKED]),
+            ),
+        ],
+        ..PLAIN
+    },
+];

@@ -1,0 +1,331 @@
+//! Whose push it is: only the pusher's own are served, and a refused one costs its task nothing.
+
+use cloudtasks::{CloudTasks, Method, OidcToken, QueueSettings};
+use executor_worker::Running;
+use serde_json::json;
+use testkit::{Receiver, eventually, free_port};
+
+use crate::issuer::{AUDIENCE, EMAIL, ISSUER, Issuer, Key, claims, header, unsigned};
+use crate::ladder::{Ladder, SOON, config, queue};
+use crate::pushes::{begin, get, head, push, status};
+
+/// A worker that takes tokens of `issuer`, and its handler.
+async fn guarded(ladder: &Ladder, issuer: &Issuer) -> (Running, Receiver) {
+    let handler = Receiver::answering(200);
+    let url = issuer.server.url("/keys");
+    let running = ladder.worker(&handler, &demand(&url)).await;
+    (running, handler)
+}
+
+fn demand(keys: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("OIDC_AUDIENCES", "other,orders"),
+        ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
+        ("OIDC_ISSUERS", ISSUER),
+        ("OIDC_JWKS_URL", keys),
+    ]
+}
+
+fn with(token: &str, previous: Option<u16>) -> Vec<(String, String)> {
+    let mut head = head("order-1", 0, 0, previous);
+    head.push(("authorization".into(), format!("Bearer {token}")));
+    head
+}
+
+/// Everything that somebody might try, and the reason for which it is refused.
+fn attempts(key: &Key) -> Vec<(&'static str, String)> {
+    // Of the same id, as whoever forges one would write it.
+    let forger = Key::new(&key.id);
+    let stranger = Key::new("unheard-of");
+    let says = |more: serde_json::Value| key.sign(&claims(&more));
+    let now = jsonwebtoken::get_current_timestamp();
+    let right = says(json!({}));
+    let parts: Vec<&str> = right.split('.').collect();
+    let other = says(json!({"email": "admin@p.iam.gserviceaccount.com"}));
+    let swapped = format!(
+        "{}.{}.{}",
+        parts[0],
+        other.split('.').nth(1).unwrap(),
+        parts[2]
+    );
+    vec![
+        ("signature", forger.sign(&claims(&json!({})))),
+        ("signature", swapped),
+        ("signature", format!("{}.{}.", parts[0], parts[1])),
+        ("unknown_key", stranger.sign(&claims(&json!({})))),
+        ("algorithm", unsigned(key)),
+        (
+            "algorithm",
+            key.sign_with_the_public_half(&claims(&json!({}))),
+        ),
+        (
+            "expired",
+            says(json!({"iat": now - 7200, "exp": now - 3600})),
+        ),
+        ("expired", says(json!({"exp": now - 31}))),
+        ("expired", says(json!({"exp": null}))),
+        ("expired", says(json!({"exp": "tomorrow"}))),
+        ("not_yet_valid", says(json!({"nbf": now + 600}))),
+        ("not_yet_valid", says(json!({"iat": now + 600}))),
+        ("malformed", says(json!({"iat": "yesterday"}))),
+        ("audience", says(json!({"aud": "another-chain"}))),
+        ("audience", says(json!({"aud": ["another-chain"]}))),
+        ("audience", says(json!({"aud": null}))),
+        ("issuer", says(json!({"iss": "https://evil.example"}))),
+        ("issuer", says(json!({"iss": null}))),
+        ("email", says(json!({"email": "me@gmail.com"}))),
+        ("email", says(json!({"email": format!("x{EMAIL}")}))),
+        ("email", says(json!({"email": null}))),
+        ("email", says(json!({"email": [EMAIL]}))),
+        ("email_unverified", says(json!({"email_verified": false}))),
+        ("email_unverified", says(json!({"email_verified": "true"}))),
+        ("email_unverified", says(json!({"email_verified": null}))),
+        ("malformed", "garbage".into()),
+        ("malformed", "a.b.c".into()),
+        ("malformed", "..".into()),
+        ("malformed", String::new()),
+        ("malformed", "x".repeat(9000)),
+        ("malformed", format!("{right}.{}", parts[2])),
+    ]
+}
+
+#[tokio::test]
+async fn nobody_elses_push_runs_the_handler_or_counts() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let issuer = Issuer::publishing(&[&key]);
+    let (worker, handler) = guarded(&ladder, &issuer).await;
+    for (reason, token) in attempts(&key) {
+        let so_far = worker.stats().refusals(reason);
+        assert_eq!(
+            push(worker.addr(), &with(&token, None)).await,
+            500,
+            "{reason}"
+        );
+        assert_eq!(
+            worker.stats().refusals(reason),
+            so_far + 1,
+            "{reason}: {token}"
+        );
+        // A0: what a push may not make the queue forget.
+        for remembered in [596, 597] {
+            let head = with(&token, Some(remembered));
+            assert_eq!(push(worker.addr(), &head).await, remembered, "{reason}");
+        }
+    }
+    assert_eq!(handler.requests().len(), 0);
+    assert_eq!(worker.stats().snapshot().runs_started, 0);
+    // And the right one is served.
+    let right = key.sign(&claims(&json!({})));
+    assert_eq!(push(worker.addr(), &with(&right, None)).await, 200);
+    assert_eq!(handler.requests().len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_without_a_token_is_told_from_what_is_no_push() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let issuer = Issuer::publishing(&[&key]);
+    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let stats = worker.stats();
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 500);
+    let basic = ("authorization".to_owned(), "Basic b3Blbg==".to_owned());
+    let head = [head("order-1", 0, 0, None), vec![basic]].concat();
+    assert_eq!(push(worker.addr(), &head).await, 500);
+    assert_eq!(stats.refusals("missing"), 2);
+    let right = key.sign(&claims(&json!({})));
+    let twice = [with(&right, None), with(&right, None)].concat();
+    assert_eq!(push(worker.addr(), &twice).await, 500);
+    assert_eq!(stats.refusals("malformed"), 1);
+    // A load balancer's check, a scanner.
+    assert_eq!(get(worker.addr(), "/.env").await.0, 500);
+    assert_eq!(stats.refusals("not_a_push"), 1);
+    assert_eq!(handler.requests().len(), 0);
+    let (_, page) = get(worker.admin_addr(), "/metrics").await;
+    let line = "executor_worker_pushes_refused_total{chain=\"orders\",stage=\"fast\",reason=\"missing\"} 2";
+    assert!(page.contains(line), "{page}");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_push_is_answered_before_its_body_is_read() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let issuer = Issuer::publishing(&[&key]);
+    let (worker, _handler) = guarded(&ladder, &issuer).await;
+    let head = head("order-1", 0, 0, None);
+    // A body that never comes.
+    let mut stream = begin(worker.addr(), &head, "content-length: 1000000").await;
+    assert_eq!(status(&mut stream).await, 500);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_google_writes_is_taken_within_the_skew_of_clocks() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let issuer = Issuer::publishing(&[&key]);
+    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let now = jsonwebtoken::get_current_timestamp();
+    let right = [
+        json!({}),
+        json!({"aud": "other"}),
+        json!({"aud": ["another", "orders"]}),
+        json!({"exp": now - 10}),
+        json!({"iat": now + 10, "nbf": now + 10}),
+        json!({"iat": null}),
+    ];
+    for more in &right {
+        let token = key.sign(&claims(more));
+        let head = with(&token, None);
+        assert_eq!(push(worker.addr(), &head).await, 200, "{more}");
+    }
+    assert_eq!(handler.requests().len(), right.len());
+    for request in handler.requests() {
+        assert_eq!(request.header("authorization"), "", "the token stays here");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_works_without_a_restart_and_a_withdrawn_one_no_more() {
+    let ladder = Ladder::new().await;
+    let (old, new) = (Key::new("old"), Key::new("new"));
+    let issuer = Issuer::publishing(&[&old]);
+    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let token = |key: &Key| with(&key.sign(&claims(&json!({}))), None);
+    assert_eq!(push(worker.addr(), &token(&old)).await, 200);
+    issuer.publish(&[&new]);
+    assert_eq!(push(worker.addr(), &token(&new)).await, 200);
+    assert_eq!(issuer.fetches(), 2);
+    assert_eq!(push(worker.addr(), &token(&old)).await, 500);
+    assert_eq!(handler.requests().len(), 2);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_thousand_unknown_keys_cause_a_handful_of_fetches() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let issuer = Issuer::publishing(&[&key]);
+    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let begin = std::time::Instant::now();
+    let token = Key::new("forged").sign(&claims(&json!({})));
+    let (_, signed) = token.split_once('.').unwrap();
+    for number in 0..1000 {
+        let token = format!("{}.{signed}", header(&format!("key-{number}")));
+        assert_eq!(push(worker.addr(), &with(&token, None)).await, 500);
+    }
+    // The first one, three in a row, and one more each 30 s.
+    let later = usize::try_from(begin.elapsed().as_secs() / 30).unwrap();
+    assert!(issuer.fetches() <= 4 + later, "{}", issuer.fetches());
+    assert_eq!(worker.stats().refusals("unknown_key"), 1000);
+    assert_eq!(handler.requests().len(), 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_are_away_at_the_start_are_waited_for_and_later_missed_by_nobody() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/keys");
+    let handler = Receiver::answering(200);
+    let (emulator, to) = (ladder.emulator.addr().to_string(), handler.url(""));
+    let vars = [
+        vec![
+            ("CLOUD_TASKS_EMULATOR_HOST", emulator.as_str()),
+            ("HANDLER_URL", to.as_str()),
+        ],
+        demand(&url),
+    ];
+    let worker = executor_worker::start(config(&vars.concat()))
+        .await
+        .unwrap();
+    eventually("a connection to Cloud Tasks", SOON, async || {
+        let (status, text) = get(worker.admin_addr(), "/readyz").await;
+        (status == 503 && text.contains("no keys")).then_some(())
+    })
+    .await;
+    assert!(!worker.is_ready());
+    let right = with(&key.sign(&claims(&json!({}))), None);
+    assert_eq!(push(worker.addr(), &right).await, 500);
+
+    // A page that is no key set is none either.
+    let wrong = Receiver::start_on(port, |_| async { (200, Vec::new(), b"<html>".to_vec()) });
+    eventually("a second fetch", SOON, async || {
+        (!wrong.requests().is_empty()).then_some(())
+    })
+    .await;
+    assert!(!worker.is_ready());
+    drop(wrong);
+
+    let issuer = Issuer::publishing_on(port, &[&key]);
+    eventually("the worker's readiness", SOON, async || {
+        worker.is_ready().then_some(())
+    })
+    .await;
+    assert_eq!(push(worker.addr(), &right).await, 200);
+
+    drop(issuer);
+    // One that causes a fetch, which fails.
+    let stranger = Key::new("unheard-of").sign(&claims(&json!({})));
+    assert_eq!(push(worker.addr(), &with(&stranger, None)).await, 500);
+    assert_eq!(push(worker.addr(), &right).await, 200);
+    assert!(worker.is_ready());
+    worker.stop().await;
+}
+
+/// Makes the queue sign its pushes.
+async fn sign(cloud: &CloudTasks, id: &str, audience: &str) {
+    let found = cloud.get_queue(&queue(id)).await.unwrap();
+    let mut target = found.http_target.unwrap();
+    target.token = Some(OidcToken {
+        service_account_email: EMAIL.into(),
+        audience: audience.into(),
+    });
+    let settings = QueueSettings {
+        http_target: Some(target),
+        ..QueueSettings::default()
+    };
+    cloud.update_queue(&queue(id), &settings).await.unwrap();
+}
+
+#[tokio::test]
+async fn pushes_that_were_refused_cost_their_task_no_attempt() {
+    let ladder = Ladder::new().await;
+    let handler = Receiver::answering(500);
+    // The emulator is an issuer of its own, and the worker's default where it is one's Cloud Tasks.
+    let vars = [
+        ("OIDC_AUDIENCES", AUDIENCE),
+        ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
+    ];
+    let worker = ladder.worker(&handler, &vars).await;
+    ladder.eager_queue("incoming", worker.addr()).await;
+    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let stats = worker.stats();
+    eventually("pushes without a token", SOON, async || {
+        (stats.refusals("missing") >= 10).then_some(())
+    })
+    .await;
+    sign(&ladder.cloud, "incoming", "another-chain").await;
+    eventually("pushes for another audience", SOON, async || {
+        (stats.refusals("audience") >= 10).then_some(())
+    })
+    .await;
+    assert_eq!(handler.requests().len(), 0);
+
+    sign(&ladder.cloud, "incoming", AUDIENCE).await;
+    let event = ladder.end(&["incoming"]).await;
+    let runs = handler.requests();
+    let attempts: Vec<&str> = runs
+        .iter()
+        .map(|run| run.header("executor-attempt"))
+        .collect();
+    assert_eq!(attempts, ["1", "2", "3"], "E is what it was");
+    assert_eq!(event["data"]["attempts"]["fast"], 3);
+    let text = event.to_string();
+    assert!(!text.to_lowercase().contains("bearer"), "{text}");
+    worker.stop().await;
+}
