@@ -27,6 +27,7 @@ lint: ## Checks format, lints, the pure crates, generated files, licences and so
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	hack/check-pure
+	hack/check-images
 	hack/check-generated
 	# cloudevents-sdk has its licence in a file alone, from which cargo-deny reads it.
 	hack/tools/cargo-deny --locked check --allow no-license-field bans licenses sources

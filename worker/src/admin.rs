@@ -18,7 +18,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     pub worker: Arc<Worker>,
-    pub stopping: Arc<AtomicBool>,
+    /// Whether pushes are turned away, since the worker stops. Until then it is ready: where all pods
+    /// of a Service are leaving, Kubernetes goes on with those that are.
+    pub refusing: Arc<AtomicBool>,
 }
 
 impl Admin {
@@ -32,7 +34,7 @@ impl Admin {
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
-    if admin.stopping.load(Ordering::Relaxed) {
+    if admin.refusing.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else if admin.worker.cloud_tasks.get().is_none() {
         (

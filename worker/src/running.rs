@@ -36,6 +36,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct Running {
     worker: Arc<Worker>,
     stopping: Arc<AtomicBool>,
+    refusing: Arc<AtomicBool>,
     addr: SocketAddr,
     admin_addr: SocketAddr,
     /// All pushes that may be in work at once.
@@ -66,9 +67,10 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         config,
     });
     let stopping = Arc::new(AtomicBool::new(false));
+    let refusing = Arc::new(AtomicBool::new(false));
     let admin = Admin {
         worker: Arc::clone(&worker),
-        stopping: Arc::clone(&stopping),
+        refusing: Arc::clone(&refusing),
     };
     // Any method and any path: both are the task's.
     let tasks = Router::new()
@@ -95,6 +97,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     Ok(Running {
         worker,
         stopping,
+        refusing,
         addr,
         admin_addr,
         pushes,
@@ -125,11 +128,11 @@ impl Running {
         Arc::clone(&self.worker.stats)
     }
 
-    /// Stops: not ready at once, accepts for the drain delay, then answers 503 to what comes
-    /// while it finishes what is in work, and returns when all of it is done.
+    /// Stops: accepts for the drain delay, then isn't ready and answers 503 to what comes while it finishes what is in work, and returns when all of it is done.
     pub async fn stop(mut self) {
         self.stopping.store(true, Ordering::Relaxed);
         tokio::time::sleep(self.worker.config.drain_delay).await;
+        self.refusing.store(true, Ordering::Relaxed);
         info!(stage = %self.worker.config.policy.stage, "draining");
         // The semaphore is fair: from here on nobody else gets a permit, and all of them are
         // back once nothing is in work.

@@ -128,8 +128,10 @@ fn figures(stage: &Stage, program: &str) -> anyhow::Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "megabytes are told")]
     let megabytes = bytes as f64 / 1e6;
     stage.say(format!(
-        "{program}: {megabytes:.1} MB, idle with {least:.1} to {most:.1} MiB, ready {middle:.0?} \
-         after its start (the longest of {starts}: {longest:.0?})"
+        "{program}: {megabytes:.1} MB, idle with {least:.1} to {most:.1} MiB, ready {:.2} s after its \
+         start (the longest of {starts}: {:.2} s)",
+        middle.as_secs_f64(),
+        longest.as_secs_f64(),
     ));
     Ok(())
 }
