@@ -33,8 +33,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- printf "%s:%s" .Release.Namespace (include "executor-chain.fullname" .) -}}
 {{- end -}}
 
-{{- /* The roles of whoever serves a namespace, or all of them, have one name whatever the release is
-       called: Helm gives an object to one release alone, so a second one is refused. */ -}}
-{{- define "executor-chain.role" -}}
+{{- /* What an operator may do to chains has one name everywhere: of two that would serve the same chains
+       Helm refuses the second. */ -}}
+{{- define "executor-chain.roleName" -}}
 executor-chain-operator
 {{- end -}}

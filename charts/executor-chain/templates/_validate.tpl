@@ -1,6 +1,6 @@
 {{- /* What the schema can't say, or only in words that help nobody. */ -}}
 {{- define "executor-chain.validate" -}}
-{{- range $name := list "queuePollInterval" "gateAfter" "addressDelay" "handOverTime" "nameMemory" "replicasPatience" "deletionPatience" -}}
+{{- range $name := list "queuePollInterval" "gateAfter" "addressDelay" "handOverTime" "nameMemory" "replicasPatience" "routePatience" "refusalPollInterval" "deletionPatience" -}}
 {{- include "executor-chain.duration" (list "operator" $name (get $.Values.operator $name)) -}}
 {{- end -}}
 {{- range $name := list "serviceMonitor" "podMonitoring" -}}
@@ -34,7 +34,7 @@
 {{- fail (printf "the repository %q has a tag: write that as tag, beside it" .repository) -}}
 {{- end -}}
 {{- end -}}
-{{- $values := dict "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
+{{- $values := dict "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
 {{- range $argument := .Values.operator.extraArgs -}}
 {{- $flag := regexReplaceAll "^--([a-z-]+).*$" $argument "${1}" -}}
 {{- with get $values $flag -}}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use testkit::binary;
 use testkit::helm::without_a_cluster;
 
 use crate::rendered::{ALL, CHART, RELEASE, Rendered, SYSTEM};
@@ -155,6 +156,32 @@ fn as_floats(value: &mut Value) {
         Value::Object(values) => values.values_mut().for_each(as_floats),
         _ => {}
     }
+}
+
+#[tokio::test]
+async fn every_flag_of_the_operator_is_a_value_or_the_charts_own() {
+    // Off for one replica alone, by extraArgs; where the pods are; and the port of probes and metrics.
+    let own = ["--leader-election", "--pod-namespace", "--admin-addr"];
+    let help = std::process::Command::new(binary("executor-operator"));
+    let help = { help }.arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let lines = help.lines().map(str::trim_start);
+    let flags: BTreeSet<&str> = lines
+        .filter(|line| line.starts_with("--"))
+        .map(|line| line.split([' ', '[']).next().unwrap())
+        .collect();
+    assert!(flags.len() > 10, "{help}");
+    let rendered = Rendered::of(&format!("{ALL}watchNamespaces: [shop]")).await;
+    let arguments = rendered.arguments();
+    let given: BTreeSet<&str> = arguments
+        .iter()
+        .map(|it| it.split('=').next().unwrap())
+        .collect();
+    let missing: Vec<_> = flags
+        .difference(&given)
+        .filter(|it| !own.contains(it))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[tokio::test]

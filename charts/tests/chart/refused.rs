@@ -6,30 +6,33 @@ use crate::rendered::{SYSTEM, template};
 
 const NONSENSE: &[(&str, &str)] = &[
     // Names that are none.
-    ("replica: 2", "additional properties 'replica' not allowed"),
+    (
+        "replica: 2",
+        "at '/replica': value must be 'left out: the chart has no value of this name",
+    ),
     (
         "image: {name: x}",
-        "at '/image': additional properties 'name' not allowed",
+        "at '/image/name': value must be 'left out: the chart has no value of this name",
     ),
     (
         "worker: {tag: x}",
-        "at '/worker': additional properties 'tag' not allowed",
+        "at '/worker/tag': value must be 'left out: the chart has no value of this name",
     ),
     (
         "operator: {gateafter: 30s}",
-        "at '/operator': additional properties 'gateafter' not allowed",
+        "at '/operator/gateafter': value must be 'left out: the chart has no value of this name",
     ),
     (
         "crds: {keeps: true}",
-        "at '/crds': additional properties 'keeps' not allowed",
+        "at '/crds/keeps': value must be 'left out: the chart has no value of this name",
     ),
     (
         "resources: {request: {cpu: 1}}",
-        "at '/resources': additional properties 'request' not allowed",
+        "at '/resources/request': value must be 'left out: the chart has no value of this name",
     ),
     (
         "watchNamespace: shop",
-        "additional properties 'watchNamespace' not allowed",
+        "at '/watchNamespace': value must be 'left out: the chart has no value of this name",
     ),
     // Values of another kind.
     ("replicas: two", "at '/replicas': got string, want integer"),

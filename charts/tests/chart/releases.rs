@@ -186,8 +186,9 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
 
     // One serves all: there is nothing left for another.
     install(&server, RELEASE, "system", &[]).await.expect_ok();
-    let all = "release executor-chain in system serves the chains of all namespaces already: \
-               uninstall it, or give each release namespaces of its own in watchNamespaces";
+    let all = "the chains of all namespaces are served by the release executor-chain in namespace system: \
+               two operators would write the same queues. Give each release namespaces of its own in \
+               watchNamespaces, or uninstall the other";
     refused("second", "other", &[], all).await;
     refused(RELEASE, "other", &[], all).await;
     refused("second", "other", &[no_crd, shop], all).await;
@@ -205,13 +206,13 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
     install(&server, "second", "other", &[no_crd, hall])
         .await
         .expect_ok();
-    let one = "release second in other serves the chains of the namespace hall already";
+    let one = "the chains of namespace hall are served by the release second in namespace other";
     refused("third", "system", &[no_crd, hall], one).await;
     refused(
         "third",
         "system",
         &[no_crd],
-        "already: uninstall it, or give",
+        "two operators would write the same queues",
     )
     .await;
     // And may be upgraded as it likes.

@@ -6,7 +6,9 @@ use serde_json::Value;
 use testkit::{ApiServer, Emulator, eventually};
 
 use crate::rendered::{RELEASE, Rendered};
-use crate::scenario::{Operator, Place, QUICK, SOON, chain, condition, granted, used};
+use crate::scenario::{
+    Operator, Place, QUICK, SOON, chain, condition, granted, used, watchful_server,
+};
 
 /// A release whose objects are there, but for its pods.
 async fn install(server: &ApiServer, namespace: &str, rendered: &Rendered) {
@@ -30,11 +32,7 @@ async fn create_namespaces(server: &ApiServer, names: &[&str]) {
 }
 
 fn values(emulator: &Emulator, more: &str) -> String {
-    // The kinds of the Gateway API are no part of this server.
-    format!(
-        "{QUICK}emulatorHost: '{}'\ngateway: {{enabled: false}}\n{more}",
-        emulator.addr()
-    )
+    format!("{QUICK}emulatorHost: '{}'\n{more}", emulator.addr())
 }
 
 /// All that an operator ever does: it makes, changes, removes, releases, gives back.
@@ -72,7 +70,7 @@ async fn lives(server: &ApiServer, places: [&str; 2], operator: &Operator) {
 
 #[tokio::test]
 async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
-    let server = ApiServer::start_watchful().await;
+    let server = watchful_server().await;
     let emulator = Emulator::start().await;
     create_namespaces(&server, &["shop", "hall"]).await;
     let values = values(&emulator, "watchNamespaces: [shop, hall]");
@@ -114,7 +112,7 @@ async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
 
 #[tokio::test]
 async fn a_role_of_the_cluster_is_enough_and_no_more_than_that() {
-    let server = ApiServer::start_watchful().await;
+    let server = watchful_server().await;
     let emulator = Emulator::start().await;
     create_namespaces(&server, &["shop", "hall"]).await;
     let rendered = Rendered::of(&values(&emulator, "")).await;
@@ -157,6 +155,9 @@ const MISSING: &[(&str, Option<&str>, Shows)] = &[
     ("services", Some("patch"), Shows::InTheChain),
     ("services", Some("watch"), Shows::InWatches),
     ("pods", None, Shows::InTheChain),
+    ("httproutes", Some("create"), Shows::InTheChain),
+    ("httproutes", Some("list"), Shows::InTheChain),
+    ("gcpbackendpolicies", Some("patch"), Shows::InTheChain),
     ("namespaces", None, Shows::AtTheEnd),
     ("leases", None, Shows::InTheProbe),
 ];
@@ -190,7 +191,7 @@ fn cut(list: &str, resource: &str, verb: Option<&str>) -> String {
 
 #[tokio::test]
 async fn what_is_missing_shows() {
-    let server = ApiServer::start_watchful().await;
+    let server = watchful_server().await;
     let emulator = Emulator::start().await;
     let crd = Rendered::of("").await;
     let crd = crd.only("CustomResourceDefinition").to_string();

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{
+    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+};
 use serde_json::{Value, json};
-use testkit::{ApiServer, Process, ask, binary, eventually, free_port};
+use testkit::{ApiServer, Process, ask, binary, crds_of, eventually, free_port};
 
 use crate::rendered::{RELEASE, Rendered};
 
@@ -19,6 +21,20 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// What a test can't wait for at its default.
 pub const QUICK: &str =
     "operator: {queuePollInterval: 500ms, addressDelay: 1s, handOverTime: 1s}\n";
+
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
+const GKE: &str = "networking.gke.io";
+
+/// A server that keeps what it was asked, and has the kinds that a chain may ask for.
+pub async fn watchful_server() -> ApiServer {
+    let server = ApiServer::start_watchful().await;
+    for crd in [crds_of(GATEWAY_API), crds_of(GKE)].concat() {
+        // Server-side: they are too long for the annotation of a client-side apply.
+        let apply = ["apply", "--server-side", "-f", "-"];
+        server.kubectl_with_input(&apply, &crd).await.expect_ok();
+    }
+    server
+}
 
 /// A process that is what the chart's pods are.
 pub struct Operator {
@@ -81,6 +97,7 @@ spec:
   project: demo
   location: europe-west1
   deletionPolicy: {policy}
+  push: {{gateway: {{name: external, namespace: infra, hostname: '{{stage}}-{{chain}}.push.example'}}}}
   notifier: {{queue: {name}-notifier, url: 'https://api.example.com/task-events'}}
   template: {{spec: {{containers: [{{name: handler, image: 'shop:1'}}]}}}}
   stages:
@@ -93,14 +110,19 @@ pub struct Place<'a> {
     pub server: &'a ApiServer,
     pub namespace: String,
     pub deployments: Api<Deployment>,
+    routes: Api<DynamicObject>,
 }
 
 impl<'a> Place<'a> {
     pub async fn new(server: &'a ApiServer, namespace: &str) -> Self {
+        let client = server.client().await;
+        let kind = GroupVersionKind::gvk(GATEWAY_API, "v1", "HTTPRoute");
+        let kind = ApiResource::from_gvk(&kind);
         Self {
             server,
             namespace: namespace.to_owned(),
-            deployments: Api::namespaced(server.client().await, namespace),
+            deployments: Api::namespaced(client.clone(), namespace),
+            routes: Api::namespaced_with(client, namespace, &kind),
         }
     }
 
@@ -131,6 +153,29 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// What a Gateway would write that takes every route.
+    async fn routes_are_taken(&self) {
+        for route in self.routes.list(&ListParams::default()).await.unwrap() {
+            let said = |kind: &str| {
+                json!({
+                    "type": kind, "status": "True", "reason": kind, "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    "observedGeneration": route.metadata.generation,
+                })
+            };
+            let status = json!({"status": {"parents": [{
+                "parentRef": route.data["spec"]["parentRefs"][0],
+                "controllerName": "networking.gke.io/gateway",
+                "conditions": [said("Accepted"), said("Reconciled")],
+            }]}});
+            let name = route.name_any();
+            let (parameters, patch) = (PatchParams::default(), Patch::Merge(status));
+            let written = self.routes.patch_status(&name, &parameters, &patch);
+            // It may have gone since.
+            drop(written.await);
+        }
+    }
+
     /// The status of a chain.
     pub async fn status(&self, chain: &str) -> Value {
         let get = ["get", "chain", chain, "-n", &self.namespace, "-o", "json"];
@@ -148,6 +193,7 @@ impl<'a> Place<'a> {
     pub async fn settle(&self, chain: &str, operator: &Operator) {
         eventually("a chain that is ready", SOON, async || {
             self.pods_are_ready().await;
+            self.routes_are_taken().await;
             let status = self.status(chain).await;
             if condition(&status, "Ready").0 == "True" {
                 return Ok(());
