@@ -169,7 +169,7 @@ async fn the_crd_is_upgraded_and_rolled_back() {
 #[tokio::test]
 async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
     let server = ApiServer::start().await;
-    for namespace in ["shop", "hall"] {
+    for namespace in ["shop", "hall", "yard"] {
         server
             .kubectl(&["create", "namespace", namespace])
             .await
@@ -215,6 +215,19 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
         "two operators would write the same queues",
     )
     .await;
+    // One that Helm doesn't know of is seen as well.
+    let by_hand = [
+        "create",
+        "rolebinding",
+        "executor-chain-operator",
+        "--role=any",
+        "--serviceaccount=any:operator",
+        "-n",
+        "yard",
+    ];
+    server.kubectl(&by_hand).await.expect_ok();
+    let yard = "the chains of namespace yard are served by another operator, by a binding that no Helm release owns";
+    refused("third", "other", &[no_crd, "watchNamespaces={yard}"], yard).await;
     // And may be upgraded as it likes.
     let upgrade = ["upgrade", "second", CHART, "-n", "other", "--reuse-values"];
     server.helm(&upgrade).await.expect_ok();

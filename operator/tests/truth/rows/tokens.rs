@@ -17,6 +17,8 @@ const NEW: Spec = &[(
     "  project: demo\n  push: {url: 'https://{chain}-{stage}.push.example.com'}\n  oidc: {serviceAccountEmail: pusher@demo.example, audiences: [new]}\n",
 )];
 
+/// What an ingress does isn't looked at.
+const OWN_INGRESS: Told = ("PushesReachable", "Unknown", "OwnIngress", &[]);
 const DEMANDED: Told = ("PushesUnauthenticated", "False", "TokensDemanded", &[]);
 /// The pods that there are have no address.
 const NOT_ASKED: Told = ("PushesRefused", "Unknown", "WorkersNotAsked", &[]);
@@ -27,12 +29,15 @@ pub const ROWS: &[Row] = &[
         acts: &[
             Act::new(
                 &[Deed::Apply(PUBLIC)],
-                Tells::WellBut(&[(
-                    "PushesUnauthenticated",
-                    "True",
-                    "NoTokenDemanded",
-                    &["set spec.oidc"],
-                )]),
+                Tells::WellBut(&[
+                    OWN_INGRESS,
+                    (
+                        "PushesUnauthenticated",
+                        "True",
+                        "NoTokenDemanded",
+                        &["set spec.oidc"],
+                    ),
+                ]),
             ),
             Act {
                 done: &[Deed::Apply(OLD)],
@@ -50,7 +55,7 @@ pub const ROWS: &[Row] = &[
                         &["demand a token once queue incoming has sent it for 1 s"],
                     ),
                 ],
-                told: Tells::WellBut(&[DEMANDED, NOT_ASKED]),
+                told: Tells::WellBut(&[OWN_INGRESS, DEMANDED, NOT_ASKED]),
             },
         ],
         ..PLAIN
@@ -58,10 +63,14 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "a former pod would refuse the new audience",
         acts: &[
-            Act::new(&[Deed::Apply(OLD)], Tells::WellBut(&[DEMANDED, NOT_ASKED])),
+            Act::new(
+                &[Deed::Apply(OLD)],
+                Tells::WellBut(&[OWN_INGRESS, DEMANDED, NOT_ASKED]),
+            ),
             Act::new(
                 &[Deed::FormerPod, Deed::Apply(NEW)],
                 Tells::WellBut(&[
+                    OWN_INGRESS,
                     DEMANDED,
                     NOT_ASKED,
                     ("Ready", "False", "Progressing", &["incoming"]),
@@ -83,7 +92,7 @@ pub const ROWS: &[Row] = &[
             ),
             Act::new(
                 &[Deed::FormerPodEnds],
-                Tells::WellBut(&[DEMANDED, NOT_ASKED]),
+                Tells::WellBut(&[OWN_INGRESS, DEMANDED, NOT_ASKED]),
             ),
         ],
         ..PLAIN

@@ -1,0 +1,190 @@
+//! The course of a scene: when and how each task ended, simulated or real, and what that says.
+
+use std::time::Duration;
+
+use crate::scene::Task;
+
+/// From a time, until before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// In it.
+    pub from: Duration,
+    /// No longer in it.
+    pub until: Duration,
+}
+
+impl Span {
+    /// Whether it holds this time.
+    pub fn has(&self, at: Duration) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+
+    /// In seconds.
+    pub fn seconds(&self) -> f64 {
+        self.until.saturating_sub(self.from).as_secs_f64()
+    }
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Its handler succeeded.
+    Succeeded,
+    /// All attempts of all stages were used up.
+    Failed,
+}
+
+/// The end of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Duration,
+    /// How.
+    pub how: How,
+}
+
+/// All tasks and their ends; a task that has none has not ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    /// In the order in which they came.
+    pub tasks: Vec<(Task, Option<End>)>,
+}
+
+impl Course {
+    fn healthy(&self) -> impl Iterator<Item = (Duration, Option<End>)> {
+        let healthy = self.tasks.iter().filter(|(task, _)| !task.is_struck);
+        healthy.map(|(task, end)| (task.arrives, *end))
+    }
+
+    /// Healthy tasks done a second.
+    pub fn goodput(&self, during: Span) -> f64 {
+        let ends = self.healthy().filter_map(|(_, end)| end);
+        let done = ends.filter(|end| end.how == How::Succeeded && during.has(end.at));
+        done.fold(0.0, |count, _| count + 1.0) / during.seconds()
+    }
+
+    /// Healthy tasks done a second, step by step: the middle of each step, and the rate.
+    pub fn goodputs(&self, step: Duration, until: Duration) -> Vec<(f64, f64)> {
+        let steps = until.as_millis() / step.as_millis().max(1);
+        let mut done = vec![0.0; usize::try_from(steps).unwrap_or(0)];
+        for end in self.healthy().filter_map(|(_, end)| end) {
+            let place = usize::try_from(end.at.as_millis() / step.as_millis().max(1));
+            if let Some(count) = place.ok().and_then(|place| done.get_mut(place)) {
+                *count += 1.0;
+            }
+        }
+        let seconds = step.as_secs_f64();
+        let mut middle = -seconds / 2.0;
+        let points = done.into_iter().map(|count| {
+            middle += seconds;
+            (middle, count / seconds)
+        });
+        points.collect()
+    }
+
+    /// How long the healthy tasks took that came in a span.
+    pub fn latencies(&self, came: Span) -> Vec<Duration> {
+        let tasks = self.healthy().filter(|(arrived, _)| came.has(*arrived));
+        // One that never ended took longer than any.
+        tasks
+            .map(|(arrived, end)| end.map_or(Duration::MAX, |end| end.at.saturating_sub(arrived)))
+            .collect()
+    }
+
+    /// From when on in this span the healthy tasks that come are done within a time; `None` if not a
+    /// tenth of the span is left.
+    pub fn prompt(&self, span: Span, within: Duration) -> Option<Duration> {
+        let late = self.healthy().filter(|(arrived, end)| {
+            let in_time = end.is_some_and(|end| end.at.saturating_sub(*arrived) <= within);
+            span.has(*arrived) && !in_time
+        });
+        let from = late.map(|(arrived, _)| arrived).last().unwrap_or(span.from);
+        let left = span.until.saturating_sub(from).as_secs_f64();
+        (left >= span.seconds() / 10.0).then_some(from)
+    }
+
+    /// When the last task ended that came before this time; `None` if one has not.
+    pub fn ended(&self, came_before: Duration) -> Option<Duration> {
+        let tasks = self.tasks.iter();
+        let those = tasks.filter(|(task, _)| task.arrives < came_before);
+        let ends: Option<Vec<Duration>> = those.map(|(_, end)| end.map(|end| end.at)).collect();
+        ends?.into_iter().max()
+    }
+
+    /// How many have ended in this way.
+    pub fn count(&self, how: How) -> usize {
+        let ends = self.tasks.iter().filter_map(|(_, end)| *end);
+        ends.filter(|end| end.how == how).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// A healthy task a second; those from 10 to 19 take 5 s, the others none.
+    fn course() -> Course {
+        let tasks = (0..100).map(|second| {
+            let late = if (10..20).contains(&second) { 5 } else { 0 };
+            let task = Task {
+                arrives: seconds(second),
+                is_struck: false,
+            };
+            let end = End {
+                at: seconds(second + late),
+                how: How::Succeeded,
+            };
+            (task, Some(end))
+        });
+        Course {
+            tasks: tasks.collect(),
+        }
+    }
+
+    #[test]
+    fn it_is_measured_by_span() {
+        let course = course();
+        let span = |from, until| Span {
+            from: seconds(from),
+            until: seconds(until),
+        };
+        let goodput = |from, until| course.goodput(span(from, until)).to_string();
+        assert_eq!(
+            [goodput(0, 10), goodput(10, 15), goodput(20, 25)],
+            ["1", "0", "2"]
+        );
+        assert_eq!(course.latencies(span(9, 11)), [seconds(0), seconds(5)]);
+        assert_eq!(course.prompt(span(0, 100), seconds(1)), Some(seconds(19)));
+        assert_eq!(course.prompt(span(0, 20), seconds(1)), None);
+        assert_eq!(course.prompt(span(30, 40), seconds(1)), Some(seconds(30)));
+        assert_eq!(course.ended(seconds(18)), Some(seconds(22)));
+        let steps = course.goodputs(seconds(5), seconds(25));
+        assert_eq!(
+            steps,
+            [
+                (2.5, 1.0),
+                (7.5, 1.0),
+                (12.5, 0.0),
+                (17.5, 1.0),
+                (22.5, 2.0)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_task_without_an_end_is_never_prompt_and_nothing_is_over() {
+        let mut course = course();
+        course.tasks[99].1 = None;
+        let all = Span {
+            from: seconds(0),
+            until: seconds(100),
+        };
+        assert_eq!(course.prompt(all, seconds(1)), None);
+        assert_eq!(course.ended(seconds(100)), None);
+        assert!(course.latencies(all).contains(&Duration::MAX));
+    }
+}

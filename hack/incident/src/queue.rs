@@ -1,0 +1,190 @@
+//! A queue of Cloud Tasks: when it dispatches which task.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+/// How long a failed task waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The shortest wait.
+    pub min: Duration,
+    /// The longest wait.
+    pub max: Duration,
+    /// How often it doubles before it grows by addition.
+    pub doublings: u32,
+}
+
+/// What bounds a queue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Dispatches a second.
+    pub rate: f64,
+    /// Dispatches under way at once.
+    pub concurrency: u32,
+    /// How long a failed task waits.
+    pub backoff: Backoff,
+}
+
+impl Default for Backoff {
+    /// What Cloud Tasks gives a queue that says nothing.
+    fn default() -> Self {
+        Self {
+            min: Duration::from_millis(100),
+            max: Duration::from_hours(1),
+            doublings: 16,
+        }
+    }
+}
+
+impl Backoff {
+    /// The wait after so many dispatches, from 1: Cloud Tasks counts those that were no attempt too.
+    pub fn after(&self, dispatches: u32) -> Duration {
+        let doublings = dispatches.saturating_sub(1).min(self.doublings);
+        let doubled = self.min.saturating_mul(2_u32.saturating_pow(doublings));
+        let wait = doubled.saturating_mul(dispatches.max(1) - doublings);
+        wait.min(self.max)
+    }
+}
+
+impl Limits {
+    /// Dispatches that a queue which has rested makes at once.
+    pub fn burst(&self) -> f64 {
+        (self.rate / 5.0).floor().max(10.0)
+    }
+}
+
+/// A queue. The tasks are known by their numbers.
+#[derive(Debug)]
+pub struct Queue {
+    limits: Limits,
+    tokens: f64,
+    refilled: Duration,
+    under_way: u32,
+    /// By when they are due, then in the order in which they came.
+    waiting: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    added: u64,
+}
+
+impl Queue {
+    /// An empty one that has rested.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            tokens: limits.burst(),
+            refilled: Duration::ZERO,
+            under_way: 0,
+            waiting: BinaryHeap::new(),
+            added: 0,
+        }
+    }
+
+    /// A task that is due at this time.
+    pub fn add(&mut self, task: usize, due: Duration) {
+        self.waiting.push(Reverse((due, self.added, task)));
+        self.added += 1;
+    }
+
+    /// The task that is dispatched now, if one may be. Its dispatch is under way until
+    /// [`Queue::answered`].
+    pub fn dispatch(&mut self, now: Duration) -> Option<usize> {
+        let passed = now.saturating_sub(self.refilled).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.limits.rate).min(self.limits.burst());
+        self.refilled = now;
+        let Reverse((due, _, task)) = *self.waiting.peek()?;
+        if due > now || self.under_way >= self.limits.concurrency || self.tokens < 1.0 {
+            return None;
+        }
+        self.waiting.pop();
+        self.tokens -= 1.0;
+        self.under_way += 1;
+        Some(task)
+    }
+
+    /// When the next dispatch may come, after [`Queue::dispatch`] gave none; `None` if an answer or
+    /// a new task has to come first.
+    pub fn next(&self) -> Option<Duration> {
+        let Reverse((due, _, _)) = self.waiting.peek()?;
+        if self.under_way >= self.limits.concurrency {
+            return None;
+        }
+        let missing = (1.0 - self.tokens).max(0.0) / self.limits.rate;
+        // Rounded up: a wait of nothing would come back for ever.
+        let token = self.refilled + Duration::from_secs_f64(missing) + Duration::from_nanos(1);
+        Some(token.max(*due))
+    }
+
+    /// A dispatch has ended.
+    pub fn answered(&mut self) {
+        self.under_way -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_those_that_cloud_tasks_documents() {
+        let table = |min, max, doublings, wanted: &[u64]| {
+            let backoff = Backoff {
+                min: Duration::from_secs(min),
+                max: Duration::from_secs(max),
+                doublings,
+            };
+            let found: Vec<u64> = (1..)
+                .map(|it| backoff.after(it).as_secs())
+                .take(wanted.len())
+                .collect();
+            assert_eq!(found, wanted);
+        };
+        table(10, 300, 3, &[10, 20, 40, 80, 160, 240, 300, 300]);
+        table(1, 7, 1, &[1, 2, 4, 6, 7, 7]);
+    }
+
+    /// A queue of so many tasks, all due at the begin.
+    fn full(tasks: usize, rate: f64, concurrency: u32) -> Queue {
+        let mut queue = Queue::new(Limits {
+            rate,
+            concurrency,
+            backoff: Backoff::default(),
+        });
+        for task in 0..tasks {
+            queue.add(task, Duration::ZERO);
+        }
+        queue
+    }
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let mut queue = full(600, 500.0, 1000);
+        let mut now = Duration::ZERO;
+        let mut starts = Vec::new();
+        loop {
+            while let Some(task) = queue.dispatch(now) {
+                starts.push((task, now));
+            }
+            let Some(next) = queue.next() else { break };
+            now = next;
+        }
+        assert_eq!(starts.len(), 600);
+        assert!(starts.iter().enumerate().all(|(place, it)| place == it.0));
+        assert_eq!(starts[99].1, Duration::ZERO);
+        // 500 are left, at 500 a second.
+        let last = starts[599].1.as_secs_f64();
+        assert!((last - 1.0).abs() < 0.001, "{last}");
+    }
+
+    #[test]
+    fn no_more_under_way_than_allowed() {
+        let mut queue = full(5, 500.0, 2);
+        let now = Duration::ZERO;
+        assert_eq!(
+            [queue.dispatch(now), queue.dispatch(now)],
+            [Some(0), Some(1)]
+        );
+        assert_eq!((queue.dispatch(now), queue.next()), (None, None));
+        queue.answered();
+        assert_eq!(queue.dispatch(now), Some(2));
+    }
+}

@@ -1,0 +1,303 @@
+//! The simulation: one event after another, until every task has ended.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::course::{Course, End, How};
+use crate::design::{Design, Edit, Entry, Stage};
+use crate::queue::Queue;
+use crate::scene::{Scene, Task};
+
+/// What whoever watches is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// A stage's queue dispatches a task.
+    Dispatched {
+        /// The stage's place.
+        stage: usize,
+        /// The task's number.
+        task: usize,
+    },
+    /// The dispatch is answered.
+    Answered {
+        /// The stage's place.
+        stage: usize,
+        /// The task's number.
+        task: usize,
+        /// With what.
+        answer: Answer,
+    },
+    /// A task has ended.
+    Ended {
+        /// The task's number.
+        task: usize,
+    },
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// 200: it has ended, or exists on the next stage. The queue deletes it.
+    Done,
+    /// 477: an attempt that failed. No 5xx, so `TaskExecutionCount` counts it.
+    Failed,
+    /// 503: no room to run it. A 5xx, so `TaskExecutionCount` doesn't count it.
+    NoRoom,
+}
+
+/// What comes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Arrives {
+        task: usize,
+    },
+    Edited {
+        edit: usize,
+    },
+    /// A queue may dispatch.
+    Wakes {
+        stage: usize,
+    },
+    /// A run ends, under the rules that it began with.
+    Ran {
+        stage: usize,
+        task: usize,
+        succeeds: bool,
+        attempts: NonZeroU32,
+    },
+}
+
+/// What the headers of a task's next push say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    /// `X-CloudTasks-TaskRetryCount`: every dispatch.
+    dispatches: u32,
+    /// `X-CloudTasks-TaskExecutionCount`: every answer but 5xx.
+    executions: u32,
+}
+
+/// A stage at work.
+struct Working {
+    stage: Stage,
+    queue: Queue,
+    running: u32,
+    /// When its queue is looked at next, if that is known.
+    wakes: Option<Duration>,
+}
+
+struct World<'a, W> {
+    scene: &'a Scene,
+    tasks: &'a [Task],
+    ends: Vec<Option<End>>,
+    counts: Vec<Counts>,
+    stages: Vec<Working>,
+    entry: Entry,
+    edits: &'a [Edit],
+    /// By time, then in the order in which they were foreseen.
+    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    foreseen: u64,
+    watch: W,
+}
+
+/// The course of the tasks through a design.
+pub fn simulate(scene: &Scene, tasks: &[Task], design: &Design, edits: &[Edit]) -> Course {
+    watched(scene, tasks, design, edits, |_, _| ())
+}
+
+/// As [`simulate`], telling each dispatch, answer and end.
+pub fn watched(
+    scene: &Scene,
+    tasks: &[Task],
+    design: &Design,
+    edits: &[Edit],
+    watch: impl FnMut(Duration, Seen),
+) -> Course {
+    let stages = design.stages.iter().map(|stage| Working {
+        stage: *stage,
+        queue: Queue::new(stage.limits),
+        running: 0,
+        wakes: None,
+    });
+    let mut world = World {
+        scene,
+        tasks,
+        ends: vec![None; tasks.len()],
+        counts: vec![Counts::default(); tasks.len()],
+        stages: stages.collect(),
+        entry: design.entry,
+        edits,
+        events: BinaryHeap::new(),
+        foreseen: 0,
+        watch,
+    };
+    for (edit, told) in edits.iter().enumerate() {
+        world.foresee(told.at, Event::Edited { edit });
+    }
+    if let Some(first) = tasks.first() {
+        world.foresee(first.arrives, Event::Arrives { task: 0 });
+    }
+    while let Some(Reverse((now, _, event))) = world.events.pop() {
+        world.happens(now, event);
+    }
+    let tasks = tasks.iter().copied();
+    Course {
+        tasks: tasks.zip(world.ends).collect(),
+    }
+}
+
+impl<W: FnMut(Duration, Seen)> World<'_, W> {
+    fn foresee(&mut self, at: Duration, event: Event) {
+        self.events.push(Reverse((at, self.foreseen, event)));
+        self.foreseen += 1;
+    }
+
+    fn happens(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Arrives { task } => {
+                if let Some(next) = self.tasks.get(task + 1) {
+                    self.foresee(next.arrives, Event::Arrives { task: task + 1 });
+                }
+                let stage = self.first_stage(&self.tasks[task]);
+                self.comes(now, stage, task);
+            }
+            Event::Edited { edit } => {
+                let Edit { stage, changes, .. } = &self.edits[edit];
+                for change in changes {
+                    self.stages[*stage].stage.change(*change);
+                }
+            }
+            Event::Wakes { stage } => {
+                let working = &mut self.stages[stage];
+                if working.wakes == Some(now) {
+                    working.wakes = None;
+                    self.dispatch(now, stage);
+                }
+            }
+            Event::Ran {
+                stage,
+                task,
+                succeeds,
+                attempts,
+            } => {
+                self.stages[stage].running -= 1;
+                self.ran(now, stage, task, succeeds, attempts);
+                self.dispatch(now, stage);
+            }
+        }
+    }
+
+    fn first_stage(&self, task: &Task) -> usize {
+        match self.entry {
+            Entry::Foreseen if task.is_struck && self.scene.incident.has(task.arrives) => {
+                self.stages.len() - 1
+            }
+            Entry::First | Entry::Foreseen => 0,
+        }
+    }
+
+    /// A task is created in a stage's queue.
+    fn comes(&mut self, now: Duration, stage: usize, task: usize) {
+        self.counts[task] = Counts::default();
+        self.stages[stage].queue.add(task, now);
+        self.dispatch(now, stage);
+    }
+
+    /// Lets a queue dispatch what it may now, and foresees when it may again.
+    fn dispatch(&mut self, now: Duration, stage: usize) {
+        while let Some(task) = self.stages[stage].queue.dispatch(now) {
+            (self.watch)(now, Seen::Dispatched { stage, task });
+            self.counts[task].dispatches += 1;
+            self.pushed(now, stage, task);
+        }
+        let working = &mut self.stages[stage];
+        let Some(next) = working.queue.next() else {
+            return;
+        };
+        if working.wakes.is_none_or(|wakes| next < wakes) {
+            working.wakes = Some(next);
+            self.foresee(next, Event::Wakes { stage });
+        }
+    }
+
+    /// A push reaches a worker.
+    fn pushed(&mut self, now: Duration, stage: usize, task: usize) {
+        let working = &mut self.stages[stage];
+        let Stage {
+            attempts,
+            timeout,
+            room,
+            diverts,
+            ..
+        } = working.stage;
+        // Never back: a task that goes around would never end.
+        let onwards = diverts.filter(|to| *to > stage && self.tasks[task].is_struck);
+        if let Some(to) = onwards {
+            self.answer(now, stage, task, Answer::Done);
+            self.comes(now, to, task);
+        } else if working.running >= room {
+            self.answer(now, stage, task, Answer::NoRoom);
+        } else {
+            working.running += 1;
+            let run = self.scene.run(&self.tasks[task], now, timeout);
+            let ran = Event::Ran {
+                stage,
+                task,
+                succeeds: run.succeeds,
+                attempts,
+            };
+            self.foresee(now + run.takes, ran);
+        }
+    }
+
+    /// A run has ended.
+    fn ran(
+        &mut self,
+        now: Duration,
+        stage: usize,
+        task: usize,
+        succeeds: bool,
+        attempts: NonZeroU32,
+    ) {
+        if succeeds {
+            self.answer(now, stage, task, Answer::Done);
+            self.ends(now, task, How::Succeeded);
+        } else if self.counts[task].executions + 1 < attempts.get() {
+            self.answer(now, stage, task, Answer::Failed);
+        } else {
+            self.answer(now, stage, task, Answer::Done);
+            if stage + 1 < self.stages.len() {
+                self.comes(now, stage + 1, task);
+            } else {
+                self.ends(now, task, How::Failed);
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Duration, stage: usize, task: usize, answer: Answer) {
+        (self.watch)(
+            now,
+            Seen::Answered {
+                stage,
+                task,
+                answer,
+            },
+        );
+        let working = &mut self.stages[stage];
+        working.queue.answered();
+        let counts = &mut self.counts[task];
+        match answer {
+            Answer::Done => return,
+            Answer::Failed => counts.executions += 1,
+            Answer::NoRoom => {}
+        }
+        let wait = working.stage.limits.backoff.after(counts.dispatches);
+        working.queue.add(task, now + wait);
+    }
+
+    fn ends(&mut self, now: Duration, task: usize, how: How) {
+        (self.watch)(now, Seen::Ended { task });
+        self.ends[task] = Some(End { at: now, how });
+    }
+}

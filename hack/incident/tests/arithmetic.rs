@@ -1,0 +1,225 @@
+//! The simulation against arithmetic that needs none.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use incident::arithmetic::{Bound, demand, holds_to, keeps_up};
+use incident::{
+    Backoff, Change, Design, Edit, Entry, Harm, How, Limits, Scene, Span, Stage, simulate,
+};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A tenth of a usual queue, so that little is to be simulated.
+fn stage(attempts: u32, timeout: Duration) -> Stage {
+    Stage {
+        limits: Limits {
+            rate: 50.0,
+            concurrency: 100,
+            backoff: Backoff::default(),
+        },
+        attempts: NonZeroU32::new(attempts).expect("at least one"),
+        timeout,
+        room: 100,
+        diverts: None,
+    }
+}
+
+fn one_queue(attempts: u32, timeout: Duration) -> Design {
+    Design {
+        stages: vec![stage(attempts, timeout)],
+        entry: Entry::First,
+    }
+}
+
+fn two_queues(attempts: u32, timeout: Duration, entry: Entry) -> Design {
+    Design {
+        stages: vec![stage(attempts, timeout), stage(1, timeout)],
+        entry,
+    }
+}
+
+fn scene(load: f64, harm: Harm) -> Scene {
+    Scene {
+        load,
+        share: 1.0 / 3.0,
+        lasts: seconds(330),
+        incident: Span {
+            from: seconds(10),
+            until: seconds(310),
+        },
+        harm,
+        success_takes: Duration::from_millis(20),
+    }
+}
+
+const SECOND_HALF: Span = Span {
+    from: seconds(160),
+    until: seconds(310),
+};
+
+/// Whether nearly all healthy tasks of the incident's second half are done within a second.
+fn holds(scene: &Scene, design: &Design) -> bool {
+    let course = simulate(scene, &scene.tasks(7), design, &[]);
+    let mut took = course.latencies(SECOND_HALF);
+    took.sort_unstable();
+    took[took.len() * 98 / 100] < seconds(1)
+}
+
+#[test]
+fn a_first_queue_gives_way_where_the_arithmetic_says() {
+    for (name, design, harm, wanted, bound) in rows() {
+        let (load, found) = holds_to(&scene(1.0, harm), &design);
+        assert!((load - wanted).abs() < 0.01, "{name}, {harm:?}: {load}");
+        assert_eq!(found, bound, "{name}, {harm:?}");
+        assert!(
+            holds(&scene(load * 0.85, harm), &design),
+            "{name}, {harm:?}"
+        );
+        assert!(
+            !holds(&scene(load * 1.15, harm), &design),
+            "{name}, {harm:?}"
+        );
+    }
+}
+
+#[test]
+fn one_that_gives_way_does_so_as_far_as_the_arithmetic_says() {
+    for (name, design, harm, load, _) in rows() {
+        assert!((keeps_up(&scene(load * 0.9, harm), &design) - 1.0).abs() < 1e-9);
+        for factor in [1.5, 3.0] {
+            let mut scene = scene(load * factor, harm);
+            // Its delay has grown for long when it is looked at.
+            scene.incident.until = seconds(1000);
+            scene.lasts = seconds(1000);
+            let course = simulate(&scene, &scene.tasks(7), &design, &[]);
+            let late = Span {
+                from: seconds(600),
+                until: seconds(1000),
+            };
+            let part = course.goodput(late) / (scene.load * (1.0 - scene.share));
+            let wanted = keeps_up(&scene, &design);
+            let off = (part - wanted).abs();
+            assert!(
+                off < 0.05,
+                "{name}, {harm:?}, {factor}: {part}, not {wanted}"
+            );
+        }
+    }
+}
+
+type Row = (&'static str, Design, Harm, f64, Bound);
+
+fn rows() -> [Row; 5] {
+    let (fails, hangs) = (Harm::Fails, Harm::Hangs);
+    let (short, long) = (seconds(2), seconds(10));
+    let ladder = |timeout| two_queues(3, timeout, Entry::First);
+    let oracle = two_queues(3, short, Entry::Foreseen);
+    [
+        ("one queue", one_queue(7, short), fails, 16.67, Bound::Rate),
+        ("ladder", ladder(short), fails, 30.0, Bound::Rate),
+        ("oracle", oracle, fails, 75.0, Bound::Rate),
+        (
+            "one queue",
+            one_queue(7, long),
+            hangs,
+            4.28,
+            Bound::Concurrency,
+        ),
+        ("ladder", ladder(long), hangs, 9.99, Bound::Concurrency),
+    ]
+}
+
+#[test]
+fn what_is_asked_is_what_is_dispatched() {
+    let scene = scene(20.0, Harm::Hangs);
+    let design = two_queues(3, seconds(2), Entry::First);
+    let tasks = scene.tasks(3);
+    let span = Span {
+        from: seconds(100),
+        until: seconds(300),
+    };
+    let mut dispatches = 0.0;
+    incident::watched(&scene, &tasks, &design, &[], |now, seen| {
+        if matches!(seen, incident::Seen::Dispatched { stage: 0, .. }) && span.has(now) {
+            dispatches += 1.0;
+        }
+    });
+    let asked = demand(&scene, &design).dispatches;
+    let found = dispatches / span.seconds();
+    assert!(
+        (found / asked - 1.0).abs() < 0.05,
+        "{found}, asked: {asked}"
+    );
+}
+
+#[test]
+fn where_nothing_is_scarce_a_task_takes_what_its_runs_and_waits_take() {
+    let mut scene = scene(1.0, Harm::Hangs);
+    scene.share = 1.0;
+    scene.incident = Span {
+        from: seconds(0),
+        until: seconds(1000),
+    };
+    let design = two_queues(3, seconds(2), Entry::First);
+    let course = simulate(&scene, &scene.tasks(1), &design, &[]);
+    for (task, end) in course.tasks {
+        let end = end.unwrap();
+        // Four runs of 2 s; 0.1 s after the first, 0.2 s after the second.
+        assert_eq!(
+            end.at.saturating_sub(task.arrives),
+            Duration::from_millis(8300)
+        );
+        assert_eq!(end.how, How::Failed);
+    }
+}
+
+#[test]
+fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
+    let mut scene = scene(1.0, Harm::Hangs);
+    scene.share = 1.0;
+    scene.incident.from = seconds(0);
+    let tasks = [incident::Task {
+        arrives: seconds(1),
+        is_struck: true,
+    }];
+    let ended = |changes: &[Change]| {
+        let edit = Edit {
+            at: seconds(5),
+            stage: 0,
+            changes: changes.to_vec(),
+        };
+        let design = one_queue(3, seconds(10));
+        simulate(&scene, &tasks, &design, &[edit]).tasks[0]
+            .1
+            .unwrap()
+            .at
+    };
+    let one = Change::Attempts(NonZeroU32::MIN);
+    // The first run began at 1 s, with three attempts of 10 s; 0.1 s later comes the second.
+    assert_eq!(ended(&[]), Duration::from_millis(31_300));
+    assert_eq!(ended(&[one]), Duration::from_millis(21_100));
+    assert_eq!(
+        ended(&[Change::Timeout(seconds(2))]),
+        Duration::from_millis(15_300)
+    );
+    assert_eq!(
+        ended(&[one, Change::Timeout(seconds(2))]),
+        Duration::from_millis(13_100)
+    );
+}
+
+#[test]
+fn a_diverted_task_takes_a_dispatch_and_no_slot() {
+    let mut design = two_queues(3, seconds(10), Entry::First);
+    design.stages[0].diverts = Some(1);
+    let scene = scene(30.0, Harm::Hangs);
+    let asked = demand(&scene, &design);
+    assert!(
+        (asked.dispatches - 30.0).abs() < 1e-9 && asked.slots < 1.0,
+        "{asked:?}"
+    );
+    assert!(holds(&scene, &design));
+}
