@@ -211,8 +211,8 @@ pub struct Push {
     /// Scheme, host and port under which your own ingress reaches a stage's Service, such as
     /// `https://{stage}-{chain}-{namespace}.push.example.com`. The task keeps its path and query, so
     /// stages are told apart by host: {stage} must be in it where there are several. Let the load
-    /// balancer check port 9481, path /readyz: on the port of the pushes a check is no push, and gets
-    /// 500.
+    /// balancer check port 9481, path /readyz/load-balancer: on the port of the pushes a check is no
+    /// push, and gets 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,

@@ -12,9 +12,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::name::Name;
+
 type Labels = Vec<(&'static str, &'static str)>;
-/// Namespace and name.
-type Name = (String, String);
 
 const CONDITIONS: [&str; 10] = [
     READY,

@@ -16,6 +16,7 @@ use kube_runtime::reflector::ObjectRef;
 
 use crate::calls::Calls;
 use crate::metrics::Metrics;
+use crate::name::{Name, name};
 use crate::reconcile::Chain;
 
 /// Queues by their paths.
@@ -25,9 +26,6 @@ pub type Queues = BTreeMap<QueuePath, Queue>;
 const OUTAGE: u32 = 2;
 /// Oftener than this helps nobody, and a quota is used up.
 const LEAST_PERIOD: Duration = Duration::from_millis(500);
-
-/// Namespace and name of a chain.
-type Name = (String, String);
 
 /// What Cloud Tasks has, as last listed.
 pub struct Inventory {
@@ -285,10 +283,4 @@ fn difference<'a>(before: Option<&'a Queues>, now: &'a Queues) -> Vec<&'a Queue>
         .values()
         .filter(|it| other(it, old.get(&it.path).copied()));
     gone.into_iter().chain(new).collect()
-}
-
-fn name(chain: &impl Resource) -> Name {
-    let metadata = chain.meta();
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    (text(&metadata.namespace), text(&metadata.name))
 }

@@ -36,8 +36,6 @@ const TRIES: u32 = 5;
 
 /// Of an object nothing else is watched.
 type Metadata = PartialObjectMeta<DynamicObject>;
-/// Namespace and name of a chain.
-type Name = (String, String);
 
 /// What the cluster has of these kinds.
 pub struct Kinds {

@@ -22,6 +22,7 @@ pub mod kubernetes;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
+mod name;
 pub mod namespaces;
 pub mod observe;
 pub mod pace;

@@ -20,6 +20,7 @@ use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
 use plan::environment::ADMIN_PORT;
 
+use crate::name::{Name, name};
 use crate::reconcile::Chain;
 use ask::Asker;
 use tally::Tally;
@@ -31,8 +32,6 @@ const AT_ONCE: usize = 16;
 /// Oftener than this helps nobody.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
 
-/// Namespace and name of a chain.
-type Name = (String, String);
 /// The reasons for refusals, by the queue whose pushes they were.
 pub type Seen = BTreeMap<QueuePath, BTreeSet<String>>;
 
@@ -181,12 +180,6 @@ impl Watched {
             .filter_map(|(queue, tally)| Some((queue.clone(), tally.lately(now, period)?)))
             .collect()
     }
-}
-
-fn name(chain: &impl Resource) -> Name {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let meta = chain.meta();
-    (text(&meta.namespace), text(&meta.name))
 }
 
 async fn keep_asking(refusals: Weak<Refusals>, period: Duration) {

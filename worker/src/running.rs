@@ -71,6 +71,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let admin = Admin {
         worker: Arc::clone(&worker),
         refusing: Arc::clone(&refusing),
+        stopping: Arc::clone(&stopping),
     };
     // Any method and any path: both are the task's.
     let tasks = Router::new()
@@ -128,7 +129,8 @@ impl Running {
         Arc::clone(&self.worker.stats)
     }
 
-    /// Stops: accepts for the drain delay, then isn't ready and answers 503 to what comes while it finishes what is in work, and returns when all of it is done.
+    /// Stops: accepts for the drain delay, then isn't ready and answers 503 to what comes while it
+    /// finishes what is in work, and returns when all of it is done.
     pub async fn stop(mut self) {
         self.stopping.store(true, Ordering::Relaxed);
         tokio::time::sleep(self.worker.config.drain_delay).await;

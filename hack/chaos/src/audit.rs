@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
 use testkit::Ending;
 use testkit::server::{number, serve, status};
 
@@ -17,10 +16,7 @@ pub async fn start(seed: Seed, account: Arc<Account>) -> std::io::Result<SocketA
         let account = Arc::clone(&account);
         async move {
             let retries = number(request.headers(), "x-cloudtasks-taskretrycount");
-            let Ok(body) = request.into_body().collect().await else {
-                return status(400);
-            };
-            let Some(ending) = Ending::read(&body.to_bytes()) else {
+            let Some(ending) = Ending::of(request).await else {
                 return status(400);
             };
             let Some(task) = task_number(&ending.task) else {

@@ -1,33 +1,17 @@
 //! kubectl and helm, as a person types them.
 
-use std::process::Stdio;
+use std::process::Command;
 
-use anyhow::Context;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use testkit::kubectl::finish;
 
 /// Runs a command to its end, with this input, and gives what it prints.
 async fn typed(program: &str, words: &[&str], input: &str) -> anyhow::Result<String> {
-    let mut child = Command::new(program)
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("{program} can't be started"))?;
-    let mut stdin = child.stdin.take().context("it has an input")?;
-    stdin.write_all(input.as_bytes()).await?;
-    drop(stdin);
-    let output = child.wait_with_output().await?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(
-        output.status.success(),
-        "{program} {}: {error}",
-        words.join(" ")
-    );
-    Ok(String::from_utf8(output.stdout)?)
+    let mut command = Command::new(program);
+    command.args(words);
+    let ended = finish(command, input).await;
+    anyhow::ensure!(ended.ok, "{program} {}: {}", words.join(" "), ended.stderr);
+    Ok(ended.stdout)
 }
 
 pub async fn kubectl(words: &[&str]) -> anyhow::Result<String> {

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
 use testkit::Ending;
 use testkit::server::{serve_on, status, text};
 
@@ -36,10 +35,7 @@ pub async fn client(at: IpAddr, account: Arc<Account>) -> std::io::Result<Socket
     serve_on(SocketAddr::from((at, 0)), move |request| {
         let account = Arc::clone(&account);
         async move {
-            let Ok(body) = request.into_body().collect().await else {
-                return status(400);
-            };
-            let Some(ending) = Ending::read(&body.to_bytes()) else {
+            let Some(ending) = Ending::of(request).await else {
                 return status(400);
             };
             let Some(task) = task_number(&ending.task) else {

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
 use testkit::Ending;
-use testkit::server::{Given, serve, status, text};
+use testkit::server::{serve, status, text};
 
 use crate::account::Account;
 
@@ -33,24 +32,17 @@ pub async fn receiver(account: Arc<Account>) -> std::io::Result<SocketAddr> {
     serve(move |request| {
         let account = Arc::clone(&account);
         async move {
-            let Ok(body) = request.into_body().collect().await else {
+            let Some(ending) = Ending::of(request).await else {
                 return status(400);
             };
-            receive(&account, &body.to_bytes())
+            let Some(task) = task_number(&ending.task) else {
+                return status(400);
+            };
+            account.end(task, ending.succeeded);
+            status(200)
         }
     })
     .await
-}
-
-fn receive(account: &Account, event: &[u8]) -> Given {
-    let Some(ending) = Ending::read(event) else {
-        return status(400);
-    };
-    let Some(task) = task_number(&ending.task) else {
-        return status(400);
-    };
-    account.end(task, ending.succeeded);
-    status(200)
 }
 
 /// The id of a task by its number.

@@ -1,5 +1,8 @@
 //! A notification of a task's end, as a client reads it.
 
+use http::Request;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde::Deserialize;
 
 /// How a task ended.
@@ -24,6 +27,12 @@ struct Data {
 }
 
 impl Ending {
+    /// What a notification that has come says, if it is one and came whole.
+    pub async fn of(request: Request<Incoming>) -> Option<Self> {
+        let body = request.into_body().collect().await.ok()?;
+        Self::read(&body.to_bytes())
+    }
+
     /// What the body of a notification says, if it is one.
     pub fn read(event: &[u8]) -> Option<Self> {
         let event: Event = serde_json::from_slice(event).ok()?;

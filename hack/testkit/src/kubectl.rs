@@ -48,7 +48,7 @@ pub(crate) async fn run(kubeconfig: PathBuf, args: &[&str], stdin: &str) -> Kube
 }
 
 /// Runs a command to its end, on a thread where it may block.
-pub(crate) async fn finish(mut command: Command, stdin: &str) -> Kubectl {
+pub async fn finish(mut command: Command, stdin: &str) -> Kubectl {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -36,11 +36,17 @@ pub fn child_name(chain: &str, stage: &str) -> String {
 
 /// The first eight hex digits of a SHA-256.
 pub(crate) fn hash(text: &str) -> String {
+    digits(text, 8)
+}
+
+/// The first hex digits of a SHA-256, as many as there are at most.
+pub(crate) fn digits(text: &str, count: usize) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest
+    let mut hex = digest
         .iter()
-        .take(4)
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    hex.truncate(count);
+    hex
 }
 
 /// What selects a stage's pods. A selector can't be changed, so it holds no more than it must.

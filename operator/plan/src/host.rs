@@ -1,6 +1,6 @@
 //! The host of each stage under a Gateway.
 
-use sha2::{Digest, Sha256};
+use crate::child::digits;
 
 /// The longest label of a DNS name, and the longest name (RFC 1035, section 2.3.4).
 const LONGEST_LABEL: usize = 63;
@@ -78,12 +78,9 @@ fn shortened(label: String, of: Of<'_>) -> String {
         stage,
     } = of;
     // None of the names can have a slash.
-    let digest = Sha256::digest(format!("{namespace}/{chain}/{stage}"));
-    let hash = digest
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hash = digits(&format!("{namespace}/{chain}/{stage}"), HASH);
     let kept: String = label.chars().take(LONGEST_LABEL - HASH - 1).collect();
-    format!("{}-{}", kept.trim_end_matches('-'), &hash[..HASH])
+    format!("{}-{hash}", kept.trim_end_matches('-'))
 }
 
 fn is_label(label: &str) -> bool {

@@ -133,7 +133,7 @@ fn health_check(desired: &Desired, stage: &DesiredStage) -> DynamicObject {
                 "httpHealthCheck": {
                     "portSpecification": "USE_FIXED_PORT",
                     "port": ADMIN_PORT,
-                    "requestPath": "/readyz",
+                    "requestPath": "/readyz/load-balancer",
                 },
             },
         },

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use plan::attached::Kind;
 
-use super::Name;
 use crate::controller::PATIENCE;
+use crate::name::Name;
 use crate::namespaces::Scope;
 
 /// How often the API server is asked while a chain asks for a Gateway and misses nothing: GKE's policies

@@ -143,8 +143,10 @@ async fn a_worker_that_stops_is_left_by_connections_that_were_kept() {
         .unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
-    // Where all pods of a Service are leaving, those that are ready are used.
+    // Where all pods of a Service are leaving, those that are ready are used; who looks at their health
+    // alone hears that they leave.
     assert_eq!(get(admin, "/readyz").await.0, 200);
+    assert_eq!(get(admin, "/readyz/load-balancer").await.0, 503);
 }
 
 #[tokio::test]
@@ -182,6 +184,7 @@ async fn the_program_finishes_its_work_on_sigterm() {
         (get(admin, "/readyz").await.0 == 200).then_some(())
     })
     .await;
+    assert_eq!(get(admin, "/readyz/load-balancer").await.0, 200);
     let running = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
     eventually("the run", SOON, async || handler.requests().pop()).await;
 
