@@ -2,12 +2,14 @@
 
 use clap::Subcommand;
 
-use crate::figure::Figure;
-use crate::{edits, hand_over, idle, worker};
+use crate::record::Measured;
+use crate::{edits, goodput, hand_over, idle, worker};
 
 /// A benchmark and what it is told.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Benchmark {
+    /// How much of the healthy work is done while other tasks fail
+    Goodput(goodput::Options),
     /// How long an edit takes until it is in force
     Edits(edits::Options),
     /// What chains cost that nobody touches
@@ -22,6 +24,7 @@ impl Benchmark {
     /// All of them, as `make bench` runs them.
     pub fn all() -> Vec<Self> {
         vec![
+            Self::Goodput(goodput::Options::default()),
             Self::Edits(edits::Options::default()),
             Self::Idle(idle::Options::default()),
             Self::Worker(worker::Options::default()),
@@ -32,6 +35,7 @@ impl Benchmark {
     /// Its name on the command line, and of its file.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Goodput(_) => "goodput",
             Self::Edits(_) => "edits",
             Self::Idle(_) => "idle",
             Self::Worker(_) => "worker",
@@ -42,6 +46,7 @@ impl Benchmark {
     /// What it does and measures, for the page.
     pub fn about(&self) -> &'static str {
         match self {
+            Self::Goodput(_) => goodput::ABOUT,
             Self::Edits(_) => edits::ABOUT,
             Self::Idle(_) => idle::ABOUT,
             Self::Worker(_) => worker::ABOUT,
@@ -52,6 +57,7 @@ impl Benchmark {
     /// How to say its options again.
     pub fn arguments(&self) -> String {
         match self {
+            Self::Goodput(options) => options.to_string(),
             Self::Edits(options) => options.to_string(),
             Self::Idle(options) => options.to_string(),
             Self::Worker(options) => options.to_string(),
@@ -60,12 +66,17 @@ impl Benchmark {
     }
 
     /// Measures.
-    pub async fn run(&self, random: fastrand::Rng) -> anyhow::Result<Vec<Figure>> {
-        match self {
+    pub async fn run(&self, random: fastrand::Rng) -> anyhow::Result<Measured> {
+        let figures = match self {
+            Self::Goodput(options) => return goodput::run(options, random).await,
             Self::Edits(options) => edits::run(options, random).await,
             Self::Idle(options) => idle::run(options).await,
             Self::Worker(options) => worker::run(options).await,
             Self::HandOver(options) => hand_over::run(options).await,
-        }
+        }?;
+        Ok(Measured {
+            figures,
+            plots: Vec::new(),
+        })
     }
 }

@@ -1,5 +1,6 @@
-//! The page: made from the records, and from nothing else.
+//! The page and its pictures: made from the records, and from nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 
 use crate::benchmark::Benchmark;
 use crate::figure::cells;
+use crate::plot::Plot;
 use crate::record::Record;
 
 const HEAD: &str = "\
@@ -22,24 +24,44 @@ the absolute ones are this machine's, and its load's. The API server has neither
 the disk.
 ";
 
-/// Writes the page beside the folder.
+/// Writes the page beside the folder, and the pictures into it.
 pub fn write(folder: &Path) -> anyhow::Result<()> {
-    let path = folder.with_extension("md");
-    std::fs::write(&path, page(folder)?)
-        .with_context(|| format!("{} can't be written", path.display()))
+    let page = page(folder)?;
+    let pictures = pictures(folder)?;
+    let files = pictures.into_iter().map(|(name, svg)| (folder.join(name), svg));
+    for (path, text) in files.chain([(folder.with_extension("md"), page)]) {
+        std::fs::write(&path, text)
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What each picture's file holds, by its name.
+fn pictures(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut pictures = BTreeMap::new();
+    for benchmark in Benchmark::all() {
+        let record = Record::read(folder, benchmark.name())?;
+        let plots = record.into_iter().flat_map(|record| record.plots);
+        pictures.extend(plots.map(|plot| (picture(&benchmark, &plot), plot.svg())));
+    }
+    Ok(pictures)
+}
+
+fn picture(benchmark: &Benchmark, plot: &Plot) -> String {
+    format!("{}-{}.svg", benchmark.name(), plot.name)
 }
 
 fn page(folder: &Path) -> anyhow::Result<String> {
     let mut page = HEAD.to_owned();
     for benchmark in Benchmark::all() {
         if let Some(record) = Record::read(folder, benchmark.name())? {
-            page += &section(&benchmark, &record)?;
+            page += &section(folder, &benchmark, &record)?;
         }
     }
     Ok(page)
 }
 
-fn section(benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
+fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
     let name = benchmark.name();
     let mut text = String::new();
     writeln!(text, "\n## {name}\n\n{}", benchmark.about())?;
@@ -49,6 +71,12 @@ fn section(benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
         text,
         "    hack/bench/run {name} {arguments} --seed {seed}\n"
     )?;
+    // Seen from the page, which is beside the folder.
+    let folder = folder.file_name().unwrap_or_default().display();
+    for plot in &record.plots {
+        let picture = picture(benchmark, plot);
+        writeln!(text, "![{}]({folder}/{picture})\n", plot.title)?;
+    }
     writeln!(text, "| | | Goal | Against |\n|---|---|---|---|")?;
     for figure in &record.figures {
         writeln!(text, "| {} |", cells(figure).join(" | "))?;
@@ -67,16 +95,71 @@ fn section(benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+
+    use crate::load::Load;
+    use crate::machine::Machine;
+    use crate::plot;
+    use crate::record::Record;
+
+    const MAKE: &str = "run hack/bench/run report, or: cargo run -p bench report";
+
+    fn committed() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks")
+    }
+
+    /// The pictures that are in a folder.
+    fn found(folder: &Path) -> BTreeMap<String, String> {
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
+        let names = files.map(|file| file.file_name().into_string().unwrap());
+        names
+            .filter(|name| Path::new(name).extension().is_some_and(|it| it == "svg"))
+            .map(|name| {
+                let text = std::fs::read_to_string(folder.join(&name)).unwrap();
+                (name, text)
+            })
+            .collect()
+    }
 
     #[test]
     fn the_page_is_what_the_records_give() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks");
+        let folder = committed();
         let page = std::fs::read_to_string(folder.with_extension("md")).unwrap();
-        let made = super::page(&folder).unwrap();
-        assert!(
-            page == made,
-            "run hack/bench/run report, or: cargo run -p bench report"
-        );
+        assert!(page == super::page(&folder).unwrap(), "{MAKE}");
+    }
+
+    #[test]
+    fn the_pictures_are_what_the_records_give() {
+        let folder = committed();
+        // Not one more, which no page would show.
+        assert!(found(&folder) == super::pictures(&folder).unwrap(), "{MAKE}");
+    }
+
+    #[test]
+    fn a_record_brings_its_pictures() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("benchmarks");
+        let record = Record {
+            name: "goodput".to_owned(),
+            arguments: String::new(),
+            machine: Machine::this(),
+            load: Load {
+                before: 0.0,
+                after: 0.0,
+            },
+            versions: BTreeMap::new(),
+            seed: 1,
+            seconds: 1,
+            figures: Vec::new(),
+            plots: vec![plot::example()],
+        };
+        record.write(&folder).unwrap();
+        super::write(&folder).unwrap();
+        let page = std::fs::read_to_string(folder.with_extension("md")).unwrap();
+        let link = "![A < B & C](benchmarks/goodput-load.svg)";
+        assert!(page.contains(link), "{page}");
+        let wanted = [("goodput-load.svg".to_owned(), plot::example().svg())];
+        assert_eq!(found(&folder), wanted.into());
     }
 }
