@@ -83,7 +83,9 @@ fn main() -> anyhow::Result<()> {
         What::All => Benchmark::all(),
         What::Report => Vec::new(),
         What::Serve(options) => return on_one_thread()?.block_on(worker::serve::serve(&options)),
-        What::Handle(options) => return on_one_thread()?.block_on(goodput::handler::serve(&options)),
+        What::Handle(options) => {
+            return on_one_thread()?.block_on(goodput::handler::serve(&options));
+        }
         What::Push(options) => {
             let pushed = on_one_thread()?.block_on(worker::push::push(&options))?;
             println!("{}", serde_json::to_string(&pushed)?);

@@ -114,7 +114,10 @@ mod tests {
     fn what_is_written_is_read() {
         let plot = example();
         let text = serde_json::to_string_pretty(&plot).unwrap();
-        assert!(text.contains(r#""points": "0,0 100,66.7 200,40""#), "{text}");
+        assert!(
+            text.contains(r#""points": "0,0 100,66.7 200,40""#),
+            "{text}"
+        );
         assert_eq!(serde_json::from_str::<Plot>(&text).unwrap(), plot);
         let wrong = text.replace("100,66.7", "100");
         assert!(serde_json::from_str::<Plot>(&wrong).is_err());

@@ -28,7 +28,9 @@ the disk.
 pub fn write(folder: &Path) -> anyhow::Result<()> {
     let page = page(folder)?;
     let pictures = pictures(folder)?;
-    let files = pictures.into_iter().map(|(name, svg)| (folder.join(name), svg));
+    let files = pictures
+        .into_iter()
+        .map(|(name, svg)| (folder.join(name), svg));
     for (path, text) in files.chain([(folder.with_extension("md"), page)]) {
         std::fs::write(&path, text)
             .with_context(|| format!("{} can't be written", path.display()))?;
@@ -133,7 +135,10 @@ mod tests {
     fn the_pictures_are_what_the_records_give() {
         let folder = committed();
         // Not one more, which no page would show.
-        assert!(found(&folder) == super::pictures(&folder).unwrap(), "{MAKE}");
+        assert!(
+            found(&folder) == super::pictures(&folder).unwrap(),
+            "{MAKE}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether a real course and the simulated one agree. How far they may differ was chosen before the
 //! first real run.
 
+use crate::figure::Figure;
 use crate::goodput::said::Said;
 
 /// Healthy tasks done a second, as a part: what a second of a real queue differs from a simulated one
@@ -36,13 +37,23 @@ pub fn differences(real: &Said, simulated: &Said) -> Vec<String> {
             found.push(format!("p99 {when} {a:.0} ms, simulated {b:.0} ms"));
         }
     }
-    let gone = |said: &Said| said.gone.unwrap_or(f64::INFINITY);
-    let (a, b) = (gone(real), gone(simulated));
-    // Infinite less infinite is no number, and agrees with nothing.
-    if !((a - b).abs() <= GONE * b + GONE_S) {
-        found.push(format!("the backlog gone after {a:.1} s, simulated {b:.1} s"));
+    match (real.gone, simulated.gone) {
+        (Some(a), Some(b)) if (a - b).abs() <= GONE * b + GONE_S => {}
+        (a, b) => found.push(format!(
+            "end of the backlog: {}, simulated: {}",
+            seconds(a),
+            seconds(b)
+        )),
     }
     found
+}
+
+/// In words.
+pub fn seconds(gone: Option<f64>) -> String {
+    gone.map_or_else(
+        || "never".to_owned(),
+        |it| Figure::new("", it, "s").quantity(),
+    )
 }
 
 /// How many comparisons [`differences`] makes.
@@ -77,6 +88,9 @@ mod tests {
         real.gone = None;
         let found = differences(&real, &said());
         assert_eq!(found.len(), COMPARISONS, "{found:?}");
-        assert_eq!(found[0], "goodput in the incident 150.0/s, simulated 160.0/s");
+        assert_eq!(
+            found[0],
+            "goodput in the incident 150.0/s, simulated 160.0/s"
+        );
     }
 }

@@ -23,7 +23,8 @@ pub struct Chain {
     pub cloud_tasks: CloudTasks,
     /// The stages', in their order.
     pub queues: Vec<QueuePath>,
-    _processes: Vec<Process>,
+    /// Their ends are its own.
+    processes: Vec<Process>,
 }
 
 impl Chain {
@@ -44,19 +45,26 @@ impl Chain {
         let mut chain = Self {
             cloud_tasks: reached(emulator).await?,
             queues: Vec::new(),
-            _processes: vec![emulating, handling],
+            processes: vec![emulating, handling],
         };
         for place in 0..design.stages.len() {
-            chain.queues.push(queue(&format!("incoming-{}", place + 1))?);
+            chain
+                .queues
+                .push(queue(&format!("incoming-{}", place + 1))?);
         }
         let plenty = QueueSettings {
             max_dispatches_per_second: Some(500.0),
             max_concurrent_dispatches: Some(1000),
             ..QueueSettings::default()
         };
-        chain.cloud_tasks.create_queue(&queue(NOTIFIER)?, &plenty).await?;
+        chain
+            .cloud_tasks
+            .create_queue(&queue(NOTIFIER)?, &plenty)
+            .await?;
         for (place, stage) in design.stages.iter().enumerate() {
-            chain.start_stage(place, stage, [emulator, runs, ends]).await?;
+            chain
+                .start_stage(place, stage, [emulator, runs, ends])
+                .await?;
         }
         Ok(chain)
     }
@@ -76,7 +84,10 @@ impl Chain {
             .env("QUEUE", own.to_string())
             .env("MAX_ATTEMPTS", stage.attempts.to_string())
             .env("HANDLER_URL", format!("http://{handler}"))
-            .env("HANDLER_TIMEOUT", format!("{}ms", stage.timeout.as_millis()))
+            .env(
+                "HANDLER_TIMEOUT",
+                format!("{}ms", stage.timeout.as_millis()),
+            )
             .env("CONCURRENCY", stage.room.to_string())
             .env("NOTIFIER_QUEUE", queue(NOTIFIER)?.to_string())
             .env("NOTIFIER_URL", format!("http://{ends}/ends"))
@@ -86,9 +97,11 @@ impl Chain {
         if let Some(next) = self.queues.get(place + 1) {
             worker.env("DOWNSTREAM_QUEUE", next.to_string());
         }
-        self._processes.push(Process::spawn_unlogged(&worker));
+        self.processes.push(Process::spawn_unlogged(&worker));
         ready(admin).await?;
-        self.cloud_tasks.create_queue(own, &settings(stage, pushes)?).await?;
+        self.cloud_tasks
+            .create_queue(own, &settings(stage, pushes)?)
+            .await?;
         Ok(())
     }
 }

@@ -122,11 +122,6 @@ pub fn scene(harm: Harm, load: f64, [before, during, after]: [u64; 3]) -> Scene 
     }
 }
 
-/// Healthy tasks a second that come.
-pub fn healthy(scene: &Scene) -> f64 {
-    scene.load * (1.0 - scene.share)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

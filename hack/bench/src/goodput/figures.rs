@@ -3,7 +3,7 @@
 use incident::arithmetic::Bound;
 
 use crate::figure::Figure;
-use crate::goodput::agree::{COMPARISONS, WITHIN, differences};
+use crate::goodput::agree::{COMPARISONS, WITHIN, differences, seconds};
 use crate::goodput::designs::{Kind, Trouble};
 use crate::goodput::edit::{Edited, Kept};
 use crate::goodput::holds::Point;
@@ -16,7 +16,11 @@ pub type All = [Said; 3];
 pub fn compared(trouble: Trouble, how: &str, all: &All) -> Vec<Figure> {
     let [single, ladder, oracle] = all;
     let beside = |value: &dyn Fn(&Said) -> f64, unit: &str| {
-        let told = [("ladder", ladder), ("oracle", oracle), ("single queue", single)];
+        let told = [
+            ("ladder", ladder),
+            ("oracle", oracle),
+            ("single queue", single),
+        ];
         let told = told.map(|(name, said)| {
             let quantity = Figure::new("", value(said), unit).quantity();
             format!("{name}: {quantity}")
@@ -34,27 +38,25 @@ pub fn compared(trouble: Trouble, how: &str, all: &All) -> Vec<Figure> {
             "",
         );
         figures.push(figure.at_least(0.97).against(beside(&goodput, "/s")));
-        let figure = Figure::new(name("p99, ladder over oracle"), p99(ladder) / p99(oracle), "");
+        let figure = Figure::new(
+            name("p99, ladder over oracle"),
+            p99(ladder) / p99(oracle),
+            "",
+        );
         figures.push(figure.at_most(2.0).against(beside(&p99, "ms")));
     }
-    let gone = |said: &Said| said.gone.unwrap_or(f64::INFINITY);
-    let name = format!("{}, {how}: until the ladder's backlog is gone", trouble.name);
+    let name = format!(
+        "{}, {how}: until the ladder's backlog is gone",
+        trouble.name
+    );
     let told = format!(
         "oracle: {}; single queue: {}",
         seconds(oracle.gone),
         seconds(single.gone)
     );
-    // JSON has no infinity: what never ends is counted by another figure.
-    let gone = Some(gone(ladder)).filter(|it| it.is_finite()).unwrap_or(-1.0);
-    figures.push(Figure::new(name, gone, "s").against(told));
+    // Where it never is, another figure counts the tasks.
+    figures.push(Figure::or_missing(name, ladder.gone, "s").against(told));
     figures
-}
-
-fn seconds(value: Option<f64>) -> String {
-    value.map_or_else(
-        || "never".to_owned(),
-        |value| Figure::new("", value, "s").quantity(),
-    )
 }
 
 /// Whether the real courses are the simulated ones.
@@ -90,7 +92,11 @@ pub fn giving_way(points: &[(Trouble, Kind, Point)]) -> Vec<Figure> {
         let figure = Figure::new(name, simulated, "/s");
         figures.push(figure.against(format!("predicted: {predicted}, by its {bound}")));
     }
-    let figure = Figure::new("gives way, farthest from the prediction", farthest * 100.0, "%");
+    let figure = Figure::new(
+        "gives way, farthest from the prediction",
+        farthest * 100.0,
+        "%",
+    );
     figures.push(figure.at_most(5.0));
     figures
 }
@@ -161,7 +167,15 @@ mod tests {
         let mut real = simulated;
         real[2].gone = None;
         let figure = agreement(HANGS, &real, &simulated);
-        assert_eq!((figure.value.to_string(), figure.met), ("1".to_owned(), Some(false)));
-        assert!(figure.against.unwrap().contains("oracle: the backlog gone after inf s"));
+        assert_eq!(
+            (figure.value.to_string(), figure.met),
+            ("1".to_owned(), Some(false))
+        );
+        assert!(
+            figure
+                .against
+                .unwrap()
+                .contains("oracle: end of the backlog: never")
+        );
     }
 }

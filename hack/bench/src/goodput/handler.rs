@@ -37,7 +37,12 @@ pub struct Options {
 }
 
 /// As a scene has it, for [`Options`].
-pub fn arguments(listen: SocketAddr, incident: [u64; 2], harm: Harm, takes: Duration) -> Vec<String> {
+pub fn arguments(
+    listen: SocketAddr,
+    incident: [u64; 2],
+    harm: Harm,
+    takes: Duration,
+) -> Vec<String> {
     let [from, until] = incident;
     let mut arguments = vec![
         "handle".to_owned(),
@@ -80,6 +85,8 @@ impl Options {
 
 /// As processes tell each other the time.
 pub fn unix_millis(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

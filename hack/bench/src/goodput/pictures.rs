@@ -19,9 +19,9 @@ pub fn by_load(trouble: Trouble, points: &[(Kind, Point)], seed: u64) -> Plot {
         .take_while(|load| *load < most + f64::from(STEP))
         .filter(|load| *load > 0.0)
         .collect();
-    let lines = points.iter().map(|(kind, _)| {
-        Line::new(kind.name(), curve(*kind, trouble, &loads, seed))
-    });
+    let lines = points
+        .iter()
+        .map(|(kind, _)| Line::new(kind.name(), curve(*kind, trouble, &loads, seed)));
     let marks = points.iter().enumerate().map(|(line, (_, point))| Mark {
         at: point.predicted,
         name: format!("{:.0}/s: {}", point.predicted, bound_name(point.bound)),

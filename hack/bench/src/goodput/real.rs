@@ -60,10 +60,20 @@ pub async fn play(
         let chain = Chain::start(&design, handler, receiver).await?;
         playing.push((design, chain, ends));
     }
-    anyhow::ensure!(Instant::now() < begin, "the processes took longer than {START:?} to start");
-    let producers = playing.iter().map(|(design, chain, _)| produce(scene, tasks, design, chain, begin));
+    anyhow::ensure!(
+        Instant::now() < begin,
+        "the processes took longer than {START:?} to start"
+    );
+    let producers = playing
+        .iter()
+        .map(|(design, chain, _)| produce(scene, tasks, design, chain, begin));
     let told = async {
-        tell(trouble, scene, playing.iter().map(|(_, _, ends)| ends).collect()).await;
+        tell(
+            trouble,
+            scene,
+            playing.iter().map(|(_, _, ends)| ends).collect(),
+        )
+        .await;
         Ok(())
     };
     let (late, ()) = tokio::try_join!(try_join_all(producers), told)?;
@@ -92,7 +102,11 @@ async fn tell(trouble: Trouble, scene: &Scene, ends: Vec<&Ends>) {
                 .map(|(kind, (ended, all))| format!("{} {ended} of {all}", kind.name()))
                 .collect();
             let seconds = begin.elapsed().as_secs();
-            println!("  {}, {seconds} s, ended: {}", trouble.name, told.join(", "));
+            println!(
+                "  {}, {seconds} s, ended: {}",
+                trouble.name,
+                told.join(", ")
+            );
             next += EACH;
         }
         sleep(Duration::from_millis(100)).await;
@@ -114,9 +128,8 @@ async fn produce(
         let due = begin + task.arrives;
         sleep_until(due).await;
         late.push(due.elapsed());
-        let foreseen = design.entry == Entry::Foreseen
-            && task.is_struck
-            && scene.incident.has(task.arrives);
+        let foreseen =
+            design.entry == Entry::Foreseen && task.is_struck && scene.incident.has(task.arrives);
         let queue = if foreseen { last } else { first };
         let cloud_tasks = chain.cloud_tasks.clone();
         creating.spawn(create(cloud_tasks, queue.clone(), number, task.is_struck));
@@ -145,7 +158,10 @@ async fn create(
         body: number.to_string().into_bytes(),
         dispatch_deadline: None,
     };
-    cloud_tasks.create_task(&queue, &task).await.context("a producer's task")?;
+    cloud_tasks
+        .create_task(&queue, &task)
+        .await
+        .context("a producer's task")?;
     Ok(())
 }
 
@@ -164,10 +180,9 @@ impl Ends {
             let ends = ends.clone();
             async move {
                 let at = ends.begin.elapsed();
-                match Ending::of(request).await.is_some_and(|ending| ends.note(&ending, at)) {
-                    true => status(200),
-                    false => status(400),
-                }
+                let ending = Ending::of(request).await;
+                let is_known = ending.is_some_and(|ending| ends.note(&ending, at));
+                status(if is_known { 200 } else { 400 })
             }
         })
         .await
@@ -175,8 +190,15 @@ impl Ends {
 
     /// Notes an end, if it is one of a task of this scene. The first counts: it may come twice.
     fn note(&self, ending: &Ending, at: Duration) -> bool {
-        let how = if ending.succeeded { How::Succeeded } else { How::Failed };
-        let number = ending.task.strip_prefix("t-").and_then(|it| it.parse::<usize>().ok());
+        let how = if ending.succeeded {
+            How::Succeeded
+        } else {
+            How::Failed
+        };
+        let number = ending
+            .task
+            .strip_prefix("t-")
+            .and_then(|it| it.parse::<usize>().ok());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(end) = number.and_then(|number| known.get_mut(number)) else {
             return false;

@@ -27,12 +27,12 @@ impl Axis {
     }
 
     /// Where a value is, from the axis' begin.
-    pub fn place(&self, value: f64) -> f64 {
+    pub fn place(self, value: f64) -> f64 {
         value / self.end * self.length
     }
 
     /// The values with a line.
-    pub fn steps(&self) -> impl Iterator<Item = f64> {
+    pub fn steps(self) -> impl Iterator<Item = f64> {
         let (step, end) = (self.step, self.end);
         let values = (0..=20_u8).map(move |place| f64::from(place) * step);
         values.take_while(move |value| *value < end + step / 2.0)
@@ -54,7 +54,9 @@ mod tests {
         ];
         for (most, wanted) in rows {
             let steps = Axis::to(most, 100.0).steps();
-            let found: Vec<String> = steps.map(|it| ((it * 10.0).round() / 10.0).to_string()).collect();
+            let found: Vec<String> = steps
+                .map(|it| ((it * 10.0).round() / 10.0).to_string())
+                .collect();
             assert_eq!(found.join(" "), wanted);
         }
         let half = Axis::to(1000.0, 300.0).place(500.0);
