@@ -12,15 +12,15 @@ use crate::goodput::designs::{Kind, Trouble, scene};
 const SECONDS: [u64; 3] = [0, 600, 0];
 /// Late enough for a delay to have grown that grows by a hundredth.
 const LATE: Span = Span {
-    from: Duration::from_secs(540),
-    until: Duration::from_secs(600),
+    from: Duration::from_mins(9),
+    until: Duration::from_mins(10),
 };
 /// For a curve, whose points need not be so exact: its second half is after all attempts of the first
 /// tasks that hang.
 const CURVE: [u64; 3] = [0, 300, 0];
 const SECOND_HALF: Span = Span {
     from: Duration::from_secs(150),
-    until: Duration::from_secs(300),
+    until: Duration::from_mins(5),
 };
 /// Above what chance makes of a queue that is nearly full.
 const PROMPT: Duration = Duration::from_secs(1);

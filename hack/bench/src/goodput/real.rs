@@ -20,7 +20,7 @@ use crate::goodput::handler::{CATEGORY, STRUCK, arguments, unix_millis};
 use crate::quantile::Sample;
 
 /// In which all processes have started.
-const START: Duration = Duration::from_secs(15);
+const START: Duration = Duration::from_secs(10);
 /// After the last task has come. The simulation takes a third of it.
 const PATIENCE: Duration = Duration::from_mins(3);
 const EACH: Duration = Duration::from_secs(15);
