@@ -90,3 +90,31 @@ pub fn unix_millis(at: SystemTime) -> u64 {
         .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status for a task of this category, in an incident of this span.
+    async fn answered(category: &'static str, [from, until]: [u64; 2]) -> u16 {
+        let options = Options {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            from,
+            until,
+            hangs: false,
+            millis: 0,
+        };
+        let headers =
+            [(CATEGORY, category)].map(|(name, it)| (name.parse().unwrap(), it.parse().unwrap()));
+        let answer = options.run(&HeaderMap::from_iter(headers)).await;
+        answer.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn what_is_struck_fails_while_the_incident_lasts() {
+        let (now, past) = ([0, u64::MAX], [0, 1]);
+        assert_eq!(answered(STRUCK, now).await, 500);
+        assert_eq!(answered(STRUCK, past).await, 200);
+        assert_eq!(answered("healthy", now).await, 200);
+    }
+}
