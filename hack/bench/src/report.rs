@@ -1,4 +1,4 @@
-//! The page and its pictures: made from the records, and from nothing else.
+//! The page and its pictures: made from the records, and from what somebody has found out about them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,16 +12,16 @@ use crate::plot::Plot;
 use crate::record::Record;
 
 const HEAD: &str = "\
-<!-- Written by `bench report` from docs/benchmarks/*.json. -->
+<!-- Written by `bench report` from docs/benchmarks/*.json and docs/benchmarks/notes. -->
 
 # Benchmarks
 
     make bench
 
-The operator is a process of the release build, with its default settings; kube-apiserver and etcd are real, and Cloud Tasks is an emulator
-in a process of its own. All of it, and what measures, shares one machine. So a figure stands beside one from the same run, or is a slope:
-the absolute ones are this machine's, and its load's. The API server has neither priority and fairness nor nodes, and etcd doesn't wait for
-the disk.
+Operator and workers are processes of the release build; where nothing else is said, with their default settings. kube-apiserver and etcd are
+real, and Cloud Tasks is an emulator in a process of its own. All of it, and what measures, shares one machine. So a figure stands beside one
+from the same run, or is a slope: the absolute ones are this machine's, and its load's. The API server has neither priority and fairness nor
+nodes, and etcd doesn't wait for the disk.
 ";
 
 /// Writes the page beside the folder, and the pictures into it.
@@ -74,10 +74,10 @@ fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Res
         "    hack/bench/run {name} {arguments} --seed {seed}\n"
     )?;
     // Seen from the page, which is beside the folder.
-    let folder = folder.file_name().unwrap_or_default().display();
+    let pictures = folder.file_name().unwrap_or_default().display();
     for plot in &record.plots {
         let picture = picture(benchmark, plot);
-        writeln!(text, "![{}]({folder}/{picture})\n", plot.title)?;
+        writeln!(text, "![{}]({pictures}/{picture})\n", plot.title)?;
     }
     writeln!(text, "| | | Goal | Against |\n|---|---|---|---|")?;
     for figure in &record.figures {
@@ -92,7 +92,21 @@ fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Res
     let versions = record.versions.iter();
     let versions: Vec<String> = versions.map(|(name, it)| format!("{name} {it}")).collect();
     writeln!(text, "{}.", versions.join(", "))?;
+    if let Some(notes) = notes(folder, name)? {
+        writeln!(text, "\n### {name}: what was found\n\n{}", notes.trim_end())?;
+    }
     Ok(text)
+}
+
+/// What no measurement says: why a goal is missed, what was mended, what comes next.
+fn notes(folder: &Path, name: &str) -> anyhow::Result<Option<String>> {
+    let path = folder.join("notes").join(name).with_extension("md");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path);
+    text.map(Some)
+        .with_context(|| format!("{} can't be read", path.display()))
 }
 
 #[cfg(test)]
