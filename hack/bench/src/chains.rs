@@ -17,8 +17,35 @@ use crate::place::Place;
 /// Stages of a chain.
 pub const STAGES: usize = 4;
 
-/// A location may hold 1,000 queues, and one is for all the chains' notifications.
-pub const MOST: usize = (1000 - 1) / STAGES;
+/// A location may hold 1,000 queues, and one is for the notifications of all its chains.
+pub const IN_A_LOCATION: usize = (1000 - 1) / STAGES;
+
+/// Where chains are: each location is filled before the next one.
+pub const LOCATIONS: [&str; 20] = [
+    "europe-west1",
+    "europe-west2",
+    "europe-west3",
+    "europe-west4",
+    "europe-west6",
+    "europe-west8",
+    "europe-west9",
+    "europe-north1",
+    "europe-southwest1",
+    "us-central1",
+    "us-east1",
+    "us-east4",
+    "us-south1",
+    "us-west1",
+    "us-west2",
+    "asia-east1",
+    "asia-northeast1",
+    "asia-south1",
+    "asia-southeast1",
+    "australia-southeast1",
+];
+
+/// More would need more locations.
+pub const MOST: usize = IN_A_LOCATION * LOCATIONS.len();
 
 /// How many are created at once.
 const AT_ONCE: usize = 4;
@@ -39,8 +66,9 @@ pub fn number(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
         Ok(_) | Err(_) => Err(format!(
-            "give a number of chains from 1 to {MOST}: a location holds 1,000 queues, and each chain \
-             has {STAGES}"
+            "give a number of chains from 1 to {MOST}: a location holds 1,000 queues, each chain has \
+             {STAGES}, and there are {} locations",
+            LOCATIONS.len()
         )),
     }
 }
@@ -48,6 +76,11 @@ pub fn number(text: &str) -> Result<usize, String> {
 /// The name of a chain.
 pub fn name(chain: usize) -> String {
     format!("chain-{chain}")
+}
+
+/// Where a chain's queues are.
+pub fn location(chain: usize) -> &'static str {
+    LOCATIONS[chain / IN_A_LOCATION % LOCATIONS.len()]
 }
 
 /// The stages of a chain with these rates, as a manifest says them.
@@ -65,8 +98,8 @@ pub fn stages(chain: usize, rates: &Rates) -> Value {
 
 /// The queue of a stage.
 pub fn queue(chain: usize, stage: usize) -> QueuePath {
-    let id = queue_id(chain, stage);
-    format!("projects/demo/locations/europe-west1/queues/{id}")
+    let (location, id) = (location(chain), queue_id(chain, stage));
+    format!("projects/demo/locations/{location}/queues/{id}")
         .parse()
         .expect("letters, digits and hyphens")
 }
@@ -82,7 +115,7 @@ fn manifest(chain: usize) -> anyhow::Result<ExecutorChain> {
         "metadata": {"name": name(chain)},
         "spec": {
             "project": "demo",
-            "location": "europe-west1",
+            "location": location(chain),
             "notifier": {"queue": "notifier", "url": "https://api.example.com/task-events"},
             "template": {"spec": {"containers": [{"name": "handler", "image": "shop:1"}]}},
             "stages": stages(chain, &RATES),
