@@ -74,6 +74,10 @@ bench-edits: ## How long an edit takes until it is in force
 bench-idle: ## What chains cost that nobody touches
 	hack/bench/run idle
 
+.PHONY: bench-operator
+bench-operator: ## What 1 to 1,000 chains cost the operator, beside one in Go
+	hack/bench/run operator
+
 .PHONY: bench-worker
 bench-worker: ## What a push costs on its way through a worker, beside nginx and a proxy in Go
 	hack/bench/run worker

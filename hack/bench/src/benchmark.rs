@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::figure::Figure;
-use crate::{edits, hand_over, idle, worker};
+use crate::{contest, edits, hand_over, idle, worker};
 
 /// A benchmark and what it is told.
 #[derive(Debug, Clone, Subcommand)]
@@ -12,6 +12,8 @@ pub enum Benchmark {
     Edits(edits::Options),
     /// What chains cost that nobody touches
     Idle(idle::Options),
+    /// The operator beside one in Go, from 1 to 1,000 chains
+    Operator(contest::Options),
     /// What a push costs on its way through a worker
     Worker(worker::Options),
     /// What a hand-over adds to a push
@@ -24,6 +26,7 @@ impl Benchmark {
         vec![
             Self::Edits(edits::Options::default()),
             Self::Idle(idle::Options::default()),
+            Self::Operator(contest::Options::default()),
             Self::Worker(worker::Options::default()),
             Self::HandOver(hand_over::Options::default()),
         ]
@@ -34,6 +37,7 @@ impl Benchmark {
         match self {
             Self::Edits(_) => "edits",
             Self::Idle(_) => "idle",
+            Self::Operator(_) => "operator",
             Self::Worker(_) => "worker",
             Self::HandOver(_) => "hand-over",
         }
@@ -44,6 +48,7 @@ impl Benchmark {
         match self {
             Self::Edits(_) => edits::ABOUT,
             Self::Idle(_) => idle::ABOUT,
+            Self::Operator(_) => contest::ABOUT,
             Self::Worker(_) => worker::ABOUT,
             Self::HandOver(_) => hand_over::ABOUT,
         }
@@ -54,6 +59,7 @@ impl Benchmark {
         match self {
             Self::Edits(options) => options.to_string(),
             Self::Idle(options) => options.to_string(),
+            Self::Operator(options) => options.to_string(),
             Self::Worker(options) => options.to_string(),
             Self::HandOver(options) => options.to_string(),
         }
@@ -64,6 +70,7 @@ impl Benchmark {
         match self {
             Self::Edits(options) => edits::run(options, random).await,
             Self::Idle(options) => idle::run(options).await,
+            Self::Operator(options) => contest::run(options, random).await,
             Self::Worker(options) => worker::run(options).await,
             Self::HandOver(options) => hand_over::run(options).await,
         }

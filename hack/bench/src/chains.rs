@@ -78,9 +78,23 @@ pub fn name(chain: usize) -> String {
     format!("chain-{chain}")
 }
 
+/// So many chains, in words.
+pub fn counted(chains: usize) -> String {
+    if chains == 1 {
+        "1 chain".to_owned()
+    } else {
+        format!("{chains} chains")
+    }
+}
+
 /// Where a chain's queues are.
 pub fn location(chain: usize) -> &'static str {
     LOCATIONS[chain / IN_A_LOCATION % LOCATIONS.len()]
+}
+
+/// How many locations so many chains are in.
+pub fn locations(chains: usize) -> usize {
+    chains.div_ceil(IN_A_LOCATION).min(LOCATIONS.len())
 }
 
 /// The stages of a chain with these rates, as a manifest says them.
@@ -124,14 +138,8 @@ fn manifest(chain: usize) -> anyhow::Result<ExecutorChain> {
     Ok(serde_json::from_value(manifest)?)
 }
 
-/// Creates those that are missing to `count`, `there` being there already, and waits until all are
-/// ready.
-pub async fn make(
-    place: &Place,
-    operator: &Operator,
-    there: usize,
-    count: usize,
-) -> anyhow::Result<()> {
+/// Creates those that are missing to `count`, `there` being there already.
+pub async fn create(place: &Place, there: usize, count: usize) -> anyhow::Result<()> {
     let chains = place.chains();
     let parameters = PostParams::default();
     stream::iter(there..count)
@@ -143,7 +151,19 @@ pub async fn make(
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
         .await
-        .context("creating the chains")?;
+        .context("creating the chains")
+}
+
+/// Creates those that are missing to `count`, `there` being there already, and waits until all are
+/// ready.
+pub async fn make(
+    place: &Place,
+    operator: &Operator,
+    there: usize,
+    count: usize,
+) -> anyhow::Result<()> {
+    create(place, there, count).await?;
+    let chains = place.chains();
     let begin = Instant::now();
     let mut told = begin;
     loop {
@@ -171,7 +191,8 @@ pub async fn make(
     }
 }
 
-fn is_ready(chain: &ExecutorChain) -> bool {
+/// Whether a chain is as its spec says now.
+pub fn is_ready(chain: &ExecutorChain) -> bool {
     chain.status.as_ref().is_some_and(|status| {
         let mut conditions = status.conditions.iter();
         status.observed_generation == chain.metadata.generation
@@ -189,8 +210,7 @@ pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
             "the operator makes rounds without end; its log ends:\n{}",
             operator.log_tail()
         );
-        let counters = operator.counters().await?;
-        let now = counters.sum("executor_operator_reconciles_total", |_| true);
+        let now = operator.rounds().await?;
         if now.to_bits() != rounds.to_bits() {
             (rounds, since) = (now, Instant::now());
         }
@@ -202,9 +222,7 @@ pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
 /// Waits until the operator leads.
 pub async fn served(operator: &Operator) -> anyhow::Result<()> {
     for _ in 0..300 {
-        if let Ok(counters) = operator.counters().await
-            && counters.sum("executor_operator_leader", |_| true) > 0.0
-        {
+        if operator.leads().await {
             return Ok(());
         }
         sleep(Duration::from_millis(100)).await;

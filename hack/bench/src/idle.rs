@@ -158,8 +158,11 @@ fn figures(quiet: &[(usize, Quiet)]) -> anyhow::Result<Vec<Figure>> {
         for (count, found) in quiet {
             let value = (kind.value)(found);
             points.push((f64::from(u32::try_from(*count)?), value));
-            let mut figure =
-                Figure::new(format!("{name}, {}", chains_of(*count)), value, kind.unit);
+            let mut figure = Figure::new(
+                format!("{name}, {}", chains::counted(*count)),
+                value,
+                kind.unit,
+            );
             figure.against = (kind.against)(found);
             figures.push(limited(figure, kind.most));
         }
@@ -175,13 +178,5 @@ fn limited(figure: Figure, most: Option<f64>) -> Figure {
     match most {
         Some(most) => figure.at_most(most),
         None => figure,
-    }
-}
-
-fn chains_of(count: usize) -> String {
-    if count == 1 {
-        "1 chain".to_owned()
-    } else {
-        format!("{count} chains")
     }
 }

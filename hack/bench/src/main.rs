@@ -8,6 +8,7 @@
 mod arrivals;
 mod benchmark;
 mod chains;
+mod contest;
 mod count;
 mod counters;
 mod edits;

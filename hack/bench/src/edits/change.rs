@@ -23,6 +23,16 @@ impl Ladders {
         Self(vec![RATES; chains])
     }
 
+    /// How many chains there are.
+    pub fn chains(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What a stage's rate was last edited to.
+    pub fn rate(&self, chain: usize, stage: usize) -> u32 {
+        self.0[chain][stage]
+    }
+
     /// An edit of a random stage of a random chain.
     pub fn draw(&mut self, random: &mut fastrand::Rng) -> Change {
         let chain = random.usize(..self.0.len());

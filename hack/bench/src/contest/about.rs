@@ -1,0 +1,6 @@
+//! What the page says of it.
+
+/// For the page.
+pub const ABOUT: &str = "\
+PLACEHOLDER
+";
