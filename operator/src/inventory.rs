@@ -13,14 +13,12 @@ use cloudtasks::{Error, LocationPath, Queue, QueuePath};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
+use plan::Queues;
 
 use crate::calls::Calls;
 use crate::metrics::Metrics;
 use crate::name::{Name, name};
 use crate::reconcile::Chain;
-
-/// Queues by their paths.
-pub type Queues = BTreeMap<QueuePath, Queue>;
 
 /// As many failed lists in a row are an outage.
 const OUTAGE: u32 = 2;
@@ -224,7 +222,7 @@ impl Seen {
             (Some(error), None) => Err(error.clone()),
             (Some(error), Some(_)) if self.is_away() => Err(error.clone()),
             (_, Some(queues)) => Ok(queues.clone()),
-            (None, None) => Ok(Queues::new()),
+            (None, None) => Ok(Queues::default()),
         }
     }
 
@@ -248,21 +246,11 @@ impl Seen {
         };
         self.error = None;
         self.failures = 0;
-        let queues: Queues = queues
-            .into_iter()
-            .map(|queue| (queue.path.clone(), queue))
-            .collect();
-        let changed: Vec<&Queue> = difference(self.queues.as_ref(), &queues);
-        let concerns = |watched: &Watched| {
-            let is_theirs = |queue: &&Queue| {
-                let owner = plan::queue::owner(queue);
-                watched.queues.contains(&queue.path) || owner == Some(&watched.owner)
-            };
-            was_away || changed.iter().any(is_theirs)
-        };
+        let queues: Queues = queues.into_iter().collect();
+        let changes = Changes::between(self.queues.as_ref(), &queues);
         let watched = self.watched.iter();
         let concerned: Vec<Name> = watched
-            .filter(|(_, watched)| concerns(watched))
+            .filter(|(_, watched)| was_away || changes.concern(watched))
             .map(|(name, _)| name.clone())
             .collect();
         self.concerned.extend(concerned);
@@ -270,17 +258,35 @@ impl Seen {
     }
 }
 
-/// Every queue that is not what it was, as it was and as it is.
-fn difference<'a>(before: Option<&'a Queues>, now: &'a Queues) -> Vec<&'a Queue> {
-    let before = before.into_iter().flat_map(BTreeMap::values);
-    let other = |queue: &&Queue, there: Option<&Queue>| there != Some(*queue);
-    let gone: Vec<&Queue> = before
-        .clone()
-        .filter(|it| other(it, now.get(&it.path)))
-        .collect();
-    let old: BTreeMap<&QueuePath, &Queue> = before.map(|it| (&it.path, it)).collect();
-    let new = now
-        .values()
-        .filter(|it| other(it, old.get(&it.path).copied()));
-    gone.into_iter().chain(new).collect()
+/// What is not as it was.
+#[derive(Default)]
+struct Changes<'a> {
+    queues: BTreeSet<&'a QueuePath>,
+    /// Those that had it, and those that have it.
+    owners: BTreeSet<&'a str>,
+}
+
+impl<'a> Changes<'a> {
+    fn between(before: Option<&'a Queues>, now: &'a Queues) -> Self {
+        let mut changes = Self::default();
+        let mut note = |queue: &'a Queue, there: Option<&Queue>| {
+            if there != Some(queue) {
+                changes.queues.insert(&queue.path);
+                changes.owners.extend(plan::queue::owner(queue));
+            }
+        };
+        for queue in before.into_iter().flat_map(|before| before.values()) {
+            note(queue, now.get(&queue.path));
+        }
+        for queue in now.values() {
+            note(queue, before.and_then(|before| before.get(&queue.path)));
+        }
+        changes
+    }
+
+    fn concern(&self, watched: &Watched) -> bool {
+        let mut queues = watched.queues.iter();
+        self.owners.contains(watched.owner.as_str())
+            || queues.any(|queue| self.queues.contains(queue))
+    }
 }

@@ -184,10 +184,10 @@ pub async fn observe_end(
     } else {
         BTreeSet::new()
     };
-    let mut queues = BTreeMap::new();
+    let mut queues = Vec::new();
     for parent in parents {
         match context.queues.list_queues(parent).await {
-            Ok(found) => queues.extend(found.into_iter().map(|it| (it.path.clone(), it))),
+            Ok(found) => queues.extend(found),
             // A place that isn't there has no queues to pause.
             Err(error) if Problem::from(&error).reason == PROJECT_NOT_FOUND => {}
             Err(error) => return Err(error.into()),
@@ -197,7 +197,7 @@ pub async fn observe_end(
         now: Timestamp::now(),
         has_finalizer: has_finalizer(chain),
         was_in_force: false,
-        queues,
+        queues: queues.into_iter().collect(),
         deployments,
         services,
         offers,
