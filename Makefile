@@ -86,6 +86,10 @@ bench-worker: ## What a push costs on its way through a worker, beside nginx and
 bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
 	hack/bench/run hand-over
 
+.PHONY: bench-scale
+bench-scale: ## What locations cost an operator, and where one operator ends
+	hack/bench/run scale
+
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well
 	rm -rf target

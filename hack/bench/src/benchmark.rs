@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::figure::Figure;
-use crate::{contest, edits, hand_over, idle, worker};
+use crate::{contest, edits, hand_over, idle, scale, worker};
 
 /// A benchmark and what it is told.
 #[derive(Debug, Clone, Subcommand)]
@@ -18,6 +18,8 @@ pub enum Benchmark {
     Worker(worker::Options),
     /// What a hand-over adds to a push
     HandOver(hand_over::Options),
+    /// What locations cost, and where one operator ends
+    Scale(scale::Options),
 }
 
 impl Benchmark {
@@ -29,6 +31,7 @@ impl Benchmark {
             Self::Operator(contest::Options::default()),
             Self::Worker(worker::Options::default()),
             Self::HandOver(hand_over::Options::default()),
+            Self::Scale(scale::Options::default()),
         ]
     }
 
@@ -40,6 +43,7 @@ impl Benchmark {
             Self::Operator(_) => "operator",
             Self::Worker(_) => "worker",
             Self::HandOver(_) => "hand-over",
+            Self::Scale(_) => "scale",
         }
     }
 
@@ -51,6 +55,7 @@ impl Benchmark {
             Self::Operator(_) => contest::ABOUT,
             Self::Worker(_) => worker::ABOUT,
             Self::HandOver(_) => hand_over::ABOUT,
+            Self::Scale(_) => scale::ABOUT,
         }
     }
 
@@ -62,6 +67,7 @@ impl Benchmark {
             Self::Operator(options) => options.to_string(),
             Self::Worker(options) => options.to_string(),
             Self::HandOver(options) => options.to_string(),
+            Self::Scale(options) => options.to_string(),
         }
     }
 
@@ -73,6 +79,7 @@ impl Benchmark {
             Self::Operator(options) => contest::run(options, random).await,
             Self::Worker(options) => worker::run(options).await,
             Self::HandOver(options) => hand_over::run(options).await,
+            Self::Scale(options) => scale::run(options, random).await,
         }
     }
 }
