@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 /// What no chain here asks for.
 const BY_HAND: f64 = 0.25;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// After a list whoever was told of it has made his round, which lists once more.
 const STILL: Duration = Duration::from_millis(1500);
 /// A list's second page comes right after its first one.
