@@ -81,12 +81,10 @@ impl Measured {
         let operator = place.operator(proxy.addr())?;
         told(&operator, options.chains).await?;
         let taken_over = begin.elapsed().as_secs_f64();
-        println!(
-            "  {options} in {locations}: made in {made:.1} s, taken over in {taken_over:.1} s"
-        );
+        println!("  in {locations}: made in {made:.1} s, taken over in {taken_over:.1} s");
         chains::quiet(&operator).await?;
         let (quiet, times) = rest(options, &place, &operator, &proxy).await?;
-        println!("  {locations} locations: {quiet}");
+        println!("  in {locations}: {quiet}");
         let held = self::watches(&place.counters().await?) - watches;
 
         let editor = Editor {

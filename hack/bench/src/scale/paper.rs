@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::chains::STAGES;
+use crate::chains::{IN_A_LOCATION, STAGES};
 use crate::figure::Figure;
 use crate::scale::measured::{Measured, count_of};
 
@@ -101,7 +101,6 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
     let lists = ends.most.quiet.own_calls / 60.0 / count_of(ends.most.locations);
     let rate = given.calls_per_second;
     let edit = ends.most.lists_of_an_edit;
-    let queues = STAGES + 1;
 
     let fit = (limit - memory.none - memory.location * REGIONS) / memory.chain;
     let question = memory.of_the_question();
@@ -109,7 +108,7 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
     let made = calls.chain * CHAINS / rate;
     let told = ends.most.taken_over / count_of(chains) * CHAINS;
     let paces = lists * REGIONS / rate * 100.0;
-    let region = QUEUES / count_of(STAGES);
+    let region = count_of(IN_A_LOCATION);
     Ok(vec![
         Figure::new("a chain more, memory", memory.chain * 1024.0, "KiB"),
         Figure::new("a location more, memory", memory.location * 1024.0, "KiB"),
@@ -155,7 +154,7 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
             .against(time.sum("ms")),
         Figure::new("on paper: 1,000 chains from nothing, by the pace of calls", made, "s").against(
             format!(
-                "1000 × {:.1} calls / {rate} a second; {queues} queues with a notifier's own",
+                "1000 × {:.1} calls / {rate} a second; chains of one region share the notifier's queue",
                 calls.chain
             ),
         ),
