@@ -192,12 +192,13 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
     refused("second", "other", &[], all).await;
     refused(RELEASE, "other", &[], all).await;
     refused("second", "other", &[no_crd, shop], all).await;
-
-    // Each has its own, once the first has given some up.
-    let upgrade = ["upgrade", RELEASE, CHART, "-n", "system"];
-    let fewer = ["--reset-then-reuse-values", "--set", shop];
     server
-        .helm(&[&upgrade[..], &fewer].concat())
+        .helm(&["uninstall", RELEASE, "-n", "system"])
+        .await
+        .expect_ok();
+
+    // Each has its own.
+    install(&server, RELEASE, "system", &[shop])
         .await
         .expect_ok();
     let crd = r#"CustomResourceDefinition "executorchains.executor-chain.dev" in namespace "" exists and cannot be imported"#;

@@ -32,7 +32,7 @@ period, 5 s, and what is left is the operator's. It has ended when `GetQueue` sh
 after the other.
 
 What is on paper is carried on from there, with its formula beside it: costs grow by a fixed part for each chain and each location, as the lines
-above say. The memory and the pace of calls are the chart's ([values](../charts/executor-chain/values.yaml)), the quota of lists is Google's, 600 a
+above say. What a chain costs holds what the operator takes with its first ones, so it is less for many. The memory and the pace of calls are the chart's ([values](../charts/executor-chain/values.yaml)), the quota of lists is Google's, 600 a
 minute for each region of a project. [scale.md](scale.md) says what to do where one operator ends.
 ";
 
@@ -151,7 +151,7 @@ const KINDS: [Kind; 9] = [
         unit: "",
         value: |it| count_of(it.at_once),
         against: |_| None,
-        // A fifth of a period has a fifth of them, where they are well spread; this is a tenth.
+        // It is a tenth of a period: a tenth of them, if they were spread by rule.
         goal: Goal::Each(|it| count_of(it.locations.div_ceil(5))),
     },
     Kind {
