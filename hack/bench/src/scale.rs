@@ -32,8 +32,9 @@ period, 5 s, and what is left is the operator's. It has ended when `GetQueue` sh
 after the other.
 
 What is on paper is carried on from there, with its formula beside it: costs grow by a fixed part for each chain and each location, as the lines
-above say. What a chain costs holds what the operator takes with its first ones, so it is less for many. The memory and the pace of calls are the chart's ([values](../charts/executor-chain/values.yaml)), the quota of lists is Google's, 600 a
-minute for each region of a project. [scale.md](scale.md) says what to do where one operator ends.
+above say. What a chain costs holds what the operator takes with its first ones, so it is less for many. The memory and the pace of calls are
+the chart's ([values](../charts/executor-chain/values.yaml)), the quota of lists is Google's, 600 a minute for each region of a project.
+[scale.md](scale.md) says what to do where one operator ends.
 ";
 
 /// What it is told.
