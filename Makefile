@@ -78,6 +78,10 @@ bench-edits: ## How long an edit takes until it is in force
 bench-idle: ## What chains cost that nobody touches
 	hack/bench/run idle
 
+.PHONY: bench-operator
+bench-operator: ## What 1 to 1,000 chains cost the operator, beside one in Go
+	hack/bench/run operator
+
 .PHONY: bench-worker
 bench-worker: ## What a push costs on its way through a worker, beside nginx and a proxy in Go
 	hack/bench/run worker
@@ -85,6 +89,10 @@ bench-worker: ## What a push costs on its way through a worker, beside nginx and
 .PHONY: bench-hand-over
 bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
 	hack/bench/run hand-over
+
+.PHONY: bench-scale
+bench-scale: ## What locations cost an operator, and where one operator ends
+	hack/bench/run scale
 
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well

@@ -14,6 +14,7 @@ use plan::queue::owner_of;
 
 use crate::calls::Calls;
 use crate::claim::Claim;
+use crate::echoes::Echoes;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::kinds::Kinds;
@@ -49,6 +50,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Since when what has to hold for a while has held.
     pub memory: Memory,
+    /// Which news of chains are our own.
+    pub echoes: Echoes,
     failures: Mutex<HashMap<String, Failures>>,
 }
 
@@ -89,6 +92,7 @@ impl Context {
             deletion_patience,
             metrics,
             memory: Memory::default(),
+            echoes: Echoes::default(),
             failures: Mutex::default(),
         }
     }

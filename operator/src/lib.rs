@@ -13,6 +13,7 @@ pub mod connection;
 pub mod context;
 pub mod controller;
 pub mod drift;
+pub mod echoes;
 pub mod end;
 pub mod error;
 pub mod events;

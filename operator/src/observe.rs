@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::{DynamicObject, GetParams, ListParams};
 use kube::{Api, Resource, ResourceExt};
 use plan::attached::{Kind, Offer};
 use plan::child::{CHAIN_LABEL, FINALIZER};
@@ -184,10 +184,10 @@ pub async fn observe_end(
     } else {
         BTreeSet::new()
     };
-    let mut queues = BTreeMap::new();
+    let mut queues = Vec::new();
     for parent in parents {
         match context.queues.list_queues(parent).await {
-            Ok(found) => queues.extend(found.into_iter().map(|it| (it.path.clone(), it))),
+            Ok(found) => queues.extend(found),
             // A place that isn't there has no queues to pause.
             Err(error) if Problem::from(&error).reason == PROJECT_NOT_FOUND => {}
             Err(error) => return Err(error.into()),
@@ -197,7 +197,7 @@ pub async fn observe_end(
         now: Timestamp::now(),
         has_finalizer: has_finalizer(chain),
         was_in_force: false,
-        queues,
+        queues: queues.into_iter().collect(),
         deployments,
         services,
         offers,
@@ -303,13 +303,25 @@ where
         .into_iter()
         .map(|object| (object.name_any(), object))
         .collect();
-    for name in names {
-        if found.contains_key(*name) {
-            continue;
+    // Together: a new chain has none of them.
+    let missing = names.iter().filter(|name| !found.contains_key(**name));
+    let missing = missing.map(async |name| {
+        let action = format!("get {kind} {name}");
+        match call(action, api.get_with(name, &by_name(freshness))).await {
+            Ok(object) => Ok(Some(((*name).to_owned(), object))),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(error),
         }
-        if let Some(object) = call(format!("get {kind} {name}"), api.get_opt(name)).await? {
-            found.insert((*name).to_owned(), object);
-        }
-    }
+    });
+    let others = futures::future::try_join_all(missing).await?;
+    found.extend(others.into_iter().flatten());
     Ok(found)
+}
+
+/// An object with a child's name.
+fn by_name(freshness: Freshness) -> GetParams {
+    match freshness {
+        Freshness::Cached => GetParams::any(),
+        Freshness::Consistent => GetParams::default(),
+    }
 }

@@ -84,6 +84,7 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     if round.desired.is_none() {
         // It has come to its end.
         context.memory.forget(&uid);
+        context.echoes.forget(&uid);
     }
     Ok(Action::requeue(look_in.unwrap_or(RESYNC).min(RESYNC)))
 }

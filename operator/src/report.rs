@@ -54,6 +54,10 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
     let Some(status) = status else {
         return Ok(());
     };
+    // Before it is written: it may come back by the watch before the answer does.
+    context
+        .echoes
+        .tells(chain.uid.as_deref().unwrap_or_default(), &status);
     // A list that became empty has to go, so the whole status is replaced where it stands.
     let patch = json!([{"op": "add", "path": "/status", "value": status}]);
     let patch: Patch<DynamicObject> =

@@ -110,12 +110,8 @@ impl Chain {
     async fn observe(&self) -> Result<Observed, Error> {
         let parent = &self.desired.notifier.queue.parent;
         let queues = self.queues.list_queues(parent).await?;
-        let queues: BTreeMap<_, _> = queues
-            .into_iter()
-            .map(|queue| (queue.path.clone(), queue))
-            .collect();
         let mut observed = Observed {
-            queues,
+            queues: queues.into_iter().collect(),
             ..Observed::default()
         };
         self.workers.observe(&mut observed);

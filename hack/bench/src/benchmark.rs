@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::record::Measured;
-use crate::{edits, goodput, hand_over, idle, worker};
+use crate::{contest, edits, goodput, hand_over, idle, scale, worker};
 
 /// A benchmark and what it is told.
 #[derive(Debug, Clone, Subcommand)]
@@ -14,10 +14,14 @@ pub enum Benchmark {
     Edits(edits::Options),
     /// What chains cost that nobody touches
     Idle(idle::Options),
+    /// The operator beside one in Go, from 1 to 1,000 chains
+    Operator(contest::Options),
     /// What a push costs on its way through a worker
     Worker(worker::Options),
     /// What a hand-over adds to a push
     HandOver(hand_over::Options),
+    /// What locations cost, and where one operator ends
+    Scale(scale::Options),
 }
 
 impl Benchmark {
@@ -27,8 +31,10 @@ impl Benchmark {
             Self::Goodput(goodput::Options::default()),
             Self::Edits(edits::Options::default()),
             Self::Idle(idle::Options::default()),
+            Self::Operator(contest::Options::default()),
             Self::Worker(worker::Options::default()),
             Self::HandOver(hand_over::Options::default()),
+            Self::Scale(scale::Options::default()),
         ]
     }
 
@@ -38,8 +44,10 @@ impl Benchmark {
             Self::Goodput(_) => "goodput",
             Self::Edits(_) => "edits",
             Self::Idle(_) => "idle",
+            Self::Operator(_) => "operator",
             Self::Worker(_) => "worker",
             Self::HandOver(_) => "hand-over",
+            Self::Scale(_) => "scale",
         }
     }
 
@@ -49,8 +57,10 @@ impl Benchmark {
             Self::Goodput(_) => goodput::ABOUT,
             Self::Edits(_) => edits::ABOUT,
             Self::Idle(_) => idle::ABOUT,
+            Self::Operator(_) => contest::ABOUT,
             Self::Worker(_) => worker::ABOUT,
             Self::HandOver(_) => hand_over::ABOUT,
+            Self::Scale(_) => scale::ABOUT,
         }
     }
 
@@ -60,8 +70,10 @@ impl Benchmark {
             Self::Goodput(options) => options.to_string(),
             Self::Edits(options) => options.to_string(),
             Self::Idle(options) => options.to_string(),
+            Self::Operator(options) => options.to_string(),
             Self::Worker(options) => options.to_string(),
             Self::HandOver(options) => options.to_string(),
+            Self::Scale(options) => options.to_string(),
         }
     }
 
@@ -71,8 +83,10 @@ impl Benchmark {
             Self::Goodput(options) => return goodput::run(options, random).await,
             Self::Edits(options) => edits::run(options, random).await,
             Self::Idle(options) => idle::run(options).await,
+            Self::Operator(options) => contest::run(options, random).await,
             Self::Worker(options) => worker::run(options).await,
             Self::HandOver(options) => hand_over::run(options).await,
+            Self::Scale(options) => scale::run(options, random).await,
         }?;
         Ok(Measured {
             figures,

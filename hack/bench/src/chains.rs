@@ -17,8 +17,35 @@ use crate::place::Place;
 /// Stages of a chain.
 pub const STAGES: usize = 4;
 
-/// A location may hold 1,000 queues, and one is for all the chains' notifications.
-pub const MOST: usize = (1000 - 1) / STAGES;
+/// A location may hold 1,000 queues, and one is for the notifications of all its chains.
+pub const IN_A_LOCATION: usize = (1000 - 1) / STAGES;
+
+/// Where chains are: each location is filled before the next one.
+pub const LOCATIONS: [&str; 20] = [
+    "europe-west1",
+    "europe-west2",
+    "europe-west3",
+    "europe-west4",
+    "europe-west6",
+    "europe-west8",
+    "europe-west9",
+    "europe-north1",
+    "europe-southwest1",
+    "us-central1",
+    "us-east1",
+    "us-east4",
+    "us-south1",
+    "us-west1",
+    "us-west2",
+    "asia-east1",
+    "asia-northeast1",
+    "asia-south1",
+    "asia-southeast1",
+    "australia-southeast1",
+];
+
+/// More would need more locations.
+pub const MOST: usize = IN_A_LOCATION * LOCATIONS.len();
 
 /// How many are created at once.
 const AT_ONCE: usize = 4;
@@ -39,8 +66,9 @@ pub fn number(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
         Ok(_) | Err(_) => Err(format!(
-            "give a number of chains from 1 to {MOST}: a location holds 1,000 queues, and each chain \
-             has {STAGES}"
+            "give a number of chains from 1 to {MOST}: a location holds 1,000 queues, each chain has \
+             {STAGES}, and there are {} locations",
+            LOCATIONS.len()
         )),
     }
 }
@@ -48,6 +76,31 @@ pub fn number(text: &str) -> Result<usize, String> {
 /// The name of a chain.
 pub fn name(chain: usize) -> String {
     format!("chain-{chain}")
+}
+
+/// So many chains, in words.
+pub fn counted(chains: usize) -> String {
+    if chains == 1 {
+        "1 chain".to_owned()
+    } else {
+        format!("{chains} chains")
+    }
+}
+
+/// Where a chain's queues are.
+pub fn location(chain: usize) -> &'static str {
+    LOCATIONS[chain / IN_A_LOCATION % LOCATIONS.len()]
+}
+
+/// How many locations so many chains are in.
+pub fn locations(chains: usize) -> usize {
+    chains.div_ceil(IN_A_LOCATION).min(LOCATIONS.len())
+}
+
+/// So many chains, as many in each of the first `locations`, or one more.
+pub fn spread(count: usize, locations: usize) -> Vec<usize> {
+    let numbers = (0..count).map(|it| it % locations * IN_A_LOCATION + it / locations);
+    numbers.collect()
 }
 
 /// The stages of a chain with these rates, as a manifest says them.
@@ -65,8 +118,8 @@ pub fn stages(chain: usize, rates: &Rates) -> Value {
 
 /// The queue of a stage.
 pub fn queue(chain: usize, stage: usize) -> QueuePath {
-    let id = queue_id(chain, stage);
-    format!("projects/demo/locations/europe-west1/queues/{id}")
+    let (location, id) = (location(chain), queue_id(chain, stage));
+    format!("projects/demo/locations/{location}/queues/{id}")
         .parse()
         .expect("letters, digits and hyphens")
 }
@@ -82,13 +135,37 @@ fn manifest(chain: usize) -> anyhow::Result<ExecutorChain> {
         "metadata": {"name": name(chain)},
         "spec": {
             "project": "demo",
-            "location": "europe-west1",
+            "location": location(chain),
             "notifier": {"queue": "notifier", "url": "https://api.example.com/task-events"},
             "template": {"spec": {"containers": [{"name": "handler", "image": "shop:1"}]}},
             "stages": stages(chain, &RATES),
         },
     });
     Ok(serde_json::from_value(manifest)?)
+}
+
+/// Creates those that are missing to `count`, `there` being there already.
+pub async fn create(place: &Place, there: usize, count: usize) -> anyhow::Result<()> {
+    create_these(place, there..count).await
+}
+
+/// Creates those of these numbers.
+pub async fn create_these(
+    place: &Place,
+    numbers: impl IntoIterator<Item = usize>,
+) -> anyhow::Result<()> {
+    let chains = place.chains();
+    let parameters = PostParams::default();
+    stream::iter(numbers)
+        .map(async |chain| {
+            let manifest = manifest(chain)?;
+            chains.create(&parameters, &manifest).await?;
+            anyhow::Ok(())
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await
+        .context("creating the chains")
 }
 
 /// Creates those that are missing to `count`, `there` being there already, and waits until all are
@@ -99,18 +176,13 @@ pub async fn make(
     there: usize,
     count: usize,
 ) -> anyhow::Result<()> {
+    create(place, there, count).await?;
+    ready(place, operator, count).await
+}
+
+/// Waits until so many chains are ready.
+pub async fn ready(place: &Place, operator: &Operator, count: usize) -> anyhow::Result<()> {
     let chains = place.chains();
-    let parameters = PostParams::default();
-    stream::iter(there..count)
-        .map(async |chain| {
-            let manifest = manifest(chain)?;
-            chains.create(&parameters, &manifest).await?;
-            anyhow::Ok(())
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<()>()
-        .await
-        .context("creating the chains")?;
     let begin = Instant::now();
     let mut told = begin;
     loop {
@@ -138,7 +210,8 @@ pub async fn make(
     }
 }
 
-fn is_ready(chain: &ExecutorChain) -> bool {
+/// Whether a chain is as its spec says now.
+pub fn is_ready(chain: &ExecutorChain) -> bool {
     chain.status.as_ref().is_some_and(|status| {
         let mut conditions = status.conditions.iter();
         status.observed_generation == chain.metadata.generation
@@ -156,8 +229,7 @@ pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
             "the operator makes rounds without end; its log ends:\n{}",
             operator.log_tail()
         );
-        let counters = operator.counters().await?;
-        let now = counters.sum("executor_operator_reconciles_total", |_| true);
+        let now = operator.rounds().await?;
         if now.to_bits() != rounds.to_bits() {
             (rounds, since) = (now, Instant::now());
         }
@@ -169,9 +241,7 @@ pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
 /// Waits until the operator leads.
 pub async fn served(operator: &Operator) -> anyhow::Result<()> {
     for _ in 0..300 {
-        if let Ok(counters) = operator.counters().await
-            && counters.sum("executor_operator_leader", |_| true) > 0.0
-        {
+        if operator.leads().await {
             return Ok(());
         }
         sleep(Duration::from_millis(100)).await;
@@ -180,4 +250,28 @@ pub async fn served(operator: &Operator) -> anyhow::Result<()> {
         "the operator doesn't lead; its log ends:\n{}",
         operator.log_tail()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn chains_that_are_spread_lie_in_as_many_locations_and_none_twice() {
+        for (count, locations) in [(40, 1), (200, 20), (MOST, 20), (7, 3)] {
+            let mut numbers = spread(count, locations);
+            let mut each: BTreeMap<&str, usize> = BTreeMap::new();
+            for number in &numbers {
+                *each.entry(location(*number)).or_default() += 1;
+            }
+            assert_eq!(each.len(), locations);
+            let (least, most) = (each.values().min(), each.values().max());
+            assert!(most.unwrap() - least.unwrap() <= 1, "{each:?}");
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), count);
+        }
+    }
 }

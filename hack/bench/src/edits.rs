@@ -1,7 +1,7 @@
 //! Edits: how long one takes from the API server's answer until its queue is as it says.
 
-mod change;
-mod series;
+pub mod change;
+pub mod series;
 
 use std::fmt;
 use std::time::Duration;

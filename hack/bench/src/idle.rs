@@ -1,14 +1,14 @@
 //! Idle: what chains cost that nobody touches.
 
-mod span;
+pub mod span;
 
 use std::fmt;
 use std::time::Duration;
 
+use testkit::CallProxy;
 use tokio::time::sleep;
 
 use crate::chains;
-use crate::count::Counted;
 use crate::figure::Figure;
 use crate::idle::span::{Alone, Quiet, Snapshot};
 use crate::place::Place;
@@ -18,13 +18,13 @@ use crate::slope::slope;
 /// For the page.
 pub const ABOUT: &str = "\
 What chains cost that nobody touches: 1, 20 and 200 of them, of four stages each, one after the other in the same place. When all are ready
-and the operator has made no round for 11 s, everybody leaves it alone for two minutes.
+and the operator has made no round for 11 s, everybody leaves it alone for as long as `--quiet` says.
 
 Calls to Cloud Tasks are counted by a proxy before the emulator; beside them stands the operator's own count, in which a list is one call.
 Outside it is two: the emulator ends a list with an empty page, as it says that Cloud Tasks does. Requests to the API server are what that counts
 itself, less what it counted by the minute before there was an operator; writes are all but those of the operator's Lease, which it renews.
 A watch is counted when it ends. A chain has a round five minutes after its last one, of three requests: on average that is 0.6 requests
-a minute for each chain, but how many fall into two minutes depends on when the chains were made. The rounds stand beside the requests.
+a minute for each chain, but how many fall into that time depends on when the chains were made. The rounds stand beside the requests.
 
 Time on the processor and memory are the operator's, from `/proc`. A slope is the exponent with which a figure grows with the number of
 chains: 0 for one that stays, 1 for one that grows as they do.
@@ -44,7 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             sizes: vec![1, 20, 200],
-            quiet: 120,
+            quiet: 30,
         }
     }
 }
@@ -63,12 +63,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     sizes.sort_unstable();
     sizes.dedup();
     let place = Place::new().await?;
-    let counted = Counted::way_to(place.emulator).await?;
+    let counted = CallProxy::start(place.emulator).await;
     // What the API server begins with has ended.
     sleep(Duration::from_secs(5)).await;
     let alone = Alone::for_seconds(&place, options.quiet.div_ceil(2)).await?;
     println!("  without an operator: {alone:?} a minute");
-    let operator = place.operator(counted.addr)?;
+    let operator = place.operator(counted.addr())?;
     chains::served(&operator).await?;
     let mut quiet = Vec::new();
     let mut there = 0;
@@ -158,8 +158,11 @@ fn figures(quiet: &[(usize, Quiet)]) -> anyhow::Result<Vec<Figure>> {
         for (count, found) in quiet {
             let value = (kind.value)(found);
             points.push((f64::from(u32::try_from(*count)?), value));
-            let mut figure =
-                Figure::new(format!("{name}, {}", chains_of(*count)), value, kind.unit);
+            let mut figure = Figure::new(
+                format!("{name}, {}", chains::counted(*count)),
+                value,
+                kind.unit,
+            );
             figure.against = (kind.against)(found);
             figures.push(limited(figure, kind.most));
         }
@@ -175,13 +178,5 @@ fn limited(figure: Figure, most: Option<f64>) -> Figure {
     match most {
         Some(most) => figure.at_most(most),
         None => figure,
-    }
-}
-
-fn chains_of(count: usize) -> String {
-    if count == 1 {
-        "1 chain".to_owned()
-    } else {
-        format!("{count} chains")
     }
 }

@@ -8,7 +8,7 @@
 mod arrivals;
 mod benchmark;
 mod chains;
-mod count;
+mod contest;
 mod counters;
 mod edits;
 mod figure;
@@ -24,6 +24,7 @@ mod pods;
 mod quantile;
 mod record;
 mod report;
+mod scale;
 mod slope;
 mod usage;
 mod versions;

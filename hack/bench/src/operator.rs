@@ -1,4 +1,4 @@
-//! The operator's process, seen from outside.
+//! An operator's process, seen from outside: ours, or the one that it stands beside.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,27 +14,98 @@ use crate::counters::{Counters, body};
 use crate::usage::Usage;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So long an operator may take to leave.
+const LEAVE: Duration = Duration::from_secs(20);
+
+/// Whose operator it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Ours,
+    /// The one in Go, with controller-runtime: `bench/peer-go`.
+    Peers,
+}
+
+impl Whose {
+    /// Its program's name.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Ours => "executor-operator",
+            Self::Peers => "go-peer",
+        }
+    }
+
+    /// The flag for the address of its metrics.
+    fn metrics_flag(self) -> &'static str {
+        match self {
+            Self::Ours => "--admin-addr",
+            Self::Peers => "--metrics-addr",
+        }
+    }
+
+    /// Its counter of rounds.
+    fn rounds(self) -> &'static str {
+        match self {
+            Self::Ours => "executor_operator_reconciles_total",
+            Self::Peers => "controller_runtime_reconcile_total",
+        }
+    }
+
+    /// What is 1 where it leads.
+    fn leads(self) -> &'static str {
+        match self {
+            Self::Ours => "executor_operator_leader",
+            Self::Peers => "leader_election_master_status",
+        }
+    }
+}
 
 /// An operator.
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
+    whose: Whose,
     admin: String,
 }
 
 impl Operator {
-    /// Starts one with its default settings: addresses are all that it is told.
-    pub fn start(program: &Path, kubeconfig: &Path, cloud_tasks: &str) -> Self {
+    /// Starts one with its default settings: addresses are all that it is told, and `more`.
+    pub fn start(
+        whose: Whose,
+        program: &Path,
+        kubeconfig: &Path,
+        cloud_tasks: &str,
+        more: &[&str],
+    ) -> Self {
         let admin = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(program);
         command
-            .args(["--admin-addr", &admin])
+            .args([whose.metrics_flag(), &admin])
             .args(["--emulator-host", cloud_tasks])
+            .args(more)
             .env("KUBECONFIG", kubeconfig);
         Self {
             process: Process::spawn(&command),
+            whose,
             admin,
         }
+    }
+
+    /// Asks it to leave, as Kubernetes does, and waits until it has.
+    pub async fn leave(self) {
+        self.process.terminate();
+        self.process.exit(LEAVE).await;
+    }
+
+    /// How many rounds it has made.
+    pub async fn rounds(&self) -> anyhow::Result<f64> {
+        let counters = self.counters().await?;
+        Ok(counters.sum(self.whose.rounds(), |_| true))
+    }
+
+    /// Whether it leads.
+    pub async fn leads(&self) -> bool {
+        let counters = self.counters().await;
+        counters.is_ok_and(|it| it.sum(self.whose.leads(), |_| true) > 0.0)
     }
 
     /// What it has counted.
@@ -57,9 +128,10 @@ impl Operator {
     }
 }
 
-/// The answer to a GET, its head included.
+/// The answer to a GET, its head included. Of HTTP/1.0, which has no chunks: the end of the connection
+/// is the body's.
 pub async fn get(addr: &str, path: &str) -> std::io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
     let mut stream = TcpStream::connect(addr).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();

@@ -9,13 +9,14 @@ use anyhow::Context;
 use cloudtasks::{CloudTasks, Endpoint};
 use crds::ExecutorChain;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams, PostParams};
 use kube::{Client, ResourceExt};
 use testkit::{ApiServer, Process, eventually, free_port};
 
 use crate::counters::Counters;
-use crate::operator::Operator;
+use crate::operator::{Operator, Whose};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -66,13 +67,19 @@ impl Place {
 
     /// An operator that talks to Cloud Tasks at `cloud_tasks`.
     pub fn operator(&self, cloud_tasks: SocketAddr) -> anyhow::Result<Operator> {
-        let program = program("executor-operator")?;
-        let cloud_tasks = cloud_tasks.to_string();
-        Ok(Operator::start(
-            &program,
-            self.server.kubeconfig(),
-            &cloud_tasks,
-        ))
+        self.operator_of(Whose::Ours, cloud_tasks, &[])
+    }
+
+    /// Anybody's, which is told `more` besides.
+    pub fn operator_of(
+        &self,
+        whose: Whose,
+        cloud_tasks: SocketAddr,
+        more: &[&str],
+    ) -> anyhow::Result<Operator> {
+        let program = program(whose.program())?;
+        let (config, cloud_tasks) = (self.server.kubeconfig(), cloud_tasks.to_string());
+        Ok(Operator::start(whose, &program, config, &cloud_tasks, more))
     }
 
     /// A client for the emulator, with a connection of its own.
@@ -82,6 +89,10 @@ impl Place {
     }
 
     pub fn chains(&self) -> Api<ExecutorChain> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn services(&self) -> Api<Service> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 const LOCK: &str = include_str!("../../../Cargo.lock");
 const KUBE: &str = include_str!("../../kube/go.mod");
 const ETCD: &str = include_str!("../../etcd/go.mod");
+const PEER: &str = include_str!("../../../bench/peer-go/go.mod");
 
 /// By the names of programs and crates.
 pub fn versions() -> anyhow::Result<BTreeMap<String, String>> {
@@ -18,6 +19,7 @@ pub fn versions() -> anyhow::Result<BTreeMap<String, String>> {
     let programs = [
         ("kube-apiserver", KUBE, "k8s.io/kubernetes"),
         ("etcd", ETCD, "go.etcd.io/etcd/server/v3"),
+        ("controller-runtime", PEER, "sigs.k8s.io/controller-runtime"),
     ];
     for (name, modules, module) in programs {
         let version =
@@ -47,7 +49,7 @@ mod tests {
     #[test]
     fn all_are_known() {
         let versions = super::versions().unwrap();
-        assert_eq!(versions.len(), 5, "{versions:?}");
+        assert_eq!(versions.len(), 6, "{versions:?}");
         for version in versions.values() {
             assert!(
                 version.starts_with(|it: char| it.is_ascii_digit()),

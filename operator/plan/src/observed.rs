@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cloudtasks::{Queue, QueuePath};
+use cloudtasks::QueuePath;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
@@ -16,6 +16,7 @@ use crate::desired::Desired;
 use crate::fact::Fact;
 use crate::hand_overs::Pod;
 use crate::queue;
+use crate::queues::Queues;
 
 /// What is there.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +30,7 @@ pub struct Observed {
     pub was_in_force: bool,
     /// Every queue of the chain's project and location; of a chain that ends, of each place where
     /// it has one.
-    pub queues: BTreeMap<QueuePath, Queue>,
+    pub queues: Queues,
     /// The Deployments that carry the chain's label or a child's name, by name.
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.
