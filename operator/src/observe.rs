@@ -36,7 +36,10 @@ pub enum Freshness {
     /// find out whether there is anything to do. An edit should not wait for what a consistent list
     /// costs, 50 to 100 ms, and whatever a plan does once too often harms nothing.
     Cached,
-    /// With all that was just written: to report from.
+    /// With all that was just written, of which the inventory knows what Cloud Tasks answered: to report
+    /// from.
+    Answered,
+    /// With all that was just written, by whomever.
     Consistent,
 }
 
@@ -57,7 +60,7 @@ pub async fn observe(
         };
         let seen = context.inventory.look(chain, parent, watched).await;
         let queues = match freshness {
-            Freshness::Cached => seen,
+            Freshness::Cached | Freshness::Answered => seen,
             Freshness::Consistent => context.inventory.look_again(chain, parent).await,
         };
         queues.map_err(Error::from)
@@ -156,7 +159,7 @@ fn labelled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
     let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
     match freshness {
         Freshness::Cached => labelled.match_any(),
-        Freshness::Consistent => labelled,
+        Freshness::Answered | Freshness::Consistent => labelled,
     }
 }
 
@@ -322,6 +325,6 @@ where
 fn by_name(freshness: Freshness) -> GetParams {
     match freshness {
         Freshness::Cached => GetParams::any(),
-        Freshness::Consistent => GetParams::default(),
+        Freshness::Answered | Freshness::Consistent => GetParams::default(),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudtasks::QueuePath;
 use crds::{DeletionPolicy, ExecutorChain};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,7 +11,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, Problem, has_finished, plan};
+use plan::{Desired, Observed, Plan, Problem, Step, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -117,7 +118,8 @@ async fn serve(
     let observed = round
         .observed
         .insert(observe(context, chain, desired, Freshness::Cached).await?);
-    if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
+    let first = plan(desired, observed);
+    if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
         count(context, chain, desired, observed).await;
         let now = plan(desired, observed)?;
@@ -127,8 +129,10 @@ async fn serve(
             return Ok(now.look_in());
         }
     }
-    // What is written is planned from what is there now, not from what was there seconds ago.
-    if let Err(error) = look_closely(context, chain, desired, observed).await {
+    // What is written is planned from what is there now, not from what was there seconds ago. A queue
+    // that is made is refused if it is there after all.
+    let is_new = first.is_ok_and(|plan| makes_all(&plan, desired));
+    if !is_new && let Err(error) = look_closely(context, chain, desired, observed).await {
         // Then nothing is known, and nothing is claimed.
         round.observed = None;
         return Err(error);
@@ -147,7 +151,15 @@ async fn serve(
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    *observed = observe(context, chain, desired, Freshness::Consistent).await?;
+    let freshness = match &applied {
+        Ok(answered) if now.steps.iter().all(|it| is_answered(&it.step)) => {
+            let parent = &desired.notifier.queue.parent;
+            context.inventory.answered(chain, parent, answered);
+            Freshness::Answered
+        }
+        Ok(_) | Err(_) => Freshness::Consistent,
+    };
+    *observed = observe(context, chain, desired, freshness).await?;
     count(context, chain, desired, observed).await;
     observed.has_finalizer |= applied.is_ok();
     applied?;
@@ -161,6 +173,41 @@ async fn serve(
     } else {
         Some(SOON)
     })
+}
+
+/// Whether all stages' queues are still to be made, and none that is there is touched.
+fn makes_all(plan: &Plan, desired: &Desired) -> bool {
+    let steps = || plan.steps.iter().map(|planned| &planned.step);
+    let makes = |queue: &QueuePath| {
+        steps().any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
+    };
+    let is_harmless = |step: &Step| match step {
+        Step::AddFinalizer
+        | Step::CreateQueue { .. }
+        | Step::ApplyService(_)
+        | Step::ApplyDeployment(_) => true,
+        Step::UpdateQueue { .. }
+        | Step::PauseQueue { .. }
+        | Step::ResumeQueue { .. }
+        | Step::DeleteQueue { .. }
+        | Step::Attach { .. }
+        | Step::Detach(_)
+        | Step::DeleteDeployment { .. }
+        | Step::DeleteService { .. }
+        | Step::ReleaseDeployment { .. }
+        | Step::ReleaseService { .. }
+        | Step::ReleaseAttached(_)
+        | Step::RemoveFinalizer => false,
+    };
+    steps().all(is_harmless) && desired.stages.iter().all(|stage| makes(&stage.queue))
+}
+
+/// Whether Cloud Tasks' answer tells all that the step has done to a queue.
+fn is_answered(step: &Step) -> bool {
+    !matches!(
+        step,
+        Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. }
+    )
 }
 
 /// Looks at the queues as they are now; where something is to be removed, at all else too, since a pod
