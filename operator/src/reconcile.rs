@@ -117,7 +117,7 @@ async fn serve(
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, chain, desired, Freshness::Cached).await?);
+        .insert(observe(context, chain, desired, freshness(chain)).await?);
     let first = plan(desired, observed);
     if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
@@ -151,7 +151,7 @@ async fn serve(
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    let freshness = match &applied {
+    let after = match &applied {
         Ok(answered) if now.steps.iter().all(|it| is_answered(&it.step)) => {
             let parent = &desired.notifier.queue.parent;
             context.inventory.answered(chain, parent, answered);
@@ -159,7 +159,7 @@ async fn serve(
         }
         Ok(_) | Err(_) => Freshness::Consistent,
     };
-    *observed = observe(context, chain, desired, freshness).await?;
+    *observed = observe(context, chain, desired, after).await?;
     count(context, chain, desired, observed).await;
     observed.has_finalizer |= applied.is_ok();
     applied?;
@@ -173,6 +173,18 @@ async fn serve(
     } else {
         Some(SOON)
     })
+}
+
+/// There is something to do for a chain that was edited.
+fn freshness(chain: &ExecutorChain) -> Freshness {
+    let status = chain.status.as_ref();
+    let told = status.and_then(|status| status.observed_generation);
+    let is_edited = told.is_some() && told != chain.metadata.generation;
+    if is_edited {
+        Freshness::Edited
+    } else {
+        Freshness::Cached
+    }
 }
 
 /// Whether all stages' queues are still to be made, and none that is there is touched.
@@ -219,8 +231,10 @@ async fn look_closely(
     observed: &mut Observed,
 ) -> Result<(), Error> {
     if observed.removed_stages(desired).is_empty() && observed.renamed_stages(desired).is_empty() {
-        let parent = &desired.notifier.queue.parent;
-        observed.queues = context.inventory.look_again(chain, parent).await?;
+        if let Freshness::Cached = freshness(chain) {
+            let parent = &desired.notifier.queue.parent;
+            observed.queues = context.inventory.look_again(chain, parent).await?;
+        }
     } else {
         let has_counted = !observed.backlogs.is_empty();
         *observed = observe(context, chain, desired, Freshness::Consistent).await?;
