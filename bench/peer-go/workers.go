@@ -142,12 +142,20 @@ func (c *ExecutorChain) worker(index int, image string) corev1.Container {
 	}
 }
 
+// With the defaults written out: a number that is left out would differ from what the cache has.
 func probe(path string, period int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("admin")},
+			HTTPGet: &corev1.HTTPGetAction{
+				Path:   path,
+				Port:   intstr.FromString("admin"),
+				Scheme: corev1.URISchemeHTTP,
+			},
 		},
-		PeriodSeconds: period,
+		PeriodSeconds:    period,
+		TimeoutSeconds:   1,
+		SuccessThreshold: 1,
+		FailureThreshold: 3,
 	}
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cloudtasks::{Error as CloudError, QueuePath};
+use cloudtasks::{Error as CloudError, Queue, QueuePath};
 use crds::conditions::QUEUE_NAME_BLOCKED;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
@@ -48,27 +48,29 @@ pub trait Workloads: Sync {
 }
 
 /// Runs the steps of `plan`, and says each one in the log and in the metrics. Each is written for as
-/// long as we are the leader, and no longer: by `queues` and by `workloads`.
+/// long as we are the leader, and no longer: by `queues` and by `workloads`. The queues that were made
+/// or set, as Cloud Tasks answered.
 pub async fn apply(
     plan: &Plan,
     queues: &Calls,
     workloads: &impl Workloads,
     metrics: &Metrics,
-) -> Result<(), Error> {
+) -> Result<Vec<Queue>, Error> {
+    let mut answered = Vec::new();
     for planned in &plan.steps {
         let outcome = step(&planned.step, queues, workloads).await;
         metrics.effect(&planned.step, outcome.as_ref().err());
         match &outcome {
-            Ok(()) => tracing::info!(step = %planned.step, reason = planned.reason, "applied"),
+            Ok(_) => tracing::info!(step = %planned.step, reason = planned.reason, "applied"),
             Err(error) => {
                 tracing::warn!(step = %planned.step, reason = planned.reason, %error, "failed");
             }
         }
-        outcome?;
+        answered.extend(outcome?);
         #[cfg(feature = "dies-after-a-step")]
         die_after_a_step();
     }
-    Ok(())
+    Ok(answered)
 }
 
 /// The worst instant for a kill, for `make edits`: one step is done, and the next isn't begun.
@@ -89,17 +91,21 @@ fn die_after_a_step() {
     }
 }
 
-async fn step(step: &Step, queues: &Calls, workloads: &impl Workloads) -> Result<(), Error> {
-    match step {
+async fn step(
+    step: &Step,
+    queues: &Calls,
+    workloads: &impl Workloads,
+) -> Result<Option<Queue>, Error> {
+    let done = match step {
         Step::AddFinalizer => workloads.add_finalizer().await,
         Step::CreateQueue { queue, settings } => {
             // One that is there after all ends the plan: it may give tasks up by itself, or be
             // another chain's. The next look tells.
             queues.create_queue(queue, settings).await?;
-            confirm(queues, queue).await
+            return confirm(queues, queue).await.map(Some);
         }
         Step::UpdateQueue { queue, settings } => {
-            queues.update_queue(queue, settings).await.map(drop)
+            return queues.update_queue(queue, settings).await.map(Some);
         }
         Step::PauseQueue { queue } => queues.pause_queue(queue).await,
         Step::ResumeQueue { queue } => queues.resume_queue(queue).await,
@@ -117,13 +123,14 @@ async fn step(step: &Step, queues: &Calls, workloads: &impl Workloads) -> Result
         Step::ReleaseDeployment { name } => workloads.release_deployment(name).await,
         Step::ReleaseService { name } => workloads.release_service(name).await,
         Step::RemoveFinalizer => workloads.remove_finalizer().await,
-    }
+    };
+    done.map(|()| None)
 }
 
 /// The name of a queue that was deleted is blocked for days, and creating it may merely seem to succeed.
-async fn confirm(queues: &Calls, queue: &QueuePath) -> Result<(), Error> {
+async fn confirm(queues: &Calls, queue: &QueuePath) -> Result<Queue, Error> {
     match queues.get_queue(queue).await {
-        Ok(_) => Ok(()),
+        Ok(found) => Ok(found),
         Err(CloudError::Missing { .. }) => {
             let message = format!(
                 "Cloud Tasks said that it created {queue}, and doesn't know it now: wait some minutes; or its name is blocked, for up to 7 days, because a queue of that name was deleted: use another name"

@@ -58,5 +58,7 @@ async fn leave(
         context,
         chain: metadata,
     };
-    apply(&plan, &context.queues, &workloads, &context.metrics).await
+    apply(&plan, &context.queues, &workloads, &context.metrics)
+        .await
+        .map(drop)
 }

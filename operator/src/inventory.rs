@@ -130,6 +130,24 @@ impl Inventory {
         }
     }
 
+    /// Takes what Cloud Tasks has answered to a chain's writes: it need not be listed for that.
+    pub fn answered(
+        self: &Arc<Self>,
+        chain: &impl Resource,
+        parent: &LocationPath,
+        queues: &[Queue],
+    ) {
+        let place = self.place(parent, None);
+        let mut seen = place.seen();
+        let Some(mut known) = seen.queues.clone().filter(|_| !queues.is_empty()) else {
+            return;
+        };
+        known.extend(queues.iter().map(|it| (it.path.clone(), it.clone())));
+        // Others may have a queue in common with it.
+        seen.now_has(known, false);
+        seen.concerned.remove(&name(chain));
+    }
+
     /// The chain is gone. A location without chains is listed no more.
     pub fn forget(&self, namespace: &str, chain: &str) {
         let name = (namespace.to_owned(), chain.to_owned());
@@ -270,11 +288,15 @@ impl Seen {
         };
         self.error = None;
         self.failures = 0;
-        let queues: Queues = queues.into_iter().collect();
+        self.now_has(queues.into_iter().collect(), was_away);
+    }
+
+    /// Notes the queues that are there, and the chains that this concerns.
+    fn now_has(&mut self, queues: Queues, concerns_all: bool) {
         let changes = Changes::between(self.queues.as_ref(), &queues);
         let watched = self.watched.iter();
         let concerned: Vec<Name> = watched
-            .filter(|(_, watched)| was_away || changes.concern(watched))
+            .filter(|(_, watched)| concerns_all || changes.concern(watched))
             .map(|(name, _)| name.clone())
             .collect();
         self.concerned.extend(concerned);

@@ -36,7 +36,13 @@ pub enum Freshness {
     /// find out whether there is anything to do. An edit should not wait for what a consistent list
     /// costs, 50 to 100 ms, and whatever a plan does once too often harms nothing.
     Cached,
-    /// With all that was just written: to report from.
+    /// The same, but queues as they are now: to plan an edit from. They are listed meanwhile, and not
+    /// afterwards.
+    Edited,
+    /// With all that was just written, of which the inventory knows what Cloud Tasks answered: to report
+    /// from.
+    Answered,
+    /// With all that was just written, by whomever.
     Consistent,
 }
 
@@ -56,9 +62,13 @@ pub async fn observe(
             owner: desired.queue_owner.clone(),
         };
         let seen = context.inventory.look(chain, parent, watched).await;
-        let queues = match freshness {
-            Freshness::Cached => seen,
-            Freshness::Consistent => context.inventory.look_again(chain, parent).await,
+        let queues = match (freshness, seen) {
+            (Freshness::Cached | Freshness::Answered, seen) => seen,
+            // While Cloud Tasks is away, whatever is edited costs no call.
+            (Freshness::Edited, Err(error)) => Err(error),
+            (Freshness::Edited | Freshness::Consistent, _) => {
+                context.inventory.look_again(chain, parent).await
+            }
         };
         queues.map_err(Error::from)
     };
@@ -155,8 +165,8 @@ fn labelled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
     let name = chain.name.as_deref().unwrap_or_default();
     let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
     match freshness {
-        Freshness::Cached => labelled.match_any(),
-        Freshness::Consistent => labelled,
+        Freshness::Cached | Freshness::Edited => labelled.match_any(),
+        Freshness::Answered | Freshness::Consistent => labelled,
     }
 }
 
@@ -321,7 +331,7 @@ where
 /// An object with a child's name.
 fn by_name(freshness: Freshness) -> GetParams {
     match freshness {
-        Freshness::Cached => GetParams::any(),
-        Freshness::Consistent => GetParams::default(),
+        Freshness::Cached | Freshness::Edited => GetParams::any(),
+        Freshness::Answered | Freshness::Consistent => GetParams::default(),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudtasks::QueuePath;
 use crds::{DeletionPolicy, ExecutorChain};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,7 +11,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, Problem, has_finished, plan};
+use plan::{Desired, Observed, Plan, Problem, Step, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -116,8 +117,9 @@ async fn serve(
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, chain, desired, Freshness::Cached).await?);
-    if plan(desired, observed).is_ok_and(|plan| plan.is_empty()) {
+        .insert(observe(context, chain, desired, freshness(chain)).await?);
+    let first = plan(desired, observed);
+    if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
         count(context, chain, desired, observed).await;
         let now = plan(desired, observed)?;
@@ -127,8 +129,10 @@ async fn serve(
             return Ok(now.look_in());
         }
     }
-    // What is written is planned from what is there now, not from what was there seconds ago.
-    if let Err(error) = look_closely(context, chain, desired, observed).await {
+    // What is written is planned from what is there now, not from what was there seconds ago. A queue
+    // that is made is refused if it is there after all.
+    let is_new = first.is_ok_and(|plan| makes_all(&plan, desired));
+    if !is_new && let Err(error) = look_closely(context, chain, desired, observed).await {
         // Then nothing is known, and nothing is claimed.
         round.observed = None;
         return Err(error);
@@ -147,7 +151,15 @@ async fn serve(
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    *observed = observe(context, chain, desired, Freshness::Consistent).await?;
+    let after = match &applied {
+        Ok(answered) if now.steps.iter().all(|it| is_answered(&it.step)) => {
+            let parent = &desired.notifier.queue.parent;
+            context.inventory.answered(chain, parent, answered);
+            Freshness::Answered
+        }
+        Ok(_) | Err(_) => Freshness::Consistent,
+    };
+    *observed = observe(context, chain, desired, after).await?;
     count(context, chain, desired, observed).await;
     observed.has_finalizer |= applied.is_ok();
     applied?;
@@ -163,6 +175,53 @@ async fn serve(
     })
 }
 
+/// There is something to do for a chain that was edited.
+fn freshness(chain: &ExecutorChain) -> Freshness {
+    let status = chain.status.as_ref();
+    let told = status.and_then(|status| status.observed_generation);
+    let is_edited = told.is_some() && told != chain.metadata.generation;
+    if is_edited {
+        Freshness::Edited
+    } else {
+        Freshness::Cached
+    }
+}
+
+/// Whether all stages' queues are still to be made, and none that is there is touched.
+fn makes_all(plan: &Plan, desired: &Desired) -> bool {
+    let steps = || plan.steps.iter().map(|planned| &planned.step);
+    let makes = |queue: &QueuePath| {
+        steps().any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
+    };
+    let is_harmless = |step: &Step| match step {
+        Step::AddFinalizer
+        | Step::CreateQueue { .. }
+        | Step::ApplyService(_)
+        | Step::ApplyDeployment(_) => true,
+        Step::UpdateQueue { .. }
+        | Step::PauseQueue { .. }
+        | Step::ResumeQueue { .. }
+        | Step::DeleteQueue { .. }
+        | Step::Attach { .. }
+        | Step::Detach(_)
+        | Step::DeleteDeployment { .. }
+        | Step::DeleteService { .. }
+        | Step::ReleaseDeployment { .. }
+        | Step::ReleaseService { .. }
+        | Step::ReleaseAttached(_)
+        | Step::RemoveFinalizer => false,
+    };
+    steps().all(is_harmless) && desired.stages.iter().all(|stage| makes(&stage.queue))
+}
+
+/// Whether Cloud Tasks' answer tells all that the step has done to a queue.
+fn is_answered(step: &Step) -> bool {
+    !matches!(
+        step,
+        Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. }
+    )
+}
+
 /// Looks at the queues as they are now; where something is to be removed, at all else too, since a pod
 /// that isn't seen may still hand tasks on.
 async fn look_closely(
@@ -172,8 +231,10 @@ async fn look_closely(
     observed: &mut Observed,
 ) -> Result<(), Error> {
     if observed.removed_stages(desired).is_empty() && observed.renamed_stages(desired).is_empty() {
-        let parent = &desired.notifier.queue.parent;
-        observed.queues = context.inventory.look_again(chain, parent).await?;
+        if let Freshness::Cached = freshness(chain) {
+            let parent = &desired.notifier.queue.parent;
+            observed.queues = context.inventory.look_again(chain, parent).await?;
+        }
     } else {
         let has_counted = !observed.backlogs.is_empty();
         *observed = observe(context, chain, desired, Freshness::Consistent).await?;

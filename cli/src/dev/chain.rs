@@ -1,7 +1,6 @@
 //! The chain that `dev` serves: brought to what the manifest says by the operator's own plan and
 //! apply.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -25,7 +25,8 @@ for 1,000 chains takes as long as their queues need at that pace. Nobody runs po
 controller would, on the same two cores.
 
 - **Cold start**: all chains were created before, and nothing else is there. From the process' start until a watch in the bench has seen each chain
-  `Ready`. Then every queue, Deployment and Service is looked at, whether it is as it should be.
+  `Ready`. Then every queue, Deployment and Service is looked at, whether it is as it should be. Requests are all that the API server counts
+  meanwhile, with those of the bench, which are the same for both.
 - **Start after edits**: all is there; while there is no operator a rate of each chain is edited. From the process' start until each chain is
   `Ready` with its new generation. Then all is looked at again.
 - **Edit in force**: as in [edits](#edits), one after the other, each 20 to 80 ms after the last is in force.

@@ -32,6 +32,9 @@ pub struct Measured {
     /// How long it used the processor for that, and how much memory it held at most.
     pub cold_cpu: f64,
     pub peak: f64,
+    /// What it has asked of the API server for that, and how long that used the processor.
+    pub cold_requests: f64,
+    pub server_cpu: f64,
     /// From its start until all chains are ready, each of which was edited while it was away.
     pub restart: f64,
     pub edit_p50: f64,
@@ -63,10 +66,13 @@ pub async fn measure(
     chains::create(&place, 0, count).await?;
 
     let readiness = Readiness::watch(place.chains(), count).await?;
+    let before = place.counters().await?;
     let begin = Instant::now();
     let operator = place.operator_of(whose, counted.addr(), &CALLS)?;
     let cold_start = readiness.all(&operator).await? - begin;
     let cold = operator.usage()?;
+    let after = place.counters().await?;
+    let served = |name: &str| after.sum(name, |_| true) - before.sum(name, |_| true);
     println!("  {name}, {count} chains: ready after {cold_start:.1?}");
 
     let queues = place.cloud_tasks().await?;
@@ -104,6 +110,8 @@ pub async fn measure(
         cold_start: milliseconds(cold_start),
         cold_cpu: cold.cpu_ms,
         peak: cold.peak_mib,
+        cold_requests: served("apiserver_request_total"),
+        server_cpu: served("process_cpu_seconds_total"),
         restart: milliseconds(restart),
         edit_p50: edits.percentile(50),
         edit_p99: edits.percentile(99),

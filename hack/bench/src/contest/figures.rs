@@ -21,7 +21,7 @@ struct Kind {
     steepest: Option<f64>,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 12] = [
     Kind {
         name: "cold start",
         unit: "s",
@@ -35,6 +35,24 @@ const KINDS: [Kind; 10] = [
         name: "time on the processor, cold start",
         unit: "s",
         value: |it| it.cold_cpu / 1000.0,
+        beside: |_| None,
+        most: None,
+        share: None,
+        steepest: Some(1.0),
+    },
+    Kind {
+        name: "requests to the API server, cold start",
+        unit: "",
+        value: |it| it.cold_requests,
+        beside: |_| None,
+        most: None,
+        share: None,
+        steepest: Some(1.0),
+    },
+    Kind {
+        name: "the API server's time on the processor, cold start",
+        unit: "s",
+        value: |it| it.server_cpu,
         beside: |_| None,
         most: None,
         share: None,
