@@ -129,9 +129,10 @@ async fn serve(
             return Ok(now.look_in());
         }
     }
-    // What is written is planned from what is there now, not from what was there seconds ago. A queue
-    // that is made is refused if it is there after all.
-    let is_new = first.is_ok_and(|plan| makes_all(&plan, desired));
+    // What is written is planned from what is there now, not from what was there seconds ago. But for a
+    // new chain, whose queues are refused if they are there after all.
+    let is_new =
+        observed.deployments.is_empty() && first.is_ok_and(|plan| makes_all(&plan, desired));
     if !is_new && let Err(error) = look_closely(context, chain, desired, observed).await {
         // Then nothing is known, and nothing is claimed.
         round.observed = None;
