@@ -9,10 +9,9 @@ mod readiness;
 
 use std::fmt;
 
-use clap::builder::RangedU64ValueParser;
-
 use crate::chains;
 use crate::contest::contestant::{Measured, measure};
+use crate::edits::count;
 use crate::figure::Figure;
 use crate::operator::Whose;
 use crate::place::program;
@@ -44,10 +43,6 @@ impl Default for Options {
             quiet: 20,
         }
     }
-}
-
-fn count() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1000)
 }
 
 impl fmt::Display for Options {
