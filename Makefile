@@ -66,6 +66,10 @@ e2e: ## Installs the chart on a real kubelet and lives through a chain's life, w
 bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md has the figures
 	hack/bench/run all
 
+.PHONY: bench-goodput
+bench-goodput: ## How much of the healthy work is done while other tasks fail, in a chain and in one queue
+	hack/bench/run goodput
+
 .PHONY: bench-edits
 bench-edits: ## How long an edit takes until it is in force
 	hack/bench/run edits
@@ -85,6 +89,10 @@ bench-worker: ## What a push costs on its way through a worker, beside nginx and
 .PHONY: bench-hand-over
 bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
 	hack/bench/run hand-over
+
+.PHONY: bench-scale
+bench-scale: ## What locations cost an operator, and where one operator ends
+	hack/bench/run scale
 
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well

@@ -30,8 +30,15 @@ pub struct Inventory {
     cloud: Calls,
     metrics: Arc<Metrics>,
     period: Duration,
-    places: Mutex<BTreeMap<LocationPath, Arc<Place>>>,
+    places: Mutex<Places>,
     changes: UnboundedSender<ObjectRef<Chain>>,
+}
+
+#[derive(Default)]
+struct Places {
+    known: BTreeMap<LocationPath, Arc<Place>>,
+    /// How many there were so far, those without chains too.
+    begun: u32,
 }
 
 /// One location.
@@ -144,7 +151,7 @@ impl Inventory {
     /// The chain is gone. A location without chains is listed no more.
     pub fn forget(&self, namespace: &str, chain: &str) {
         let name = (namespace.to_owned(), chain.to_owned());
-        for place in self.places().values() {
+        for place in self.places().known.values() {
             place.seen().watched.remove(&name);
         }
     }
@@ -156,13 +163,15 @@ impl Inventory {
         watches: Option<(Name, Watched)>,
     ) -> Arc<Place> {
         let mut places = self.places();
-        let place = if let Some(place) = places.get(parent) {
+        let place = if let Some(place) = places.known.get(parent) {
             Arc::clone(place)
         } else {
             let place = Arc::new(Place::default());
-            places.insert(parent.clone(), Arc::clone(&place));
+            places.known.insert(parent.clone(), Arc::clone(&place));
+            let first = self.period.mul_f64(share(places.begun));
+            places.begun = places.begun.wrapping_add(1);
             let inventory = Arc::downgrade(self);
-            tokio::spawn(follow(inventory, parent.clone(), Arc::clone(&place)));
+            tokio::spawn(follow(inventory, parent.clone(), Arc::clone(&place), first));
             place
         };
         // While the map is held, so that the place isn't given up in between.
@@ -191,21 +200,28 @@ impl Inventory {
         seen.take(listed);
     }
 
-    fn places(&self) -> MutexGuard<'_, BTreeMap<LocationPath, Arc<Place>>> {
+    fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lists a location every period, until no chain watches it or the inventory is gone: that of an
 /// operator that leads no longer.
-async fn follow(inventory: Weak<Inventory>, parent: LocationPath, place: Arc<Place>) {
+async fn follow(
+    inventory: Weak<Inventory>,
+    parent: LocationPath,
+    place: Arc<Place>,
+    first: Duration,
+) {
     let Some(period) = inventory.upgrade().map(|it| it.period) else {
         return;
     };
+    let mut usual = first;
     loop {
         // Whether a failure is an outage should be known soon.
         let is_doubtful = (1..OUTAGE).contains(&place.seen().failures);
-        let pause = if is_doubtful { LEAST_PERIOD } else { period };
+        let pause = if is_doubtful { LEAST_PERIOD } else { usual };
+        usual = period;
         tokio::time::sleep(pause).await;
         let Some(inventory) = inventory.upgrade() else {
             return;
@@ -213,7 +229,7 @@ async fn follow(inventory: Weak<Inventory>, parent: LocationPath, place: Arc<Pla
         {
             let mut places = inventory.places();
             if place.seen().watched.is_empty() {
-                places.remove(&parent);
+                places.known.remove(&parent);
                 return;
             }
         }
@@ -225,6 +241,14 @@ async fn follow(inventory: Weak<Inventory>, parent: LocationPath, place: Arc<Pla
             let _ = inventory.changes.unbounded_send(chain);
         }
     }
+}
+
+/// After which part of a period a location is listed for the second time, the first one after all of
+/// it. After a restart all are met at once; so their lists don't stay together. Each is as far from those
+/// before it as there is room.
+fn share(number: u32) -> f64 {
+    // Multiples of the golden ratio divide any circle evenly.
+    1.0 - (f64::from(number) * 0.618_033_988_75).fract()
 }
 
 impl Place {
@@ -310,5 +334,22 @@ impl<'a> Changes<'a> {
         let mut queues = watched.queues.iter();
         self.owners.contains(watched.owner.as_str())
             || queues.any(|queue| self.queues.contains(queue))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn the_lists_of_many_locations_are_spread_over_a_period() {
+        for count in [2, 5, 20, 40] {
+            let mut shares: Vec<f64> = (0..count).map(share).collect();
+            shares.sort_by(f64::total_cmp);
+            assert!(shares.iter().all(|it| *it > 0.0 && *it <= 1.0));
+            let gaps = shares.windows(2).map(|pair| pair[1] - pair[0]);
+            let least = gaps.fold(f64::INFINITY, f64::min);
+            assert!(least * f64::from(count) > 0.3, "{count}: {shares:?}");
+        }
     }
 }

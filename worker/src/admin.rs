@@ -21,8 +21,6 @@ pub(crate) struct Admin {
     /// Whether pushes are turned away, since the worker stops. Until then it is ready: where all pods
     /// of a Service are leaving, Kubernetes goes on with those that are.
     pub refusing: Arc<AtomicBool>,
-    /// Whether the worker was told to stop: pushes are taken for a while still.
-    pub stopping: Arc<AtomicBool>,
 }
 
 impl Admin {
@@ -57,7 +55,7 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 /// A load balancer that knows a pod by its health alone has to hear at once that it is leaving, since
 /// it goes on sending pushes for as long as its checks take.
 async fn ready_for_a_load_balancer(admin: State<Admin>) -> (StatusCode, &'static str) {
-    if admin.stopping.load(Ordering::Relaxed) {
+    if admin.worker.stopping.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else {
         ready(admin).await

@@ -110,13 +110,10 @@ impl Told<'_> {
     /// The task itself: the end of the ladder must not be the end of the data.
     fn request(&self, carried: Carried) -> Value {
         let Push {
-            method,
-            path,
-            own_headers,
-            body,
-            ..
+            method, path, body, ..
         } = self.push;
-        let headers = || json!(passage::as_map(own_headers));
+        let path = path.as_str();
+        let headers = || json!(passage::as_map(&self.push.own_headers()));
         let base64 = || Value::String(BASE64_STANDARD.encode(body));
         let left_out = |what: &str| format!("{what} left out: the event would be too large");
         match carried {

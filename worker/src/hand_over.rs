@@ -19,7 +19,7 @@ pub(crate) fn next_task(
     let path = queue.task(ledger.next_task());
     let ledger = ledger.next_hop();
     let ledger = if folded { ledger.folded() } else { ledger };
-    let mut headers = passage::as_map(&push.own_headers);
+    let mut headers = passage::as_map(&push.own_headers());
     headers.insert(ledger::HEADER.to_owned(), ledger.encode());
     NewTask {
         path: Some(path),

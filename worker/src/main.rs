@@ -2,13 +2,30 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use executor_worker::Config;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(run())
+}
+
+/// On one processor, which is what a limit of one or less leaves a pod, a second thread would only
+/// take turns with the first.
+fn runtime() -> std::io::Result<Runtime> {
+    let alone = available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let mut builder = if alone {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
     // TLS panics at its first use when two providers are linked and none was chosen.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     log();
@@ -33,7 +50,8 @@ fn log() {
     if std::io::stdout().is_terminal() {
         log.init();
     } else {
-        log.json().flatten_event(true).init();
+        // A push is one span in no other: a list of spans would say it twice.
+        log.json().flatten_event(true).with_span_list(false).init();
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use cloudtasks::Method;
 use decide::Answer;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
@@ -17,13 +18,13 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 pub(crate) struct Push {
     pub method: Method,
     /// Path and query, as they stand in the request.
-    pub path: String,
+    pub path: PathAndQuery,
     /// Where the push was sent to.
     pub host: String,
     /// All headers.
     pub headers: HeaderMap,
-    /// The task's own among them.
-    pub own_headers: HeaderMap,
+    /// Whether Cloud Tasks signs the pushes of this queue.
+    oidc: bool,
     pub body: Bytes,
     /// When it arrived.
     pub at: Timestamp,
@@ -78,13 +79,17 @@ impl Push {
             path: parts
                 .uri
                 .path_and_query()
-                .map_or("/", |path| path.as_str())
-                .to_owned(),
+                .map_or_else(|| PathAndQuery::from_static("/"), PathAndQuery::clone),
             host,
-            own_headers: decide::passage::task_headers(&parts.headers, oidc),
             headers: parts.headers,
+            oidc,
             body: body.to_bytes(),
             at: Timestamp::now(),
         })
+    }
+
+    /// The task's own headers, without those of the hop.
+    pub(crate) fn own_headers(&self) -> HeaderMap {
+        decide::passage::task_headers(&self.headers, self.oidc)
     }
 }

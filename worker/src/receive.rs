@@ -2,13 +2,15 @@
 //! work is done in a task of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use decide::{Answer, delivery};
-use http::{HeaderMap, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::oneshot;
 use tracing::{Instrument, info, info_span, warn};
 
@@ -26,6 +28,13 @@ pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request)
     let mut response = Response::new(Body::empty());
     *response.status_mut() =
         StatusCode::from_u16(answer.code()).expect("all answers are codes from 200 to 599");
+    // A worker that stops is left by connections too: one that was kept would bring pushes until the
+    // worker ends, whatever a load balancer has learned of it, and the last of them would be turned
+    // away.
+    if worker.stopping.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     response
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use decide::{Delivery, Failure, Policy, Reason, Run, Said};
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -121,7 +120,7 @@ impl Handler {
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = self.uri(push);
         let headers = request.headers_mut();
-        *headers = push.own_headers.clone();
+        *headers = push.own_headers();
         set(headers, "executor-chain", &policy.chain);
         set(headers, "executor-stage", policy.stage.as_str());
         set(headers, "executor-task", delivery.ledger.task.as_str());
@@ -139,15 +138,11 @@ impl Handler {
     }
 
     fn uri(&self, push: &Push) -> Uri {
-        let own = || {
-            push.path
-                .parse()
-                .unwrap_or_else(|_| PathAndQuery::from_static("/"))
-        };
+        let path = self.url.path.as_ref().unwrap_or(&push.path);
         Uri::builder()
             .scheme(self.url.scheme.clone())
             .authority(self.url.authority.clone())
-            .path_and_query(self.url.path.clone().unwrap_or_else(own))
+            .path_and_query(path.clone())
             .build()
             .expect("a scheme, an authority and a path make a URI")
     }

@@ -5,12 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::middleware;
-use axum::response::Response;
-use http::HeaderValue;
-use http::header::CONNECTION;
+use axum::handler::Handler as _;
+use axum::serve::{Listener, ListenerExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -35,7 +31,6 @@ const CLOSING: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Running {
     worker: Arc<Worker>,
-    stopping: Arc<AtomicBool>,
     refusing: Arc<AtomicBool>,
     addr: SocketAddr,
     admin_addr: SocketAddr,
@@ -63,29 +58,29 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         pushes: Arc::new(Semaphore::new(
             usize::try_from(pushes).unwrap_or(usize::MAX),
         )),
+        stopping: AtomicBool::new(false),
         stats: Arc::new(Stats::new(&config)),
         config,
     });
-    let stopping = Arc::new(AtomicBool::new(false));
     let refusing = Arc::new(AtomicBool::new(false));
     let admin = Admin {
         worker: Arc::clone(&worker),
         refusing: Arc::clone(&refusing),
-        stopping: Arc::clone(&stopping),
     };
-    // Any method and any path: both are the task's.
-    let tasks = Router::new()
-        .fallback(receive::receive)
-        .with_state(Arc::clone(&worker))
-        .layer(middleware::map_response_with_state(
-            Arc::clone(&stopping),
-            ask_to_close,
-        ));
+    // Any method and any path, so no router: both are the task's.
+    let tasks = receive::receive.with_state(Arc::clone(&worker));
 
     let close = CancellationToken::new();
     let mut servers = JoinSet::new();
-    servers.spawn(serve(listener, tasks, close.clone()));
-    servers.spawn(serve(admin_listener, admin.router(), close.clone()));
+    // No time-out on idle connections: Google's load balancers keep them for 600 s and take it
+    // ill when the other end closes first.
+    let tasks = axum::serve(at_once(listener), tasks.into_make_service())
+        .with_graceful_shutdown(close.clone().cancelled_owned());
+    let admin = axum::serve(admin_listener, admin.router())
+        .with_graceful_shutdown(close.clone().cancelled_owned());
+    // They retry failed accepts by themselves and have no other way to fail.
+    servers.spawn(async { tasks.await.unwrap_or(()) });
+    servers.spawn(async { admin.await.unwrap_or(()) });
     let connecting = close
         .clone()
         .run_until_cancelled_owned(connect::connect(Arc::clone(&worker)));
@@ -97,7 +92,6 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     info!(stage = %worker.config.policy.stage, %addr, %admin_addr, "serving");
     Ok(Running {
         worker,
-        stopping,
         refusing,
         addr,
         admin_addr,
@@ -121,7 +115,7 @@ impl Running {
 
     /// Whether the worker has reached Cloud Tasks, can verify tokens, and isn't stopping.
     pub fn is_ready(&self) -> bool {
-        !self.stopping.load(Ordering::Relaxed) && self.worker.has_all()
+        !self.worker.stopping.load(Ordering::Relaxed) && self.worker.has_all()
     }
 
     /// The worker's counters. They outlive it.
@@ -132,7 +126,7 @@ impl Running {
     /// Stops: accepts for the drain delay, then isn't ready and answers 503 to what comes while it
     /// finishes what is in work, and returns when all of it is done.
     pub async fn stop(mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.worker.stopping.store(true, Ordering::Relaxed);
         tokio::time::sleep(self.worker.config.drain_delay).await;
         self.refusing.store(true, Ordering::Relaxed);
         info!(stage = %self.worker.config.policy.stage, "draining");
@@ -153,16 +147,6 @@ async fn fetch(worker: Arc<Worker>) {
     if let (Some(identity), Some(oidc)) = (&worker.identity, &worker.config.oidc) {
         keep_keys(identity, oidc, &worker.stats).await;
     }
-}
-
-/// A worker that stops is left by connections too: one that was kept would bring pushes until the
-/// worker ends, whatever a load balancer has learned of it, and the last of them would be turned away.
-async fn ask_to_close(State(stopping): State<Arc<AtomicBool>>, mut response: Response) -> Response {
-    if stopping.load(Ordering::Relaxed) {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    response
 }
 
 async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Error> {
@@ -186,10 +170,10 @@ fn local(
     })
 }
 
-async fn serve(listener: TcpListener, router: Router, close: CancellationToken) {
-    // No time-out on idle connections: Google's load balancers keep them for 600 s and take it
-    // ill when the other end closes first.
-    let served = axum::serve(listener, router).with_graceful_shutdown(close.cancelled_owned());
-    // It retries failed accepts by itself and has no other way to fail.
-    let _ = served.await;
+/// Answers leave when they are given, and don't wait for more to be sent along.
+fn at_once(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        // Without it they are later, and as right.
+        let _ = stream.set_nodelay(true);
+    })
 }

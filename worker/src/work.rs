@@ -1,9 +1,12 @@
 //! The path of a push, after it was received: decide, run, decide, create, answer.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use cloudtasks::CloudTasks;
-use decide::{Answer, Arrival, Delivery, Facts, Finish, Question, Room, after_run, on_arrival};
+use decide::{
+    Answer, Arrival, Delivery, Facts, Finish, Question, Room, Run, after_run, on_arrival,
+};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{debug, info, warn};
 
@@ -26,6 +29,8 @@ pub(crate) struct Worker {
     pub identity: Option<Identity>,
     /// Bounds all pushes in work, those that need no run included.
     pub pushes: Arc<Semaphore>,
+    /// Whether the worker was told to stop: it takes pushes for a while still.
+    pub stopping: AtomicBool,
     pub stats: Arc<Stats>,
 }
 
@@ -45,6 +50,9 @@ impl Worker {
 
     /// Does what a push asks for. The answer is given when all that is owed exists, or is known
     /// not to.
+    ///
+    /// What asks Cloud Tasks is in boxes: most pushes need none of it, and all of them are moved about
+    /// with the room for it.
     pub(crate) async fn work(&self, push: &Push, cloud: &CloudTasks, caller: &Caller) -> Answer {
         let policy = &self.config.policy;
         let delivery = match Delivery::parse(&push.headers, policy, push.at) {
@@ -66,10 +74,12 @@ impl Worker {
         let mut finish = loop {
             match on_arrival(&delivery, policy, &facts) {
                 Arrival::Ask(Question::Ends) => {
-                    facts.ends = Some(self.look_up_ends(&delivery, cloud).await);
+                    let ends = Box::pin(self.look_up_ends(&delivery, cloud));
+                    facts.ends = Some(ends.await);
                 }
                 Arrival::Ask(Question::Age) => {
-                    facts.age = Some(self.look_up_age(&delivery, push.at, cloud).await);
+                    let age = Box::pin(self.look_up_age(&delivery, push.at, cloud));
+                    facts.age = Some(age.await);
                 }
                 Arrival::Ask(Question::Room) => match self.places.take(mark.as_ref()) {
                     Ok(taken) => {
@@ -91,9 +101,8 @@ impl Worker {
             match finish {
                 Finish::Answer(answer) => return answer,
                 Finish::Create(owed) => {
-                    let end = self
-                        .create(push, &delivery, &owed, ran.as_ref(), cloud)
-                        .await;
+                    let end = Box::pin(self.create(push, &delivery, &owed, ran.as_ref(), cloud));
+                    let end = end.await;
                     finish = decide::after_create(policy, owed, end);
                 }
             }
@@ -110,12 +119,15 @@ impl Worker {
             .run_seconds
             .observe(begin.elapsed().as_secs_f64());
         self.stats.ran(&ran.run);
-        info!(
-            attempt = delivery.executions.saturating_add(1),
-            status = ran.status(),
-            run = ?ran.run,
-            "the handler has run"
-        );
+        // Of a success the answer tells.
+        if !matches!(ran.run, Run::Succeeded { .. }) {
+            info!(
+                attempt = delivery.executions.saturating_add(1),
+                status = ran.status(),
+                run = ?ran.run,
+                "the handler has run"
+            );
+        }
         ran
     }
 

@@ -97,6 +97,12 @@ pub fn locations(chains: usize) -> usize {
     chains.div_ceil(IN_A_LOCATION).min(LOCATIONS.len())
 }
 
+/// So many chains, as many in each of the first `locations`, or one more.
+pub fn spread(count: usize, locations: usize) -> Vec<usize> {
+    let numbers = (0..count).map(|it| it % locations * IN_A_LOCATION + it / locations);
+    numbers.collect()
+}
+
 /// The stages of a chain with these rates, as a manifest says them.
 pub fn stages(chain: usize, rates: &Rates) -> Value {
     let stages = rates.iter().enumerate().map(|(stage, rate)| {
@@ -140,9 +146,17 @@ fn manifest(chain: usize) -> anyhow::Result<ExecutorChain> {
 
 /// Creates those that are missing to `count`, `there` being there already.
 pub async fn create(place: &Place, there: usize, count: usize) -> anyhow::Result<()> {
+    create_these(place, there..count).await
+}
+
+/// Creates those of these numbers.
+pub async fn create_these(
+    place: &Place,
+    numbers: impl IntoIterator<Item = usize>,
+) -> anyhow::Result<()> {
     let chains = place.chains();
     let parameters = PostParams::default();
-    stream::iter(there..count)
+    stream::iter(numbers)
         .map(async |chain| {
             let manifest = manifest(chain)?;
             chains.create(&parameters, &manifest).await?;
@@ -163,6 +177,11 @@ pub async fn make(
     count: usize,
 ) -> anyhow::Result<()> {
     create(place, there, count).await?;
+    ready(place, operator, count).await
+}
+
+/// Waits until so many chains are ready.
+pub async fn ready(place: &Place, operator: &Operator, count: usize) -> anyhow::Result<()> {
     let chains = place.chains();
     let begin = Instant::now();
     let mut told = begin;
@@ -231,4 +250,28 @@ pub async fn served(operator: &Operator) -> anyhow::Result<()> {
         "the operator doesn't lead; its log ends:\n{}",
         operator.log_tail()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn chains_that_are_spread_lie_in_as_many_locations_and_none_twice() {
+        for (count, locations) in [(40, 1), (200, 20), (MOST, 20), (7, 3)] {
+            let mut numbers = spread(count, locations);
+            let mut each: BTreeMap<&str, usize> = BTreeMap::new();
+            for number in &numbers {
+                *each.entry(location(*number)).or_default() += 1;
+            }
+            assert_eq!(each.len(), locations);
+            let (least, most) = (each.values().min(), each.values().max());
+            assert!(most.unwrap() - least.unwrap() <= 1, "{each:?}");
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), count);
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl Default for Options {
             sizes: vec![1, 10, 100, 1000],
             edits: 100,
             drifts: 10,
-            quiet: 20,
+            quiet: 15,
         }
     }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Args;
 use cloudtasks::QueuePath;
+use testkit::CallProxy;
 
-use crate::count::Counted;
 use crate::figure::Figure;
 use crate::place::program;
 use crate::quantile::middle;
@@ -95,9 +95,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
         println!("  round {round}: {:.0} hand-overs/s", pushed.per_second());
         rounds.many.push(pushed);
     }
-    let way = Counted::way_to(emulator).await?;
+    let way = CallProxy::start(emulator).await;
     let counted = Around {
-        emulator: way.addr,
+        emulator: way.addr(),
         ..around
     };
     let short = Options {

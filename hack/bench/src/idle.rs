@@ -1,14 +1,14 @@
 //! Idle: what chains cost that nobody touches.
 
-mod span;
+pub mod span;
 
 use std::fmt;
 use std::time::Duration;
 
+use testkit::CallProxy;
 use tokio::time::sleep;
 
 use crate::chains;
-use crate::count::Counted;
 use crate::figure::Figure;
 use crate::idle::span::{Alone, Quiet, Snapshot};
 use crate::place::Place;
@@ -63,12 +63,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     sizes.sort_unstable();
     sizes.dedup();
     let place = Place::new().await?;
-    let counted = Counted::way_to(place.emulator).await?;
+    let counted = CallProxy::start(place.emulator).await;
     // What the API server begins with has ended.
     sleep(Duration::from_secs(5)).await;
     let alone = Alone::for_seconds(&place, options.quiet.div_ceil(2)).await?;
     println!("  without an operator: {alone:?} a minute");
-    let operator = place.operator(counted.addr)?;
+    let operator = place.operator(counted.addr())?;
     chains::served(&operator).await?;
     let mut quiet = Vec::new();
     let mut there = 0;

@@ -9,20 +9,22 @@ mod arrivals;
 mod benchmark;
 mod chains;
 mod contest;
-mod count;
 mod counters;
 mod edits;
 mod figure;
+mod goodput;
 mod hand_over;
 mod idle;
 mod load;
 mod machine;
 mod operator;
 mod place;
+mod plot;
 mod pods;
 mod quantile;
 mod record;
 mod report;
+mod scale;
 mod slope;
 mod usage;
 mod versions;
@@ -67,6 +69,9 @@ enum What {
     /// Is who creates in a benchmark
     #[command(hide = true)]
     Create(worker::create::Options),
+    /// Is the handler of an incident
+    #[command(hide = true)]
+    Handle(goodput::handler::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -79,6 +84,9 @@ fn main() -> anyhow::Result<()> {
         What::All => Benchmark::all(),
         What::Report => Vec::new(),
         What::Serve(options) => return on_one_thread()?.block_on(worker::serve::serve(&options)),
+        What::Handle(options) => {
+            return on_one_thread()?.block_on(goodput::handler::serve(&options));
+        }
         What::Push(options) => {
             let pushed = on_one_thread()?.block_on(worker::push::push(&options))?;
             println!("{}", serde_json::to_string(&pushed)?);

@@ -12,7 +12,15 @@ use crate::benchmark::Benchmark;
 use crate::figure::Figure;
 use crate::load::{self, Load};
 use crate::machine::Machine;
+use crate::plot::Plot;
 use crate::versions::versions;
+
+/// What a benchmark gives.
+#[derive(Debug)]
+pub struct Measured {
+    pub figures: Vec<Figure>,
+    pub plots: Vec<Plot>,
+}
 
 /// Longer than any takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(20);
@@ -30,6 +38,9 @@ pub struct Record {
     pub seed: u64,
     pub seconds: u64,
     pub figures: Vec<Figure>,
+    /// Few benchmarks have any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plots: Vec<Plot>,
 }
 
 /// Runs a benchmark.
@@ -39,7 +50,7 @@ pub async fn take(benchmark: &Benchmark, seed: u64) -> anyhow::Result<Record> {
     let begin = Instant::now();
     let before = load::now();
     let run = benchmark.run(fastrand::Rng::with_seed(seed));
-    let figures = timeout(LIMIT, run)
+    let Measured { figures, plots } = timeout(LIMIT, run)
         .await
         .with_context(|| format!("{name} took longer than {LIMIT:?}"))??;
     Ok(Record {
@@ -54,6 +65,7 @@ pub async fn take(benchmark: &Benchmark, seed: u64) -> anyhow::Result<Record> {
         seed,
         seconds: begin.elapsed().as_secs(),
         figures,
+        plots,
     })
 }
 

@@ -1,5 +1,6 @@
-//! The page: made from the records, and from nothing else.
+//! The page and its pictures: made from the records, and from what somebody has found out about them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -7,39 +8,62 @@ use anyhow::Context;
 
 use crate::benchmark::Benchmark;
 use crate::figure::cells;
+use crate::plot::Plot;
 use crate::record::Record;
 
 const HEAD: &str = "\
-<!-- Written by `bench report` from docs/benchmarks/*.json. -->
+<!-- Written by `bench report` from docs/benchmarks/*.json and docs/benchmarks/notes. -->
 
 # Benchmarks
 
     make bench
 
-The operator is a process of the release build, with its default settings; kube-apiserver and etcd are real, and Cloud Tasks is an emulator
-in a process of its own. All of it, and what measures, shares one machine. So a figure stands beside one from the same run, or is a slope:
-the absolute ones are this machine's, and its load's. The API server has neither priority and fairness nor nodes, and etcd doesn't wait for
-the disk.
+Operator and workers are processes of the release build; where nothing else is said, with their default settings. kube-apiserver and etcd are
+real, and Cloud Tasks is an emulator in a process of its own. All of it, and what measures, shares one machine. So a figure stands beside one
+from the same run, or is a slope: the absolute ones are this machine's, and its load's. The API server has neither priority and fairness nor
+nodes, and etcd doesn't wait for the disk.
 ";
 
-/// Writes the page beside the folder.
+/// Writes the page beside the folder, and the pictures into it.
 pub fn write(folder: &Path) -> anyhow::Result<()> {
-    let path = folder.with_extension("md");
-    std::fs::write(&path, page(folder)?)
-        .with_context(|| format!("{} can't be written", path.display()))
+    let page = page(folder)?;
+    let pictures = pictures(folder)?;
+    let files = pictures
+        .into_iter()
+        .map(|(name, svg)| (folder.join(name), svg));
+    for (path, text) in files.chain([(folder.with_extension("md"), page)]) {
+        std::fs::write(&path, text)
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What each picture's file holds, by its name.
+fn pictures(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut pictures = BTreeMap::new();
+    for benchmark in Benchmark::all() {
+        let record = Record::read(folder, benchmark.name())?;
+        let plots = record.into_iter().flat_map(|record| record.plots);
+        pictures.extend(plots.map(|plot| (picture(&benchmark, &plot), plot.svg())));
+    }
+    Ok(pictures)
+}
+
+fn picture(benchmark: &Benchmark, plot: &Plot) -> String {
+    format!("{}-{}.svg", benchmark.name(), plot.name)
 }
 
 fn page(folder: &Path) -> anyhow::Result<String> {
     let mut page = HEAD.to_owned();
     for benchmark in Benchmark::all() {
         if let Some(record) = Record::read(folder, benchmark.name())? {
-            page += &section(&benchmark, &record)?;
+            page += &section(folder, &benchmark, &record)?;
         }
     }
     Ok(page)
 }
 
-fn section(benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
+fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
     let name = benchmark.name();
     let mut text = String::new();
     writeln!(text, "\n## {name}\n\n{}", benchmark.about())?;
@@ -49,6 +73,12 @@ fn section(benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
         text,
         "    hack/bench/run {name} {arguments} --seed {seed}\n"
     )?;
+    // Seen from the page, which is beside the folder.
+    let pictures = folder.file_name().unwrap_or_default().display();
+    for plot in &record.plots {
+        let picture = picture(benchmark, plot);
+        writeln!(text, "![{}]({pictures}/{picture})\n", plot.title)?;
+    }
     writeln!(text, "| | | Goal | Against |\n|---|---|---|---|")?;
     for figure in &record.figures {
         writeln!(text, "| {} |", cells(figure).join(" | "))?;
@@ -62,21 +92,79 @@ fn section(benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
     let versions = record.versions.iter();
     let versions: Vec<String> = versions.map(|(name, it)| format!("{name} {it}")).collect();
     writeln!(text, "{}.", versions.join(", "))?;
+    if let Some(notes) = notes(folder, name)? {
+        writeln!(text, "\n### {name}: what was found\n\n{}", notes.trim_end())?;
+    }
     Ok(text)
+}
+
+/// What no measurement says: why a goal is missed, what was mended, what comes next.
+fn notes(folder: &Path, name: &str) -> anyhow::Result<Option<String>> {
+    let path = folder.join("notes").join(name).with_extension("md");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path);
+    text.map(Some)
+        .with_context(|| format!("{} can't be read", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+
+    use crate::load::Load;
+    use crate::machine::Machine;
+    use crate::plot;
+    use crate::record::Record;
+
+    const MAKE: &str = "run hack/bench/run report, or: cargo run -p bench report";
+
+    fn committed() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks")
+    }
 
     #[test]
     fn the_page_is_what_the_records_give() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks");
+        let folder = committed();
         let page = std::fs::read_to_string(folder.with_extension("md")).unwrap();
-        let made = super::page(&folder).unwrap();
-        assert!(
-            page == made,
-            "run hack/bench/run report, or: cargo run -p bench report"
-        );
+        assert!(page == super::page(&folder).unwrap(), "{MAKE}");
+    }
+
+    #[test]
+    fn the_pictures_are_what_the_records_give() {
+        let folder = committed();
+        for (name, svg) in super::pictures(&folder).unwrap() {
+            let found = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
+            assert!(found == svg, "{name}: {MAKE}");
+        }
+    }
+
+    #[test]
+    fn a_record_brings_its_pictures() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("benchmarks");
+        let record = Record {
+            name: "goodput".to_owned(),
+            arguments: String::new(),
+            machine: Machine::this(),
+            load: Load {
+                before: 0.0,
+                after: 0.0,
+            },
+            versions: BTreeMap::new(),
+            seed: 1,
+            seconds: 1,
+            figures: Vec::new(),
+            plots: vec![plot::example()],
+        };
+        record.write(&folder).unwrap();
+        super::write(&folder).unwrap();
+        let page = std::fs::read_to_string(folder.with_extension("md")).unwrap();
+        let link = "![A < B & C](benchmarks/goodput-load.svg)";
+        assert!(page.contains(link), "{page}");
+        let picture = std::fs::read_to_string(folder.join("goodput-load.svg")).unwrap();
+        assert_eq!(picture, plot::example().svg());
     }
 }

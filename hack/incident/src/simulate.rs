@@ -76,6 +76,8 @@ struct Counts {
     dispatches: u32,
     /// `X-CloudTasks-TaskExecutionCount`: every answer but 5xx.
     executions: u32,
+    /// Whether `X-CloudTasks-TaskPreviousResponse` is 477.
+    has_failed: bool,
 }
 
 /// A stage at work.
@@ -224,6 +226,7 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
     /// A push reaches a worker.
     fn pushed(&mut self, now: Duration, stage: usize, task: usize) {
         let working = &mut self.stages[stage];
+        let counts = self.counts[task];
         let Stage {
             attempts,
             timeout,
@@ -233,7 +236,11 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
         } = working.stage;
         // Never back: a task that goes around would never end.
         let onwards = diverts.filter(|to| *to > stage && self.tasks[task].is_struck);
-        if let Some(to) = onwards {
+        // Only after an edit: more attempts have been made than there are now.
+        if counts.has_failed && counts.executions >= attempts.get() {
+            self.answer(now, stage, task, Answer::Done);
+            self.is_used_up(now, stage, task);
+        } else if let Some(to) = onwards {
             self.answer(now, stage, task, Answer::Done);
             self.comes(now, to, task);
         } else if working.running >= room {
@@ -267,11 +274,16 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
             self.answer(now, stage, task, Answer::Failed);
         } else {
             self.answer(now, stage, task, Answer::Done);
-            if stage + 1 < self.stages.len() {
-                self.comes(now, stage + 1, task);
-            } else {
-                self.ends(now, task, How::Failed);
-            }
+            self.is_used_up(now, stage, task);
+        }
+    }
+
+    /// A task has no attempt left on a stage.
+    fn is_used_up(&mut self, now: Duration, stage: usize, task: usize) {
+        if stage + 1 < self.stages.len() {
+            self.comes(now, stage + 1, task);
+        } else {
+            self.ends(now, task, How::Failed);
         }
     }
 
@@ -289,8 +301,11 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
         let counts = &mut self.counts[task];
         match answer {
             Answer::Done => return,
-            Answer::Failed => counts.executions += 1,
-            Answer::NoRoom => {}
+            Answer::Failed => {
+                counts.executions += 1;
+                counts.has_failed = true;
+            }
+            Answer::NoRoom => counts.has_failed = false,
         }
         let wait = working.stage.limits.backoff.after(counts.dispatches);
         working.queue.add(task, now + wait);

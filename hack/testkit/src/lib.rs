@@ -7,6 +7,7 @@
 pub mod api_server;
 pub mod ask;
 pub mod binaries;
+pub mod calls;
 pub mod emulator;
 pub mod ending;
 pub mod helm;
@@ -22,6 +23,7 @@ pub mod wait;
 pub use api_server::ApiServer;
 pub use ask::ask;
 pub use binaries::{binary, crds_of};
+pub use calls::CallProxy;
 pub use emulator::Emulator;
 pub use ending::Ending;
 pub use kubectl::Kubectl;

@@ -11,6 +11,7 @@ mod drift;
 mod edits;
 mod gateway;
 mod leader;
+mod locations;
 mod outage;
 mod phases;
 mod place;

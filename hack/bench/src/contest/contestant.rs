@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{Patch, PatchParams};
+use testkit::CallProxy;
 use tokio::time::sleep;
 
 use crate::arrivals::Arrivals;
 use crate::chains;
 use crate::contest::readiness::Readiness;
 use crate::contest::{Options, check, drift};
-use crate::count::Counted;
 use crate::edits::change::Ladders;
 use crate::edits::series::{Editor, Seen};
 use crate::operator::{Operator, Whose};
@@ -61,14 +61,14 @@ pub async fn measure(
 ) -> anyhow::Result<Measured> {
     let name = whose.program();
     let place = Place::new().await?;
-    let counted = Counted::way_to(place.emulator).await?;
+    let counted = CallProxy::start(place.emulator).await;
     let _controller = pods::are_ready(place.deployments());
     chains::create(&place, 0, count).await?;
 
     let readiness = Readiness::watch(place.chains(), count).await?;
     let before = place.counters().await?;
     let begin = Instant::now();
-    let operator = place.operator_of(whose, counted.addr, &CALLS)?;
+    let operator = place.operator_of(whose, counted.addr(), &CALLS)?;
     let cold_start = readiness.all(&operator).await? - begin;
     let cold = operator.usage()?;
     let after = place.counters().await?;
@@ -98,7 +98,7 @@ pub async fn measure(
     edit_all(&place, &mut ladders, &mut random).await?;
     let readiness = Readiness::watch(place.chains(), count).await?;
     let begin = Instant::now();
-    let operator = place.operator_of(whose, counted.addr, &CALLS)?;
+    let operator = place.operator_of(whose, counted.addr(), &CALLS)?;
     let restart = readiness.all(&operator).await? - begin;
     check::all(&place, &queues, &ladders).await?;
     println!("  {name}, {count} chains: ready {restart:.1?} after a restart");
@@ -155,7 +155,11 @@ struct Idle {
 }
 
 impl Idle {
-    async fn during(operator: &Operator, counted: &Counted, seconds: u64) -> anyhow::Result<Self> {
+    async fn during(
+        operator: &Operator,
+        counted: &CallProxy,
+        seconds: u64,
+    ) -> anyhow::Result<Self> {
         let calls = || counted.calls().values().sum::<u64>();
         let (begin, before, calls_before) = (Instant::now(), operator.usage()?, calls());
         sleep(Duration::from_secs(seconds)).await;

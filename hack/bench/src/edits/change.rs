@@ -1,13 +1,15 @@
 //! Changes: which rate is edited next.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::chains::{self, RATES, Rates, STAGES};
 
 const HIGHEST: u32 = 500;
 
-/// The rates of all chains, as last edited.
-pub struct Ladders(Vec<Rates>);
+/// The numbers of chains, and their rates as last edited.
+pub struct Ladders(BTreeMap<usize, Rates>);
 
 /// One edit.
 pub struct Change {
@@ -19,8 +21,14 @@ pub struct Change {
 }
 
 impl Ladders {
+    /// Those of so many new chains.
     pub fn new(chains: usize) -> Self {
-        Self(vec![RATES; chains])
+        Self::of(0..chains)
+    }
+
+    /// Those of new chains of these numbers.
+    pub fn of(chains: impl IntoIterator<Item = usize>) -> Self {
+        Self(chains.into_iter().map(|chain| (chain, RATES)).collect())
     }
 
     /// How many chains there are.
@@ -30,25 +38,26 @@ impl Ladders {
 
     /// What a stage's rate was last edited to.
     pub fn rate(&self, chain: usize, stage: usize) -> u32 {
-        self.0[chain][stage]
+        self.0[&chain][stage]
     }
 
     /// An edit of a random stage of a random chain.
     pub fn draw(&mut self, random: &mut fastrand::Rng) -> Change {
-        let chain = random.usize(..self.0.len());
-        self.change(chain, random)
+        let mut one = self.draw_many(1, random);
+        one.pop().expect("there are chains")
     }
 
     /// Edits of so many different chains.
     pub fn draw_many(&mut self, count: usize, random: &mut fastrand::Rng) -> Vec<Change> {
-        let chains = random.choose_multiple(0..self.0.len(), count);
+        let chains: Vec<usize> = self.0.keys().copied().collect();
+        let chains = random.choose_multiple(chains, count);
         let changes = chains.into_iter().map(|chain| self.change(chain, random));
         changes.collect()
     }
 
     fn change(&mut self, chain: usize, random: &mut fastrand::Rng) -> Change {
         let stage = random.usize(..STAGES);
-        let rates = &mut self.0[chain];
+        let rates = self.0.entry(chain).or_insert(RATES);
         // Another one than it has.
         let rate = (rates[stage] - 1 + random.u32(1..HIGHEST)) % HIGHEST + 1;
         rates[stage] = rate;
@@ -72,7 +81,7 @@ mod tests {
         for _ in 0..2000 {
             let before = ladders.0.clone();
             let change = ladders.draw(&mut random);
-            assert_ne!(before[change.chain][change.stage], change.rate);
+            assert_ne!(before[&change.chain][change.stage], change.rate);
             assert!((1..=HIGHEST).contains(&change.rate));
         }
         let many = ladders.draw_many(3, &mut random);

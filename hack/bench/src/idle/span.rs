@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use testkit::CallProxy;
 use tokio::time::sleep;
 
-use crate::count::Counted;
 use crate::counters::{Counters, Labels};
 use crate::operator::Operator;
 use crate::place::Place;
@@ -21,7 +21,7 @@ const WRITING: [&str; 6] = [
 ];
 
 /// What the API server counts by itself, a minute.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Alone {
     requests: f64,
     renewals: f64,
@@ -65,7 +65,7 @@ impl Snapshot {
     pub async fn take(
         place: &Place,
         operator: &Operator,
-        counted: &Counted,
+        counted: &CallProxy,
     ) -> anyhow::Result<Self> {
         // The order is the same at both ends, so that what the asking costs is the same too.
         let server = place.counters().await?;

@@ -1,0 +1,106 @@
+//! An edit in the middle of an incident that is too much for the ladder as well.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use incident::{Change, Course, Edit, Scene, Span, simulate};
+
+use crate::goodput::designs::{HANGS_LONG, Kind, LOAD, scene};
+
+const SECONDS: [u64; 3] = [30, 770, 0];
+/// Two minutes after the incident's begin: somebody has seen it and has understood.
+pub const AT: Duration = Duration::from_secs(150);
+/// Healthy tasks are done again when they take no longer.
+const PROMPT: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// An edit of the first stage, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    AsItWas,
+    Attempts,
+    Timeout,
+    Route,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Edited {
+    pub kept: Kept,
+    /// Healthy tasks done a second: the minute before the edit, and the incident's last.
+    pub goodput: [f64; 2],
+    /// From the edit until those that come are done at once; none if not while the incident lasts.
+    pub recovery: Option<f64>,
+    /// Healthy tasks done a second, by time.
+    pub course: Vec<(f64, f64)>,
+}
+
+impl Kept {
+    pub const ALL: [Self; 4] = [Self::AsItWas, Self::Attempts, Self::Timeout, Self::Route];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AsItWas => "no edit",
+            Self::Attempts => "attempts 3 → 1",
+            Self::Timeout => "time-out 10 s → 2 s",
+            Self::Route => "a route by category",
+        }
+    }
+
+    fn edits(self) -> Vec<Edit> {
+        let change = match self {
+            Self::AsItWas => return Vec::new(),
+            Self::Attempts => Change::Attempts(NonZeroU32::MIN),
+            Self::Timeout => Change::Timeout(Duration::from_secs(2)),
+            Self::Route => Change::Divert(1),
+        };
+        vec![Edit {
+            at: AT,
+            stage: 0,
+            changes: vec![change],
+        }]
+    }
+
+    /// The ladder with it.
+    pub fn edited(self, seed: u64) -> Edited {
+        let scene = the_scene();
+        let design = Kind::Ladder.design(HANGS_LONG.timeout, 1.0);
+        let course = simulate(&scene, &scene.tasks(seed), &design, &self.edits());
+        Edited {
+            kept: self,
+            goodput: before_and_after(&course, &scene),
+            recovery: recovery(&course, &scene),
+            course: course.goodputs(Duration::from_secs(20), scene.lasts),
+        }
+    }
+}
+
+/// What it all stands against: the oracle's goodput, in the same minutes.
+pub fn oracle(seed: u64) -> [f64; 2] {
+    let scene = the_scene();
+    let design = Kind::Oracle.design(HANGS_LONG.timeout, 1.0);
+    let course = simulate(&scene, &scene.tasks(seed), &design, &[]);
+    before_and_after(&course, &scene)
+}
+
+pub fn the_scene() -> Scene {
+    scene(HANGS_LONG.harm, LOAD, SECONDS)
+}
+
+fn before_and_after(course: &Course, scene: &Scene) -> [f64; 2] {
+    [AT, scene.incident.until].map(|until| {
+        course.goodput(Span {
+            from: until.saturating_sub(MINUTE),
+            until,
+        })
+    })
+}
+
+fn recovery(course: &Course, scene: &Scene) -> Option<f64> {
+    let since = Span {
+        from: AT,
+        until: scene.incident.until,
+    };
+    let prompt = course.prompt(since, PROMPT)?;
+    Some(prompt.saturating_sub(AT).as_secs_f64())
+}

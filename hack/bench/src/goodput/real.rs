@@ -1,0 +1,251 @@
+//! A scene in reality: the designs beside each other, as processes, each with the same tasks at the same
+//! times.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use cloudtasks::{CloudTasks, Method, NewTask, QueuePath};
+use futures::future::try_join_all;
+use incident::{Course, Design, End, Entry, How, Scene, Task};
+use testkit::Ending;
+use testkit::server::{serve, status};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::goodput::chain::Chain;
+use crate::goodput::designs::{Kind, Trouble};
+use crate::goodput::handler::{CATEGORY, STRUCK, arguments, unix_millis};
+use crate::quantile::Sample;
+
+/// In which all processes have started.
+const START: Duration = Duration::from_secs(10);
+/// After the last task has come. The simulation takes a third of it.
+const PATIENCE: Duration = Duration::from_mins(3);
+const EACH: Duration = Duration::from_secs(15);
+
+/// What came of it.
+pub struct Played {
+    /// In the order of [`Kind::ALL`].
+    pub courses: Vec<Course>,
+    /// How much too late the producers were with a task of a hundred, in milliseconds.
+    pub late: f64,
+}
+
+/// Ends that were told so far, and when the scene has begun.
+#[derive(Clone)]
+struct Ends {
+    begin: Instant,
+    known: Arc<Mutex<Vec<Option<End>>>>,
+}
+
+/// Plays it.
+pub async fn play(
+    trouble: Trouble,
+    size: f64,
+    scene: &Scene,
+    tasks: &[Task],
+) -> anyhow::Result<Played> {
+    // Two clocks, read at once: the handlers are told when the incident is.
+    let (begin, wall) = (Instant::now() + START, SystemTime::now() + START);
+    let incident = [scene.incident.from, scene.incident.until].map(|at| unix_millis(wall + at));
+    let takes = scene.success_takes;
+    let mut playing = Vec::new();
+    for kind in Kind::ALL {
+        let design = kind.design(trouble.timeout, size);
+        let ends = Ends::none(begin, tasks.len());
+        let receiver = ends.receive().await?;
+        let handler = |listen| arguments(listen, incident, scene.harm, takes);
+        let chain = Chain::start(&design, handler, receiver).await?;
+        playing.push((design, chain, ends));
+    }
+    anyhow::ensure!(
+        Instant::now() < begin,
+        "the processes took longer than {START:?} to start"
+    );
+    let producers = playing
+        .iter()
+        .map(|(design, chain, _)| produce(scene, tasks, design, chain, begin));
+    let told = async {
+        tell(
+            trouble,
+            scene,
+            playing.iter().map(|(_, _, ends)| ends).collect(),
+        )
+        .await;
+        Ok(())
+    };
+    let (late, ()) = tokio::try_join!(try_join_all(producers), told)?;
+    let courses = playing.into_iter().map(|(_, _, ends)| ends.course(tasks));
+    Ok(Played {
+        courses: courses.collect(),
+        late: late.into_iter().fold(0.0, f64::max),
+    })
+}
+
+/// Says how far it is, until all has ended or waiting is of no use.
+async fn tell(trouble: Trouble, scene: &Scene, ends: Vec<&Ends>) {
+    let Some(begin) = ends.first().map(|ends| ends.begin) else {
+        return;
+    };
+    let last = begin + scene.lasts + PATIENCE;
+    let mut next = begin;
+    while Instant::now() < last {
+        let counts: Vec<(usize, usize)> = ends.iter().map(|ends| ends.count()).collect();
+        if counts.iter().all(|(ended, all)| ended == all) {
+            return;
+        }
+        if Instant::now() >= next {
+            let told = Kind::ALL.iter().zip(&counts);
+            let told: Vec<String> = told
+                .map(|(kind, (ended, all))| format!("{} {ended} of {all}", kind.name()))
+                .collect();
+            let seconds = begin.elapsed().as_secs();
+            println!(
+                "  {}, {seconds} s, ended: {}",
+                trouble.name,
+                told.join(", ")
+            );
+            next += EACH;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Creates each task when it is time; how late it was, in milliseconds, with one of a hundred.
+async fn produce(
+    scene: &Scene,
+    tasks: &[Task],
+    design: &Design,
+    chain: &Chain,
+    begin: Instant,
+) -> anyhow::Result<f64> {
+    let (first, last) = (&chain.queues[0], &chain.queues[chain.queues.len() - 1]);
+    let mut creating = JoinSet::new();
+    let mut late = Vec::new();
+    for (number, task) in tasks.iter().enumerate() {
+        let due = begin + task.arrives;
+        sleep_until(due).await;
+        late.push(due.elapsed());
+        let foreseen =
+            design.entry == Entry::Foreseen && task.is_struck && scene.incident.has(task.arrives);
+        let queue = if foreseen { last } else { first };
+        let cloud_tasks = chain.cloud_tasks.clone();
+        creating.spawn(create(cloud_tasks, queue.clone(), number, task.is_struck));
+        while let Some(created) = creating.try_join_next() {
+            created??;
+        }
+    }
+    while let Some(created) = creating.join_next().await {
+        created??;
+    }
+    Ok(Sample::new(late).percentile(99))
+}
+
+async fn create(
+    cloud_tasks: CloudTasks,
+    queue: QueuePath,
+    number: usize,
+    is_struck: bool,
+) -> anyhow::Result<()> {
+    let category = if is_struck { STRUCK } else { "healthy" };
+    let task = NewTask {
+        path: Some(queue.task(format!("t-{number}").parse()?)),
+        url: "http://orders.example.com/orders".to_owned(),
+        method: Method::Post,
+        headers: [(CATEGORY.to_owned(), category.to_owned())].into(),
+        body: number.to_string().into_bytes(),
+        dispatch_deadline: None,
+    };
+    cloud_tasks
+        .create_task(&queue, &task)
+        .await
+        .context("a producer's task")?;
+    Ok(())
+}
+
+impl Ends {
+    fn none(begin: Instant, tasks: usize) -> Self {
+        Self {
+            begin,
+            known: Arc::new(Mutex::new(vec![None; tasks])),
+        }
+    }
+
+    /// Serves what the notifier's queue is pushed to.
+    async fn receive(&self) -> std::io::Result<SocketAddr> {
+        let ends = self.clone();
+        serve(move |request| {
+            let ends = ends.clone();
+            async move {
+                let at = ends.begin.elapsed();
+                let ending = Ending::of(request).await;
+                let is_known = ending.is_some_and(|ending| ends.note(&ending, at));
+                status(if is_known { 200 } else { 400 })
+            }
+        })
+        .await
+    }
+
+    /// Notes an end, if it is one of a task of this scene. The first counts: it may come twice.
+    fn note(&self, ending: &Ending, at: Duration) -> bool {
+        let how = if ending.succeeded {
+            How::Succeeded
+        } else {
+            How::Failed
+        };
+        let number = ending
+            .task
+            .strip_prefix("t-")
+            .and_then(|it| it.parse::<usize>().ok());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(end) = number.and_then(|number| known.get_mut(number)) else {
+            return false;
+        };
+        end.get_or_insert(End { at, how });
+        true
+    }
+
+    /// How many have ended, of how many.
+    fn count(&self) -> (usize, usize) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.iter().flatten().count(), known.len())
+    }
+
+    fn course(&self, tasks: &[Task]) -> Course {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Course {
+            tasks: tasks.iter().copied().zip(known.iter().copied()).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_end_of_a_task_counts() {
+        let ends = Ends::none(Instant::now(), 2);
+        let ending = |task: &str, succeeded| Ending {
+            task: task.to_owned(),
+            succeeded,
+        };
+        let seconds = Duration::from_secs;
+        assert!(ends.note(&ending("t-1", true), seconds(1)));
+        assert!(ends.note(&ending("t-1", false), seconds(2)));
+        assert!(!ends.note(&ending("t-2", true), seconds(3)));
+        assert!(!ends.note(&ending("other", true), seconds(3)));
+        assert_eq!(ends.count(), (1, 2));
+        let task = Task {
+            arrives: seconds(0),
+            is_struck: false,
+        };
+        let end = End {
+            at: seconds(1),
+            how: How::Succeeded,
+        };
+        assert_eq!(ends.course(&[task, task]).tasks[1].1, Some(end));
+    }
+}

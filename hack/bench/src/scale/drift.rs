@@ -1,0 +1,71 @@
+//! Drift: how long it takes until what somebody else has changed on a queue is put right.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use cloudtasks::{CloudTasks, QueuePath, QueueSettings};
+use testkit::CallProxy;
+use tokio::time::sleep;
+
+/// What no chain here asks for.
+const BY_HAND: f64 = 0.25;
+const PATIENCE: Duration = Duration::from_mins(1);
+/// After a list whoever was told of it has made his round, which lists once more.
+const STILL: Duration = Duration::from_millis(1500);
+/// A list's second page comes right after its first one.
+const A_LIST: Duration = Duration::from_millis(100);
+
+/// Changes a queue right after its location was listed, so that this takes as long as it ever does;
+/// from then until the queue is as it was.
+pub async fn put_right(
+    queues: &CloudTasks,
+    proxy: &CallProxy,
+    queue: &QueuePath,
+) -> anyhow::Result<Duration> {
+    let before = queues.get_queue(queue).await?.max_dispatches_per_second;
+    listed(proxy, queue).await?;
+    let settings = QueueSettings {
+        max_dispatches_per_second: Some(BY_HAND),
+        ..QueueSettings::default()
+    };
+    queues.update_queue(queue, &settings).await?;
+    let begin = Instant::now();
+    loop {
+        let now = queues.get_queue(queue).await?.max_dispatches_per_second;
+        if (now - before).abs() < f64::EPSILON {
+            return Ok(begin.elapsed());
+        }
+        ensure!(
+            begin.elapsed() < PATIENCE,
+            "a queue that somebody has changed is not put right after {PATIENCE:?}"
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits for the end of a list that nobody but the inventory has asked for.
+async fn listed(proxy: &CallProxy, queue: &QueuePath) -> anyhow::Result<()> {
+    let location = queue.parent.to_string();
+    let location = location.rsplit('/').next().unwrap_or_default();
+    let begin = Instant::now();
+    let mut is_still = false;
+    let mut seen = pages(proxy, location);
+    let mut since = begin;
+    while begin.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(5)).await;
+        let now = pages(proxy, location);
+        if now != seen {
+            if is_still {
+                sleep(A_LIST).await;
+                return Ok(());
+            }
+            (seen, since) = (now, Instant::now());
+        }
+        is_still = since.elapsed() > STILL;
+    }
+    anyhow::bail!("the queues of {location} are listed no more")
+}
+
+fn pages(proxy: &CallProxy, location: &str) -> usize {
+    proxy.lists().get(location).map_or(0, Vec::len)
+}

@@ -1,0 +1,218 @@
+//! What chains in a number of locations cost one operator.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use testkit::CallProxy;
+use tokio::time::sleep;
+
+use crate::arrivals::Arrivals;
+use crate::chains::{self, LOCATIONS};
+use crate::counters::Counters;
+use crate::edits::change::Ladders;
+use crate::edits::series::{Editor, Seen};
+use crate::idle::span::{Alone, Quiet, Snapshot};
+use crate::operator::Operator;
+use crate::place::Place;
+use crate::pods;
+use crate::scale::lists::{self, Times, a_minute};
+use crate::scale::{Options, drift};
+use crate::usage::Usage;
+
+/// What the API server begins with has ended by then.
+const BEGINNING: Duration = Duration::from_secs(5);
+/// A new operator tells of 1,000 chains well within it.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_mins(2);
+
+/// What was found with the chains in so many locations.
+pub struct Measured {
+    pub locations: usize,
+    /// Of an operator that has no chains yet.
+    pub empty: Usage,
+    /// From the first chain to the last one that is ready, in seconds.
+    pub made: f64,
+    /// Calls to Cloud Tasks until then, lists among them.
+    pub made_calls: f64,
+    /// From the start of another operator until it has told of each chain, in seconds.
+    pub taken_over: f64,
+    /// The most memory that either had.
+    pub most_mib: f64,
+    pub quiet: Quiet,
+    /// Calls for lists a minute, of each location.
+    pub lists: Vec<f64>,
+    /// The most locations that were listed within half a second.
+    pub at_once: usize,
+    /// That the operator holds on the API server.
+    pub watches: f64,
+    pub edits: Vec<Seen>,
+    /// Calls for lists that an edit makes.
+    pub lists_of_an_edit: f64,
+    pub drifts: Vec<Duration>,
+}
+
+impl Measured {
+    pub async fn of(
+        options: &Options,
+        locations: usize,
+        random: &mut fastrand::Rng,
+    ) -> anyhow::Result<Self> {
+        let place = Place::new().await?;
+        let proxy = CallProxy::start(place.emulator).await;
+        sleep(BEGINNING).await;
+        let watches = watches(&place.counters().await?);
+        let numbers = chains::spread(options.chains, locations);
+
+        let operator = place.operator(proxy.addr())?;
+        chains::served(&operator).await?;
+        let empty = operator.usage()?;
+        let controller = pods::are_ready(place.deployments());
+        let begin = Instant::now();
+        chains::create_these(&place, numbers.iter().copied()).await?;
+        chains::ready(&place, &operator, options.chains).await?;
+        let made = begin.elapsed().as_secs_f64();
+        let made_calls = count(proxy.calls().values().sum());
+        let most_mib = operator.usage()?.peak_mib;
+        operator.leave().await;
+        drop(controller);
+
+        // Everything at once, as after an upgrade: what each location costs is not spread by how its
+        // chains came about.
+        let begin = Instant::now();
+        let operator = place.operator(proxy.addr())?;
+        told(&operator, options.chains).await?;
+        let taken_over = begin.elapsed().as_secs_f64();
+        println!("  in {locations}: made in {made:.1} s, taken over in {taken_over:.1} s");
+        chains::quiet(&operator).await?;
+        let (quiet, times) = rest(options, &place, &operator, &proxy).await?;
+        println!("  in {locations}: {quiet}");
+        let held = self::watches(&place.counters().await?) - watches;
+
+        let editor = Editor {
+            chains: place.chains(),
+            queues: place.cloud_tasks().await?,
+            arrivals: Arrivals::watch(place.chains()),
+        };
+        let each = each(&times, locations)?;
+        let (edits, listed) = edit(options, &editor, &proxy, &numbers, random).await?;
+        let lists_of_an_edit = listed.less(each.iter().sum()) / count_of(edits.len());
+        chains::quiet(&operator).await?;
+        let last = numbers.iter().max().context("there are no chains")?;
+        let mut drifts = Vec::new();
+        for stage in (0..chains::STAGES).cycle().take(options.drifts) {
+            let queue = chains::queue(*last, stage);
+            drifts.push(drift::put_right(&editor.queues, &proxy, &queue).await?);
+        }
+        Ok(Self {
+            locations,
+            empty,
+            made,
+            made_calls,
+            taken_over,
+            most_mib: operator.usage()?.peak_mib.max(most_mib),
+            quiet,
+            at_once: lists::at_once(&times),
+            lists: each,
+            watches: held,
+            edits,
+            lists_of_an_edit,
+            drifts,
+        })
+    }
+}
+
+/// The watches that the API server serves at the moment.
+fn watches(counters: &Counters) -> f64 {
+    counters.sum("apiserver_longrunning_requests", |labels| {
+        labels.get("verb") == "WATCH"
+    })
+}
+
+/// Waits until an operator has told of so many chains.
+async fn told(operator: &Operator, chains: usize) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    loop {
+        // It doesn't answer before it has begun.
+        let counters = operator.counters().await.unwrap_or_default();
+        let told = counters.sum("executor_operator_chains", |labels| {
+            labels.get("condition") == "Ready"
+        });
+        if told >= count_of(chains) {
+            return Ok(());
+        }
+        ensure!(
+            begin.elapsed() < TAKEN_OVER_WITHIN,
+            "an operator has told of {told} chains of {chains} after {TAKEN_OVER_WITHIN:?}; its log \
+             ends:\n{}",
+            operator.log_tail()
+        );
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Leaves everybody alone.
+async fn rest(
+    options: &Options,
+    place: &Place,
+    operator: &Operator,
+    proxy: &CallProxy,
+) -> anyhow::Result<(Quiet, Times)> {
+    let begin = Instant::now();
+    let before = Snapshot::take(place, operator, proxy).await?;
+    sleep(Duration::from_secs(options.quiet)).await;
+    let after = Snapshot::take(place, operator, proxy).await?;
+    let quiet = Quiet::between(&before, &after, Alone::default());
+    Ok((quiet, lists::since(proxy.lists(), begin)))
+}
+
+/// Calls for lists a minute, of each location.
+fn each(times: &Times, locations: usize) -> anyhow::Result<Vec<f64>> {
+    let each = LOCATIONS.iter().take(locations).map(|location| {
+        let times = times.get(*location).map_or(&[][..], Vec::as_slice);
+        a_minute(times).with_context(|| format!("{location} was not listed twice: rest longer"))
+    });
+    each.collect()
+}
+
+/// Calls for lists in a time.
+struct Listed {
+    calls: f64,
+    minutes: f64,
+}
+
+impl Listed {
+    /// Without those that come by the minute.
+    fn less(&self, a_minute: f64) -> f64 {
+        (self.calls - a_minute * self.minutes).max(0.0)
+    }
+}
+
+/// Edits one chain after another.
+async fn edit(
+    options: &Options,
+    editor: &Editor,
+    proxy: &CallProxy,
+    numbers: &[usize],
+    random: &mut fastrand::Rng,
+) -> anyhow::Result<(Vec<Seen>, Listed)> {
+    let begin = Instant::now();
+    let mut ladders = Ladders::of(numbers.iter().copied());
+    let mut edits = Vec::new();
+    for _ in 0..options.edits {
+        edits.extend(editor.make(vec![ladders.draw(random)]).await?);
+        sleep(Duration::from_millis(random.u64(100..=300))).await;
+    }
+    let listed = Listed {
+        calls: count_of(lists::pages(&lists::since(proxy.lists(), begin))),
+        minutes: begin.elapsed().as_secs_f64() / 60.0,
+    };
+    Ok((edits, listed))
+}
+
+fn count(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// A number of things, to reckon with.
+pub fn count_of(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,177 @@
+//! On paper: what was measured, carried on to where one operator ends.
+
+use anyhow::Context;
+
+use crate::chains::{IN_A_LOCATION, STAGES};
+use crate::figure::Figure;
+use crate::scale::measured::{Measured, count_of};
+
+/// Google's quota of calls that list, by project, region and minute: tasks, queues and locations
+/// together.
+const LIST_CALLS: f64 = 600.0;
+/// The queues that a project may have in a region unless it asks for more; a page of a list holds as
+/// many.
+const QUEUES: f64 = 1000.0;
+/// What the question is about: four times what a region holds, in twenty of them.
+const CHAINS: f64 = 1000.0;
+const REGIONS: f64 = 20.0;
+
+const VALUES: &str = include_str!("../../../../charts/executor-chain/values.yaml");
+
+/// What an operator is given by the chart.
+struct Given {
+    memory_mib: f64,
+    calls_per_second: f64,
+}
+
+impl Given {
+    fn by_the_chart() -> anyhow::Result<Self> {
+        let after = |key: &str, end: &str| {
+            let (_, rest) = VALUES.split_once(key)?;
+            rest.split_once(end)?.0.trim().parse().ok()
+        };
+        let what = "the chart's values are not as they were";
+        Ok(Self {
+            memory_mib: after("limits: {memory: ", "Mi}").context(what)?,
+            calls_per_second: after("cloudTasksCallsPerSecond:", "\n").context(what)?,
+        })
+    }
+}
+
+/// What one more costs: of a chain in a location that is listed anyhow, and of a location.
+struct Each {
+    /// Without any.
+    none: f64,
+    chain: f64,
+    location: f64,
+}
+
+impl Each {
+    /// From the fewest locations and the most.
+    fn of(chains: usize, ends: &Ends, value: fn(&Measured) -> f64, none: f64) -> Self {
+        let more = count_of(ends.most.locations - ends.fewest.locations);
+        let grown = value(ends.most) - value(ends.fewest);
+        // Noise must not make locations pay.
+        let location = if more > 0.0 {
+            (grown / more).max(0.0)
+        } else {
+            0.0
+        };
+        let there = count_of(ends.fewest.locations);
+        let rest = value(ends.fewest) - none - location * (there - 1.0);
+        Self {
+            none,
+            chain: rest.max(0.0) / count_of(chains),
+            location,
+        }
+    }
+
+    fn of_the_question(&self) -> f64 {
+        self.none + self.chain * CHAINS + self.location * REGIONS
+    }
+
+    fn sum(&self, unit: &str) -> String {
+        let Self {
+            none,
+            chain,
+            location,
+        } = self;
+        format!("{none:.1} {unit} + 1000 × {chain:.3} + 20 × {location:.2}")
+    }
+}
+
+/// The two that the most is learnt from.
+pub struct Ends<'a> {
+    pub fewest: &'a Measured,
+    pub most: &'a Measured,
+}
+
+pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
+    let given = Given::by_the_chart()?;
+    let limit = given.memory_mib;
+    let memory = Each::of(
+        chains,
+        ends,
+        |it| it.most_mib,
+        ends.fewest.empty.resident_mib,
+    );
+    let time = Each::of(chains, ends, |it| it.quiet.cpu_ms, 0.0);
+    let calls = Each::of(chains, ends, |it| it.made_calls, 0.0);
+    let listed = ends.most.lists.iter().copied().fold(0.0, f64::max);
+    let lists = ends.most.quiet.own_calls / 60.0 / count_of(ends.most.locations);
+    let rate = given.calls_per_second;
+    let edit = ends.most.lists_of_an_edit;
+
+    let fit = (limit - memory.none - memory.location * REGIONS) / memory.chain;
+    let question = memory.of_the_question();
+    let busy = time.of_the_question() / 60_000.0 * 100.0;
+    let made = calls.chain * CHAINS / rate;
+    let told = ends.most.taken_over / count_of(chains) * CHAINS;
+    let paces = lists * REGIONS / rate * 100.0;
+    let region = count_of(IN_A_LOCATION);
+    Ok(vec![
+        Figure::new("a chain more, memory", memory.chain * 1024.0, "KiB"),
+        Figure::new("a location more, memory", memory.location * 1024.0, "KiB"),
+        Figure::new("a chain more, time on the processor", time.chain, "ms a minute"),
+        Figure::new("a location more, time on the processor", time.location, "ms a minute"),
+        Figure::new("on paper: regions that 1,000 chains take", (CHAINS / region).ceil(), "")
+            .against(format!(
+                "{STAGES} queues of a chain, {QUEUES} of a region by default, one of them for notifications"
+            )),
+        Figure::new("on paper: memory of 1,000 chains in 20 regions", question, "MiB")
+            .at_most(limit)
+            .against(memory.sum("MiB")),
+        Figure::new(format!("on paper: chains that {limit} MiB hold"), fit.floor(), "")
+            .at_least(CHAINS)
+            .against(format!(
+                "({limit} − {:.1} − 20 × {:.2}) MiB / {:.3} MiB",
+                memory.none, memory.location, memory.chain
+            )),
+        Figure::new("on paper: calls for lists of 20 regions", listed * REGIONS, "a minute")
+            .against(format!(
+                "20 × {listed:.1}; each region's quota is {LIST_CALLS} for itself"
+            )),
+        Figure::new("on paper: of a region's quota of lists", listed / LIST_CALLS * 100.0, "%")
+            .at_most(10.0)
+            .against(format!("{listed:.1} / {LIST_CALLS}")),
+        Figure::new(
+            "on paper: operators that may list one region",
+            (LIST_CALLS / listed).floor(),
+            "",
+        )
+        .against(format!("{LIST_CALLS} / {listed:.1}, and no list left for an edit")),
+        Figure::new(
+            "on paper: edits in one region that its quota of lists carries",
+            (LIST_CALLS - listed) / edit,
+            "a minute",
+        )
+        .against(format!("({LIST_CALLS} − {listed:.1}) / {edit:.1} an edit, one after another")),
+        Figure::new("on paper: of the operator's own pace, lists of 20 regions", paces, "%")
+            .at_most(20.0)
+            .against(format!("20 × {lists:.2} / {rate} a second; a list is one call here")),
+        Figure::new("on paper: a core, of 1,000 chains in 20 regions", busy, "%")
+            .at_most(5.0)
+            .against(time.sum("ms")),
+        Figure::new("on paper: 1,000 chains from nothing, by the pace of calls", made, "s").against(
+            format!(
+                "1000 × {:.1} calls / {rate} a second; chains of one region share the notifier's queue",
+                calls.chain
+            ),
+        ),
+        Figure::new("on paper: 1,000 chains taken over", told, "s")
+            .at_most(60.0)
+            .against(format!("1000 / {chains} × {:.1} s", ends.most.taken_over)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Given;
+
+    #[test]
+    fn the_chart_says_what_an_operator_is_given() {
+        let given = Given::by_the_chart().unwrap();
+        assert!(given.memory_mib >= 64.0, "{}", given.memory_mib);
+        assert!(given.calls_per_second >= 1.0, "{}", given.calls_per_second);
+    }
+}

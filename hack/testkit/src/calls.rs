@@ -1,0 +1,154 @@
+//! A proxy of gRPC calls before the emulator: it counts those that pass, notes when the queues of each
+//! location are listed, and keeps those to a location that is to be away.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::handshake;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A way to the emulator. Dropped, it closes. It works on the runtime that made it.
+#[derive(Debug)]
+pub struct CallProxy {
+    addr: SocketAddr,
+    passed: Arc<Mutex<Passed>>,
+    away: watch::Sender<Option<String>>,
+    _accepting: JoinSet<()>,
+}
+
+/// What has passed so far.
+#[derive(Debug, Default)]
+struct Passed {
+    calls: BTreeMap<String, u64>,
+    lists: BTreeMap<String, Vec<Instant>>,
+}
+
+impl CallProxy {
+    /// Opens a way to `emulator`, on a free port.
+    pub async fn start(emulator: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap_or_else(|error| panic!("a port for a proxy: {error}"));
+        let addr = listener.local_addr().expect("it is bound");
+        let passed = Arc::default();
+        let (away, turned) = watch::channel(None);
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, emulator, Arc::clone(&passed), turned));
+        Self {
+            addr,
+            passed,
+            away,
+            _accepting: accepting,
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many calls of each method came so far.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        lock(&self.passed).calls.clone()
+    }
+
+    /// When a page of each location's queues was asked for, oldest first.
+    pub fn lists(&self) -> BTreeMap<String, Vec<Instant>> {
+        lock(&self.passed).lists.clone()
+    }
+
+    /// From now on calls to this location get no answer, those that are kept neither until the way is
+    /// opened again.
+    pub fn keep(&self, location: &str) {
+        self.away.send_replace(Some(location.to_owned()));
+    }
+
+    /// All calls pass again.
+    pub fn open(&self) {
+        self.away.send_replace(None);
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    emulator: SocketAddr,
+    passed: Arc<Mutex<Passed>>,
+    away: watch::Receiver<Option<String>>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = listener.accept().await;
+        let (client, _) = accepted.unwrap_or_else(|error| panic!("a proxy's port: {error}"));
+        connections.spawn(carry(client, emulator, Arc::clone(&passed), away.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Carries the calls of one connection over another. Either end may hang up: the client connects
+/// again, and fails audibly if it can't.
+async fn carry(
+    client: TcpStream,
+    emulator: SocketAddr,
+    passed: Arc<Mutex<Passed>>,
+    away: watch::Receiver<Option<String>>,
+) {
+    let Ok(server) = TcpStream::connect(emulator).await else {
+        return;
+    };
+    // Small frames would wait for one another.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let Ok((sender, connection)) = handshake(TokioExecutor::new(), TokioIo::new(server)).await
+    else {
+        return;
+    };
+    let service = service_fn(move |request: Request<Incoming>| {
+        let location = location(&request);
+        lock(&passed).note(&request, location.as_deref());
+        let (mut sender, mut away) = (sender.clone(), away.clone());
+        async move {
+            if location.is_some() {
+                // Its other end lives as long as the proxy.
+                let _ = away.wait_for(|away| *away != location).await;
+            }
+            sender.send_request(request).await
+        }
+    });
+    let carrying =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(client), service);
+    tokio::select! {
+        _ = carrying => {}
+        _ = connection => {}
+    }
+}
+
+impl Passed {
+    fn note(&mut self, request: &Request<Incoming>, location: Option<&str>) {
+        let method = request.uri().path().rsplit('/').next().unwrap_or_default();
+        *self.calls.entry(method.to_owned()).or_default() += 1;
+        if let ("ListQueues", Some(location)) = (method, location) {
+            let times = self.lists.entry(location.to_owned()).or_default();
+            times.push(Instant::now());
+        }
+    }
+}
+
+/// The location of what a call is about, as its routing header says.
+fn location(request: &Request<Incoming>) -> Option<String> {
+    let route = request.headers().get("x-goog-request-params")?;
+    let mut parts = route.to_str().ok()?.split("%2F");
+    parts.find(|part| *part == "locations")?;
+    parts.next().map(str::to_owned)
+}
+
+fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
+    passed.lock().unwrap_or_else(PoisonError::into_inner)
+}
