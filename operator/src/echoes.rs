@@ -22,10 +22,17 @@ struct Seen {
 }
 
 impl Echoes {
-    /// Notes the status that is about to be written.
+    /// Notes the status that a chain has, or that is about to be written.
     pub fn tells(&self, uid: &str, status: &ExecutorChainStatus) {
         let mut seen = self.seen();
         seen.entry(uid.to_owned()).or_default().told = Some(hash(status));
+    }
+
+    /// Whether a status is older than what we have told since.
+    pub fn is_behind(&self, uid: &str, status: Option<&ExecutorChainStatus>) -> bool {
+        let seen = self.seen();
+        let told = seen.get(uid).and_then(|seen| seen.told);
+        told.is_some() && told != status.map(hash)
     }
 
     /// Whether a chain has come that differs from how it came last in nothing but a status which is
@@ -109,7 +116,11 @@ mod tests {
         assert!(!echoes.is_one(&chain(1, Some("forged"))));
         assert!(!echoes.is_one(&chain(1, None)), "a status that is wiped");
         assert!(!echoes.is_one(&chain(2, Some("incoming"))), "an edit");
+        assert!(echoes.is_behind("1f0c", Some(&status("before"))));
+        assert!(echoes.is_behind("1f0c", None));
+        assert!(!echoes.is_behind("1f0c", Some(&status("incoming"))));
         echoes.forget("1f0c");
+        assert!(!echoes.is_behind("1f0c", None), "nothing is known");
         assert!(!echoes.is_one(&chain(2, Some("incoming"))));
     }
 }

@@ -27,7 +27,11 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
         context.metrics.chains.gone(namespace, name);
         return Ok(());
     }
+    let uid = chain.uid.as_deref().unwrap_or_default();
+    // What we told in this very round, such as a drift that is put right by now, starts no round that
+    // would tell better.
     if let Some(seen) = seen
+        && !context.echoes.is_behind(uid, seen)
         && next(chain, seen, round).is_none()
     {
         let status = seen.cloned().unwrap_or_default();
@@ -52,12 +56,13 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
         context.metrics.chains.are(namespace, name, known);
     }
     let Some(status) = status else {
+        if let Some(current) = &current {
+            context.echoes.tells(uid, current);
+        }
         return Ok(());
     };
     // Before it is written: it may come back by the watch before the answer does.
-    context
-        .echoes
-        .tells(chain.uid.as_deref().unwrap_or_default(), &status);
+    context.echoes.tells(uid, &status);
     // A list that became empty has to go, so the whole status is replaced where it stands.
     let patch = json!([{"op": "add", "path": "/status", "value": status}]);
     let patch: Patch<DynamicObject> =

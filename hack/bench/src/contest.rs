@@ -9,10 +9,9 @@ mod readiness;
 
 use std::fmt;
 
-use clap::builder::RangedU64ValueParser;
-
 use crate::chains;
 use crate::contest::contestant::{Measured, measure};
+use crate::edits::count;
 use crate::figure::Figure;
 use crate::operator::Whose;
 use crate::place::program;
@@ -41,13 +40,9 @@ impl Default for Options {
             sizes: vec![1, 10, 100, 1000],
             edits: 100,
             drifts: 10,
-            quiet: 20,
+            quiet: 15,
         }
     }
-}
-
-fn count() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1000)
 }
 
 impl fmt::Display for Options {

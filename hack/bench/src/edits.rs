@@ -63,7 +63,8 @@ impl Default for Options {
     }
 }
 
-fn count() -> RangedU64ValueParser<usize> {
+/// A number of edits and the like on a command line.
+pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1000)
 }
 
