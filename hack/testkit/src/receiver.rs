@@ -1,9 +1,10 @@
 //! An HTTP server that remembers what it was sent: the far end of pushes and calls.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -70,8 +71,7 @@ impl Receiver {
         F: Fn(Recorded) -> A + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .unwrap_or_else(|error| panic!("port {port}: {error}"));
+        let listener = bind(port);
         let addr = listener.local_addr().expect("it is bound");
         let requests = Requests::default();
         let (stop, stopped) = oneshot::channel();
@@ -115,6 +115,21 @@ impl Drop for Receiver {
         if let Some(thread) = self.thread.take() {
             // A panic in the thread was printed there; this may be part of another.
             let _ = thread.join();
+        }
+    }
+}
+
+/// A program that another thread is just starting holds all our listeners for a moment, closed ones
+/// too, until it runs its own code.
+fn bind(port: u16) -> TcpListener {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return listener,
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("port {port}: {error}"),
         }
     }
 }
