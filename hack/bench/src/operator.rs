@@ -128,6 +128,12 @@ impl Operator {
     }
 }
 
+/// Whether a worker says that it is ready.
+pub async fn is_ready(admin: &str) -> bool {
+    let answer = get(admin, "/readyz").await;
+    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+}
+
 /// The answer to a GET, its head included. Of HTTP/1.0, which has no chunks: the end of the connection
 /// is the body's.
 pub async fn get(addr: &str, path: &str) -> std::io::Result<String> {

@@ -11,7 +11,7 @@ use incident::{Design, Stage};
 use testkit::{Process, free_port};
 use tokio::time::sleep;
 
-use crate::operator::get;
+use crate::operator::is_ready;
 use crate::place::program;
 
 const NOTIFIER: &str = "notifier";
@@ -161,8 +161,7 @@ async fn reached(emulator: SocketAddr) -> anyhow::Result<CloudTasks> {
 
 async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
     for _ in 0..TRIES {
-        let answer = get(&admin.to_string(), "/readyz").await;
-        if answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+        if is_ready(&admin.to_string()).await {
             return Ok(());
         }
         sleep(PAUSE).await;

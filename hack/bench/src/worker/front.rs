@@ -10,7 +10,7 @@ use testkit::{Process, free_port};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::operator::get;
+use crate::operator::is_ready;
 use crate::place::program;
 use crate::usage::Usage;
 use crate::worker::aside::measured;
@@ -123,9 +123,7 @@ impl Front {
         if matches!(self, Self::Nginx | Self::Go) {
             return TcpStream::connect(addr).await.is_ok();
         }
-        get(&admin.to_string(), "/readyz")
-            .await
-            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        is_ready(&admin.to_string()).await
     }
 
     fn tell(self, command: &mut Command, around: Around, addr: SocketAddr, admin: SocketAddr) {
