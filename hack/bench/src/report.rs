@@ -98,15 +98,18 @@ fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Res
     Ok(text)
 }
 
-/// What no measurement says: why a goal is missed, what was mended, what comes next.
+/// What no measurement says: why a goal is missed, what was mended, what comes next. Its links are seen
+/// from where it is, two folders below the page's.
 fn notes(folder: &Path, name: &str) -> anyhow::Result<Option<String>> {
     let path = folder.join("notes").join(name).with_extension("md");
     if !path.exists() {
         return Ok(None);
     }
     let text = std::fs::read_to_string(&path);
-    text.map(Some)
-        .with_context(|| format!("{} can't be read", path.display()))
+    let text = text.with_context(|| format!("{} can't be read", path.display()))?;
+    let beside = folder.file_name().unwrap_or_default().display();
+    let text = text.replace("](../../", "](");
+    Ok(Some(text.replace("](../", &format!("]({beside}/"))))
 }
 
 #[cfg(test)]
