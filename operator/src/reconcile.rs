@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudtasks::QueuePath;
 use crds::{DeletionPolicy, ExecutorChain};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,7 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, Plan, Problem, Step, has_finished, plan};
+use plan::{Desired, Observed, Plan, Problem, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -131,8 +130,7 @@ async fn serve(
     }
     // What is written is planned from what is there now, not from what was there seconds ago. But for a
     // new chain, whose queues are refused if they are there after all.
-    let is_new =
-        observed.deployments.is_empty() && first.is_ok_and(|plan| makes_all(&plan, desired));
+    let is_new = first.is_ok_and(|plan| plan.begins(desired, observed));
     if !is_new && let Err(error) = look_closely(context, chain, desired, observed).await {
         // Then nothing is known, and nothing is claimed.
         round.observed = None;
@@ -153,7 +151,7 @@ async fn serve(
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
     let after = match &applied {
-        Ok(answered) if now.steps.iter().all(|it| is_answered(&it.step)) => {
+        Ok(answered) if now.is_answered() => {
             let parent = &desired.notifier.queue.parent;
             context.inventory.answered(chain, parent, answered);
             Freshness::Answered
@@ -186,41 +184,6 @@ fn freshness(chain: &ExecutorChain) -> Freshness {
     } else {
         Freshness::Cached
     }
-}
-
-/// Whether all stages' queues are still to be made, and none that is there is touched.
-fn makes_all(plan: &Plan, desired: &Desired) -> bool {
-    let steps = || plan.steps.iter().map(|planned| &planned.step);
-    let makes = |queue: &QueuePath| {
-        steps().any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
-    };
-    let is_harmless = |step: &Step| match step {
-        Step::AddFinalizer
-        | Step::CreateQueue { .. }
-        | Step::ApplyService(_)
-        | Step::ApplyDeployment(_) => true,
-        Step::UpdateQueue { .. }
-        | Step::PauseQueue { .. }
-        | Step::ResumeQueue { .. }
-        | Step::DeleteQueue { .. }
-        | Step::Attach { .. }
-        | Step::Detach(_)
-        | Step::DeleteDeployment { .. }
-        | Step::DeleteService { .. }
-        | Step::ReleaseDeployment { .. }
-        | Step::ReleaseService { .. }
-        | Step::ReleaseAttached(_)
-        | Step::RemoveFinalizer => false,
-    };
-    steps().all(is_harmless) && desired.stages.iter().all(|stage| makes(&stage.queue))
-}
-
-/// Whether Cloud Tasks' answer tells all that the step has done to a queue.
-fn is_answered(step: &Step) -> bool {
-    !matches!(
-        step,
-        Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. }
-    )
 }
 
 /// Looks at the queues as they are now; where something is to be removed, at all else too, since a pod

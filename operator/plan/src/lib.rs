@@ -18,6 +18,7 @@ pub mod fact;
 pub mod hand_overs;
 pub mod host;
 pub mod lint;
+mod looks;
 pub mod observed;
 mod order;
 pub mod ownership;

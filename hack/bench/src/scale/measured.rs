@@ -18,6 +18,7 @@ use crate::pods;
 use crate::scale::lists::{self, Times, a_minute};
 use crate::scale::{Options, drift};
 use crate::usage::Usage;
+use crate::worker::push::count;
 
 /// What the API server begins with has ended by then.
 const BEGINNING: Duration = Duration::from_secs(5);
@@ -206,10 +207,6 @@ async fn edit(
         minutes: begin.elapsed().as_secs_f64() / 60.0,
     };
     Ok((edits, listed))
-}
-
-fn count(number: u64) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// A number of things, to reckon with.

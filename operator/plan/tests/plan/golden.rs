@@ -24,7 +24,7 @@ fn transcript(plans: &[Plan]) -> String {
     plans.join("\n")
 }
 
-fn deletion(yaml: &str, observed: &Observed) -> Plan {
+pub fn deletion(yaml: &str, observed: &Observed) -> Plan {
     ending(DeletionPolicy::Retain, yaml, observed)
 }
 

@@ -9,6 +9,7 @@
 mod edits;
 mod gateway;
 mod golden;
+mod looks;
 mod phases;
 mod tokens;
 mod told;
