@@ -10,6 +10,7 @@ mod benchmark;
 mod chains;
 mod contest;
 mod counters;
+mod drift;
 mod edits;
 mod figure;
 mod goodput;

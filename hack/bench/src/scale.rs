@@ -46,8 +46,8 @@ pub struct Options {
     /// In how many locations: a list with commas
     #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=20), value_delimiter = ',', default_values_t = Options::default().locations)]
     locations: Vec<usize>,
-    /// For how long nobody touches them
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600), default_value_t = Options::default().quiet)]
+    /// For how long nobody touches them: long enough for two lists of each location
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(12..=600), default_value_t = Options::default().quiet)]
     quiet: u64,
     /// How many edits one after another
     #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000), default_value_t = Options::default().edits)]

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use cloudtasks::{CloudTasks, QueuePath, QueueSettings};
+use cloudtasks::{CloudTasks, QueuePath};
 use testkit::CallProxy;
 use tokio::time::sleep;
 
-/// What no chain here asks for.
-const BY_HAND: f64 = 0.25;
+use crate::drift;
+
 const PATIENCE: Duration = Duration::from_mins(1);
 /// After a list whoever was told of it has made his round, which lists once more.
 const STILL: Duration = Duration::from_millis(1500);
@@ -22,25 +21,8 @@ pub async fn put_right(
     proxy: &CallProxy,
     queue: &QueuePath,
 ) -> anyhow::Result<Duration> {
-    let before = queues.get_queue(queue).await?.max_dispatches_per_second;
     listed(proxy, queue).await?;
-    let settings = QueueSettings {
-        max_dispatches_per_second: Some(BY_HAND),
-        ..QueueSettings::default()
-    };
-    queues.update_queue(queue, &settings).await?;
-    let begin = Instant::now();
-    loop {
-        let now = queues.get_queue(queue).await?.max_dispatches_per_second;
-        if (now - before).abs() < f64::EPSILON {
-            return Ok(begin.elapsed());
-        }
-        ensure!(
-            begin.elapsed() < PATIENCE,
-            "a queue that somebody has changed is not put right after {PATIENCE:?}"
-        );
-        sleep(Duration::from_millis(5)).await;
-    }
+    drift::put_right(queues, queue).await
 }
 
 /// Waits for the end of a list that nobody but the inventory has asked for.
