@@ -13,6 +13,7 @@ use plan::ownership::FIELD_MANAGER;
 use plan::queue::owner_of;
 
 use crate::calls::Calls;
+use crate::children::Children;
 use crate::claim::Claim;
 use crate::echoes::Echoes;
 use crate::error::Error;
@@ -36,6 +37,8 @@ pub struct Context {
     pub queues: Calls,
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What chains have in the cluster.
+    pub children: Arc<Children>,
     /// What workers refuse.
     pub refusals: Arc<Refusals>,
     /// What the cluster has of the kinds that it may have or not.
@@ -55,10 +58,12 @@ pub struct Context {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
-/// Who tells of what has no watch.
+/// Who tells what is there, and of changes.
 pub struct Told {
     /// What Cloud Tasks has.
     pub inventory: Arc<Inventory>,
+    /// What chains have in the cluster.
+    pub children: Arc<Children>,
     /// What workers refuse.
     pub refusals: Arc<Refusals>,
     /// What the cluster has of the kinds that it may have or not.
@@ -86,6 +91,7 @@ impl Context {
             claim,
             queues,
             inventory: told.inventory,
+            children: told.children,
             refusals: told.refusals,
             kinds: told.kinds,
             settings,

@@ -1,4 +1,4 @@
-//! The controller: watches chains and what they own, and starts rounds.
+//! The controller: watches chains, and starts rounds.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{Stream, StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
 use kube::Resource;
-use kube::core::PartialObjectMeta;
 use kube_runtime::controller::{self, Action, Config};
 use kube_runtime::reflector::{self, ObjectRef};
 use kube_runtime::utils::Backoff;
@@ -45,23 +42,17 @@ pub async fn serve(
     let concurrency = (args.concurrency / count.max(1)).max(1);
     let controllers = scopes.iter().zip(changed_in).map(|(scope, changed)| {
         let client = &context.client;
-        let config = watcher::Config::default();
         let (reader, writer) = reflector::store();
         let echoes = Arc::clone(&context);
-        let chains = watcher(scope.api::<Chain>(client), config.clone())
+        let chains = watcher(scope.api::<Chain>(client), watcher::Config::default())
             // Who wrote which field is half of what a chain takes up here, and nobody reads it.
             .modify(|chain| chain.meta_mut().managed_fields = None)
             .reflect(writer)
             .applied_objects()
             .try_filter(move |chain| ready(!echoes.echoes.is_one(chain)));
-        // Of children the watch tells that they have changed, and a round looks at them.
-        let deployments = scope.api::<PartialObjectMeta<Deployment>>(client);
-        let services = scope.api::<PartialObjectMeta<Service>>(client);
         Controller::for_stream(chains, reader)
             .with_config(Config::default().concurrency(concurrency))
             .trigger_backoff(Steady)
-            .owns(deployments, config.clone())
-            .owns(services, config)
             .reconcile_on(changed)
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, again, Arc::clone(&context))

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::apply::Workloads;
+use crate::children::Child;
 use crate::context::{Context, call};
 use crate::error::Error;
 
@@ -50,7 +51,8 @@ impl Kubernetes<'_> {
         (kind.to_string(), api)
     }
 
-    async fn apply<K>(&self, (kind, api): Called<K>, object: &K) -> Result<(), Error>
+    /// What the object is then.
+    async fn apply<K>(&self, (kind, api): Called<K>, object: &K) -> Result<K, Error>
     where
         K: Clone + Debug + DeserializeOwned + Serialize + Sync + Resource,
     {
@@ -59,7 +61,14 @@ impl Kubernetes<'_> {
         let action = format!("apply {kind} {name}");
         let patch = Patch::Apply(object);
         let write = api.patch(&name, &parameters, &patch);
-        self.context.write(action, write).await.map(drop)
+        self.context.write(action, write).await
+    }
+
+    /// A child, which is known then without a look.
+    async fn apply_child<K: Child + Serialize + Sync>(&self, object: &K) -> Result<(), Error> {
+        let now = self.apply(self.api(), object).await?;
+        self.context.children.answered(now);
+        Ok(())
     }
 
     async fn delete<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
@@ -134,11 +143,11 @@ impl Workloads for Kubernetes<'_> {
     }
 
     async fn apply_service(&self, service: &Service) -> Result<(), Error> {
-        self.apply(self.api(), service).await
+        self.apply_child(service).await
     }
 
     async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), Error> {
-        self.apply(self.api(), deployment).await
+        self.apply_child(deployment).await
     }
 
     async fn delete_service(&self, name: &str) -> Result<(), Error> {
@@ -150,7 +159,7 @@ impl Workloads for Kubernetes<'_> {
     }
 
     async fn attach(&self, kind: Kind, object: &DynamicObject) -> Result<(), Error> {
-        self.apply(self.attached(kind), object).await
+        self.apply(self.attached(kind), object).await.map(drop)
     }
 
     async fn detach(&self, Name { kind, name }: &Name) -> Result<(), Error> {

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod args;
 pub mod calls;
 pub mod chains;
+pub mod children;
 pub mod claim;
 pub mod connection;
 pub mod context;

@@ -17,9 +17,10 @@ use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
 use plan::queue::settings_hash;
 use plan::removal::{is_done, looks};
-use plan::{Backlog, Desired, Fact, Observed, Problem, Push, facts};
+use plan::{Backlog, Desired, Fact, Look, Observed, Problem, Push, facts};
 use serde::de::DeserializeOwned;
 
+use crate::children::{Child, Packed};
 use crate::context::{Context, call};
 use crate::error::Error;
 use crate::inventory::Watched;
@@ -29,29 +30,14 @@ use crate::refusals::Guard;
 /// How often the tasks of a queue are counted that is empty, paused, and nobody's any more.
 const DONE_LOOK: Duration = Duration::from_mins(1);
 
-/// How new the look has to be.
-#[derive(Debug, Clone, Copy)]
-pub enum Freshness {
-    /// Queues from the inventory, the rest from the API server's cache, a few milliseconds old: to
-    /// find out whether there is anything to do. An edit should not wait for what a consistent list
-    /// costs, 50 to 100 ms, and whatever a plan does once too often harms nothing.
-    Cached,
-    /// The same, but queues as they are now: to plan an edit from. They are listed meanwhile, and not
-    /// afterwards.
-    Edited,
-    /// With all that was just written, of which the inventory knows what Cloud Tasks answered: to report
-    /// from.
-    Answered,
-    /// With all that was just written, by whomever.
-    Consistent,
-}
-
-/// What a chain that is served has: the queues of its location, its Deployments and Services.
+/// What a chain that is served has: the queues of its location, its Deployments and Services. What is
+/// not looked at is as it was told: queues by the last list and by answers, which are seconds old at
+/// most, the rest by watches.
 pub async fn observe(
     context: &Context,
     chain: &ExecutorChain,
     desired: &Desired,
-    freshness: Freshness,
+    look: Look,
 ) -> Result<Observed, Error> {
     let parent = &desired.notifier.queue.parent;
     let names: Vec<&str> = desired.stages.iter().map(|it| it.child.as_str()).collect();
@@ -61,23 +47,19 @@ pub async fn observe(
             queues: desired.queues().cloned().collect(),
             owner: desired.queue_owner.clone(),
         };
-        let seen = context.inventory.look(chain, parent, watched).await;
-        let queues = match (freshness, seen) {
-            (Freshness::Cached | Freshness::Answered, seen) => seen,
-            // While Cloud Tasks is away, whatever is edited costs no call.
-            (Freshness::Edited, Err(error)) => Err(error),
-            (Freshness::Edited | Freshness::Consistent, _) => {
-                context.inventory.look_again(chain, parent).await
-            }
+        let told = context.inventory.look(chain, parent, watched).await;
+        let queues = match look {
+            Look::Nothing => told,
+            Look::Queues | Look::All => context.inventory.look_again(chain, parent).await,
         };
         queues.map_err(Error::from)
     };
     let (queues, offers, deployments, services, (pods, guards)) = futures::try_join!(
         queues,
-        Box::pin(offers(context, metadata, Some(desired), freshness)),
-        children::<Deployment>(context, metadata, &names, freshness),
-        children::<Service>(context, metadata, &names, freshness),
-        pods(context, metadata, freshness),
+        Box::pin(offers(context, metadata, Some(desired), look)),
+        children::<Deployment>(context, metadata, &names, look),
+        children::<Service>(context, metadata, &names, look),
+        pods(context, metadata, look),
     )?;
     context.refusals.watch(chain, guards);
     let mut observed = Observed {
@@ -151,22 +133,28 @@ fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: 
 async fn pods(
     context: &Context,
     chain: &ObjectMeta,
-    freshness: Freshness,
+    look: Look,
 ) -> Result<(Vec<plan::Pod>, Vec<Guard>), Error> {
+    if look != Look::All
+        && let Some(told) = context.children.pods(chain).await
+    {
+        return Ok(told);
+    }
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
-    let list = call("list Pods", api.list(&labelled(chain, freshness))).await?;
+    let list = call("list Pods", api.list(&labelled(chain, look))).await?;
     let pods = list.items.iter().filter_map(plan::Pod::of).collect();
     Ok((pods, list.items.iter().filter_map(Guard::of).collect()))
 }
 
-/// What carries the chain's label.
-fn labelled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
+/// What carries the chain's label: as it is now, or a few milliseconds ago, which costs the API server
+/// 50 to 100 ms less.
+fn labelled(chain: &ObjectMeta, look: Look) -> ListParams {
     let name = chain.name.as_deref().unwrap_or_default();
     let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
-    match freshness {
-        Freshness::Cached | Freshness::Edited => labelled.match_any(),
-        Freshness::Answered | Freshness::Consistent => labelled,
+    match look {
+        Look::Nothing | Look::Queues => labelled.match_any(),
+        Look::All => labelled,
     }
 }
 
@@ -179,9 +167,9 @@ pub async fn observe_end(
     with_queues: bool,
 ) -> Result<Observed, Error> {
     let (offers, deployments, services) = futures::try_join!(
-        Box::pin(offers(context, chain, None, Freshness::Consistent)),
-        children::<Deployment>(context, chain, &[], Freshness::Consistent),
-        children::<Service>(context, chain, &[], Freshness::Consistent),
+        Box::pin(offers(context, chain, None, Look::All)),
+        children::<Deployment>(context, chain, &[], Look::All),
+        children::<Service>(context, chain, &[], Look::All),
     )?;
     let served: Vec<QueuePath> = deployments.values().filter_map(serves).collect();
     let named = desired.map(|desired| &desired.notifier.queue);
@@ -226,7 +214,7 @@ async fn offers(
     context: &Context,
     chain: &ObjectMeta,
     desired: Option<&Desired>,
-    freshness: Freshness,
+    look: Look,
 ) -> Result<BTreeMap<Kind, Offer>, Error> {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let name = chain.name.as_deref().unwrap_or_default();
@@ -238,7 +226,7 @@ async fn offers(
         let resource = kind.resource();
         let api: Api<DynamicObject> =
             Api::namespaced_with(context.client.clone(), namespace, &resource);
-        match children_of(api, &kind.to_string(), chain, &names, freshness).await {
+        match children_of(api, &kind.to_string(), chain, &names, look).await {
             Ok(found) => Ok((kind, Offer::Served(found))),
             Err(error) if is_not_found(&error) => {
                 context.kinds.is_gone(kind);
@@ -285,15 +273,23 @@ async fn children<K>(
     context: &Context,
     chain: &ObjectMeta,
     names: &[&str],
-    freshness: Freshness,
+    look: Look,
 ) -> Result<BTreeMap<String, K>, Error>
 where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-    K: Clone + DeserializeOwned + std::fmt::Debug,
+    K: Child<Kept = Packed>,
 {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    children_of(api, &K::kind(&()), chain, names, freshness).await
+    let kind = K::kind(&());
+    if look != Look::All
+        && let Some(told) = context.children.of::<K>(chain, names).await
+    {
+        let mut found = told.labelled;
+        let others = told.others.iter().map(String::as_str);
+        found.extend(named(&api, &kind, others, look).await?);
+        return Ok(found);
+    }
+    children_of(api, &kind, chain, names, look).await
 }
 
 async fn children_of<K>(
@@ -301,37 +297,49 @@ async fn children_of<K>(
     kind: &str,
     chain: &ObjectMeta,
     names: &[&str],
-    freshness: Freshness,
+    look: Look,
 ) -> Result<BTreeMap<String, K>, Error>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let labelled = labelled(chain, freshness);
+    let labelled = labelled(chain, look);
     let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
     let mut found: BTreeMap<String, K> = list
         .items
         .into_iter()
         .map(|object| (object.name_any(), object))
         .collect();
-    // Together: a new chain has none of them.
     let missing = names.iter().filter(|name| !found.contains_key(**name));
-    let missing = missing.map(async |name| {
-        let action = format!("get {kind} {name}");
-        match call(action, api.get_with(name, &by_name(freshness))).await {
-            Ok(object) => Ok(Some(((*name).to_owned(), object))),
-            Err(error) if is_not_found(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
-    });
-    let others = futures::future::try_join_all(missing).await?;
-    found.extend(others.into_iter().flatten());
+    let others = named(&api, kind, missing.copied(), look).await?;
+    found.extend(others);
     Ok(found)
 }
 
-/// An object with a child's name.
-fn by_name(freshness: Freshness) -> GetParams {
-    match freshness {
-        Freshness::Cached | Freshness::Edited => GetParams::any(),
-        Freshness::Answered | Freshness::Consistent => GetParams::default(),
-    }
+/// Those of a name that are there, asked for together.
+async fn named<'a, K>(
+    api: &Api<K>,
+    kind: &str,
+    names: impl Iterator<Item = &'a str>,
+    look: Look,
+) -> Result<Vec<(String, K)>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let parameters = match look {
+        Look::Nothing | Look::Queues => GetParams::any(),
+        Look::All => GetParams::default(),
+    };
+    let gets = names.map(|name| {
+        let parameters = parameters.clone();
+        async move {
+            let action = format!("get {kind} {name}");
+            match call(action, api.get_with(name, &parameters)).await {
+                Ok(object) => Ok(Some((name.to_owned(), object))),
+                Err(error) if is_not_found(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    });
+    let found = futures::future::try_join_all(gets).await?;
+    Ok(found.into_iter().flatten().collect())
 }

@@ -10,7 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Observed, Plan, Problem, has_finished, plan};
+use plan::{Desired, Look, Observed, Plan, Problem, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -19,7 +19,7 @@ use crate::end::end;
 use crate::error::Error;
 use crate::events;
 use crate::kubernetes::{Kubernetes, is_namespace_ending};
-use crate::observe::{Freshness, count, has_finalizer, observe};
+use crate::observe::{count, has_finalizer, observe};
 use crate::report::report;
 
 /// How often a chain is looked at when nothing is heard of it. Its objects are watched, and its
@@ -116,7 +116,7 @@ async fn serve(
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, chain, desired, freshness(chain)).await?);
+        .insert(observe(context, chain, desired, Look::Nothing).await?);
     let first = plan(desired, observed);
     if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
@@ -128,10 +128,11 @@ async fn serve(
             return Ok(now.look_in());
         }
     }
-    // What is written is planned from what is there now, not from what was there seconds ago. But for a
-    // new chain, whose queues are refused if they are there after all.
-    let is_new = first.is_ok_and(|plan| plan.begins(desired, observed));
-    if !is_new && let Err(error) = look_closely(context, chain, desired, observed).await {
+    let is_edited = is_edited(chain);
+    let look = first.map_or(Look::All, |plan| {
+        Look::before(&plan, desired, observed, is_edited)
+    });
+    if let Err(error) = look_closely(context, chain, desired, observed, look).await {
         // Then nothing is known, and nothing is claimed.
         round.observed = None;
         return Err(error);
@@ -150,15 +151,14 @@ async fn serve(
     )
     .await;
     // Also after a failure: the status tells what is there, not what was planned.
-    let after = match &applied {
-        Ok(answered) if now.is_answered() => {
-            let parent = &desired.notifier.queue.parent;
-            context.inventory.answered(chain, parent, answered);
-            Freshness::Answered
-        }
-        Ok(_) | Err(_) => Freshness::Consistent,
+    let look = if let Ok(answered) = &applied {
+        let parent = &desired.notifier.queue.parent;
+        context.inventory.answered(chain, parent, answered);
+        Look::after(&now)
+    } else {
+        Look::All
     };
-    *observed = observe(context, chain, desired, after).await?;
+    *observed = observe(context, chain, desired, look).await?;
     count(context, chain, desired, observed).await;
     observed.has_finalizer |= applied.is_ok();
     applied?;
@@ -174,36 +174,33 @@ async fn serve(
     })
 }
 
-/// There is something to do for a chain that was edited.
-fn freshness(chain: &ExecutorChain) -> Freshness {
+/// Whether the status tells of an older spec.
+fn is_edited(chain: &ExecutorChain) -> bool {
     let status = chain.status.as_ref();
     let told = status.and_then(|status| status.observed_generation);
-    let is_edited = told.is_some() && told != chain.metadata.generation;
-    if is_edited {
-        Freshness::Edited
-    } else {
-        Freshness::Cached
-    }
+    told.is_some() && told != chain.metadata.generation
 }
 
-/// Looks at the queues as they are now; where something is to be removed, at all else too, since a pod
-/// that isn't seen may still hand tasks on.
+/// Looks at what is there now.
 async fn look_closely(
     context: &Context,
     chain: &ExecutorChain,
     desired: &Desired,
     observed: &mut Observed,
+    look: Look,
 ) -> Result<(), Error> {
-    if observed.removed_stages(desired).is_empty() && observed.renamed_stages(desired).is_empty() {
-        if let Freshness::Cached = freshness(chain) {
+    match look {
+        Look::Nothing => {}
+        Look::Queues => {
             let parent = &desired.notifier.queue.parent;
             observed.queues = context.inventory.look_again(chain, parent).await?;
         }
-    } else {
-        let has_counted = !observed.backlogs.is_empty();
-        *observed = observe(context, chain, desired, Freshness::Consistent).await?;
-        if has_counted {
-            count(context, chain, desired, observed).await;
+        Look::All => {
+            let has_counted = !observed.backlogs.is_empty();
+            *observed = observe(context, chain, desired, Look::All).await?;
+            if has_counted {
+                count(context, chain, desired, observed).await;
+            }
         }
     }
     Ok(())

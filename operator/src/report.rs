@@ -28,29 +28,19 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
         return Ok(());
     }
     let uid = chain.uid.as_deref().unwrap_or_default();
-    // What we told in this very round, such as a drift that is put right by now, starts no round that
-    // would tell better.
-    if let Some(seen) = seen
-        && !context.echoes.is_behind(uid, seen)
-        && next(chain, seen, round).is_none()
-    {
-        let status = seen.cloned().unwrap_or_default();
-        context.metrics.chains.are(namespace, name, &status);
-        return Ok(());
-    }
-    // What we were given may be older than our own last write: told again from it, a condition
-    // would get a new time for nothing.
     // Without the type of the spec, which may not be readable.
     let resource = ApiResource::erase::<ExecutorChain>(&());
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), namespace, &resource);
-    let Some(current) = call("get the chain", api.get_opt(name)).await? else {
-        return Ok(());
+    // What we were given may be older than our own last write, such as of a drift in this very round:
+    // told again from it, a condition would get a new time for nothing.
+    let current = match seen.filter(|seen| !context.echoes.is_behind(uid, *seen)) {
+        Some(seen) => seen.cloned(),
+        None => match call("get the chain", api.get_opt(name)).await? {
+            Some(current) => status_of(&current),
+            None => return Ok(()),
+        },
     };
-    let current: Option<ExecutorChainStatus> = current
-        .data
-        .get("status")
-        .and_then(|status| serde_json::from_value(status.clone()).ok());
     let status = next(chain, current.as_ref(), round);
     if let Some(known) = status.as_ref().or(current.as_ref()) {
         context.metrics.chains.are(namespace, name, known);
@@ -79,6 +69,11 @@ pub async fn report(chain: &Chain, context: &Context, round: &Round) -> Result<(
             Ok(())
         }
     }
+}
+
+fn status_of(chain: &DynamicObject) -> Option<ExecutorChainStatus> {
+    let status = chain.data.get("status")?;
+    serde_json::from_value(status.clone()).ok()
 }
 
 /// An Event when what stands in the chain's way has changed. That pods come and go is told by their own.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Readiness};
 use crate::args::Args;
 use crate::calls::Calls;
+use crate::children::Children;
 use crate::claim::Claim;
 use crate::connection::Connection;
 use crate::context::{Context, Told, call};
@@ -143,6 +144,7 @@ impl Office {
         let (refusals, refused) = Refusals::new(self.args.refusal_poll_interval.0);
         let changed = futures::stream::select(changed, refused);
         let scopes = self.args.namespaces().scopes();
+        let children = Children::new(&client, &scopes, inventory.changes(), Arc::clone(&metrics));
         let kinds = Kinds::new(client.clone(), scopes, inventory.changes());
         let context = Arc::new(Context::new(
             client,
@@ -150,6 +152,7 @@ impl Office {
             queues,
             Told {
                 inventory,
+                children,
                 refusals,
                 kinds,
             },

@@ -155,6 +155,7 @@ const MISSING: &[(&str, Option<&str>, Shows)] = &[
     ("services", Some("patch"), Shows::InTheChain),
     ("services", Some("watch"), Shows::InWatches),
     ("pods", None, Shows::InTheChain),
+    ("pods", Some("watch"), Shows::InWatches),
     ("httproutes", Some("create"), Shows::InTheChain),
     ("httproutes", Some("list"), Shows::InTheChain),
     ("gcpbackendpolicies", Some("patch"), Shows::InTheChain),

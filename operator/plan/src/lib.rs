@@ -43,6 +43,7 @@ pub use desired::{
 pub use drift::{Drift, drifts};
 pub use fact::{Fact, facts};
 pub use hand_overs::Pod;
+pub use looks::Look;
 pub use observed::Observed;
 pub use order::plan;
 pub use problem::Problem;

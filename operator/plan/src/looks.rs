@@ -1,46 +1,125 @@
 //! How closely the operator has to look: before a plan is carried out, and after it.
+//!
+//! A plan is made from what watches and the last list of the queues have told, which may be some time
+//! ago. Most of what it does harms nothing then; before the rest it is made once more, from what is
+//! there now.
 
-use cloudtasks::QueuePath;
+use cloudtasks::{QueuePath, QueueSettings};
 
 use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::step::{Plan, Step};
 
-impl Plan {
-    /// Whether this makes a new chain, and touches nothing that is there: then it needs no closer look
-    /// before it, since a queue that is there after all refuses to be made.
+/// How closely to look, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// Not at all: what was told is enough.
+    Nothing,
+    /// At the queues.
+    Queues,
+    /// At all that there is.
+    All,
+}
+
+impl Look {
+    /// What to look at before a plan is carried out. `is_edited`: somebody has edited the chain since
+    /// its status was written, and waits for it.
     ///
-    /// A chain that has workers is none, though each of its queues be new: what its removed stages need
-    /// has to be seen as it is now.
-    pub fn begins(&self, desired: &Desired, observed: &Observed) -> bool {
-        let steps = || self.steps.iter().map(|planned| &planned.step);
-        let makes = |queue: &QueuePath| {
-            steps()
-                .any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
+    /// Limits of a queue are set by a call that names them and touches nothing else. What keeps a token
+    /// or a header that somebody else set needs the queue as it is. And whoever takes pushes, hands
+    /// tasks on, or is about to end has to be seen before it is told of another queue, is pushed to, or
+    /// goes: a pod that isn't seen may still hand tasks on.
+    pub fn before(plan: &Plan, desired: &Desired, observed: &Observed, is_edited: bool) -> Self {
+        if begins(plan, desired, observed) {
+            return Self::Nothing;
+        }
+        let has_former = !observed.removed_stages(desired).is_empty()
+            || !observed.renamed_stages(desired).is_empty();
+        if has_former {
+            return Self::All;
+        }
+        let moves = |queue: &QueuePath, settings: &QueueSettings| {
+            let found = observed.queues.get(queue);
+            let now = found.and_then(|queue| queue.http_target.as_ref());
+            let next = settings.http_target.as_ref();
+            now.and_then(|it| it.address.as_ref()) != next.and_then(|it| it.address.as_ref())
         };
-        let is_harmless = |step: &Step| {
-            matches!(
-                step,
-                Step::AddFinalizer
-                    | Step::CreateQueue { .. }
-                    | Step::ApplyService(_)
-                    | Step::ApplyDeployment(_)
-            )
-        };
-        observed.deployments.is_empty()
-            && steps().all(is_harmless)
-            && desired.stages.iter().all(|stage| makes(&stage.queue))
+        let looks = plan.steps.iter().map(|planned| match &planned.step {
+            Step::AddFinalizer => Self::Nothing,
+            Step::UpdateQueue { settings, .. } if settings.http_target.is_none() && is_edited => {
+                Self::Nothing
+            }
+            Step::UpdateQueue { queue, settings } => {
+                if settings.http_target.is_some() && moves(queue, settings) {
+                    Self::All
+                } else {
+                    Self::Queues
+                }
+            }
+            Step::PauseQueue { .. } => Self::Queues,
+            Step::CreateQueue { .. }
+            | Step::ResumeQueue { .. }
+            | Step::DeleteQueue { .. }
+            | Step::ApplyService(_)
+            | Step::ApplyDeployment(_)
+            | Step::Attach { .. }
+            | Step::Detach(_)
+            | Step::DeleteDeployment { .. }
+            | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::ReleaseAttached(_)
+            | Step::RemoveFinalizer => Self::All,
+        });
+        looks.max().unwrap_or(Self::Nothing)
     }
 
-    /// Whether Cloud Tasks' answers tell all that the steps have done to queues: then these need not be
-    /// listed after it. To a pause, a resume and a deletion it answers with no queue.
-    pub fn is_answered(&self) -> bool {
-        let is_silent = |step: &Step| {
-            matches!(
-                step,
-                Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. }
-            )
-        };
-        !self.steps.iter().any(|planned| is_silent(&planned.step))
+    /// What to look at after a plan was carried out, to tell what is there: all that the answers have
+    /// not told. To a pause, a resume and a deletion Cloud Tasks answers with no queue; what is deleted
+    /// in Kubernetes may go later.
+    pub fn after(plan: &Plan) -> Self {
+        let looks = plan.steps.iter().map(|planned| match &planned.step {
+            Step::AddFinalizer
+            | Step::CreateQueue { .. }
+            | Step::UpdateQueue { .. }
+            | Step::ApplyService(_)
+            | Step::ApplyDeployment(_) => Self::Nothing,
+            Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. } => {
+                Self::Queues
+            }
+            Step::Attach { .. }
+            | Step::Detach(_)
+            | Step::DeleteDeployment { .. }
+            | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::ReleaseAttached(_)
+            | Step::RemoveFinalizer => Self::All,
+        });
+        looks.max().unwrap_or(Self::Nothing)
     }
+}
+
+/// Whether a plan makes a new chain, and touches nothing that is there: a queue that is there after
+/// all refuses to be made.
+///
+/// A chain that has workers is none, though each of its queues be new: what its removed stages need
+/// has to be seen as it is now.
+fn begins(plan: &Plan, desired: &Desired, observed: &Observed) -> bool {
+    let steps = || plan.steps.iter().map(|planned| &planned.step);
+    let makes = |queue: &QueuePath| {
+        steps().any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
+    };
+    let is_harmless = |step: &Step| {
+        matches!(
+            step,
+            Step::AddFinalizer
+                | Step::CreateQueue { .. }
+                | Step::ApplyService(_)
+                | Step::ApplyDeployment(_)
+        )
+    };
+    observed.deployments.is_empty()
+        && steps().all(is_harmless)
+        && desired.stages.iter().all(|stage| makes(&stage.queue))
 }

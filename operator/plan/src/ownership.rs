@@ -61,11 +61,15 @@ fn ours(live: &ObjectMeta) -> Option<&Value> {
 }
 
 fn our_applies(live: &ObjectMeta) -> Option<&ManagedFieldsEntry> {
-    live.managed_fields.iter().flatten().find(|entry| {
-        entry.manager.as_deref() == Some(FIELD_MANAGER)
-            && entry.operation.as_deref() == Some(APPLY)
-            && entry.subresource.is_none()
-    })
+    let mut entries = live.managed_fields.iter().flatten();
+    entries.find(|entry| is_our_apply(entry))
+}
+
+/// Whether an entry records what our applies own: all that a plan reads of the managed fields.
+pub fn is_our_apply(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(FIELD_MANAGER)
+        && entry.operation.as_deref() == Some(APPLY)
+        && entry.subresource.is_none()
 }
 
 fn is_whole(fields: &Value) -> bool {
