@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudtasks::{Error as CloudError, Queue};
 use crds::{DeletionPolicy, ExecutorChain};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -139,17 +140,16 @@ async fn serve(
     }
     // Before it is put right: whoever changed a queue should see that it was noticed.
     drift::tell(chain, context, desired, observed).await;
-    let now = plan(desired, observed)?;
-    let applied = apply(
-        &now,
-        &context.queues,
-        &Kubernetes {
-            context,
-            chain: &chain.metadata,
-        },
-        &context.metrics,
-    )
-    .await;
+    let mut now = plan(desired, observed)?;
+    let mut applied = carry_out(context, chain, &now).await;
+    if look == Look::Nothing && applied.as_ref().is_err_and(is_there_after_all) {
+        // Chains that begin together may have a notifier's queue in common, and one of them makes it.
+        look_closely(context, chain, desired, observed, Look::Queues).await?;
+        // It comes before all queues.
+        observed.has_finalizer = true;
+        now = plan(desired, observed)?;
+        applied = carry_out(context, chain, &now).await;
+    }
     // Also after a failure: the status tells what is there, not what was planned.
     let look = if let Ok(answered) = &applied {
         let parent = &desired.notifier.queue.parent;
@@ -172,6 +172,24 @@ async fn serve(
     } else {
         Some(SOON)
     })
+}
+
+/// The queues that were made or set.
+async fn carry_out(
+    context: &Context,
+    chain: &ExecutorChain,
+    plan: &Plan,
+) -> Result<Vec<Queue>, Error> {
+    let workloads = Kubernetes {
+        context,
+        chain: &chain.metadata,
+    };
+    apply(plan, &context.queues, &workloads, &context.metrics).await
+}
+
+/// Whether a queue was to be made that is there.
+fn is_there_after_all(error: &Error) -> bool {
+    matches!(error, Error::CloudTasks(CloudError::Exists { .. }))
 }
 
 /// Whether the status tells of an older spec.
