@@ -118,20 +118,21 @@ async fn serve(
     let observed = round
         .observed
         .insert(observe(context, chain, desired, Look::Nothing).await?);
-    let first = plan(desired, observed);
+    let mut first = plan(desired, observed);
     if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
         count(context, chain, desired, observed).await;
-        let now = plan(desired, observed)?;
-        if now.is_empty() {
+        let counted = plan(desired, observed)?;
+        if counted.is_empty() {
             // With driftPolicy Report there may be something to tell and nothing to do.
             drift::tell(chain, context, desired, observed).await;
-            return Ok(now.look_in());
+            return Ok(counted.look_in());
         }
+        first = Ok(counted);
     }
     let is_edited = is_edited(chain);
-    let look = first.map_or(Look::All, |plan| {
-        Look::before(&plan, desired, observed, is_edited)
+    let look = first.as_ref().map_or(Look::All, |plan| {
+        Look::before(plan, desired, observed, is_edited)
     });
     if let Err(error) = look_closely(context, chain, desired, observed, look).await {
         // Then nothing is known, and nothing is claimed.
@@ -140,7 +141,10 @@ async fn serve(
     }
     // Before it is put right: whoever changed a queue should see that it was noticed.
     drift::tell(chain, context, desired, observed).await;
-    let mut now = plan(desired, observed)?;
+    let mut now = match look {
+        Look::Nothing => first?,
+        Look::Queues | Look::All => plan(desired, observed)?,
+    };
     let mut applied = carry_out(context, chain, &now).await;
     if look == Look::Nothing && applied.as_ref().is_err_and(is_there_after_all) {
         // Chains that begin together may have a notifier's queue in common, and one of them makes it.
