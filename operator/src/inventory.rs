@@ -139,13 +139,14 @@ impl Inventory {
     ) {
         let place = self.place(parent, None);
         let mut seen = place.seen();
-        let Some(mut known) = seen.queues.clone().filter(|_| !queues.is_empty()) else {
-            return;
-        };
-        known.extend(queues.iter().map(|it| (it.path.clone(), it.clone())));
+        let Some(known) = &seen.queues else { return };
+        let changes = Changes::by(known, queues);
         // Others may have a queue in common with it.
-        seen.now_has(known, false);
+        let concerned = changes.concerned(&seen.watched);
+        seen.concerned.extend(concerned);
         seen.concerned.remove(&name(chain));
+        let known = seen.queues.get_or_insert_default();
+        known.extend(queues.iter().cloned());
     }
 
     /// The chain is gone. A location without chains is listed no more.
@@ -288,17 +289,12 @@ impl Seen {
         };
         self.error = None;
         self.failures = 0;
-        self.now_has(queues.into_iter().collect(), was_away);
-    }
-
-    /// Notes the queues that are there, and the chains that this concerns.
-    fn now_has(&mut self, queues: Queues, concerns_all: bool) {
-        let changes = Changes::between(self.queues.as_ref(), &queues);
-        let watched = self.watched.iter();
-        let concerned: Vec<Name> = watched
-            .filter(|(_, watched)| concerns_all || changes.concern(watched))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let queues: Queues = queues.into_iter().collect();
+        let concerned: Vec<Name> = if was_away {
+            self.watched.keys().cloned().collect()
+        } else {
+            Changes::between(self.queues.as_ref(), &queues).concerned(&self.watched)
+        };
         self.concerned.extend(concerned);
         self.queues = Some(queues);
     }
@@ -315,19 +311,40 @@ struct Changes<'a> {
 impl<'a> Changes<'a> {
     fn between(before: Option<&'a Queues>, now: &'a Queues) -> Self {
         let mut changes = Self::default();
-        let mut note = |queue: &'a Queue, there: Option<&Queue>| {
-            if there != Some(queue) {
-                changes.queues.insert(&queue.path);
-                changes.owners.extend(plan::queue::owner(queue));
-            }
-        };
-        for queue in before.into_iter().flat_map(|before| before.values()) {
-            note(queue, now.get(&queue.path));
+        for queue in before.into_iter().flat_map(Queues::values) {
+            changes.note(queue, now.get(&queue.path));
         }
         for queue in now.values() {
-            note(queue, before.and_then(|before| before.get(&queue.path)));
+            changes.note(queue, before.and_then(|before| before.get(&queue.path)));
         }
         changes
+    }
+
+    /// Those that answers make.
+    fn by(before: &'a Queues, answers: &'a [Queue]) -> Self {
+        let mut changes = Self::default();
+        for queue in answers {
+            let known = before.get(&queue.path);
+            changes.note(queue, known);
+            if let Some(known) = known {
+                changes.note(known, Some(queue));
+            }
+        }
+        changes
+    }
+
+    /// Notes a queue where it is not as it is at the other time.
+    fn note(&mut self, queue: &'a Queue, there: Option<&Queue>) {
+        if there != Some(queue) {
+            self.queues.insert(&queue.path);
+            self.owners.extend(plan::queue::owner(queue));
+        }
+    }
+
+    /// The chains that want to hear of them.
+    fn concerned(&self, watched: &BTreeMap<Name, Watched>) -> Vec<Name> {
+        let concerned = watched.iter().filter(|(_, it)| self.concern(it));
+        concerned.map(|(name, _)| name.clone()).collect()
     }
 
     fn concern(&self, watched: &Watched) -> bool {

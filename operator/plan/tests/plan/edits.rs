@@ -232,9 +232,10 @@ fn meddle(observed: &mut Observed, what: u8) {
         return;
     }
     let count = observed.queues.len().max(1);
-    let Some(queue) = observed.queues.values_mut().nth(index % count) else {
+    let Some(path) = observed.queues.keys().nth(index % count).cloned() else {
         return;
     };
+    let queue = observed.queues.get_mut(&path).unwrap();
     match what % 4 {
         0 => queue.max_attempts = 5,
         1 => queue.state = QueueState::Paused,

@@ -8,7 +8,7 @@ use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use plan::environment::variable;
-use plan::{Observed, Plan, Problem, plan, plan_deletion};
+use plan::{Observed, Plan, Problem, Queues, plan, plan_deletion};
 use serde_json::json;
 
 /// The plans of an edit, from a settled world; afterwards nothing is left to do.
@@ -95,7 +95,7 @@ fn a_queue_that_would_give_tasks_up_is_adopted() {
     let mut queue = default_queue(queue_path("incoming"));
     queue.max_attempts = 5;
     queue.max_retry_duration = Some(std::time::Duration::from_mins(10));
-    observed.queues.insert(queue.path.clone(), queue);
+    observed.queues.insert(queue);
     insta::assert_snapshot!(plan(&desired(ORDERS), &observed).unwrap().to_string());
 }
 
@@ -348,7 +348,7 @@ fn what_was_left_to_itself_is_taken_over_again() {
 #[test]
 fn a_chain_whose_queues_cant_be_looked_at_goes_all_the_same() {
     let mut observed = settled(ORDERS);
-    observed.queues.clear();
+    observed.queues = Queues::default();
     insta::assert_snapshot!(deletion(ORDERS, &observed).to_string());
 }
 

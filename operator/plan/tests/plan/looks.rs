@@ -22,8 +22,7 @@ fn a_chain_begins_where_nothing_of_it_is_there() {
     assert_eq!(before(ORDERS, &workers), Look::All, "its workers are there");
 
     let mut queue = Observed::default();
-    let path = queue_path("incoming");
-    queue.queues.insert(path.clone(), default_queue(path));
+    queue.queues.insert(default_queue(queue_path("incoming")));
     assert_eq!(
         before(ORDERS, &queue),
         Look::All,
@@ -57,7 +56,7 @@ fn what_nobody_has_edited_is_looked_at_before_it_is_put_right() {
     let queue = observed.queues.get(&queue_path("incoming")).unwrap();
     let mut changed = queue.clone();
     changed.max_dispatches_per_second = 1.0;
-    observed.queues.insert(changed.path.clone(), changed);
+    observed.queues.insert(changed);
     let desired = desired(ORDERS);
     let plan = plan(&desired, &observed).unwrap();
     assert_eq!(

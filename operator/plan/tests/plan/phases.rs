@@ -158,7 +158,7 @@ fn workers_that_take_the_pushes_of_a_renamed_stages_queue_keep_it_open() {
 fn an_adopted_queue_is_not_ours_to_pause_as_long_as_others_take_its_pushes() {
     let mut observed = Observed::default();
     let queue = crate::world::default_queue(queue_path("incoming"));
-    observed.queues.insert(queue.path.clone(), queue);
+    observed.queues.insert(queue);
     for seconds in [0, 1, 60] {
         round(&mut observed, ORDERS, seconds, 0);
     }

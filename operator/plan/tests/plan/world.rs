@@ -116,9 +116,11 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             queue: path,
             settings,
         } => {
-            let mut queue = default_queue(path.clone());
-            set(&mut queue, settings);
-            observed.queues.entry(path.clone()).or_insert(queue);
+            if !observed.queues.contains_key(path) {
+                let mut queue = default_queue(path.clone());
+                set(&mut queue, settings);
+                observed.queues.insert(queue);
+            }
         }
         Step::UpdateQueue {
             queue: path,
