@@ -136,3 +136,22 @@ async fn an_api_server_that_is_away_is_counted_and_an_edit_is_seen_when_it_is_ba
     let found = found.get_queue(&queue("incoming")).await.unwrap();
     assert!((found.max_dispatches_per_second - 300.0).abs() < f64::EPSILON);
 }
+
+#[tokio::test]
+async fn chains_that_begin_together_have_one_notifiers_queue_and_none_is_held_up() {
+    let emulator = Emulator::start().await;
+    let way = Proxy::start(emulator.addr()).await;
+    let place = Place::at("together", &way.addr().to_string(), &[]).await;
+    // They wait for the first list, and find that nothing is there.
+    way.turn(Way::Silent);
+    place.apply(&manifests(300)).await;
+    way.turn(Way::Open);
+    all_become_ready(&place).await;
+    let metrics = place.metrics().await;
+    // Whoever wants to make what another one has made goes on, and isn't tried again later.
+    let tried_again = "executor_operator_reconciles_total{reason=\"Progressing\"}";
+    assert_eq!(metrics.get(tried_again), None, "{metrics:?}");
+    let queues = emulator.cloud_tasks().await;
+    let path = queue("shared-notifier");
+    assert_eq!(queues.get_queue(&path).await.unwrap().path, path);
+}
