@@ -45,6 +45,13 @@ async fn lives(server: &ApiServer, places: [&str; 2], operator: &Operator) {
         .apply(&chain("orders", "Retain", &["fast", "middle", "slow"]))
         .await;
     first.settle("orders", operator).await;
+    // A status that isn't what was written is read anew.
+    first.forge("orders").await;
+    eventually("a status that is put right", SOON, async || {
+        let path = first.status("orders").await["path"].clone();
+        if path == "forged" { Err(path) } else { Ok(()) }
+    })
+    .await;
     // A stage that is removed takes its Deployment and its Service along when it has drained.
     first
         .apply(&chain("orders", "Retain", &["fast", "slow"]))
@@ -244,6 +251,9 @@ async fn shows(
             is_told.then_some(()).ok_or(message)
         }
         Shows::InRounds => {
+            if resource == "executorchains" {
+                place.forge(namespace).await;
+            }
             let metric = r#"executor_operator_reconciles_total{reason="KubernetesError"} "#;
             let count = operator.metric(metric).await;
             (count > 1).then_some(()).ok_or(count.to_string())

@@ -226,6 +226,24 @@ impl<'a> Place<'a> {
         .await;
     }
 
+    /// Writes something else into its status, as nobody should.
+    pub async fn forge(&self, chain: &str) {
+        let patch = r#"{"status": {"path": "forged"}}"#;
+        let forge = [
+            "patch",
+            "chain",
+            chain,
+            "-n",
+            &self.namespace,
+            "--type=merge",
+        ];
+        let what = ["--subresource=status", "-p", patch];
+        self.server
+            .kubectl(&[&forge[..], &what].concat())
+            .await
+            .expect_ok();
+    }
+
     pub async fn delete(&self, chain: &str) {
         let delete = [
             "delete",
