@@ -1,8 +1,9 @@
 //! The Deployments, Services and pods of chains, as the API server's watches tell them: a round begins
 //! from these and asks nobody.
 //!
-//! A watch may lag, so nothing is paused or removed for what it tells alone: before that a round looks
-//! for itself. Where a watch fails, or hasn't begun yet, rounds look for themselves too.
+//! A watch may lag, so before a plan does what could do harm then, a round looks for itself, as
+//! [`plan::Look`] says, and what it finds goes here too. Where a watch has failed, or hasn't begun yet,
+//! rounds look for themselves in any case.
 
 mod shelf;
 
@@ -16,7 +17,7 @@ use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, ObjectList};
 use kube::{Client, Resource};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::watcher::{Config, Event, watcher};
@@ -38,7 +39,7 @@ use shelf::{Shelf, Sight};
 /// what is kept of it.
 const PAGE: u32 = 100;
 
-/// How long a round waits for the first list of a watch, before it looks for itself.
+/// How long rounds wait for the first lists of the watches, before they look for themselves.
 const FIRST_LIST: Duration = Duration::from_secs(10);
 
 /// What is known of the children of all chains.
@@ -221,7 +222,19 @@ impl Children {
     /// Takes what the API server has answered to a write: when the watch tells the same, it is no
     /// news.
     pub(crate) fn answered<K: Child>(&self, object: K) {
-        K::shelf(self).put(object);
+        K::shelf(self).answered(object);
+    }
+
+    /// Takes a list of all that has the chain's label: a watch may not have told it yet.
+    pub(crate) fn looked<K: Child>(&self, chain: &ObjectMeta, list: &ObjectList<K>) {
+        let known = K::shelf(self);
+        let (namespace, chain) = called(chain);
+        let there: Vec<&str> = list.items.iter().filter_map(name_of).collect();
+        let version = list.metadata.resource_version.as_deref();
+        known.has_only(&namespace, &chain, &there, version.unwrap_or_default());
+        for object in &list.items {
+            known.answered(object.clone());
+        }
     }
 
     fn hear<K: Child>(&self, scope: &Scope, event: Event<K>, relisted: &mut BTreeSet<Name>) {
@@ -229,14 +242,15 @@ impl Children {
         let news = match event {
             Event::Init => {
                 relisted.clear();
+                known.lists(scope);
                 return;
             }
             Event::InitApply(object) => {
                 relisted.insert(name(&object));
-                known.put(object)
+                known.listed(scope, object)
             }
-            Event::Apply(object) => known.put(object),
-            Event::Delete(object) => known.remove(&object),
+            Event::Apply(object) => known.told(scope, object),
+            Event::Delete(object) => known.gone(scope, &object),
             Event::InitDone => known.has_listed(scope, &std::mem::take(relisted)),
         };
         // As it begins, each chain has a round in any case.
@@ -254,12 +268,17 @@ impl Children {
     }
 }
 
+fn name_of(object: &impl Resource) -> Option<&str> {
+    object.meta().name.as_deref()
+}
+
 fn called(chain: &ObjectMeta) -> Name {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     (text(&chain.namespace), text(&chain.name))
 }
 
-/// Watches a kind in a scope. A watch that has failed is begun anew, since nobody knows what it missed.
+/// Watches a kind in a scope. One that has failed is begun anew with a list: until then nothing tells how
+/// long it has been deaf.
 async fn follow<K: Child>(children: Weak<Children>, client: Client, scope: Scope) {
     let mut relisted = BTreeSet::new();
     loop {

@@ -93,7 +93,7 @@ impl Inventory {
         (Arc::new(inventory), reader)
     }
 
-    /// Where to tell of chains that are to be reconciled, for others who watch what has no owner's watch.
+    /// Where to tell of chains that are to be reconciled, for others who watch what chains have.
     pub fn changes(&self) -> UnboundedSender<ObjectRef<Chain>> {
         self.changes.clone()
     }

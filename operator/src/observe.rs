@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DynamicObject, GetParams, ListParams};
+use kube::api::{DynamicObject, GetParams, ListParams, ObjectList};
 use kube::{Api, Resource, ResourceExt};
 use plan::attached::{Kind, Offer};
 use plan::child::{CHAIN_LABEL, FINALIZER};
@@ -140,11 +140,19 @@ async fn pods(
     {
         return Ok(told);
     }
-    let namespace = chain.namespace.as_deref().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
-    let list = call("list Pods", api.list(&labelled(chain, look))).await?;
+    let list: ObjectList<Pod> = looked(context, chain).await?;
     let pods = list.items.iter().filter_map(plan::Pod::of).collect();
     Ok((pods, list.items.iter().filter_map(Guard::of).collect()))
+}
+
+/// All of a kind that carries the chain's label, as it is now, for the next rounds too.
+async fn looked<K: Child>(context: &Context, chain: &ObjectMeta) -> Result<ObjectList<K>, Error> {
+    let namespace = chain.namespace.as_deref().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
+    let labelled = labelled(chain, Look::All);
+    let list = call(format!("list {}s", K::kind(&())), api.list(&labelled)).await?;
+    context.children.looked(chain, &list);
+    Ok(list)
 }
 
 /// What carries the chain's label: as it is now, or a few milliseconds ago, which costs the API server
@@ -289,7 +297,8 @@ where
         found.extend(named(&api, &kind, others, look).await?);
         return Ok(found);
     }
-    children_of(api, &kind, chain, names, look).await
+    let list: ObjectList<K> = looked(context, chain).await?;
+    with_names(&api, &kind, list, names, Look::All).await
 }
 
 async fn children_of<K>(
@@ -304,13 +313,27 @@ where
 {
     let labelled = labelled(chain, look);
     let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
+    with_names(&api, kind, list, names, look).await
+}
+
+/// What was listed, with what merely has one of these names.
+async fn with_names<K>(
+    api: &Api<K>,
+    kind: &str,
+    list: ObjectList<K>,
+    names: &[&str],
+    look: Look,
+) -> Result<BTreeMap<String, K>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
     let mut found: BTreeMap<String, K> = list
         .items
         .into_iter()
         .map(|object| (object.name_any(), object))
         .collect();
     let missing = names.iter().filter(|name| !found.contains_key(**name));
-    let others = named(&api, kind, missing.copied(), look).await?;
+    let others = named(api, kind, missing.copied(), look).await?;
     found.extend(others);
     Ok(found)
 }

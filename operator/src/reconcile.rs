@@ -47,6 +47,14 @@ pub struct Round {
     pub error: Option<Error>,
 }
 
+impl Round {
+    /// Then nothing is known, and nothing is claimed.
+    fn knows_nothing(&mut self, error: Error) -> Error {
+        self.observed = None;
+        error
+    }
+}
+
 /// Brings one chain to what its spec says, or to its end.
 #[tracing::instrument(skip_all, fields(chain = %format!("{}/{}", chain.namespace().unwrap_or_default(), chain.name_any())))]
 pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Action, Error> {
@@ -130,28 +138,33 @@ async fn serve(
         }
         first = Ok(counted);
     }
-    let is_edited = is_edited(chain);
-    let look = first.as_ref().map_or(Look::All, |plan| {
-        Look::before(plan, desired, observed, is_edited)
-    });
-    if let Err(error) = look_closely(context, chain, desired, observed, look).await {
-        // Then nothing is known, and nothing is claimed.
-        round.observed = None;
-        return Err(error);
-    }
+    let closer = closely(context, chain, desired, observed, first, Look::Nothing).await;
+    let (planned, looked) = match closer {
+        Ok(closer) => closer,
+        Err(error) => return Err(round.knows_nothing(error)),
+    };
     // Before it is put right: whoever changed a queue should see that it was noticed.
     drift::tell(chain, context, desired, observed).await;
-    let mut now = match look {
-        Look::Nothing => first?,
-        Look::Queues | Look::All => plan(desired, observed)?,
-    };
+    let mut now = planned?;
+    if now.is_empty() {
+        // It is as it should be by now.
+        return Ok(now.look_in());
+    }
     let mut applied = carry_out(context, chain, &now).await;
-    if look == Look::Nothing && applied.as_ref().is_err_and(is_there_after_all) {
+    if looked == Look::Nothing && applied.as_ref().is_err_and(is_there_after_all) {
         // Chains that begin together may have a notifier's queue in common, and one of them makes it.
-        look_closely(context, chain, desired, observed, Look::Queues).await?;
+        match observe(context, chain, desired, Look::Queues).await {
+            Ok(seen) => *observed = seen,
+            Err(error) => return Err(round.knows_nothing(error)),
+        }
         // It comes before all queues.
         observed.has_finalizer = true;
-        now = plan(desired, observed)?;
+        let anew = plan(desired, observed);
+        let closer = closely(context, chain, desired, observed, anew, Look::Queues).await;
+        now = match closer {
+            Ok((planned, _)) => planned?,
+            Err(error) => return Err(round.knows_nothing(error)),
+        };
         applied = carry_out(context, chain, &now).await;
     }
     // Also after a failure: the status tells what is there, not what was planned.
@@ -203,29 +216,39 @@ fn is_edited(chain: &ExecutorChain) -> bool {
     told.is_some() && told != chain.metadata.generation
 }
 
-/// Looks at what is there now.
-async fn look_closely(
+/// The plan, made anew until it asks for no closer look than there was, and how close that was.
+async fn closely(
     context: &Context,
     chain: &ExecutorChain,
     desired: &Desired,
     observed: &mut Observed,
-    look: Look,
-) -> Result<(), Error> {
-    match look {
-        Look::Nothing => {}
-        Look::Queues => {
-            let parent = &desired.notifier.queue.parent;
-            observed.queues = context.inventory.look_again(chain, parent).await?;
+    mut planned: Result<Plan, Problem>,
+    mut looked: Look,
+) -> Result<(Result<Plan, Problem>, Look), Error> {
+    loop {
+        let look = planned.as_ref().map_or(Look::All, |planned| {
+            Look::before(planned, desired, observed, is_edited(chain))
+        });
+        if look <= looked {
+            return Ok((planned, looked));
         }
-        Look::All => {
-            let has_counted = !observed.backlogs.is_empty();
-            *observed = observe(context, chain, desired, Look::All).await?;
-            if has_counted {
-                count(context, chain, desired, observed).await;
+        match look {
+            Look::Nothing => {}
+            Look::Queues => {
+                let parent = &desired.notifier.queue.parent;
+                observed.queues = context.inventory.look_again(chain, parent).await?;
+            }
+            Look::All => {
+                let has_counted = !observed.backlogs.is_empty();
+                *observed = observe(context, chain, desired, Look::All).await?;
+                if has_counted {
+                    count(context, chain, desired, observed).await;
+                }
             }
         }
+        looked = look;
+        planned = plan(desired, observed);
     }
-    Ok(())
 }
 
 /// How long ago a chain was deleted.

@@ -1,10 +1,10 @@
 //! How closely the operator has to look: before a plan is carried out, and after it.
 //!
 //! A plan is made from what watches and the last list of the queues have told, which may be some time
-//! ago. Most of what it does harms nothing then; before the rest it is made once more, from what is
-//! there now.
+//! ago. Most of what it does harms nothing then; before the rest somebody looks, and the plan is made
+//! once more.
 
-use cloudtasks::{QueuePath, QueueSettings};
+use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
 
 use crate::desired::Desired;
 use crate::observed::Observed;
@@ -28,7 +28,7 @@ impl Look {
     /// Limits of a queue are set by a call that names them and touches nothing else. What keeps a token
     /// or a header that somebody else set needs the queue as it is. And whoever takes pushes, hands
     /// tasks on, or is about to end has to be seen before it is told of another queue, is pushed to, or
-    /// goes: a pod that isn't seen may still hand tasks on.
+    /// goes: a pod that isn't seen may still hand tasks on, and one that is seen may be ready by now.
     pub fn before(plan: &Plan, desired: &Desired, observed: &Observed, is_edited: bool) -> Self {
         if begins(plan, desired, observed) {
             return Self::Nothing;
@@ -38,11 +38,15 @@ impl Look {
         if has_former {
             return Self::All;
         }
-        let moves = |queue: &QueuePath, settings: &QueueSettings| {
+        let pushes_otherwise = |queue: &QueuePath, settings: &QueueSettings| {
             let found = observed.queues.get(queue);
             let now = found.and_then(|queue| queue.http_target.as_ref());
-            let next = settings.http_target.as_ref();
-            now.and_then(|it| it.address.as_ref()) != next.and_then(|it| it.address.as_ref())
+            let how = |target: &HttpTarget| (target.address.clone(), target.token.clone());
+            now.map(how) != settings.http_target.as_ref().map(how)
+        };
+        let is_to_be_paused = |queue: &QueuePath| {
+            let mut stages = desired.stages.iter();
+            stages.any(|stage| stage.queue == *queue && stage.paused == Some(true))
         };
         let looks = plan.steps.iter().map(|planned| match &planned.step {
             Step::AddFinalizer => Self::Nothing,
@@ -50,14 +54,15 @@ impl Look {
                 Self::Nothing
             }
             Step::UpdateQueue { queue, settings } => {
-                if settings.http_target.is_some() && moves(queue, settings) {
+                if settings.http_target.is_some() && pushes_otherwise(queue, settings) {
                     Self::All
                 } else {
                     Self::Queues
                 }
             }
-            Step::PauseQueue { .. } => Self::Queues,
-            Step::CreateQueue { .. }
+            Step::PauseQueue { queue } if is_to_be_paused(queue) => Self::Queues,
+            Step::PauseQueue { .. }
+            | Step::CreateQueue { .. }
             | Step::ResumeQueue { .. }
             | Step::DeleteQueue { .. }
             | Step::ApplyService(_)

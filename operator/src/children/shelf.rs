@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crds::ExecutorChain;
 use kube::{Resource, ResourceExt};
@@ -27,22 +27,36 @@ pub(super) enum Sight {
 /// The objects of one kind, by namespace and name. Of those without a chain's label, no more than
 /// that they are there.
 pub(crate) struct Shelf<T> {
-    /// How long a round waits for the first list of a watch, before it looks for itself.
-    patience: Duration,
+    /// Until when rounds wait for the first list of a watch, before they look for themselves.
+    patience: Instant,
     sights: BTreeMap<Scope, watch::Sender<Sight>>,
     seen: Mutex<Seen<T>>,
 }
 
 struct Seen<T> {
+    watches: BTreeMap<Scope, Watch>,
     objects: BTreeMap<Name, Object<T>>,
     /// The names of what has a chain's label.
     labelled: BTreeMap<Name, BTreeSet<String>>,
-    /// Whether a round has given up waiting: what it saw may be old by the time of the first list.
+}
+
+/// How far a watch is.
+#[derive(Default)]
+struct Watch {
+    /// The newest version that it has told. It tells all in their order, so whatever is older has been
+    /// told, or is gone again.
+    told: u64,
+    /// The newest one of the list with which it begins.
+    listed: u64,
+    /// Whether a round has looked for itself, since there was no list: what it saw may be old by the
+    /// time of the next one.
     was_missed: bool,
 }
 
 struct Object<T> {
     version: Option<u64>,
+    /// Whether it is here by an answer that no list has told since.
+    is_answered: bool,
     /// The chain that it has the label of, and what is kept of it for that.
     labelled: Option<(String, T)>,
     /// The chains that own it.
@@ -52,13 +66,14 @@ struct Object<T> {
 impl<T: Clone> Shelf<T> {
     pub(super) fn new(scopes: &[Scope], patience: Duration) -> Self {
         let sight = |scope: &Scope| (scope.clone(), watch::Sender::new(Sight::Waiting));
+        let watch = |scope: &Scope| (scope.clone(), Watch::default());
         Self {
-            patience,
+            patience: Instant::now() + patience,
             sights: scopes.iter().map(sight).collect(),
             seen: Mutex::new(Seen {
+                watches: scopes.iter().map(watch).collect(),
                 objects: BTreeMap::new(),
                 labelled: BTreeMap::new(),
-                was_missed: false,
             }),
         }
     }
@@ -67,16 +82,17 @@ impl<T: Clone> Shelf<T> {
     /// has failed.
     pub(super) async fn of(&self, namespace: &str, chain: &str) -> Option<BTreeMap<String, T>> {
         let mut scopes = self.sights.iter();
-        let (_, sight) = scopes.find(|(scope, _)| scope.covers(namespace))?;
+        let (scope, sight) = scopes.find(|(scope, _)| scope.covers(namespace))?;
         let mut sight = sight.subscribe();
         let begun = sight.wait_for(|sight| *sight != Sight::Waiting);
-        let sight = match tokio::time::timeout(self.patience, begun).await {
+        let patience = self.patience.saturating_duration_since(Instant::now());
+        let sight = match tokio::time::timeout(patience, begun).await {
             Ok(sight) => *sight.ok()?,
             Err(_) => Sight::Waiting,
         };
         let mut seen = self.seen();
         if sight != Sight::Listed {
-            seen.was_missed = true;
+            seen.watches.entry(scope.clone()).or_default().was_missed = true;
             return None;
         }
         let names = seen.labelled.get(&(namespace.to_owned(), chain.to_owned()));
@@ -106,18 +122,31 @@ impl<T: Clone> Shelf<T> {
         self.now_shows(scope, Sight::Deaf);
     }
 
+    /// A watch begins to tell of all that is there.
+    pub(super) fn lists(&self, scope: &Scope) {
+        let mut seen = self.seen();
+        seen.watches.entry(scope.clone()).or_default().listed = 0;
+        let objects = seen.objects.iter_mut();
+        for (_, object) in objects.filter(|(key, _)| scope.covers(&key.0)) {
+            object.is_answered = false;
+        }
+    }
+
     /// A watch has told of all that is there. The chains that have lost something, and all of them if
     /// one didn't wait for this.
     pub(super) fn has_listed(&self, scope: &Scope, there: &BTreeSet<Name>) -> BTreeSet<Name> {
         let mut seen = self.seen();
-        let known = seen.objects.keys();
-        let gone = known.filter(|key| scope.covers(&key.0) && !there.contains(*key));
-        let gone: Vec<Name> = gone.cloned().collect();
+        let known = seen.objects.iter();
+        let known = known.filter(|(key, object)| scope.covers(&key.0) && !object.is_answered);
+        let gone = known.filter(|(key, _)| !there.contains(*key));
+        let gone: Vec<Name> = gone.map(|(key, _)| key.clone()).collect();
         let mut concerned = BTreeSet::new();
         for key in gone {
             concerned.extend(seen.take(&key));
         }
-        if seen.was_missed {
+        let watch = seen.watches.entry(scope.clone()).or_default();
+        watch.told = watch.listed;
+        if std::mem::take(&mut watch.was_missed) {
             let all = seen.labelled.keys();
             concerned.extend(all.filter(|key| scope.covers(&key.0)).cloned());
         }
@@ -126,42 +155,84 @@ impl<T: Clone> Shelf<T> {
         concerned
     }
 
-    /// Takes an object as it is. The chains that this concerns: none, if it is no news.
-    pub(super) fn put<K: Child<Kept = T>>(&self, object: K) -> BTreeSet<Name> {
-        let key = name(&object);
-        let version = version(&object);
+    /// Takes an object from the list with which a watch begins. The chains that this concerns: none, if
+    /// it is no news.
+    ///
+    /// Unless it was answered since that list began, it is taken whatever is known: versions may have
+    /// gone back, with an etcd that somebody restored.
+    pub(super) fn listed<K: Child<Kept = T>>(&self, scope: &Scope, object: K) -> BTreeSet<Name> {
         let mut seen = self.seen();
-        let known = seen.objects.get(&key).and_then(|known| known.version);
-        if known.is_some() && version.is_some() && version <= known {
+        let version = version(&object);
+        let watch = seen.watches.entry(scope.clone()).or_default();
+        watch.listed = watch.listed.max(version.unwrap_or_default());
+        let is_known = seen.objects.get(&name(&object)).is_some_and(|known| {
+            let is_newer = known.is_answered && known.version >= version;
+            version.is_some() && (known.version == version || is_newer)
+        });
+        if is_known {
             return BTreeSet::new();
         }
-        let mut concerned = seen.take(&key);
-        let owners = owners(&object);
-        let chain = object.labels().get(CHAIN_LABEL).cloned();
-        let object = Object {
-            version,
-            owners,
-            labelled: chain.map(|chain| (chain, object.keep())),
-        };
-        concerned.extend(object.chains(&key.0));
-        if let Some((chain, _)) = &object.labelled {
-            let chain = (key.0.clone(), chain.clone());
-            let names = seen.labelled.entry(chain).or_default();
-            names.insert(key.1.clone());
-        }
-        seen.objects.insert(key, object);
-        concerned
+        seen.put(object, version, false)
     }
 
-    /// Takes that an object is gone. The chains that this concerns: none, if it is there again.
-    pub(super) fn remove(&self, object: &impl Resource) -> BTreeSet<Name> {
-        let key = name(object);
+    /// Takes an object as a watch tells it. The chains that this concerns: none, if it is no news.
+    pub(super) fn told<K: Child<Kept = T>>(&self, scope: &Scope, object: K) -> BTreeSet<Name> {
         let mut seen = self.seen();
+        let version = version(&object);
+        seen.has_told(scope, version);
+        if seen.is_old(&name(&object), version) {
+            return BTreeSet::new();
+        }
+        seen.put(object, version, false)
+    }
+
+    /// Takes that an object is gone, as a watch tells it. The chains that this concerns: none, if it is
+    /// there again.
+    pub(super) fn gone(&self, scope: &Scope, object: &impl Resource) -> BTreeSet<Name> {
+        let key = name(object);
+        let version = version(object);
+        let mut seen = self.seen();
+        seen.has_told(scope, version);
         let known = seen.objects.get(&key).and_then(|known| known.version);
-        if known > version(object) {
+        if version.is_some() && known > version {
             return BTreeSet::new();
         }
         seen.take(&key)
+    }
+
+    /// Takes an object as the API server has answered it to us. What a watch has told is newer, or says
+    /// that it is gone.
+    pub(super) fn answered<K: Child<Kept = T>>(&self, object: K) {
+        let key = name(&object);
+        let version = version(&object);
+        let mut seen = self.seen();
+        let mut watches = seen.watches.iter();
+        let watch = watches.find(|(scope, _)| scope.covers(&key.0));
+        let was_told =
+            watch.is_some_and(|(_, watch)| version.is_some_and(|version| version <= watch.told));
+        if !was_told && !seen.is_old(&key, version) {
+            seen.put(object, version, true);
+        }
+    }
+
+    /// Takes that of a chain nothing but `there` was there when the API server was at `version`.
+    pub(super) fn has_only(&self, namespace: &str, chain: &str, there: &[&str], version: &str) {
+        let Ok(version) = version.parse::<u64>() else {
+            return;
+        };
+        let mut seen = self.seen();
+        let chain = (namespace.to_owned(), chain.to_owned());
+        let known = seen.labelled.get(&chain).into_iter().flatten();
+        let others = known.filter(|name| !there.contains(&name.as_str()));
+        let keys = others.map(|name| (namespace.to_owned(), name.clone()));
+        let is_older = |key: &Name| {
+            let known = seen.objects.get(key).and_then(|known| known.version);
+            known.is_some_and(|known| known <= version)
+        };
+        let gone: Vec<Name> = keys.filter(is_older).collect();
+        for key in gone {
+            seen.take(&key);
+        }
     }
 
     fn now_shows(&self, scope: &Scope, sight: Sight) {
@@ -176,6 +247,44 @@ impl<T: Clone> Shelf<T> {
 }
 
 impl<T> Seen<T> {
+    fn has_told(&mut self, scope: &Scope, version: Option<u64>) {
+        let watch = self.watches.entry(scope.clone()).or_default();
+        watch.told = watch.told.max(version.unwrap_or_default());
+    }
+
+    /// Whether something as new is known already.
+    fn is_old(&self, key: &Name, version: Option<u64>) -> bool {
+        let known = self.objects.get(key).and_then(|known| known.version);
+        known.is_some() && version.is_some() && version <= known
+    }
+
+    /// Puts an object in the place of what was known of it. The chains that it concerns.
+    fn put<K: Child<Kept = T>>(
+        &mut self,
+        object: K,
+        version: Option<u64>,
+        is_answered: bool,
+    ) -> BTreeSet<Name> {
+        let key = name(&object);
+        let mut concerned = self.take(&key);
+        let owners = owners(&object);
+        let chain = object.labels().get(CHAIN_LABEL).cloned();
+        let object = Object {
+            version,
+            is_answered,
+            owners,
+            labelled: chain.map(|chain| (chain, object.keep())),
+        };
+        concerned.extend(object.chains(&key.0));
+        if let Some((chain, _)) = &object.labelled {
+            let chain = (key.0.clone(), chain.clone());
+            let names = self.labelled.entry(chain).or_default();
+            names.insert(key.1.clone());
+        }
+        self.objects.insert(key, object);
+        concerned
+    }
+
     /// Takes an object away. The chains that it concerned.
     fn take(&mut self, key: &Name) -> BTreeSet<Name> {
         let Some(object) = self.objects.remove(key) else {
@@ -232,6 +341,8 @@ mod tests {
     use super::*;
     use crate::namespaces::Namespaces;
 
+    const ORDERS: Option<&str> = Some("orders");
+
     fn service(name: &str, version: &str, chain: Option<&str>) -> Service {
         let labels = chain.map_or(Value::Null, |chain| json!({CHAIN_LABEL: chain}));
         serde_json::from_value(json!({"metadata": {
@@ -240,15 +351,22 @@ mod tests {
         .unwrap()
     }
 
-    fn shelf() -> (Shelf<Packed>, Scope) {
+    fn begun() -> (Shelf<Packed>, Scope) {
         let scopes = Namespaces::All.scopes();
         (Shelf::new(&scopes, Duration::ZERO), scopes[0].clone())
     }
 
-    fn shop(chains: &[&str]) -> BTreeSet<Name> {
-        let chains = chains.iter();
-        chains
-            .map(|chain| ("shop".to_owned(), (*chain).to_owned()))
+    /// One whose watch has listed nothing.
+    fn empty() -> (Shelf<Packed>, Scope) {
+        let (shelf, scope) = begun();
+        shelf.has_listed(&scope, &BTreeSet::new());
+        (shelf, scope)
+    }
+
+    fn shop(names: &[&str]) -> BTreeSet<Name> {
+        let names = names.iter();
+        names
+            .map(|name| ("shop".to_owned(), (*name).to_owned()))
             .collect()
     }
 
@@ -259,29 +377,79 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_older_than_what_is_known_is_no_news() {
-        let (shelf, scope) = shelf();
-        shelf.has_listed(&scope, &BTreeSet::new());
-        let orders = Some("orders");
-        assert_eq!(shelf.put(service("a", "10", orders)), shop(&["orders"]));
-        for version in ["10", "9"] {
-            assert_eq!(shelf.put(service("a", version, orders)), shop(&[]));
-            assert_eq!(shelf.put(service("a", version, None)), shop(&[]));
-        }
-        assert_eq!(shelf.remove(&service("a", "9", orders)), shop(&[]));
+        let (shelf, scope) = empty();
+        let told = |version| shelf.told(&scope, service("a", version, ORDERS));
+        assert_eq!(told("10"), shop(&["orders"]));
+        assert_eq!(told("10"), shop(&[]));
+        assert_eq!(told("9"), shop(&[]));
+        assert_eq!(shelf.gone(&scope, &service("a", "9", ORDERS)), shop(&[]));
         assert_eq!(names(&shelf, "orders").await, ["a"]);
-        assert_eq!(shelf.put(service("a", "x", orders)), shop(&["orders"]));
-        assert_eq!(shelf.put(service("a", "11", orders)), shop(&["orders"]));
-        assert_eq!(shelf.remove(&service("a", "12", orders)), shop(&["orders"]));
+        assert_eq!(told("no number"), shop(&["orders"]));
+        assert_eq!(told("11"), shop(&["orders"]));
+        let gone = shelf.gone(&scope, &service("a", "no number", ORDERS));
+        assert_eq!(gone, shop(&["orders"]));
         assert_eq!(names(&shelf, "orders").await, [""; 0]);
         assert!(!shelf.has("shop", "a"));
     }
 
     #[tokio::test]
+    async fn an_answer_counts_until_the_watch_has_told_more() {
+        let (shelf, scope) = empty();
+        shelf.answered(service("a", "10", ORDERS));
+        assert_eq!(names(&shelf, "orders").await, ["a"]);
+        let echo = shelf.told(&scope, service("a", "10", ORDERS));
+        assert_eq!(echo, shop(&[]), "our own write");
+        // Made anew before the watch tells that the former one is gone.
+        shelf.answered(service("a", "15", ORDERS));
+        assert_eq!(shelf.gone(&scope, &service("a", "12", ORDERS)), shop(&[]));
+        assert_eq!(names(&shelf, "orders").await, ["a"]);
+        let gone = shelf.gone(&scope, &service("a", "16", ORDERS));
+        assert_eq!(gone, shop(&["orders"]));
+        // An answer that comes late makes nothing come back.
+        shelf.answered(service("a", "15", ORDERS));
+        assert_eq!(names(&shelf, "orders").await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_list_says_what_is_there_but_for_what_was_answered_meanwhile() {
+        let (shelf, scope) = empty();
+        for name in ["a", "b", "c"] {
+            shelf.told(&scope, service(name, "100", ORDERS));
+        }
+        shelf.lists(&scope);
+        shelf.answered(service("c", "101", ORDERS));
+        shelf.answered(service("new", "102", ORDERS));
+        // As an etcd that somebody restored tells it.
+        let restored = shelf.listed(&scope, service("a", "7", Some("parcels")));
+        assert_eq!(restored, shop(&["orders", "parcels"]));
+        let older = shelf.listed(&scope, service("c", "99", Some("parcels")));
+        assert_eq!(older, shop(&[]), "the answer is newer");
+        let gone = shelf.has_listed(&scope, &shop(&["a", "c"]));
+        assert_eq!(gone, shop(&["orders"]));
+        assert_eq!(names(&shelf, "orders").await, ["c", "new"]);
+        assert_eq!(names(&shelf, "parcels").await, ["a"]);
+        shelf.told(&scope, service("a", "8", ORDERS));
+        assert_eq!(names(&shelf, "orders").await, ["a", "c", "new"]);
+    }
+
+    #[tokio::test]
+    async fn a_closer_look_takes_away_what_is_not_there() {
+        let (shelf, scope) = empty();
+        for (name, version) in [("a", "1"), ("b", "2"), ("c", "9")] {
+            shelf.told(&scope, service(name, version, ORDERS));
+        }
+        shelf.has_only("shop", "orders", &["a"], "no number");
+        shelf.has_only("shop", "parcels", &[], "5");
+        assert_eq!(names(&shelf, "orders").await, ["a", "b", "c"]);
+        shelf.has_only("shop", "orders", &["a"], "5");
+        assert_eq!(names(&shelf, "orders").await, ["a", "c"], "c is newer");
+    }
+
+    #[tokio::test]
     async fn both_chains_hear_of_a_label_that_changes() {
-        let (shelf, scope) = shelf();
-        shelf.has_listed(&scope, &BTreeSet::new());
-        shelf.put(service("a", "1", Some("orders")));
-        let moved = shelf.put(service("a", "2", Some("parcels")));
+        let (shelf, scope) = empty();
+        shelf.told(&scope, service("a", "1", ORDERS));
+        let moved = shelf.told(&scope, service("a", "2", Some("parcels")));
         assert_eq!(moved, shop(&["orders", "parcels"]));
         assert_eq!(names(&shelf, "orders").await, [""; 0]);
         assert_eq!(names(&shelf, "parcels").await, ["a"]);
@@ -291,21 +459,22 @@ mod tests {
             {"apiVersion": "example.com/v1", "kind": "ExecutorChain", "name": "others", "uid": ""},
         ]))
         .unwrap();
-        assert_eq!(shelf.put(owned), shop(&["orders", "parcels"]));
+        assert_eq!(shelf.told(&scope, owned), shop(&["orders", "parcels"]));
         assert_eq!(names(&shelf, "parcels").await, [""; 0]);
         assert!(shelf.has("shop", "a"), "that it is there is known");
-        assert_eq!(shelf.remove(&service("a", "4", None)), shop(&["orders"]));
+        let gone = shelf.gone(&scope, &service("a", "4", None));
+        assert_eq!(gone, shop(&["orders"]));
     }
 
     #[tokio::test]
     async fn a_watch_that_shows_nothing_is_not_taken_for_an_empty_one() {
-        let (shelf, scope) = shelf();
-        shelf.put(service("a", "1", Some("orders")));
+        let (shelf, scope) = begun();
+        shelf.listed(&scope, service("a", "1", ORDERS));
         assert!(shelf.of("shop", "orders").await.is_none(), "not listed yet");
-        let there = BTreeSet::from([("shop".to_owned(), "a".to_owned())]);
-        let concerned = shelf.has_listed(&scope, &there);
+        let concerned = shelf.has_listed(&scope, &shop(&["a"]));
         assert_eq!(concerned, shop(&["orders"]), "it had not waited");
         assert_eq!(names(&shelf, "orders").await, ["a"]);
+        assert_eq!(shelf.has_listed(&scope, &shop(&["a"])), shop(&[]));
         shelf.is_deaf(&scope);
         assert!(shelf.of("shop", "orders").await.is_none());
         let concerned = shelf.has_listed(&scope, &BTreeSet::new());

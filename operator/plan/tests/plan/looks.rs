@@ -1,8 +1,9 @@
 //! How closely the operator has to look.
 
 use crate::golden::{deletion, with};
-use crate::world::{ORDERS, default_queue, desired, queue_path, settled};
-use plan::{Look, Observed, plan};
+use crate::world::{ORDERS, default_queue, desired, pass, queue_path, settled};
+use plan::{Look, Observed, Step, plan};
+use std::time::Duration;
 
 /// What to look at before an edited chain is served.
 fn before(chain: &str, observed: &Observed) -> Look {
@@ -48,6 +49,25 @@ fn a_limit_needs_no_look_and_what_workers_are_told_needs_all() {
     ] {
         assert_eq!(before(to, &settled(from)), look, "{from}{to}");
     }
+}
+
+#[test]
+fn a_gate_needs_to_see_the_workers() {
+    let mut observed = settled(ORDERS);
+    for deployment in observed.deployments.values_mut() {
+        deployment.status = None;
+    }
+    let desired = desired(ORDERS);
+    pass(&mut observed, &desired, Duration::ZERO);
+    pass(&mut observed, &desired, Duration::from_mins(10));
+    let plan = plan(&desired, &observed).unwrap();
+    let mut steps = plan.steps.iter().map(|planned| &planned.step);
+    assert!(
+        steps.any(|step| matches!(step, Step::PauseQueue { .. })),
+        "{plan}"
+    );
+    let look = Look::before(&plan, &desired, &observed, false);
+    assert_eq!(look, Look::All, "{plan}");
 }
 
 #[test]
