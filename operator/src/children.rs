@@ -7,7 +7,7 @@
 
 mod shelf;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{NamespaceResourceScope, ObjectList};
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::watcher::{Config, Event, watcher};
 use plan::child::CHAIN_LABEL;
@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 
 use crate::controller::PATIENCE;
 use crate::metrics::Metrics;
-use crate::name::{Name, name};
+use crate::name::{called, tell};
 use crate::namespaces::Scope;
 use crate::reconcile::Chain;
 use crate::refusals::Guard;
@@ -86,9 +86,8 @@ pub(crate) trait Child:
 impl Child for Deployment {
     type Kept = Packed;
 
-    fn keep(mut self) -> Packed {
-        only_ours(&mut self.metadata);
-        Packed::of(&self)
+    fn keep(self) -> Packed {
+        Packed::of(self)
     }
 
     fn shelf(children: &Children) -> &Shelf<Packed> {
@@ -99,9 +98,8 @@ impl Child for Deployment {
 impl Child for Service {
     type Kept = Packed;
 
-    fn keep(mut self) -> Packed {
-        only_ours(&mut self.metadata);
-        Packed::of(&self)
+    fn keep(self) -> Packed {
+        Packed::of(self)
     }
 
     fn shelf(children: &Children) -> &Shelf<Packed> {
@@ -129,20 +127,14 @@ impl Child for Pod {
     const STARTS_ROUNDS: bool = false;
 }
 
-/// Nobody reads what others have applied, and it is half of an object.
-fn only_ours(metadata: &mut ObjectMeta) {
-    if let Some(entries) = &mut metadata.managed_fields {
-        entries.retain(is_our_apply);
-    }
-}
-
 impl Packed {
-    fn of(object: &impl Serialize) -> Self {
-        Self(
-            serde_json::to_vec(object)
-                .expect("Kubernetes objects are plain data")
-                .into(),
-        )
+    fn of(mut object: impl Resource + Serialize) -> Self {
+        // Nobody reads what others have applied, and it is half of an object.
+        if let Some(entries) = &mut object.meta_mut().managed_fields {
+            entries.retain(is_our_apply);
+        }
+        let text = serde_json::to_vec(&object).expect("Kubernetes objects are plain data");
+        Self(text.into())
     }
 
     fn open<K: DeserializeOwned>(&self) -> K {
@@ -228,59 +220,38 @@ impl Children {
     /// Takes a list of all that has the chain's label: a watch may not have told it yet.
     pub(crate) fn looked<K: Child>(&self, chain: &ObjectMeta, list: &ObjectList<K>) {
         let known = K::shelf(self);
-        let (namespace, chain) = called(chain);
-        let there: Vec<&str> = list.items.iter().filter_map(name_of).collect();
+        let there = list.items.iter().map(ResourceExt::name_any).collect();
         let version = list.metadata.resource_version.as_deref();
-        known.has_only(&namespace, &chain, &there, version.unwrap_or_default());
+        known.has_only(&called(chain), &there, version.unwrap_or_default());
         for object in &list.items {
             known.answered(object.clone());
         }
     }
 
-    fn hear<K: Child>(&self, scope: &Scope, event: Event<K>, relisted: &mut BTreeSet<Name>) {
+    fn hear<K: Child>(&self, scope: &Scope, event: Event<K>) {
         let known = K::shelf(self);
         let news = match event {
             Event::Init => {
-                relisted.clear();
                 known.lists(scope);
                 return;
             }
-            Event::InitApply(object) => {
-                relisted.insert(name(&object));
-                known.listed(scope, object)
-            }
+            Event::InitApply(object) => known.listed(scope, object),
             Event::Apply(object) => known.told(scope, object),
             Event::Delete(object) => known.gone(scope, &object),
-            Event::InitDone => known.has_listed(scope, &std::mem::take(relisted)),
+            Event::InitDone => known.has_listed(scope),
         };
         // As it begins, each chain has a round in any case.
         if K::STARTS_ROUNDS && known.sight(scope) != Sight::Waiting {
-            self.tell(news);
+            for chain in &news {
+                tell(&self.changes, chain);
+            }
         }
     }
-
-    fn tell(&self, chains: BTreeSet<Name>) {
-        for (namespace, chain) in chains {
-            let chain = ObjectRef::new(&chain).within(&namespace);
-            // Nobody listens any more when the operator stops.
-            let _ = self.changes.unbounded_send(chain);
-        }
-    }
-}
-
-fn name_of(object: &impl Resource) -> Option<&str> {
-    object.meta().name.as_deref()
-}
-
-fn called(chain: &ObjectMeta) -> Name {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    (text(&chain.namespace), text(&chain.name))
 }
 
 /// Watches a kind in a scope. One that has failed is begun anew with a list: until then nothing tells how
 /// long it has been deaf.
 async fn follow<K: Child>(children: Weak<Children>, client: Client, scope: Scope) {
-    let mut relisted = BTreeSet::new();
     loop {
         let mut events = Box::pin(watcher(scope.api::<K>(&client), K::watched()));
         while let Some(event) = events.next().await {
@@ -288,7 +259,7 @@ async fn follow<K: Child>(children: Weak<Children>, client: Client, scope: Scope
                 return;
             };
             match event {
-                Ok(event) => children.hear(&scope, event, &mut relisted),
+                Ok(event) => children.hear(&scope, event),
                 Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), ?scope, %error, "a watch has failed");
                     children.metrics.watch_failed();

@@ -17,7 +17,7 @@ use plan::Queues;
 
 use crate::calls::Calls;
 use crate::metrics::Metrics;
-use crate::name::{Name, name};
+use crate::name::{Name, name, tell};
 use crate::reconcile::Chain;
 
 /// As many failed lists in a row are an outage.
@@ -236,10 +236,8 @@ async fn follow(
         }
         inventory.list(&parent, &place).await;
         let concerned = std::mem::take(&mut place.seen().concerned);
-        for (namespace, chain) in concerned {
-            let chain = ObjectRef::new(&chain).within(&namespace);
-            // Nobody listens any more when the operator stops.
-            let _ = inventory.changes.unbounded_send(chain);
+        for chain in &concerned {
+            tell(&inventory.changes, chain);
         }
     }
 }

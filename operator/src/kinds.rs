@@ -27,6 +27,7 @@ use crate::context::call;
 use crate::controller::PATIENCE;
 use crate::error::Error;
 use crate::kubernetes::is_not_found;
+use crate::name::tell;
 use crate::namespaces::Scope;
 use crate::reconcile::Chain;
 use seen::{Attached, SELDOM, Seen, is_of};
@@ -161,8 +162,8 @@ impl Kinds {
         seen.served = Some(served.clone());
         if is_news {
             tracing::info!(kinds = ?served, "the cluster has other kinds now");
-            for (namespace, chain) in &seen.asking {
-                self.tell(namespace, chain);
+            for chain in &seen.asking {
+                tell(&self.changes, chain);
             }
         }
         for kind in served {
@@ -233,22 +234,16 @@ impl Kinds {
         let key = (kind, namespace.clone(), object.name_any());
         let before = self.seen().objects.insert(key, found);
         if let Some(before) = before.filter(|before| before.chain.1 != chain) {
-            self.tell(&before.chain.0, &before.chain.1);
+            tell(&self.changes, &before.chain);
         }
-        self.tell(&namespace, &chain);
+        tell(&self.changes, &(namespace, chain));
     }
 
     fn remove(&self, key: &(Kind, String, String)) {
         let gone = self.seen().objects.remove(key);
         if let Some(gone) = gone {
-            self.tell(&gone.chain.0, &gone.chain.1);
+            tell(&self.changes, &gone.chain);
         }
-    }
-
-    fn tell(&self, namespace: &str, chain: &str) {
-        // Nobody listens any more when the operator stops.
-        let chain = ObjectRef::new(chain).within(namespace);
-        let _ = self.changes.unbounded_send(chain);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -232,19 +232,13 @@ async fn closely(
         if look <= looked {
             return Ok((planned, looked));
         }
-        match look {
-            Look::Nothing => {}
-            Look::Queues => {
-                let parent = &desired.notifier.queue.parent;
-                observed.queues = context.inventory.look_again(chain, parent).await?;
-            }
-            Look::All => {
-                let has_counted = !observed.backlogs.is_empty();
-                *observed = observe(context, chain, desired, Look::All).await?;
-                if has_counted {
-                    count(context, chain, desired, observed).await;
-                }
-            }
+        let has_counted = !observed.backlogs.is_empty();
+        let has_finalizer = observed.has_finalizer;
+        *observed = observe(context, chain, desired, look).await?;
+        // It may be ours of this very round, and the chain that we were given is older.
+        observed.has_finalizer |= has_finalizer;
+        if has_counted {
+            count(context, chain, desired, observed).await;
         }
         looked = look;
         planned = plan(desired, observed);

@@ -20,7 +20,7 @@ use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
 use plan::environment::ADMIN_PORT;
 
-use crate::name::{Name, name};
+use crate::name::{Name, name, tell};
 use crate::reconcile::Chain;
 use ask::Asker;
 use tally::Tally;
@@ -135,16 +135,14 @@ impl Refusals {
                 tally.take(guard.name, counters, Instant::now());
             }
         }
-        for ((namespace, name), watched) in &mut *self.chains() {
+        for (chain, watched) in &mut *self.chains() {
             let pods = watched.guards.iter().map(|guard| guard.name.as_str());
             let pods: BTreeSet<&str> = pods.collect();
             for tally in watched.stages.values_mut() {
                 tally.keep(&pods);
             }
             if watched.seen(Instant::now(), self.period) != watched.told {
-                let chain = ObjectRef::new(name).within(namespace);
-                // Nobody listens any more when the term is over.
-                let _ = self.changes.unbounded_send(chain);
+                tell(&self.changes, chain);
             }
         }
     }

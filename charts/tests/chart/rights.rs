@@ -251,6 +251,7 @@ async fn shows(
             is_told.then_some(()).ok_or(message)
         }
         Shows::InRounds => {
+            // Only one that isn't what was written is read.
             if resource == "executorchains" {
                 place.forge(namespace).await;
             }

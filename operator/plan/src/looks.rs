@@ -10,7 +10,7 @@ use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::step::{Plan, Step};
 
-/// How closely to look, the least first.
+/// How closely to look, the least first. A step has to have a reason for less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Look {
     /// Not at all: what was told is enough.
@@ -61,20 +61,7 @@ impl Look {
                 }
             }
             Step::PauseQueue { queue } if is_to_be_paused(queue) => Self::Queues,
-            Step::PauseQueue { .. }
-            | Step::CreateQueue { .. }
-            | Step::ResumeQueue { .. }
-            | Step::DeleteQueue { .. }
-            | Step::ApplyService(_)
-            | Step::ApplyDeployment(_)
-            | Step::Attach { .. }
-            | Step::Detach(_)
-            | Step::DeleteDeployment { .. }
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseAttached(_)
-            | Step::RemoveFinalizer => Self::All,
+            _ => Self::All,
         });
         looks.max().unwrap_or(Self::Nothing)
     }
@@ -92,14 +79,7 @@ impl Look {
             Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. } => {
                 Self::Queues
             }
-            Step::Attach { .. }
-            | Step::Detach(_)
-            | Step::DeleteDeployment { .. }
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseAttached(_)
-            | Step::RemoveFinalizer => Self::All,
+            _ => Self::All,
         });
         looks.max().unwrap_or(Self::Nothing)
     }

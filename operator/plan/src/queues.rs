@@ -1,7 +1,5 @@
 //! The queues of a location, as last listed.
 
-use std::ops::Index;
-
 use cloudtasks::{Queue, QueuePath};
 use rpds::RedBlackTreeMapSync;
 
@@ -54,14 +52,6 @@ impl Queues {
     /// Takes one away.
     pub fn remove(&mut self, path: &QueuePath) {
         self.0.remove_mut(path);
-    }
-}
-
-impl Index<&QueuePath> for Queues {
-    type Output = Queue;
-
-    fn index(&self, path: &QueuePath) -> &Queue {
-        &self.0[path]
     }
 }
 

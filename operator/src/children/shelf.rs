@@ -55,8 +55,8 @@ struct Watch {
 
 struct Object<T> {
     version: Option<u64>,
-    /// Whether it is here by an answer that no list has told since.
-    is_answered: bool,
+    /// Whether it was told or answered since the watch began with a list.
+    is_current: bool,
     /// The chain that it has the label of, and what is kept of it for that.
     labelled: Option<(String, T)>,
     /// The chains that own it.
@@ -128,17 +128,16 @@ impl<T: Clone> Shelf<T> {
         seen.watches.entry(scope.clone()).or_default().listed = 0;
         let objects = seen.objects.iter_mut();
         for (_, object) in objects.filter(|(key, _)| scope.covers(&key.0)) {
-            object.is_answered = false;
+            object.is_current = false;
         }
     }
 
     /// A watch has told of all that is there. The chains that have lost something, and all of them if
     /// one didn't wait for this.
-    pub(super) fn has_listed(&self, scope: &Scope, there: &BTreeSet<Name>) -> BTreeSet<Name> {
+    pub(super) fn has_listed(&self, scope: &Scope) -> BTreeSet<Name> {
         let mut seen = self.seen();
         let known = seen.objects.iter();
-        let known = known.filter(|(key, object)| scope.covers(&key.0) && !object.is_answered);
-        let gone = known.filter(|(key, _)| !there.contains(*key));
+        let gone = known.filter(|(key, object)| scope.covers(&key.0) && !object.is_current);
         let gone: Vec<Name> = gone.map(|(key, _)| key.clone()).collect();
         let mut concerned = BTreeSet::new();
         for key in gone {
@@ -165,14 +164,14 @@ impl<T: Clone> Shelf<T> {
         let version = version(&object);
         let watch = seen.watches.entry(scope.clone()).or_default();
         watch.listed = watch.listed.max(version.unwrap_or_default());
-        let is_known = seen.objects.get(&name(&object)).is_some_and(|known| {
-            let is_newer = known.is_answered && known.version >= version;
-            version.is_some() && (known.version == version || is_newer)
-        });
-        if is_known {
-            return BTreeSet::new();
+        if let Some(known) = seen.objects.get_mut(&name(&object)) {
+            let is_newer = known.is_current && known.version >= version;
+            if version.is_some() && (known.version == version || is_newer) {
+                known.is_current = true;
+                return BTreeSet::new();
+            }
         }
-        seen.put(object, version, false)
+        seen.put(object, version)
     }
 
     /// Takes an object as a watch tells it. The chains that this concerns: none, if it is no news.
@@ -183,7 +182,7 @@ impl<T: Clone> Shelf<T> {
         if seen.is_old(&name(&object), version) {
             return BTreeSet::new();
         }
-        seen.put(object, version, false)
+        seen.put(object, version)
     }
 
     /// Takes that an object is gone, as a watch tells it. The chains that this concerns: none, if it is
@@ -211,20 +210,19 @@ impl<T: Clone> Shelf<T> {
         let was_told =
             watch.is_some_and(|(_, watch)| version.is_some_and(|version| version <= watch.told));
         if !was_told && !seen.is_old(&key, version) {
-            seen.put(object, version, true);
+            seen.put(object, version);
         }
     }
 
     /// Takes that of a chain nothing but `there` was there when the API server was at `version`.
-    pub(super) fn has_only(&self, namespace: &str, chain: &str, there: &[&str], version: &str) {
+    pub(super) fn has_only(&self, chain: &Name, there: &BTreeSet<String>, version: &str) {
         let Ok(version) = version.parse::<u64>() else {
             return;
         };
         let mut seen = self.seen();
-        let chain = (namespace.to_owned(), chain.to_owned());
-        let known = seen.labelled.get(&chain).into_iter().flatten();
-        let others = known.filter(|name| !there.contains(&name.as_str()));
-        let keys = others.map(|name| (namespace.to_owned(), name.clone()));
+        let known = seen.labelled.get(chain).into_iter().flatten();
+        let others = known.filter(|name| !there.contains(*name));
+        let keys = others.map(|name| (chain.0.clone(), name.clone()));
         let is_older = |key: &Name| {
             let known = seen.objects.get(key).and_then(|known| known.version);
             known.is_some_and(|known| known <= version)
@@ -259,19 +257,14 @@ impl<T> Seen<T> {
     }
 
     /// Puts an object in the place of what was known of it. The chains that it concerns.
-    fn put<K: Child<Kept = T>>(
-        &mut self,
-        object: K,
-        version: Option<u64>,
-        is_answered: bool,
-    ) -> BTreeSet<Name> {
+    fn put<K: Child<Kept = T>>(&mut self, object: K, version: Option<u64>) -> BTreeSet<Name> {
         let key = name(&object);
         let mut concerned = self.take(&key);
         let owners = owners(&object);
         let chain = object.labels().get(CHAIN_LABEL).cloned();
         let object = Object {
             version,
-            is_answered,
+            is_current: true,
             owners,
             labelled: chain.map(|chain| (chain, object.keep())),
         };
@@ -359,7 +352,7 @@ mod tests {
     /// One whose watch has listed nothing.
     fn empty() -> (Shelf<Packed>, Scope) {
         let (shelf, scope) = begun();
-        shelf.has_listed(&scope, &BTreeSet::new());
+        shelf.has_listed(&scope);
         (shelf, scope)
     }
 
@@ -373,6 +366,12 @@ mod tests {
     async fn names(shelf: &Shelf<Packed>, chain: &str) -> Vec<String> {
         let found = shelf.of("shop", chain).await.unwrap();
         found.into_keys().collect()
+    }
+
+    fn has_only(shelf: &Shelf<Packed>, chain: &str, there: &[&str], version: &str) {
+        let chain = ("shop".to_owned(), chain.to_owned());
+        let there = there.iter().map(|name| (*name).to_owned()).collect();
+        shelf.has_only(&chain, &there, version);
     }
 
     #[tokio::test]
@@ -424,7 +423,7 @@ mod tests {
         assert_eq!(restored, shop(&["orders", "parcels"]));
         let older = shelf.listed(&scope, service("c", "99", Some("parcels")));
         assert_eq!(older, shop(&[]), "the answer is newer");
-        let gone = shelf.has_listed(&scope, &shop(&["a", "c"]));
+        let gone = shelf.has_listed(&scope);
         assert_eq!(gone, shop(&["orders"]));
         assert_eq!(names(&shelf, "orders").await, ["c", "new"]);
         assert_eq!(names(&shelf, "parcels").await, ["a"]);
@@ -438,10 +437,10 @@ mod tests {
         for (name, version) in [("a", "1"), ("b", "2"), ("c", "9")] {
             shelf.told(&scope, service(name, version, ORDERS));
         }
-        shelf.has_only("shop", "orders", &["a"], "no number");
-        shelf.has_only("shop", "parcels", &[], "5");
+        has_only(&shelf, "orders", &["a"], "no number");
+        has_only(&shelf, "parcels", &[], "5");
         assert_eq!(names(&shelf, "orders").await, ["a", "b", "c"]);
-        shelf.has_only("shop", "orders", &["a"], "5");
+        has_only(&shelf, "orders", &["a"], "5");
         assert_eq!(names(&shelf, "orders").await, ["a", "c"], "c is newer");
     }
 
@@ -471,13 +470,16 @@ mod tests {
         let (shelf, scope) = begun();
         shelf.listed(&scope, service("a", "1", ORDERS));
         assert!(shelf.of("shop", "orders").await.is_none(), "not listed yet");
-        let concerned = shelf.has_listed(&scope, &shop(&["a"]));
+        let concerned = shelf.has_listed(&scope);
         assert_eq!(concerned, shop(&["orders"]), "it had not waited");
         assert_eq!(names(&shelf, "orders").await, ["a"]);
-        assert_eq!(shelf.has_listed(&scope, &shop(&["a"])), shop(&[]));
+        shelf.lists(&scope);
+        assert_eq!(shelf.listed(&scope, service("a", "1", ORDERS)), shop(&[]));
+        assert_eq!(shelf.has_listed(&scope), shop(&[]), "nothing has changed");
         shelf.is_deaf(&scope);
         assert!(shelf.of("shop", "orders").await.is_none());
-        let concerned = shelf.has_listed(&scope, &BTreeSet::new());
+        shelf.lists(&scope);
+        let concerned = shelf.has_listed(&scope);
         assert_eq!(concerned, shop(&["orders"]), "it has lost something");
         assert_eq!(names(&shelf, "orders").await, [""; 0]);
     }
@@ -486,7 +488,7 @@ mod tests {
     async fn a_namespace_that_is_not_watched_shows_nothing() {
         let scopes = Namespaces::of(&["hall".to_owned()]).scopes();
         let shelf: Shelf<Packed> = Shelf::new(&scopes, Duration::ZERO);
-        shelf.has_listed(&scopes[0], &BTreeSet::new());
+        shelf.has_listed(&scopes[0]);
         assert!(shelf.of("shop", "orders").await.is_none());
         assert!(shelf.of("hall", "orders").await.is_some());
     }

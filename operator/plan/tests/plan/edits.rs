@@ -292,11 +292,11 @@ fn is_safe(
     // What we pause has its reason written on it, so that whoever comes after us may resume it.
     if let Step::PauseQueue { queue } = step {
         prop_assert!(
-            pause_reason(&observed.queues[queue]).is_some(),
+            pause_reason(observed.queues.get(queue).unwrap()).is_some(),
             "{} lacks its reason",
             queue
         );
-        prop_assert!(owner(&observed.queues[queue]).is_some());
+        prop_assert!(owner(observed.queues.get(queue).unwrap()).is_some());
     }
     // A queue begins to push to a Gateway's host when a route is there.
     if let Step::CreateQueue { queue, settings } | Step::UpdateQueue { queue, settings } = step {
@@ -505,7 +505,7 @@ proptest! {
         settle(&mut observed, &last);
         prop_assert!(!has_circle(&observed));
         for stage in &last.stages {
-            let queue = &observed.queues[&stage.queue];
+            let queue = observed.queues.get(&stage.queue).unwrap();
             if let Some(paused) = stage.paused {
                 prop_assert_eq!(queue.state == QueueState::Paused, paused);
             }
@@ -536,7 +536,7 @@ proptest! {
             prop_assert!(wanted.contains(&name), "{} {} is left", kind, name);
         }
         for removed in observed.removed_stages(&last) {
-            let queue = &observed.queues[&removed.queue];
+            let queue = observed.queues.get(&removed.queue).unwrap();
             prop_assert_eq!(queue.state, QueueState::Paused);
             prop_assert_eq!(pause_reason(queue), Some(Pause::Drained));
         }

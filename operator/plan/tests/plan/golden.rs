@@ -242,7 +242,7 @@ fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
     let first = plan(&desired(&parcels), &theirs).unwrap();
     apply(&mut theirs, &first);
     let rate = |observed: &Observed| {
-        let queue = &observed.queues[&queue_path("orders-notifier")];
+        let queue = observed.queues.get(&queue_path("orders-notifier")).unwrap();
         queue.max_dispatches_per_second
     };
     assert!((rate(&theirs) - 50.0).abs() < f64::EPSILON);

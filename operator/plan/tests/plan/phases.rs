@@ -34,7 +34,7 @@ pub fn set_ready(observed: &mut Observed, child: &str, ready: i32) {
 }
 
 pub fn state(observed: &Observed, id: &str) -> (QueueState, Option<Pause>) {
-    let queue = &observed.queues[&queue_path(id)];
+    let queue = observed.queues.get(&queue_path(id)).unwrap();
     (queue.state, pause_reason(queue))
 }
 
@@ -170,7 +170,7 @@ fn an_adopted_queue_is_not_ours_to_pause_as_long_as_others_take_its_pushes() {
     let plan = round(&mut observed, ORDERS, 0, 0);
     assert!(plan.is_empty(), "{plan}");
     let address = |observed: &Observed| {
-        let queue = &observed.queues[&queue_path("incoming")];
+        let queue = observed.queues.get(&queue_path("incoming")).unwrap();
         queue.http_target.clone().unwrap().address
     };
     assert_eq!(address(&observed), None);

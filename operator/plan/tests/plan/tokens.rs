@@ -30,7 +30,10 @@ const A: &str = "a@p.example";
 
 /// What the queue of the first stage sends, and what that stage's workers are told to demand.
 fn now(observed: &Observed) -> (String, String) {
-    let target = observed.queues[&queue_path("incoming")]
+    let target = observed
+        .queues
+        .get(&queue_path("incoming"))
+        .unwrap()
         .http_target
         .as_ref();
     let sent = target.and_then(|target| {
@@ -62,7 +65,7 @@ fn a_new_chain_has_its_token_from_the_first_push_on() {
     round(&mut observed, &yaml, 0, 0);
     assert_now(&observed, "a@p.example x", "a@p.example x+y");
     // The client's URL is not ours to show it to.
-    let notifier = &observed.queues[&queue_path("orders-notifier")];
+    let notifier = observed.queues.get(&queue_path("orders-notifier")).unwrap();
     assert_eq!(notifier.http_target.as_ref().unwrap().token, None);
     settle(&mut observed, &desired(&yaml));
     let status = seen(&yaml, &observed);
@@ -165,7 +168,12 @@ fn a_renamed_stage_gets_its_token_with_its_address() {
     assert_eq!(new.audiences, BTreeSet::from(["y".to_owned()]));
     roll(&mut observed);
     round(&mut observed, &yaml, 0, 0);
-    let target = observed.queues[&queue_path("incoming")].http_target.clone();
+    let target = observed
+        .queues
+        .get(&queue_path("incoming"))
+        .unwrap()
+        .http_target
+        .clone();
     let target = target.unwrap();
     assert_eq!(target.token.unwrap().audience, "y");
     assert_eq!(target.address.unwrap().host, "quick.push.example.com");
@@ -186,7 +194,10 @@ fn a_token_of_somebody_else_stays_until_the_spec_has_one_and_goes_with_it() {
     assert_now(&observed, "a@p.example x", "a@p.example x");
     settle(&mut observed, &desired(&public()));
     assert_now(&observed, "", "");
-    let target = observed.queues[&queue_path("incoming")]
+    let target = observed
+        .queues
+        .get(&queue_path("incoming"))
+        .unwrap()
         .http_target
         .as_ref();
     assert!(target.unwrap().headers.contains_key(OWNER_HEADER));
