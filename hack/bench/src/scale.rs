@@ -112,8 +112,18 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
         fewest: measured.first().context("nothing is measured")?,
         most: measured.last().context("nothing is measured")?,
     };
+    figures.push(lists_of_an_edit(ends.most));
     figures.extend(paper::figures(chains, &ends)?);
     Ok(figures)
+}
+
+/// Lists are Google's scarcest calls, and an incident makes many edits.
+fn lists_of_an_edit(most: &Measured) -> Figure {
+    // What is left of the period's own lists, by which it was reckoned, is nothing.
+    let calls = (most.lists_of_an_edit * 100.0).round() / 100.0;
+    Figure::new("calls for lists that an edit of a rate takes", calls, "")
+        .at_most(0.1)
+        .against("a pause, or what changes workers, takes a list: two")
 }
 
 /// What is told of each number of locations.

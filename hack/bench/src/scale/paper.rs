@@ -100,8 +100,6 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
     let listed = ends.most.lists.iter().copied().fold(0.0, f64::max);
     let lists = ends.most.quiet.own_calls / 60.0 / count_of(ends.most.locations);
     let rate = given.calls_per_second;
-    // What is left of the period's own lists, by which the edits were reckoned, is nothing.
-    let edit = (ends.most.lists_of_an_edit.max(0.0) * 100.0).round() / 100.0;
 
     let fit = (limit - memory.none - memory.location * REGIONS) / memory.chain;
     let question = memory.of_the_question();
@@ -141,9 +139,6 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
             "",
         )
         .against(format!("{LIST_CALLS} / {listed:.1}, and no list left for an edit")),
-        Figure::new("calls for lists that an edit of a rate takes", edit, "")
-            .at_most(0.1)
-            .against("a pause, or what changes workers, takes a list: two"),
         Figure::new("on paper: of the operator's own pace, lists of 20 regions", paces, "%")
             .at_most(20.0)
             .against(format!("20 × {lists:.2} / {rate} a second; a list is one call here")),
