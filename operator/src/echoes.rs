@@ -17,6 +17,8 @@ pub struct Echoes(Mutex<HashMap<String, Seen>>);
 struct Seen {
     /// A hash of the status that it has, or gets just now, by us.
     told: Option<u64>,
+    /// The hash of what is set on its queues, which that status tells.
+    set: Option<String>,
     /// A hash of what else starts a round.
     rest: Option<u64>,
 }
@@ -25,7 +27,17 @@ impl Echoes {
     /// Notes the status that a chain has, or that is about to be written.
     pub fn tells(&self, uid: &str, status: &ExecutorChainStatus) {
         let mut seen = self.seen();
-        seen.entry(uid.to_owned()).or_default().told = Some(hash(status));
+        let seen = seen.entry(uid.to_owned()).or_default();
+        seen.told = Some(hash(status));
+        seen.set.clone_from(&status.queues_hash);
+    }
+
+    /// Whether our last status of a chain tells that what has this hash is set on its queues; nothing if
+    /// we have told none.
+    pub fn has_set(&self, uid: &str, hash: &str) -> Option<bool> {
+        let seen = self.seen();
+        let seen = seen.get(uid).filter(|seen| seen.told.is_some())?;
+        Some(seen.set.as_deref() == Some(hash))
     }
 
     /// Whether a status is older than what we have told since.
@@ -116,10 +128,19 @@ mod tests {
         assert!(!echoes.is_one(&chain(1, Some("forged"))));
         assert!(!echoes.is_one(&chain(1, None)), "a status that is wiped");
         assert!(!echoes.is_one(&chain(2, Some("incoming"))), "an edit");
+        assert_eq!(echoes.has_set("1f0c", "5a1e"), Some(false));
         assert!(echoes.is_behind("1f0c", Some(&status("before"))));
         assert!(echoes.is_behind("1f0c", None));
         assert!(!echoes.is_behind("1f0c", Some(&status("incoming"))));
+        let set = ExecutorChainStatus {
+            queues_hash: Some("5a1e".into()),
+            ..status("incoming")
+        };
+        echoes.tells("1f0c", &set);
+        assert_eq!(echoes.has_set("1f0c", "5a1e"), Some(true));
+        assert_eq!(echoes.has_set("1f0c", "b0a7"), Some(false));
         echoes.forget("1f0c");
+        assert_eq!(echoes.has_set("1f0c", "5a1e"), None);
         assert!(!echoes.is_behind("1f0c", None), "nothing is known");
         assert!(!echoes.is_one(&chain(2, Some("incoming"))));
     }

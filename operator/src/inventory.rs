@@ -51,8 +51,10 @@ struct Place {
 
 #[derive(Default)]
 struct Seen {
-    /// As the last good list says; `None` before the first.
+    /// As the last good list says, and what was answered since; `None` before the first.
     queues: Option<Queues>,
+    /// What was answered since a list was begun, which may not show it.
+    answered: BTreeMap<QueuePath, Queue>,
     /// Why the last lists failed, and how many of them in a row.
     error: Option<Error>,
     failures: u32,
@@ -145,8 +147,7 @@ impl Inventory {
         let concerned = changes.concerned(&seen.watched);
         seen.concerned.extend(concerned);
         seen.concerned.remove(&name(chain));
-        let known = seen.queues.get_or_insert_default();
-        known.extend(queues.iter().cloned());
+        seen.answered(queues);
     }
 
     /// The chain is gone. A location without chains is listed no more.
@@ -191,8 +192,7 @@ impl Inventory {
             if seen.ended > before {
                 return;
             }
-            seen.begun += 1;
-            seen.begun
+            seen.begin()
         };
         let listed = self.cloud.list_queues(parent).await;
         self.metrics.listed(listed.as_ref().err());
@@ -271,6 +271,22 @@ impl Seen {
         self.failures >= OUTAGE
     }
 
+    /// A list is begun; its number.
+    fn begin(&mut self) -> u64 {
+        self.answered.clear();
+        self.begun += 1;
+        self.begun
+    }
+
+    /// Takes what was answered to writes.
+    fn answered(&mut self, queues: &[Queue]) {
+        let known = self.queues.get_or_insert_default();
+        known.extend(queues.iter().cloned());
+        let answered = queues.iter().cloned();
+        self.answered
+            .extend(answered.map(|queue| (queue.path.clone(), queue)));
+    }
+
     /// Takes a list's outcome, and notes the chains that it concerns.
     fn take(&mut self, listed: Result<Vec<Queue>, Error>) {
         let was_away = self.is_away();
@@ -287,7 +303,8 @@ impl Seen {
         };
         self.error = None;
         self.failures = 0;
-        let queues: Queues = queues.into_iter().collect();
+        let mut queues: Queues = queues.into_iter().collect();
+        queues.extend(std::mem::take(&mut self.answered).into_values());
         let concerned: Vec<Name> = if was_away {
             self.watched.keys().cloned().collect()
         } else {
@@ -354,7 +371,45 @@ impl<'a> Changes<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::share;
+    use cloudtasks::{Queue, QueueState};
+
+    use super::{Seen, share};
+
+    fn queue(rate: f64) -> Queue {
+        Queue {
+            path: "projects/demo/locations/europe-west1/queues/incoming"
+                .parse()
+                .unwrap(),
+            state: QueueState::Running,
+            max_dispatches_per_second: rate,
+            max_concurrent_dispatches: 10,
+            max_attempts: -1,
+            max_retry_duration: None,
+            min_backoff: std::time::Duration::from_millis(100),
+            max_backoff: std::time::Duration::from_secs(10),
+            max_doublings: 16,
+            http_target: None,
+        }
+    }
+
+    #[test]
+    fn a_list_that_was_under_way_does_not_undo_an_answer() {
+        let mut seen = Seen::default();
+        seen.take(Ok(vec![queue(1.0)]));
+        let rate = |seen: &Seen| {
+            let queues = seen.outcome().unwrap();
+            let mut queues = queues.values();
+            queues.next().map(|queue| queue.max_dispatches_per_second)
+        };
+        seen.begin();
+        seen.answered(&[queue(2.0)]);
+        assert_eq!(rate(&seen), Some(2.0));
+        seen.take(Ok(vec![queue(1.0)]));
+        assert_eq!(rate(&seen), Some(2.0));
+        seen.begin();
+        seen.take(Ok(vec![queue(1.0)]));
+        assert_eq!(rate(&seen), Some(1.0), "somebody has put it back");
+    }
 
     #[test]
     fn the_lists_of_many_locations_are_spread_over_a_period() {

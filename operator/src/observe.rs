@@ -16,7 +16,7 @@ use plan::attached::{Kind, Offer};
 use plan::child::{CHAIN_LABEL, FINALIZER};
 use plan::observed::serves;
 use plan::queue::settings_hash;
-use plan::removal::{is_done, looks};
+use plan::removal::{looks, rests};
 use plan::{Backlog, Desired, Fact, Look, Observed, Problem, Push, facts};
 use serde::de::DeserializeOwned;
 
@@ -27,8 +27,9 @@ use crate::inventory::Watched;
 use crate::kubernetes::{forbidden, is_not_found};
 use crate::refusals::Guard;
 
-/// How often the tasks of a queue are counted that is empty, paused, and nobody's any more.
-const DONE_LOOK: Duration = Duration::from_mins(1);
+/// How often the tasks of a queue are counted that is empty, paused, and nobody's any more. Before it is
+/// deleted it is counted each time, since a task may have come.
+const REST_LOOK: Duration = Duration::from_mins(1);
 
 /// What a chain that is served has: the queues of its location, its Deployments and Services. What is
 /// not looked at is as it was told: queues by the last list and by answers, which are seconds old at
@@ -65,7 +66,7 @@ pub async fn observe(
     let mut observed = Observed {
         now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
-        was_in_force: was_in_force(chain, desired),
+        was_in_force: was_in_force(context, chain, desired),
         queues,
         deployments,
         services,
@@ -99,7 +100,7 @@ pub async fn count(
     due.sort_by_key(|queue| std::cmp::Reverse(age(queue).unwrap_or(Duration::MAX)));
     for queue in due {
         let age = age(&queue);
-        if is_done(desired, observed, &queue) && age.is_some_and(|age| age < DONE_LOOK) {
+        if rests(desired, observed, &queue) && age.is_some_and(|age| age < REST_LOOK) {
             continue;
         }
         match context.queues.count_tasks(&queue, Backlog::ENOUGH).await {
@@ -262,11 +263,17 @@ fn taken_hosts(context: &Context, desired: &Desired) -> BTreeMap<String, String>
         .taken(&desired.namespace, &desired.name, hosts)
 }
 
-/// Whether the queues were as the spec says, and the same is still to be set on them.
-fn was_in_force(chain: &ExecutorChain, desired: &Desired) -> bool {
-    let status = chain.status.as_ref();
-    let told = status.and_then(|status| status.queues_hash.as_ref());
-    told == Some(&settings_hash(desired))
+/// Whether the queues were as the spec says, and the same is still to be set on them. What we have told
+/// ourselves since the chain that we were given counts for more: by that, our own last edit would be
+/// somebody else's.
+fn was_in_force(context: &Context, chain: &ExecutorChain, desired: &Desired) -> bool {
+    let uid = chain.metadata.uid.as_deref().unwrap_or_default();
+    let wanted = settings_hash(desired);
+    let has_set = context.echoes.has_set(uid, &wanted);
+    has_set.unwrap_or_else(|| {
+        let status = chain.status.as_ref();
+        status.and_then(|status| status.queues_hash.as_ref()) == Some(&wanted)
+    })
 }
 
 /// Whether a chain has our finalizer.

@@ -175,7 +175,10 @@ async fn serve(
     } else {
         Look::All
     };
-    *observed = observe(context, chain, desired, look).await?;
+    match observe(context, chain, desired, look).await {
+        Ok(seen) => *observed = seen,
+        Err(error) => return Err(round.knows_nothing(error)),
+    }
     count(context, chain, desired, observed).await;
     observed.has_finalizer |= applied.is_ok();
     applied?;

@@ -65,12 +65,14 @@ fn is_marked(found: Option<&Queue>) -> bool {
     found.and_then(queue::pause_reason) == Some(Pause::Drained)
 }
 
-/// Whether a queue is a removed stage's of which nothing else is left, and was paused because it was
-/// empty: it need not be looked at often.
-pub fn is_done(desired: &Desired, observed: &Observed, queue: &QueuePath) -> bool {
+/// Whether a queue is a removed stage's of which nothing else is left, was paused because it was empty,
+/// and isn't to go yet: it need not be looked at often.
+pub fn rests(desired: &Desired, observed: &Observed, queue: &QueuePath) -> bool {
     let removed = observed.removed_stages(desired);
     let mut removed = removed.iter().filter(|removed| removed.queue == *queue);
-    removed.any(|removed| has_nothing_left(removed, observed.queues.get(queue)))
+    removed.any(|removed| {
+        has_nothing_left(removed, observed.queues.get(queue)) && !is_due(desired, observed, removed)
+    })
 }
 
 /// Whether nothing is left to do for a removed stage.

@@ -53,10 +53,20 @@ struct Watch {
     was_missed: bool,
 }
 
+/// From when something is known, beside the list with which a watch begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// Before it.
+    Before,
+    /// An answer came while it was under way.
+    Answered,
+    /// That list, or the watch after it.
+    Told,
+}
+
 struct Object<T> {
     version: Option<u64>,
-    /// Whether it was told or answered since the watch began with a list.
-    is_current: bool,
+    since: Since,
     /// The chain that it has the label of, and what is kept of it for that.
     labelled: Option<(String, T)>,
     /// The chains that own it.
@@ -128,16 +138,20 @@ impl<T: Clone> Shelf<T> {
         seen.watches.entry(scope.clone()).or_default().listed = 0;
         let objects = seen.objects.iter_mut();
         for (_, object) in objects.filter(|(key, _)| scope.covers(&key.0)) {
-            object.is_current = false;
+            object.since = Since::Before;
         }
     }
 
     /// A watch has told of all that is there. The chains that have lost something, and all of them if
     /// one didn't wait for this.
+    ///
+    /// What was answered and is not in the list goes too. It may have been deleted before the list was
+    /// made, which nobody will tell; if it was made after the list, the watch tells of it next.
     pub(super) fn has_listed(&self, scope: &Scope) -> BTreeSet<Name> {
         let mut seen = self.seen();
         let known = seen.objects.iter();
-        let gone = known.filter(|(key, object)| scope.covers(&key.0) && !object.is_current);
+        let gone =
+            known.filter(|(key, object)| scope.covers(&key.0) && object.since != Since::Told);
         let gone: Vec<Name> = gone.map(|(key, _)| key.clone()).collect();
         let mut concerned = BTreeSet::new();
         for key in gone {
@@ -157,21 +171,21 @@ impl<T: Clone> Shelf<T> {
     /// Takes an object from the list with which a watch begins. The chains that this concerns: none, if
     /// it is no news.
     ///
-    /// Unless it was answered since that list began, it is taken whatever is known: versions may have
-    /// gone back, with an etcd that somebody restored.
+    /// Unless a newer one was answered since that list began, it is taken whatever is known: versions
+    /// may have gone back, with an etcd that somebody restored.
     pub(super) fn listed<K: Child<Kept = T>>(&self, scope: &Scope, object: K) -> BTreeSet<Name> {
         let mut seen = self.seen();
         let version = version(&object);
         let watch = seen.watches.entry(scope.clone()).or_default();
         watch.listed = watch.listed.max(version.unwrap_or_default());
         if let Some(known) = seen.objects.get_mut(&name(&object)) {
-            let is_newer = known.is_current && known.version >= version;
+            let is_newer = known.since == Since::Answered && known.version >= version;
             if version.is_some() && (known.version == version || is_newer) {
-                known.is_current = true;
+                known.since = Since::Told;
                 return BTreeSet::new();
             }
         }
-        seen.put(object, version)
+        seen.put(object, version, Since::Told)
     }
 
     /// Takes an object as a watch tells it. The chains that this concerns: none, if it is no news.
@@ -182,7 +196,7 @@ impl<T: Clone> Shelf<T> {
         if seen.is_old(&name(&object), version) {
             return BTreeSet::new();
         }
-        seen.put(object, version)
+        seen.put(object, version, Since::Told)
     }
 
     /// Takes that an object is gone, as a watch tells it. The chains that this concerns: none, if it is
@@ -210,7 +224,7 @@ impl<T: Clone> Shelf<T> {
         let was_told =
             watch.is_some_and(|(_, watch)| version.is_some_and(|version| version <= watch.told));
         if !was_told && !seen.is_old(&key, version) {
-            seen.put(object, version);
+            seen.put(object, version, Since::Answered);
         }
     }
 
@@ -257,14 +271,19 @@ impl<T> Seen<T> {
     }
 
     /// Puts an object in the place of what was known of it. The chains that it concerns.
-    fn put<K: Child<Kept = T>>(&mut self, object: K, version: Option<u64>) -> BTreeSet<Name> {
+    fn put<K: Child<Kept = T>>(
+        &mut self,
+        object: K,
+        version: Option<u64>,
+        since: Since,
+    ) -> BTreeSet<Name> {
         let key = name(&object);
         let mut concerned = self.take(&key);
         let owners = owners(&object);
         let chain = object.labels().get(CHAIN_LABEL).cloned();
         let object = Object {
             version,
-            is_current: true,
+            since,
             owners,
             labelled: chain.map(|chain| (chain, object.keep())),
         };
@@ -410,7 +429,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_list_says_what_is_there_but_for_what_was_answered_meanwhile() {
+    async fn a_list_says_what_is_there_and_answers_how_it_is() {
         let (shelf, scope) = empty();
         for name in ["a", "b", "c"] {
             shelf.told(&scope, service(name, "100", ORDERS));
@@ -425,8 +444,10 @@ mod tests {
         assert_eq!(older, shop(&[]), "the answer is newer");
         let gone = shelf.has_listed(&scope);
         assert_eq!(gone, shop(&["orders"]));
-        assert_eq!(names(&shelf, "orders").await, ["c", "new"]);
+        assert_eq!(names(&shelf, "orders").await, ["c"]);
         assert_eq!(names(&shelf, "parcels").await, ["a"]);
+        // Made after the list: the watch goes on with it.
+        shelf.told(&scope, service("new", "102", ORDERS));
         shelf.told(&scope, service("a", "8", ORDERS));
         assert_eq!(names(&shelf, "orders").await, ["a", "c", "new"]);
     }

@@ -152,6 +152,31 @@ async fn a_removed_stage_drains_and_goes_and_may_come_back() {
 }
 
 #[tokio::test]
+async fn a_drained_queue_is_deleted_once_no_task_is_looked_for_in_it() {
+    let args = [QUICK, &["--name-memory=0s"]].concat();
+    let (place, emulator, queues) = Place::with("drained", &args).await;
+    let deletes = |manifest: &str| manifest.replace("spec:\n", "spec:\n  deletionPolicy: Delete\n");
+    place.apply(&deletes(ORDERS)).await;
+    place.settle("orders").await;
+    let task = put_task(&queues, "incoming-2").await;
+    place.apply(&deletes(&without("middle"))).await;
+    place.settle("orders").await;
+    let left = |status: &ExecutorChainStatus| {
+        condition(status, "Draining")
+            .unwrap()
+            .2
+            .contains("tasks left")
+    };
+    place.status("orders", "a queue that drains", left).await;
+    end_task(&emulator, &task).await;
+    eventually("the end of the queue", SOON, async || {
+        let found = queues.get_queue(&queue("incoming-2")).await;
+        matches!(found, Err(cloudtasks::Error::Missing { .. })).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stage_without_workers_is_gated_and_opened_by_whoever_is_there_then() {
     let (mut place, _emulator, queues) = Place::with("gate", QUICK).await;
     place.apply(ORDERS).await;
