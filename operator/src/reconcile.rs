@@ -153,14 +153,9 @@ async fn serve(
     let mut applied = carry_out(context, chain, &now).await;
     if looked == Look::Nothing && applied.as_ref().is_err_and(is_there_after_all) {
         // Chains that begin together may have a notifier's queue in common, and one of them makes it.
-        match observe(context, chain, desired, Look::Queues).await {
-            Ok(seen) => *observed = seen,
-            Err(error) => return Err(round.knows_nothing(error)),
-        }
-        // It comes before all queues.
+        // The finalizer comes before all queues.
         observed.has_finalizer = true;
-        let anew = plan(desired, observed);
-        let closer = closely(context, chain, desired, observed, anew, Look::Queues).await;
+        let closer = closely(context, chain, desired, observed, Ok(now), Look::Queues).await;
         now = match closer {
             Ok((planned, _)) => planned?,
             Err(error) => return Err(round.knows_nothing(error)),
@@ -219,19 +214,22 @@ fn is_edited(chain: &ExecutorChain) -> bool {
     told.is_some() && told != chain.metadata.generation
 }
 
-/// The plan, made anew until it asks for no closer look than there was, and how close that was.
+/// The plan, made anew after a look of `least` and until it asks for no closer one than there was, and how
+/// close that was.
 async fn closely(
     context: &Context,
     chain: &ExecutorChain,
     desired: &Desired,
     observed: &mut Observed,
     mut planned: Result<Plan, Problem>,
-    mut looked: Look,
+    least: Look,
 ) -> Result<(Result<Plan, Problem>, Look), Error> {
+    let mut looked = Look::Nothing;
     loop {
         let look = planned.as_ref().map_or(Look::All, |planned| {
             Look::before(planned, desired, observed, is_edited(chain))
         });
+        let look = look.max(least);
         if look <= looked {
             return Ok((planned, looked));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cloudtasks::OidcToken;
+use cloudtasks::{HttpTarget, OidcToken};
 use plan::lint::broken;
 use plan::queue::{OWNER_HEADER, TOKEN_HEADER};
 use plan::{Demand, Desired, Observed, Plan, Settings, Step};
@@ -28,15 +28,15 @@ fn public() -> String {
 
 const A: &str = "a@p.example";
 
+/// Where the queue of the first stage pushes.
+fn target(observed: &Observed) -> Option<&HttpTarget> {
+    let queue = observed.queues.get(&queue_path("incoming"));
+    queue.unwrap().http_target.as_ref()
+}
+
 /// What the queue of the first stage sends, and what that stage's workers are told to demand.
 fn now(observed: &Observed) -> (String, String) {
-    let target = observed
-        .queues
-        .get(&queue_path("incoming"))
-        .unwrap()
-        .http_target
-        .as_ref();
-    let sent = target.and_then(|target| {
+    let sent = target(observed).and_then(|target| {
         let token = target.token.as_ref()?;
         let is_marked = target.headers.contains_key(TOKEN_HEADER);
         let mark = if is_marked { "" } else { " of somebody else" };
@@ -168,13 +168,7 @@ fn a_renamed_stage_gets_its_token_with_its_address() {
     assert_eq!(new.audiences, BTreeSet::from(["y".to_owned()]));
     roll(&mut observed);
     round(&mut observed, &yaml, 0, 0);
-    let target = observed
-        .queues
-        .get(&queue_path("incoming"))
-        .unwrap()
-        .http_target
-        .clone();
-    let target = target.unwrap();
+    let target = target(&observed).unwrap().clone();
     assert_eq!(target.token.unwrap().audience, "y");
     assert_eq!(target.address.unwrap().host, "quick.push.example.com");
 }
@@ -194,13 +188,12 @@ fn a_token_of_somebody_else_stays_until_the_spec_has_one_and_goes_with_it() {
     assert_now(&observed, "a@p.example x", "a@p.example x");
     settle(&mut observed, &desired(&public()));
     assert_now(&observed, "", "");
-    let target = observed
-        .queues
-        .get(&queue_path("incoming"))
-        .unwrap()
-        .http_target
-        .as_ref();
-    assert!(target.unwrap().headers.contains_key(OWNER_HEADER));
+    assert!(
+        target(&observed)
+            .unwrap()
+            .headers
+            .contains_key(OWNER_HEADER)
+    );
 }
 
 #[test]
