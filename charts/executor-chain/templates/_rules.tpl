@@ -1,5 +1,5 @@
-{{- /* What the operator does in each namespace that it serves, and nothing else: a test holds these
-       against what the API server has seen it do. */ -}}
+{{- /* The operator's permissions in each namespace that it serves. A test compares them with its requests
+       to the API server. */ -}}
 {{- define "executor-chain.rules" -}}
 - apiGroups: [executor-chain.dev]
   resources: [executorchains]
