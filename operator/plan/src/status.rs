@@ -4,20 +4,20 @@ mod draining;
 mod drifted;
 mod paused;
 mod pushes;
-mod queues;
-mod reachable;
-mod workers;
+mod pushes_reachable;
+mod queues_ready;
+mod workers_ready;
 
 use crds::ExecutorChainStatus;
 use crds::conditions as c;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::desired::Desired;
-use crate::observed::Observed;
-use crate::problem::Problem;
-use crate::queue::settings_hash;
-use crate::removal::{Drain, drain};
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::problem::Problem;
+use crate::objects::queue_settings::settings_hash;
+use crate::rules::drain::{Drain, drain};
 
 /// A condition without its time. What could not be looked at is neither true nor false.
 struct Finding {
@@ -46,14 +46,14 @@ pub fn status(
     if let (Some(desired), Some(observed)) = (desired, observed) {
         status.path = Some(path(desired));
         let removed = observed.removed_stages(desired);
-        status.stages = workers::stages(desired, observed, &removed);
+        status.stages = workers_ready::stages(desired, observed, &removed);
         let drains = removed
             .iter()
             .filter(|removed| drain(desired, observed, removed) != Drain::Drained);
         status.draining = list(drains.map(|removed| removed.queue.id.to_string()));
         let paused = paused::paused(desired, observed, &removed);
         status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
-        let queues_ready = queues::ready(desired, observed);
+        let queues_ready = queues_ready::ready(desired, observed);
         let hash = Some(settings_hash(desired));
         if queues_ready.holds == Some(true) {
             status.queues_hash = hash;
@@ -62,12 +62,12 @@ pub fn status(
             status.queues_hash = None;
         }
         findings.push(queues_ready);
-        findings.push(workers::ready(desired, observed, &status.stages));
-        findings.push(reachable::finding(desired, observed));
+        findings.push(workers_ready::ready(desired, observed, &status.stages));
+        findings.push(pushes_reachable::finding(desired, observed));
         findings.push(drifted::finding(desired, observed));
         findings.push(paused::finding(desired, &paused));
         findings.push(draining::finding(desired, observed, &removed));
-        findings.push(workers::undersized(desired, observed));
+        findings.push(workers_ready::undersized(desired, observed));
         findings.push(pushes::unauthenticated(desired, observed));
         findings.push(pushes::refused(desired, observed));
     } else if let Some(problem) = problem {

@@ -4,11 +4,12 @@ use cloudtasks::QueueState;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::desired::Desired;
-use crate::observed::{Observed, Removed};
-use crate::removal::{Drain, drain};
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::objects::former_stages::RemovedStage;
+use crate::rules::drain::{Drain, drain};
 
-pub(super) fn finding(desired: &Desired, observed: &Observed, removed: &[Removed]) -> Finding {
+pub(super) fn finding(desired: &Desired, observed: &Observed, removed: &[RemovedStage]) -> Finding {
     let renamed = observed.renamed_stages(desired);
     let mut said: Vec<String> = Vec::new();
     if desired.finishes {
@@ -39,7 +40,7 @@ pub(super) fn finding(desired: &Desired, observed: &Observed, removed: &[Removed
     }
 }
 
-fn sentence(removed: &Removed, drain: Drain) -> Option<String> {
+fn sentence(removed: &RemovedStage, drain: Drain) -> Option<String> {
     let queue = &removed.queue.id;
     match drain {
         Drain::Fed => Some(format!(
@@ -70,8 +71,8 @@ fn finishing(desired: &Desired, observed: &Observed) -> String {
 }
 
 /// With the queues of removed stages that are kept.
-fn nothing(desired: &Desired, observed: &Observed, removed: &[Removed]) -> String {
-    let is_drained = |it: &&Removed| drain(desired, observed, it) == Drain::Drained;
+fn nothing(desired: &Desired, observed: &Observed, removed: &[RemovedStage]) -> String {
+    let is_drained = |it: &&RemovedStage| drain(desired, observed, it) == Drain::Drained;
     let drained = removed.iter().filter(is_drained);
     match list(drained.map(|removed| removed.queue.id.to_string())) {
         None => "no removed stage is left".to_owned(),

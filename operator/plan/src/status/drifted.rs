@@ -3,9 +3,9 @@
 use crds::conditions as c;
 
 use super::Finding;
-use crate::desired::Desired;
-use crate::drift::{drifts, sentence};
-use crate::observed::Observed;
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::rules::drift::{drifts, sentence};
 
 pub(super) fn finding(desired: &Desired, observed: &Observed) -> Finding {
     let sentence = sentence(desired, &drifts(desired, observed));

@@ -5,9 +5,10 @@ use crds::PausedBy;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::desired::{Desired, Push};
-use crate::observed::{Observed, Removed};
-use crate::queue::{self, Pause};
+use crate::model::desired::{Desired, Push};
+use crate::model::observed::Observed;
+use crate::model::queue_headers::{self, PauseReason};
+use crate::objects::former_stages::RemovedStage;
 
 /// Who paused a queue, if it is paused.
 pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
@@ -18,7 +19,7 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
     let by_spec = stages.any(|stage| stage.queue == queue.path && stage.paused == Some(true));
     Some(if by_spec {
         PausedBy::Spec
-    } else if queue::pause_reason(queue).is_some() {
+    } else if queue_headers::pause_reason(queue).is_some() {
         PausedBy::Operator
     } else {
         PausedBy::Outside
@@ -30,14 +31,14 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
 pub(super) fn paused(
     desired: &Desired,
     observed: &Observed,
-    removed: &[Removed],
+    removed: &[RemovedStage],
 ) -> Vec<(String, PausedBy)> {
     let found = |path| observed.queues.get(path);
     // One that the spec names again is missed while it is paused, whatever was the reason once.
     let removed = removed
         .iter()
         .filter_map(|removed| found(&removed.queue))
-        .filter(|queue| queue::pause_reason(queue) != Some(Pause::Drained));
+        .filter(|queue| queue_headers::pause_reason(queue) != Some(PauseReason::Drained));
     desired
         .queues()
         .filter_map(found)

@@ -7,10 +7,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::{Finding, list};
-use crate::child::STAGE_LABEL;
-use crate::demand::Demand;
-use crate::desired::{Desired, Push};
-use crate::observed::{Observed, serves};
+use crate::model::desired::{Desired, Push};
+use crate::model::observed::Observed;
+use crate::model::required_token::RequiredToken;
+use crate::objects::names::{STAGE_LABEL, served_queue};
 
 /// Whether strangers may run a handler.
 pub(super) fn unauthenticated(desired: &Desired, observed: &Observed) -> Finding {
@@ -43,18 +43,24 @@ pub(super) fn unauthenticated(desired: &Desired, observed: &Observed) -> Finding
 /// The stages with workers that take every push, former pods among them.
 fn open(observed: &Observed) -> BTreeSet<String> {
     let is_open = |deployment: &&Deployment| {
-        serves(deployment).is_some() && Demand::told_by(deployment).is_none()
+        served_queue(deployment).is_some() && RequiredToken::of_deployment(deployment).is_none()
     };
     let stage = |deployment: &Deployment| deployment.labels().get(STAGE_LABEL).cloned();
     let deployments = observed.deployments.values().filter(is_open);
-    let pods = observed.pods.iter().filter(|pod| pod.demand.is_none());
+    let pods = observed
+        .pods
+        .iter()
+        .filter(|pod| pod.required_token.is_none());
     let stages = pods.map(|pod| pod.stage.clone());
     deployments.filter_map(stage).chain(stages).collect()
 }
 
 /// Whether workers have refused pushes for their token. Where none could be asked nothing is claimed.
 pub(super) fn refused(desired: &Desired, observed: &Observed) -> Finding {
-    let refused = observed.refusals.iter().filter(|(_, why)| !why.is_empty());
+    let refused = observed
+        .auth_failures
+        .iter()
+        .filter(|(_, why)| !why.is_empty());
     let refused = refused.map(|(queue, why)| {
         let why: Vec<&str> = why.iter().map(String::as_str).collect();
         format!("{} ({})", queue.id, why.join(", "))
@@ -68,7 +74,7 @@ pub(super) fn refused(desired: &Desired, observed: &Observed) -> Finding {
     } else if desired.oidc.is_none() {
         let message = "no token is demanded, see PushesUnauthenticated".to_owned();
         (Some(false), c::NO_TOKEN_DEMANDED, message)
-    } else if let Some(queue) = silent.find(|queue| !observed.refusals.contains_key(*queue)) {
+    } else if let Some(queue) = silent.find(|queue| !observed.auth_failures.contains_key(*queue)) {
         let message = format!(
             "no ready worker of queue {} has answered on port 9481, so that nothing is known",
             queue.id

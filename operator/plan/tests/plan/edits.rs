@@ -10,13 +10,13 @@ use crate::world::{
 use cloudtasks::{Address, HttpTarget, QueuePath, QueueState};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube::ResourceExt;
-use plan::attached::{Kind, Offer};
-use plan::environment::variable;
-use plan::hand_overs::targets;
-use plan::observed::serves;
-use plan::queue::{Pause, owner, pause_reason};
-use plan::route;
-use plan::{Demand, Desired, Observed, Plan, Step, plan};
+use plan::model::gateway_resource::{Availability, GatewayResourceKind};
+use plan::model::queue_headers::{PauseReason, owner, pause_reason};
+use plan::objects::names::served_queue;
+use plan::objects::route;
+use plan::objects::worker_env::hand_over_targets;
+use plan::objects::worker_env::variable;
+use plan::{Desired, Observed, Plan, RequiredToken, Step, plan};
 use proptest::prelude::*;
 
 /// For so long Cloud Tasks may go on with a former target.
@@ -224,8 +224,8 @@ fn event() -> impl Strategy<Value = Event> {
 fn meddle(observed: &mut Observed, what: u8) {
     let index = usize::from(what >> 4);
     if what % 4 == 3 {
-        for offer in observed.offers.values_mut() {
-            if let Offer::Served(objects) = offer {
+        for offer in observed.availability.values_mut() {
+            if let Availability::Served(objects) = offer {
                 objects.pop_first();
             }
         }
@@ -281,7 +281,7 @@ fn is_safe(
     // A worker is never told of a queue that isn't there, or that gives tasks up by itself.
     if let Step::ApplyDeployment(deployment) = step {
         let notifier = variable(deployment, "NOTIFIER_QUEUE").unwrap();
-        let mut targets = targets(deployment);
+        let mut targets = hand_over_targets(deployment);
         targets.insert(notifier.parse().unwrap());
         for target in targets {
             let found = observed.queues.get(&target);
@@ -320,7 +320,7 @@ fn leads_to(observed: &Observed, address: &Address) -> Option<String> {
         let (child, _) = address.host.split_once('.')?;
         return Some(child.to_owned());
     }
-    let mut routes = observed.attached(Kind::HttpRoute);
+    let mut routes = observed.gateway_objects(GatewayResourceKind::HttpRoute);
     let route = routes.find(|(_, it)| route::host(it) == Some(&address.host));
     Some(route::backend(route?.1)?.to_owned())
 }
@@ -392,7 +392,10 @@ fn nothing_is_refused(observed: &Observed, sent: &Sent) -> Result<(), TestCaseEr
         };
         for pod in observed.pods.iter().filter(is_pushed_to) {
             let token = target.token.as_ref();
-            let is_taken = pod.demand.as_ref().is_none_or(|demand| demand.takes(token));
+            let is_taken = pod
+                .required_token
+                .as_ref()
+                .is_none_or(|demand| demand.accepts(token));
             prop_assert!(is_taken, "{:?} refuses {:?}", pod, target);
         }
     }
@@ -414,7 +417,7 @@ fn run(
             Step::UpdateQueue { queue, .. } => {
                 if let Some((queue, target)) = target(queue) {
                     let deployments = observed.deployments.values();
-                    let is_served = deployments.filter_map(serves).any(|it| it == queue);
+                    let is_served = deployments.filter_map(served_queue).any(|it| it == queue);
                     if !is_served {
                         sent.unserved.push((queue.clone(), target.clone()));
                     }
@@ -423,7 +426,7 @@ fn run(
             }
             Step::ApplyDeployment(deployment) => {
                 let is_new = !observed.deployments.contains_key(&deployment.name_any());
-                let queue = serves(deployment).filter(|_| is_new);
+                let queue = served_queue(deployment).filter(|_| is_new);
                 sent.unserved.extend(queue.as_ref().and_then(target));
             }
             _ => {}
@@ -435,7 +438,7 @@ fn run(
     Ok(())
 }
 
-/// Every plan that is made on the way is also checked by [`plan::lint`].
+/// Every plan that is made on the way is also checked by [`plan::invariants`].
 fn happen(
     observed: &mut Observed,
     sent: &mut Sent,
@@ -477,7 +480,7 @@ fn happen(
             gateway_says(observed, "Accepted", status, "Said");
         }
         Event::Restart => {
-            observed.held.clear();
+            observed.elapsed.clear();
             observed.backlogs.clear();
         }
     }
@@ -514,7 +517,7 @@ proptest! {
             let oidc = last.oidc.as_ref();
             let token = queue.http_target.as_ref().and_then(|target| target.token.as_ref());
             prop_assert_eq!(token.is_some(), oidc.is_some());
-            let demand = Demand::told_by(&observed.deployments[&stage.child]);
+            let demand = RequiredToken::of_deployment(&observed.deployments[&stage.child]);
             let audiences = demand.map(|demand| demand.audiences.into_iter().collect::<Vec<_>>());
             let wanted = oidc.map(|oidc| {
                 let mut wanted = oidc.audiences.clone();
@@ -529,16 +532,16 @@ proptest! {
         for name in observed.deployments.keys().chain(observed.services.keys()) {
             prop_assert!(children.contains(&name), "{} is left", name);
         }
-        for (kind, name) in Kind::ALL.into_iter().flat_map(|kind| {
-            observed.attached(kind).map(move |(name, _)| (kind, name.clone()))
+        for (kind, name) in GatewayResourceKind::ALL.into_iter().flat_map(|kind| {
+            observed.gateway_objects(kind).map(move |(name, _)| (kind, name.clone()))
         }) {
-            let wanted = last.attached_names(kind);
+            let wanted = last.gateway_resource_names(kind);
             prop_assert!(wanted.contains(&name), "{} {} is left", kind, name);
         }
         for removed in observed.removed_stages(&last) {
             let queue = observed.queues.get(&removed.queue).unwrap();
             prop_assert_eq!(queue.state, QueueState::Paused);
-            prop_assert_eq!(pause_reason(queue), Some(Pause::Drained));
+            prop_assert_eq!(pause_reason(queue), Some(PauseReason::Drained));
         }
     }
 }

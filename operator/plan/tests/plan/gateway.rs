@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
-use plan::attached::{Kind, Offer};
+use plan::model::gateway_resource::{Availability, GatewayResourceKind};
 use plan::{Desired, Observed, Plan, plan};
 
 use crate::golden::{seen, sentence, with};
@@ -41,8 +41,11 @@ fn text(plans: &[Plan]) -> String {
     plans.join("\n")
 }
 
-fn names(observed: &Observed, kind: Kind) -> Vec<&String> {
-    observed.attached(kind).map(|(name, _)| name).collect()
+fn names(observed: &Observed, kind: GatewayResourceKind) -> Vec<&String> {
+    observed
+        .gateway_objects(kind)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[test]
@@ -61,8 +64,8 @@ fn what_is_attached_to_a_service() {
         "replicas: 2\n    handler: {timeout: 9m30s}\n",
     );
     let observed = settled(&yaml);
-    let objects = Kind::ALL.map(|kind| {
-        let mut objects = observed.attached(kind);
+    let objects = GatewayResourceKind::ALL.map(|kind| {
+        let mut objects = observed.gateway_objects(kind);
         let (_, object) = objects
             .find(|(name, _)| name.starts_with("orders-fast"))
             .unwrap();
@@ -84,8 +87,10 @@ fn a_new_chain_under_a_gateway() {
 #[test]
 fn without_gkes_policies_there_is_a_route_alone() {
     let mut observed = Observed::default();
-    let routes = Offer::Served(std::collections::BTreeMap::new());
-    observed.offers.insert(Kind::HttpRoute, routes);
+    let routes = Availability::Served(std::collections::BTreeMap::new());
+    observed
+        .availability
+        .insert(GatewayResourceKind::HttpRoute, routes);
     let plan = plan(&desired(&by_gateway()), &observed).unwrap();
     let text = plan.to_string();
     assert_eq!(text.matches("apply HTTPRoute").count(), 2, "{text}");
@@ -101,7 +106,7 @@ fn a_queue_moves_to_a_gateway_when_its_route_is_accepted_and_back() {
     let waiting = round(&mut observed, &yaml, 1, 0);
     assert!(waiting.is_empty(), "{waiting}");
     insta::assert_snapshot!(waiting.to_string());
-    assert!(waiting.look_in().is_some());
+    assert!(waiting.recheck_in().is_some());
     let status = seen(&yaml, &observed);
     insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: nobody has said yet that the Gateway infra/external serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener");
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
@@ -111,7 +116,7 @@ fn a_queue_moves_to_a_gateway_when_its_route_is_accepted_and_back() {
     insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutesAccepted: the Gateway infra/external has accepted the route of each stage");
     // Back: the old way stays for a minute.
     insta::assert_snapshot!(text(&settle(&mut observed, &desired(ORDERS))));
-    assert_eq!(names(&observed, Kind::HttpRoute).len(), 0);
+    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 0);
 }
 
 #[test]
@@ -119,17 +124,17 @@ fn another_hostname_leaves_the_old_route_until_its_queue_has_moved() {
     let mut observed = settled(&by_gateway());
     let to = by_gateway().replace("push.example.com", "tasks.example.com");
     insta::assert_snapshot!(round(&mut observed, &to, 1, 0).to_string());
-    assert_eq!(names(&observed, Kind::HttpRoute).len(), 4);
+    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 4);
     // However long it takes.
     round(&mut observed, &to, 300, 0);
-    assert_eq!(names(&observed, Kind::HttpRoute).len(), 4);
+    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 4);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     insta::assert_snapshot!(round(&mut observed, &to, 1, 0).to_string());
     round(&mut observed, &to, 0, 0);
     let waiting = round(&mut observed, &to, 59, 0);
     assert!(waiting.is_empty(), "{waiting}");
     insta::assert_snapshot!(round(&mut observed, &to, 1, 0).to_string());
-    assert_eq!(names(&observed, Kind::HttpRoute).len(), 2);
+    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
 }
 
 #[test]
@@ -187,7 +192,10 @@ fn a_gateway_of_which_nobody_says_anything_is_trusted_after_a_while() {
     assert!(round(&mut observed, &yaml, 599, 0).is_empty());
     // What is said of an older route, or of another Gateway, says nothing.
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
-    if let Some(Offer::Served(routes)) = observed.offers.get_mut(&Kind::HttpRoute) {
+    if let Some(Availability::Served(routes)) = observed
+        .availability
+        .get_mut(&GatewayResourceKind::HttpRoute)
+    {
         for (index, route) in routes.values_mut().enumerate() {
             let parent = &mut route.data["status"]["parents"][0];
             if index == 0 {
@@ -240,7 +248,10 @@ fn gke_is_waited_for_until_its_load_balancer_has_the_route() {
     round(&mut observed, &yaml, 1, 0);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     let mut elsewhere = observed.clone();
-    if let Some(Offer::Served(routes)) = observed.offers.get_mut(&Kind::HttpRoute) {
+    if let Some(Availability::Served(routes)) = observed
+        .availability
+        .get_mut(&GatewayResourceKind::HttpRoute)
+    {
         for route in routes.values_mut() {
             let parent = &mut route.data["status"]["parents"][0];
             parent["conditions"].as_array_mut().unwrap().truncate(1);
@@ -253,7 +264,10 @@ fn gke_is_waited_for_until_its_load_balancer_has_the_route() {
         "trusted"
     );
     // Other controllers have no such word.
-    if let Some(Offer::Served(routes)) = elsewhere.offers.get_mut(&Kind::HttpRoute) {
+    if let Some(Availability::Served(routes)) = elsewhere
+        .availability
+        .get_mut(&GatewayResourceKind::HttpRoute)
+    {
         for route in routes.values_mut() {
             let parent = &mut route.data["status"]["parents"][0];
             parent["controllerName"] = "example.com/gateway".into();
@@ -273,9 +287,9 @@ fn a_removed_stage_keeps_its_route_until_it_has_drained() {
     roll(&mut observed);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     round(&mut observed, head, 600, 1);
-    assert_eq!(names(&observed, Kind::HttpRoute).len(), 2);
+    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
     insta::assert_snapshot!(text(&settle(&mut observed, &desired(head))));
-    for kind in Kind::ALL {
+    for kind in GatewayResourceKind::ALL {
         assert_eq!(names(&observed, kind).len(), 1, "{kind}");
     }
 }
@@ -299,7 +313,9 @@ fn a_renamed_stage_that_keeps_its_host_has_its_old_route_taken_first() {
 
 /// How long the load balancer waits for the first stage's workers.
 fn patience(observed: &Observed) -> (u64, u64) {
-    let policy = observed.find(Kind::BackendPolicy, "orders-fast").unwrap();
+    let policy = observed
+        .gateway_object(GatewayResourceKind::BackendPolicy, "orders-fast")
+        .unwrap();
     let spec = &policy.data["spec"]["default"];
     let drain = &spec["connectionDraining"]["drainingTimeoutSec"];
     (
@@ -330,7 +346,7 @@ fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
     observed.pods.extend(former);
     let waiting = round(&mut observed, &short, 1, 0);
     insta::assert_snapshot!(waiting.to_string(), @"wait: the load balancer waits less for stage fast once its former pods have ended");
-    assert!(waiting.look_in().is_some());
+    assert!(waiting.recheck_in().is_some());
     assert_eq!(patience(&observed), (700, 700));
     roll(&mut observed);
     insta::assert_snapshot!(round(&mut observed, &short, 1, 0).to_string(), @"apply GCPBackendPolicy orders-fast: the spec says so");
@@ -342,7 +358,10 @@ fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
 fn a_route_that_somebody_changed_or_deleted_is_put_back() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
-    if let Some(Offer::Served(routes)) = observed.offers.get_mut(&Kind::HttpRoute) {
+    if let Some(Availability::Served(routes)) = observed
+        .availability
+        .get_mut(&GatewayResourceKind::HttpRoute)
+    {
         routes.pop_first();
         let (_, other) = routes.iter_mut().next().unwrap();
         other.metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = None;
@@ -370,11 +389,11 @@ fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
         insta::assert_snapshot!(plan.to_string());
         apply(&mut observed, &plan);
         assert!(end(&observed).is_empty());
-        let left = Kind::ALL.map(|kind| names(&observed, kind).len());
+        let left = GatewayResourceKind::ALL.map(|kind| names(&observed, kind).len());
         assert_eq!(left, if policy == Orphan { [2; 3] } else { [0; 3] });
         // It takes them over again.
         settle(&mut observed, &desired);
-        assert_eq!(names(&observed, Kind::HttpRoute).len(), 2);
+        assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
     }
 }
 
@@ -392,10 +411,14 @@ fn what_the_cluster_doesnt_have_is_refused_with_a_sentence() {
     };
     let mut without = Observed::default();
     insta::assert_snapshot!(said(&without), @"GatewayApiMissing: spec.push.gateway asks for routes under the Gateway infra/external, and this cluster has no HTTPRoute of the Gateway API (httproutes.gateway.networking.k8s.io, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url");
-    let forbidden = Offer::Forbidden("httproutes is forbidden".into());
-    without.offers.insert(Kind::HttpRoute, forbidden.clone());
+    let forbidden = Availability::Forbidden("httproutes is forbidden".into());
+    without
+        .availability
+        .insert(GatewayResourceKind::HttpRoute, forbidden.clone());
     insta::assert_snapshot!(said(&without), @"KubernetesError: spec.push.gateway needs one HTTPRoute for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on httproutes.gateway.networking.k8s.io (httproutes is forbidden)");
-    observed.offers.insert(Kind::BackendPolicy, forbidden);
+    observed
+        .availability
+        .insert(GatewayResourceKind::BackendPolicy, forbidden);
     insta::assert_snapshot!(said(&observed), @"KubernetesError: spec.push.gateway needs one GCPBackendPolicy for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on gcpbackendpolicies.networking.gke.io (httproutes is forbidden)");
 }
 
@@ -410,7 +433,10 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
     assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
     insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast leads to chain stock/orders-shop (namespace/name), which came first: write another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
     observed.taken_hosts.clear();
-    if let Some(Offer::Served(policies)) = observed.offers.get_mut(&Kind::BackendPolicy) {
+    if let Some(Availability::Served(policies)) = observed
+        .availability
+        .get_mut(&GatewayResourceKind::BackendPolicy)
+    {
         let theirs = policies.get_mut("orders-slow").unwrap();
         theirs.metadata.labels = None;
         theirs.metadata.owner_references = None;
@@ -513,7 +539,7 @@ fn a_second_look_changes_nothing() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     let hash = |observed: &Observed| {
-        let routes = observed.attached(Kind::HttpRoute);
+        let routes = observed.gateway_objects(GatewayResourceKind::HttpRoute);
         let hashes = routes.map(|(_, route)| route.annotations().clone());
         hashes.collect::<Vec<_>>()
     };

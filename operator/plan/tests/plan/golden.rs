@@ -7,8 +7,8 @@ use cloudtasks::QueueState;
 use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
-use plan::environment::variable;
-use plan::{Observed, Plan, Problem, Queues, plan, plan_deletion};
+use plan::objects::worker_env::variable;
+use plan::{LocationQueues, Observed, Plan, Problem, plan, plan_deletion};
 use serde_json::json;
 
 /// The plans of an edit, from a settled world; afterwards nothing is left to do.
@@ -348,7 +348,7 @@ fn what_was_left_to_itself_is_taken_over_again() {
 #[test]
 fn a_chain_whose_queues_cant_be_looked_at_goes_all_the_same() {
     let mut observed = settled(ORDERS);
-    observed.queues = Queues::default();
+    observed.queues = LocationQueues::default();
     insta::assert_snapshot!(deletion(ORDERS, &observed).to_string());
 }
 

@@ -7,10 +7,10 @@
 )]
 
 mod edits;
+mod freshness;
 mod gateway;
 mod golden;
-mod looks;
 mod phases;
-mod tokens;
-mod told;
+mod status;
+mod token_rotation;
 mod world;

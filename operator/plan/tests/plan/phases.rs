@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
-use plan::queue::{Pause, pause_reason};
-use plan::{Fact, Observed, Plan, plan};
+use plan::model::queue_headers::{PauseReason, pause_reason};
+use plan::{Observed, Plan, TimedCondition, plan};
 
 use crate::golden::{seen, sentence, with};
 use crate::world::{
@@ -33,7 +33,7 @@ pub fn set_ready(observed: &mut Observed, child: &str, ready: i32) {
     deployment.status.get_or_insert_default().ready_replicas = Some(ready);
 }
 
-pub fn state(observed: &Observed, id: &str) -> (QueueState, Option<Pause>) {
+pub fn state(observed: &Observed, id: &str) -> (QueueState, Option<PauseReason>) {
     let queue = observed.queues.get(&queue_path(id)).unwrap();
     (queue.state, pause_reason(queue))
 }
@@ -59,10 +59,10 @@ fn who_dies_between_the_reason_and_the_pause_or_after_the_resume_leaves_nothing_
     round(&mut observed, ORDERS, 0, 0);
     let gate = round(&mut observed.clone(), ORDERS, 30, 0);
     apply_step(&mut observed, &gate.steps[0].step);
-    observed.held.clear();
+    observed.elapsed.clear();
     assert_eq!(
         state(&observed, "incoming"),
-        (QueueState::Running, Some(Pause::Gate))
+        (QueueState::Running, Some(PauseReason::Gate))
     );
     // Whoever comes next has seen nothing yet, and the pod is well by now.
     set_ready(&mut observed, "orders-fast", 2);
@@ -83,7 +83,7 @@ fn a_gate_is_not_for_those_who_say_paused_or_not_paused_themselves() {
         round(&mut observed, &yaml, 60, 0);
         let (now, reason) = state(&observed, "incoming");
         assert_eq!(now, state_then);
-        assert_ne!(reason, Some(Pause::Gate));
+        assert_ne!(reason, Some(PauseReason::Gate));
     }
 }
 
@@ -147,7 +147,7 @@ fn workers_that_take_the_pushes_of_a_renamed_stages_queue_keep_it_open() {
     round(&mut observed, &to, 30, 0);
     assert_eq!(
         state(&observed, "incoming"),
-        (QueueState::Paused, Some(Pause::Gate))
+        (QueueState::Paused, Some(PauseReason::Gate))
     );
     set_ready(&mut observed, "orders-fast", 1);
     round(&mut observed, &to, 0, 0);
@@ -206,14 +206,17 @@ fn an_edit_of_attempts_does_not_wait_for_a_new_stage() {
     insta::assert_snapshot!(round(&mut observed, &to, 0, 0).to_string());
     let slow = &observed.deployments["orders-slow"];
     assert_eq!(
-        plan::environment::variable(slow, "MAX_ATTEMPTS"),
+        plan::objects::worker_env::variable(slow, "MAX_ATTEMPTS"),
         Some("9".into())
     );
-    assert_eq!(plan::environment::variable(slow, "DOWNSTREAM_QUEUE"), None);
+    assert_eq!(
+        plan::objects::worker_env::variable(slow, "DOWNSTREAM_QUEUE"),
+        None
+    );
     assert!(round(&mut observed, &to, 0, 0).is_empty());
     settle(&mut observed, &desired(&to));
     let slow = &observed.deployments["orders-slow"];
-    assert!(plan::environment::variable(slow, "DOWNSTREAM_QUEUE").is_some());
+    assert!(plan::objects::worker_env::variable(slow, "DOWNSTREAM_QUEUE").is_some());
 }
 
 #[test]
@@ -391,7 +394,7 @@ fn a_drained_queue_is_kept_where_nobody_asked_for_its_end() {
     let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
     queue.state = QueueState::Running;
     settle(&mut observed, &desired(without_slow()));
-    let drained = (QueueState::Paused, Some(Pause::Drained));
+    let drained = (QueueState::Paused, Some(PauseReason::Drained));
     assert_eq!(state(&observed, "incoming-2"), drained);
 }
 
@@ -441,7 +444,7 @@ fn what_other_stages_are_about_to_be_told_counts_for_a_circle() {
     let wait = "stage slow hands tasks on as the spec says once no former worker is left";
     assert!(plan.contains(wait), "{plan}");
     let slow = &observed.deployments["orders-slow"];
-    assert_eq!(plan::hand_overs::targets(slow).len(), 0);
+    assert_eq!(plan::objects::worker_env::hand_over_targets(slow).len(), 0);
 }
 
 #[test]
@@ -516,10 +519,10 @@ fn a_deployment_that_never_had_a_status_counts_as_not_ready() {
         deployment.status = None::<DeploymentStatus>;
     }
     let desired = desired(ORDERS);
-    let facts = plan::facts(&desired, &observed, |_| None);
-    assert!(facts.contains(&Fact::Unserved("orders-fast".into())));
-    assert!(facts.contains(&Fact::Incomplete("orders-fast".into())));
-    assert!(facts.contains(&Fact::Grows("orders-fast".into(), 2)));
+    let timed_conditions = plan::timed_conditions(&desired, &observed, |_| None);
+    assert!(timed_conditions.contains(&TimedCondition::Unserved("orders-fast".into())));
+    assert!(timed_conditions.contains(&TimedCondition::Incomplete("orders-fast".into())));
+    assert!(timed_conditions.contains(&TimedCondition::Grows("orders-fast".into(), 2)));
 }
 
 #[test]
@@ -572,7 +575,7 @@ fn an_edit_whose_operator_dies_after_each_step_ends() {
                     continue;
                 };
                 apply_step(&mut observed, &step.step);
-                observed.held.clear();
+                observed.elapsed.clear();
                 lives += 1;
                 assert!(lives < 60, "it never ends: {next}");
             }

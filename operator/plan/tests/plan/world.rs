@@ -10,15 +10,18 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
 use kube::core::DynamicObject;
-use plan::attached::{Kind, Offer};
-use plan::child::{HASH_ANNOTATION, STAGE_LABEL};
-use plan::hand_overs::targets;
-use plan::observed::serves;
-use plan::ownership::record;
-use plan::removal::looks;
+use plan::model::gateway_resource::{Availability, GatewayResourceKind};
+use plan::objects::names::served_queue;
+use plan::objects::names::{HASH_ANNOTATION, STAGE_LABEL};
+use plan::objects::ownership::record;
+use plan::objects::worker_env::hand_over_targets;
+use plan::rules::drain::queues_to_count;
 use serde_json::json;
 
-use plan::{Backlog, Demand, Desired, Fact, Observed, Plan, Pod, Settings, Step, Timing, facts};
+use plan::{
+    Backlog, Desired, Observed, Plan, Pod, RequiredToken, Settings, Step, TimedCondition, Timing,
+    timed_conditions,
+};
 
 pub const ORDERS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
@@ -145,7 +148,7 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             let object = observed.services.get_mut(name).expect("it was seen");
             object.metadata.owner_references = None;
         }
-        Step::Attach { kind, object } => {
+        Step::ApplyGatewayResource { kind, object } => {
             let mut object = DynamicObject::clone(object);
             record(&mut object.metadata);
             if let Some(entry) = object.metadata.managed_fields.as_mut().unwrap().first_mut() {
@@ -153,10 +156,10 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             }
             attached(observed, *kind).insert(object.name_any(), object);
         }
-        Step::Detach(name) => {
+        Step::DeleteGatewayResource(name) => {
             attached(observed, name.kind).remove(&name.name);
         }
-        Step::ReleaseAttached(name) => {
+        Step::ReleaseGatewayResource(name) => {
             let object = attached(observed, name.kind).get_mut(&name.name);
             object.expect("it was seen").metadata.owner_references = None;
         }
@@ -187,26 +190,32 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
     }
 }
 
-fn attached(observed: &mut Observed, kind: Kind) -> &mut BTreeMap<String, DynamicObject> {
-    match observed.offers.get_mut(&kind) {
-        Some(Offer::Served(objects)) => objects,
+fn attached(
+    observed: &mut Observed,
+    kind: GatewayResourceKind,
+) -> &mut BTreeMap<String, DynamicObject> {
+    match observed.availability.get_mut(&kind) {
+        Some(Availability::Served(objects)) => objects,
         other => panic!("{kind} is {other:?}"),
     }
 }
 
 /// Lets the cluster have every kind that it may have.
 pub fn with_gateways(observed: &mut Observed) {
-    for kind in Kind::ALL {
-        let offer = observed.offers.entry(kind).or_default();
-        if *offer == Offer::Absent {
-            *offer = Offer::Served(BTreeMap::new());
+    for kind in GatewayResourceKind::ALL {
+        let offer = observed.availability.entry(kind).or_default();
+        if *offer == Availability::Absent {
+            *offer = Availability::Served(BTreeMap::new());
         }
     }
 }
 
 /// Has the Gateway say this of each route that there is: the condition, its status and its reason.
 pub fn gateway_says(observed: &mut Observed, condition: &str, status: &str, reason: &str) {
-    let Some(Offer::Served(routes)) = observed.offers.get_mut(&Kind::HttpRoute) else {
+    let Some(Availability::Served(routes)) = observed
+        .availability
+        .get_mut(&GatewayResourceKind::HttpRoute)
+    else {
         return;
     };
     for route in routes.values_mut() {
@@ -257,10 +266,10 @@ pub fn roll(observed: &mut Observed) {
 pub fn pod(deployment: &Deployment) -> Option<Pod> {
     Some(Pod {
         name: format!("{}-{}", deployment.name_any(), child_hash(deployment)),
-        queue: serves(deployment)?,
-        targets: targets(deployment),
+        queue: served_queue(deployment)?,
+        targets: hand_over_targets(deployment),
         stage: deployment.labels().get(STAGE_LABEL)?.clone(),
-        demand: Demand::told_by(deployment),
+        required_token: RequiredToken::of_deployment(deployment),
     })
 }
 
@@ -274,7 +283,7 @@ fn child_hash(deployment: &Deployment) -> String {
 
 /// Counts the tasks of the queues that have to be counted; none has any, unless `left` says so.
 pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath) -> usize) {
-    let looks = looks(desired, observed);
+    let looks = queues_to_count(desired, observed);
     let counted = looks.into_iter().map(|queue| {
         let tasks = left(&queue);
         (queue, Backlog::of(tasks))
@@ -285,13 +294,15 @@ pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath
 
 /// Lets time pass.
 pub fn pass(observed: &mut Observed, desired: &Desired, time: Duration) {
-    let known = |fact: &Fact| Some(observed.held.contains_key(fact));
-    let held = facts(desired, observed, known).into_iter().map(|fact| {
-        let before = observed.held.get(&fact);
-        let held = before.map_or(Duration::ZERO, |held| *held + time);
-        (fact, held)
-    });
-    observed.held = held.collect();
+    let known = |condition: &TimedCondition| Some(observed.elapsed.contains_key(condition));
+    let held = timed_conditions(desired, observed, known)
+        .into_iter()
+        .map(|condition| {
+            let before = observed.elapsed.get(&condition);
+            let held = before.map_or(Duration::ZERO, |held| *held + time);
+            (condition, held)
+        });
+    observed.elapsed = held.collect();
     observed.now += time;
 }
 

@@ -1,0 +1,424 @@
+//! The spec, parsed: what a plan is made from. Whatever can be wrong with a spec that passed the
+//! schema is found here, once.
+
+mod host;
+mod push;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cloudtasks::{Address, LocationPath, OidcToken, QueueId, QueuePath, Scheme};
+use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Outcome, RateLimits, Route, Stage};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+
+use super::child_name::child_name;
+use super::problem::Problem;
+use super::settings::{Settings, Timing};
+
+use push::{address, hosts_are_apart, push};
+
+pub(crate) use push::SERVICE_PORT;
+pub use push::{ParentGateway, Push};
+
+/// How long a run may take when the spec doesn't say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+/// What the limits of a worker add up to around a run: the push is read (30 s), the ends and the age
+/// are looked up (10 s each), then the record (2 s), and at most three creates (10 s each).
+pub(crate) const AROUND_A_RUN: Duration = Duration::from_secs(90);
+/// Cloud Tasks waits no longer.
+const LONGEST_DEADLINE: Duration = Duration::from_mins(30);
+/// Where a handler container listens when the spec doesn't say.
+const DEFAULT_PORT: u16 = 8080;
+
+/// A chain as it should be.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The chain's namespace.
+    pub namespace: String,
+    /// The chain's name.
+    pub name: String,
+    /// What makes the chain the owner of its children; `None` where there is no API server.
+    pub owner: Option<OwnerReference>,
+    /// What is written on the queues: cluster, namespace and name.
+    pub queue_owner: String,
+    /// How the client is told.
+    pub notifier: DesiredNotifier,
+    /// The ladder, first stage first.
+    pub stages: Vec<DesiredStage>,
+    /// The token that each push carries.
+    pub oidc: Option<DesiredOidc>,
+    /// How pushes reach the workers.
+    pub push: Push,
+    /// What happens to changes that others make on the queues.
+    pub drift_policy: DriftPolicy,
+    /// What becomes of queues that are needed no more.
+    pub deletion_policy: DeletionPolicy,
+    /// Whether the chain is deleted, and finishes its tasks first.
+    pub finishes: bool,
+    /// How long to wait where nothing can be observed.
+    pub timing: Timing,
+    /// How long a worker goes on accepting after it was told to stop.
+    pub drain_delay: Duration,
+    /// The image of the workers.
+    pub worker_image: String,
+    /// The emulator that the workers use, if not Google.
+    pub emulator_host: Option<String>,
+}
+
+/// How the client is told.
+#[derive(Debug, Clone)]
+pub struct DesiredNotifier {
+    /// The queue that carries the notifications.
+    pub queue: QueuePath,
+    /// Where they are sent.
+    pub url: String,
+    /// Which outcomes are told.
+    pub outcomes: Vec<Outcome>,
+    /// How fast.
+    pub rate_limits: Option<RateLimits>,
+}
+
+/// The token that each push carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredOidc {
+    /// Whose it is.
+    pub service_account_email: String,
+    /// For whom it may be meant; the first is set on the queues.
+    pub audiences: Vec<String>,
+}
+
+/// One stage as it should be.
+#[derive(Debug, Clone)]
+pub struct DesiredStage {
+    /// Its identity within the chain.
+    pub name: String,
+    /// The name of its Deployment and Service.
+    pub child: String,
+    /// Its queue.
+    pub queue: QueuePath,
+    /// How often the handler runs for a task.
+    pub max_attempts: NonZeroU32,
+    /// How fast the queue dispatches.
+    pub rate_limits: Option<RateLimits>,
+    /// How long a failed task waits.
+    pub backoff: Option<crds::Backoff>,
+    /// Where the queue pushes to.
+    pub address: Address,
+    /// How many pods; `None` is somebody else's to say.
+    pub replicas: Option<i32>,
+    /// How many tasks one pod runs at once.
+    pub concurrency: Option<i32>,
+    /// How long an unanswered task may stay.
+    pub give_up_after: Option<Duration>,
+    /// What runs the tasks.
+    pub handler: HandlerAt,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// The pods, as the user described them.
+    pub template: PodTemplateSpec,
+    /// Shortcuts.
+    pub routes: Vec<(crds::RouteMatch, Target)>,
+    /// Whether the spec says something about a pause, and what.
+    pub paused: Option<bool>,
+}
+
+/// What runs a stage's tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandlerAt {
+    /// A container of the pod.
+    Container {
+        /// Its port.
+        port: u16,
+        /// Replaces the task's own path.
+        path: Option<String>,
+    },
+    /// Somewhere else.
+    Url(String),
+}
+
+impl HandlerAt {
+    /// As the worker is told.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Container { port, path } => {
+                format!(
+                    "http://127.0.0.1:{port}{}",
+                    path.as_deref().unwrap_or_default()
+                )
+            }
+            Self::Url(url) => url.clone(),
+        }
+    }
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To a later stage's queue.
+    Queue(QueuePath),
+    /// To the end.
+    Fail,
+}
+
+impl DesiredStage {
+    /// How long Cloud Tasks should wait for an answer of this stage's workers.
+    pub fn dispatch_deadline(&self) -> Duration {
+        (self.timeout + AROUND_A_RUN).min(LONGEST_DEADLINE)
+    }
+}
+
+impl Desired {
+    /// Parses a chain.
+    pub fn new(chain: &ExecutorChain, settings: &Settings) -> Result<Self, Problem> {
+        let spec = &chain.spec;
+        let namespace = chain.namespace().unwrap_or_else(|| "default".to_owned());
+        let name = chain.name_any();
+        let parent = parent(chain, settings)?;
+        let context = Context {
+            namespace: &namespace,
+            name: &name,
+            parent: &parent,
+            settings,
+        };
+        let stages: Vec<DesiredStage> = spec
+            .stages
+            .iter()
+            .map(|stage| DesiredStage::new(chain, stage, &context))
+            .collect::<Result<_, _>>()?;
+        let push = push(chain, &namespace);
+        if let Push::Gateway(_) = &push {
+            hosts_are_apart(&stages)?;
+        }
+        let desired = Self {
+            queue_owner: settings.queue_owner(&namespace, &name),
+            owner: chain.controller_owner_ref(&()),
+            notifier: DesiredNotifier {
+                queue: queue(&parent, &spec.notifier.queue)?,
+                url: web_address(&spec.notifier.url)
+                    .map_err(|why| Problem::invalid(format!("notifier.url {why}")))?,
+                outcomes: spec.notifier.outcomes.clone(),
+                rate_limits: spec.notifier.rate_limits,
+            },
+            oidc: spec.oidc.as_ref().map(|oidc| DesiredOidc {
+                service_account_email: oidc.service_account_email.clone(),
+                audiences: oidc.audiences.clone(),
+            }),
+            stages,
+            push,
+            drift_policy: spec.drift_policy,
+            deletion_policy: spec.deletion_policy,
+            finishes: spec.deletion_policy == DeletionPolicy::Drain
+                && chain.metadata.deletion_timestamp.is_some(),
+            timing: settings.timing,
+            drain_delay: spec.drain_delay.0,
+            worker_image: settings.worker_image.clone(),
+            emulator_host: settings.emulator_host.clone(),
+            namespace,
+            name,
+        };
+        desired.refuse_token_in_the_clear()?;
+        Ok(desired)
+    }
+
+    /// Cloud Tasks sends a token over HTTPS alone; an emulator over anything.
+    fn refuse_token_in_the_clear(&self) -> Result<(), Problem> {
+        let mut stages = self.stages.iter();
+        let is_clear = |stage: &&DesiredStage| stage.address.scheme == Scheme::Http;
+        match stages.find(is_clear) {
+            Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
+                Err(Problem::invalid(format!(
+                    "oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage {} has http://{}: set push.url to one, or leave oidc out",
+                    stage.name, stage.address.host
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The queue after the stage at `index`, none after the last.
+    pub fn downstream(&self, index: usize) -> Option<&QueuePath> {
+        self.stages.get(index + 1).map(|stage| &stage.queue)
+    }
+
+    /// The queues that the workers of the stage at `index` hand tasks to.
+    pub fn hand_over_targets(&self, index: usize) -> BTreeSet<QueuePath> {
+        let routes = self.stages[index].routes.iter();
+        let shortcuts = routes.filter_map(|(_, to)| match to {
+            Target::Queue(queue) => Some(queue),
+            Target::Fail => None,
+        });
+        shortcuts.chain(self.downstream(index)).cloned().collect()
+    }
+
+    /// The token that the spec puts on the queues.
+    pub fn token(&self) -> Option<OidcToken> {
+        let oidc = self.oidc.as_ref()?;
+        Some(OidcToken {
+            service_account_email: oidc.service_account_email.clone(),
+            audience: oidc.audiences.first()?.clone(),
+        })
+    }
+
+    /// Every queue that the spec names, the notifier's first.
+    pub fn queues(&self) -> impl Iterator<Item = &QueuePath> {
+        std::iter::once(&self.notifier.queue).chain(self.stages.iter().map(|stage| &stage.queue))
+    }
+}
+
+struct Context<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    parent: &'a LocationPath,
+    settings: &'a Settings,
+}
+
+impl DesiredStage {
+    fn new(chain: &ExecutorChain, stage: &Stage, context: &Context) -> Result<Self, Problem> {
+        let max_attempts = u32::try_from(stage.max_attempts)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .ok_or_else(|| invalid(stage, "maxAttempts must be at least 1"))?;
+        let child = child_name(context.name, &stage.name);
+        Ok(Self {
+            queue: queue(context.parent, &stage.queue)?,
+            max_attempts,
+            rate_limits: stage.rate_limits,
+            backoff: stage.backoff,
+            address: address(chain, stage, &child, context)?,
+            replicas: stage.replicas,
+            concurrency: stage.concurrency,
+            give_up_after: stage.give_up_after.map(|time| time.0),
+            handler: handler(stage)?,
+            timeout: timeout(stage),
+            template: stage
+                .template
+                .clone()
+                .or_else(|| chain.spec.template.clone())
+                .unwrap_or_default(),
+            routes: stage
+                .routes
+                .iter()
+                .map(|route| Ok((route.matches.clone(), target(chain, route, context)?)))
+                .collect::<Result<_, Problem>>()?,
+            paused: stage.paused,
+            name: stage.name.clone(),
+            child,
+        })
+    }
+}
+
+fn invalid(stage: &Stage, message: impl fmt::Display) -> Problem {
+    Problem::invalid(format!("stage {}: {message}", stage.name))
+}
+
+fn parent(chain: &ExecutorChain, settings: &Settings) -> Result<LocationPath, Problem> {
+    let project = match (&chain.spec.project, &settings.project) {
+        (Some(project), _) => project
+            .parse()
+            .map_err(|error| Problem::invalid(format!("{error}")))?,
+        (None, Some(project)) => project.clone(),
+        (None, None) => {
+            return Err(Problem::invalid(
+                "spec.project is left out and the operator has no default: set it, or start the operator with --project",
+            ));
+        }
+    };
+    let location = match (&chain.spec.location, &settings.location) {
+        (Some(location), _) => location
+            .parse()
+            .map_err(|error| Problem::invalid(format!("{error}")))?,
+        (None, Some(location)) => location.clone(),
+        (None, None) => {
+            return Err(Problem::invalid(
+                "spec.location is left out and the operator has no default: set it, or start the operator with --location",
+            ));
+        }
+    };
+    Ok(LocationPath { project, location })
+}
+
+fn queue(parent: &LocationPath, id: &str) -> Result<QueuePath, Problem> {
+    let id: QueueId = id
+        .parse()
+        .map_err(|error| Problem::invalid(format!("{error}")))?;
+    Ok(parent.queue(id))
+}
+
+fn handler(stage: &Stage) -> Result<HandlerAt, Problem> {
+    let Some(handler) = &stage.handler else {
+        return Ok(HandlerAt::Container {
+            port: DEFAULT_PORT,
+            path: None,
+        });
+    };
+    if let Some(url) = &handler.url {
+        let url = web_address(url).map_err(|why| invalid(stage, format!("handler.url {why}")))?;
+        return Ok(HandlerAt::Url(url));
+    }
+    let port = match handler.port {
+        None => DEFAULT_PORT,
+        Some(port) => u16::try_from(port)
+            .map_err(|_| invalid(stage, format!("handler.port {port} is not a port")))?,
+    };
+    let handler = HandlerAt::Container {
+        port,
+        path: handler.path.clone(),
+    };
+    web_address(&handler.url())
+        .map_err(|why| invalid(stage, format!("handler.path gives {why}")))?;
+    Ok(handler)
+}
+
+/// A URL that a worker can use; else what is wrong with it.
+fn web_address(url: &str) -> Result<String, String> {
+    let why = |what: &str| {
+        format!(
+            "{url:?} is no web address ({what}): write scheme, host and, where needed, port and path, such as https://api.example.com/task-events"
+        )
+    };
+    let uri: http::Uri = url.parse().map_err(|error| why(&format!("{error}")))?;
+    let authority = uri.authority().ok_or_else(|| why("it has no host"))?;
+    if authority.host().is_empty() {
+        return Err(why("it has no host"));
+    }
+    // `Uri` takes a port that is none for no port at all.
+    let has_port = authority.as_str().ends_with(|c: char| c.is_ascii_digit())
+        && authority
+            .as_str()
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.contains(']'));
+    if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err(why("its port is not between 1 and 65535"));
+    }
+    Ok(url.to_owned())
+}
+
+fn timeout(stage: &Stage) -> Duration {
+    stage
+        .handler
+        .as_ref()
+        .and_then(|handler| handler.timeout)
+        .map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)
+}
+
+fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Target, Problem> {
+    if route.to == "fail" {
+        return Ok(Target::Fail);
+    }
+    let stage = chain
+        .spec
+        .stages
+        .iter()
+        .find(|stage| stage.name == route.to)
+        .ok_or_else(|| {
+            Problem::invalid(format!(
+                "a route leads to {}, which is no stage of this chain",
+                route.to
+            ))
+        })?;
+    queue(context.parent, &stage.queue).map(Target::Queue)
+}

@@ -1,0 +1,247 @@
+//! The steps of a plan, and how they read.
+
+use std::fmt;
+use std::time::Duration;
+
+use cloudtasks::{QueuePath, QueueSettings};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+
+use super::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use super::settings_text::SettingsText;
+
+/// One write, to Cloud Tasks or to Kubernetes. Each may be repeated without harm.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Keep the chain until its deletion policy is carried out.
+    AddFinalizer,
+    /// Make a queue.
+    CreateQueue {
+        /// Which.
+        queue: QueuePath,
+        /// All that the spec sets.
+        settings: Box<QueueSettings>,
+    },
+    /// Set what differs, and nothing else.
+    UpdateQueue {
+        /// Which.
+        queue: QueuePath,
+        /// What differs.
+        settings: Box<QueueSettings>,
+    },
+    /// Stop a queue's dispatches.
+    PauseQueue {
+        /// Which.
+        queue: QueuePath,
+    },
+    /// Start them again.
+    ResumeQueue {
+        /// Which.
+        queue: QueuePath,
+    },
+    /// Delete a queue and the tasks in it. Its name stays blocked for days.
+    DeleteQueue {
+        /// Which.
+        queue: QueuePath,
+    },
+    /// Make or change a stage's Service.
+    ApplyService(Box<Service>),
+    /// Make or change a stage's Deployment.
+    ApplyDeployment(Box<Deployment>),
+    /// Make or change what is attached to a stage's Service.
+    ApplyGatewayResource {
+        /// Of which kind it is.
+        kind: GatewayResourceKind,
+        /// All of it.
+        object: Box<DynamicObject>,
+    },
+    /// Remove what was attached to a Service.
+    DeleteGatewayResource(GatewayResourceName),
+    /// Remove a stage's Deployment.
+    DeleteDeployment {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a stage's Service.
+    DeleteService {
+        /// Its name.
+        name: String,
+    },
+    /// Take the chain's ownership off a Deployment, which then stays when the chain goes.
+    ReleaseDeployment {
+        /// Its name.
+        name: String,
+    },
+    /// Take the chain's ownership off a Service.
+    ReleaseService {
+        /// Its name.
+        name: String,
+    },
+    /// Take the chain's ownership off what is attached to a Service.
+    ReleaseGatewayResource(GatewayResourceName),
+    /// Let the chain go.
+    RemoveFinalizer,
+}
+
+/// A step with the reason that it is there for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// What to do.
+    pub step: Step,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// What is held back until something else has come about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What is held back.
+    pub concerns: Concern,
+    /// What is held back, and what for.
+    pub sentence: String,
+    /// When to look again, where nothing tells that it has come about.
+    pub recheck_in: Option<Duration>,
+}
+
+/// What a wait holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// What the spec says of a queue.
+    Queue,
+    /// What it says of a stage's workers.
+    Workers,
+    /// The end of what the spec names no more.
+    Removal,
+}
+
+impl Wait {
+    /// How soon to look again at pods: their ends are not told, and what is told of the rest may be
+    /// newer than what is read then.
+    pub(crate) const RECHECK: Duration = Duration::from_secs(2);
+    /// How soon to count a queue's tasks again.
+    pub(crate) const DRAIN_RECHECK: Duration = Duration::from_secs(10);
+
+    /// One that is looked at again soon.
+    pub(crate) fn recheck(concerns: Concern, sentence: String) -> Self {
+        Self {
+            concerns,
+            sentence,
+            recheck_in: Some(Self::RECHECK),
+        }
+    }
+}
+
+/// Steps in the order in which they have to be done: the first that fails stops the rest.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// What is to be done now.
+    pub steps: Vec<Planned>,
+    /// What is held back.
+    pub waits: Vec<Wait>,
+    /// When something may be to do that nobody has edited.
+    next: Option<Duration>,
+}
+
+impl Plan {
+    pub(crate) fn push(&mut self, step: Step, reason: &'static str) {
+        self.steps.push(Planned { step, reason });
+    }
+
+    pub(crate) fn wait(&mut self, wait: Wait) {
+        self.waits.push(wait);
+    }
+
+    /// Something may be to do after so long, if nothing changes until then.
+    pub(crate) fn recheck_after(&mut self, time: Duration) {
+        self.next = Some(self.next.map_or(time, |next| next.min(time)));
+    }
+
+    /// When to look again, if nothing is heard until then; `None`: there is nothing to wait for.
+    pub fn recheck_in(&self) -> Option<Duration> {
+        let waits = self.waits.iter().filter_map(|wait| wait.recheck_in);
+        waits.chain(self.next).min()
+    }
+
+    /// What is held back of a kind.
+    pub(crate) fn waits_for(&self, concerns: Concern) -> Vec<String> {
+        let waits = self.waits.iter().filter(|wait| wait.concerns == concerns);
+        waits.map(|wait| wait.sentence.clone()).collect()
+    }
+
+    /// The steps that concern a queue, as text.
+    pub(crate) fn queue_steps(&self) -> Vec<String> {
+        let concerns_a_queue = |step: &Step| match step {
+            Step::CreateQueue { .. }
+            | Step::UpdateQueue { .. }
+            | Step::PauseQueue { .. }
+            | Step::ResumeQueue { .. }
+            | Step::DeleteQueue { .. } => true,
+            Step::AddFinalizer
+            | Step::ApplyService(_)
+            | Step::ApplyDeployment(_)
+            | Step::ApplyGatewayResource { .. }
+            | Step::DeleteGatewayResource(_)
+            | Step::ReleaseGatewayResource(_)
+            | Step::DeleteDeployment { .. }
+            | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::RemoveFinalizer => false,
+        };
+        let steps = self.steps.iter().map(|planned| &planned.step);
+        steps
+            .filter(|step| concerns_a_queue(step))
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Whether there is nothing to do now.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Planned { step, reason } in &self.steps {
+            writeln!(f, "{step}: {reason}")?;
+        }
+        for wait in &self.waits {
+            writeln!(f, "wait: {}", wait.sentence)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddFinalizer => f.write_str("add finalizer"),
+            Self::CreateQueue { queue, settings } => {
+                write!(f, "create queue {} ({})", queue.id, SettingsText(settings))
+            }
+            Self::UpdateQueue { queue, settings } => {
+                write!(f, "update queue {} ({})", queue.id, SettingsText(settings))
+            }
+            Self::PauseQueue { queue } => write!(f, "pause queue {}", queue.id),
+            Self::ResumeQueue { queue } => write!(f, "resume queue {}", queue.id),
+            Self::DeleteQueue { queue } => write!(f, "delete queue {}", queue.id),
+            Self::ApplyService(service) => write!(f, "apply service {}", service.name_any()),
+            Self::ApplyDeployment(deployment) => {
+                write!(f, "apply deployment {}", deployment.name_any())
+            }
+            Self::ApplyGatewayResource { kind, object } => {
+                write!(f, "apply {kind} {}", object.name_any())
+            }
+            Self::DeleteGatewayResource(name) => write!(f, "delete {name}"),
+            Self::ReleaseGatewayResource(name) => write!(f, "release {name}"),
+            Self::DeleteDeployment { name } => write!(f, "delete deployment {name}"),
+            Self::DeleteService { name } => write!(f, "delete service {name}"),
+            Self::ReleaseDeployment { name } => write!(f, "release deployment {name}"),
+            Self::ReleaseService { name } => write!(f, "release service {name}"),
+            Self::RemoveFinalizer => f.write_str("remove finalizer"),
+        }
+    }
+}

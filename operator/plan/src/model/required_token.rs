@@ -1,0 +1,40 @@
+//! The token that workers require of a push.
+
+use std::collections::BTreeSet;
+
+use cloudtasks::OidcToken;
+
+use super::desired::DesiredOidc;
+
+/// A token that workers demand: one of these accounts', for one of these audiences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequiredToken {
+    /// Whose the token may be.
+    pub emails: BTreeSet<String>,
+    /// For whom it may be meant.
+    pub audiences: BTreeSet<String>,
+}
+
+impl RequiredToken {
+    /// What the spec says.
+    pub(crate) fn of(oidc: &DesiredOidc) -> Self {
+        Self {
+            emails: BTreeSet::from([oidc.service_account_email.clone()]),
+            audiences: oidc.audiences.iter().cloned().collect(),
+        }
+    }
+
+    /// Whether a push with this token is let in.
+    pub fn accepts(&self, token: Option<&OidcToken>) -> bool {
+        token.is_some_and(|token| {
+            self.emails.contains(&token.service_account_email)
+                && self.audiences.contains(&token.audience)
+        })
+    }
+
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.emails.extend(other.emails);
+        self.audiences.extend(other.audiences);
+        self
+    }
+}

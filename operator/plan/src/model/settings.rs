@@ -1,0 +1,63 @@
+//! What the operator itself is told, and every chain shares.
+
+use std::time::Duration;
+
+use cloudtasks::{LocationId, ProjectId};
+
+/// The operator's own settings, as far as a plan depends on them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The project of chains that name none.
+    pub project: Option<ProjectId>,
+    /// The location of chains that name none.
+    pub location: Option<LocationId>,
+    /// The image of the worker container.
+    pub worker_image: String,
+    /// What tells this cluster from others; part of the owner that is written on a queue.
+    pub cluster: String,
+    /// The DNS domain of the cluster's Services.
+    pub cluster_domain: String,
+    /// `host:port` of an emulator that the workers should use in place of Google.
+    pub emulator_host: Option<String>,
+    /// How long to wait where nothing can be observed.
+    pub timing: Timing,
+}
+
+impl Settings {
+    /// What is written on the queues of a chain.
+    pub fn queue_owner(&self, namespace: &str, chain: &str) -> String {
+        format!("{}/{namespace}/{chain}", self.cluster)
+    }
+}
+
+/// How long to wait where nothing can be observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// For how long a stage may have no ready pod before its queue is paused; `None`: for ever.
+    pub gate_after: Option<Duration>,
+    /// How long Cloud Tasks may go on pushing to a queue's former address: an `http_target` takes up
+    /// to a minute to act.
+    pub address_delay: Duration,
+    /// The longest that a worker's hand-over can be under way.
+    pub hand_over_time: Duration,
+    /// How long Cloud Tasks remembers the names of ended tasks, in which workers look for the work of
+    /// an earlier dispatch.
+    pub name_memory: Duration,
+    /// For how long a raised rate waits for the replicas that were raised with it.
+    pub replicas_patience: Duration,
+    /// After how long a route of which no Gateway says anything is trusted all the same.
+    pub route_patience: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            gate_after: Some(Duration::from_secs(30)),
+            address_delay: Duration::from_mins(1),
+            hand_over_time: Duration::from_secs(30),
+            name_memory: Duration::from_hours(24),
+            replicas_patience: Duration::from_mins(2),
+            route_patience: Duration::from_mins(10),
+        }
+    }
+}

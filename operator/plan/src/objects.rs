@@ -1,0 +1,12 @@
+//! What a chain consists of in Kubernetes and Cloud Tasks: how each object is built and read.
+
+pub mod deployment;
+pub mod former_stages;
+pub mod gateway_resources;
+pub mod gke_policies;
+pub mod names;
+pub mod ownership;
+pub mod queue_settings;
+pub mod route;
+pub mod service;
+pub mod worker_env;

@@ -1,0 +1,180 @@
+//! The Deployment of a stage: the worker as its main container, the user's handlers beside it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, HTTPGetAction, PodSpec, PodTemplateSpec, Probe,
+    SeccompProfile, SecurityContext,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
+
+use super::names::{self, is_applied};
+use super::worker_env::{ADMIN_PORT, RetiredQueues, TASKS_PORT, WORKER, hand_as_told, worker_env};
+use crate::model::desired::{AROUND_A_RUN, Desired, DesiredStage};
+use crate::model::observed::Observed;
+use crate::model::required_token::RequiredToken;
+use crate::objects::ownership::owns_field;
+
+/// So long a new pod must have been ready before an old one is told to stop. A handler without a probe
+/// counts as ready from its start, so one that ends right after it takes nobody's place.
+const MIN_READY_SECONDS: i32 = 5;
+
+/// The Deployment of the stage at `index`, as far as it depends on what is there.
+pub fn deployment(
+    desired: &Desired,
+    index: usize,
+    retired: &RetiredQueues,
+    observed: &Observed,
+    required: Option<&RequiredToken>,
+) -> Deployment {
+    let stage = &desired.stages[index];
+    // Replicas that the spec no longer names would go to the API server's default, which is one pod.
+    // They stay ours as they are, until somebody else sets them. A stage that gets another name begins
+    // with as many as it had.
+    let former = || {
+        let renamed = observed.renamed_stages(desired).into_iter();
+        let mut former = renamed.filter(|it| it.queue == stage.queue);
+        former.find_map(|it| observed.deployments.get(&it.deployment))
+    };
+    let kept = observed
+        .deployments
+        .get(&stage.child)
+        .map_or_else(former, |found| {
+            Some(found).filter(|it| owns_field(&it.metadata, &["spec", "replicas"]))
+        });
+    let kept = kept.and_then(|kept| kept.spec.as_ref()?.replicas);
+    let mut deployment = Deployment {
+        metadata: names::metadata(desired, stage),
+        spec: Some(DeploymentSpec {
+            replicas: stage.replicas.or(kept),
+            selector: LabelSelector {
+                match_labels: Some(names::selector(&desired.name, &stage.name)),
+                match_expressions: None,
+            },
+            // Never fewer pods than asked for: a push that finds none costs its task a backoff.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".into()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            min_ready_seconds: Some(MIN_READY_SECONDS),
+            template: template(desired, stage, worker(desired, index, retired, required)),
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    };
+    annotate(&mut deployment, stage.queue.to_string());
+    deployment
+}
+
+/// The same Deployment, whose workers hand tasks to where those of `found` do; `None` if that is no
+/// change.
+pub(crate) fn handing_as_before(wanted: &Deployment, found: &Deployment) -> Option<Deployment> {
+    let mut deployment = wanted.clone();
+    let queue = wanted.annotations().get(names::QUEUE_ANNOTATION)?.clone();
+    deployment.metadata.annotations = None;
+    let template = &mut deployment.spec.as_mut()?.template;
+    let mut containers = template.spec.as_mut()?.containers.iter_mut();
+    let worker = containers.find(|container| container.name == WORKER)?;
+    let told = found.spec.as_ref()?.template.spec.as_ref()?;
+    hand_as_told(worker.env.as_mut()?, told);
+    annotate(&mut deployment, queue);
+    (!is_applied(found, &deployment)).then_some(deployment)
+}
+
+fn annotate(deployment: &mut Deployment, queue: String) {
+    deployment.metadata.annotations = Some(BTreeMap::from([
+        (names::QUEUE_ANNOTATION.to_owned(), queue),
+        names::applied(deployment),
+    ]));
+}
+
+/// The user's template with the worker put in. The handlers become native sidecars: they start
+/// before the worker, and get their SIGTERM only when it has drained.
+fn template(desired: &Desired, stage: &DesiredStage, worker: Container) -> PodTemplateSpec {
+    let mut template = stage.template.clone();
+    let metadata = template.metadata.get_or_insert_default();
+    metadata
+        .labels
+        .get_or_insert_default()
+        .extend(names::labels(desired, stage));
+    let spec = template.spec.get_or_insert_with(PodSpec::default);
+    let sidecars = std::mem::take(&mut spec.containers)
+        .into_iter()
+        .map(|mut handler| {
+            handler.restart_policy = Some("Always".into());
+            handler
+        });
+    spec.init_containers
+        .get_or_insert_default()
+        .extend(sidecars);
+    spec.init_containers
+        .take_if(|containers| containers.is_empty());
+    spec.containers = vec![worker];
+    // The worker talks to Cloud Tasks, not to the API server.
+    spec.automount_service_account_token.get_or_insert(false);
+    let grace = (desired.drain_delay + stage.timeout + AROUND_A_RUN).as_secs();
+    let grace = i64::try_from(grace).unwrap_or(i64::MAX);
+    let asked = spec.termination_grace_period_seconds.unwrap_or_default();
+    spec.termination_grace_period_seconds = Some(grace.max(asked));
+    template
+}
+
+fn worker(
+    desired: &Desired,
+    index: usize,
+    retired: &RetiredQueues,
+    required: Option<&RequiredToken>,
+) -> Container {
+    Container {
+        name: WORKER.into(),
+        image: Some(desired.worker_image.clone()),
+        env: Some(worker_env(desired, index, retired, required)),
+        ports: Some(vec![port("tasks", TASKS_PORT), port("admin", ADMIN_PORT)]),
+        readiness_probe: Some(probe("/readyz", 2)),
+        liveness_probe: Some(probe("/healthz", 10)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities {
+                add: None,
+                drop: Some(vec!["ALL".into()]),
+            }),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                localhost_profile: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.into()),
+        container_port: i32::from(number),
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str, period_seconds: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.into()),
+            port: IntOrString::String("admin".into()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period_seconds),
+        ..Probe::default()
+    }
+}

@@ -1,0 +1,83 @@
+//! What is left of stages that the spec no longer names, or names otherwise.
+
+use cloudtasks::QueuePath;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+
+use super::names::{is_ours, served_queue};
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::queue_headers;
+
+/// A stage that the spec named once, as far as something of it is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedStage {
+    /// Its queue, which may still have tasks.
+    pub queue: QueuePath,
+    /// The Deployments that still serve the queue: two, if the stage was renamed before.
+    pub deployments: Vec<String>,
+}
+
+/// The Deployment of a stage that was renamed: its queue has other workers now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenamedStage {
+    /// The queue, which the spec names.
+    pub queue: QueuePath,
+    /// The former workers.
+    pub deployment: String,
+}
+
+impl Observed {
+    /// What is left of stages that the spec doesn't name any more, in no order of theirs: each queue
+    /// that has workers or our name on it.
+    pub fn removed_stages(&self, desired: &Desired) -> Vec<RemovedStage> {
+        let is_named = |queue: &QueuePath| desired.queues().any(|named| named == queue);
+        let mut removed: Vec<RemovedStage> = Vec::new();
+        for deployment in self.leftovers(desired) {
+            let Some(queue) = served_queue(deployment).filter(|queue| !is_named(queue)) else {
+                continue;
+            };
+            let name = deployment.name_any();
+            match removed.iter_mut().find(|known| known.queue == queue) {
+                Some(known) => known.deployments.push(name),
+                None => removed.push(RemovedStage {
+                    queue,
+                    deployments: vec![name],
+                }),
+            }
+        }
+        for queue in self.queues.values() {
+            let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
+            let is_known = removed.iter().any(|known| known.queue == queue.path);
+            if is_ours && !is_known && !is_named(&queue.path) {
+                removed.push(RemovedStage {
+                    queue: queue.path.clone(),
+                    deployments: Vec::new(),
+                });
+            }
+        }
+        removed
+    }
+
+    /// The Deployments that are left of renamed stages: their queue has other workers now.
+    pub fn renamed_stages(&self, desired: &Desired) -> Vec<RenamedStage> {
+        let renamed = self.leftovers(desired).filter_map(|deployment| {
+            let queue = served_queue(deployment)?;
+            let is_named = desired.stages.iter().any(|stage| stage.queue == queue);
+            is_named.then(|| RenamedStage {
+                queue,
+                deployment: deployment.name_any(),
+            })
+        });
+        renamed.collect()
+    }
+
+    fn leftovers<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = &'a Deployment> {
+        let is_child = |name: &str| desired.stages.iter().any(|stage| stage.child == name);
+        // A copy that somebody made for himself has our annotations, and isn't ours.
+        self.deployments.values().filter(move |deployment| {
+            !is_child(&deployment.name_any())
+                && is_ours(&deployment.metadata, desired.owner.as_ref())
+        })
+    }
+}

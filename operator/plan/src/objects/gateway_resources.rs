@@ -1,0 +1,39 @@
+//! What is attached to a stage's Service so that a Gateway leads pushes to it: its route, and on GKE
+//! the policies of the load balancer behind that Gateway.
+//!
+//! Their kinds are CRDs that a cluster may have or not, so nothing here is in `k8s-openapi`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use super::names;
+use crate::model::desired::{Desired, DesiredStage};
+use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+
+/// The host of a route, which whoever sees only the metadata may want to know.
+pub const HOST_ANNOTATION: &str = "executor-chain.dev/host";
+
+/// An object of a kind, attached to the Service of a stage.
+pub(crate) fn object(
+    desired: &Desired,
+    stage: &DesiredStage,
+    GatewayResourceName { kind, name }: GatewayResourceName,
+    spec: Value,
+) -> DynamicObject {
+    let mut object = DynamicObject::new(&name, &kind.resource());
+    object.metadata = ObjectMeta {
+        name: Some(name),
+        ..names::metadata(desired, stage)
+    };
+    object.data = Value::Object([("spec".to_owned(), spec)].into_iter().collect());
+    let mut annotations = BTreeMap::from([names::applied(&object)]);
+    if kind == GatewayResourceKind::HttpRoute {
+        let host = stage.address.host.clone();
+        annotations.insert(HOST_ANNOTATION.to_owned(), host);
+    }
+    object.metadata.annotations = Some(annotations);
+    object
+}

@@ -1,0 +1,321 @@
+//! What a worker is told, as the variables of its environment.
+
+use std::collections::BTreeSet;
+
+use cloudtasks::QueuePath;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{EnvVar, Pod as KubernetesPod, PodSpec};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::names::STAGE_LABEL;
+use crate::model::desired::{Desired, DesiredStage, Target};
+use crate::model::observed::Observed;
+use crate::model::pod::Pod;
+use crate::model::required_token::RequiredToken;
+
+/// The name of the worker's container.
+pub(crate) const WORKER: &str = "worker";
+
+/// The queue that a worker serves.
+pub(crate) const QUEUE: &str = "QUEUE";
+
+/// The next stage's queue.
+pub(crate) const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
+
+/// The queues that shortcuts lead to.
+pub(crate) const ROUTES: &str = "ROUTES";
+
+const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
+
+const LISTEN_ADDR: &str = "LISTEN_ADDR";
+
+/// How long one run may take.
+pub(crate) const HANDLER_TIMEOUT: &str = "HANDLER_TIMEOUT";
+
+/// How long a worker goes on accepting after it was told to stop.
+pub(crate) const DRAIN_DELAY: &str = "DRAIN_DELAY";
+
+const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
+
+const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
+
+const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
+
+/// The audiences that a worker takes tokens for.
+pub(crate) const OIDC_AUDIENCES: &str = "OIDC_AUDIENCES";
+
+/// The accounts that a worker takes tokens of.
+pub(crate) const OIDC_EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
+
+/// The port on which a worker takes pushes.
+pub const TASKS_PORT: u16 = 9480;
+
+/// The port of a worker's health and metrics, apart from the tasks' own paths.
+pub const ADMIN_PORT: u16 = 9481;
+
+/// Queues that the chain no longer uses, and where an earlier dispatch may have put what a task was
+/// owed: a worker that doesn't look there gives the task a second end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetiredQueues {
+    /// Of removed stages.
+    pub stages: Vec<QueuePath>,
+    /// Of the notifier. Kept for as long as the chain lives: nothing here has a clock, and a look-up
+    /// more costs little.
+    pub notifiers: BTreeSet<String>,
+}
+
+impl RetiredQueues {
+    /// As the Deployments tell, which were written before the edit.
+    pub fn of(desired: &Desired, observed: &Observed) -> Self {
+        let stages = observed.removed_stages(desired);
+        let told = observed.deployments.values().flat_map(|deployment| {
+            let now = variable(deployment, NOTIFIER_QUEUE);
+            let before = variable(deployment, RETIRED_NOTIFIER_QUEUES).unwrap_or_default();
+            let before: Vec<String> = before.split(',').map(str::to_owned).collect();
+            now.into_iter().chain(before)
+        });
+        let current = desired.notifier.queue.to_string();
+        // In an order of its own, or the end of one stage's workers would roll all others.
+        let mut stages: Vec<QueuePath> = stages.into_iter().map(|it| it.queue).collect();
+        stages.sort();
+        Self {
+            stages,
+            notifiers: told
+                .filter(|queue| !queue.is_empty() && *queue != current)
+                .collect(),
+        }
+    }
+}
+
+/// What a Deployment tells its workers in one variable.
+pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
+    pod_variable(deployment.spec.as_ref()?.template.spec.as_ref()?, name)
+}
+
+/// What a pod's worker is told in one variable.
+pub fn pod_variable(pod: &PodSpec, name: &str) -> Option<String> {
+    let mut containers = pod.containers.iter();
+    let worker = containers.find(|container| container.name == WORKER)?;
+    let mut variables = worker.env.iter().flatten();
+    variables
+        .find(|variable| variable.name == name)?
+        .value
+        .as_deref()
+        .map(unescaped)
+}
+
+/// Takes what a worker is told of its hand-overs, and of where to look for them, from the pods that
+/// `told` describes. Each variable stays where [`environment`] puts it: another order would be another
+/// template, and roll the pods.
+pub(crate) fn hand_as_told(variables: &mut Vec<EnvVar>, told: &PodSpec) {
+    let worker = told.containers.iter().find(|it| it.name == WORKER);
+    let told = worker.and_then(|worker| worker.env.as_ref());
+    for (name, before) in [
+        (LOOKUP_QUEUES, NOTIFIER_QUEUE),
+        (DOWNSTREAM_QUEUE, LOOKUP_QUEUES),
+        (DISPATCH_DEADLINES, LISTEN_ADDR),
+        (ROUTES, DISPATCH_DEADLINES),
+    ] {
+        variables.retain(|variable| variable.name != name);
+        let told = told.into_iter().flatten().find(|it| it.name == name);
+        let place = |name| variables.iter().position(|it: &EnvVar| it.name == name);
+        let place = place(before).or_else(|| place(LISTEN_ADDR));
+        if let Some((told, place)) = told.zip(place) {
+            variables.insert(place, told.clone());
+        }
+    }
+}
+
+/// Kubernetes expands `$(NAME)` in a variable's value and takes `$$` for `$`.
+fn escaped(value: &str) -> String {
+    value.replace('$', "$$")
+}
+
+fn unescaped(value: &str) -> String {
+    value.replace("$$", "$")
+}
+
+/// The environment of the workers of the stage at `index`, which are to demand `demand`.
+pub fn worker_env(
+    desired: &Desired,
+    index: usize,
+    retired: &RetiredQueues,
+    demand: Option<&RequiredToken>,
+) -> Vec<EnvVar> {
+    let stage = &desired.stages[index];
+    let notifier = &desired.notifier;
+    let outcomes: Vec<String> = notifier
+        .outcomes
+        .iter()
+        .map(|outcome| format!("{outcome:?}"))
+        .collect();
+    let lookup: Vec<String> = desired
+        .stages
+        .iter()
+        .map(|stage| &stage.queue)
+        .chain(&retired.stages)
+        .map(ToString::to_string)
+        .collect();
+    let retired_notifiers = retired
+        .notifiers
+        .iter()
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(",");
+    let variables = [
+        (
+            "CHAIN",
+            Some(format!("{}/{}", desired.namespace, desired.name)),
+        ),
+        ("STAGE", Some(stage.name.clone())),
+        (QUEUE, Some(stage.queue.to_string())),
+        ("MAX_ATTEMPTS", Some(stage.max_attempts.to_string())),
+        (
+            DOWNSTREAM_QUEUE,
+            desired.downstream(index).map(ToString::to_string),
+        ),
+        (LOOKUP_QUEUES, Some(lookup.join(","))),
+        (NOTIFIER_QUEUE, Some(notifier.queue.to_string())),
+        (
+            RETIRED_NOTIFIER_QUEUES,
+            (!retired_notifiers.is_empty()).then_some(retired_notifiers),
+        ),
+        ("NOTIFIER_URL", Some(notifier.url.clone())),
+        ("NOTIFY_ON", Some(outcomes.join(","))),
+        ("HANDLER_URL", Some(stage.handler.url())),
+        (
+            HANDLER_TIMEOUT,
+            Some(crds::Duration(stage.timeout).to_string()),
+        ),
+        (
+            "CONCURRENCY",
+            stage.concurrency.map(|slots| slots.to_string()),
+        ),
+        (
+            "GIVE_UP_AFTER",
+            stage
+                .give_up_after
+                .map(|time| crds::Duration(time).to_string()),
+        ),
+        (
+            DRAIN_DELAY,
+            Some(crds::Duration(desired.drain_delay).to_string()),
+        ),
+        (ROUTES, routes(stage)),
+        (DISPATCH_DEADLINES, deadlines(desired, index)),
+        (LISTEN_ADDR, Some(format!("0.0.0.0:{TASKS_PORT}"))),
+        ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
+        (OIDC_AUDIENCES, demand.map(|it| list(&it.audiences))),
+        (OIDC_EMAILS, demand.map(|it| list(&it.emails))),
+        ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
+    ];
+    variables
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .map(|(name, value)| EnvVar {
+            name: name.to_owned(),
+            value: Some(escaped(&value)),
+            value_from: None,
+        })
+        .collect()
+}
+
+fn list(words: &BTreeSet<String>) -> String {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.join(",")
+}
+
+/// Of the stages that this one hands to: a worker that died without a word, or a push that hangs, is
+/// given up as soon as it can't be answered any more.
+fn deadlines(desired: &Desired, index: usize) -> Option<String> {
+    let targets = desired.hand_over_targets(index);
+    let later = desired
+        .stages
+        .iter()
+        .filter(|stage| targets.contains(&stage.queue));
+    let deadlines: Vec<String> = later
+        .map(|stage| {
+            let deadline = crds::Duration(stage.dispatch_deadline());
+            format!("{}={deadline}", stage.queue)
+        })
+        .collect();
+    (!deadlines.is_empty()).then(|| deadlines.join(","))
+}
+
+fn routes(stage: &DesiredStage) -> Option<String> {
+    let routes: Vec<_> = stage
+        .routes
+        .iter()
+        .map(|(matches, to)| {
+            let to = match to {
+                Target::Queue(queue) => queue.to_string(),
+                Target::Fail => "fail".to_owned(),
+            };
+            json!({"match": matches, "to": to})
+        })
+        .collect();
+    (!routes.is_empty()).then(|| json!(routes).to_string())
+}
+
+impl Pod {
+    /// A pod that may still work: not one that has ended, and not one without a worker.
+    pub fn of(pod: &KubernetesPod) -> Option<Self> {
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        if matches!(phase, Some("Succeeded" | "Failed")) {
+            return None;
+        }
+        let spec = pod.spec.as_ref()?;
+        Some(Self {
+            name: pod.name_any(),
+            queue: pod_variable(spec, QUEUE)?.parse().ok()?,
+            targets: hand_over_targets_of(spec),
+            required_token: RequiredToken::of_pod(spec),
+            stage: pod.labels().get(STAGE_LABEL).cloned().unwrap_or_default(),
+        })
+    }
+}
+
+/// The queues that the workers of a Deployment are told to hand tasks to.
+pub fn hand_over_targets(deployment: &Deployment) -> BTreeSet<QueuePath> {
+    let template = deployment.spec.as_ref().map(|spec| &spec.template);
+    let spec = template.and_then(|template| template.spec.as_ref());
+    spec.map(hand_over_targets_of).unwrap_or_default()
+}
+
+fn hand_over_targets_of(spec: &PodSpec) -> BTreeSet<QueuePath> {
+    let downstream = pod_variable(spec, DOWNSTREAM_QUEUE);
+    let routes =
+        pod_variable(spec, ROUTES).and_then(|routes| serde_json::from_str::<Value>(&routes).ok());
+    let routes = routes
+        .as_ref()
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let shortcuts = routes.filter_map(|route| Some(route.get("to")?.as_str()?.to_owned()));
+    let targets = downstream.into_iter().chain(shortcuts);
+    targets.filter_map(|queue| queue.parse().ok()).collect()
+}
+
+impl RequiredToken {
+    /// What the workers of a pod are told; `None`: they take every push.
+    pub fn of_pod(pod: &PodSpec) -> Option<Self> {
+        let list = |name| -> BTreeSet<String> {
+            let told = pod_variable(pod, name).unwrap_or_default();
+            let words = told.split(',').filter(|word| !word.is_empty());
+            words.map(str::to_owned).collect()
+        };
+        let (emails, audiences) = (list(OIDC_EMAILS), list(OIDC_AUDIENCES));
+        let is_none = emails.is_empty() && audiences.is_empty();
+        (!is_none).then_some(Self { emails, audiences })
+    }
+
+    /// What the workers of a Deployment are told.
+    pub fn of_deployment(deployment: &Deployment) -> Option<Self> {
+        let template = deployment.spec.as_ref().map(|spec| &spec.template);
+        template?.spec.as_ref().and_then(Self::of_pod)
+    }
+}

@@ -1,0 +1,74 @@
+//! The order of edits: from what is there to what should be, so that no task is lost on the way.
+
+pub mod deletion;
+pub mod freshness;
+mod ingress;
+mod preconditions;
+mod queues;
+mod removal;
+mod workers;
+
+use crate::invariants;
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::plan::{Plan, Step};
+use crate::model::problem::Problem;
+use crate::objects::worker_env::RetiredQueues;
+use crate::rules::gateway_api::refuse_gateway;
+
+/// What has to be done for `desired`, in order; nothing when all is as it should be.
+///
+/// The queues that a worker is told of come before it, and later stages before earlier ones: it never
+/// hands a task to a queue that isn't there, nor to one that still gives tasks up by itself. What has to wait for
+/// something, such as a pod that isn't ready yet, is among the plan's waits, and not among its steps.
+pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
+    refuse_gateway(desired, observed)?;
+    preconditions::refuse_foreign(desired, observed)?;
+    let mut plan = Plan::default();
+    if !observed.has_finalizer {
+        // First of all: a chain that is deleted half-made must still pause its queues.
+        plan.push(
+            Step::AddFinalizer,
+            "deleting the chain must pause its queues first",
+        );
+    }
+    // What is there comes first: neither a pause, nor a lower rate, nor another image waits in an
+    // incident for a queue that can't be made.
+    let retired = RetiredQueues::of(desired, observed);
+    let stages = || (0..desired.stages.len()).rev();
+    removal::keep_tasks(&mut plan, desired, observed);
+    for is_there in [true, false] {
+        if observed.queues.contains_key(&desired.notifier.queue) == is_there {
+            queues::notifier(&mut plan, desired, observed);
+        }
+        if !is_there {
+            // A new queue pushes as soon as it is made: its host has a route before.
+            ingress::ingress(&mut plan, desired, observed, is_there);
+        }
+        for stage in desired.stages.iter().rev() {
+            if observed.queues.contains_key(&stage.queue) == is_there {
+                queues::stage_queue(&mut plan, desired, stage, observed);
+                queues::resume(&mut plan, desired, stage, observed);
+            }
+        }
+        if is_there {
+            ingress::ingress(&mut plan, desired, observed, is_there);
+        }
+        for index in stages() {
+            if workers::needs_no_new_queue(desired, index, observed) == is_there {
+                workers::workers(&mut plan, desired, index, observed, &retired);
+            }
+        }
+    }
+    removal::renamed(&mut plan, desired, observed);
+    removal::removed(&mut plan, desired, observed);
+    removal::services(&mut plan, desired, observed);
+    removal::routes(&mut plan, desired, observed);
+    removal::policies(&mut plan, desired, observed);
+    debug_assert_eq!(
+        invariants::broken(desired, observed, &plan),
+        Vec::<String>::new(),
+        "the plan breaks what must always hold:\n{plan}"
+    );
+    Ok(plan)
+}

@@ -1,0 +1,189 @@
+//! What has to be done before a deleted chain may go.
+
+use std::collections::BTreeMap;
+
+use cloudtasks::{Queue, QueueSettings, QueueState};
+use crds::DeletionPolicy;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::core::DynamicObject;
+
+use crate::invariants::broken_end;
+use crate::model::desired::Desired;
+use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use crate::model::observed::Observed;
+use crate::model::plan::{Plan, Step};
+use crate::model::queue_headers::{self, PauseReason};
+use crate::model::timed_condition::TimedCondition;
+use crate::objects::names::is_ours;
+use crate::objects::queue_settings;
+
+const KEEPS: &str = "the chain is deleted and keeps its tasks";
+const DELETES: &str = "the chain is deleted, and its queues with it";
+const LEAVES: &str = "the chain is deleted and leaves all as it is";
+
+/// Whether a deleted chain that finishes its tasks first has finished them: no queue of its own is
+/// left, or all were seen empty twice, as far apart as a hand-over can last.
+pub fn has_finished(desired: &Desired, observed: &Observed) -> bool {
+    let mut queues = observed.queues.values();
+    let has_queue = queues.any(|found| queue_headers::owner(found) == Some(&desired.queue_owner));
+    let apart = desired.timing.hand_over_time;
+    !has_queue || observed.has_elapsed(&TimedCondition::ChainIsEmpty, apart)
+}
+
+/// What becomes of a deleted chain's queues and workers.
+///
+/// - Retain: pause every queue that has our name on it, those of removed stages too, then remove the
+///   workers, and what leads to them. Nothing is lost for 31 days, and applying the chain again resumes what was paused here.
+/// - Delete: delete these queues with the tasks in them, then remove the workers.
+/// - Drain: as Retain, once [`has_finished`].
+/// - Orphan: take our owner references off, or the workers, and what leads to them, would go with the chain.
+///
+/// The notifier's queue goes on in any case: clients still wait for what is in it, and other chains
+/// may use it.
+///
+/// The spec isn't asked for more than the policy: one that can't be read any more must not keep a
+/// chain, or its queues running. `owner` tells the chain's own children from objects that merely have
+/// such a name; `None` where there is no API server.
+pub fn plan_deletion(
+    policy: DeletionPolicy,
+    queue_owner: &str,
+    owner: Option<&OwnerReference>,
+    observed: &Observed,
+) -> Plan {
+    let mut plan = Plan::default();
+    let queues = observed.queues.values();
+    let queues = queues.filter(|found| queue_headers::owner(found) == Some(queue_owner));
+    let reason = match policy {
+        // Whoever wants to finish first comes here when that is done, or can't be.
+        DeletionPolicy::Retain | DeletionPolicy::Drain => {
+            queues.for_each(|found| pause(&mut plan, found));
+            KEEPS
+        }
+        DeletionPolicy::Delete => {
+            for found in queues {
+                let queue = found.path.clone();
+                plan.push(Step::DeleteQueue { queue }, DELETES);
+            }
+            DELETES
+        }
+        DeletionPolicy::Orphan => LEAVES,
+    };
+    for found in observed.queues.values() {
+        if queue_headers::limits_holder(found) == Some(queue_owner) {
+            let settings = Box::new(QueueSettings {
+                http_target: Some(queue_settings::target_without_holder(found)),
+                ..QueueSettings::default()
+            });
+            let queue = found.path.clone();
+            let reason = "another chain may set its limits";
+            plan.push(Step::UpdateQueue { queue, settings }, reason);
+        }
+    }
+    // Workers go only when nothing is dispatched to them any more.
+    let releases = policy == DeletionPolicy::Orphan;
+    let deployments = ours(owner, &observed.deployments, releases, |object| {
+        &object.metadata
+    });
+    for name in deployments {
+        let step = if releases {
+            Step::ReleaseDeployment { name }
+        } else {
+            Step::DeleteDeployment { name }
+        };
+        plan.push(step, reason);
+    }
+    // Before what they lead to.
+    for kind in GatewayResourceKind::ALL {
+        let attached: BTreeMap<String, &DynamicObject> = observed
+            .gateway_objects(kind)
+            .map(|(name, object)| (name.clone(), object))
+            .collect();
+        let attached = ours(owner, &attached, releases, |object| &object.metadata);
+        for name in attached {
+            let name = GatewayResourceName { kind, name };
+            let step = if releases {
+                Step::ReleaseGatewayResource(name)
+            } else {
+                Step::DeleteGatewayResource(name)
+            };
+            plan.push(step, reason);
+        }
+    }
+    let services = ours(owner, &observed.services, releases, |object| {
+        &object.metadata
+    });
+    for name in services {
+        let step = if releases {
+            Step::ReleaseService { name }
+        } else {
+            Step::DeleteService { name }
+        };
+        plan.push(step, reason);
+    }
+    if observed.has_finalizer {
+        plan.push(
+            Step::RemoveFinalizer,
+            "nothing is left to do before it goes",
+        );
+    }
+    debug_assert_eq!(
+        broken_end(policy, queue_owner, observed, &plan),
+        Vec::<String>::new(),
+        "the plan breaks what must always hold:\n{plan}"
+    );
+    plan
+}
+
+/// The names of the objects that are the chain's; of those that go with it, where they are to be
+/// released: one that has been is nobody's, and would be released for ever.
+fn ours<K>(
+    owner: Option<&OwnerReference>,
+    objects: &BTreeMap<String, K>,
+    releases: bool,
+    metadata: impl Fn(&K) -> &ObjectMeta,
+) -> Vec<String> {
+    let goes_with_it = |metadata: &ObjectMeta| {
+        let mut owners = metadata.owner_references.iter().flatten();
+        owner.is_none_or(|owner| owners.any(|reference| reference.uid == owner.uid))
+    };
+    let ours = objects.iter().filter(|(_, object)| {
+        let metadata = metadata(object);
+        is_ours(metadata, owner) && (!releases || goes_with_it(metadata))
+    });
+    ours.map(|(name, _)| name.clone()).collect()
+}
+
+fn pause(plan: &mut Plan, found: &Queue) {
+    let is_paused = found.state == QueueState::Paused;
+    // Somebody else paused it, and means to resume it; or it is empty, and its stage was removed.
+    if is_paused
+        && matches!(
+            queue_headers::pause_reason(found),
+            None | Some(PauseReason::Drained)
+        )
+    {
+        return;
+    }
+    let queue = found.path.clone();
+    let wanted = QueueSettings {
+        http_target: Some(queue_settings::target_with_reason(
+            found,
+            PauseReason::Retain,
+        )),
+        ..QueueSettings::default()
+    };
+    let settings = Box::new(queue_settings::difference(found, &wanted));
+    if !settings.is_empty() {
+        plan.push(
+            Step::UpdateQueue {
+                queue: queue.clone(),
+                settings,
+            },
+            "the pause needs its reason",
+        );
+    }
+    if !is_paused {
+        plan.push(Step::PauseQueue { queue }, KEEPS);
+    }
+}

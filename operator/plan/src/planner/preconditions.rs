@@ -1,0 +1,138 @@
+//! What is refused before anything is planned.
+
+use crds::conditions;
+use kube::ResourceExt;
+
+use crate::model::desired::{Desired, DesiredStage};
+use crate::model::gateway_resource::GatewayResourceKind;
+use crate::model::observed::Observed;
+use crate::model::problem::Problem;
+use crate::model::queue_headers;
+use crate::objects::gke_policies::policies;
+use crate::objects::names::{is_ours, served_queue};
+use crate::objects::route;
+
+/// A route of another chain that has the host for longer gets all its pushes; and what somebody else
+/// made is theirs.
+fn refuse_attached(
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Result<(), Problem> {
+    let Some(route) = route::route(desired, stage) else {
+        return Ok(());
+    };
+    let host = &stage.address.host;
+    if let Some(other) = observed.taken_hosts.get(host) {
+        return Err(Problem::new(
+            conditions::NAME_TAKEN,
+            format!(
+                "the host {host} of stage {} leads to chain {other} (namespace/name), which came first: write another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
+                stage.name
+            ),
+        ));
+    }
+    let policies = policies(desired, stage, observed).into_iter();
+    for (kind, wanted) in policies.chain([(GatewayResourceKind::HttpRoute, route)]) {
+        let name = wanted.name_any();
+        let found = observed.gateway_object(kind, &name);
+        if found.is_some_and(|found| !is_ours(&found.metadata, desired.owner.as_ref())) {
+            return Err(Problem::new(
+                conditions::NAME_TAKEN,
+                format!(
+                    "{kind} {name} exists and isn't this chain's: rename the stage, or delete the {kind}"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whichever chain came first has the queue, and a Deployment that somebody else made is theirs.
+pub(super) fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+    // Chains may share a notifier's queue, which has no owner. One that has is a stage of a chain.
+    let notifier = &desired.notifier.queue;
+    if let Some(owner) = observed.queues.get(notifier).and_then(queue_headers::owner) {
+        return Err(Problem::new(
+            conditions::QUEUE_OWNED_BY_ANOTHER,
+            format!(
+                "the notifier's queue {} is a stage of chain {owner} (cluster/namespace/name), whose workers would take the events for tasks: use another queue, or delete that chain and its owner header on the queue",
+                notifier.id
+            ),
+        ));
+    }
+    for stage in &desired.stages {
+        let found = observed.queues.get(&stage.queue);
+        if let Some(owner) = found
+            .and_then(queue_headers::owner)
+            .filter(|owner| *owner != desired.queue_owner)
+        {
+            return Err(Problem::new(
+                conditions::QUEUE_OWNED_BY_ANOTHER,
+                format!(
+                    "queue {} belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue",
+                    stage.queue.id
+                ),
+            ));
+        }
+        if found.is_some_and(queue_headers::is_notifiers) {
+            return Err(Problem::new(
+                conditions::QUEUE_OWNED_BY_ANOTHER,
+                format!(
+                    "queue {} carries notifications, or has carried them, and its events would be taken for tasks: give stage {} another queue, or make sure that it is empty and delete its header {}",
+                    stage.queue.id,
+                    stage.name,
+                    queue_headers::NOTIFIER_HEADER
+                ),
+            ));
+        }
+        refuse_name_in_use(stage, observed)?;
+        refuse_attached(desired, stage, observed)?;
+        let owner = desired.owner.as_ref();
+        let deployment = observed
+            .deployments
+            .get(&stage.child)
+            .map(|object| &object.metadata);
+        let service = observed
+            .services
+            .get(&stage.child)
+            .map(|object| &object.metadata);
+        for (kind, metadata) in [("Deployment", deployment), ("Service", service)] {
+            if metadata.is_some_and(|metadata| !is_ours(metadata, owner)) {
+                return Err(Problem::new(
+                    conditions::NAME_TAKEN,
+                    format!(
+                        "{kind} {} exists and isn't this chain's: rename the stage, or delete the {kind}",
+                        stage.child
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A removed stage keeps its workers until its queue is empty. Were its name taken for another queue, they would be told of
+/// that one, and whatever still waits in theirs would have nobody.
+fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), Problem> {
+    let served = observed
+        .deployments
+        .get(&stage.child)
+        .and_then(served_queue);
+    let Some(served) = served.filter(|queue| *queue != stage.queue) else {
+        return Ok(());
+    };
+    if served.id == stage.queue.id {
+        let (from, to) = (&served.parent, &stage.queue.parent);
+        return Err(Problem::invalid(format!(
+            "the chain's queues are in {from}, and would now be looked for in {to}, since the operator's defaults have changed: write the old project and location into the spec, or start the operator with them again",
+        )));
+    }
+    Err(Problem::new(
+        conditions::NAME_TAKEN,
+        format!(
+            "stage {} was removed and its workers still serve {served}: choose another name, or wait until status.draining no longer names that queue",
+            stage.name
+        ),
+    ))
+}

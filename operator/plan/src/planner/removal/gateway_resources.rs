@@ -1,0 +1,114 @@
+//! The end of routes and policies: of those that nothing is pushed to any more, because the chain's
+//! pushes come another way, and of those whose Service goes.
+
+use std::collections::BTreeSet;
+
+use crate::model::desired::{Desired, Push};
+use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use crate::model::observed::Observed;
+use crate::model::plan::{Concern, Plan, Step, Wait};
+use crate::model::timed_condition::TimedCondition;
+use crate::objects::names::is_ours;
+use crate::objects::route::{self, left_routes};
+use crate::rules::unused_routes::is_bypassed;
+
+const BYPASSED: &str = "nothing is pushed to its host any more";
+
+const NO_ROUTE: &str = "no route leads to its Service any more";
+
+/// A route goes when nothing has been pushed to it for as long as a new address takes to act.
+pub(crate) fn routes(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    let delay = desired.timing.address_delay;
+    for (name, left) in left_routes(desired, observed) {
+        let condition = TimedCondition::Bypassed(name.clone());
+        let goes_with_its_service = || is_detached(plan, name);
+        if goes_with_its_service() {
+            continue;
+        }
+        let is_bypassed = is_bypassed(desired, observed, left);
+        if is_bypassed && observed.has_elapsed(&condition, delay) {
+            let name = name.clone();
+            let kind = GatewayResourceKind::HttpRoute;
+            plan.push(
+                Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
+                BYPASSED,
+            );
+        } else {
+            plan.wait(Wait {
+                concerns: Concern::Removal,
+                sentence: format!(
+                    "route {name} goes {} s after the last queue has begun to push elsewhere",
+                    delay.as_secs()
+                ),
+                recheck_in: is_bypassed
+                    .then(|| observed.remaining(&condition, delay).max(Wait::RECHECK)),
+            });
+        }
+    }
+}
+
+/// The policies of Services that are only reached from inside the cluster, once no route leads there.
+pub(crate) fn policies(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    if let Push::Gateway(_) = desired.push {
+        return;
+    }
+    let routes = observed.routes(desired);
+    let left = routes.filter(|(name, _)| !is_detached(plan, name));
+    let led_to: BTreeSet<String> = left
+        .filter_map(|(_, route)| route::backend(route).map(str::to_owned))
+        .collect();
+    let stages = desired.stages.iter();
+    for stage in stages.filter(|stage| !led_to.contains(&stage.child)) {
+        detach_policies(plan, desired, observed, &stage.child, NO_ROUTE);
+    }
+}
+
+/// Takes all that is attached to a Service off it, the routes first.
+pub(super) fn detach(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    service: &str,
+    reason: &'static str,
+) {
+    for (name, route) in observed.routes(desired) {
+        if route::backend(route) == Some(service) {
+            let name = name.clone();
+            let kind = GatewayResourceKind::HttpRoute;
+            plan.push(
+                Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
+                reason,
+            );
+        }
+    }
+    detach_policies(plan, desired, observed, service, reason);
+}
+
+fn detach_policies(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    service: &str,
+    reason: &'static str,
+) {
+    for kind in [
+        GatewayResourceKind::BackendPolicy,
+        GatewayResourceKind::HealthCheckPolicy,
+    ] {
+        let found = observed.gateway_object(kind, service);
+        if found.is_some_and(|found| is_ours(&found.metadata, desired.owner.as_ref())) {
+            let name = service.to_owned();
+            plan.push(
+                Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
+                reason,
+            );
+        }
+    }
+}
+
+fn is_detached(plan: &Plan, route: &str) -> bool {
+    let mut steps = plan.steps.iter().map(|planned| &planned.step);
+    steps.any(
+        |step| matches!(step, Step::DeleteGatewayResource(GatewayResourceName { kind: GatewayResourceKind::HttpRoute, name }) if name == route),
+    )
+}

@@ -1,0 +1,168 @@
+//! The order of edits of a stage's Service and Deployment.
+
+use std::collections::BTreeSet;
+
+use cloudtasks::{Queue, QueuePath};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use crate::model::desired::{Desired, DesiredStage};
+use crate::model::observed::Observed;
+use crate::model::plan::{Concern, Plan, Step, Wait};
+use crate::model::queue_headers;
+use crate::model::rollout::Rollout;
+use crate::objects::deployment::{deployment, handing_as_before};
+use crate::objects::names::{is_applied, served_queue};
+use crate::objects::ownership::owns;
+use crate::objects::service::service;
+use crate::objects::worker_env::{RetiredQueues, hand_over_targets};
+use crate::rules::hand_over_graph::can_return;
+use crate::rules::push_target::may_be_pushed_to;
+use crate::rules::token_rotation;
+
+/// The stage's Service and Deployment, as far as they are not as they should be.
+pub(super) fn workers(
+    plan: &mut Plan,
+    desired: &Desired,
+    index: usize,
+    observed: &Observed,
+    retired: &RetiredQueues,
+) {
+    let stage = &desired.stages[index];
+    apply_service(plan, desired, stage, observed);
+    let found = observed.deployments.get(&stage.child);
+    let wanted = deployment(
+        desired,
+        index,
+        retired,
+        observed,
+        token_rotation::demand(desired, stage, observed).as_ref(),
+    );
+    if let Some(sentence) = token_rotation::why_not_yet(desired, stage, observed) {
+        plan.wait(Wait {
+            concerns: Concern::Workers,
+            sentence,
+            recheck_in: Some(token_rotation::until_sent(desired, stage, observed)),
+        });
+    }
+    let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
+        return;
+    };
+    let Some(why) = why_wait(plan, desired, stage, observed, &wanted) else {
+        return plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
+    };
+    plan.wait(Wait::recheck(
+        Concern::Workers,
+        format!(
+            "stage {} hands tasks on as the spec says once {why}",
+            stage.name
+        ),
+    ));
+    // All else doesn't wait.
+    let meanwhile = found
+        .filter(|found| hands_to_somebody(found, desired, observed))
+        .and_then(|found| handing_as_before(&wanted, found));
+    if let Some(meanwhile) = meanwhile {
+        plan.push(Step::ApplyDeployment(Box::new(meanwhile)), reason);
+    }
+}
+
+/// The Service, unless the plan has it already.
+pub(super) fn apply_service(
+    plan: &mut Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) {
+    let wanted = service(desired, stage);
+    let mut steps = plan.steps.iter().map(|planned| &planned.step);
+    let found = observed.services.get(&stage.child);
+    let is_planned =
+        steps.any(|step| matches!(step, Step::ApplyService(it) if it.name_any() == stage.child));
+    let why = why_apply(found, &wanted, "the stage needs an address");
+    if let Some(reason) = why.filter(|_| !is_planned) {
+        plan.push(Step::ApplyService(Box::new(wanted)), reason);
+    }
+}
+
+/// Whether all that a stage needs is there already: it need not wait for queues that are still to be
+/// made, and may never be.
+pub(super) fn needs_no_new_queue(desired: &Desired, index: usize, observed: &Observed) -> bool {
+    let stage = &desired.stages[index];
+    let targets = desired.hand_over_targets(index);
+    targets
+        .iter()
+        .chain([&stage.queue, &desired.notifier.queue])
+        .all(|queue| observed.queues.contains_key(queue))
+}
+
+/// Whether the queues that workers are told to hand tasks to are there and served.
+fn hands_to_somebody(workers: &Deployment, desired: &Desired, observed: &Observed) -> bool {
+    let is_served = |queue: &QueuePath| {
+        let mut deployments = observed.deployments.values();
+        let found = observed.queues.get(queue);
+        let is_others = |found: &Queue| {
+            queue_headers::owner(found).is_some_and(|owner| owner != desired.queue_owner)
+        };
+        found.is_some_and(|found| !is_others(found))
+            && deployments.any(|deployment| served_queue(deployment).as_ref() == Some(queue))
+    };
+    hand_over_targets(workers).iter().all(is_served)
+}
+
+/// Why the workers of a stage can't be told of their new hand-overs yet.
+fn why_wait(
+    plan: &Plan,
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+    wanted: &Deployment,
+) -> Option<String> {
+    let found = observed.deployments.get(&stage.child);
+    let told: BTreeSet<QueuePath> = found.map(hand_over_targets).unwrap_or_default();
+    let new: BTreeSet<QueuePath> = hand_over_targets(wanted)
+        .difference(&told)
+        .cloned()
+        .collect();
+    let mut stages = desired.stages.iter();
+    let unready = stages
+        .find(|to| new.contains(&to.queue) && !may_be_told_of(plan, to, observed, found.is_some()));
+    if let Some(to) = unready {
+        return Some(format!("a worker of stage {} is ready", to.name));
+    }
+    let is_served = may_be_pushed_to(desired, observed, stage);
+    let comes_back = is_served && can_return(desired, observed, &stage.queue, &new);
+    comes_back.then(|| "no former worker is left that would hand its tasks back".to_owned())
+}
+
+/// Whether workers may hand tasks to a stage. Those that work already must not hand them to nobody.
+/// A stage that is made together with those it hands to need not wait until they are ready: they all
+/// come up, and what comes too early waits in its queue.
+fn may_be_told_of(plan: &Plan, to: &DesiredStage, observed: &Observed, works: bool) -> bool {
+    let found = observed.deployments.get(&to.child);
+    let is_made = found.is_some()
+        || plan.steps.iter().any(|planned| {
+            matches!(&planned.step, Step::ApplyDeployment(it) if it.name_any() == to.child)
+        });
+    let is_ready = Rollout::of(found).has_ready_pod() || to.paused == Some(true);
+    is_made && (is_ready || !works)
+}
+
+/// Why `wanted` has to be applied, if it has to; `missing` is the reason where it isn't there.
+pub(super) fn why_apply<K: ResourceExt + Serialize>(
+    found: Option<&K>,
+    wanted: &K,
+    missing: &'static str,
+) -> Option<&'static str> {
+    let Some(found) = found else {
+        return Some(missing);
+    };
+    if !is_applied(found, wanted) {
+        Some("the spec says so")
+    } else if !owns(found.meta(), wanted) {
+        Some("somebody changed it")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,11 @@
+//! The rules of a safe edit, each for itself; the planner puts them in order.
+
+pub mod drain;
+pub mod drift;
+pub(crate) mod gateway_api;
+pub mod hand_over_graph;
+pub mod push_target;
+pub mod route_acceptance;
+pub mod timed_conditions;
+pub mod token_rotation;
+pub(crate) mod unused_routes;

@@ -1,0 +1,119 @@
+//! How far a removed stage has drained.
+//!
+//! Nobody hands it tasks any more, which takes until the last pod that was
+//! told to has ended; then its queue has to be seen empty twice, as far apart as a hand-over can
+//! last. Then it is paused, and looked at once more, since a producer may still put tasks there; and
+//! only then its workers go. Queues drain, not stages: one that the spec names never does.
+
+use cloudtasks::{Queue, QueuePath, QueueState};
+use crds::DeletionPolicy;
+
+use super::hand_over_graph::{hand_overs, reached_from};
+use crate::model::backlog::Backlog;
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::queue_headers::{self, PauseReason};
+use crate::model::rollout::Rollout;
+use crate::objects::former_stages::RemovedStage;
+
+/// How a removed stage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Workers that live may still hand it tasks.
+    Fed,
+    /// It works on what it has; how much that is, if it could be looked at.
+    Drains(Option<Backlog>),
+    /// It has tasks and no workers.
+    Deserted,
+    /// It is empty, and paused; its workers are gone.
+    Drained,
+}
+
+/// How a removed stage stands.
+pub fn drain(desired: &Desired, observed: &Observed, removed: &RemovedStage) -> Drain {
+    let backlog = observed.backlog(&removed.queue);
+    let has_tasks = backlog.is_some_and(|backlog| backlog != Backlog::Empty);
+    if has_nothing_left(removed, observed.queues.get(&removed.queue)) && !has_tasks {
+        Drain::Drained
+    } else if is_fed(desired, observed, removed) {
+        Drain::Fed
+    } else if removed.deployments.is_empty() && has_tasks {
+        Drain::Deserted
+    } else {
+        Drain::Drains(backlog)
+    }
+}
+
+/// Whether we have paused a queue because it was empty.
+pub(crate) fn is_marked(found: Option<&Queue>) -> bool {
+    found.and_then(queue_headers::pause_reason) == Some(PauseReason::Drained)
+}
+
+/// Whether a queue is a removed stage's of which nothing else is left, was paused because it was empty,
+/// and isn't to go yet: it need not be looked at often.
+pub fn is_at_rest(desired: &Desired, observed: &Observed, queue: &QueuePath) -> bool {
+    let removed = observed.removed_stages(desired);
+    let mut removed = removed.iter().filter(|removed| removed.queue == *queue);
+    removed.any(|removed| {
+        has_nothing_left(removed, observed.queues.get(queue)) && !is_due(desired, observed, removed)
+    })
+}
+
+/// Whether nothing is left to do for a removed stage.
+pub(crate) fn has_nothing_left(removed: &RemovedStage, found: Option<&Queue>) -> bool {
+    let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
+    removed.deployments.is_empty() && is_paused && is_marked(found)
+}
+
+/// Whether a task may still be handed to a removed stage's queue. A rollout that isn't done may bring
+/// former pods back.
+pub fn is_fed(desired: &Desired, observed: &Observed, removed: &RemovedStage) -> bool {
+    let mut stages = desired.stages.iter();
+    let unrolled = stages.any(|stage| {
+        let found = observed.deployments.get(&stage.child);
+        found.is_some() && !Rollout::of(found).is_rolled
+    });
+    unrolled || has_feeder(observed, &removed.queue)
+}
+
+/// Whether living workers may hand tasks to a queue. Those of removed stages that hand to each other in
+/// a circle end together: when all their queues are empty.
+fn has_feeder(observed: &Observed, queue: &QueuePath) -> bool {
+    let hand_overs = hand_overs(observed);
+    let from_here = reached_from(&hand_overs, queue);
+    let in_circle = |other: &QueuePath| {
+        other == queue
+            || (from_here.contains(other) && reached_from(&hand_overs, other).contains(queue))
+    };
+    hand_overs.iter().any(|(from, to)| {
+        if in_circle(from) {
+            from != queue && observed.backlog(from) != Some(Backlog::Empty)
+        } else {
+            in_circle(to)
+        }
+    })
+}
+
+/// The queues whose tasks have to be counted, in the order in which tasks climb: what left one before
+/// it was seen empty is found in a later one.
+pub fn queues_to_count(desired: &Desired, observed: &Observed) -> Vec<QueuePath> {
+    let stages = desired.stages.iter().filter(|_| desired.finishes);
+    let named = stages.map(|stage| stage.queue.clone());
+    let removed = observed.removed_stages(desired).into_iter();
+    named
+        .chain(removed.map(|removed| removed.queue))
+        .filter(|queue| observed.queues.contains_key(queue))
+        .collect()
+}
+
+/// Whether a drained queue is to be deleted, if it is empty still.
+pub(crate) fn is_due(desired: &Desired, observed: &Observed, removed: &RemovedStage) -> bool {
+    let drained = observed
+        .queues
+        .get(&removed.queue)
+        .and_then(queue_headers::drained_since);
+    let age = drained.and_then(|since| observed.now.duration_since(since).try_into().ok());
+    desired.deletion_policy == DeletionPolicy::Delete
+        && removed.deployments.is_empty()
+        && age.is_some_and(|age: std::time::Duration| age >= desired.timing.name_memory)
+}

@@ -1,0 +1,104 @@
+//! Drift: what somebody else changed on a queue that was as the spec says.
+
+use std::fmt;
+
+use cloudtasks::{QueueId, QueueSettings};
+use crds::DriftPolicy;
+
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::queue_headers;
+use crate::model::settings_text::SettingsText;
+use crate::objects::queue_settings;
+
+/// A queue that was as the spec says, and isn't any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// The queue.
+    pub queue: QueueId,
+    /// What the spec says of the fields that differ.
+    pub ours: QueueSettings,
+    /// What they are; `None` where the queue is gone.
+    pub theirs: Option<QueueSettings>,
+}
+
+impl Drift {
+    /// The fields that differ, as paths of an update mask.
+    pub fn fields(&self) -> Vec<&'static str> {
+        self.ours.mask()
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            queue,
+            ours,
+            theirs,
+        } = self;
+        match theirs {
+            None => write!(f, "{queue} is gone"),
+            Some(theirs) => write!(
+                f,
+                "{queue} has {}, the spec says {}",
+                SettingsText(theirs),
+                SettingsText(ours)
+            ),
+        }
+    }
+}
+
+/// A message has room for some queues; the others are counted.
+const MOST: usize = 5;
+
+/// The sentence of the condition, if there is drift.
+pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
+    let named: Vec<String> = drifts.iter().take(MOST).map(ToString::to_string).collect();
+    let then = match desired.drift_policy {
+        DriftPolicy::Enforce => "it is put right, unless Ready says what prevents that",
+        DriftPolicy::Report => {
+            "driftPolicy is Report, so rates, concurrency and backoff stay as they are"
+        }
+    };
+    let more = match drifts.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!drifts.is_empty()).then(|| format!("{}{more}; {then}", named.join("; ")))
+}
+
+/// What others changed. Nothing, where the spec has not been in force yet: then a difference is an
+/// edit on its way.
+pub fn drifts(desired: &Desired, observed: &Observed) -> Vec<Drift> {
+    if !observed.was_in_force {
+        return Vec::new();
+    }
+    let notifier = &desired.notifier;
+    let found = observed.queues.get(&notifier.queue);
+    let told = (
+        &notifier.queue,
+        queue_settings::notifier_settings(desired, found),
+    );
+    let stages = desired.stages.iter().map(|stage| {
+        let found = observed.queues.get(&stage.queue);
+        let pause = found.and_then(queue_headers::pause_reason);
+        let settings = queue_settings::stage_settings(desired, stage, found, pause);
+        (&stage.queue, settings)
+    });
+    [told]
+        .into_iter()
+        .chain(stages)
+        .filter_map(|(path, wanted)| {
+            let found = observed.queues.get(path);
+            let ours = found.map_or_else(
+                || wanted.clone(),
+                |it| queue_settings::difference(it, &wanted),
+            );
+            (!ours.is_empty()).then(|| Drift {
+                queue: path.id.clone(),
+                theirs: found.map(|found| queue_settings::as_found(found, &ours)),
+                ours,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,41 @@
+//! Whether the cluster has what routes under a Gateway need.
+
+use crds::conditions;
+
+use crate::model::desired::{Desired, Push};
+use crate::model::gateway_resource::{Availability, GatewayResourceKind};
+use crate::model::observed::Observed;
+use crate::model::problem::Problem;
+
+/// What the API server doesn't know, or doesn't let us have, can't be made.
+pub(crate) fn refuse_gateway(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+    let Push::Gateway(gateway) = &desired.push else {
+        return Ok(());
+    };
+    for kind in GatewayResourceKind::ALL {
+        match observed.availability.get(&kind) {
+            Some(Availability::Served(_)) => {}
+            // Not on GKE, or not with such a load balancer.
+            Some(Availability::Absent) | None if kind != GatewayResourceKind::HttpRoute => {}
+            Some(Availability::Absent) | None => {
+                return Err(Problem::new(
+                    conditions::GATEWAY_API_MISSING,
+                    format!(
+                        "spec.push.gateway asks for routes under the Gateway {gateway}, and this cluster has no {kind} of the Gateway API ({}, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url",
+                        kind.plural_and_group()
+                    ),
+                ));
+            }
+            Some(Availability::Forbidden(said)) => {
+                return Err(Problem::new(
+                    conditions::KUBERNETES_ERROR,
+                    format!(
+                        "spec.push.gateway needs one {kind} for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on {} ({said})",
+                        kind.plural_and_group()
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Which timed conditions hold now.
+
+use std::collections::BTreeSet;
+
+use super::drain::is_fed;
+use super::push_target::{has_workers, is_readdressed};
+use super::token_rotation::token_of;
+use super::unused_routes;
+use crate::model::backlog::Backlog;
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::rollout::Rollout;
+use crate::model::timed_condition::TimedCondition;
+use crate::objects::route::left_routes;
+
+/// The timed_conditions that hold. `known` tells of one whether it held the last time; `None`: nothing is known of
+/// the chain, by somebody who starts anew.
+pub fn timed_conditions(
+    desired: &Desired,
+    observed: &Observed,
+    known: impl Fn(&TimedCondition) -> Option<bool>,
+) -> BTreeSet<TimedCondition> {
+    let mut timed_conditions = BTreeSet::new();
+    for stage in &desired.stages {
+        let found = observed.deployments.get(&stage.child);
+        let rollout = Rollout::of(found);
+        if !has_workers(desired, observed, stage) {
+            timed_conditions.insert(TimedCondition::Unserved(stage.child.clone()));
+        }
+        if !rollout.is_complete() {
+            timed_conditions.insert(TimedCondition::Incomplete(stage.child.clone()));
+        }
+        if let Some(wanted) = stage.replicas.filter(|wanted| rollout.ready < *wanted) {
+            let condition = TimedCondition::Grows(stage.child.clone(), wanted);
+            // Pods that are merely missing for a while are no growth.
+            if rollout.wanted < wanted || known(&condition) != Some(false) {
+                timed_conditions.insert(condition);
+            }
+        }
+    }
+    for stage in &desired.stages {
+        if let Some(token) = desired
+            .token()
+            .filter(|it| token_of(observed, stage) == Some(it))
+        {
+            timed_conditions.insert(TimedCondition::Signs(stage.queue.clone(), token));
+        }
+    }
+    for renamed in observed.renamed_stages(desired) {
+        if is_readdressed(desired, observed, &renamed) {
+            timed_conditions.insert(TimedCondition::Readdressed(renamed.queue));
+        }
+    }
+    let leftovers = left_routes(desired, observed);
+    let bypassed =
+        leftovers.filter(|(_, route)| unused_routes::is_bypassed(desired, observed, route));
+    timed_conditions.extend(bypassed.map(|(name, _)| TimedCondition::Bypassed(name.clone())));
+    for removed in observed.removed_stages(desired) {
+        let condition = TimedCondition::Drained(removed.queue.clone());
+        let is_empty = match observed.backlogs.get(&removed.queue) {
+            Some(backlog) => *backlog == Backlog::Empty,
+            // Not counted this time: nothing speaks against what was seen before.
+            None => known(&condition) == Some(true),
+        };
+        if is_empty && !is_fed(desired, observed, &removed) {
+            timed_conditions.insert(condition);
+        }
+    }
+    if desired.finishes
+        && is_empty(
+            desired,
+            observed,
+            known(&TimedCondition::ChainIsEmpty) == Some(true),
+        )
+    {
+        timed_conditions.insert(TimedCondition::ChainIsEmpty);
+    }
+    timed_conditions
+}
+
+/// Whether every queue of the chain was counted and has no tasks; where some were not counted this
+/// time, whether it was so before.
+fn is_empty(desired: &Desired, observed: &Observed, was_empty: bool) -> bool {
+    let removed = observed.removed_stages(desired);
+    let queues = desired.stages.iter().map(|stage| &stage.queue);
+    let all = queues.chain(removed.iter().map(|removed| &removed.queue));
+    let mut counted = all
+        .filter(|queue| observed.queues.contains_key(queue))
+        .map(|queue| observed.backlogs.get(queue));
+    counted.all(|backlog| backlog.map_or(was_empty, |backlog| *backlog == Backlog::Empty))
+}

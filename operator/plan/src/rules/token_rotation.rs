@@ -1,0 +1,96 @@
+//! What workers may require of a push now, while a token is
+//! turned on or off, or becomes another one.
+//!
+//! Cloud Tasks goes on with a queue's former target for up to a minute, and former workers go on until
+//! they have ended. So a token is sent before it is demanded, demanded no more before it is no longer
+//! sent, and where it changes both the old and the new one are taken meanwhile. A push that is refused
+//! all the same costs its task no attempt, but its backoff grows.
+
+use std::time::Duration;
+
+use cloudtasks::OidcToken;
+
+use crate::model::desired::{Desired, DesiredStage};
+use crate::model::observed::Observed;
+use crate::model::pod::Pod;
+use crate::model::required_token::RequiredToken;
+use crate::model::timed_condition::TimedCondition;
+
+/// The token that a stage's queue has.
+pub(crate) fn token_of<'a>(observed: &'a Observed, stage: &DesiredStage) -> Option<&'a OidcToken> {
+    let target = observed.queues.get(&stage.queue)?.http_target.as_ref();
+    target?.token.as_ref()
+}
+
+/// Whether every worker of a stage lets a push with this token in: those that its Deployment will
+/// make, and each that still works.
+pub(crate) fn all_accept(
+    observed: &Observed,
+    stage: &DesiredStage,
+    token: Option<&OidcToken>,
+) -> bool {
+    let told = observed.deployments.get(&stage.child);
+    let told = told.and_then(RequiredToken::of_deployment);
+    let pods = observed.pods.iter().filter(|pod| is_of(pod, stage));
+    let pods = pods.filter_map(|pod| pod.required_token.as_ref());
+    told.iter().chain(pods).all(|demand| demand.accepts(token))
+}
+
+fn is_of(pod: &Pod, stage: &DesiredStage) -> bool {
+    pod.queue == stage.queue && pod.stage == stage.name
+}
+
+/// What the workers of a stage are to demand now.
+pub(crate) fn demand(
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Option<RequiredToken> {
+    let wanted = RequiredToken::of(desired.oidc.as_ref()?);
+    let Some(workers) = observed.deployments.get(&stage.child) else {
+        // Nobody was there whom a push without it could have come to: the queue gets it first.
+        return Some(wanted);
+    };
+    if until_sent(desired, stage, observed).is_zero() {
+        return Some(wanted);
+    }
+    RequiredToken::of_deployment(workers).map(|told| wanted.and(told))
+}
+
+/// How long it takes until each push to a stage has the token that the spec says.
+pub(crate) fn until_sent(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Duration {
+    let delay = desired.timing.address_delay;
+    desired.token().map_or(Duration::ZERO, |token| {
+        let condition = TimedCondition::Signs(stage.queue.clone(), token);
+        if observed.elapsed.contains_key(&condition) {
+            observed.remaining(&condition, delay)
+        } else {
+            // As if it began now.
+            delay.max(Duration::from_nanos(1))
+        }
+    })
+}
+
+/// Why the workers of a stage don't demand just what the spec says yet, if so.
+pub(crate) fn why_not_yet(
+    desired: &Desired,
+    stage: &DesiredStage,
+    observed: &Observed,
+) -> Option<String> {
+    let wanted = RequiredToken::of(desired.oidc.as_ref()?);
+    let now = demand(desired, stage, observed);
+    if now.as_ref() == Some(&wanted) {
+        return None;
+    }
+    let what = if now.is_none() {
+        "demand a token"
+    } else {
+        "take no other token than the spec says"
+    };
+    Some(format!(
+        "workers of stage {} {what} once queue {} has sent it for {} s",
+        stage.name,
+        stage.queue.id,
+        desired.timing.address_delay.as_secs()
+    ))
+}

@@ -1,0 +1,133 @@
+//! Whether Cloud Tasks can reach the workers, as far as that can be seen from here.
+
+use std::net::IpAddr;
+
+use crds::conditions as c;
+
+use super::{Finding, list};
+use crate::model::desired::{Desired, ParentGateway, Push};
+use crate::model::observed::Observed;
+use crate::model::problem::Problem;
+use crate::rules::gateway_api::refuse_gateway;
+use crate::rules::route_acceptance::{self, RouteState};
+
+pub(super) fn finding(desired: &Desired, observed: &Observed) -> Finding {
+    let (holds, reason, message) = match &desired.push {
+        Push::Cluster => cluster(desired),
+        Push::Url => own_ingress(desired),
+        Push::Gateway(gateway) => by_gateway(desired, observed, gateway),
+    };
+    Finding {
+        kind: c::PUSHES_REACHABLE,
+        holds,
+        reason,
+        message,
+    }
+}
+
+type Said = (Option<bool>, &'static str, String);
+
+fn cluster(desired: &Desired) -> Said {
+    if desired.emulator_host.is_some() {
+        let message = "pushes go to the cluster addresses of the Services, as is right for an emulator inside the cluster";
+        return (Some(true), c::CLUSTER_ADDRESS, message.to_owned());
+    }
+    let message = "queues push to the cluster addresses of the Services, which Google can't reach: set spec.push to say how pushes come in. Until then tasks wait in their queues";
+    (Some(false), c::CLUSTER_ADDRESS, message.to_owned())
+}
+
+/// What an ingress does isn't looked at; but into a private network no push of Google's finds.
+fn own_ingress(desired: &Desired) -> Said {
+    let hosts = desired.stages.iter().map(|stage| &stage.address.host);
+    let private = list(hosts.filter(|host| is_private(host)).cloned());
+    match private.filter(|_| desired.emulator_host.is_none()) {
+        Some(hosts) => (
+            Some(false),
+            c::PRIVATE_ADDRESS,
+            format!(
+                "queues push to {hosts}, which only a private network knows, so that Google can't reach it: write a public host into spec.push.url. Until then tasks wait in their queues"
+            ),
+        ),
+        None => (
+            None,
+            c::OWN_INGRESS,
+            "pushes go where spec.push.url says; whether they reach the workers from there isn't looked at"
+                .to_owned(),
+        ),
+    }
+}
+
+fn by_gateway(desired: &Desired, observed: &Observed, gateway: &ParentGateway) -> Said {
+    if let Err(Problem { reason, message }) = refuse_gateway(desired, observed) {
+        return (Some(false), reason, message);
+    }
+    let mut refused = Vec::new();
+    let mut missing = Vec::new();
+    let mut unheard = Vec::new();
+    for stage in &desired.stages {
+        let host = &stage.address.host;
+        match route_acceptance::state(desired, observed, stage) {
+            Some(RouteState::Refused(why) | RouteState::Failing(why, _)) => {
+                refused.push(format!("{host} ({why})"));
+            }
+            Some(RouteState::Missing) => missing.push(host.clone()),
+            Some(RouteState::Unheard(_)) => unheard.push(host.clone()),
+            Some(RouteState::Accepted) | None => {}
+        }
+    }
+    if let Some(refused) = list(refused.into_iter()) {
+        let message =
+            format!("the Gateway {gateway} doesn't take or serve the routes of: {refused}");
+        (Some(false), c::ROUTE_NOT_ACCEPTED, message)
+    } else if let Some(missing) = list(missing.into_iter()) {
+        let message = format!("hosts without a route: {missing}");
+        (Some(false), c::ROUTE_PENDING, message)
+    } else if let Some(unheard) = list(unheard.into_iter()) {
+        let message = format!(
+            "nobody has said yet that the Gateway {gateway} serves the routes of {unheard}: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener"
+        );
+        (Some(false), c::ROUTE_PENDING, message)
+    } else {
+        let message = format!("the Gateway {gateway} has accepted the route of each stage");
+        (Some(true), c::ROUTES_ACCEPTED, message)
+    }
+}
+
+/// Whether a host is surely in no public network. Of most private ones nobody can tell.
+fn is_private(host: &str) -> bool {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return match address {
+            IpAddr::V4(it) => it.is_private() || it.is_loopback() || it.is_link_local(),
+            IpAddr::V6(it) => it.is_loopback() || it.is_unique_local(),
+        };
+    }
+    let host = host.trim_end_matches('.');
+    // Names without a dot, and those that are kept for private use: RFC 6761 and RFC 6762, ICANN's
+    // resolution of July 2024, Kubernetes.
+    let inside = [".localhost", ".local", ".internal", ".svc"];
+    !host.contains('.') || inside.iter().any(|suffix| host.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_private;
+
+    #[test]
+    fn what_google_cant_reach_is_known() {
+        for host in [
+            "localhost",
+            "orders-fast",
+            "orders-fast.shop.svc",
+            "orders-fast.shop.svc.cluster.local",
+            "push.corp.internal",
+            "10.1.2.3",
+            "192.168.0.1",
+            "127.0.0.1",
+        ] {
+            assert!(is_private(host), "{host}");
+        }
+        for host in ["push.example.com", "34.1.2.3", "local.example.com"] {
+            assert!(!is_private(host), "{host}");
+        }
+    }
+}

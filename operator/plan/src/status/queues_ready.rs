@@ -1,0 +1,95 @@
+//! Whether every queue is there, and as the spec says.
+
+use cloudtasks::{Queue, QueueState};
+use crds::conditions as c;
+
+use super::{Finding, list};
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::model::plan::Concern;
+use crate::model::problem::Problem;
+use crate::objects::queue_settings;
+use crate::planner::plan;
+use crate::rules::drift::drifts;
+
+pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
+    let in_state = |word: &'static str| {
+        let queues = desired
+            .queues()
+            .filter(move |queue| state(observed.queues.get(queue)) == word);
+        list(queues.map(|queue| queue.id.to_string()))
+    };
+    if let Some(missing) = in_state("Missing") {
+        return Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_MISSING,
+            message: format!("not there: {missing}"),
+        };
+    }
+    if let Some(disabled) = in_state("Disabled") {
+        return Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_DISABLED,
+            message: format!(
+                "disabled by Google, so that nothing is dispatched: {disabled}; resume the queue in the console, or see what is wrong with the project's billing and API"
+            ),
+        };
+    }
+    let pending = plan(desired, observed).map(|plan| {
+        let steps = plan.queue_steps().into_iter();
+        let waits = plan.waits_for(Concern::Queue);
+        steps.chain(waits).collect::<Vec<_>>().join("; ")
+    });
+    let notifier = observed.queues.get(&desired.notifier.queue);
+    if let Some(holder) = notifier.and_then(|found| queue_settings::rival(desired, found)) {
+        return Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_OWNED_BY_ANOTHER,
+            message: format!(
+                "the limits of the notifier's queue {} are set by chain {holder} (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue",
+                desired.notifier.queue.id
+            ),
+        };
+    }
+    let drifts = drifts(desired, observed);
+    match pending {
+        Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::QUEUE_CHANGED,
+            message: "somebody else has changed a queue, and driftPolicy is Report: see Drifted"
+                .into(),
+        },
+        Ok(steps) if steps.is_empty() => Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(true),
+            reason: c::AS_SPECIFIED,
+            message: "every queue is as the spec says".into(),
+        },
+        Ok(steps) => Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason: c::PROGRESSING,
+            message: format!("still to do: {steps}"),
+        },
+        Err(Problem { reason, message }) => Finding {
+            kind: c::QUEUES_READY,
+            holds: Some(false),
+            reason,
+            message,
+        },
+    }
+}
+
+/// A queue's state in the words of the API.
+pub(super) fn state(queue: Option<&Queue>) -> &'static str {
+    match queue.map(|queue| queue.state) {
+        None => "Missing",
+        Some(QueueState::Running) => "Running",
+        Some(QueueState::Paused) => "Paused",
+        Some(QueueState::Disabled) => "Disabled",
+    }
+}

@@ -1,0 +1,108 @@
+//! How closely the operator has to look.
+
+use crate::golden::{deletion, with};
+use crate::world::{ORDERS, default_queue, desired, pass, queue_path, settled};
+use plan::{Freshness, Observed, Step, plan};
+use std::time::Duration;
+
+/// What to look at before an edited chain is served.
+fn before(chain: &str, observed: &Observed) -> Freshness {
+    let desired = desired(chain);
+    let plan = plan(&desired, observed).unwrap();
+    Freshness::before(&plan, &desired, observed, true)
+}
+
+#[test]
+fn a_chain_begins_where_nothing_of_it_is_there() {
+    assert_eq!(before(ORDERS, &Observed::default()), Freshness::Cached);
+
+    let workers = Observed {
+        deployments: settled(ORDERS).deployments,
+        ..Observed::default()
+    };
+    assert_eq!(
+        before(ORDERS, &workers),
+        Freshness::All,
+        "its workers are there"
+    );
+
+    let mut queue = Observed::default();
+    queue.queues.insert(default_queue(queue_path("incoming")));
+    assert_eq!(
+        before(ORDERS, &queue),
+        Freshness::All,
+        "one of its queues is there"
+    );
+}
+
+#[test]
+fn a_limit_needs_no_look_and_what_workers_are_told_needs_all() {
+    let attempts = "maxAttempts: 3";
+    let paused = with(attempts, "maxAttempts: 3\n    paused: true");
+    let last = ORDERS.find("  - name: slow").unwrap();
+    let renamed = with("name: slow", "name: slower");
+    for (from, to, look) in [
+        (ORDERS, &*with("500", "400"), Freshness::Cached),
+        (ORDERS, &*with("max: 10s", "max: 20s"), Freshness::Cached),
+        (ORDERS, &*paused, Freshness::Queues),
+        (&*paused, ORDERS, Freshness::All),
+        (ORDERS, &*with(attempts, "maxAttempts: 1"), Freshness::All),
+        (ORDERS, &*with("replicas: 2", "replicas: 3"), Freshness::All),
+        (ORDERS, &ORDERS[..last], Freshness::All),
+        (ORDERS, &*renamed, Freshness::All),
+    ] {
+        assert_eq!(before(to, &settled(from)), look, "{from}{to}");
+    }
+}
+
+#[test]
+fn a_gate_needs_to_see_the_workers() {
+    let mut observed = settled(ORDERS);
+    for deployment in observed.deployments.values_mut() {
+        deployment.status = None;
+    }
+    let desired = desired(ORDERS);
+    pass(&mut observed, &desired, Duration::ZERO);
+    pass(&mut observed, &desired, Duration::from_mins(10));
+    let plan = plan(&desired, &observed).unwrap();
+    let mut steps = plan.steps.iter().map(|planned| &planned.step);
+    assert!(
+        steps.any(|step| matches!(step, Step::PauseQueue { .. })),
+        "{plan}"
+    );
+    let look = Freshness::before(&plan, &desired, &observed, false);
+    assert_eq!(look, Freshness::All, "{plan}");
+}
+
+#[test]
+fn what_nobody_has_edited_is_looked_at_before_it_is_put_right() {
+    let mut observed = settled(ORDERS);
+    let queue = observed.queues.get(&queue_path("incoming")).unwrap();
+    let mut changed = queue.clone();
+    changed.max_dispatches_per_second = 1.0;
+    observed.queues.insert(changed);
+    let desired = desired(ORDERS);
+    let plan = plan(&desired, &observed).unwrap();
+    assert_eq!(
+        Freshness::before(&plan, &desired, &observed, false),
+        Freshness::Queues
+    );
+}
+
+#[test]
+fn what_answers_do_not_tell_is_looked_at_afterwards() {
+    let settled = settled(ORDERS);
+    let after = |to: &str| Freshness::after(&plan(&desired(to), &settled).unwrap());
+    assert_eq!(after(&with("500", "400")), Freshness::Cached);
+    assert_eq!(
+        after(&with("replicas: 2", "replicas: 3")),
+        Freshness::Cached
+    );
+    let paused = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
+    assert_eq!(after(&paused), Freshness::Queues);
+    // It pauses the queues, and deletes the workers.
+    assert_eq!(
+        Freshness::after(&deletion(ORDERS, &settled)),
+        Freshness::All
+    );
+}

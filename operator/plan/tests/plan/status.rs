@@ -1,0 +1,75 @@
+//! What the status says where it is easy to say too much: of pauses with several reasons, of workers
+//! that are somebody else's, or not what was applied.
+
+use cloudtasks::QueueState;
+use k8s_openapi::api::apps::v1::DeploymentStatus;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+use plan::Observed;
+use plan::model::queue_headers::PauseReason;
+use serde_json::json;
+
+use crate::golden::{seen, sentence};
+use crate::phases::{round, set_ready, state, without_slow};
+use crate::world::{ORDERS, desired, foreign_deployment, queue_path, settle, settled};
+
+#[test]
+fn queues_that_are_paused_by_several_are_all_named() {
+    let mut observed = settled(ORDERS);
+    set_ready(&mut observed, "orders-slow", 0);
+    round(&mut observed, ORDERS, 0, 0);
+    round(&mut observed, ORDERS, 30, 0);
+    let outside = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    outside.state = QueueState::Paused;
+    let status = seen(ORDERS, &observed);
+    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedOutside: paused by somebody else, and left so until they resume it, or its stage says paused: false: incoming; paused by the operator, until a worker of the stage is ready: incoming-2");
+}
+
+#[test]
+fn a_drained_queue_that_is_back_is_paused_until_a_worker_is_ready() {
+    let mut observed = settled(ORDERS);
+    settle(&mut observed, &desired(without_slow()));
+    assert_eq!(seen(without_slow(), &observed).paused, None);
+    round(&mut observed, ORDERS, 0, 0);
+    assert_eq!(
+        state(&observed, "incoming-2"),
+        (QueueState::Paused, Some(PauseReason::Drained))
+    );
+    let status = seen(ORDERS, &observed);
+    assert_eq!(status.paused.as_deref(), Some("incoming-2"));
+    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator, until a worker of the stage is ready: incoming-2");
+}
+
+#[test]
+fn pods_of_somebody_elses_deployment_are_not_counted() {
+    let mut observed = Observed {
+        deployments: foreign_deployment("orders-slow"),
+        ..Observed::default()
+    };
+    let theirs = observed.deployments.get_mut("orders-slow").unwrap();
+    theirs.status = Some(DeploymentStatus {
+        ready_replicas: Some(3),
+        ..DeploymentStatus::default()
+    });
+    let ready: Vec<_> = seen(ORDERS, &observed)
+        .stages
+        .iter()
+        .map(|stage| stage.ready_replicas)
+        .collect();
+    assert_eq!(ready, [Some(0), Some(0)]);
+}
+
+#[test]
+fn workers_that_somebody_changed_are_not_the_newest() {
+    let mut observed = settled(ORDERS);
+    assert!(seen(ORDERS, &observed).stages[0].workers_up_to_date);
+    let deployment = observed.deployments.get_mut("orders-fast").unwrap();
+    // Whoever changes a field owns it from then on.
+    let ours = &mut deployment.metadata.managed_fields.as_mut().unwrap()[0];
+    ours.fields_v1 = Some(FieldsV1(json!({
+        "f:metadata": {},
+        "f:spec": {"f:replicas": {}, "f:selector": {}, "f:strategy": {}},
+    })));
+    let status = seen(ORDERS, &observed);
+    assert!(!status.stages[0].workers_up_to_date);
+    insta::assert_snapshot!(sentence(&status, "WorkersReady"), @"PodsNotReady: stages without all their pods ready and up to date: fast");
+}

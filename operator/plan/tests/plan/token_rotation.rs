@@ -1,0 +1,305 @@
+//! A token is turned on and off and changed: what the queue sends and what workers demand, step by step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cloudtasks::{HttpTarget, OidcToken};
+use plan::invariants::broken;
+use plan::model::queue_headers::{OWNER_HEADER, TOKEN_HEADER};
+use plan::{Desired, Observed, Plan, RequiredToken, Settings, Step};
+
+use crate::golden::{seen, sentence};
+use crate::phases::round;
+use crate::world::{
+    ORDERS, chain, desired, pass, pod, queue_path, roll, settings, settle, settled,
+};
+
+fn with_oidc(email: &str, audiences: &str) -> String {
+    let oidc = format!(
+        "  push: {{url: 'https://{{stage}}.push.example.com'}}\n  oidc: {{serviceAccountEmail: {email}, audiences: [{audiences}]}}\n  stages:\n"
+    );
+    ORDERS.replace("  stages:\n", &oidc)
+}
+
+fn public() -> String {
+    let push = "  push: {url: 'https://{stage}.push.example.com'}\n  stages:\n";
+    ORDERS.replace("  stages:\n", push)
+}
+
+const A: &str = "a@p.example";
+
+/// Where the queue of the first stage pushes.
+fn target(observed: &Observed) -> Option<&HttpTarget> {
+    let queue = observed.queues.get(&queue_path("incoming"));
+    queue.unwrap().http_target.as_ref()
+}
+
+/// What the queue of the first stage sends, and what that stage's workers are told to demand.
+fn now(observed: &Observed) -> (String, String) {
+    let sent = target(observed).and_then(|target| {
+        let token = target.token.as_ref()?;
+        let is_marked = target.headers.contains_key(TOKEN_HEADER);
+        let mark = if is_marked { "" } else { " of somebody else" };
+        Some(format!(
+            "{} {}{mark}",
+            token.service_account_email, token.audience
+        ))
+    });
+    let told = observed.deployments.get("orders-fast");
+    let told = told.and_then(RequiredToken::of_deployment).map(|demand| {
+        let list = |words: BTreeSet<String>| words.into_iter().collect::<Vec<_>>().join("+");
+        format!("{} {}", list(demand.emails), list(demand.audiences))
+    });
+    (sent.unwrap_or_default(), told.unwrap_or_default())
+}
+
+#[track_caller]
+fn assert_now(observed: &Observed, sent: &str, told: &str) {
+    assert_eq!(now(observed), (sent.to_owned(), told.to_owned()));
+}
+
+#[test]
+fn a_new_chain_has_its_token_from_the_first_push_on() {
+    let yaml = with_oidc(A, "x, y");
+    let mut observed = Observed::default();
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "a@p.example x", "a@p.example x+y");
+    // The client's URL is not ours to show it to.
+    let notifier = observed.queues.get(&queue_path("orders-notifier")).unwrap();
+    assert_eq!(notifier.http_target.as_ref().unwrap().token, None);
+    settle(&mut observed, &desired(&yaml));
+    let status = seen(&yaml, &observed);
+    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"TokensDemanded: every worker that is there demands a token");
+    insta::assert_snapshot!(sentence(&status, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming has answered on port 9481, so that nothing is known");
+}
+
+#[test]
+fn a_token_is_sent_before_it_is_demanded() {
+    let mut observed = settled(&public());
+    let status = seen(&public(), &observed);
+    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"NoTokenDemanded: whoever finds the push address can run the handlers: set spec.oidc, or let nobody but Cloud Tasks through where pushes come in");
+    let yaml = with_oidc(A, "x");
+    let plan = round(&mut observed, &yaml, 0, 0);
+    insta::assert_snapshot!(plan.to_string());
+    assert_now(&observed, "a@p.example x", "");
+    round(&mut observed, &yaml, 0, 0);
+    round(&mut observed, &yaml, 59, 0);
+    assert_now(&observed, "a@p.example x", "");
+    let status = seen(&yaml, &observed);
+    insta::assert_snapshot!(sentence(&status, "WorkersReady"), @"Progressing: stages without all their pods ready and up to date: fast, slow; workers of stage slow demand a token once queue incoming-2 has sent it for 60 s; workers of stage fast demand a token once queue incoming has sent it for 60 s");
+    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"TokenNotDemandedYet: stages with workers that don't demand a token yet, see WorkersReady: fast, slow");
+    round(&mut observed, &yaml, 1, 0);
+    assert_now(&observed, "a@p.example x", "a@p.example x");
+    // Who begins anew takes nothing back.
+    roll(&mut observed);
+    observed.elapsed.clear();
+    assert!(round(&mut observed, &yaml, 0, 0).is_empty());
+}
+
+#[test]
+fn a_token_is_demanded_no_more_before_it_is_sent_no_more() {
+    let mut observed = settled(&with_oidc(A, "x"));
+    let yaml = public();
+    let former = pod(&observed.deployments["orders-fast"]).unwrap();
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "a@p.example x", "");
+    roll(&mut observed);
+    observed.pods.push(former);
+    let plan = round(&mut observed, &yaml, 100, 0);
+    insta::assert_snapshot!(plan.to_string());
+    assert_now(&observed, "a@p.example x", "");
+    roll(&mut observed);
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "", "");
+}
+
+#[test]
+fn two_audiences_are_taken_while_one_becomes_the_other() {
+    let mut observed = settled(&with_oidc(A, "x"));
+    let yaml = with_oidc(A, "y");
+    let former = pod(&observed.deployments["orders-fast"]).unwrap();
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "a@p.example x", "a@p.example x+y");
+    // Some are new, one is not.
+    roll(&mut observed);
+    observed.pods.push(former);
+    round(&mut observed, &yaml, 100, 0);
+    assert_now(&observed, "a@p.example x", "a@p.example x+y");
+    roll(&mut observed);
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "a@p.example y", "a@p.example x+y");
+    round(&mut observed, &yaml, 0, 0);
+    round(&mut observed, &yaml, 59, 0);
+    assert_now(&observed, "a@p.example y", "a@p.example x+y");
+    round(&mut observed, &yaml, 1, 0);
+    assert_now(&observed, "a@p.example y", "a@p.example y");
+}
+
+#[test]
+fn the_account_changes_as_an_audience_does() {
+    let mut observed = settled(&with_oidc(A, "x"));
+    let yaml = with_oidc("b@p.example", "x");
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "a@p.example x", "a@p.example+b@p.example x");
+    settle(&mut observed, &desired(&yaml));
+    assert_now(&observed, "b@p.example x", "b@p.example x");
+}
+
+#[test]
+fn an_audience_that_is_taken_already_is_sent_at_once() {
+    let mut observed = settled(&with_oidc(A, "x, y"));
+    let plan = round(&mut observed, &with_oidc(A, "y, x"), 0, 0);
+    assert_now(&observed, "a@p.example y", "a@p.example x+y");
+    let rolls = plan
+        .steps
+        .iter()
+        .any(|planned| matches!(planned.step, Step::ApplyDeployment(_)));
+    assert!(!rolls, "{plan}");
+}
+
+#[test]
+fn a_renamed_stage_gets_its_token_with_its_address() {
+    let mut observed = settled(&with_oidc(A, "x"));
+    let yaml = with_oidc(A, "y").replace("name: fast", "name: quick");
+    round(&mut observed, &yaml, 0, 0);
+    // The former workers demand the former token, and the queue still pushes to them.
+    assert_now(&observed, "a@p.example x", "a@p.example x");
+    let new = RequiredToken::of_deployment(&observed.deployments["orders-quick"]).unwrap();
+    assert_eq!(new.audiences, BTreeSet::from(["y".to_owned()]));
+    roll(&mut observed);
+    round(&mut observed, &yaml, 0, 0);
+    let target = target(&observed).unwrap().clone();
+    assert_eq!(target.token.unwrap().audience, "y");
+    assert_eq!(target.address.unwrap().host, "quick.push.example.com");
+}
+
+#[test]
+fn a_token_of_somebody_else_stays_until_the_spec_has_one_and_goes_with_it() {
+    let mut observed = settled(&public());
+    let token = OidcToken {
+        service_account_email: "theirs@p.example".into(),
+        audience: "z".into(),
+    };
+    let found = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    found.http_target.as_mut().unwrap().token = Some(token);
+    assert!(round(&mut observed, &public(), 0, 0).is_empty());
+    assert_now(&observed, "theirs@p.example z of somebody else", "");
+    settle(&mut observed, &desired(&with_oidc(A, "x")));
+    assert_now(&observed, "a@p.example x", "a@p.example x");
+    settle(&mut observed, &desired(&public()));
+    assert_now(&observed, "", "");
+    assert!(
+        target(&observed)
+            .unwrap()
+            .headers
+            .contains_key(OWNER_HEADER)
+    );
+}
+
+#[test]
+fn a_token_that_somebody_changes_is_put_right_and_told() {
+    let yaml = with_oidc(A, "x");
+    let mut observed = settled(&yaml);
+    observed.was_in_force = true;
+    let found = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    found.http_target.as_mut().unwrap().token = None;
+    let status = seen(&yaml, &observed);
+    insta::assert_snapshot!(sentence(&status, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; it is put right, unless Ready says what prevents that");
+    round(&mut observed, &yaml, 0, 0);
+    assert_now(&observed, "a@p.example x", "a@p.example x");
+}
+
+#[test]
+fn refusals_are_told_by_queue_and_reason() {
+    let yaml = with_oidc(A, "x");
+    let mut observed = settled(&yaml);
+    let why = BTreeSet::from(["audience".to_owned(), "missing".to_owned()]);
+    observed.auth_failures.insert(queue_path("incoming"), why);
+    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"TokensRefused: workers have refused pushes for their token in the last minutes; such tasks wait and are tried again, and no attempt is counted: incoming (audience, missing)");
+    observed
+        .auth_failures
+        .insert(queue_path("incoming"), BTreeSet::new());
+    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 has answered on port 9481, so that nothing is known");
+    observed
+        .auth_failures
+        .insert(queue_path("incoming-2"), BTreeSet::new());
+    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"NoneRefused: no push was refused for its token in the last minutes");
+    let open = settled(&public());
+    insta::assert_snapshot!(sentence(&seen(&public(), &open), "PushesRefused"), @"NoTokenDemanded: no token is demanded, see PushesUnauthenticated");
+}
+
+#[test]
+fn a_token_in_the_clear_is_for_an_emulator_alone() {
+    let yaml = with_oidc(A, "x").replace("https://{stage}.push", "http://{stage}.push");
+    let refused = Desired::new(&chain(&yaml), &settings()).unwrap_err();
+    assert_eq!(refused.reason, "InvalidSpec");
+    insta::assert_snapshot!(refused.message, @"oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage fast has http://fast.push.example.com: set push.url to one, or leave oidc out");
+    let emulator = Settings {
+        emulator_host: Some("127.0.0.1:8123".into()),
+        ..settings()
+    };
+    assert!(Desired::new(&chain(&yaml), &emulator).is_ok());
+    // The Services' own addresses are of that kind too.
+    let inside = yaml.replace("  push: {url: 'http://{stage}.push.example.com'}\n", "");
+    assert!(Desired::new(&chain(&inside), &settings()).is_err());
+    assert!(Desired::new(&chain(&inside), &emulator).is_ok());
+}
+
+/// What the linter says of a plan that does these steps alone.
+fn lint(yaml: &str, observed: &Observed, steps: impl FnOnce(&mut Plan)) -> Vec<String> {
+    let mut plan = Plan::default();
+    steps(&mut plan);
+    broken(&desired(yaml), observed, &plan)
+}
+
+/// A plan for another spec, kept to the steps of one kind.
+fn only(yaml: &str, observed: &Observed, keep: fn(&Step) -> bool) -> Plan {
+    let mut plan = plan::plan(&desired(yaml), observed).unwrap();
+    plan.steps.retain(|planned| keep(&planned.step));
+    plan
+}
+
+#[test]
+fn the_linter_knows_a_push_that_would_be_refused() {
+    let is_queue = |step: &Step| matches!(step, Step::UpdateQueue { .. });
+    let is_workers = |step: &Step| matches!(step, Step::ApplyDeployment(_));
+    let on = settled(&with_oidc(A, "x"));
+    // Turned off at the queue first: as if no worker had been told of it.
+    let off = settled(&public());
+    let mut untold = on.clone();
+    untold.deployments.clone_from(&off.deployments);
+    untold.pods.clone_from(&off.pods);
+    let plan = only(&public(), &untold, is_queue);
+    assert!(!plan.is_empty());
+    let said = lint(&public(), &on, |it| it.steps = plan.steps);
+    assert!(
+        said[0].contains("its workers would refuse its pushes"),
+        "{said:?}"
+    );
+
+    // Turned on at the workers first.
+    let yaml = with_oidc(A, "x");
+    let mut signed = off.clone();
+    signed.queues.clone_from(&on.queues);
+    pass(&mut signed, &desired(&yaml), Duration::ZERO);
+    pass(&mut signed, &desired(&yaml), Duration::from_mins(1));
+    let plan = only(&yaml, &signed, is_workers);
+    assert!(!plan.is_empty());
+    let steps = plan.steps.clone();
+    let said = lint(&yaml, &off, |it| it.steps = steps);
+    assert!(
+        said[0].contains("they would refuse their queue's pushes"),
+        "{said:?}"
+    );
+
+    // Or as soon as the queue sends it.
+    let mut early = signed.clone();
+    early.elapsed.clear();
+    let said = lint(&yaml, &early, |it| it.steps.clone_from(&plan.steps));
+    assert!(
+        said[0].contains("they would refuse what may be under way"),
+        "{said:?}"
+    );
+    let said = lint(&yaml, &signed, |it| it.steps = plan.steps);
+    assert_eq!(said, Vec::<String>::new());
+}
