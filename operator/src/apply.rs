@@ -7,7 +7,7 @@ use crds::conditions::QUEUE_NAME_BLOCKED;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::core::DynamicObject;
-use plan::attached::{Kind, Name};
+use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use plan::{Plan, Problem, Step};
 
 use crate::calls::Calls;
@@ -34,13 +34,16 @@ pub trait Workloads: Sync {
     /// Makes or changes what is attached to a Service.
     fn attach(
         &self,
-        kind: Kind,
+        kind: GatewayResourceKind,
         object: &DynamicObject,
     ) -> impl Future<Output = Result<(), Error>> + Send;
     /// Removes what is attached to a Service; it may be gone already.
-    fn detach(&self, name: &Name) -> impl Future<Output = Result<(), Error>> + Send;
+    fn detach(&self, name: &GatewayResourceName) -> impl Future<Output = Result<(), Error>> + Send;
     /// Lets what is attached to a Service stay when the chain goes.
-    fn release_attached(&self, name: &Name) -> impl Future<Output = Result<(), Error>> + Send;
+    fn release_attached(
+        &self,
+        name: &GatewayResourceName,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
     /// Lets a Service stay when the chain goes.
     fn release_service(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
     /// Lets a Deployment stay when the chain goes.
@@ -115,9 +118,9 @@ async fn step(
         },
         Step::ApplyService(service) => workloads.apply_service(service).await,
         Step::ApplyDeployment(deployment) => workloads.apply_deployment(deployment).await,
-        Step::Attach { kind, object } => workloads.attach(*kind, object).await,
-        Step::Detach(name) => workloads.detach(name).await,
-        Step::ReleaseAttached(name) => workloads.release_attached(name).await,
+        Step::ApplyGatewayResource { kind, object } => workloads.attach(*kind, object).await,
+        Step::DeleteGatewayResource(name) => workloads.detach(name).await,
+        Step::ReleaseGatewayResource(name) => workloads.release_attached(name).await,
         Step::DeleteDeployment { name } => workloads.delete_deployment(name).await,
         Step::DeleteService { name } => workloads.delete_service(name).await,
         Step::ReleaseDeployment { name } => workloads.release_deployment(name).await,

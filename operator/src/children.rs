@@ -2,7 +2,7 @@
 //! from these and asks nobody.
 //!
 //! A watch may lag, so before a plan does what could do harm then, a round looks for itself, as
-//! [`plan::Look`] says, and what it finds goes here too. Where a watch has failed, or hasn't begun yet,
+//! [`plan::Freshness`] says, and what it finds goes here too. Where a watch has failed, or hasn't begun yet,
 //! rounds look for themselves in any case.
 
 mod shelf;
@@ -21,8 +21,8 @@ use kube::core::{NamespaceResourceScope, ObjectList};
 use kube::{Client, Resource, ResourceExt};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::watcher::{Config, Event, watcher};
-use plan::child::CHAIN_LABEL;
-use plan::ownership::is_our_apply;
+use plan::objects::names::CHAIN_LABEL;
+use plan::objects::ownership::is_our_apply;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;

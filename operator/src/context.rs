@@ -9,8 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use kube_runtime::events::Reporter;
 use plan::Settings;
-use plan::ownership::FIELD_MANAGER;
-use plan::queue::owner_of;
+use plan::objects::ownership::FIELD_MANAGER;
 
 use crate::calls::Calls;
 use crate::children::Children;
@@ -106,7 +105,8 @@ impl Context {
     /// What is written on the queues of a chain.
     pub fn queue_owner(&self, chain: &ObjectMeta) -> String {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        owner_of(&self.settings, &text(&chain.namespace), &text(&chain.name))
+        self.settings
+            .queue_owner(&text(&chain.namespace), &text(&chain.name))
     }
 
     /// A write to the API server, under a time limit and for as long as we are the leader.

@@ -5,7 +5,7 @@ use crds::ExecutorChain;
 use crds::conditions::{DRIFTED, QUEUE_CHANGED};
 use kube::core::DeserializeGuard;
 use kube_runtime::events::EventType;
-use plan::drift::sentence;
+use plan::rules::drift::sentence;
 use plan::{Desired, Observed, drifts};
 
 use crate::context::Context;

@@ -50,9 +50,9 @@ pub async fn tell_of(context: &Context, chain: &ObjectMeta, plan: &Plan) {
             | Step::UpdateQueue { .. }
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
-            | Step::Attach { .. }
-            | Step::Detach(_)
-            | Step::ReleaseAttached(_)
+            | Step::ApplyGatewayResource { .. }
+            | Step::DeleteGatewayResource(_)
+            | Step::ReleaseGatewayResource(_)
             | Step::DeleteService { .. }
             | Step::ReleaseDeployment { .. }
             | Step::ReleaseService { .. }

@@ -13,7 +13,7 @@ use cloudtasks::{Error, LocationPath, Queue, QueuePath};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
-use plan::Queues;
+use plan::LocationQueues;
 
 use crate::calls::Calls;
 use crate::metrics::Metrics;
@@ -52,7 +52,7 @@ struct Place {
 #[derive(Default)]
 struct Seen {
     /// As the last good list says, and what was answered since; `None` before the first.
-    queues: Option<Queues>,
+    queues: Option<LocationQueues>,
     /// What was answered since a list was begun, which may not show it.
     answered: BTreeMap<QueuePath, Queue>,
     /// Why the last lists failed, and how many of them in a row.
@@ -107,7 +107,7 @@ impl Inventory {
         chain: &impl Resource,
         parent: &LocationPath,
         watched: Watched,
-    ) -> Result<Queues, Error> {
+    ) -> Result<LocationQueues, Error> {
         let place = self.place(parent, Some((name(chain), watched)));
         if place.seen().ended == 0 {
             self.list(parent, &place).await;
@@ -120,7 +120,7 @@ impl Inventory {
         self: &Arc<Self>,
         chain: &impl Resource,
         parent: &LocationPath,
-    ) -> Result<Queues, Error> {
+    ) -> Result<LocationQueues, Error> {
         let place = self.place(parent, None);
         self.list(parent, &place).await;
         let mut seen = place.seen();
@@ -258,12 +258,12 @@ impl Place {
 
 impl Seen {
     /// What is known. One list that fails, such as one that a time limit cut off, is no outage.
-    fn outcome(&self) -> Result<Queues, Error> {
+    fn outcome(&self) -> Result<LocationQueues, Error> {
         match (&self.error, &self.queues) {
             (Some(error), None) => Err(error.clone()),
             (Some(error), Some(_)) if self.is_away() => Err(error.clone()),
             (_, Some(queues)) => Ok(queues.clone()),
-            (None, None) => Ok(Queues::default()),
+            (None, None) => Ok(LocationQueues::default()),
         }
     }
 
@@ -303,7 +303,7 @@ impl Seen {
         };
         self.error = None;
         self.failures = 0;
-        let mut queues: Queues = queues.into_iter().collect();
+        let mut queues: LocationQueues = queues.into_iter().collect();
         queues.extend(std::mem::take(&mut self.answered).into_values());
         let concerned: Vec<Name> = if was_away {
             self.watched.keys().cloned().collect()
@@ -324,9 +324,9 @@ struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    fn between(before: Option<&'a Queues>, now: &'a Queues) -> Self {
+    fn between(before: Option<&'a LocationQueues>, now: &'a LocationQueues) -> Self {
         let mut changes = Self::default();
-        for queue in before.into_iter().flat_map(Queues::values) {
+        for queue in before.into_iter().flat_map(LocationQueues::values) {
             changes.note(queue, now.get(&queue.path));
         }
         for queue in now.values() {
@@ -336,7 +336,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Those that answers make.
-    fn by(before: &'a Queues, answers: &'a [Queue]) -> Self {
+    fn by(before: &'a LocationQueues, answers: &'a [Queue]) -> Self {
         let mut changes = Self::default();
         for queue in answers {
             let known = before.get(&queue.path);
@@ -352,7 +352,7 @@ impl<'a> Changes<'a> {
     fn note(&mut self, queue: &'a Queue, there: Option<&Queue>) {
         if there != Some(queue) {
             self.queues.insert(&queue.path);
-            self.owners.extend(plan::queue::owner(queue));
+            self.owners.extend(plan::model::queue_headers::owner(queue));
         }
     }
 

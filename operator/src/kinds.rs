@@ -17,9 +17,9 @@ use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::watcher::{Config, Event, watcher};
-use plan::attached::Kind;
-use plan::child::CHAIN_LABEL;
-use plan::route::HOST_ANNOTATION;
+use plan::model::gateway_resource::GatewayResourceKind;
+use plan::objects::gateway_resources::HOST_ANNOTATION;
+use plan::objects::names::CHAIN_LABEL;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -80,7 +80,7 @@ impl Kinds {
         namespace: &str,
         chain: &str,
         asks: bool,
-    ) -> Result<BTreeSet<Kind>, Error> {
+    ) -> Result<BTreeSet<GatewayResourceKind>, Error> {
         if self.seen().served.is_none() {
             let _looking = self.looking.lock().await;
             if self.seen().served.is_none() {
@@ -102,7 +102,7 @@ impl Kinds {
             self.missed.notify_one();
         }
         let served = seen.served.clone().unwrap_or_default();
-        let may_have = |kind: &Kind| {
+        let may_have = |kind: &GatewayResourceKind| {
             let is_known = seen.knows_all(*kind, namespace);
             let mut objects = seen.objects.iter();
             asks || !is_known || objects.any(|((it, ..), found)| it == kind && found.chain == name)
@@ -121,7 +121,7 @@ impl Kinds {
     }
 
     /// The API server knows of no such kind although it was there: it is asked anew.
-    pub fn is_gone(&self, kind: Kind) {
+    pub fn is_gone(&self, kind: GatewayResourceKind) {
         if let Some(served) = &mut self.seen().served {
             served.remove(&kind);
         }
@@ -137,12 +137,12 @@ impl Kinds {
     /// Asks the API server. If it doesn't answer, things are as they were.
     async fn look(self: &Arc<Self>) -> Result<(), Error> {
         let mut served = BTreeSet::new();
-        for version in Kind::ALL
+        for version in GatewayResourceKind::ALL
             .map(|kind| kind.resource().api_version)
             .into_iter()
             .collect::<BTreeSet<_>>()
         {
-            let ours = Kind::ALL.into_iter();
+            let ours = GatewayResourceKind::ALL.into_iter();
             let ours = ours.filter(|kind| kind.resource().api_version == version);
             let list = self.client.list_api_group_resources(&version);
             match call(format!("discover {version}"), list).await {
@@ -186,7 +186,7 @@ impl Kinds {
     /// Takes what a watch tells.
     fn take(
         &self,
-        (kind, scope): (Kind, &Scope),
+        (kind, scope): (GatewayResourceKind, &Scope),
         event: Event<Metadata>,
         relisted: &mut BTreeSet<(String, String)>,
     ) {
@@ -221,7 +221,7 @@ impl Kinds {
         }
     }
 
-    fn put(&self, kind: Kind, object: &Metadata) {
+    fn put(&self, kind: GatewayResourceKind, object: &Metadata) {
         let namespace = object.namespace().unwrap_or_default();
         let Some(chain) = object.labels().get(CHAIN_LABEL).cloned() else {
             return;
@@ -239,7 +239,7 @@ impl Kinds {
         tell(&self.changes, &(namespace, chain));
     }
 
-    fn remove(&self, key: &(Kind, String, String)) {
+    fn remove(&self, key: &(GatewayResourceKind, String, String)) {
         let gone = self.seen().objects.remove(key);
         if let Some(gone) = gone {
             tell(&self.changes, &gone.chain);
@@ -285,7 +285,7 @@ async fn follow(kinds: Weak<Kinds>) {
 }
 
 /// Watches the objects of a kind that have the label of a chain, for as long as there is such a kind.
-async fn watch(kinds: Weak<Kinds>, kind: Kind, client: Client, scope: Scope) {
+async fn watch(kinds: Weak<Kinds>, kind: GatewayResourceKind, client: Client, scope: Scope) {
     let api: Api<Metadata> = scope.api_of(&client, &kind.resource());
     let mut events = Box::pin(watcher(api, Config::default().labels(CHAIN_LABEL)));
     let mut relisted = BTreeSet::new();

@@ -9,9 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::{Api, Resource, ResourceExt};
-use plan::attached::{Kind, Name};
-use plan::child::FINALIZER;
-use plan::ownership::FIELD_MANAGER;
+use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::objects::names::FINALIZER;
+use plan::objects::ownership::FIELD_MANAGER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Kubernetes<'_> {
         (K::kind(&()).into_owned(), api)
     }
 
-    fn attached(&self, kind: Kind) -> Called<DynamicObject> {
+    fn attached(&self, kind: GatewayResourceKind) -> Called<DynamicObject> {
         let client = self.context.client.clone();
         let api = Api::namespaced_with(client, self.namespace(), &kind.resource());
         (kind.to_string(), api)
@@ -158,15 +158,21 @@ impl Workloads for Kubernetes<'_> {
         self.delete(self.api::<Deployment>(), name).await
     }
 
-    async fn attach(&self, kind: Kind, object: &DynamicObject) -> Result<(), Error> {
+    async fn attach(&self, kind: GatewayResourceKind, object: &DynamicObject) -> Result<(), Error> {
         self.apply(self.attached(kind), object).await.map(drop)
     }
 
-    async fn detach(&self, Name { kind, name }: &Name) -> Result<(), Error> {
+    async fn detach(
+        &self,
+        GatewayResourceName { kind, name }: &GatewayResourceName,
+    ) -> Result<(), Error> {
         self.delete(self.attached(*kind), name).await
     }
 
-    async fn release_attached(&self, Name { kind, name }: &Name) -> Result<(), Error> {
+    async fn release_attached(
+        &self,
+        GatewayResourceName { kind, name }: &GatewayResourceName,
+    ) -> Result<(), Error> {
         self.release(self.attached(*kind), name).await
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
-use plan::{Backlog, Fact};
+use plan::{Backlog, TimedCondition};
 
 /// What is remembered of each chain, by its UID.
 #[derive(Debug, Default)]
@@ -17,13 +17,13 @@ pub struct Memory(Mutex<HashMap<String, Chain>>);
 
 #[derive(Debug, Default)]
 struct Chain {
-    facts: BTreeMap<Fact, Instant>,
+    facts: BTreeMap<TimedCondition, Instant>,
     counted: BTreeMap<QueuePath, (Backlog, Instant)>,
 }
 
 impl Memory {
     /// The facts that held the last time; `None` where nothing is known of the chain.
-    pub fn known(&self, uid: &str) -> Option<BTreeSet<Fact>> {
+    pub fn known(&self, uid: &str) -> Option<BTreeSet<TimedCondition>> {
         let chains = self.chains();
         let chain = chains.get(uid)?;
         Some(chain.facts.keys().cloned().collect())
@@ -31,10 +31,15 @@ impl Memory {
 
     /// Takes the facts that hold now, and says for how long each has. One that is not among them has
     /// ended.
-    pub fn held(&self, uid: &str, facts: BTreeSet<Fact>, now: Instant) -> BTreeMap<Fact, Duration> {
+    pub fn held(
+        &self,
+        uid: &str,
+        facts: BTreeSet<TimedCondition>,
+        now: Instant,
+    ) -> BTreeMap<TimedCondition, Duration> {
         let mut chains = self.chains();
         let chain = chains.entry(uid.to_owned()).or_default();
-        let since: BTreeMap<Fact, Instant> = facts
+        let since: BTreeMap<TimedCondition, Instant> = facts
             .into_iter()
             .map(|fact| {
                 let since = chain.facts.get(&fact).copied().unwrap_or(now);
@@ -89,12 +94,12 @@ mod tests {
     #[test]
     fn a_fact_that_ends_begins_anew() {
         let memory = Memory::default();
-        let fact = || BTreeSet::from([Fact::ChainIsEmpty]);
+        let fact = || BTreeSet::from([TimedCondition::ChainIsEmpty]);
         let begin = Instant::now();
         let second = Duration::from_secs(1);
         let held = |facts, after: u32| {
             let held = memory.held("1f0c", facts, begin + second * after);
-            held.get(&Fact::ChainIsEmpty).copied()
+            held.get(&TimedCondition::ChainIsEmpty).copied()
         };
         assert_eq!(memory.known("1f0c"), None);
         assert_eq!(held(fact(), 0), Some(Duration::ZERO));

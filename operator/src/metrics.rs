@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use plan::Step;
-use plan::attached::{Kind, Name};
+use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -115,17 +115,23 @@ impl Metrics {
             Step::DeleteQueue { .. } => "delete_queue",
             Step::ApplyService(_) => "apply_service",
             Step::ApplyDeployment(_) => "apply_deployment",
-            Step::Attach { kind, .. } => match kind {
-                Kind::HttpRoute => "apply_http_route",
-                Kind::BackendPolicy | Kind::HealthCheckPolicy => "apply_policy",
+            Step::ApplyGatewayResource { kind, .. } => match kind {
+                GatewayResourceKind::HttpRoute => "apply_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "apply_policy"
+                }
             },
-            Step::Detach(Name { kind, .. }) => match kind {
-                Kind::HttpRoute => "delete_http_route",
-                Kind::BackendPolicy | Kind::HealthCheckPolicy => "delete_policy",
+            Step::DeleteGatewayResource(GatewayResourceName { kind, .. }) => match kind {
+                GatewayResourceKind::HttpRoute => "delete_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "delete_policy"
+                }
             },
-            Step::ReleaseAttached(Name { kind, .. }) => match kind {
-                Kind::HttpRoute => "release_http_route",
-                Kind::BackendPolicy | Kind::HealthCheckPolicy => "release_policy",
+            Step::ReleaseGatewayResource(GatewayResourceName { kind, .. }) => match kind {
+                GatewayResourceKind::HttpRoute => "release_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "release_policy"
+                }
             },
             Step::DeleteDeployment { .. } => "delete_deployment",
             Step::DeleteService { .. } => "delete_service",

@@ -12,12 +12,14 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DynamicObject, GetParams, ListParams, ObjectList};
 use kube::{Api, Resource, ResourceExt};
-use plan::attached::{Kind, Offer};
-use plan::child::{CHAIN_LABEL, FINALIZER};
-use plan::observed::serves;
-use plan::queue::settings_hash;
-use plan::removal::{looks, rests};
-use plan::{Backlog, Desired, Fact, Look, Observed, Problem, Push, facts};
+use plan::model::gateway_resource::{Availability, GatewayResourceKind};
+use plan::objects::names::served_queue;
+use plan::objects::names::{CHAIN_LABEL, FINALIZER};
+use plan::objects::queue_settings::settings_hash;
+use plan::rules::drain::{is_at_rest, queues_to_count};
+use plan::{
+    Backlog, Desired, Freshness, Observed, Problem, Push, TimedCondition, timed_conditions,
+};
 use serde::de::DeserializeOwned;
 
 use crate::children::{Child, Packed};
@@ -38,7 +40,7 @@ pub async fn observe(
     context: &Context,
     chain: &ExecutorChain,
     desired: &Desired,
-    look: Look,
+    look: Freshness,
 ) -> Result<Observed, Error> {
     let parent = &desired.notifier.queue.parent;
     let names: Vec<&str> = desired.stages.iter().map(|it| it.child.as_str()).collect();
@@ -50,8 +52,8 @@ pub async fn observe(
         };
         let told = context.inventory.look(chain, parent, watched).await;
         let queues = match look {
-            Look::Nothing => told,
-            Look::Queues | Look::All => context.inventory.look_again(chain, parent).await,
+            Freshness::Cached => told,
+            Freshness::Queues | Freshness::All => context.inventory.look_again(chain, parent).await,
         };
         queues.map_err(Error::from)
     };
@@ -70,12 +72,12 @@ pub async fn observe(
         queues,
         deployments,
         services,
-        offers,
+        availability: offers,
         taken_hosts: taken_hosts(context, desired),
         pods,
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
-        refusals: context.refusals.seen(chain),
+        auth_failures: context.refusals.seen(chain),
         held: BTreeMap::new(),
     };
     remember(context, metadata, desired, &mut observed);
@@ -96,11 +98,11 @@ pub async fn count(
     // What was never counted first, then what was longest ago: where there are too many for the limit,
     // each gets its turn.
     let age = |queue: &QueuePath| last.get(queue).map(|(_, age)| *age);
-    let mut due = looks(desired, observed);
+    let mut due = queues_to_count(desired, observed);
     due.sort_by_key(|queue| std::cmp::Reverse(age(queue).unwrap_or(Duration::MAX)));
     for queue in due {
         let age = age(&queue);
-        if rests(desired, observed, &queue) && age.is_some_and(|age| age < REST_LOOK) {
+        if is_at_rest(desired, observed, &queue) && age.is_some_and(|age| age < REST_LOOK) {
             continue;
         }
         match context.queues.count_tasks(&queue, Backlog::ENOUGH).await {
@@ -124,9 +126,9 @@ fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: 
     let last = context.memory.backlogs(uid, now).into_iter();
     observed.last_backlogs = last.map(|(queue, (backlog, _))| (queue, backlog)).collect();
     let known = context.memory.known(uid);
-    let known = |fact: &Fact| known.as_ref().map(|known| known.contains(fact));
-    let facts = facts(desired, observed, known);
-    observed.held = context.memory.held(uid, facts, now);
+    let known = |fact: &TimedCondition| known.as_ref().map(|known| known.contains(fact));
+    let facts = timed_conditions(desired, observed, known);
+    observed.elapsed = context.memory.held(uid, facts, now);
 }
 
 /// The pods of the chain's stages, those that are about to end too; and those among them that demand
@@ -134,9 +136,9 @@ fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: 
 async fn pods(
     context: &Context,
     chain: &ObjectMeta,
-    look: Look,
+    look: Freshness,
 ) -> Result<(Vec<plan::Pod>, Vec<Guard>), Error> {
-    if look != Look::All
+    if look != Freshness::All
         && let Some(told) = context.children.pods(chain).await
     {
         return Ok(told);
@@ -150,7 +152,7 @@ async fn pods(
 async fn looked<K: Child>(context: &Context, chain: &ObjectMeta) -> Result<ObjectList<K>, Error> {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    let labelled = labelled(chain, Look::All);
+    let labelled = labelled(chain, Freshness::All);
     let list = call(format!("list {}s", K::kind(&())), api.list(&labelled)).await?;
     context.children.looked(chain, &list);
     Ok(list)
@@ -158,12 +160,12 @@ async fn looked<K: Child>(context: &Context, chain: &ObjectMeta) -> Result<Objec
 
 /// What carries the chain's label: as it is now, or a few milliseconds ago, which costs the API server
 /// 50 to 100 ms less.
-fn labelled(chain: &ObjectMeta, look: Look) -> ListParams {
+fn labelled(chain: &ObjectMeta, look: Freshness) -> ListParams {
     let name = chain.name.as_deref().unwrap_or_default();
     let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={name}"));
     match look {
-        Look::Nothing | Look::Queues => labelled.match_any(),
-        Look::All => labelled,
+        Freshness::Cached | Freshness::Queues => labelled.match_any(),
+        Freshness::All => labelled,
     }
 }
 
@@ -176,11 +178,11 @@ pub async fn observe_end(
     with_queues: bool,
 ) -> Result<Observed, Error> {
     let (offers, deployments, services) = futures::try_join!(
-        Box::pin(offers(context, chain, None, Look::All)),
-        children::<Deployment>(context, chain, &[], Look::All),
-        children::<Service>(context, chain, &[], Look::All),
+        Box::pin(offers(context, chain, None, Freshness::All)),
+        children::<Deployment>(context, chain, &[], Freshness::All),
+        children::<Service>(context, chain, &[], Freshness::All),
     )?;
-    let served: Vec<QueuePath> = deployments.values().filter_map(serves).collect();
+    let served: Vec<QueuePath> = deployments.values().filter_map(served_queue).collect();
     let named = desired.map(|desired| &desired.notifier.queue);
     let parents: BTreeSet<&LocationPath> = if with_queues {
         served
@@ -207,7 +209,7 @@ pub async fn observe_end(
         queues: queues.into_iter().collect(),
         deployments,
         services,
-        offers,
+        availability: offers,
         taken_hosts: BTreeMap::new(),
         pods: Vec::new(),
         backlogs: BTreeMap::new(),
@@ -223,26 +225,26 @@ async fn offers(
     context: &Context,
     chain: &ObjectMeta,
     desired: Option<&Desired>,
-    look: Look,
-) -> Result<BTreeMap<Kind, Offer>, Error> {
+    look: Freshness,
+) -> Result<BTreeMap<GatewayResourceKind, Availability>, Error> {
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let name = chain.name.as_deref().unwrap_or_default();
     let asks = desired.is_some_and(|desired| matches!(desired.push, Push::Gateway(_)));
     let kinds = context.kinds.of(namespace, name, asks).await?;
     let looks = kinds.into_iter().map(async |kind| {
-        let names = desired.map_or_else(Vec::new, |desired| desired.attached_names(kind));
+        let names = desired.map_or_else(Vec::new, |desired| desired.gateway_resource_names(kind));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let resource = kind.resource();
         let api: Api<DynamicObject> =
             Api::namespaced_with(context.client.clone(), namespace, &resource);
         match children_of(api, &kind.to_string(), chain, &names, look).await {
-            Ok(found) => Ok((kind, Offer::Served(found))),
+            Ok(found) => Ok((kind, Availability::Served(found))),
             Err(error) if is_not_found(&error) => {
                 context.kinds.is_gone(kind);
-                Ok((kind, Offer::Absent))
+                Ok((kind, Availability::Absent))
             }
             Err(error) => match forbidden(&error) {
-                Some(said) => Ok((kind, Offer::Forbidden(said.to_owned()))),
+                Some(said) => Ok((kind, Availability::Forbidden(said.to_owned()))),
                 None => Err(error),
             },
         }
@@ -288,7 +290,7 @@ async fn children<K>(
     context: &Context,
     chain: &ObjectMeta,
     names: &[&str],
-    look: Look,
+    look: Freshness,
 ) -> Result<BTreeMap<String, K>, Error>
 where
     K: Child<Kept = Packed>,
@@ -296,7 +298,7 @@ where
     let namespace = chain.namespace.as_deref().unwrap_or_default();
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
     let kind = K::kind(&());
-    if look != Look::All
+    if look != Freshness::All
         && let Some(told) = context.children.of::<K>(chain, names).await
     {
         let mut found = told.labelled;
@@ -305,7 +307,7 @@ where
         return Ok(found);
     }
     let list: ObjectList<K> = looked(context, chain).await?;
-    with_names(&api, &kind, list, names, Look::All).await
+    with_names(&api, &kind, list, names, Freshness::All).await
 }
 
 async fn children_of<K>(
@@ -313,7 +315,7 @@ async fn children_of<K>(
     kind: &str,
     chain: &ObjectMeta,
     names: &[&str],
-    look: Look,
+    look: Freshness,
 ) -> Result<BTreeMap<String, K>, Error>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
@@ -329,7 +331,7 @@ async fn with_names<K>(
     kind: &str,
     list: ObjectList<K>,
     names: &[&str],
-    look: Look,
+    look: Freshness,
 ) -> Result<BTreeMap<String, K>, Error>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
@@ -350,14 +352,14 @@ async fn named<'a, K>(
     api: &Api<K>,
     kind: &str,
     names: impl Iterator<Item = &'a str>,
-    look: Look,
+    look: Freshness,
 ) -> Result<Vec<(String, K)>, Error>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let parameters = match look {
-        Look::Nothing | Look::Queues => GetParams::any(),
-        Look::All => GetParams::default(),
+        Freshness::Cached | Freshness::Queues => GetParams::any(),
+        Freshness::All => GetParams::default(),
     };
     let gets = names.map(|name| {
         let parameters = parameters.clone();

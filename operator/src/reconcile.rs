@@ -11,7 +11,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Look, Observed, Plan, Problem, has_finished, plan};
+use plan::{Desired, Freshness, Observed, Plan, Problem, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -125,7 +125,7 @@ async fn serve(
         .insert(Desired::new(chain, &context.settings)?);
     let observed = round
         .observed
-        .insert(observe(context, chain, desired, Look::Nothing).await?);
+        .insert(observe(context, chain, desired, Freshness::Cached).await?);
     let mut first = plan(desired, observed);
     if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
@@ -134,11 +134,11 @@ async fn serve(
         if counted.is_empty() {
             // With driftPolicy Report there may be something to tell and nothing to do.
             drift::tell(chain, context, desired, observed).await;
-            return Ok(counted.look_in());
+            return Ok(counted.recheck_in());
         }
         first = Ok(counted);
     }
-    let closer = closely(context, chain, desired, observed, first, Look::Nothing).await;
+    let closer = closely(context, chain, desired, observed, first, Freshness::Cached).await;
     let (planned, looked) = match closer {
         Ok(closer) => closer,
         Err(error) => return Err(round.knows_nothing(error)),
@@ -148,14 +148,22 @@ async fn serve(
     let mut now = planned?;
     if now.is_empty() {
         // It is as it should be by now.
-        return Ok(now.look_in());
+        return Ok(now.recheck_in());
     }
     let mut applied = carry_out(context, chain, &now).await;
-    if looked == Look::Nothing && applied.as_ref().is_err_and(is_there_after_all) {
+    if looked == Freshness::Cached && applied.as_ref().is_err_and(is_there_after_all) {
         // Chains that begin together may have a notifier's queue in common, and one of them makes it.
         // The finalizer comes before all queues.
         observed.has_finalizer = true;
-        let closer = closely(context, chain, desired, observed, Ok(now), Look::Queues).await;
+        let closer = closely(
+            context,
+            chain,
+            desired,
+            observed,
+            Ok(now),
+            Freshness::Queues,
+        )
+        .await;
         now = match closer {
             Ok((planned, _)) => planned?,
             Err(error) => return Err(round.knows_nothing(error)),
@@ -166,9 +174,9 @@ async fn serve(
     let look = if let Ok(answered) = &applied {
         let parent = &desired.notifier.queue.parent;
         context.inventory.answered(chain, parent, answered);
-        Look::after(&now)
+        Freshness::after(&now)
     } else {
-        Look::All
+        Freshness::All
     };
     match observe(context, chain, desired, look).await {
         Ok(seen) => *observed = seen,
@@ -180,7 +188,7 @@ async fn serve(
     events::tell_of(context, &chain.metadata, &now).await;
     let next = plan(desired, observed)?;
     Ok(if next.is_empty() {
-        next.look_in()
+        next.recheck_in()
     } else if next.steps == now.steps {
         // What was just done doesn't show, or somebody undoes it.
         Some(LATER)
@@ -222,12 +230,12 @@ async fn closely(
     desired: &Desired,
     observed: &mut Observed,
     mut planned: Result<Plan, Problem>,
-    least: Look,
-) -> Result<(Result<Plan, Problem>, Look), Error> {
-    let mut looked = Look::Nothing;
+    least: Freshness,
+) -> Result<(Result<Plan, Problem>, Freshness), Error> {
+    let mut looked = Freshness::Cached;
     loop {
-        let look = planned.as_ref().map_or(Look::All, |planned| {
-            Look::before(planned, desired, observed, is_edited(chain))
+        let look = planned.as_ref().map_or(Freshness::All, |planned| {
+            Freshness::before(planned, desired, observed, is_edited(chain))
         });
         let look = look.max(least);
         if look <= looked {

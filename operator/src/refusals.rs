@@ -18,7 +18,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
-use plan::environment::ADMIN_PORT;
+use plan::objects::worker_env::ADMIN_PORT;
 
 use crate::name::{Name, name, tell};
 use crate::reconcile::Chain;

@@ -10,7 +10,7 @@ use executor_operator::connection::Connection;
 use executor_operator::metrics::Metrics;
 use executor_operator::pace::Rate;
 use executor_operator::{Calls, Claim, apply};
-use plan::{Desired, Fact, HandlerAt, Observed, Push, facts, plan};
+use plan::{Desired, HandlerAt, Observed, Push, TimedCondition, plan, timed_conditions};
 
 use crate::dev::manifest::Manifest;
 use crate::dev::workers::Workers;
@@ -115,10 +115,10 @@ impl Chain {
         };
         self.workers.observe(&mut observed);
         // The emulator sends a new token from the next push on.
-        let facts = facts(&self.desired, &observed, |_| None).into_iter();
-        let signs = facts.filter(|fact| matches!(fact, Fact::Signs(..)));
+        let facts = timed_conditions(&self.desired, &observed, |_| None).into_iter();
+        let signs = facts.filter(|fact| matches!(fact, TimedCondition::Signs(..)));
         let delay = self.desired.timing.address_delay;
-        observed.held = signs.map(|fact| (fact, delay)).collect();
+        observed.elapsed = signs.map(|fact| (fact, delay)).collect();
         Ok(observed)
     }
 }

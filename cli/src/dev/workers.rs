@@ -12,10 +12,10 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
-use plan::attached::{Kind, Name};
-use plan::child::{QUEUE_ANNOTATION, STAGE_LABEL};
-use plan::environment::variable;
-use plan::ownership::record;
+use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::objects::names::{QUEUE_ANNOTATION, STAGE_LABEL};
+use plan::objects::ownership::record;
+use plan::objects::worker_env::variable;
 use plan::{Observed, Problem};
 
 /// How long workers may take to connect, or to finish when all of it ends.
@@ -204,15 +204,19 @@ impl Workloads for Workers {
     }
 
     // On this machine nothing stands before a worker.
-    async fn attach(&self, _kind: Kind, _object: &DynamicObject) -> Result<(), OperatorError> {
+    async fn attach(
+        &self,
+        _kind: GatewayResourceKind,
+        _object: &DynamicObject,
+    ) -> Result<(), OperatorError> {
         Ok(())
     }
 
-    async fn detach(&self, _name: &Name) -> Result<(), OperatorError> {
+    async fn detach(&self, _name: &GatewayResourceName) -> Result<(), OperatorError> {
         Ok(())
     }
 
-    async fn release_attached(&self, _name: &Name) -> Result<(), OperatorError> {
+    async fn release_attached(&self, _name: &GatewayResourceName) -> Result<(), OperatorError> {
         Ok(())
     }
 

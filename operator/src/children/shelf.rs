@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crds::ExecutorChain;
 use kube::{Resource, ResourceExt};
-use plan::child::CHAIN_LABEL;
+use plan::objects::names::CHAIN_LABEL;
 use tokio::sync::watch;
 
 use super::Child;

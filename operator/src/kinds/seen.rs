@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use plan::attached::Kind;
+use plan::model::gateway_resource::GatewayResourceKind;
 
 use crate::controller::PATIENCE;
 use crate::name::Name;
@@ -18,13 +18,13 @@ pub(super) const SELDOM: Duration = Duration::from_secs(15);
 #[derive(Default)]
 pub(super) struct Seen {
     /// `None` before the first answer.
-    pub(super) served: Option<BTreeSet<Kind>>,
+    pub(super) served: Option<BTreeSet<GatewayResourceKind>>,
     /// What is watched, and whether all of it is known.
-    pub(super) watched: BTreeMap<(Kind, Scope), bool>,
+    pub(super) watched: BTreeMap<(GatewayResourceKind, Scope), bool>,
     /// The chains that ask for a Gateway.
     pub(super) asking: BTreeSet<Name>,
     /// What is there, by kind, namespace and name.
-    pub(super) objects: BTreeMap<(Kind, String, String), Attached>,
+    pub(super) objects: BTreeMap<(GatewayResourceKind, String, String), Attached>,
 }
 
 /// An object of one of these kinds.
@@ -37,8 +37,8 @@ pub(super) struct Attached {
 
 /// Whether an object is of a kind, and in a scope.
 pub(super) fn is_of(
-    (it, namespace, _): &(Kind, String, String),
-    kind: Kind,
+    (it, namespace, _): &(GatewayResourceKind, String, String),
+    kind: GatewayResourceKind,
     scope: &Scope,
 ) -> bool {
     *it == kind && scope.covers(namespace)
@@ -46,7 +46,7 @@ pub(super) fn is_of(
 
 impl Seen {
     /// Whether all objects of a kind in a namespace are known.
-    pub(super) fn knows_all(&self, kind: Kind, namespace: &str) -> bool {
+    pub(super) fn knows_all(&self, kind: GatewayResourceKind, namespace: &str) -> bool {
         let mut watches = self.watched.iter();
         watches.any(|((it, scope), is_known)| *it == kind && scope.covers(namespace) && *is_known)
     }
@@ -84,7 +84,8 @@ impl Seen {
     /// Whether a chain asks for what there isn't.
     pub(super) fn is_missing(&self) -> bool {
         let served = self.served.as_ref();
-        let has_routes = served.is_some_and(|served| served.contains(&Kind::HttpRoute));
+        let has_routes =
+            served.is_some_and(|served| served.contains(&GatewayResourceKind::HttpRoute));
         !self.asking.is_empty() && !has_routes
     }
 }
@@ -97,7 +98,11 @@ mod tests {
     /// Routes that lead to one host: name, namespace, chain, and when each was made.
     fn seen(routes: &[(&str, &str, &str, i64)]) -> Seen {
         let objects = routes.iter().map(|(name, namespace, chain, created)| {
-            let key = (Kind::HttpRoute, (*namespace).to_owned(), (*name).to_owned());
+            let key = (
+                GatewayResourceKind::HttpRoute,
+                (*namespace).to_owned(),
+                (*name).to_owned(),
+            );
             let route = Attached {
                 chain: ((*namespace).to_owned(), (*chain).to_owned()),
                 host: Some("push.example.com".to_owned()),
@@ -140,7 +145,7 @@ mod tests {
         assert_eq!(seen.pause(), None);
         seen.asking.insert(("shop".into(), "orders".into()));
         assert_eq!(seen.pause(), Some(PATIENCE));
-        seen.served = Some(BTreeSet::from([Kind::HttpRoute]));
+        seen.served = Some(BTreeSet::from([GatewayResourceKind::HttpRoute]));
         assert_eq!(seen.pause(), Some(SELDOM));
     }
 
@@ -148,14 +153,15 @@ mod tests {
     fn what_is_watched_in_a_namespace_is_known_there_alone() {
         let mut seen = seen(&[]);
         let shop = Namespaces::of(&["shop".to_owned()]).scopes().remove(0);
-        let shop = (Kind::HttpRoute, shop);
+        let shop = (GatewayResourceKind::HttpRoute, shop);
         seen.watched.insert(shop.clone(), false);
-        assert!(!seen.knows_all(Kind::HttpRoute, "shop"));
+        assert!(!seen.knows_all(GatewayResourceKind::HttpRoute, "shop"));
         seen.watched.insert(shop, true);
-        assert!(seen.knows_all(Kind::HttpRoute, "shop"));
-        assert!(!seen.knows_all(Kind::HttpRoute, "stock"));
+        assert!(seen.knows_all(GatewayResourceKind::HttpRoute, "shop"));
+        assert!(!seen.knows_all(GatewayResourceKind::HttpRoute, "stock"));
         let all = Namespaces::All.scopes().remove(0);
-        seen.watched.insert((Kind::HttpRoute, all), true);
-        assert!(seen.knows_all(Kind::HttpRoute, "stock"));
+        seen.watched
+            .insert((GatewayResourceKind::HttpRoute, all), true);
+        assert!(seen.knows_all(GatewayResourceKind::HttpRoute, "stock"));
     }
 }

@@ -4,7 +4,7 @@ use cloudtasks::{HttpTarget, QueueSettings, QueueState};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use plan::queue::OWNER_HEADER;
+use plan::model::queue_headers::OWNER_HEADER;
 use testkit::{Emulator, Proxy, Way, eventually, free_port};
 
 use crate::phases::put_task;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::{CloudTasks, HttpTarget, Queue, QueueSettings};
-use plan::queue::OWNER_HEADER;
+use plan::model::queue_headers::OWNER_HEADER;
 use testkit::eventually;
 
 use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, with_emulator};

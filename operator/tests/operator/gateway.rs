@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use cloudtasks::{CloudTasks, Scheme};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
-use plan::attached::Kind;
+use plan::model::gateway_resource::GatewayResourceKind;
 use serde_json::{Value, json};
 use testkit::{ApiServer, Emulator, crds_of, eventually};
 use tokio::sync::OnceCell;
@@ -65,11 +65,11 @@ async fn place(prefix: &str) -> (Place, Emulator, CloudTasks) {
     (place, emulator, queues)
 }
 
-fn api(place: &Place, kind: Kind) -> Api<DynamicObject> {
+fn api(place: &Place, kind: GatewayResourceKind) -> Api<DynamicObject> {
     Api::namespaced_with(place.client.clone(), &place.namespace, &kind.resource())
 }
 
-async fn list(place: &Place, kind: Kind) -> Vec<DynamicObject> {
+async fn list(place: &Place, kind: GatewayResourceKind) -> Vec<DynamicObject> {
     // A kind is served a moment after it was installed.
     eventually("a list", SOON, async || {
         api(place, kind).list(&ListParams::default()).await
@@ -80,7 +80,7 @@ async fn list(place: &Place, kind: Kind) -> Vec<DynamicObject> {
 
 /// The hosts of the routes that there are.
 async fn hosts(place: &Place) -> Vec<String> {
-    let routes = list(place, Kind::HttpRoute).await;
+    let routes = list(place, GatewayResourceKind::HttpRoute).await;
     let hosts = routes.iter().map(|route| {
         route.data["spec"]["hostnames"][0]
             .as_str()
@@ -106,7 +106,7 @@ async fn has_hosts(place: &Place, wanted: &[&str]) {
 
 /// What a controller says of every route that there is.
 async fn gateway_says(place: &Place, status: &str, reason: &str, message: &str) {
-    for route in list(place, Kind::HttpRoute).await {
+    for route in list(place, GatewayResourceKind::HttpRoute).await {
         let said = |kind: &str, reason: &str| {
             json!({
                 "type": kind,
@@ -123,7 +123,7 @@ async fn gateway_says(place: &Place, status: &str, reason: &str, message: &str) 
             "controllerName": "networking.gke.io/gateway",
             "conditions": conditions,
         }]}});
-        let api = api(place, Kind::HttpRoute);
+        let api = api(place, GatewayResourceKind::HttpRoute);
         let name = route.name_any();
         let parameters = PatchParams::default();
         let patch = Patch::Merge(said);
@@ -194,7 +194,7 @@ async fn routes_and_policies_are_made_and_nothing_is_written_twice() {
     let chain = place.chains().get("orders").await.unwrap();
     let uid = chain.uid();
     let mut versions = BTreeMap::new();
-    for kind in Kind::ALL {
+    for kind in GatewayResourceKind::ALL {
         let objects = list(&place, kind).await;
         assert_eq!(objects.len(), 3, "{kind}");
         for object in objects {
@@ -203,11 +203,13 @@ async fn routes_and_policies_are_made_and_nothing_is_written_twice() {
             versions.insert((kind, object.name_any()), object.resource_version());
         }
     }
-    let route = &list(&place, Kind::HttpRoute).await[0];
+    let route = &list(&place, GatewayResourceKind::HttpRoute).await[0];
     let backend = &route.data["spec"]["rules"][0]["backendRefs"][0];
     assert_eq!(backend["name"], "orders-fast");
     assert_eq!(route.data["spec"]["parentRefs"][0]["sectionName"], "https");
-    let policy = api(&place, Kind::BackendPolicy).get("orders-fast").await;
+    let policy = api(&place, GatewayResourceKind::BackendPolicy)
+        .get("orders-fast")
+        .await;
     // A run of a minute, 90 s around it, and 10 s more.
     assert_eq!(policy.unwrap().data["spec"]["default"]["timeoutSec"], 160);
 
@@ -219,7 +221,7 @@ async fn routes_and_policies_are_made_and_nothing_is_written_twice() {
         "{:?}",
         place.metrics().await
     );
-    for kind in Kind::ALL {
+    for kind in GatewayResourceKind::ALL {
         for object in list(&place, kind).await {
             let key = (kind, object.name_any());
             assert_eq!(versions[&key], object.resource_version(), "{key:?}");
@@ -245,7 +247,7 @@ async fn what_somebody_does_to_a_route_or_a_policy_is_put_right() {
     let (place, _emulator, _queues) = place("gateway-drift").await;
     place.apply(&by_gateway("push.example")).await;
     settle(&place, "orders").await;
-    for kind in Kind::ALL {
+    for kind in GatewayResourceKind::ALL {
         let name = list(&place, kind).await[0].name_any();
         let api = api(&place, kind);
         let before = api.get(&name).await.unwrap();
@@ -257,10 +259,16 @@ async fn what_somebody_does_to_a_route_or_a_policy_is_put_right() {
         .await;
     }
     let edits = [
-        (Kind::HttpRoute, json!({"hostnames": ["else.example"]})),
-        (Kind::BackendPolicy, json!({"default": {"timeoutSec": 30}})),
         (
-            Kind::HealthCheckPolicy,
+            GatewayResourceKind::HttpRoute,
+            json!({"hostnames": ["else.example"]}),
+        ),
+        (
+            GatewayResourceKind::BackendPolicy,
+            json!({"default": {"timeoutSec": 30}}),
+        ),
+        (
+            GatewayResourceKind::HealthCheckPolicy,
             json!({"default": {"checkIntervalSec": 60}}),
         ),
     ];
@@ -321,7 +329,10 @@ async fn what_is_installed_later_is_used_when_it_is_there() {
     // It is asked for less often when nothing is missing.
     install(place.server, GKE).await;
     eventually("policies", 2 * SOON, async || {
-        for kind in [Kind::BackendPolicy, Kind::HealthCheckPolicy] {
+        for kind in [
+            GatewayResourceKind::BackendPolicy,
+            GatewayResourceKind::HealthCheckPolicy,
+        ] {
             let found = list(&place, kind).await.len();
             if found < 3 {
                 return Err(found);
@@ -332,8 +343,8 @@ async fn what_is_installed_later_is_used_when_it_is_there() {
     .await;
     settle(&place, "orders").await;
     // And a route is watched there too.
-    let name = list(&place, Kind::HttpRoute).await[0].name_any();
-    let routes = api(&place, Kind::HttpRoute);
+    let name = list(&place, GatewayResourceKind::HttpRoute).await[0].name_any();
+    let routes = api(&place, GatewayResourceKind::HttpRoute);
     routes
         .delete(&name, &DeleteParams::default())
         .await
@@ -389,7 +400,7 @@ async fn a_queue_moves_when_its_route_is_accepted_and_the_old_way_stays_for_a_wh
     })
     .await;
     has_hosts(&place, &[]).await;
-    for kind in Kind::ALL {
+    for kind in GatewayResourceKind::ALL {
         eventually("nothing", SOON, async || {
             let left = list(&place, kind).await;
             left.is_empty().then_some(()).ok_or(left)
@@ -408,7 +419,7 @@ async fn a_removed_stage_takes_its_route_along() {
     place.apply(&lines.collect::<Vec<_>>().join("\n")).await;
     eventually("one stage less", SOON, async || {
         place.pods_are_ready().await;
-        for kind in Kind::ALL {
+        for kind in GatewayResourceKind::ALL {
             let left = list(&place, kind).await;
             if left.len() != 2 {
                 return Err(format!(
@@ -461,7 +472,7 @@ async fn a_deleted_chain_takes_its_routes_along_or_leaves_them() {
             .kubectl(&["delete", "chain", "orders", "--timeout=20s"])
             .await
             .expect_ok();
-        for kind in Kind::ALL {
+        for kind in GatewayResourceKind::ALL {
             let objects = list(&place, kind).await;
             assert_eq!(objects.len(), left, "{kind}");
             assert!(objects.iter().all(|it| it.owner_references().is_empty()));
@@ -471,7 +482,7 @@ async fn a_deleted_chain_takes_its_routes_along_or_leaves_them() {
     place.apply(&by_gateway("push.example")).await;
     settle(&place, "orders").await;
     let uid = place.chains().get("orders").await.unwrap().uid();
-    for kind in Kind::ALL {
+    for kind in GatewayResourceKind::ALL {
         let objects = list(&place, kind).await;
         assert_eq!(objects.len(), 3);
         let is_owned = |it: &DynamicObject| {

@@ -7,7 +7,7 @@ use crds::{ExecutorChainStatus, PausedBy};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams};
-use plan::hand_overs::targets;
+use plan::objects::worker_env::hand_over_targets;
 use serde_json::json;
 use testkit::{Emulator, eventually};
 
@@ -38,7 +38,7 @@ async fn hands_to(place: &Place, id: &str, wanted: &[&str]) {
         for stage in ["fast", "middle", "slow"] {
             let name = format!("orders-{stage}");
             let found = place.deployments().get_opt(&name).await.ok()?;
-            if found.is_some_and(|it| targets(&it).contains(&queue(id))) {
+            if found.is_some_and(|it| hand_over_targets(&it).contains(&queue(id))) {
                 hands.push(stage);
             }
         }
