@@ -12,6 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use crate::model::backlog::Backlog;
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{Desired, DesiredStage};
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use crate::model::observed::Observed;
@@ -26,8 +27,8 @@ use crate::rules::route_acceptance::is_open;
 use routes::SimulatedRoute;
 
 /// What a plan breaks; nothing, if it is sound.
-pub fn broken(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<String> {
-    let mut world = Simulation::new(desired, observed);
+pub fn broken(view: ChainView<'_>, plan: &Plan) -> Vec<String> {
+    let mut world = Simulation::new(view);
     let steps = plan.steps.iter();
     let mut broken: Vec<String> = steps
         .filter_map(|planned| {
@@ -37,7 +38,7 @@ pub fn broken(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<String
         })
         .collect();
     broken.extend(world.gives_up());
-    broken.extend(pods_before_pushes(observed, plan));
+    broken.extend(pods_before_pushes(view.observed, plan));
     broken
 }
 
@@ -178,7 +179,8 @@ impl SimulatedQueue {
 }
 
 impl<'a> Simulation<'a> {
-    fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
+    fn new(view: ChainView<'a>) -> Self {
+        let ChainView { desired, observed } = view;
         let queues = observed.queues.values();
         Self {
             desired,
@@ -342,9 +344,10 @@ impl<'a> Simulation<'a> {
         let known = self.queues.get(&stage.queue);
         let address = known.and_then(|known| known.address.as_ref());
         if address == Some(&stage.address) {
-            return self.has_ready_pod(stage) && is_open(self.desired, self.observed, stage);
+            return self.has_ready_pod(stage)
+                && is_open(ChainView::new(self.desired, self.observed), stage);
         }
-        if leads_to(self.desired, self.observed, stage) == Some(&stage.child) {
+        if leads_to(ChainView::new(self.desired, self.observed), stage) == Some(&stage.child) {
             return self.has_ready_pod(stage);
         }
         let mut former = self.observed.deployments.values().filter(|deployment| {

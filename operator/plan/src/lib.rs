@@ -15,6 +15,7 @@ pub mod rules;
 pub mod status;
 
 pub use model::backlog::Backlog;
+pub use model::chain_view::ChainView;
 pub use model::desired::{
     Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
 };
@@ -31,4 +32,4 @@ pub use planner::freshness::Freshness;
 pub use planner::plan;
 pub use rules::drift::{Drift, drifts};
 pub use rules::timed_conditions::timed_conditions;
-pub use status::status;
+pub use status::{PlannedView, status};

@@ -1,6 +1,7 @@
 //! Values alone: what a chain should be, what was observed, and the plan between them.
 
 pub mod backlog;
+pub mod chain_view;
 mod child_name;
 pub mod desired;
 pub mod gateway_resource;

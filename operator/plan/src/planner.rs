@@ -9,8 +9,7 @@ mod removal;
 mod workers;
 
 use crate::invariants;
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
 use crate::model::plan::{Plan, Step};
 use crate::model::problem::Problem;
 use crate::objects::worker_env::RetiredQueues;
@@ -21,9 +20,10 @@ use crate::rules::gateway_api::refuse_gateway;
 /// The queues that a worker is told of come before it, and later stages before earlier ones: it never
 /// hands a task to a queue that isn't there, nor to one that still gives tasks up by itself. What has to wait for
 /// something, such as a pod that isn't ready yet, is among the plan's waits, and not among its steps.
-pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
-    refuse_gateway(desired, observed)?;
-    preconditions::refuse_foreign(desired, observed)?;
+pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
+    let ChainView { desired, observed } = view;
+    refuse_gateway(view)?;
+    preconditions::refuse_foreign(view)?;
     let mut plan = Plan::default();
     if !observed.has_finalizer {
         // First of all: a chain that is deleted half-made must still pause its queues.
@@ -34,39 +34,39 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, Problem> {
     }
     // What is there comes first: neither a pause, nor a lower rate, nor another image waits in an
     // incident for a queue that can't be made.
-    let retired = RetiredQueues::of(desired, observed);
+    let retired = RetiredQueues::of(view);
     let stages = || (0..desired.stages.len()).rev();
-    removal::keep_tasks(&mut plan, desired, observed);
+    removal::keep_tasks(&mut plan, view);
     for is_there in [true, false] {
         if observed.queues.contains_key(&desired.notifier.queue) == is_there {
-            queues::notifier(&mut plan, desired, observed);
+            queues::notifier(&mut plan, view);
         }
         if !is_there {
             // A new queue pushes as soon as it is made: its host has a route before.
-            ingress::ingress(&mut plan, desired, observed, is_there);
+            ingress::ingress(&mut plan, view, is_there);
         }
         for stage in desired.stages.iter().rev() {
             if observed.queues.contains_key(&stage.queue) == is_there {
-                queues::stage_queue(&mut plan, desired, stage, observed);
-                queues::resume(&mut plan, desired, stage, observed);
+                queues::stage_queue(&mut plan, view, stage);
+                queues::resume(&mut plan, view, stage);
             }
         }
         if is_there {
-            ingress::ingress(&mut plan, desired, observed, is_there);
+            ingress::ingress(&mut plan, view, is_there);
         }
         for index in stages() {
-            if workers::needs_no_new_queue(desired, index, observed) == is_there {
-                workers::workers(&mut plan, desired, index, observed, &retired);
+            if workers::needs_no_new_queue(view, index) == is_there {
+                workers::workers(&mut plan, view, index, &retired);
             }
         }
     }
-    removal::renamed(&mut plan, desired, observed);
-    removal::removed(&mut plan, desired, observed);
-    removal::services(&mut plan, desired, observed);
-    removal::routes(&mut plan, desired, observed);
-    removal::policies(&mut plan, desired, observed);
+    removal::renamed(&mut plan, view);
+    removal::removed(&mut plan, view);
+    removal::services(&mut plan, view);
+    removal::routes(&mut plan, view);
+    removal::policies(&mut plan, view);
     debug_assert_eq!(
-        invariants::broken(desired, observed, &plan),
+        invariants::broken(view, &plan),
         Vec::<String>::new(),
         "the plan breaks what must always hold:\n{plan}"
     );

@@ -13,8 +13,9 @@ use crds::conditions as c;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::model::chain_view::ChainView;
 use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::plan::Plan;
 use crate::model::problem::Problem;
 use crate::objects::queue_settings::settings_hash;
 use crate::rules::drain::{Drain, drain};
@@ -27,14 +28,22 @@ struct Finding {
     message: String,
 }
 
-/// The status of a chain. `desired` and `observed` are `None` as far as they could not be had;
-/// what they told last is then kept, under a Ready that says why. Times change only where a
+/// A chain as it was seen, and the plan that was made from that.
+#[derive(Debug, Clone, Copy)]
+pub struct PlannedView<'a> {
+    /// What was seen.
+    pub view: ChainView<'a>,
+    /// What [`plan`](fn@crate::plan) made of it.
+    pub plan: &'a Result<Plan, Problem>,
+}
+
+/// The status of a chain. `seen` is `None` where it could not be had;
+/// what was told last is then kept, under a Ready that says why. Times change only where a
 /// condition does.
 pub fn status(
     previous: &ExecutorChainStatus,
     generation: Option<i64>,
-    desired: Option<&Desired>,
-    observed: Option<&Observed>,
+    seen: Option<PlannedView<'_>>,
     problem: Option<&Problem>,
     now: Timestamp,
 ) -> ExecutorChainStatus {
@@ -43,17 +52,18 @@ pub fn status(
         observed_generation: generation,
         ..previous.clone()
     };
-    if let (Some(desired), Some(observed)) = (desired, observed) {
+    if let Some(PlannedView { view, plan }) = seen {
+        let desired = view.desired;
         status.path = Some(path(desired));
-        let removed = observed.removed_stages(desired);
-        status.stages = workers_ready::stages(desired, observed, &removed);
+        let removed = view.removed_stages();
+        status.stages = workers_ready::stages(view, &removed);
         let drains = removed
             .iter()
-            .filter(|removed| drain(desired, observed, removed) != Drain::Drained);
+            .filter(|removed| drain(view, removed) != Drain::Drained);
         status.draining = list(drains.map(|removed| removed.queue.id.to_string()));
-        let paused = paused::paused(desired, observed, &removed);
+        let paused = paused::paused(view, &removed);
         status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
-        let queues_ready = queues_ready::ready(desired, observed);
+        let queues_ready = queues_ready::ready(view, plan);
         let hash = Some(settings_hash(desired));
         if queues_ready.holds == Some(true) {
             status.queues_hash = hash;
@@ -62,14 +72,14 @@ pub fn status(
             status.queues_hash = None;
         }
         findings.push(queues_ready);
-        findings.push(workers_ready::ready(desired, observed, &status.stages));
-        findings.push(pushes_reachable::finding(desired, observed));
-        findings.push(drifted::finding(desired, observed));
+        findings.push(workers_ready::ready(view, plan, &status.stages));
+        findings.push(pushes_reachable::finding(view));
+        findings.push(drifted::finding(view));
         findings.push(paused::finding(desired, &paused));
-        findings.push(draining::finding(desired, observed, &removed));
-        findings.push(workers_ready::undersized(desired, observed));
-        findings.push(pushes::unauthenticated(desired, observed));
-        findings.push(pushes::refused(desired, observed));
+        findings.push(draining::finding(view, &removed));
+        findings.push(workers_ready::undersized(view));
+        findings.push(pushes::unauthenticated(view));
+        findings.push(pushes::refused(view));
     } else if let Some(problem) = problem {
         findings.extend(unknown(problem));
     }

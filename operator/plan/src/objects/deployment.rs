@@ -15,8 +15,8 @@ use kube::ResourceExt;
 
 use super::names::{self, is_applied};
 use super::worker_env::{ADMIN_PORT, RetiredQueues, TASKS_PORT, WORKER, hand_as_told, worker_env};
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{AROUND_A_RUN, Desired, DesiredStage};
-use crate::model::observed::Observed;
 use crate::model::required_token::RequiredToken;
 use crate::objects::ownership::owns_field;
 
@@ -26,18 +26,18 @@ const MIN_READY_SECONDS: i32 = 5;
 
 /// The Deployment of the stage at `index`, as far as it depends on what is there.
 pub fn deployment(
-    desired: &Desired,
+    view: ChainView<'_>,
     index: usize,
     retired: &RetiredQueues,
-    observed: &Observed,
     required: Option<&RequiredToken>,
 ) -> Deployment {
+    let ChainView { desired, observed } = view;
     let stage = &desired.stages[index];
     // Replicas that the spec no longer names would go to the API server's default, which is one pod.
     // They stay ours as they are, until somebody else sets them. A stage that gets another name begins
     // with as many as it had.
     let former = || {
-        let renamed = observed.renamed_stages(desired).into_iter();
+        let renamed = view.renamed_stages().into_iter();
         let mut former = renamed.filter(|it| it.queue == stage.queue);
         former.find_map(|it| observed.deployments.get(&it.deployment))
     };

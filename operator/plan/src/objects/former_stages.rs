@@ -5,8 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::names::{is_ours, served_queue};
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
 use crate::model::queue_headers;
 
 /// A stage that the spec named once, as far as something of it is left.
@@ -27,13 +26,14 @@ pub struct RenamedStage {
     pub deployment: String,
 }
 
-impl Observed {
+impl<'a> ChainView<'a> {
     /// What is left of stages that the spec doesn't name any more, in no order of theirs: each queue
     /// that has workers or our name on it.
-    pub fn removed_stages(&self, desired: &Desired) -> Vec<RemovedStage> {
+    pub fn removed_stages(self) -> Vec<RemovedStage> {
+        let ChainView { desired, observed } = self;
         let is_named = |queue: &QueuePath| desired.queues().any(|named| named == queue);
         let mut removed: Vec<RemovedStage> = Vec::new();
-        for deployment in self.leftovers(desired) {
+        for deployment in self.leftovers() {
             let Some(queue) = served_queue(deployment).filter(|queue| !is_named(queue)) else {
                 continue;
             };
@@ -46,7 +46,7 @@ impl Observed {
                 }),
             }
         }
-        for queue in self.queues.values() {
+        for queue in observed.queues.values() {
             let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
             let is_known = removed.iter().any(|known| known.queue == queue.path);
             if is_ours && !is_known && !is_named(&queue.path) {
@@ -60,10 +60,10 @@ impl Observed {
     }
 
     /// The Deployments that are left of renamed stages: their queue has other workers now.
-    pub fn renamed_stages(&self, desired: &Desired) -> Vec<RenamedStage> {
-        let renamed = self.leftovers(desired).filter_map(|deployment| {
+    pub fn renamed_stages(self) -> Vec<RenamedStage> {
+        let renamed = self.leftovers().filter_map(|deployment| {
             let queue = served_queue(deployment)?;
-            let is_named = desired.stages.iter().any(|stage| stage.queue == queue);
+            let is_named = self.desired.stages.iter().any(|stage| stage.queue == queue);
             is_named.then(|| RenamedStage {
                 queue,
                 deployment: deployment.name_any(),
@@ -72,10 +72,11 @@ impl Observed {
         renamed.collect()
     }
 
-    fn leftovers<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = &'a Deployment> {
+    fn leftovers(self) -> impl Iterator<Item = &'a Deployment> {
+        let ChainView { desired, observed } = self;
         let is_child = |name: &str| desired.stages.iter().any(|stage| stage.child == name);
         // A copy that somebody made for himself has our annotations, and isn't ours.
-        self.deployments.values().filter(move |deployment| {
+        observed.deployments.values().filter(move |deployment| {
             !is_child(&deployment.name_any())
                 && is_ours(&deployment.metadata, desired.owner.as_ref())
         })

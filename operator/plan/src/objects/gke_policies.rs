@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::gateway_resources::object;
 use super::worker_env::{ADMIN_PORT, DRAIN_DELAY, HANDLER_TIMEOUT, variable};
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{AROUND_A_RUN, Desired, DesiredStage};
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use crate::model::observed::Observed;
@@ -62,10 +63,10 @@ impl Timeouts {
 
 /// Whether former workers may still be at work on runs that take longer than the spec says now, so that
 /// the load balancer has to wait for them.
-pub fn waits_for_former(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    let now = Timeouts::of(desired, stage);
-    before(observed, stage).is_some_and(|before| now.or_longer(before) != now)
-        && !has_only_new_workers(desired, observed, stage)
+pub fn waits_for_former(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    let now = Timeouts::of(view.desired, stage);
+    before(view.observed, stage).is_some_and(|before| now.or_longer(before) != now)
+        && !has_only_new_workers(view, stage)
 }
 
 /// What we have told the load balancer. What somebody else has is put right at once.
@@ -75,8 +76,8 @@ fn before(observed: &Observed, stage: &DesiredStage) -> Option<Timeouts> {
     owns_field(&found.metadata, &spec).then(|| Timeouts::found(found))?
 }
 
-fn has_only_new_workers(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    let Some(workers) = observed.deployments.get(&stage.child) else {
+fn has_only_new_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    let Some(workers) = view.observed.deployments.get(&stage.child) else {
         return true;
     };
     let is_told = |name: &str, time: Duration| {
@@ -86,9 +87,13 @@ fn has_only_new_workers(desired: &Desired, observed: &Observed, stage: &DesiredS
     let all = status
         .and_then(|status| status.replicas)
         .unwrap_or_default();
-    let pods = observed.pods.iter().filter(|pod| pod.queue == stage.queue);
+    let pods = view
+        .observed
+        .pods
+        .iter()
+        .filter(|pod| pod.queue == stage.queue);
     is_told(HANDLER_TIMEOUT, stage.timeout)
-        && is_told(DRAIN_DELAY, desired.drain_delay)
+        && is_told(DRAIN_DELAY, view.desired.drain_delay)
         && Rollout::of(Some(workers)).is_rolled
         // Those that were told to stop and haven't ended are counted here alone.
         && pods.count() <= usize::try_from(all).unwrap_or_default()
@@ -97,25 +102,21 @@ fn has_only_new_workers(desired: &Desired, observed: &Observed, stage: &DesiredS
 /// The policies of a stage's Service. It can have one of each kind, in its own namespace; of two the
 /// older wins.
 pub fn policies(
-    desired: &Desired,
+    view: ChainView<'_>,
     stage: &DesiredStage,
-    observed: &Observed,
 ) -> [(GatewayResourceKind, DynamicObject); 2] {
     [
-        (
-            GatewayResourceKind::BackendPolicy,
-            backend(desired, stage, observed),
-        ),
+        (GatewayResourceKind::BackendPolicy, backend(view, stage)),
         (
             GatewayResourceKind::HealthCheckPolicy,
-            health_check(desired, stage),
+            health_check(view.desired, stage),
         ),
     ]
 }
 
-fn backend(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> DynamicObject {
-    let now = Timeouts::of(desired, stage);
-    let before = before(observed, stage).filter(|_| waits_for_former(desired, observed, stage));
+fn backend(view: ChainView<'_>, stage: &DesiredStage) -> DynamicObject {
+    let now = Timeouts::of(view.desired, stage);
+    let before = before(view.observed, stage).filter(|_| waits_for_former(view, stage));
     let Timeouts { timeout, drain } = before.map_or(now, |before| now.or_longer(before));
     let spec = json!({
         "default": {
@@ -124,7 +125,12 @@ fn backend(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Dyna
         },
         "targetRef": target(stage),
     });
-    attached(desired, stage, GatewayResourceKind::BackendPolicy, spec)
+    attached(
+        view.desired,
+        stage,
+        GatewayResourceKind::BackendPolicy,
+        spec,
+    )
 }
 
 /// On the worker's own port: on that of the pushes a check is no push, and gets 500.

@@ -15,9 +15,9 @@ use serde_json::json;
 
 use super::gateway_resources::object;
 use super::names::is_ours;
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{Desired, DesiredStage, ParentGateway, Push, SERVICE_PORT};
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::observed::Observed;
 use crate::model::short_hash::hash;
 
 const GROUP: &str = "gateway.networking.k8s.io";
@@ -71,14 +71,13 @@ pub fn backend(route: &DynamicObject) -> Option<&str> {
     route.data.pointer(name)?.as_str()
 }
 
-impl Observed {
+impl<'a> ChainView<'a> {
     /// The chain's own routes.
-    pub(crate) fn routes<'a>(
-        &'a self,
-        desired: &'a Desired,
-    ) -> impl Iterator<Item = (&'a String, &'a DynamicObject)> {
-        let owner = desired.owner.as_ref();
-        let routes = self.gateway_objects(GatewayResourceKind::HttpRoute);
+    pub(crate) fn routes(self) -> impl Iterator<Item = (&'a String, &'a DynamicObject)> {
+        let owner = self.desired.owner.as_ref();
+        let routes = self
+            .observed
+            .gateway_objects(GatewayResourceKind::HttpRoute);
         routes.filter(move |(_, route)| is_ours(&route.metadata, owner))
     }
 }
@@ -103,12 +102,11 @@ impl Desired {
 
 /// The chain's routes that no stage has.
 pub(crate) fn left_routes<'a>(
-    desired: &'a Desired,
-    observed: &'a Observed,
+    view: ChainView<'a>,
 ) -> impl Iterator<Item = (&'a String, &'a DynamicObject)> {
-    let stages = desired.stages.iter();
-    let wanted = stages.filter_map(|stage| route(desired, stage));
+    let stages = view.desired.stages.iter();
+    let wanted = stages.filter_map(|stage| route(view.desired, stage));
     let wanted: BTreeSet<String> = wanted.map(|route| route.name_any()).collect();
-    let routes = observed.routes(desired);
+    let routes = view.routes();
     routes.filter(move |(name, _)| !wanted.contains(*name))
 }

@@ -9,8 +9,8 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::names::STAGE_LABEL;
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{Desired, DesiredStage, Target};
-use crate::model::observed::Observed;
 use crate::model::pod::Pod;
 use crate::model::required_token::RequiredToken;
 
@@ -67,15 +67,15 @@ pub struct RetiredQueues {
 
 impl RetiredQueues {
     /// As the Deployments tell, which were written before the edit.
-    pub fn of(desired: &Desired, observed: &Observed) -> Self {
-        let stages = observed.removed_stages(desired);
-        let told = observed.deployments.values().flat_map(|deployment| {
+    pub fn of(view: ChainView<'_>) -> Self {
+        let stages = view.removed_stages();
+        let told = view.observed.deployments.values().flat_map(|deployment| {
             let now = variable(deployment, NOTIFIER_QUEUE);
             let before = variable(deployment, RETIRED_NOTIFIER_QUEUES).unwrap_or_default();
             let before: Vec<String> = before.split(',').map(str::to_owned).collect();
             now.into_iter().chain(before)
         });
-        let current = desired.notifier.queue.to_string();
+        let current = view.desired.notifier.queue.to_string();
         // In an order of its own, or the end of one stage's workers would roll all others.
         let mut stages: Vec<QueuePath> = stages.into_iter().map(|it| it.queue).collect();
         stages.sort();

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::core::DynamicObject;
 
 use crate::invariants::broken_end;
-use crate::model::desired::Desired;
+use crate::model::chain_view::ChainView;
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use crate::model::observed::Observed;
 use crate::model::plan::{Plan, Step};
@@ -24,7 +24,8 @@ const LEAVES: &str = "the chain is deleted and leaves all as it is";
 
 /// Whether a deleted chain that finishes its tasks first has finished them: no queue of its own is
 /// left, or all were seen empty twice, as far apart as a hand-over can last.
-pub fn has_finished(desired: &Desired, observed: &Observed) -> bool {
+pub fn has_finished(view: ChainView<'_>) -> bool {
+    let ChainView { desired, observed } = view;
     let mut queues = observed.queues.values();
     let has_queue = queues.any(|found| queue_headers::owner(found) == Some(&desired.queue_owner));
     let apart = desired.timing.hand_over_time;

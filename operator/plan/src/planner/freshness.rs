@@ -6,8 +6,7 @@
 
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
 
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
 use crate::model::plan::{Plan, Step};
 
 /// How closely to look, the least first. A step has to have a reason for less than all.
@@ -29,23 +28,22 @@ impl Freshness {
     /// or a header that somebody else set needs the queue as it is. And whoever takes pushes, hands
     /// tasks on, or is about to end has to be seen before it is told of another queue, is pushed to, or
     /// goes: a pod that isn't seen may still hand tasks on, and one that is seen may be ready by now.
-    pub fn before(plan: &Plan, desired: &Desired, observed: &Observed, is_edited: bool) -> Self {
-        if begins(plan, desired, observed) {
+    pub fn before(plan: &Plan, view: ChainView<'_>, is_edited: bool) -> Self {
+        if begins(plan, view) {
             return Self::Cached;
         }
-        let has_former = !observed.removed_stages(desired).is_empty()
-            || !observed.renamed_stages(desired).is_empty();
+        let has_former = !view.removed_stages().is_empty() || !view.renamed_stages().is_empty();
         if has_former {
             return Self::All;
         }
         let pushes_otherwise = |queue: &QueuePath, settings: &QueueSettings| {
-            let found = observed.queues.get(queue);
+            let found = view.observed.queues.get(queue);
             let now = found.and_then(|queue| queue.http_target.as_ref());
             let how = |target: &HttpTarget| (target.address.clone(), target.token.clone());
             now.map(how) != settings.http_target.as_ref().map(how)
         };
         let is_to_be_paused = |queue: &QueuePath| {
-            let mut stages = desired.stages.iter();
+            let mut stages = view.desired.stages.iter();
             stages.any(|stage| stage.queue == *queue && stage.paused == Some(true))
         };
         let looks = plan.steps.iter().map(|planned| match &planned.step {
@@ -90,7 +88,7 @@ impl Freshness {
 ///
 /// A chain that has workers is none, though each of its queues be new: what its removed stages need
 /// has to be seen as it is now.
-fn begins(plan: &Plan, desired: &Desired, observed: &Observed) -> bool {
+fn begins(plan: &Plan, view: ChainView<'_>) -> bool {
     let steps = || plan.steps.iter().map(|planned| &planned.step);
     let makes = |queue: &QueuePath| {
         steps().any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
@@ -104,7 +102,7 @@ fn begins(plan: &Plan, desired: &Desired, observed: &Observed) -> bool {
                 | Step::ApplyDeployment(_)
         )
     };
-    observed.deployments.is_empty()
+    view.observed.deployments.is_empty()
         && steps().all(is_harmless)
-        && desired.stages.iter().all(|stage| makes(&stage.queue))
+        && view.desired.stages.iter().all(|stage| makes(&stage.queue))
 }

@@ -4,9 +4,9 @@
 use kube::ResourceExt;
 
 use super::workers::{apply_service, why_apply};
-use crate::model::desired::{Desired, DesiredStage};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::gateway_resource::GatewayResourceKind;
-use crate::model::observed::Observed;
 use crate::model::plan::{Concern, Plan, Step, Wait};
 use crate::objects::gke_policies::{policies, waits_for_former};
 use crate::objects::route;
@@ -16,34 +16,34 @@ const ROUTE: &str = "the stage's host needs a route";
 const POLICY: &str = "the load balancer would go by its defaults";
 
 /// The ways to those stages whose queues are there, or to those whose queues are not.
-pub(super) fn ingress(plan: &mut Plan, desired: &Desired, observed: &Observed, is_there: bool) {
-    let stages = desired.stages.iter().rev();
+pub(super) fn ingress(plan: &mut Plan, view: ChainView<'_>, is_there: bool) {
+    let stages = view.desired.stages.iter().rev();
     stages
-        .filter(|stage| observed.queues.contains_key(&stage.queue) == is_there)
-        .for_each(|stage| stage_ingress(plan, desired, stage, observed));
+        .filter(|stage| view.observed.queues.contains_key(&stage.queue) == is_there)
+        .for_each(|stage| stage_ingress(plan, view, stage));
 }
 
 /// The policies before the route: with the load balancer's own defaults a run of more than 30 s would
 /// be cut off, and begin anew.
-fn stage_ingress(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, observed: &Observed) {
-    let Some(route) = route::route(desired, stage) else {
+fn stage_ingress(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
+    let Some(route) = route::route(view.desired, stage) else {
         return;
     };
-    apply_service(plan, desired, stage, observed);
-    let policies = policies(desired, stage, observed).into_iter();
-    let policies = policies.filter(|(kind, _)| observed.is_available(*kind));
+    apply_service(plan, view, stage);
+    let policies = policies(view, stage).into_iter();
+    let policies = policies.filter(|(kind, _)| view.observed.is_available(*kind));
     for (kind, object) in policies.chain([(GatewayResourceKind::HttpRoute, route)]) {
         let missing = match kind {
             GatewayResourceKind::HttpRoute => ROUTE,
             GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => POLICY,
         };
-        let found = observed.gateway_object(kind, &object.name_any());
+        let found = view.observed.gateway_object(kind, &object.name_any());
         if let Some(reason) = why_apply(found, &object, missing) {
             let object = Box::new(object);
             plan.push(Step::ApplyGatewayResource { kind, object }, reason);
         }
     }
-    if waits_for_former(desired, observed, stage) {
+    if waits_for_former(view, stage) {
         plan.wait(Wait::recheck(
             Concern::Removal,
             format!(
@@ -52,7 +52,7 @@ fn stage_ingress(plan: &mut Plan, desired: &Desired, stage: &DesiredStage, obser
             ),
         ));
     }
-    if let Some(time) = route_acceptance::until_trusted(desired, observed, stage) {
+    if let Some(time) = route_acceptance::until_trusted(view, stage) {
         plan.recheck_after(time);
     }
 }

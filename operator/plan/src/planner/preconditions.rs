@@ -3,7 +3,8 @@
 use crds::conditions;
 use kube::ResourceExt;
 
-use crate::model::desired::{Desired, DesiredStage};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::gateway_resource::GatewayResourceKind;
 use crate::model::observed::Observed;
 use crate::model::problem::Problem;
@@ -14,11 +15,8 @@ use crate::objects::route;
 
 /// A route of another chain that has the host for longer gets all its pushes; and what somebody else
 /// made is theirs.
-fn refuse_attached(
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) -> Result<(), Problem> {
+fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Problem> {
+    let ChainView { desired, observed } = view;
     let Some(route) = route::route(desired, stage) else {
         return Ok(());
     };
@@ -32,7 +30,7 @@ fn refuse_attached(
             ),
         ));
     }
-    let policies = policies(desired, stage, observed).into_iter();
+    let policies = policies(view, stage).into_iter();
     for (kind, wanted) in policies.chain([(GatewayResourceKind::HttpRoute, route)]) {
         let name = wanted.name_any();
         let found = observed.gateway_object(kind, &name);
@@ -49,7 +47,8 @@ fn refuse_attached(
 }
 
 /// Whichever chain came first has the queue, and a Deployment that somebody else made is theirs.
-pub(super) fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
+    let ChainView { desired, observed } = view;
     // Chains may share a notifier's queue, which has no owner. One that has is a stage of a chain.
     let notifier = &desired.notifier.queue;
     if let Some(owner) = observed.queues.get(notifier).and_then(queue_headers::owner) {
@@ -87,7 +86,7 @@ pub(super) fn refuse_foreign(desired: &Desired, observed: &Observed) -> Result<(
             ));
         }
         refuse_name_in_use(stage, observed)?;
-        refuse_attached(desired, stage, observed)?;
+        refuse_attached(view, stage)?;
         let owner = desired.owner.as_ref();
         let deployment = observed
             .deployments

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloudtasks::{Address, HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 use crds::DriftPolicy;
 
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{Desired, DesiredStage};
 use crate::model::observed::Observed;
 use crate::model::plan::{Concern, Plan, Step, Wait};
@@ -24,26 +25,24 @@ const GATE: &str = "no worker of the stage is ready";
 const SHUT: &str = "no Gateway leads pushes to the stage";
 const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
 
-pub(super) fn notifier(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let queue = &desired.notifier.queue;
-    let wanted = queue_settings::notifier_settings(desired, observed.queues.get(queue));
-    settings(plan, desired, queue, wanted, observed, |_, settings| {
-        settings
-    });
+pub(super) fn notifier(plan: &mut Plan, view: ChainView<'_>) {
+    let queue = &view.desired.notifier.queue;
+    let wanted = queue_settings::notifier_settings(view.desired, view.observed.queues.get(queue));
+    settings(plan, view, queue, wanted, |_, settings| settings);
 }
 
 /// Creates the queue, or sets what differs and what `holding_back` lets pass.
 fn settings(
     plan: &mut Plan,
-    desired: &Desired,
+    view: ChainView<'_>,
     path: &QueuePath,
     wanted: QueueSettings,
-    observed: &Observed,
     holding_back: impl FnOnce(&mut Plan, QueueSettings) -> QueueSettings,
 ) {
-    let spares_limits = observed.was_in_force && desired.drift_policy == DriftPolicy::Report;
+    let spares_limits =
+        view.observed.was_in_force && view.desired.drift_policy == DriftPolicy::Report;
     let queue = path.clone();
-    match observed.queues.get(path) {
+    match view.observed.queues.get(path) {
         None => plan.push(
             Step::CreateQueue {
                 queue,
@@ -75,17 +74,13 @@ fn settings(
 
 /// The queue's settings and its pause. The reason of a pause is written before we pause and wiped
 /// after we resume: if we die in between, the queue is never left paused with nobody to own it.
-pub(super) fn stage_queue(
-    plan: &mut Plan,
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) {
+pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
+    let ChainView { desired, observed } = view;
     let found = observed.queues.get(&stage.queue);
     let is_paused = found.is_some_and(|queue| queue.state == QueueState::Paused);
     let ours = found.and_then(queue_headers::pause_reason);
     let queue = stage.queue.clone();
-    let wanted = wanted_pause(desired, stage, observed);
+    let wanted = wanted_pause(view, stage);
     // A pause that somebody else made needs no reason of ours until they lift it.
     let reason = match (is_paused, wanted) {
         (true, Some(pause)) => ours.map(|_| pause),
@@ -94,23 +89,22 @@ pub(super) fn stage_queue(
     };
     let mut wanted_settings = queue_settings::stage_settings(desired, stage, found, reason);
     if let Some(target) = &mut wanted_settings.http_target {
-        for why in hold_target(target, desired, stage, observed) {
+        for why in hold_target(target, view, stage) {
             plan.wait(Wait::recheck(Concern::Queue, why));
         }
     }
-    let waits = raise_waits(desired, stage, observed);
+    let waits = raise_waits(view, stage);
     settings(
         plan,
-        desired,
+        view,
         &queue,
         wanted_settings,
-        observed,
         |plan, difference| match (waits, found) {
             (Some(wait), Some(found)) => hold_raise(plan, desired, stage, found, difference, wait),
             (None, _) | (_, None) => difference,
         },
     );
-    let until_gate = until_gate(desired, stage, observed);
+    let until_gate = until_gate(view, stage);
     if let Some(time) = until_gate.filter(|time| !time.is_zero()) {
         plan.recheck_after(time);
     }
@@ -125,32 +119,29 @@ pub(super) fn stage_queue(
 }
 
 /// The pause that the stage's queue should have, if one.
-fn wanted_pause(
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) -> Option<PauseReason> {
+fn wanted_pause(view: ChainView<'_>, stage: &DesiredStage) -> Option<PauseReason> {
     match stage.paused {
         Some(true) => Some(PauseReason::Spec),
         Some(false) => None,
-        None => is_gated(desired, stage, observed).then_some(PauseReason::Gate),
+        None => is_gated(view, stage).then_some(PauseReason::Gate),
     }
 }
 
 /// Whether the stage has been without a ready pod for so long that its queue had better wait: each
 /// push that meets nobody lengthens its task's backoff.
-fn is_gated(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
-    until_gate(desired, stage, observed) == Some(Duration::ZERO)
+fn is_gated(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    until_gate(view, stage) == Some(Duration::ZERO)
 }
 
 /// How long it takes until the stage is gated, if it stays without a ready pod.
-fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
+fn until_gate(view: ChainView<'_>, stage: &DesiredStage) -> Option<Duration> {
+    let ChainView { desired, observed } = view;
     let condition = TimedCondition::Unserved(stage.child.clone());
-    let is_well = is_taken(desired, stage, observed);
+    let is_well = is_taken(view, stage);
     let after = desired.timing.gate_after.filter(|_| !is_well)?;
     // What a load balancer answers that has no route yet is counted as an attempt: a new queue waits.
     let is_new = !observed.queues.contains_key(&stage.queue);
-    if is_new && stage.paused.is_none() && !route_acceptance::is_open(desired, observed, stage) {
+    if is_new && stage.paused.is_none() && !route_acceptance::is_open(view, stage) {
         return Some(Duration::ZERO);
     }
     // Whoever says what is to be, means it.
@@ -160,28 +151,22 @@ fn until_gate(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> O
 
 /// Whether a ready pod takes the queue's pushes, now or as soon as this plan has given them to the
 /// stage's own workers.
-fn is_taken(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> bool {
-    let (address, _) = next_address(desired, stage, observed);
+fn is_taken(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    let (address, _) = next_address(view, stage);
     if address.as_ref() == Some(&stage.address) {
-        return has_ready_pod(stage, observed)
-            && route_acceptance::is_open(desired, observed, stage);
+        return has_ready_pod(stage, view.observed) && route_acceptance::is_open(view, stage);
     }
-    has_workers(desired, observed, stage)
+    has_workers(view, stage)
 }
 
 /// Takes out of a target what the queue can't have yet, its address or its token, and says what that
 /// waits for.
-fn hold_target(
-    target: &mut HttpTarget,
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) -> Vec<String> {
-    let Some(found) = observed.queues.get(&stage.queue) else {
+fn hold_target(target: &mut HttpTarget, view: ChainView<'_>, stage: &DesiredStage) -> Vec<String> {
+    let Some(found) = view.observed.queues.get(&stage.queue) else {
         return Vec::new();
     };
     let mut waits = Vec::new();
-    let (address, why) = next_address(desired, stage, observed);
+    let (address, why) = next_address(view, stage);
     waits.extend(why.map(|why| {
         format!(
             "queue {} pushes to stage {} once {why}",
@@ -193,7 +178,7 @@ fn hold_target(
     if !is_theirs {
         // Whom it pushes to until then may not take another token; both change in one update.
         queue_settings::keep_token(target, found);
-    } else if !all_accept(observed, stage, target.token.as_ref()) {
+    } else if !all_accept(view.observed, stage, target.token.as_ref()) {
         let what = if target.token.is_some() {
             "sends the token that the spec says"
         } else {
@@ -215,10 +200,10 @@ fn has_ready_pod(stage: &DesiredStage, observed: &Observed) -> bool {
 /// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
 /// for.
 fn next_address(
-    desired: &Desired,
+    view: ChainView<'_>,
     stage: &DesiredStage,
-    observed: &Observed,
 ) -> (Option<Address>, Option<&'static str>) {
+    let ChainView { desired, observed } = view;
     let wanted = Some(stage.address.clone());
     let Some(found) = observed.queues.get(&stage.queue) else {
         return (wanted, None);
@@ -249,14 +234,14 @@ fn next_address(
     let is_enough = rollout.is_complete() || (rollout.has_ready_pod() && has_waited);
     if !is_enough {
         (now, Some("its workers are ready"))
-    } else if can_return(desired, observed, &stage.queue, &targets) {
+    } else if can_return(view, &stage.queue, &targets) {
         let why = "no former worker is left that would hand its tasks back";
         (now, Some(why))
     } else if !all_accept(observed, stage, desired.token().as_ref())
         && !all_accept(observed, stage, token_of(observed, stage))
     {
         (now, Some("its workers take the queue's token"))
-    } else if !route_acceptance::may_push(desired, observed, stage) {
+    } else if !route_acceptance::may_push(view, stage) {
         // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
         (now, Some("its Gateway has accepted its route"))
     } else {
@@ -267,7 +252,8 @@ fn next_address(
 /// How long a raise of the queue's rate has still to wait: replicas that are raised with it come
 /// first, or pushes meet no pod. Not for ever: in an incident a pod that never gets ready must not
 /// hold up the rest.
-fn raise_waits(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Option<Duration> {
+fn raise_waits(view: ChainView<'_>, stage: &DesiredStage) -> Option<Duration> {
+    let ChainView { desired, observed } = view;
     let ready = Rollout::of(observed.deployments.get(&stage.child)).ready;
     let wanted = stage.replicas.filter(|wanted| ready < *wanted)?;
     let condition = TimedCondition::Grows(stage.child.clone(), wanted);
@@ -315,17 +301,13 @@ fn hold_raise(
 
 /// Lifts a pause that was ours, or that the spec speaks against, once somebody takes the pushes. What
 /// fails elsewhere in the chain doesn't hold it up.
-pub(super) fn resume(
-    plan: &mut Plan,
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) {
+pub(super) fn resume(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
+    let ChainView { desired, observed } = view;
     let Some(found) = observed.queues.get(&stage.queue) else {
         return;
     };
     let ours = queue_headers::pause_reason(found).is_some();
-    if found.state != QueueState::Paused || wanted_pause(desired, stage, observed).is_some() {
+    if found.state != QueueState::Paused || wanted_pause(view, stage).is_some() {
         return;
     }
     let queue = stage.queue.clone();
@@ -333,7 +315,7 @@ pub(super) fn resume(
         plan.push(Step::ResumeQueue { queue }, SPEC);
     } else if !ours {
         return;
-    } else if is_taken(desired, stage, observed) {
+    } else if is_taken(view, stage) {
         plan.push(Step::ResumeQueue { queue }, OUR_PAUSE_ENDS);
     } else {
         plan.wait(Wait {
@@ -362,7 +344,7 @@ pub(super) fn resume(
             queue_settings::stage_settings(desired, stage, Some(found), None).http_target;
         // What the step before has set, or left.
         if let Some(target) = &mut target {
-            hold_target(target, desired, stage, observed);
+            hold_target(target, view, stage);
         }
         wipe(plan, &stage.queue, target);
     }

@@ -6,7 +6,7 @@ use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
 
 use super::queues::wipe;
 use crate::model::backlog::Backlog;
-use crate::model::desired::Desired;
+use crate::model::chain_view::ChainView;
 use crate::model::observed::Observed;
 use crate::model::plan::{Concern, Plan, Step, Wait};
 use crate::model::queue_headers::{self, PauseReason};
@@ -38,11 +38,11 @@ const RENAMED: &str = "the queue pushes to other workers now";
 
 /// As long as there may be tasks in a removed stage's queue it must not give them up by itself, whoever
 /// has changed it.
-pub(crate) fn keep_tasks(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    for removed in observed.removed_stages(desired) {
-        let found = observed.queues.get(&removed.queue);
+pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
+    for removed in view.removed_stages() {
+        let found = view.observed.queues.get(&removed.queue);
         let ours = found.filter(|found| {
-            queue_headers::owner(found).is_none_or(|owner| owner == desired.queue_owner)
+            queue_headers::owner(found).is_none_or(|owner| owner == view.desired.queue_owner)
         });
         let Some(found) = ours else { continue };
         let settings = Box::new(queue_settings::difference(
@@ -57,8 +57,9 @@ pub(crate) fn keep_tasks(plan: &mut Plan, desired: &Desired, observed: &Observed
 }
 
 /// The workers of renamed stages go when their queue has pushed elsewhere for long enough.
-pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    for renamed in observed.renamed_stages(desired) {
+pub(crate) fn renamed(plan: &mut Plan, view: ChainView<'_>) {
+    let ChainView { desired, observed } = view;
+    for renamed in view.renamed_stages() {
         let mut stages = desired.stages.iter();
         let stage = stages.find(|stage| stage.queue == renamed.queue);
         let has_others = stage.is_some_and(|stage| {
@@ -66,9 +67,9 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         });
         let condition = TimedCondition::Readdressed(renamed.queue.clone());
         let delay = desired.timing.address_delay;
-        let can_go = has_others && is_readdressed(desired, observed, &renamed);
+        let can_go = has_others && is_readdressed(view, &renamed);
         if can_go && observed.has_elapsed(&condition, delay) {
-            delete_workers(plan, desired, observed, &[renamed.deployment], RENAMED);
+            delete_workers(plan, view, &[renamed.deployment], RENAMED);
         } else {
             plan.wait(Wait {
                 concerns: Concern::Removal,
@@ -89,7 +90,8 @@ pub(crate) fn renamed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
 }
 
 /// Services of stages that were removed before they had workers.
-pub(crate) fn services(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+pub(crate) fn services(plan: &mut Plan, view: ChainView<'_>) {
+    let ChainView { desired, observed } = view;
     let is_needed = |name: &String| {
         let mut stages = desired.stages.iter();
         observed.deployments.contains_key(name) || stages.any(|stage| stage.child == *name)
@@ -97,24 +99,25 @@ pub(crate) fn services(plan: &mut Plan, desired: &Desired, observed: &Observed) 
     for (name, service) in &observed.services {
         if !is_needed(name) && is_ours(&service.metadata, desired.owner.as_ref()) {
             let name = name.clone();
-            gateway_resources::detach(plan, desired, observed, &name, UNSERVED);
+            gateway_resources::detach(plan, view, &name, UNSERVED);
             plan.push(Step::DeleteService { name }, UNSERVED);
         }
     }
 }
 
 /// What is due on the queues and workers of removed stages.
-pub(crate) fn removed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    for removed in observed.removed_stages(desired) {
+pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
+    let ChainView { desired, observed } = view;
+    for removed in view.removed_stages() {
         let found = observed.queues.get(&removed.queue);
         let found = found.filter(|found| {
             // Whoever took the queue over has it; only our workers are left to remove.
             queue_headers::owner(found).is_none_or(|owner| owner == desired.queue_owner)
         });
         let is_done = has_nothing_left(&removed, found);
-        if is_done && is_due(desired, observed, &removed) {
+        if is_done && is_due(view, &removed) {
             forget(plan, observed, &removed.queue);
-        } else if !is_done && is_fed(desired, observed, &removed) {
+        } else if !is_done && is_fed(view, &removed) {
             plan.wait(Wait {
                 concerns: Concern::Removal,
                 sentence: format!("other workers may still hand tasks to {}", removed.queue.id),
@@ -124,7 +127,7 @@ pub(crate) fn removed(plan: &mut Plan, desired: &Desired, observed: &Observed) {
                 lift(plan, found, OUR_PAUSE_ENDS);
             }
         } else if !is_done {
-            drains(plan, desired, observed, found, &removed);
+            drains(plan, view, found, &removed);
         }
     }
 }
@@ -138,16 +141,11 @@ fn forget(plan: &mut Plan, observed: &Observed, queue: &QueuePath) {
 }
 
 /// A removed stage that nobody feeds.
-fn drains(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    found: Option<&Queue>,
-    removed: &RemovedStage,
-) {
+fn drains(plan: &mut Plan, view: ChainView<'_>, found: Option<&Queue>, removed: &RemovedStage) {
+    let ChainView { desired, observed } = view;
     // Nothing is left in a queue that isn't there, or isn't ours any more.
     let Some(found) = found else {
-        return delete_workers(plan, desired, observed, &removed.deployments, DRAINED);
+        return delete_workers(plan, view, &removed.deployments, DRAINED);
     };
     let backlog = observed.backlogs.get(&removed.queue);
     let is_marked = is_marked(Some(found));
@@ -157,7 +155,7 @@ fn drains(
     let apart = desired.timing.hand_over_time;
     match backlog {
         Some(Backlog::Empty) if is_marked && is_paused => {
-            return delete_workers(plan, desired, observed, &removed.deployments, DRAINED);
+            return delete_workers(plan, view, &removed.deployments, DRAINED);
         }
         Some(Backlog::Empty) if observed.has_elapsed(&condition, apart) => {
             return drained(plan, observed, found);
@@ -249,17 +247,11 @@ fn lift(plan: &mut Plan, found: &Queue, reason: &'static str) {
 
 /// The Service first, with what is attached to it: without the Deployment nothing would tell what it
 /// was.
-fn delete_workers(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    names: &[String],
-    reason: &'static str,
-) {
+fn delete_workers(plan: &mut Plan, view: ChainView<'_>, names: &[String], reason: &'static str) {
     for name in names {
         let name = name.clone();
-        gateway_resources::detach(plan, desired, observed, &name, reason);
-        if observed.services.contains_key(&name) {
+        gateway_resources::detach(plan, view, &name, reason);
+        if view.observed.services.contains_key(&name) {
             plan.push(Step::DeleteService { name: name.clone() }, reason);
         }
         plan.push(Step::DeleteDeployment { name }, reason);

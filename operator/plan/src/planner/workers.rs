@@ -7,7 +7,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::model::desired::{Desired, DesiredStage};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::observed::Observed;
 use crate::model::plan::{Concern, Plan, Step, Wait};
 use crate::model::queue_headers;
@@ -22,34 +23,27 @@ use crate::rules::push_target::may_be_pushed_to;
 use crate::rules::token_rotation;
 
 /// The stage's Service and Deployment, as far as they are not as they should be.
-pub(super) fn workers(
-    plan: &mut Plan,
-    desired: &Desired,
-    index: usize,
-    observed: &Observed,
-    retired: &RetiredQueues,
-) {
-    let stage = &desired.stages[index];
-    apply_service(plan, desired, stage, observed);
-    let found = observed.deployments.get(&stage.child);
+pub(super) fn workers(plan: &mut Plan, view: ChainView<'_>, index: usize, retired: &RetiredQueues) {
+    let stage = &view.desired.stages[index];
+    apply_service(plan, view, stage);
+    let found = view.observed.deployments.get(&stage.child);
     let wanted = deployment(
-        desired,
+        view,
         index,
         retired,
-        observed,
-        token_rotation::demand(desired, stage, observed).as_ref(),
+        token_rotation::demand(view, stage).as_ref(),
     );
-    if let Some(sentence) = token_rotation::why_not_yet(desired, stage, observed) {
+    if let Some(sentence) = token_rotation::why_not_yet(view, stage) {
         plan.wait(Wait {
             concerns: Concern::Workers,
             sentence,
-            recheck_in: Some(token_rotation::until_sent(desired, stage, observed)),
+            recheck_in: Some(token_rotation::until_sent(view, stage)),
         });
     }
     let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
         return;
     };
-    let Some(why) = why_wait(plan, desired, stage, observed, &wanted) else {
+    let Some(why) = why_wait(plan, view, stage, &wanted) else {
         return plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
     };
     plan.wait(Wait::recheck(
@@ -61,7 +55,7 @@ pub(super) fn workers(
     ));
     // All else doesn't wait.
     let meanwhile = found
-        .filter(|found| hands_to_somebody(found, desired, observed))
+        .filter(|found| hands_to_somebody(found, view))
         .and_then(|found| handing_as_before(&wanted, found));
     if let Some(meanwhile) = meanwhile {
         plan.push(Step::ApplyDeployment(Box::new(meanwhile)), reason);
@@ -69,15 +63,10 @@ pub(super) fn workers(
 }
 
 /// The Service, unless the plan has it already.
-pub(super) fn apply_service(
-    plan: &mut Plan,
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) {
-    let wanted = service(desired, stage);
+pub(super) fn apply_service(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
+    let wanted = service(view.desired, stage);
     let mut steps = plan.steps.iter().map(|planned| &planned.step);
-    let found = observed.services.get(&stage.child);
+    let found = view.observed.services.get(&stage.child);
     let is_planned =
         steps.any(|step| matches!(step, Step::ApplyService(it) if it.name_any() == stage.child));
     let why = why_apply(found, &wanted, "the stage needs an address");
@@ -88,7 +77,8 @@ pub(super) fn apply_service(
 
 /// Whether all that a stage needs is there already: it need not wait for queues that are still to be
 /// made, and may never be.
-pub(super) fn needs_no_new_queue(desired: &Desired, index: usize, observed: &Observed) -> bool {
+pub(super) fn needs_no_new_queue(view: ChainView<'_>, index: usize) -> bool {
+    let ChainView { desired, observed } = view;
     let stage = &desired.stages[index];
     let targets = desired.hand_over_targets(index);
     targets
@@ -98,12 +88,12 @@ pub(super) fn needs_no_new_queue(desired: &Desired, index: usize, observed: &Obs
 }
 
 /// Whether the queues that workers are told to hand tasks to are there and served.
-fn hands_to_somebody(workers: &Deployment, desired: &Desired, observed: &Observed) -> bool {
+fn hands_to_somebody(workers: &Deployment, view: ChainView<'_>) -> bool {
     let is_served = |queue: &QueuePath| {
-        let mut deployments = observed.deployments.values();
-        let found = observed.queues.get(queue);
+        let mut deployments = view.observed.deployments.values();
+        let found = view.observed.queues.get(queue);
         let is_others = |found: &Queue| {
-            queue_headers::owner(found).is_some_and(|owner| owner != desired.queue_owner)
+            queue_headers::owner(found).is_some_and(|owner| owner != view.desired.queue_owner)
         };
         found.is_some_and(|found| !is_others(found))
             && deployments.any(|deployment| served_queue(deployment).as_ref() == Some(queue))
@@ -114,25 +104,25 @@ fn hands_to_somebody(workers: &Deployment, desired: &Desired, observed: &Observe
 /// Why the workers of a stage can't be told of their new hand-overs yet.
 fn why_wait(
     plan: &Plan,
-    desired: &Desired,
+    view: ChainView<'_>,
     stage: &DesiredStage,
-    observed: &Observed,
     wanted: &Deployment,
 ) -> Option<String> {
-    let found = observed.deployments.get(&stage.child);
+    let found = view.observed.deployments.get(&stage.child);
     let told: BTreeSet<QueuePath> = found.map(hand_over_targets).unwrap_or_default();
     let new: BTreeSet<QueuePath> = hand_over_targets(wanted)
         .difference(&told)
         .cloned()
         .collect();
-    let mut stages = desired.stages.iter();
-    let unready = stages
-        .find(|to| new.contains(&to.queue) && !may_be_told_of(plan, to, observed, found.is_some()));
+    let mut stages = view.desired.stages.iter();
+    let unready = stages.find(|to| {
+        new.contains(&to.queue) && !may_be_told_of(plan, to, view.observed, found.is_some())
+    });
     if let Some(to) = unready {
         return Some(format!("a worker of stage {} is ready", to.name));
     }
-    let is_served = may_be_pushed_to(desired, observed, stage);
-    let comes_back = is_served && can_return(desired, observed, &stage.queue, &new);
+    let is_served = may_be_pushed_to(view, stage);
+    let comes_back = is_served && can_return(view, &stage.queue, &new);
     comes_back.then(|| "no former worker is left that would hand its tasks back".to_owned())
 }
 

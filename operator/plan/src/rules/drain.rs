@@ -10,7 +10,7 @@ use crds::DeletionPolicy;
 
 use super::hand_over_graph::{hand_overs, reached_from};
 use crate::model::backlog::Backlog;
-use crate::model::desired::Desired;
+use crate::model::chain_view::ChainView;
 use crate::model::observed::Observed;
 use crate::model::queue_headers::{self, PauseReason};
 use crate::model::rollout::Rollout;
@@ -30,12 +30,12 @@ pub enum Drain {
 }
 
 /// How a removed stage stands.
-pub fn drain(desired: &Desired, observed: &Observed, removed: &RemovedStage) -> Drain {
-    let backlog = observed.backlog(&removed.queue);
+pub fn drain(view: ChainView<'_>, removed: &RemovedStage) -> Drain {
+    let backlog = view.observed.backlog(&removed.queue);
     let has_tasks = backlog.is_some_and(|backlog| backlog != Backlog::Empty);
-    if has_nothing_left(removed, observed.queues.get(&removed.queue)) && !has_tasks {
+    if has_nothing_left(removed, view.observed.queues.get(&removed.queue)) && !has_tasks {
         Drain::Drained
-    } else if is_fed(desired, observed, removed) {
+    } else if is_fed(view, removed) {
         Drain::Fed
     } else if removed.deployments.is_empty() && has_tasks {
         Drain::Deserted
@@ -51,11 +51,11 @@ pub(crate) fn is_marked(found: Option<&Queue>) -> bool {
 
 /// Whether a queue is a removed stage's of which nothing else is left, was paused because it was empty,
 /// and isn't to go yet: it need not be looked at often.
-pub fn is_at_rest(desired: &Desired, observed: &Observed, queue: &QueuePath) -> bool {
-    let removed = observed.removed_stages(desired);
+pub fn is_at_rest(view: ChainView<'_>, queue: &QueuePath) -> bool {
+    let removed = view.removed_stages();
     let mut removed = removed.iter().filter(|removed| removed.queue == *queue);
     removed.any(|removed| {
-        has_nothing_left(removed, observed.queues.get(queue)) && !is_due(desired, observed, removed)
+        has_nothing_left(removed, view.observed.queues.get(queue)) && !is_due(view, removed)
     })
 }
 
@@ -67,13 +67,13 @@ pub(crate) fn has_nothing_left(removed: &RemovedStage, found: Option<&Queue>) ->
 
 /// Whether a task may still be handed to a removed stage's queue. A rollout that isn't done may bring
 /// former pods back.
-pub fn is_fed(desired: &Desired, observed: &Observed, removed: &RemovedStage) -> bool {
-    let mut stages = desired.stages.iter();
+pub fn is_fed(view: ChainView<'_>, removed: &RemovedStage) -> bool {
+    let mut stages = view.desired.stages.iter();
     let unrolled = stages.any(|stage| {
-        let found = observed.deployments.get(&stage.child);
+        let found = view.observed.deployments.get(&stage.child);
         found.is_some() && !Rollout::of(found).is_rolled
     });
-    unrolled || has_feeder(observed, &removed.queue)
+    unrolled || has_feeder(view.observed, &removed.queue)
 }
 
 /// Whether living workers may hand tasks to a queue. Those of removed stages that hand to each other in
@@ -96,18 +96,19 @@ fn has_feeder(observed: &Observed, queue: &QueuePath) -> bool {
 
 /// The queues whose tasks have to be counted, in the order in which tasks climb: what left one before
 /// it was seen empty is found in a later one.
-pub fn queues_to_count(desired: &Desired, observed: &Observed) -> Vec<QueuePath> {
-    let stages = desired.stages.iter().filter(|_| desired.finishes);
+pub fn queues_to_count(view: ChainView<'_>) -> Vec<QueuePath> {
+    let stages = view.desired.stages.iter().filter(|_| view.desired.finishes);
     let named = stages.map(|stage| stage.queue.clone());
-    let removed = observed.removed_stages(desired).into_iter();
+    let removed = view.removed_stages().into_iter();
     named
         .chain(removed.map(|removed| removed.queue))
-        .filter(|queue| observed.queues.contains_key(queue))
+        .filter(|queue| view.observed.queues.contains_key(queue))
         .collect()
 }
 
 /// Whether a drained queue is to be deleted, if it is empty still.
-pub(crate) fn is_due(desired: &Desired, observed: &Observed, removed: &RemovedStage) -> bool {
+pub(crate) fn is_due(view: ChainView<'_>, removed: &RemovedStage) -> bool {
+    let ChainView { desired, observed } = view;
     let drained = observed
         .queues
         .get(&removed.queue)

@@ -5,8 +5,8 @@ use std::fmt;
 use cloudtasks::{QueueId, QueueSettings};
 use crds::DriftPolicy;
 
+use crate::model::chain_view::ChainView;
 use crate::model::desired::Desired;
-use crate::model::observed::Observed;
 use crate::model::queue_headers;
 use crate::model::settings_text::SettingsText;
 use crate::objects::queue_settings;
@@ -69,7 +69,8 @@ pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
 
 /// What others changed. Nothing, where the spec has not been in force yet: then a difference is an
 /// edit on its way.
-pub fn drifts(desired: &Desired, observed: &Observed) -> Vec<Drift> {
+pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
+    let ChainView { desired, observed } = view;
     if !observed.was_in_force {
         return Vec::new();
     }

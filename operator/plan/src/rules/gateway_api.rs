@@ -2,18 +2,18 @@
 
 use crds::conditions;
 
-use crate::model::desired::{Desired, Push};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::Push;
 use crate::model::gateway_resource::{Availability, GatewayResourceKind};
-use crate::model::observed::Observed;
 use crate::model::problem::Problem;
 
 /// What the API server doesn't know, or doesn't let us have, can't be made.
-pub(crate) fn refuse_gateway(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
-    let Push::Gateway(gateway) = &desired.push else {
+pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
+    let Push::Gateway(gateway) = &view.desired.push else {
         return Ok(());
     };
     for kind in GatewayResourceKind::ALL {
-        match observed.availability.get(&kind) {
+        match view.observed.availability.get(&kind) {
             Some(Availability::Served(_)) => {}
             // Not on GKE, or not with such a load balancer.
             Some(Availability::Absent) | None if kind != GatewayResourceKind::HttpRoute => {}

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use cloudtasks::QueuePath;
 
-use crate::model::desired::Desired;
+use crate::model::chain_view::ChainView;
 use crate::model::observed::Observed;
 use crate::objects::names::served_queue;
 use crate::objects::worker_env::hand_over_targets;
@@ -32,15 +32,10 @@ pub fn hand_overs(observed: &Observed) -> BTreeSet<(QueuePath, QueuePath)> {
 /// are half done would play ping-pong with it. What the spec says counts as done: it may be, by the
 /// time that a worker hears of `targets`. The last stage of the ladder that isn't told yet never has
 /// to wait for one before it, so not all can wait for each other.
-pub fn can_return(
-    desired: &Desired,
-    observed: &Observed,
-    queue: &QueuePath,
-    targets: &BTreeSet<QueuePath>,
-) -> bool {
-    let mut hand_overs = hand_overs(observed);
-    for (index, stage) in desired.stages.iter().enumerate() {
-        let new = desired.hand_over_targets(index).into_iter();
+pub fn can_return(view: ChainView<'_>, queue: &QueuePath, targets: &BTreeSet<QueuePath>) -> bool {
+    let mut hand_overs = hand_overs(view.observed);
+    for (index, stage) in view.desired.stages.iter().enumerate() {
+        let new = view.desired.hand_over_targets(index).into_iter();
         hand_overs.extend(new.map(|to| (stage.queue.clone(), to)));
     }
     let mut at_once = targets.iter();

@@ -1,6 +1,7 @@
 //! Which workers a queue pushes to, and whether they take its pushes.
 
-use crate::model::desired::{Desired, DesiredStage};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::observed::Observed;
 use crate::model::rollout::Rollout;
 use crate::objects::former_stages::RenamedStage;
@@ -16,18 +17,19 @@ pub(crate) fn pushes_to(observed: &Observed, stage: &DesiredStage) -> bool {
 
 /// The workers to which a stage's queue pushes, by a Service's cluster address or by a route. Where
 /// other addresses lead isn't known.
-pub(crate) fn leads_to<'a>(
-    desired: &'a Desired,
-    observed: &'a Observed,
-    stage: &DesiredStage,
-) -> Option<&'a str> {
-    let target = observed.queues.get(&stage.queue)?.http_target.as_ref()?;
+pub(crate) fn leads_to<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<&'a str> {
+    let target = view
+        .observed
+        .queues
+        .get(&stage.queue)?
+        .http_target
+        .as_ref()?;
     let host = target.address.as_ref()?.host.as_str();
-    let mut routes = observed.routes(desired);
+    let mut routes = view.routes();
     let route = routes.find(|(_, route)| route::host(route) == Some(host));
     let by_route = route.and_then(|(_, route)| route::backend(route));
-    let inside = format!(".{}.svc.", desired.namespace);
-    let mut children = observed.deployments.keys().map(String::as_str);
+    let inside = format!(".{}.svc.", view.desired.namespace);
+    let mut children = view.observed.deployments.keys().map(String::as_str);
     by_route.or_else(|| {
         children.find(|child| {
             let rest = host.strip_prefix(child);
@@ -38,55 +40,48 @@ pub(crate) fn leads_to<'a>(
 
 /// Whether a stage's queue may push to the stage's own workers: as the spec says, or by the way that
 /// pushes took before it was edited.
-pub(crate) fn may_be_pushed_to(
-    desired: &Desired,
-    observed: &Observed,
-    stage: &DesiredStage,
-) -> bool {
-    if pushes_to(observed, stage) {
+pub(crate) fn may_be_pushed_to(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    if pushes_to(view.observed, stage) {
         return true;
     }
-    if let Some(child) = leads_to(desired, observed, stage) {
+    if let Some(child) = leads_to(view, stage) {
         return child == stage.child;
     }
     // Else it leads to former workers, as long as there are some.
-    let mut renamed = observed.renamed_stages(desired).into_iter();
-    observed.queues.contains_key(&stage.queue)
-        && observed.deployments.contains_key(&stage.child)
+    let mut renamed = view.renamed_stages().into_iter();
+    view.observed.queues.contains_key(&stage.queue)
+        && view.observed.deployments.contains_key(&stage.child)
         && renamed.all(|it| it.queue != stage.queue)
 }
 
 /// Whether a queue pushes to the workers that the spec gives it, and not to the former ones; a route
 /// that has its host for longer would go on leading there.
-pub(crate) fn is_readdressed(
-    desired: &Desired,
-    observed: &Observed,
-    renamed: &RenamedStage,
-) -> bool {
-    let mut stages = desired.stages.iter();
+pub(crate) fn is_readdressed(view: ChainView<'_>, renamed: &RenamedStage) -> bool {
+    let mut stages = view.desired.stages.iter();
     let stage = stages.find(|stage| stage.queue == renamed.queue);
     stage.is_some_and(|stage| {
-        let mut routes = observed.routes(desired);
+        let mut routes = view.routes();
         let is_led_astray = routes.any(|(_, route)| {
             route::backend(route) == Some(&renamed.deployment)
                 && route::host(route) == Some(&stage.address.host)
         });
-        pushes_to(observed, stage) && !is_led_astray
+        pushes_to(view.observed, stage) && !is_led_astray
     })
 }
 
 /// Whether a ready pod takes the pushes of a stage's queue, and they come through to it: its own, or for
 /// as long as the queue pushes to others, theirs. Whom somebody else's address leads to isn't ours to judge.
-pub(crate) fn has_workers(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    let has_ready_pod = |child: &str| Rollout::of(observed.deployments.get(child)).has_ready_pod();
-    if !observed.queues.contains_key(&stage.queue) || pushes_to(observed, stage) {
-        return has_ready_pod(&stage.child) && route_acceptance::is_open(desired, observed, stage);
+pub(crate) fn has_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    let has_ready_pod =
+        |child: &str| Rollout::of(view.observed.deployments.get(child)).has_ready_pod();
+    if !view.observed.queues.contains_key(&stage.queue) || pushes_to(view.observed, stage) {
+        return has_ready_pod(&stage.child) && route_acceptance::is_open(view, stage);
     }
-    if leads_to(desired, observed, stage) == Some(&stage.child) {
+    if leads_to(view, stage) == Some(&stage.child) {
         // By the way that pushes took until the spec was edited.
         return has_ready_pod(&stage.child);
     }
-    let renamed = observed.renamed_stages(desired).into_iter();
+    let renamed = view.renamed_stages().into_iter();
     let mut former = renamed.filter(|it| it.queue == stage.queue).peekable();
     former.peek().is_none() || former.any(|it| has_ready_pod(&it.deployment))
 }

@@ -10,9 +10,9 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::desired::{Desired, DesiredStage};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::gateway_resource::GatewayResourceKind;
-use crate::model::observed::Observed;
 use crate::objects::names::is_applied;
 use crate::objects::ownership::applied_at;
 use crate::objects::route::route;
@@ -34,44 +34,39 @@ pub enum RouteState {
 }
 
 /// How the route of a stage stands; `None` where the chain has none.
-pub fn state(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> Option<RouteState> {
-    let wanted = route(desired, stage)?;
-    let found = observed
+pub fn state(view: ChainView<'_>, stage: &DesiredStage) -> Option<RouteState> {
+    let wanted = route(view.desired, stage)?;
+    let found = view
+        .observed
         .gateway_object(GatewayResourceKind::HttpRoute, &wanted.name_any())
         .filter(|found| is_applied(*found, &wanted));
-    Some(found.map_or(RouteState::Missing, |found| said(found, observed.now)))
+    Some(found.map_or(RouteState::Missing, |found| said(found, view.observed.now)))
 }
 
 /// Whether a queue may begin to push to a stage's host: its Gateway takes the route. Not every
 /// controller says so; who says nothing for long enough is trusted.
-pub fn may_push(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    match state(desired, observed, stage) {
+pub fn may_push(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    match state(view, stage) {
         None | Some(RouteState::Accepted) => true,
-        Some(RouteState::Unheard(since)) => since >= desired.timing.route_patience,
+        Some(RouteState::Unheard(since)) => since >= view.desired.timing.route_patience,
         Some(RouteState::Missing | RouteState::Refused(_) | RouteState::Failing(..)) => false,
     }
 }
 
 /// Whether pushes come through to a stage's Service, as far as that can be seen. An old route is
 /// trusted to go on although the newest state of its Gateway could not be brought about.
-pub fn is_open(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    let patience = desired.timing.route_patience;
-    may_push(desired, observed, stage)
-        || matches!(state(desired, observed, stage), Some(RouteState::Failing(_, since)) if since >= patience)
+pub fn is_open(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    let patience = view.desired.timing.route_patience;
+    may_push(view, stage)
+        || matches!(state(view, stage), Some(RouteState::Failing(_, since)) if since >= patience)
 }
 
 /// How long it takes until a route of which nobody says anything is trusted.
-pub fn until_trusted(
-    desired: &Desired,
-    observed: &Observed,
-    stage: &DesiredStage,
-) -> Option<Duration> {
-    let (RouteState::Unheard(since) | RouteState::Failing(_, since)) =
-        state(desired, observed, stage)?
-    else {
+pub fn until_trusted(view: ChainView<'_>, stage: &DesiredStage) -> Option<Duration> {
+    let (RouteState::Unheard(since) | RouteState::Failing(_, since)) = state(view, stage)? else {
         return None;
     };
-    let left = desired.timing.route_patience.saturating_sub(since);
+    let left = view.desired.timing.route_patience.saturating_sub(since);
     (!left.is_zero()).then_some(left)
 }
 

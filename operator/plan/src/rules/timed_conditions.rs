@@ -7,8 +7,7 @@ use super::push_target::{has_workers, is_readdressed};
 use super::token_rotation::token_of;
 use super::unused_routes;
 use crate::model::backlog::Backlog;
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
 use crate::model::rollout::Rollout;
 use crate::model::timed_condition::TimedCondition;
 use crate::objects::route::left_routes;
@@ -16,15 +15,15 @@ use crate::objects::route::left_routes;
 /// The timed_conditions that hold. `known` tells of one whether it held the last time; `None`: nothing is known of
 /// the chain, by somebody who starts anew.
 pub fn timed_conditions(
-    desired: &Desired,
-    observed: &Observed,
+    view: ChainView<'_>,
     known: impl Fn(&TimedCondition) -> Option<bool>,
 ) -> BTreeSet<TimedCondition> {
+    let ChainView { desired, observed } = view;
     let mut timed_conditions = BTreeSet::new();
     for stage in &desired.stages {
         let found = observed.deployments.get(&stage.child);
         let rollout = Rollout::of(found);
-        if !has_workers(desired, observed, stage) {
+        if !has_workers(view, stage) {
             timed_conditions.insert(TimedCondition::Unserved(stage.child.clone()));
         }
         if !rollout.is_complete() {
@@ -46,33 +45,26 @@ pub fn timed_conditions(
             timed_conditions.insert(TimedCondition::Signs(stage.queue.clone(), token));
         }
     }
-    for renamed in observed.renamed_stages(desired) {
-        if is_readdressed(desired, observed, &renamed) {
+    for renamed in view.renamed_stages() {
+        if is_readdressed(view, &renamed) {
             timed_conditions.insert(TimedCondition::Readdressed(renamed.queue));
         }
     }
-    let leftovers = left_routes(desired, observed);
-    let bypassed =
-        leftovers.filter(|(_, route)| unused_routes::is_bypassed(desired, observed, route));
+    let leftovers = left_routes(view);
+    let bypassed = leftovers.filter(|(_, route)| unused_routes::is_bypassed(view, route));
     timed_conditions.extend(bypassed.map(|(name, _)| TimedCondition::Bypassed(name.clone())));
-    for removed in observed.removed_stages(desired) {
+    for removed in view.removed_stages() {
         let condition = TimedCondition::Drained(removed.queue.clone());
         let is_empty = match observed.backlogs.get(&removed.queue) {
             Some(backlog) => *backlog == Backlog::Empty,
             // Not counted this time: nothing speaks against what was seen before.
             None => known(&condition) == Some(true),
         };
-        if is_empty && !is_fed(desired, observed, &removed) {
+        if is_empty && !is_fed(view, &removed) {
             timed_conditions.insert(condition);
         }
     }
-    if desired.finishes
-        && is_empty(
-            desired,
-            observed,
-            known(&TimedCondition::ChainIsEmpty) == Some(true),
-        )
-    {
+    if desired.finishes && is_empty(view, known(&TimedCondition::ChainIsEmpty) == Some(true)) {
         timed_conditions.insert(TimedCondition::ChainIsEmpty);
     }
     timed_conditions
@@ -80,12 +72,12 @@ pub fn timed_conditions(
 
 /// Whether every queue of the chain was counted and has no tasks; where some were not counted this
 /// time, whether it was so before.
-fn is_empty(desired: &Desired, observed: &Observed, was_empty: bool) -> bool {
-    let removed = observed.removed_stages(desired);
-    let queues = desired.stages.iter().map(|stage| &stage.queue);
+fn is_empty(view: ChainView<'_>, was_empty: bool) -> bool {
+    let removed = view.removed_stages();
+    let queues = view.desired.stages.iter().map(|stage| &stage.queue);
     let all = queues.chain(removed.iter().map(|removed| &removed.queue));
     let mut counted = all
-        .filter(|queue| observed.queues.contains_key(queue))
-        .map(|queue| observed.backlogs.get(queue));
+        .filter(|queue| view.observed.queues.contains_key(queue))
+        .map(|queue| view.observed.backlogs.get(queue));
     counted.all(|backlog| backlog.map_or(was_empty, |backlog| *backlog == Backlog::Empty))
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use cloudtasks::OidcToken;
 
-use crate::model::desired::{Desired, DesiredStage};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::observed::Observed;
 use crate::model::pod::Pod;
 use crate::model::required_token::RequiredToken;
@@ -41,24 +42,21 @@ fn is_of(pod: &Pod, stage: &DesiredStage) -> bool {
 }
 
 /// What the workers of a stage are to demand now.
-pub(crate) fn demand(
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) -> Option<RequiredToken> {
-    let wanted = RequiredToken::of(desired.oidc.as_ref()?);
-    let Some(workers) = observed.deployments.get(&stage.child) else {
+pub(crate) fn demand(view: ChainView<'_>, stage: &DesiredStage) -> Option<RequiredToken> {
+    let wanted = RequiredToken::of(view.desired.oidc.as_ref()?);
+    let Some(workers) = view.observed.deployments.get(&stage.child) else {
         // Nobody was there whom a push without it could have come to: the queue gets it first.
         return Some(wanted);
     };
-    if until_sent(desired, stage, observed).is_zero() {
+    if until_sent(view, stage).is_zero() {
         return Some(wanted);
     }
     RequiredToken::of_deployment(workers).map(|told| wanted.and(told))
 }
 
 /// How long it takes until each push to a stage has the token that the spec says.
-pub(crate) fn until_sent(desired: &Desired, stage: &DesiredStage, observed: &Observed) -> Duration {
+pub(crate) fn until_sent(view: ChainView<'_>, stage: &DesiredStage) -> Duration {
+    let ChainView { desired, observed } = view;
     let delay = desired.timing.address_delay;
     desired.token().map_or(Duration::ZERO, |token| {
         let condition = TimedCondition::Signs(stage.queue.clone(), token);
@@ -72,13 +70,9 @@ pub(crate) fn until_sent(desired: &Desired, stage: &DesiredStage, observed: &Obs
 }
 
 /// Why the workers of a stage don't demand just what the spec says yet, if so.
-pub(crate) fn why_not_yet(
-    desired: &Desired,
-    stage: &DesiredStage,
-    observed: &Observed,
-) -> Option<String> {
-    let wanted = RequiredToken::of(desired.oidc.as_ref()?);
-    let now = demand(desired, stage, observed);
+pub(crate) fn why_not_yet(view: ChainView<'_>, stage: &DesiredStage) -> Option<String> {
+    let wanted = RequiredToken::of(view.desired.oidc.as_ref()?);
+    let now = demand(view, stage);
     if now.as_ref() == Some(&wanted) {
         return None;
     }
@@ -91,6 +85,6 @@ pub(crate) fn why_not_yet(
         "workers of stage {} {what} once queue {} has sent it for {} s",
         stage.name,
         stage.queue.id,
-        desired.timing.address_delay.as_secs()
+        view.desired.timing.address_delay.as_secs()
     ))
 }

@@ -4,34 +4,33 @@ use cloudtasks::Queue;
 use kube::core::DynamicObject;
 
 use super::route_acceptance;
-use crate::model::desired::{Desired, DesiredStage};
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
 use crate::model::queue_headers;
 use crate::objects::route;
 
 /// Whether no queue of the chain pushes to a route's host, or to one that a newer route serves too.
-pub(crate) fn is_bypassed(desired: &Desired, observed: &Observed, left: &DynamicObject) -> bool {
+pub(crate) fn is_bypassed(view: ChainView<'_>, left: &DynamicObject) -> bool {
     let host = route::host(left);
     let is_pushed_to = |queue: &&Queue| {
         let owner = queue_headers::owner(queue);
         let target = queue.http_target.as_ref();
         let address = target.and_then(|target| target.address.as_ref());
-        owner.is_none_or(|owner| owner == desired.queue_owner)
+        owner.is_none_or(|owner| owner == view.desired.queue_owner)
             && address.is_some_and(|address| Some(address.host.as_str()) == host)
     };
     let has_another = |queue: &Queue| {
-        let mut stages = desired.stages.iter();
+        let mut stages = view.desired.stages.iter();
         stages.any(|stage| {
             stage.queue == queue.path
                 && Some(stage.address.host.as_str()) == host
-                && is_routed(desired, observed, stage)
+                && is_routed(view, stage)
         })
     };
-    let mut pushes = observed.queues.values().filter(is_pushed_to);
+    let mut pushes = view.observed.queues.values().filter(is_pushed_to);
     pushes.all(has_another)
 }
 
-fn is_routed(desired: &Desired, observed: &Observed, stage: &DesiredStage) -> bool {
-    route_acceptance::state(desired, observed, stage).is_some()
-        && route_acceptance::may_push(desired, observed, stage)
+fn is_routed(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    route_acceptance::state(view, stage).is_some() && route_acceptance::may_push(view, stage)
 }

@@ -4,33 +4,32 @@ use cloudtasks::QueueState;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
 use crate::objects::former_stages::RemovedStage;
 use crate::rules::drain::{Drain, drain};
 
-pub(super) fn finding(desired: &Desired, observed: &Observed, removed: &[RemovedStage]) -> Finding {
-    let renamed = observed.renamed_stages(desired);
+pub(super) fn finding(view: ChainView<'_>, removed: &[RemovedStage]) -> Finding {
+    let renamed = view.renamed_stages();
     let mut said: Vec<String> = Vec::new();
-    if desired.finishes {
-        said.push(finishing(desired, observed));
+    if view.desired.finishes {
+        said.push(finishing(view));
     }
     said.extend(
         removed
             .iter()
-            .filter_map(|removed| sentence(removed, drain(desired, observed, removed))),
+            .filter_map(|removed| sentence(removed, drain(view, removed))),
     );
     if let Some(former) = list(renamed.into_iter().map(|renamed| renamed.deployment)) {
         said.push(format!(
             "workers of renamed stages, which go when their queues push to the new ones: {former}"
         ));
     }
-    let (reason, message) = if desired.finishes {
+    let (reason, message) = if view.desired.finishes {
         (c::CHAIN_FINISHES, said.join("; "))
     } else if !said.is_empty() {
         (c::STAGE_REMOVED, said.join("; "))
     } else {
-        (c::NOTHING_DRAINS, nothing(desired, observed, removed))
+        (c::NOTHING_DRAINS, nothing(view, removed))
     };
     Finding {
         kind: c::DRAINING,
@@ -58,10 +57,10 @@ fn sentence(removed: &RemovedStage, drain: Drain) -> Option<String> {
 }
 
 /// Of a deleted chain: what each queue still has.
-fn finishing(desired: &Desired, observed: &Observed) -> String {
-    let queues = desired.stages.iter().filter_map(|stage| {
-        let backlog = observed.backlog(&stage.queue)?;
-        let found = observed.queues.get(&stage.queue);
+fn finishing(view: ChainView<'_>) -> String {
+    let queues = view.desired.stages.iter().filter_map(|stage| {
+        let backlog = view.observed.backlog(&stage.queue)?;
+        let found = view.observed.queues.get(&stage.queue);
         let is_paused = found.is_some_and(|found| found.state == QueueState::Paused);
         let paused = if is_paused { " and is paused" } else { "" };
         Some(format!("{} has {backlog}{paused}", stage.queue.id))
@@ -71,8 +70,8 @@ fn finishing(desired: &Desired, observed: &Observed) -> String {
 }
 
 /// With the queues of removed stages that are kept.
-fn nothing(desired: &Desired, observed: &Observed, removed: &[RemovedStage]) -> String {
-    let is_drained = |it: &&RemovedStage| drain(desired, observed, it) == Drain::Drained;
+fn nothing(view: ChainView<'_>, removed: &[RemovedStage]) -> String {
+    let is_drained = |it: &&RemovedStage| drain(view, it) == Drain::Drained;
     let drained = removed.iter().filter(is_drained);
     match list(drained.map(|removed| removed.queue.id.to_string())) {
         None => "no removed stage is left".to_owned(),

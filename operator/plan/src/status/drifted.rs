@@ -3,12 +3,11 @@
 use crds::conditions as c;
 
 use super::Finding;
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::chain_view::ChainView;
 use crate::rules::drift::{drifts, sentence};
 
-pub(super) fn finding(desired: &Desired, observed: &Observed) -> Finding {
-    let sentence = sentence(desired, &drifts(desired, observed));
+pub(super) fn finding(view: ChainView<'_>) -> Finding {
+    let sentence = sentence(view.desired, &drifts(view));
     let holds = sentence.is_some();
     Finding {
         kind: c::DRIFTED,

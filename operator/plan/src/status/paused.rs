@@ -5,8 +5,8 @@ use crds::PausedBy;
 use crds::conditions as c;
 
 use super::{Finding, list};
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{Desired, Push};
-use crate::model::observed::Observed;
 use crate::model::queue_headers::{self, PauseReason};
 use crate::objects::former_stages::RemovedStage;
 
@@ -28,22 +28,18 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
 
 /// The queues of the chain that are paused, those of removed stages too, unless they are paused
 /// because nothing is in them.
-pub(super) fn paused(
-    desired: &Desired,
-    observed: &Observed,
-    removed: &[RemovedStage],
-) -> Vec<(String, PausedBy)> {
-    let found = |path| observed.queues.get(path);
+pub(super) fn paused(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<(String, PausedBy)> {
+    let found = |path| view.observed.queues.get(path);
     // One that the spec names again is missed while it is paused, whatever was the reason once.
     let removed = removed
         .iter()
         .filter_map(|removed| found(&removed.queue))
         .filter(|queue| queue_headers::pause_reason(queue) != Some(PauseReason::Drained));
-    desired
+    view.desired
         .queues()
         .filter_map(found)
         .chain(removed)
-        .filter_map(|queue| Some((queue.path.id.to_string(), paused_by(desired, queue)?)))
+        .filter_map(|queue| Some((queue.path.id.to_string(), paused_by(view.desired, queue)?)))
         .collect()
 }
 

@@ -7,13 +7,15 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::{Finding, list};
-use crate::model::desired::{Desired, Push};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::Push;
 use crate::model::observed::Observed;
 use crate::model::required_token::RequiredToken;
 use crate::objects::names::{STAGE_LABEL, served_queue};
 
 /// Whether strangers may run a handler.
-pub(super) fn unauthenticated(desired: &Desired, observed: &Observed) -> Finding {
+pub(super) fn unauthenticated(view: ChainView<'_>) -> Finding {
+    let ChainView { desired, observed } = view;
     let open = open(observed);
     let (holds, reason, message) = if open.is_empty() && desired.oidc.is_some() {
         let message = "every worker that is there demands a token".to_owned();
@@ -56,7 +58,8 @@ fn open(observed: &Observed) -> BTreeSet<String> {
 }
 
 /// Whether workers have refused pushes for their token. Where none could be asked nothing is claimed.
-pub(super) fn refused(desired: &Desired, observed: &Observed) -> Finding {
+pub(super) fn refused(view: ChainView<'_>) -> Finding {
+    let ChainView { desired, observed } = view;
     let refused = observed
         .auth_failures
         .iter()

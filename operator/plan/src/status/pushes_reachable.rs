@@ -5,17 +5,17 @@ use std::net::IpAddr;
 use crds::conditions as c;
 
 use super::{Finding, list};
+use crate::model::chain_view::ChainView;
 use crate::model::desired::{Desired, ParentGateway, Push};
-use crate::model::observed::Observed;
 use crate::model::problem::Problem;
 use crate::rules::gateway_api::refuse_gateway;
 use crate::rules::route_acceptance::{self, RouteState};
 
-pub(super) fn finding(desired: &Desired, observed: &Observed) -> Finding {
-    let (holds, reason, message) = match &desired.push {
-        Push::Cluster => cluster(desired),
-        Push::Url => own_ingress(desired),
-        Push::Gateway(gateway) => by_gateway(desired, observed, gateway),
+pub(super) fn finding(view: ChainView<'_>) -> Finding {
+    let (holds, reason, message) = match &view.desired.push {
+        Push::Cluster => cluster(view.desired),
+        Push::Url => own_ingress(view.desired),
+        Push::Gateway(gateway) => by_gateway(view, gateway),
     };
     Finding {
         kind: c::PUSHES_REACHABLE,
@@ -57,16 +57,16 @@ fn own_ingress(desired: &Desired) -> Said {
     }
 }
 
-fn by_gateway(desired: &Desired, observed: &Observed, gateway: &ParentGateway) -> Said {
-    if let Err(Problem { reason, message }) = refuse_gateway(desired, observed) {
+fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Said {
+    if let Err(Problem { reason, message }) = refuse_gateway(view) {
         return (Some(false), reason, message);
     }
     let mut refused = Vec::new();
     let mut missing = Vec::new();
     let mut unheard = Vec::new();
-    for stage in &desired.stages {
+    for stage in &view.desired.stages {
         let host = &stage.address.host;
-        match route_acceptance::state(desired, observed, stage) {
+        match route_acceptance::state(view, stage) {
             Some(RouteState::Refused(why) | RouteState::Failing(why, _)) => {
                 refused.push(format!("{host} ({why})"));
             }

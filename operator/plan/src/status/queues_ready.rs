@@ -4,15 +4,14 @@ use cloudtasks::{Queue, QueueState};
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::model::desired::Desired;
-use crate::model::observed::Observed;
-use crate::model::plan::Concern;
+use crate::model::chain_view::ChainView;
+use crate::model::plan::{Concern, Plan};
 use crate::model::problem::Problem;
 use crate::objects::queue_settings;
-use crate::planner::plan;
 use crate::rules::drift::drifts;
 
-pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
+pub(super) fn ready(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Finding {
+    let ChainView { desired, observed } = view;
     let in_state = |word: &'static str| {
         let queues = desired
             .queues()
@@ -37,7 +36,7 @@ pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
             ),
         };
     }
-    let pending = plan(desired, observed).map(|plan| {
+    let pending = plan.as_ref().map(|plan| {
         let steps = plan.queue_steps().into_iter();
         let waits = plan.waits_for(Concern::Queue);
         steps.chain(waits).collect::<Vec<_>>().join("; ")
@@ -54,7 +53,7 @@ pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
             ),
         };
     }
-    let drifts = drifts(desired, observed);
+    let drifts = drifts(view);
     match pending {
         Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding {
             kind: c::QUEUES_READY,
@@ -79,7 +78,7 @@ pub(super) fn ready(desired: &Desired, observed: &Observed) -> Finding {
             kind: c::QUEUES_READY,
             holds: Some(false),
             reason,
-            message,
+            message: message.clone(),
         },
     }
 }

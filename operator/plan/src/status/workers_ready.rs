@@ -10,30 +10,34 @@ use super::paused::paused_by;
 use super::queues_ready::state;
 use super::{Finding, list};
 use crate::model::backlog::Backlog;
-use crate::model::desired::{Desired, DesiredStage};
-use crate::model::observed::Observed;
-use crate::model::plan::Concern;
+use crate::model::chain_view::ChainView;
+use crate::model::desired::DesiredStage;
+use crate::model::plan::{Concern, Plan};
+use crate::model::problem::Problem;
 use crate::model::rollout::Rollout;
 use crate::objects::deployment::deployment;
 use crate::objects::former_stages::RemovedStage;
 use crate::objects::names::{STAGE_LABEL, is_applied, is_ours};
 use crate::objects::ownership::owns;
 use crate::objects::worker_env::{RetiredQueues, variable};
-use crate::planner::plan;
 use crate::rules::drain::{Drain, drain};
 use crate::rules::token_rotation::{demand, why_not_yet};
 
 /// How many tasks a worker runs at once when it isn't told.
 const DEFAULT_CONCURRENCY: i32 = 100;
 
-pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatus]) -> Finding {
+pub(super) fn ready(
+    view: ChainView<'_>,
+    plan: &Result<Plan, Problem>,
+    stages: &[StageStatus],
+) -> Finding {
     let is_done = |stage: &&DesiredStage| {
-        let rollout = Rollout::of(workers(desired, observed, stage));
+        let rollout = Rollout::of(workers(view, stage));
         let mut stages = stages.iter();
         let status = stages.find(|status| status.name == stage.name);
         status.is_some_and(|status| status.workers_up_to_date) && rollout.ready >= rollout.wanted
     };
-    let behind = desired.stages.iter().filter(|stage| !is_done(stage));
+    let behind = view.desired.stages.iter().filter(|stage| !is_done(stage));
     let Some(behind) = list(behind.map(|stage| stage.name.clone())) else {
         return Finding {
             kind: c::WORKERS_READY,
@@ -42,8 +46,9 @@ pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatu
             message: "every stage has its pods ready, with the newest values".into(),
         };
     };
-    let waits = plan(desired, observed).map(|plan| plan.waits_for(Concern::Workers));
-    let waits = waits.unwrap_or_default();
+    let waits = plan
+        .as_ref()
+        .map_or_else(|_| Vec::new(), |plan| plan.waits_for(Concern::Workers));
     let message = format!("stages without all their pods ready and up to date: {behind}");
     let (reason, message) = if waits.is_empty() {
         (c::PODS_NOT_READY, message)
@@ -59,49 +64,36 @@ pub(super) fn ready(desired: &Desired, observed: &Observed, stages: &[StageStatu
 }
 
 /// The stage's Deployment. The pods of one that merely has its name serve nobody here.
-fn workers<'a>(
-    desired: &Desired,
-    observed: &'a Observed,
-    stage: &DesiredStage,
-) -> Option<&'a Deployment> {
-    let found = observed.deployments.get(&stage.child);
-    found.filter(|found| is_ours(&found.metadata, desired.owner.as_ref()))
+fn workers<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<&'a Deployment> {
+    let found = view.observed.deployments.get(&stage.child);
+    found.filter(|found| is_ours(&found.metadata, view.desired.owner.as_ref()))
 }
 
 /// What is in force on each stage, and on each removed one that drains.
-pub(super) fn stages(
-    desired: &Desired,
-    observed: &Observed,
-    removed: &[RemovedStage],
-) -> Vec<StageStatus> {
-    let retired = RetiredQueues::of(desired, observed);
+pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<StageStatus> {
+    let ChainView { desired, observed } = view;
+    let retired = RetiredQueues::of(view);
     let stages = desired.stages.iter().enumerate();
     let named = stages.map(|(index, stage)| {
-        let found = workers(desired, observed, stage);
+        let found = workers(view, stage);
         // A Deployment may be well and still not be the one that the spec asks for: where a step
         // before it failed, or the API server refuses it, or somebody has changed it.
-        let wanted = deployment(
-            desired,
-            index,
-            &retired,
-            observed,
-            demand(desired, stage, observed).as_ref(),
-        );
+        let wanted = deployment(view, index, &retired, demand(view, stage).as_ref());
         let is_newest = |found: &Deployment| {
             is_applied(found, &wanted)
                 && owns(&found.metadata, &wanted)
-                && why_not_yet(desired, &desired.stages[index], observed).is_none()
+                && why_not_yet(view, &desired.stages[index]).is_none()
         };
         StageStatus {
             workers_up_to_date: found.is_some_and(is_newest) && Rollout::of(found).is_rolled,
             draining: desired
                 .finishes
                 .then(|| left(observed.backlog(&stage.queue))),
-            ..seen(desired, observed, &stage.queue, &stage.name, found)
+            ..seen(view, &stage.queue, &stage.name, found)
         }
     });
     let removed = removed.iter().filter_map(|removed| {
-        let backlog = match drain(desired, observed, removed) {
+        let backlog = match drain(view, removed) {
             Drain::Drained => return None,
             Drain::Drains(backlog) => backlog,
             Drain::Fed | Drain::Deserted => observed.backlog(&removed.queue),
@@ -111,13 +103,7 @@ pub(super) fn stages(
         let name = found.and_then(|found| found.labels().get(STAGE_LABEL).cloned());
         Some(StageStatus {
             draining: Some(left(backlog)),
-            ..seen(
-                desired,
-                observed,
-                &removed.queue,
-                &name.unwrap_or_default(),
-                found,
-            )
+            ..seen(view, &removed.queue, &name.unwrap_or_default(), found)
         })
     });
     named.chain(removed).collect()
@@ -125,20 +111,19 @@ pub(super) fn stages(
 
 /// What is seen of a stage's queue and workers.
 fn seen(
-    desired: &Desired,
-    observed: &Observed,
+    view: ChainView<'_>,
     queue: &QueuePath,
     name: &str,
     workers: Option<&Deployment>,
 ) -> StageStatus {
-    let found = observed.queues.get(queue);
+    let found = view.observed.queues.get(queue);
     let attempts = workers.and_then(|workers| variable(workers, "MAX_ATTEMPTS"));
     let rollout = Rollout::of(workers);
     StageStatus {
         queue: queue.id.to_string(),
         name: name.to_owned(),
         state: state(found).to_owned(),
-        paused_by: found.and_then(|found| paused_by(desired, found)),
+        paused_by: found.and_then(|found| paused_by(view.desired, found)),
         max_dispatches_per_second: found.map(|found| found.max_dispatches_per_second),
         max_concurrent_dispatches: found.map(|found| found.max_concurrent_dispatches),
         max_attempts: attempts.and_then(|attempts| attempts.parse().ok()),
@@ -160,10 +145,10 @@ fn left(backlog: Option<Backlog>) -> String {
 }
 
 /// Whether each queue may have more pushes under way than its workers have places.
-pub(super) fn undersized(desired: &Desired, observed: &Observed) -> Finding {
-    let short = desired.stages.iter().filter_map(|stage| {
-        let queue = observed.queues.get(&stage.queue)?;
-        let found = workers(desired, observed, stage)?;
+pub(super) fn undersized(view: ChainView<'_>) -> Finding {
+    let short = view.desired.stages.iter().filter_map(|stage| {
+        let queue = view.observed.queues.get(&stage.queue)?;
+        let found = workers(view, stage)?;
         let pods = Rollout::of(Some(found)).wanted;
         let each = stage.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let places = pods.saturating_mul(each);

@@ -16,7 +16,7 @@ use plan::objects::names::served_queue;
 use plan::objects::route;
 use plan::objects::worker_env::hand_over_targets;
 use plan::objects::worker_env::variable;
-use plan::{Desired, Observed, Plan, RequiredToken, Step, plan};
+use plan::{ChainView, Desired, Observed, Plan, RequiredToken, Step, plan};
 use proptest::prelude::*;
 
 /// For so long Cloud Tasks may go on with a former target.
@@ -453,7 +453,7 @@ fn happen(
     match event {
         Event::Edit(_) => {}
         Event::Steps(steps) => {
-            let plan = plan(desired, observed).unwrap();
+            let plan = plan(ChainView::new(desired, observed)).unwrap();
             observed.was_in_force |= plan.steps.is_empty() && plan.waits.is_empty();
             run(observed, sent, &plan, *steps)?;
             // A round ends with a look at what it has done.
@@ -538,7 +538,7 @@ proptest! {
             let wanted = last.gateway_resource_names(kind);
             prop_assert!(wanted.contains(&name), "{} {} is left", kind, name);
         }
-        for removed in observed.removed_stages(&last) {
+        for removed in ChainView::new(&last, &observed).removed_stages() {
             let queue = observed.queues.get(&removed.queue).unwrap();
             prop_assert_eq!(queue.state, QueueState::Paused);
             prop_assert_eq!(pause_reason(queue), Some(PauseReason::Drained));

@@ -1,15 +1,15 @@
 //! How closely the operator has to look.
 
 use crate::golden::{deletion, with};
-use crate::world::{ORDERS, default_queue, desired, pass, queue_path, settled};
-use plan::{Freshness, Observed, Step, plan};
+use crate::world::{ORDERS, default_queue, desired, pass, planned, queue_path, settled};
+use plan::{ChainView, Freshness, Observed, Step, plan};
 use std::time::Duration;
 
 /// What to look at before an edited chain is served.
 fn before(chain: &str, observed: &Observed) -> Freshness {
     let desired = desired(chain);
-    let plan = plan(&desired, observed).unwrap();
-    Freshness::before(&plan, &desired, observed, true)
+    let plan = plan(ChainView::new(&desired, observed)).unwrap();
+    Freshness::before(&plan, ChainView::new(&desired, observed), true)
 }
 
 #[test]
@@ -64,13 +64,13 @@ fn a_gate_needs_to_see_the_workers() {
     let desired = desired(ORDERS);
     pass(&mut observed, &desired, Duration::ZERO);
     pass(&mut observed, &desired, Duration::from_mins(10));
-    let plan = plan(&desired, &observed).unwrap();
+    let plan = plan(ChainView::new(&desired, &observed)).unwrap();
     let mut steps = plan.steps.iter().map(|planned| &planned.step);
     assert!(
         steps.any(|step| matches!(step, Step::PauseQueue { .. })),
         "{plan}"
     );
-    let look = Freshness::before(&plan, &desired, &observed, false);
+    let look = Freshness::before(&plan, ChainView::new(&desired, &observed), false);
     assert_eq!(look, Freshness::All, "{plan}");
 }
 
@@ -82,9 +82,9 @@ fn what_nobody_has_edited_is_looked_at_before_it_is_put_right() {
     changed.max_dispatches_per_second = 1.0;
     observed.queues.insert(changed);
     let desired = desired(ORDERS);
-    let plan = plan(&desired, &observed).unwrap();
+    let plan = plan(ChainView::new(&desired, &observed)).unwrap();
     assert_eq!(
-        Freshness::before(&plan, &desired, &observed, false),
+        Freshness::before(&plan, ChainView::new(&desired, &observed), false),
         Freshness::Queues
     );
 }
@@ -92,7 +92,7 @@ fn what_nobody_has_edited_is_looked_at_before_it_is_put_right() {
 #[test]
 fn what_answers_do_not_tell_is_looked_at_afterwards() {
     let settled = settled(ORDERS);
-    let after = |to: &str| Freshness::after(&plan(&desired(to), &settled).unwrap());
+    let after = |to: &str| Freshness::after(&planned(to, &settled).unwrap());
     assert_eq!(after(&with("500", "400")), Freshness::Cached);
     assert_eq!(
         after(&with("replicas: 2", "replicas: 3")),

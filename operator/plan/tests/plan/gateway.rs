@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
-use plan::{Desired, Observed, Plan, plan};
+use plan::{ChainView, Desired, Observed, Plan, plan};
 
 use crate::golden::{seen, sentence, with};
 use crate::phases::{round, state, without_slow};
 use crate::world::{
-    ORDERS, apply, chain, desired, gateway_says, roll, settings, settle, with_gateways,
+    ORDERS, apply, chain, desired, gateway_says, planned, roll, settings, settle, status,
+    with_gateways,
 };
 
 const TEMPLATE: &str = "{stage}-{chain}-{namespace}.push.example.com";
@@ -91,7 +92,7 @@ fn without_gkes_policies_there_is_a_route_alone() {
     observed
         .availability
         .insert(GatewayResourceKind::HttpRoute, routes);
-    let plan = plan(&desired(&by_gateway()), &observed).unwrap();
+    let plan = planned(&by_gateway(), &observed).unwrap();
     let text = plan.to_string();
     assert_eq!(text.matches("apply HTTPRoute").count(), 2, "{text}");
     assert!(!text.contains("Policy"), "{text}");
@@ -402,7 +403,7 @@ fn what_the_cluster_doesnt_have_is_refused_with_a_sentence() {
     let yaml = by_gateway();
     let desired = desired(&yaml);
     let mut observed = settled(&yaml);
-    let problem = |observed: &Observed| plan(&desired, observed).unwrap_err();
+    let problem = |observed: &Observed| plan(ChainView::new(&desired, observed)).unwrap_err();
     let said = |observed: &Observed| {
         let problem = problem(observed);
         let told = sentence(&seen(&yaml, observed), "PushesReachable");
@@ -429,7 +430,7 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
     let host = "fast-orders-shop.push.example.com";
     let other = "stock/orders-shop".to_owned();
     observed.taken_hosts.insert(host.into(), other);
-    let problem = plan(&desired(&yaml), &observed).unwrap_err();
+    let problem = planned(&yaml, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
     insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast leads to chain stock/orders-shop (namespace/name), which came first: write another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
     observed.taken_hosts.clear();
@@ -441,7 +442,7 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
         theirs.metadata.labels = None;
         theirs.metadata.owner_references = None;
     }
-    let problem = plan(&desired(&yaml), &observed).unwrap_err();
+    let problem = planned(&yaml, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
     insta::assert_snapshot!(problem.message, @"GCPBackendPolicy orders-slow exists and isn't this chain's: rename the stage, or delete the GCPBackendPolicy");
 }
@@ -475,8 +476,7 @@ fn what_google_can_reach_is_told() {
         with_gateways(&mut observed);
         settle(&mut observed, &desired);
         let before = crds::ExecutorChainStatus::default();
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let status = plan::status(&before, None, Some(&desired), Some(&observed), None, now);
+        let status = status(&before, &desired, &observed);
         let of = |kind: &str| {
             let mut conditions = status.conditions.iter();
             let found = conditions.find(|it| it.type_ == kind).unwrap();

@@ -1,14 +1,15 @@
 //! What is planned in each situation, as text: the behaviour that a reviewer reads.
 
 use crate::world::{
-    ORDERS, apply, default_queue, desired, foreign_deployment, queue_path, settle, settled,
+    ORDERS, apply, default_queue, desired, foreign_deployment, planned, queue_path, settle,
+    settled, status,
 };
 use cloudtasks::QueueState;
 use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use plan::objects::worker_env::variable;
-use plan::{LocationQueues, Observed, Plan, Problem, plan, plan_deletion};
+use plan::{LocationQueues, Observed, Plan, Problem, plan_deletion};
 use serde_json::json;
 
 /// The plans of an edit, from a settled world; afterwards nothing is left to do.
@@ -46,10 +47,10 @@ pub fn with(from: &str, to: &str) -> String {
 #[test]
 fn a_new_chain() {
     let mut observed = Observed::default();
-    let first = plan(&desired(ORDERS), &observed).unwrap();
+    let first = planned(ORDERS, &observed).unwrap();
     insta::assert_snapshot!(first.to_string());
     apply(&mut observed, &first);
-    assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
+    assert!(planned(ORDERS, &observed).unwrap().is_empty());
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn a_queue_that_would_give_tasks_up_is_adopted() {
     queue.max_attempts = 5;
     queue.max_retry_duration = Some(std::time::Duration::from_mins(10));
     observed.queues.insert(queue);
-    insta::assert_snapshot!(plan(&desired(ORDERS), &observed).unwrap().to_string());
+    insta::assert_snapshot!(planned(ORDERS, &observed).unwrap().to_string());
 }
 
 #[test]
@@ -130,10 +131,10 @@ fn a_stage_is_removed() {
 fn the_notifiers_queue_changes_and_workers_go_on_looking_into_the_old_one() {
     let to = with("queue: orders-notifier", "queue: other-notifier");
     let mut observed = settled(ORDERS);
-    let change = plan(&desired(&to), &observed).unwrap();
+    let change = planned(&to, &observed).unwrap();
     insta::assert_snapshot!(change.to_string());
     apply(&mut observed, &change);
-    assert!(plan(&desired(&to), &observed).unwrap().is_empty());
+    assert!(planned(&to, &observed).unwrap().is_empty());
     let told = |name| variable(&observed.deployments["orders-fast"], name);
     let old = queue_path("orders-notifier").to_string();
     assert_eq!(told("RETIRED_NOTIFIER_QUEUES"), Some(old));
@@ -209,7 +210,7 @@ fn a_queue_that_is_a_stage_elsewhere_is_no_notifiers() {
     let to = ORDERS
         .replace("queue: orders-notifier", "queue: incoming")
         .replace("queue: incoming\n", "queue: other\n");
-    let problem = plan(&desired(&to), &observed).unwrap_err();
+    let problem = planned(&to, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
     assert!(
         problem.message.contains("cluster-a/shop/parcels"),
@@ -239,7 +240,7 @@ fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
         queues: observed.queues.clone(),
         ..Observed::default()
     };
-    let first = plan(&desired(&parcels), &theirs).unwrap();
+    let first = planned(&parcels, &theirs).unwrap();
     apply(&mut theirs, &first);
     let rate = |observed: &Observed| {
         let queue = observed.queues.get(&queue_path("orders-notifier")).unwrap();
@@ -247,16 +248,16 @@ fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
     };
     assert!((rate(&theirs) - 50.0).abs() < f64::EPSILON);
     // Nothing to undo, in either direction, and the second says why it isn't as its spec says.
-    assert!(plan(&desired(&parcels), &theirs).unwrap().is_empty());
+    assert!(planned(&parcels, &theirs).unwrap().is_empty());
     observed.queues.clone_from(&theirs.queues);
-    let again = plan(&desired(&orders), &observed).unwrap();
+    let again = planned(&orders, &observed).unwrap();
     assert!(again.is_empty(), "{again}");
     insta::assert_snapshot!(sentence(&seen(&parcels, &theirs), "QueuesReady"), @"QueueOwnedByAnother: the limits of the notifier's queue orders-notifier are set by chain cluster-a/shop/orders (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue");
     // When the first goes, the second may.
     let end = deletion(&orders, &observed);
     apply(&mut observed, &end);
     theirs.queues = observed.queues;
-    let then = plan(&desired(&parcels), &theirs).unwrap();
+    let then = planned(&parcels, &theirs).unwrap();
     apply(&mut theirs, &then);
     assert!((rate(&theirs) - 10.0).abs() < f64::EPSILON);
 }
@@ -267,7 +268,7 @@ fn what_was_in_force_is_known_after_nothing_could_be_seen() {
     assert!(good.queues_hash.is_some());
     let away = Problem::new(crds::conditions::CLOUD_TASKS_AWAY, "away");
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let blind = plan::status(&good, None, Some(&desired(ORDERS)), None, Some(&away), now);
+    let blind = plan::status(&good, None, None, Some(&away), now);
     assert_eq!(
         sentence(&blind, "Drifted"),
         "CloudTasksAway: can't be told: away"
@@ -321,10 +322,10 @@ fn a_chain_is_deleted_and_applied_again() {
     insta::assert_snapshot!(end.to_string());
     apply(&mut observed, &end);
     assert!(deletion(ORDERS, &observed).is_empty());
-    let again = plan(&desired(ORDERS), &observed).unwrap();
+    let again = planned(ORDERS, &observed).unwrap();
     insta::assert_snapshot!(again.to_string());
     apply(&mut observed, &again);
-    assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
+    assert!(planned(ORDERS, &observed).unwrap().is_empty());
 }
 
 #[test]
@@ -340,9 +341,9 @@ fn what_was_left_to_itself_is_taken_over_again() {
     insta::assert_snapshot!(end.to_string());
     apply(&mut observed, &end);
     assert_eq!(observed.deployments.len(), 2);
-    let again = plan(&desired(ORDERS), &observed).unwrap();
+    let again = planned(ORDERS, &observed).unwrap();
     apply(&mut observed, &again);
-    assert!(plan(&desired(ORDERS), &observed).unwrap().is_empty());
+    assert!(planned(ORDERS, &observed).unwrap().is_empty());
 }
 
 #[test]
@@ -357,7 +358,7 @@ fn a_renamed_stage_keeps_its_queue() {
     let to = with("name: fast", "name: quick");
     insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
     let mut observed = settled(ORDERS);
-    let renamed = plan(&desired(&to), &observed).unwrap();
+    let renamed = planned(&to, &observed).unwrap();
     apply(&mut observed, &renamed);
     let status = seen(&to, &observed);
     assert_eq!(status.draining, None, "its queue is a live one");
@@ -382,11 +383,11 @@ fn a_stage_that_was_paused_and_is_removed_drains() {
 fn what_a_removed_stage_left_behind_is_known_after_the_chain_came_back() {
     let without = ORDERS.split("  - name: slow").next().unwrap();
     let mut observed = settled(ORDERS);
-    let removal = plan(&desired(without), &observed).unwrap();
+    let removal = planned(without, &observed).unwrap();
     apply(&mut observed, &removal);
     let end = deletion(without, &observed);
     apply(&mut observed, &end);
-    let again = plan(&desired(without), &observed).unwrap();
+    let again = planned(without, &observed).unwrap();
     apply(&mut observed, &again);
     let lookup = variable(&observed.deployments["orders-fast"], "LOOKUP_QUEUES").unwrap();
     assert!(lookup.contains("incoming-2"), "{lookup}");
@@ -399,10 +400,10 @@ fn what_a_removed_stage_left_behind_is_known_after_the_chain_came_back() {
 fn a_queue_that_carried_notifications_becomes_no_stages() {
     let moved = with("queue: orders-notifier", "queue: other-notifier");
     let mut observed = settled(ORDERS);
-    let edit = plan(&desired(&moved), &observed).unwrap();
+    let edit = planned(&moved, &observed).unwrap();
     apply(&mut observed, &edit);
     let taken = format!("{moved}  - {{name: third, queue: orders-notifier, maxAttempts: 1}}\n");
-    let problem = plan(&desired(&taken), &observed).unwrap_err();
+    let problem = planned(&taken, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
     assert!(problem.message.contains("stage third"), "{problem}");
 }
@@ -424,7 +425,7 @@ fn a_pause_does_not_wait_for_a_queue_that_is_still_to_be_made() {
 fn defaults_of_the_operator_that_changed_are_named() {
     let observed = settled(ORDERS);
     let to = with("location: europe-west1", "location: europe-west3");
-    let problem = plan(&desired(&to), &observed).unwrap_err();
+    let problem = planned(&to, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::INVALID_SPEC);
     assert!(
         problem.message.contains("defaults have changed"),
@@ -456,16 +457,7 @@ fn workers_that_are_well_and_not_the_newest_are_not_ready() {
 
 /// The status of what was seen.
 pub fn seen(yaml: &str, observed: &Observed) -> ExecutorChainStatus {
-    let before = ExecutorChainStatus::default();
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    plan::status(
-        &before,
-        None,
-        Some(&desired(yaml)),
-        Some(observed),
-        None,
-        now,
-    )
+    status(&ExecutorChainStatus::default(), &desired(yaml), observed)
 }
 
 pub fn sentence(status: &ExecutorChainStatus, kind: &str) -> String {
@@ -482,7 +474,7 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
     let mut observed = settled(&elsewhere);
     observed.deployments.clear();
     observed.services.clear();
-    let problem = plan(&desired(ORDERS), &observed).unwrap_err();
+    let problem = planned(ORDERS, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
     assert!(
         problem.message.contains("cluster-a/shop/parcels"),
@@ -496,17 +488,17 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
 fn the_name_of_a_removed_stage_is_not_given_to_another_queue_and_the_end_pauses_both() {
     let without = ORDERS.split("  - name: slow").next().unwrap();
     let mut observed = settled(ORDERS);
-    let removal = plan(&desired(without), &observed).unwrap();
+    let removal = planned(without, &observed).unwrap();
     apply(&mut observed, &removal);
     let again = format!("{without}  - {{name: slow, queue: other, maxAttempts: 1}}\n");
-    let problem = plan(&desired(&again), &observed).unwrap_err();
+    let problem = planned(&again, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
     assert!(
         problem.message.contains("still serve projects/my-project"),
         "{problem}"
     );
     // With its old queue it just comes back.
-    let back = plan(&desired(ORDERS), &observed).unwrap();
+    let back = planned(ORDERS, &observed).unwrap();
     insta::assert_snapshot!(back.to_string());
     insta::assert_snapshot!(deletion(without, &observed).to_string());
 }
@@ -517,7 +509,7 @@ fn a_name_that_is_taken_is_refused() {
         deployments: foreign_deployment("orders-slow"),
         ..Observed::default()
     };
-    let problem = plan(&desired(ORDERS), &observed).unwrap_err();
+    let problem = planned(ORDERS, &observed).unwrap_err();
     assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
     assert!(
         problem.message.contains("Deployment orders-slow"),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
 use plan::model::queue_headers::{PauseReason, pause_reason};
-use plan::{Observed, Plan, TimedCondition, plan};
+use plan::{ChainView, Observed, Plan, TimedCondition, plan};
 
 use crate::golden::{seen, sentence, with};
 use crate::world::{
-    ORDERS, apply, apply_step, desired, look, pass, pod, queue_path, roll, settle, settled,
+    ORDERS, apply, apply_step, desired, look, pass, planned, pod, queue_path, roll, settle,
+    settled, status,
 };
 
 const WITHOUT: &str = "  - name: slow";
@@ -23,7 +24,7 @@ pub fn round(observed: &mut Observed, yaml: &str, seconds: u64, tasks: usize) ->
     let desired = desired(yaml);
     look(observed, &desired, |_| tasks);
     pass(observed, &desired, Duration::from_secs(seconds));
-    let plan = plan(&desired, observed).unwrap();
+    let plan = plan(ChainView::new(&desired, observed)).unwrap();
     apply(observed, &plan);
     plan
 }
@@ -189,7 +190,7 @@ fn a_gate_opens_although_another_stages_step_would_fail() {
     // Somebody has deleted a queue, and its name is blocked.
     observed.queues.remove(&queue_path("incoming-2"));
     let to = with("maxAttempts: 3", "maxAttempts: 4");
-    let plan = plan(&desired(&to), &observed).unwrap();
+    let plan = planned(&to, &observed).unwrap();
     let steps: Vec<String> = plan.steps.iter().map(|it| it.step.to_string()).collect();
     let at = |step: &str| steps.iter().position(|it| it.starts_with(step)).unwrap();
     assert!(
@@ -254,8 +255,7 @@ fn half_an_edit_that_is_taken_back_is_no_drift() {
     let good = seen(&from, &settled(&from));
     let mut half = settled(&from);
     half.queues.remove(&queue_path("incoming-2"));
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let told = plan::status(&good, None, Some(&desired(&to)), Some(&half), None, now);
+    let told = status(&good, &desired(&to), &half);
     assert_eq!(told.queues_hash, None);
 }
 
@@ -412,7 +412,7 @@ fn a_deleted_chain_has_finished_when_no_queue_has_tasks_for_long_enough() {
             usize::from(queue.id.as_str() == "incoming-2") * tasks
         });
         pass(&mut observed, &deleted, Duration::from_secs(seconds));
-        plan::has_finished(&deleted, &observed)
+        plan::has_finished(ChainView::new(&deleted, &observed))
     };
     assert!(!after(0, 1));
     assert!(!after(600, 1));
@@ -422,7 +422,10 @@ fn a_deleted_chain_has_finished_when_no_queue_has_tasks_for_long_enough() {
     assert!(!after(29, 0));
     assert!(after(1, 0));
     // What was never made has nothing to finish.
-    assert!(plan::has_finished(&deleted, &Observed::default()));
+    assert!(plan::has_finished(ChainView::new(
+        &deleted,
+        &Observed::default()
+    )));
 }
 
 /// The ladder, with other stages.
@@ -519,7 +522,7 @@ fn a_deployment_that_never_had_a_status_counts_as_not_ready() {
         deployment.status = None::<DeploymentStatus>;
     }
     let desired = desired(ORDERS);
-    let timed_conditions = plan::timed_conditions(&desired, &observed, |_| None);
+    let timed_conditions = plan::timed_conditions(ChainView::new(&desired, &observed), |_| None);
     assert!(timed_conditions.contains(&TimedCondition::Unserved("orders-fast".into())));
     assert!(timed_conditions.contains(&TimedCondition::Incomplete("orders-fast".into())));
     assert!(timed_conditions.contains(&TimedCondition::Grows("orders-fast".into(), 2)));
@@ -567,7 +570,7 @@ fn an_edit_whose_operator_dies_after_each_step_ends() {
                 roll(&mut observed);
                 look(&mut observed, &chain, |_| 0);
                 pass(&mut observed, &chain, Duration::from_mins(1));
-                let next = plan(&chain, &observed).unwrap();
+                let next = plan(ChainView::new(&chain, &observed)).unwrap();
                 let Some(step) = next.steps.first() else {
                     if next.waits.is_empty() {
                         break;

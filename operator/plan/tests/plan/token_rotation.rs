@@ -6,12 +6,12 @@ use std::time::Duration;
 use cloudtasks::{HttpTarget, OidcToken};
 use plan::invariants::broken;
 use plan::model::queue_headers::{OWNER_HEADER, TOKEN_HEADER};
-use plan::{Desired, Observed, Plan, RequiredToken, Settings, Step};
+use plan::{ChainView, Desired, Observed, Plan, RequiredToken, Settings, Step};
 
 use crate::golden::{seen, sentence};
 use crate::phases::round;
 use crate::world::{
-    ORDERS, chain, desired, pass, pod, queue_path, roll, settings, settle, settled,
+    ORDERS, chain, desired, pass, planned, pod, queue_path, roll, settings, settle, settled,
 };
 
 fn with_oidc(email: &str, audiences: &str) -> String {
@@ -249,12 +249,12 @@ fn a_token_in_the_clear_is_for_an_emulator_alone() {
 fn lint(yaml: &str, observed: &Observed, steps: impl FnOnce(&mut Plan)) -> Vec<String> {
     let mut plan = Plan::default();
     steps(&mut plan);
-    broken(&desired(yaml), observed, &plan)
+    broken(ChainView::new(&desired(yaml), observed), &plan)
 }
 
 /// A plan for another spec, kept to the steps of one kind.
 fn only(yaml: &str, observed: &Observed, keep: fn(&Step) -> bool) -> Plan {
-    let mut plan = plan::plan(&desired(yaml), observed).unwrap();
+    let mut plan = planned(yaml, observed).unwrap();
     plan.steps.retain(|planned| keep(&planned.step));
     plan
 }

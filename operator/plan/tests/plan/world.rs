@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
-use crds::ExecutorChain;
+use crds::{ExecutorChain, ExecutorChainStatus};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -19,8 +20,8 @@ use plan::rules::drain::queues_to_count;
 use serde_json::json;
 
 use plan::{
-    Backlog, Desired, Observed, Plan, Pod, RequiredToken, Settings, Step, TimedCondition, Timing,
-    timed_conditions,
+    Backlog, ChainView, Desired, Observed, Plan, PlannedView, Pod, Problem, RequiredToken,
+    Settings, Step, TimedCondition, Timing, timed_conditions,
 };
 
 pub const ORDERS: &str = "
@@ -283,7 +284,7 @@ fn child_hash(deployment: &Deployment) -> String {
 
 /// Counts the tasks of the queues that have to be counted; none has any, unless `left` says so.
 pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath) -> usize) {
-    let looks = queues_to_count(desired, observed);
+    let looks = queues_to_count(ChainView::new(desired, observed));
     let counted = looks.into_iter().map(|queue| {
         let tasks = left(&queue);
         (queue, Backlog::of(tasks))
@@ -295,7 +296,7 @@ pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath
 /// Lets time pass.
 pub fn pass(observed: &mut Observed, desired: &Desired, time: Duration) {
     let known = |condition: &TimedCondition| Some(observed.elapsed.contains_key(condition));
-    let held = timed_conditions(desired, observed, known)
+    let held = timed_conditions(ChainView::new(desired, observed), known)
         .into_iter()
         .map(|condition| {
             let before = observed.elapsed.get(&condition);
@@ -313,7 +314,7 @@ pub fn settle(observed: &mut Observed, desired: &Desired) -> Vec<Plan> {
     for _ in 0..60 {
         look(observed, desired, |_| 0);
         pass(observed, desired, Duration::from_secs(20));
-        let plan = plan::plan(desired, observed).unwrap();
+        let plan = plan::plan(ChainView::new(desired, observed)).unwrap();
         if plan.is_empty() && plan.waits.is_empty() {
             return plans;
         }
@@ -347,4 +348,21 @@ pub fn foreign_deployment(name: &str) -> BTreeMap<String, Deployment> {
             ..Deployment::default()
         },
     )])
+}
+
+/// The plan for a manifest.
+pub fn planned(yaml: &str, observed: &Observed) -> Result<Plan, Problem> {
+    plan::plan(ChainView::new(&desired(yaml), observed))
+}
+
+/// What the status says next of a chain that is served.
+pub fn status(
+    previous: &ExecutorChainStatus,
+    desired: &Desired,
+    observed: &Observed,
+) -> ExecutorChainStatus {
+    let view = ChainView::new(desired, observed);
+    let plan = plan::plan(view);
+    let seen = PlannedView { view, plan: &plan };
+    plan::status(previous, None, Some(seen), None, Timestamp::UNIX_EPOCH)
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::desired::{Desired, Push};
+use crate::model::chain_view::ChainView;
+use crate::model::desired::Push;
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::observed::Observed;
 use crate::model::plan::{Concern, Plan, Step, Wait};
 use crate::model::timed_condition::TimedCondition;
 use crate::objects::names::is_ours;
@@ -17,16 +17,16 @@ const BYPASSED: &str = "nothing is pushed to its host any more";
 const NO_ROUTE: &str = "no route leads to its Service any more";
 
 /// A route goes when nothing has been pushed to it for as long as a new address takes to act.
-pub(crate) fn routes(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let delay = desired.timing.address_delay;
-    for (name, left) in left_routes(desired, observed) {
+pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
+    let delay = view.desired.timing.address_delay;
+    for (name, left) in left_routes(view) {
         let condition = TimedCondition::Bypassed(name.clone());
         let goes_with_its_service = || is_detached(plan, name);
         if goes_with_its_service() {
             continue;
         }
-        let is_bypassed = is_bypassed(desired, observed, left);
-        if is_bypassed && observed.has_elapsed(&condition, delay) {
+        let is_bypassed = is_bypassed(view, left);
+        if is_bypassed && view.observed.has_elapsed(&condition, delay) {
             let name = name.clone();
             let kind = GatewayResourceKind::HttpRoute;
             plan.push(
@@ -40,38 +40,35 @@ pub(crate) fn routes(plan: &mut Plan, desired: &Desired, observed: &Observed) {
                     "route {name} goes {} s after the last queue has begun to push elsewhere",
                     delay.as_secs()
                 ),
-                recheck_in: is_bypassed
-                    .then(|| observed.remaining(&condition, delay).max(Wait::RECHECK)),
+                recheck_in: is_bypassed.then(|| {
+                    view.observed
+                        .remaining(&condition, delay)
+                        .max(Wait::RECHECK)
+                }),
             });
         }
     }
 }
 
 /// The policies of Services that are only reached from inside the cluster, once no route leads there.
-pub(crate) fn policies(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    if let Push::Gateway(_) = desired.push {
+pub(crate) fn policies(plan: &mut Plan, view: ChainView<'_>) {
+    if let Push::Gateway(_) = view.desired.push {
         return;
     }
-    let routes = observed.routes(desired);
+    let routes = view.routes();
     let left = routes.filter(|(name, _)| !is_detached(plan, name));
     let led_to: BTreeSet<String> = left
         .filter_map(|(_, route)| route::backend(route).map(str::to_owned))
         .collect();
-    let stages = desired.stages.iter();
+    let stages = view.desired.stages.iter();
     for stage in stages.filter(|stage| !led_to.contains(&stage.child)) {
-        detach_policies(plan, desired, observed, &stage.child, NO_ROUTE);
+        detach_policies(plan, view, &stage.child, NO_ROUTE);
     }
 }
 
 /// Takes all that is attached to a Service off it, the routes first.
-pub(super) fn detach(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    service: &str,
-    reason: &'static str,
-) {
-    for (name, route) in observed.routes(desired) {
+pub(super) fn detach(plan: &mut Plan, view: ChainView<'_>, service: &str, reason: &'static str) {
+    for (name, route) in view.routes() {
         if route::backend(route) == Some(service) {
             let name = name.clone();
             let kind = GatewayResourceKind::HttpRoute;
@@ -81,22 +78,16 @@ pub(super) fn detach(
             );
         }
     }
-    detach_policies(plan, desired, observed, service, reason);
+    detach_policies(plan, view, service, reason);
 }
 
-fn detach_policies(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    service: &str,
-    reason: &'static str,
-) {
+fn detach_policies(plan: &mut Plan, view: ChainView<'_>, service: &str, reason: &'static str) {
     for kind in [
         GatewayResourceKind::BackendPolicy,
         GatewayResourceKind::HealthCheckPolicy,
     ] {
-        let found = observed.gateway_object(kind, service);
-        if found.is_some_and(|found| is_ours(&found.metadata, desired.owner.as_ref())) {
+        let found = view.observed.gateway_object(kind, service);
+        if found.is_some_and(|found| is_ours(&found.metadata, view.desired.owner.as_ref())) {
             let name = service.to_owned();
             plan.push(
                 Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
