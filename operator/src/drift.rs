@@ -6,7 +6,7 @@ use crds::conditions::{DRIFTED, QUEUE_CHANGED};
 use kube::core::DeserializeGuard;
 use kube_runtime::events::EventType;
 use plan::rules::drift::sentence;
-use plan::{Desired, Observed, drifts};
+use plan::{ChainView, Desired, Observed, drifts};
 
 use crate::context::Context;
 use crate::events::publish;
@@ -21,7 +21,7 @@ pub async fn tell(
     desired: &Desired,
     observed: &Observed,
 ) {
-    let drifts = drifts(desired, observed);
+    let drifts = drifts(ChainView::new(desired, observed));
     let Some(sentence) = sentence(desired, &drifts).filter(|it| !is_told(chain, it)) else {
         return;
     };

@@ -18,7 +18,8 @@ use plan::objects::names::{CHAIN_LABEL, FINALIZER};
 use plan::objects::queue_settings::settings_hash;
 use plan::rules::drain::{is_at_rest, queues_to_count};
 use plan::{
-    Backlog, Desired, Freshness, Observed, Problem, Push, TimedCondition, timed_conditions,
+    Backlog, ChainView, Desired, Freshness, Observed, Problem, Push, TimedCondition,
+    timed_conditions,
 };
 use serde::de::DeserializeOwned;
 
@@ -98,11 +99,13 @@ pub async fn count(
     // What was never counted first, then what was longest ago: where there are too many for the limit,
     // each gets its turn.
     let age = |queue: &QueuePath| last.get(queue).map(|(_, age)| *age);
-    let mut due = queues_to_count(desired, observed);
+    let mut due = queues_to_count(ChainView::new(desired, observed));
     due.sort_by_key(|queue| std::cmp::Reverse(age(queue).unwrap_or(Duration::MAX)));
     for queue in due {
         let age = age(&queue);
-        if is_at_rest(desired, observed, &queue) && age.is_some_and(|age| age < REST_LOOK) {
+        if is_at_rest(ChainView::new(desired, observed), &queue)
+            && age.is_some_and(|age| age < REST_LOOK)
+        {
             continue;
         }
         match context.queues.count_tasks(&queue, Backlog::ENOUGH).await {
@@ -127,7 +130,7 @@ fn remember(context: &Context, chain: &ObjectMeta, desired: &Desired, observed: 
     observed.last_backlogs = last.map(|(queue, (backlog, _))| (queue, backlog)).collect();
     let known = context.memory.known(uid);
     let known = |fact: &TimedCondition| known.as_ref().map(|known| known.contains(fact));
-    let facts = timed_conditions(desired, observed, known);
+    let facts = timed_conditions(ChainView::new(desired, observed), known);
     observed.elapsed = context.memory.held(uid, facts, now);
 }
 

@@ -11,7 +11,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
-use plan::{Desired, Freshness, Observed, Plan, Problem, has_finished, plan};
+use plan::{ChainView, Desired, Freshness, Observed, Plan, Problem, has_finished, plan};
 
 use crate::apply::apply;
 use crate::context::Context;
@@ -126,11 +126,11 @@ async fn serve(
     let observed = round
         .observed
         .insert(observe(context, chain, desired, Freshness::Cached).await?);
-    let mut first = plan(desired, observed);
+    let mut first = plan(ChainView::new(desired, observed));
     if first.as_ref().is_ok_and(Plan::is_empty) {
         // Nothing that somebody edits waits for a count.
         count(context, chain, desired, observed).await;
-        let counted = plan(desired, observed)?;
+        let counted = plan(ChainView::new(desired, observed))?;
         if counted.is_empty() {
             // With driftPolicy Report there may be something to tell and nothing to do.
             drift::tell(chain, context, desired, observed).await;
@@ -186,7 +186,7 @@ async fn serve(
     observed.has_finalizer |= applied.is_ok();
     applied?;
     events::tell_of(context, &chain.metadata, &now).await;
-    let next = plan(desired, observed)?;
+    let next = plan(ChainView::new(desired, observed))?;
     Ok(if next.is_empty() {
         next.recheck_in()
     } else if next.steps == now.steps {
@@ -235,7 +235,7 @@ async fn closely(
     let mut looked = Freshness::Cached;
     loop {
         let look = planned.as_ref().map_or(Freshness::All, |planned| {
-            Freshness::before(planned, desired, observed, is_edited(chain))
+            Freshness::before(planned, ChainView::new(desired, observed), is_edited(chain))
         });
         let look = look.max(least);
         if look <= looked {
@@ -250,7 +250,7 @@ async fn closely(
             count(context, chain, desired, observed).await;
         }
         looked = look;
-        planned = plan(desired, observed);
+        planned = plan(ChainView::new(desired, observed));
     }
 }
 
@@ -271,7 +271,8 @@ async fn finish(
     let served = serve(chain, context, round).await;
     let desired = round.desired.as_ref();
     let seen = desired.zip(round.observed.as_ref());
-    let is_finished = seen.is_some_and(|(desired, observed)| has_finished(desired, observed));
+    let is_finished =
+        seen.is_some_and(|(desired, observed)| has_finished(ChainView::new(desired, observed)));
     let has_waited = match &served {
         Ok(_) => false,
         Err(error) => {

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Resource};
 use kube_runtime::events::EventType;
-use plan::status;
+use plan::{ChainView, PlannedView, plan, status};
 use serde_json::json;
 
 use crate::context::{Context, call};
@@ -107,11 +107,15 @@ fn next(
     round: &Round,
 ) -> Option<ExecutorChainStatus> {
     let problem = round.error.as_ref().map(Error::problem);
+    let view = round.desired.as_ref().zip(round.observed.as_ref());
+    let view = view.map(|(desired, observed)| ChainView { desired, observed });
+    let planned = view.map(|view| (view, plan(view)));
+    let seen = planned.as_ref();
+    let seen = seen.map(|(view, plan)| PlannedView { view: *view, plan });
     let status = status(
         &current.cloned().unwrap_or_default(),
         chain.generation,
-        round.desired.as_ref(),
-        round.observed.as_ref(),
+        seen,
         problem.as_ref(),
         Timestamp::now(),
     );

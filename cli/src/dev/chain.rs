@@ -10,7 +10,7 @@ use executor_operator::connection::Connection;
 use executor_operator::metrics::Metrics;
 use executor_operator::pace::Rate;
 use executor_operator::{Calls, Claim, apply};
-use plan::{Desired, HandlerAt, Observed, Push, TimedCondition, plan, timed_conditions};
+use plan::{ChainView, Desired, HandlerAt, Observed, Push, TimedCondition, plan, timed_conditions};
 
 use crate::dev::manifest::Manifest;
 use crate::dev::workers::Workers;
@@ -89,7 +89,7 @@ impl Chain {
             for stage in &mut self.desired.stages {
                 stage.address = local(self.workers.address(&stage.child)?);
             }
-            let plan = plan(&self.desired, &self.observe().await?)?;
+            let plan = plan(ChainView::new(&self.desired, &self.observe().await?))?;
             if plan.is_empty() {
                 break;
             }
@@ -115,7 +115,8 @@ impl Chain {
         };
         self.workers.observe(&mut observed);
         // The emulator sends a new token from the next push on.
-        let facts = timed_conditions(&self.desired, &observed, |_| None).into_iter();
+        let facts =
+            timed_conditions(ChainView::new(&self.desired, &observed), |_| None).into_iter();
         let signs = facts.filter(|fact| matches!(fact, TimedCondition::Signs(..)));
         let delay = self.desired.timing.address_delay;
         observed.elapsed = signs.map(|fact| (fact, delay)).collect();
