@@ -79,7 +79,7 @@ pub async fn observe(
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
         auth_failures: context.refusals.seen(chain),
-        held: BTreeMap::new(),
+        elapsed: BTreeMap::new(),
     };
     remember(context, metadata, desired, &mut observed);
     Ok(observed)
@@ -217,8 +217,8 @@ pub async fn observe_end(
         pods: Vec::new(),
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
-        refusals: BTreeMap::new(),
-        held: BTreeMap::new(),
+        auth_failures: BTreeMap::new(),
+        elapsed: BTreeMap::new(),
     })
 }
 

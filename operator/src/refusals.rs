@@ -47,7 +47,7 @@ impl Guard {
     /// Of a pod, if it is one.
     pub fn of(pod: &Pod) -> Option<Self> {
         let known = plan::Pod::of(pod)?;
-        known.demand?;
+        known.required_token?;
         let status = pod.status.as_ref()?;
         let mut conditions = status.conditions.iter().flatten();
         let is_ready = conditions.any(|it| it.type_ == "Ready" && it.status == "True");
