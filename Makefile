@@ -52,47 +52,47 @@ model: ## Checks the attempt rules in every order of events, with more faults th
 
 .PHONY: chaos
 chaos: ## Kills, cuts and starves real workers, and counts what becomes of each task
-	hack/chaos/run
+	testing/chaos/run
 
 .PHONY: edits
 edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
-	hack/edits/run
+	testing/edits/run
 
 .PHONY: e2e
 e2e: ## Installs the chart on a real kubelet and lives through a chain's life, with tasks under way; needs root
-	hack/e2e/run
+	testing/e2e/run
 
 .PHONY: bench
 bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md has the figures
-	hack/bench/run all
+	bench/run all
 
 .PHONY: bench-goodput
 bench-goodput: ## How much of the healthy work is done while other tasks fail, in a chain and in one queue
-	hack/bench/run goodput
+	bench/run goodput
 
 .PHONY: bench-edits
 bench-edits: ## How long an edit takes until it is in force
-	hack/bench/run edits
+	bench/run edits
 
 .PHONY: bench-idle
 bench-idle: ## What chains cost that nobody touches
-	hack/bench/run idle
+	bench/run idle
 
 .PHONY: bench-operator
 bench-operator: ## What 1 to 1,000 chains cost the operator, beside one in Go
-	hack/bench/run operator
+	bench/run operator
 
 .PHONY: bench-worker
 bench-worker: ## What a push costs on its way through a worker, beside nginx and a proxy in Go
-	hack/bench/run worker
+	bench/run worker
 
 .PHONY: bench-hand-over
 bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
-	hack/bench/run hand-over
+	bench/run hand-over
 
 .PHONY: bench-scale
 bench-scale: ## What locations cost an operator, and where one operator ends
-	hack/bench/run scale
+	bench/run scale
 
 .PHONY: clean
 clean: ## Removes all that was built, the API server and the tools as well

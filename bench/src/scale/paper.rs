@@ -16,7 +16,7 @@ const QUEUES: f64 = 1000.0;
 const CHAINS: f64 = 1000.0;
 const REGIONS: f64 = 20.0;
 
-const VALUES: &str = include_str!("../../../../charts/executor-chain/values.yaml");
+const VALUES: &str = include_str!("../../../charts/executor-chain/values.yaml");
 
 /// What an operator is given by the chart.
 struct Given {

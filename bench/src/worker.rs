@@ -20,7 +20,7 @@ use crate::worker::push::{Pushed, count};
 /// For the page.
 pub const ABOUT: &str = "\
 What a push costs on its way through a worker, beside two that proxy and do nothing else, before the same handler: nginx with `proxy_pass` and
-connections that are kept ([its settings](../hack/bench/src/worker/front.rs)), and Go's `httputil.ReverseProxy`
+connections that are kept ([its settings](../bench/src/worker/front.rs)), and Go's `httputil.ReverseProxy`
 ([its source](../bench/proxy-go/main.go)). Each has one core to itself; who pushes, and the handler, share another, so where a proxy is fast they
 may be what is measured. That is why requests per second of the proxy's own processor time stand beside: those are the proxy's alone.
 

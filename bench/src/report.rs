@@ -71,7 +71,7 @@ fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Res
     let (arguments, seed) = (&record.arguments, record.seed);
     writeln!(
         text,
-        "    hack/bench/run {name} {arguments} --seed {seed}\n"
+        "    bench/run {name} {arguments} --seed {seed}\n"
     )?;
     // Seen from the page, which is beside the folder.
     let pictures = folder.file_name().unwrap_or_default().display();
@@ -122,10 +122,10 @@ mod tests {
     use crate::plot;
     use crate::record::Record;
 
-    const MAKE: &str = "run hack/bench/run report, or: cargo run -p bench report";
+    const MAKE: &str = "run bench/run report, or: cargo run -p bench report";
 
     fn committed() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks")
     }
 
     #[test]

@@ -36,10 +36,10 @@ times:
 - the *oracle*, the same chain, whose producer knows which tasks will fail, and puts those into the last stage's queue at once. Nobody can
   know that: it is the most that a chain could do.
 
-*Simulated* is an incident of five minutes, with one minute before it and four after ([the simulation](../hack/incident/src/lib.rs)). *Real*
+*Simulated* is an incident of five minutes, with one minute before it and four after ([the simulation](../bench/incident/src/lib.rs)). *Real*
 is a shorter one: an emulator, a handler, and a worker for each stage, as processes, for all three designs beside each other. There a task
 is done when its notification has arrived. The same short scene is simulated too, and the two have to agree, within [limits that were chosen
-before the first real run](../hack/bench/src/goodput/agree.rs).
+before the first real run](../bench/src/goodput/agree.rs).
 
 The simulation leaves out the way from create to push, and from the handler's answer to the notification, some milliseconds here, and the
 work of the processors. It takes an edit to be in force at once, where a cluster needs the time to start a pod. Neither it nor the emulator

@@ -126,7 +126,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     anyhow::ensure!(
         path.is_file(),
-        "{} is missing: run make bench, or hack/bench/run",
+        "{} is missing: run make bench, or bench/run",
         path.display()
     );
     Ok(path)

@@ -1,4 +1,4 @@
-//! The end-to-end test, on the cluster that `hack/e2e/run` has made: what an engineer does with a chain
+//! The end-to-end test, on the cluster that `testing/e2e/run` has made: what an engineer does with a chain
 //! in its life, with tasks under way, and what becomes of each task.
 //!
 //! Google's service can't be had here: an emulator of it is a process beside the cluster, and pods find

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 
-const LOCK: &str = include_str!("../../../Cargo.lock");
-const KUBE: &str = include_str!("../../kube/go.mod");
-const ETCD: &str = include_str!("../../etcd/go.mod");
-const PEER: &str = include_str!("../../../bench/peer-go/go.mod");
+const LOCK: &str = include_str!("../../Cargo.lock");
+const KUBE: &str = include_str!("../../hack/kube/go.mod");
+const ETCD: &str = include_str!("../../hack/etcd/go.mod");
+const PEER: &str = include_str!("../peer-go/go.mod");
 
 /// By the names of programs and crates.
 pub fn versions() -> anyhow::Result<BTreeMap<String, String>> {

@@ -1,3 +1,0 @@
-module executor-chain.dev/hack/e2e/handler
-
-go 1.24

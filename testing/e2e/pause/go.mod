@@ -1,0 +1,3 @@
+module executor-chain.dev/testing/e2e/pause
+
+go 1.24
