@@ -23,10 +23,12 @@ fmt: ## Formats the code
 	cargo fmt --all
 
 .PHONY: lint
-lint: ## Checks format, lints, the pure crates, generated files, licences and sources
+lint: ## Checks format, lints, the pure crates, layers, generated files, licences and sources
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	hack/check-pure
+	hack/check-layers --self-test
+	hack/check-layers
 	hack/check-images
 	hack/check-generated
 	# cloudevents-sdk has its licence in a file alone, from which cargo-deny reads it.
