@@ -51,16 +51,16 @@ impl Benchmark {
         }
     }
 
-    /// What it does and measures, for the page.
+    /// What it does and measures, for the page: links are seen from there.
     pub fn about(&self) -> &'static str {
         match self {
-            Self::Goodput(_) => goodput::ABOUT,
-            Self::Edits(_) => edits::ABOUT,
-            Self::Idle(_) => idle::ABOUT,
-            Self::Operator(_) => contest::ABOUT,
-            Self::Worker(_) => worker::ABOUT,
-            Self::HandOver(_) => hand_over::ABOUT,
-            Self::Scale(_) => scale::ABOUT,
+            Self::Goodput(_) => include_str!("../about/goodput.md"),
+            Self::Edits(_) => include_str!("../about/edits.md"),
+            Self::Idle(_) => include_str!("../about/idle.md"),
+            Self::Operator(_) => include_str!("../about/operator.md"),
+            Self::Worker(_) => include_str!("../about/worker.md"),
+            Self::HandOver(_) => include_str!("../about/hand-over.md"),
+            Self::Scale(_) => include_str!("../about/scale.md"),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The operator beside its peer: what the same chains cost each of them.
 
-mod about;
 mod check;
 mod contestant;
 mod drift;
@@ -15,8 +14,6 @@ use crate::edits::count;
 use crate::figure::Figure;
 use crate::operator::Whose;
 use crate::place::program;
-
-pub use about::ABOUT;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {

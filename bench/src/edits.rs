@@ -19,19 +19,6 @@ use crate::place::Place;
 use crate::pods;
 use crate::quantile::Sample;
 
-/// For the page.
-pub const ABOUT: &str = "\
-How long an edit takes. 200 chains of four stages are ready: 800 queues, and one more that all chains share for their notifications, since a
-location holds 1,000. Nobody runs pods: the bench writes the Deployments' status, as their controller would.
-
-Then a rate is edited, of a random stage of a random chain, and 0.1 to 0.3 s after it is in force the next one. The write is what
-`kubectl edit` sends, a merge patch with the chain's stages. The clock runs from the API server's answer until `GetQueue`, asked each
-millisecond over a connection of its own, shows the new rate. The watch it stands against is a bare one of the same chains in the bench:
-from the same answer until it tells of the same edit. What comes before the answer counts as 0 ms.
-
-An incident script edits 20 chains at once, ten times. There the queues are asked each 10 ms, so as to leave the processor to the others.
-";
-
 /// From one incident to the next: the operator's calls to Cloud Tasks are limited, and rest makes up
 /// for haste.
 const REST: Duration = Duration::from_secs(4);

@@ -24,37 +24,6 @@ use crate::goodput::figures::All;
 use crate::goodput::said::Said;
 use crate::record::Measured;
 
-/// For the page.
-pub const ABOUT: &str = "\
-What becomes of the healthy tasks while others fail. The first queue may do 500 dispatches a second and 1,000 at once, and tasks come at
-half its rate, as independent producers send them. Then a third of them fails for a while, either at once, or by hanging until the time-out
-of 2 s; the others take 20 ms and succeed. Goodput is the healthy tasks that are done a second. Three designs get the same tasks at the same
-times:
-
-- the *single queue*, with seven attempts;
-- the *ladder*: a chain of two stages, three attempts on the first, four on the second, which has 100 a second and 200 at once;
-- the *oracle*, the same chain, whose producer knows which tasks will fail, and puts those into the last stage's queue at once. Nobody can
-  know that: it is the most that a chain could do.
-
-*Simulated* is an incident of five minutes, with one minute before it and four after ([the simulation](../bench/incident/src/lib.rs)). *Real*
-is a shorter one: an emulator, a handler, and a worker for each stage, as processes, for all three designs beside each other. There a task
-is done when its notification has arrived. The same short scene is simulated too, and the two have to agree, within [limits that were chosen
-before the first real run](../bench/src/goodput/agree.rs).
-
-The simulation leaves out the way from create to push, and from the handler's answer to the notification, some milliseconds here, and the
-work of the processors. It takes an edit to be in force at once, where a cluster needs the time to start a pod. Neither it nor the emulator
-slows a queue that gets many answers of 429 and 503, as Cloud Tasks does, and both keep a strict order, as Cloud Tasks doesn't. `--size` is
-the part of all rates, loads and numbers at once that the real scenes have, for a machine that can't do the whole. The smaller they are, the
-longer the ladder's tasks wait for each other, in the simulation as well: the goals are for the whole.
-
-A queue gives way where it is asked for more than it may do. With λ tasks a second, of which the part f fails, N attempts and a time-out of
-T, that is λ(1 + f(N−1)) dispatches a second against its rate, and λ f N T dispatches at once against its concurrency, besides what runs
-take that succeed. Where each design gives way in the simulation was found by halving, as the load at which most of the healthy tasks take
-longer than a second after nine minutes of incident. With a time-out of 10 s the ladder gives way as well, at the load of the
-scene; then an edit of its first stage, two minutes into the incident, brings it back: recovered is from when on each healthy task that
-comes is done within a second.
-";
-
 /// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {

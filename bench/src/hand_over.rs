@@ -16,16 +16,6 @@ use crate::worker::create::Created;
 use crate::worker::front::{Around, Front};
 use crate::worker::push::{Pushed, count};
 
-/// For the page.
-pub const ABOUT: &str = "\
-What a hand-over adds to a push. The handler fails; one worker has attempts left and answers 477, the other has none, creates the same task on
-the next stage's queue, and then answers 200. The difference of the two, one push at a time, stands against a bare CreateTask of the same size by
-the same client library, from a process on the same core. The next stage's queue is paused, so that nobody takes what is handed over.
-
-Calls are counted by a proxy before the emulator, in pushes of their own. Hand-overs a second are those of one worker on one core, with 32 pushes
-at a time, with the emulator on the other core, where it is what limits them as much as the worker.
-";
-
 /// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {

@@ -15,21 +15,6 @@ use crate::place::Place;
 use crate::pods;
 use crate::slope::slope;
 
-/// For the page.
-pub const ABOUT: &str = "\
-What chains cost that nobody touches: 1, 20 and 200 of them, of four stages each, one after the other in the same place. When all are ready
-and the operator has made no round for 11 s, everybody leaves it alone for as long as `--quiet` says.
-
-Calls to Cloud Tasks are counted by a proxy before the emulator; beside them stands the operator's own count, in which a list is one call.
-Outside it is two: the emulator ends a list with an empty page, as it says that Cloud Tasks does. Requests to the API server are what that counts
-itself, less what it counted by the minute before there was an operator; writes are all but those of the operator's Lease, which it renews.
-A watch is counted when it ends. A chain has a round five minutes after its last one, which asks the API server nothing; how many fall into that
-time depends on when the chains were made. The rounds stand beside the requests.
-
-Time on the processor and memory are the operator's, from `/proc`. A slope is the exponent with which a figure grows with the number of
-chains: 0 for one that stays, 1 for one that grows as they do.
-";
-
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How many chains: a list with commas

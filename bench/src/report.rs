@@ -11,18 +11,7 @@ use crate::figure::cells;
 use crate::plot::Plot;
 use crate::record::Record;
 
-const HEAD: &str = "\
-<!-- Written by `bench report` from docs/benchmarks/*.json and docs/benchmarks/notes. -->
-
-# Benchmarks
-
-    make bench
-
-Operator and workers are processes of the build that ships in images; where nothing else is said, with their default settings. kube-apiserver and etcd are
-real, and Cloud Tasks is an emulator in a process of its own. All of it, and what measures, shares one machine. So a figure stands beside one
-from the same run, or is a slope: the absolute ones are this machine's, and its load's. The API server has neither priority and fairness nor
-nodes, and etcd doesn't wait for the disk.
-";
+const HEAD: &str = include_str!("../about/head.md");
 
 /// Writes the page beside the folder, and the pictures into it.
 pub fn write(folder: &Path) -> anyhow::Result<()> {

@@ -17,26 +17,6 @@ use crate::scale::measured::{Measured, count_of};
 use crate::scale::paper::Ends;
 use crate::slope::slope;
 
-/// For the page.
-pub const ABOUT: &str = "\
-What locations cost one operator: the same chains, of four stages each, once all in one location and once in twenty, each time in a new place. A
-location holds 1,000 queues unless one asks Google for more, so 1,000 chains take five at least; the question is what twenty cost.
-
-The operator starts, the chains are made and become ready, and it is stopped. Another one takes over: what is measured of lists is what comes
-after everything has begun at once. Calls are seen by a proxy before the emulator, with their times and locations. A list is two calls, as the
-emulator ends it with an empty page. Memory is the operator's when nobody touches anything; what is reckoned with on paper is the most that either
-of the two ever had, since a limit goes by that. Watches are those that the API server says it serves, less those before there was an operator.
-
-A drift is a rate set by hand on a queue of the last location, right after a list of that location, so it waits as long as it ever does: the
-period, 5 s, and what is left is the operator's. It has ended when `GetQueue` shows the chain's rate again. Edits are those of [edits](#edits), one
-after the other.
-
-What is on paper is carried on from there, with its formula beside it: costs grow by a fixed part for each chain and each location, as the lines
-above say. What a chain costs holds what the operator takes with its first ones, so it is less for many. The memory and the pace of calls are
-the chart's ([values](../charts/executor-chain/values.yaml)), the quota of lists is Google's, 600 a minute for each region of a project.
-[scale.md](scale.md) says what to do where one operator ends.
-";
-
 /// What it is told.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {

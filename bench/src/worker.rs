@@ -17,21 +17,6 @@ use crate::quantile::middle;
 use crate::worker::front::{Around, Front};
 use crate::worker::push::{Pushed, count};
 
-/// For the page.
-pub const ABOUT: &str = "\
-What a push costs on its way through a worker, beside two that proxy and do nothing else, before the same handler: nginx with `proxy_pass` and
-connections that are kept ([its settings](../bench/src/worker/front.rs)), and Go's `httputil.ReverseProxy`
-([its source](../bench/proxy-go/main.go)). Each has one core to itself; who pushes, and the handler, share another, so where a proxy is fast they
-may be what is measured. That is why requests per second of the proxy's own processor time stand beside: those are the proxy's alone.
-
-Pushes are what Cloud Tasks sends, one after the other on each connection, each of a task of its own, first dispatches that succeed. The worker
-tells of failures alone, so that it makes no call: a pure proxy, as the others are; it writes its line of log for each push, which goes nowhere.
-Beside it stands one that tells of each success, which is one CreateTask for each push, and one that logs warnings alone.
-
-Each figure is the middle one of several rounds, in which all take turns. Memory is resident, of all its processes; start is from the shell's
-`exec` until `/readyz` says 200 for the worker, and until a connection is taken for the others.
-";
-
 /// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
