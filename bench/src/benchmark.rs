@@ -1,11 +1,21 @@
 //! The list of benchmarks: one more is one more variant, with a module of its own.
 
-use clap::Subcommand;
+use std::time::{Duration, Instant};
 
-use crate::record::Measured;
+use anyhow::Context;
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
+use tokio::time::timeout;
+
+use crate::load::{self, Load};
+use crate::machine::Machine;
+use crate::record::{Measured, Record};
+use crate::versions::versions;
 use crate::{contest, edits, goodput, hand_over, idle, scale, worker};
 
-/// A benchmark and what it is told.
+/// Longer than any takes on a busy machine.
+const LIMIT: Duration = Duration::from_mins(20);
+
+/// A benchmark and its options.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Benchmark {
     /// How much of the healthy work is done while other tasks fail
@@ -24,61 +34,82 @@ pub enum Benchmark {
     Scale(scale::Options),
 }
 
-impl Benchmark {
-    /// All of them, as `make bench` runs them.
-    pub fn all() -> Vec<Self> {
-        vec![
-            Self::Goodput(goodput::Options::default()),
-            Self::Edits(edits::Options::default()),
-            Self::Idle(idle::Options::default()),
-            Self::Operator(contest::Options::default()),
-            Self::Worker(worker::Options::default()),
-            Self::HandOver(hand_over::Options::default()),
-            Self::Scale(scale::Options::default()),
-        ]
+/// The names, as on the command line and of the records, in the order of the page.
+pub const NAMES: [&str; 7] = [
+    "goodput",
+    "edits",
+    "idle",
+    "operator",
+    "worker",
+    "hand-over",
+    "scale",
+];
+
+/// A benchmark that was chosen on the command line.
+#[derive(Debug)]
+pub struct Job {
+    benchmark: Benchmark,
+    name: String,
+    /// Its options, to say them again.
+    arguments: String,
+}
+
+impl Job {
+    /// All benchmarks, as `make bench` runs them.
+    pub fn all() -> anyhow::Result<Vec<Self>> {
+        let job = |name| {
+            let matches = command().try_get_matches_from(["bench", name])?;
+            Self::new(Benchmark::from_arg_matches(&matches)?, &matches)
+        };
+        NAMES.into_iter().map(job).collect()
     }
 
-    /// Its name on the command line, and of its file.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Goodput(_) => "goodput",
-            Self::Edits(_) => "edits",
-            Self::Idle(_) => "idle",
-            Self::Operator(_) => "operator",
-            Self::Worker(_) => "worker",
-            Self::HandOver(_) => "hand-over",
-            Self::Scale(_) => "scale",
-        }
-    }
-
-    /// What it does and measures, for the page: links are seen from there.
-    pub fn about(&self) -> &'static str {
-        match self {
-            Self::Goodput(_) => include_str!("../about/goodput.md"),
-            Self::Edits(_) => include_str!("../about/edits.md"),
-            Self::Idle(_) => include_str!("../about/idle.md"),
-            Self::Operator(_) => include_str!("../about/operator.md"),
-            Self::Worker(_) => include_str!("../about/worker.md"),
-            Self::HandOver(_) => include_str!("../about/hand-over.md"),
-            Self::Scale(_) => include_str!("../about/scale.md"),
-        }
-    }
-
-    /// How to say its options again.
-    pub fn arguments(&self) -> String {
-        match self {
-            Self::Goodput(options) => options.to_string(),
-            Self::Edits(options) => options.to_string(),
-            Self::Idle(options) => options.to_string(),
-            Self::Operator(options) => options.to_string(),
-            Self::Worker(options) => options.to_string(),
-            Self::HandOver(options) => options.to_string(),
-            Self::Scale(options) => options.to_string(),
-        }
+    /// A benchmark as a command line chooses it.
+    pub fn new(benchmark: Benchmark, matches: &ArgMatches) -> anyhow::Result<Self> {
+        let (name, own) = matches.subcommand().context("no benchmark is named")?;
+        let command = command();
+        let options = command.find_subcommand(name).context("no such benchmark")?;
+        let said = options.get_arguments().filter_map(|it| {
+            let values = own.get_raw(it.get_id().as_str())?;
+            let values: Vec<_> = values.map(|it| it.to_string_lossy()).collect();
+            Some(format!("--{} {}", it.get_long()?, values.join(",")))
+        });
+        Ok(Self {
+            benchmark,
+            name: name.to_owned(),
+            arguments: said.collect::<Vec<_>>().join(" "),
+        })
     }
 
     /// Measures.
-    pub async fn run(&self, random: fastrand::Rng) -> anyhow::Result<Measured> {
+    pub async fn run(&self, seed: u64) -> anyhow::Result<Record> {
+        let name = &self.name;
+        println!("{name}, seed {seed}");
+        let begin = Instant::now();
+        let before = load::now();
+        let measuring = self.benchmark.measure(fastrand::Rng::with_seed(seed));
+        let Measured { figures, plots } = timeout(LIMIT, measuring)
+            .await
+            .with_context(|| format!("{name} took longer than {LIMIT:?}"))??;
+        Ok(Record {
+            name: name.clone(),
+            arguments: self.arguments.clone(),
+            machine: Machine::this(),
+            load: Load {
+                before,
+                after: load::now(),
+            },
+            versions: versions()?,
+            seed,
+            seconds: begin.elapsed().as_secs(),
+            figures,
+            plots,
+        })
+    }
+}
+
+impl Benchmark {
+    async fn measure(&self, random: fastrand::Rng) -> anyhow::Result<Measured> {
         let figures = match self {
             Self::Goodput(options) => return goodput::run(options, random).await,
             Self::Edits(options) => edits::run(options, random).await,
@@ -92,5 +123,26 @@ impl Benchmark {
             figures,
             plots: Vec::new(),
         })
+    }
+}
+
+fn command() -> Command {
+    Benchmark::augment_subcommands(Command::new("bench"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_all_benchmarks_are_said_as_they_are_given() {
+        let jobs = Job::all().unwrap();
+        assert_eq!(jobs[0].arguments, "--size 1 --seconds 45");
+        assert_eq!(jobs[2].arguments, "--sizes 1,20,200 --quiet 30");
+        let names: Vec<_> = command()
+            .get_subcommands()
+            .map(|it| it.get_name().to_owned())
+            .collect();
+        assert_eq!(names, NAMES);
     }
 }

@@ -3,7 +3,6 @@
 pub mod change;
 pub mod series;
 
-use std::fmt;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -26,48 +25,22 @@ const REST: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How many chains
-    #[arg(long, value_parser = chains::number, default_value_t = Options::default().chains)]
+    #[arg(long, value_parser = chains::number, default_value_t = 200)]
     chains: usize,
     /// How many edits one after another
-    #[arg(long, value_parser = count(), default_value_t = Options::default().edits)]
+    #[arg(long, value_parser = count(), default_value_t = 200)]
     edits: usize,
     /// How many chains an incident script edits
-    #[arg(long, value_parser = count(), default_value_t = Options::default().at_once)]
+    #[arg(long, value_parser = count(), default_value_t = 20)]
     at_once: usize,
     /// How often the script runs
-    #[arg(long, value_parser = count(), default_value_t = Options::default().incidents)]
+    #[arg(long, value_parser = count(), default_value_t = 10)]
     incidents: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            chains: 200,
-            edits: 200,
-            at_once: 20,
-            incidents: 10,
-        }
-    }
 }
 
 /// A number of edits and the like on a command line.
 pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1000)
-}
-
-impl fmt::Display for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            chains,
-            edits,
-            at_once,
-            incidents,
-        } = self;
-        write!(
-            f,
-            "--chains {chains} --edits {edits} --at-once {at_once} --incidents {incidents}"
-        )
-    }
 }
 
 pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result<Vec<Figure>> {

@@ -11,8 +11,6 @@ mod pictures;
 mod real;
 mod said;
 
-use std::fmt;
-
 use anyhow::Context;
 use clap::Args;
 use incident::{Course, Scene, Task, simulate};
@@ -33,22 +31,6 @@ pub struct Options {
     /// How many seconds the real incidents last
     #[arg(long, default_value_t = 45)]
     seconds: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            size: 1.0,
-            seconds: 45,
-        }
-    }
-}
-
-impl fmt::Display for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size, seconds } = self;
-        write!(f, "--size {size} --seconds {seconds}")
-    }
 }
 
 /// Measures.

@@ -1,6 +1,5 @@
 //! Hand-over: what it adds to a push whose handler has failed for the last time.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -28,27 +27,6 @@ pub struct Options {
     /// For how long, each time
     #[arg(long, default_value_t = 2000)]
     millis: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            size: 512,
-            rounds: 5,
-            millis: 2000,
-        }
-    }
-}
-
-impl fmt::Display for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            size,
-            rounds,
-            millis,
-        } = self;
-        write!(f, "--size {size} --rounds {rounds} --millis {millis}")
-    }
 }
 
 /// What one that has attempts left answers, and one that has handed over.

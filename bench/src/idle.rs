@@ -2,7 +2,6 @@
 
 pub mod span;
 
-use std::fmt;
 use std::time::Duration;
 
 use testkit::CallProxy;
@@ -18,28 +17,11 @@ use crate::slope::slope;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How many chains: a list with commas
-    #[arg(long, value_parser = chains::number, value_delimiter = ',', default_values_t = Options::default().sizes)]
+    #[arg(long, value_parser = chains::number, value_delimiter = ',', default_value = "1,20,200")]
     sizes: Vec<usize>,
     /// For how long nobody touches them
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600), default_value_t = Options::default().quiet)]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600), default_value_t = 30)]
     quiet: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            sizes: vec![1, 20, 200],
-            quiet: 30,
-        }
-    }
-}
-
-impl fmt::Display for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sizes, quiet } = self;
-        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-        write!(f, "--sizes {} --quiet {quiet}", sizes.join(","))
-    }
 }
 
 pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {

@@ -34,9 +34,9 @@ mod worker;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::benchmark::Benchmark;
+use crate::benchmark::{Benchmark, Job};
 
 #[derive(Debug, Parser)]
 #[command(name = "bench", about = "Measures the operator as it ships")]
@@ -78,11 +78,12 @@ enum What {
 fn main() -> anyhow::Result<()> {
     // A process that links two TLS providers must choose one before the first use.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let args = Args::parse();
+    let matches = Args::command().get_matches();
+    let args = Args::from_arg_matches(&matches)?;
     let seed = args.seed.unwrap_or_else(new_seed);
-    let benchmarks = match args.what {
-        What::One(benchmark) => vec![benchmark],
-        What::All => Benchmark::all(),
+    let jobs = match args.what {
+        What::One(benchmark) => vec![Job::new(benchmark, &matches)?],
+        What::All => Job::all()?,
         What::Report => Vec::new(),
         What::Serve(options) => return on_one_thread()?.block_on(worker::serve::serve(&options)),
         What::Handle(options) => {
@@ -99,21 +100,17 @@ fn main() -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    for benchmark in &benchmarks {
-        let record = go(benchmark, seed)?;
+    for job in &jobs {
+        // A runtime of its own for each: with it ends all that the benchmark has started.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let record = runtime.block_on(job.run(seed))?;
         record.write(&args.folder)?;
         println!("\n{}, seed {seed}, {} s", record.name, record.seconds);
         println!("{}", figure::table(&record.figures));
     }
     report::write(&args.folder)
-}
-
-/// A runtime of its own for each: with it ends all that the benchmark has started.
-fn go(benchmark: &Benchmark, seed: u64) -> anyhow::Result<record::Record> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(record::take(benchmark, seed))
 }
 
 /// For what takes part in a benchmark, on a core that it shares.

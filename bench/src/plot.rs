@@ -2,7 +2,7 @@
 //! pictures are drawn from that alone.
 
 mod axis;
-mod svg;
+pub mod svg;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -40,13 +40,6 @@ pub struct Mark {
     pub name: String,
     /// The line that it belongs to, by its place; none if to all.
     pub line: Option<usize>,
-}
-
-impl Plot {
-    /// The text of its file.
-    pub fn svg(&self) -> String {
-        svg::draw(self)
-    }
 }
 
 impl Line {

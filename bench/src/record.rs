@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 
-use crate::benchmark::Benchmark;
 use crate::figure::Figure;
-use crate::load::{self, Load};
+use crate::load::Load;
 use crate::machine::Machine;
 use crate::plot::Plot;
-use crate::versions::versions;
 
 /// What a benchmark gives.
 #[derive(Debug)]
@@ -21,9 +17,6 @@ pub struct Measured {
     pub figures: Vec<Figure>,
     pub plots: Vec<Plot>,
 }
-
-/// Longer than any takes on a busy machine.
-const LIMIT: Duration = Duration::from_mins(20);
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,32 +34,6 @@ pub struct Record {
     /// Few benchmarks have any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plots: Vec<Plot>,
-}
-
-/// Runs a benchmark.
-pub async fn take(benchmark: &Benchmark, seed: u64) -> anyhow::Result<Record> {
-    let name = benchmark.name();
-    println!("{name}, seed {seed}");
-    let begin = Instant::now();
-    let before = load::now();
-    let run = benchmark.run(fastrand::Rng::with_seed(seed));
-    let Measured { figures, plots } = timeout(LIMIT, run)
-        .await
-        .with_context(|| format!("{name} took longer than {LIMIT:?}"))??;
-    Ok(Record {
-        name: name.to_owned(),
-        arguments: benchmark.arguments(),
-        machine: Machine::this(),
-        load: Load {
-            before,
-            after: load::now(),
-        },
-        versions: versions()?,
-        seed,
-        seconds: begin.elapsed().as_secs(),
-        figures,
-        plots,
-    })
 }
 
 impl Record {

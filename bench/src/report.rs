@@ -6,12 +6,22 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::benchmark::Benchmark;
+use crate::benchmark::NAMES;
 use crate::figure::cells;
-use crate::plot::Plot;
+use crate::plot::{Plot, svg};
 use crate::record::Record;
 
 const HEAD: &str = include_str!("../about/head.md");
+/// What each benchmark does and measures. Links are seen from the page.
+const ABOUT: [&str; NAMES.len()] = [
+    include_str!("../about/goodput.md"),
+    include_str!("../about/edits.md"),
+    include_str!("../about/idle.md"),
+    include_str!("../about/operator.md"),
+    include_str!("../about/worker.md"),
+    include_str!("../about/hand-over.md"),
+    include_str!("../about/scale.md"),
+];
 
 /// Writes the page beside the folder, and the pictures into it.
 pub fn write(folder: &Path) -> anyhow::Result<()> {
@@ -30,42 +40,38 @@ pub fn write(folder: &Path) -> anyhow::Result<()> {
 /// What each picture's file holds, by its name.
 fn pictures(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut pictures = BTreeMap::new();
-    for benchmark in Benchmark::all() {
-        let record = Record::read(folder, benchmark.name())?;
+    for name in NAMES {
+        let record = Record::read(folder, name)?;
         let plots = record.into_iter().flat_map(|record| record.plots);
-        pictures.extend(plots.map(|plot| (picture(&benchmark, &plot), plot.svg())));
+        pictures.extend(plots.map(|plot| (picture(name, &plot), svg::draw(&plot))));
     }
     Ok(pictures)
 }
 
-fn picture(benchmark: &Benchmark, plot: &Plot) -> String {
-    format!("{}-{}.svg", benchmark.name(), plot.name)
+fn picture(name: &str, plot: &Plot) -> String {
+    format!("{name}-{}.svg", plot.name)
 }
 
 fn page(folder: &Path) -> anyhow::Result<String> {
     let mut page = HEAD.to_owned();
-    for benchmark in Benchmark::all() {
-        if let Some(record) = Record::read(folder, benchmark.name())? {
-            page += &section(folder, &benchmark, &record)?;
+    for (name, about) in NAMES.into_iter().zip(ABOUT) {
+        if let Some(record) = Record::read(folder, name)? {
+            page += &section(folder, name, about, &record)?;
         }
     }
     Ok(page)
 }
 
-fn section(folder: &Path, benchmark: &Benchmark, record: &Record) -> anyhow::Result<String> {
-    let name = benchmark.name();
+fn section(folder: &Path, name: &str, about: &str, record: &Record) -> anyhow::Result<String> {
     let mut text = String::new();
-    writeln!(text, "\n## {name}\n\n{}", benchmark.about())?;
+    writeln!(text, "\n## {name}\n\n{}", about)?;
     writeln!(text, "    make bench-{name}")?;
     let (arguments, seed) = (&record.arguments, record.seed);
-    writeln!(
-        text,
-        "    bench/run {name} {arguments} --seed {seed}\n"
-    )?;
+    writeln!(text, "    bench/run {name} {arguments} --seed {seed}\n")?;
     // Seen from the page, which is beside the folder.
     let pictures = folder.file_name().unwrap_or_default().display();
     for plot in &record.plots {
-        let picture = picture(benchmark, plot);
+        let picture = picture(name, plot);
         writeln!(text, "![{}]({pictures}/{picture})\n", plot.title)?;
     }
     writeln!(text, "| | | Goal | Against |\n|---|---|---|---|")?;
@@ -157,6 +163,6 @@ mod tests {
         let link = "![A < B & C](benchmarks/goodput-load.svg)";
         assert!(page.contains(link), "{page}");
         let picture = std::fs::read_to_string(folder.join("goodput-load.svg")).unwrap();
-        assert_eq!(picture, plot::example().svg());
+        assert_eq!(picture, svg::draw(&plot::example()));
     }
 }

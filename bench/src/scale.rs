@@ -3,69 +3,19 @@
 mod drift;
 mod lists;
 mod measured;
+mod options;
 mod paper;
 
-use std::fmt;
-
 use anyhow::{Context, ensure};
-use clap::builder::RangedU64ValueParser;
 
-use crate::chains::{self, IN_A_LOCATION, LOCATIONS};
+use crate::chains::{IN_A_LOCATION, LOCATIONS};
 use crate::figure::Figure;
 use crate::quantile::Sample;
 use crate::scale::measured::{Measured, count_of};
 use crate::scale::paper::Ends;
 use crate::slope::slope;
 
-/// What it is told.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Options {
-    /// How many chains
-    #[arg(long, value_parser = chains::number, default_value_t = Options::default().chains)]
-    chains: usize,
-    /// In how many locations: a list with commas
-    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=20), value_delimiter = ',', default_values_t = Options::default().locations)]
-    locations: Vec<usize>,
-    /// For how long nobody touches them: long enough for two lists of each location
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(12..=600), default_value_t = Options::default().quiet)]
-    quiet: u64,
-    /// How many edits one after another
-    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000), default_value_t = Options::default().edits)]
-    edits: usize,
-    /// How often a queue is changed by hand
-    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100), default_value_t = Options::default().drifts)]
-    drifts: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            chains: 200,
-            locations: vec![1, 20],
-            quiet: 45,
-            edits: 40,
-            drifts: 3,
-        }
-    }
-}
-
-impl fmt::Display for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            chains,
-            locations,
-            quiet,
-            edits,
-            drifts,
-        } = self;
-        let locations: Vec<String> = locations.iter().map(ToString::to_string).collect();
-        let locations = locations.join(",");
-        write!(
-            f,
-            "--chains {chains} --locations {locations} --quiet {quiet} --edits {edits} --drifts {drifts}"
-        )
-    }
-}
+pub use options::Options;
 
 /// Measures.
 pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result<Vec<Figure>> {

@@ -6,7 +6,6 @@ pub mod front;
 pub mod push;
 pub mod serve;
 
-use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
@@ -32,37 +31,6 @@ pub struct Options {
     /// For how long, each time
     #[arg(long, default_value_t = 2000)]
     millis: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            connections: vec![1, 32, 256],
-            sizes: vec![512, 65536],
-            rounds: 3,
-            millis: 2000,
-        }
-    }
-}
-
-impl fmt::Display for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |numbers: &[usize]| {
-            let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-            texts.join(",")
-        };
-        let Self {
-            connections,
-            sizes,
-            rounds,
-            millis,
-        } = self;
-        let (connections, sizes) = (list(connections), list(sizes));
-        write!(
-            f,
-            "--connections {connections} --sizes {sizes} --rounds {rounds} --millis {millis}"
-        )
-    }
 }
 
 /// One measurement of one front.

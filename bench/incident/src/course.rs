@@ -3,27 +3,7 @@
 use std::time::Duration;
 
 use crate::scene::Task;
-
-/// From a time, until before another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// In it.
-    pub from: Duration,
-    /// No longer in it.
-    pub until: Duration,
-}
-
-impl Span {
-    /// Whether it holds this time.
-    pub fn has(&self, at: Duration) -> bool {
-        (self.from..self.until).contains(&at)
-    }
-
-    /// In seconds.
-    pub fn seconds(&self) -> f64 {
-        self.until.saturating_sub(self.from).as_secs_f64()
-    }
-}
+use crate::span::Span;
 
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,9 +14,11 @@ pub mod design;
 pub mod queue;
 pub mod scene;
 pub mod simulate;
+pub mod span;
 
-pub use course::{Course, End, How, Span};
+pub use course::{Course, End, How};
 pub use design::{Change, Design, Edit, Entry, Stage};
 pub use queue::{Backoff, Limits};
 pub use scene::{Harm, Scene, Task};
 pub use simulate::{Seen, simulate, watched};
+pub use span::Span;

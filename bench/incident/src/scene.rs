@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::course::Span;
+use crate::span::Span;
 
 /// What a run does that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

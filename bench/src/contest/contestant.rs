@@ -9,8 +9,9 @@ use tokio::time::sleep;
 
 use crate::arrivals::Arrivals;
 use crate::chains;
+use crate::contest::options::Options;
 use crate::contest::readiness::Readiness;
-use crate::contest::{Options, check, drift};
+use crate::contest::{check, drift};
 use crate::edits::change::Ladders;
 use crate::edits::series::{Editor, Seen};
 use crate::operator::{Operator, Whose};

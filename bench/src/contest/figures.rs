@@ -1,10 +1,17 @@
 //! The figures of all sizes.
 
 use crate::chains;
-use crate::contest::Size;
 use crate::contest::contestant::Measured;
 use crate::figure::Figure;
 use crate::slope::slope;
+
+/// One size.
+pub struct Size {
+    pub chains: usize,
+    pub ours: Measured,
+    /// None where there is no Go to build it.
+    pub peers: Option<Measured>,
+}
 
 /// What is told of each size.
 struct Kind {

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn all_of_a_plot_is_in_its_picture() {
-        let svg = example().svg();
+        let svg = super::draw(&example());
         for text in [
             ">A &lt; B &amp; C</title>",
             ">tasks a second</text>",

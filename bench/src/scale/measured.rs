@@ -15,8 +15,9 @@ use crate::idle::span::{Alone, Quiet, Snapshot};
 use crate::operator::Operator;
 use crate::place::Place;
 use crate::pods;
+use crate::scale::drift;
 use crate::scale::lists::{self, Times, a_minute};
-use crate::scale::{Options, drift};
+use crate::scale::options::Options;
 use crate::usage::Usage;
 use crate::worker::push::count;
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::place::program;
-use crate::worker::front::installed;
 use crate::worker::push::Pushed;
 
 /// The core of who is measured.
@@ -30,6 +30,15 @@ pub fn two_cores() -> anyhow::Result<()> {
         "taskset is missing: it is in the package util-linux"
     );
     Ok(())
+}
+
+/// A program of the machine.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.push("/usr/sbin".into());
+    let mut places = folders.into_iter().map(|folder| folder.join(name));
+    places.find(|place| place.is_file())
 }
 
 /// A program on the core of who is measured.

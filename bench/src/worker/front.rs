@@ -1,7 +1,7 @@
 //! Who stands before the handler: the worker, nginx, or Go's `httputil.ReverseProxy`.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::operator::is_ready;
 use crate::place::program;
 use crate::usage::Usage;
-use crate::worker::aside::measured;
+use crate::worker::aside::{installed, measured};
 
 /// Longer than any of them takes to start.
 const SOON: Duration = Duration::from_secs(10);
@@ -172,15 +172,6 @@ impl Running {
         }
         Ok(usage)
     }
-}
-
-/// A program of the machine.
-pub fn installed(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    folders.push("/usr/sbin".into());
-    let mut places = folders.into_iter().map(|folder| folder.join(name));
-    places.find(|place| place.is_file())
 }
 
 /// One process that serves, connections to the handler that are kept, no log, no file for a body of
