@@ -9,7 +9,6 @@ mod arrivals;
 mod benchmark;
 mod chains;
 mod contest;
-mod counters;
 mod drift;
 mod edits;
 mod figure;

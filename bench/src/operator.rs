@@ -1,19 +1,15 @@
 //! An operator's process, seen from outside: ours, or the one that it stands beside.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use testkit::{Process, free_port};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use testkit::{Counters, Process, free_port};
 
-use crate::counters::{Counters, body};
 use crate::usage::Usage;
 
-const PATIENCE: Duration = Duration::from_secs(5);
 /// So long an operator may take to leave.
 const LEAVE: Duration = Duration::from_secs(20);
 
@@ -64,7 +60,7 @@ impl Whose {
 pub struct Operator {
     process: Process,
     whose: Whose,
-    admin: String,
+    admin: SocketAddr,
 }
 
 impl Operator {
@@ -76,10 +72,10 @@ impl Operator {
         cloud_tasks: &str,
         more: &[&str],
     ) -> Self {
-        let admin = format!("127.0.0.1:{}", free_port());
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut command = Command::new(program);
         command
-            .args([whose.metrics_flag(), &admin])
+            .args([whose.metrics_flag(), &admin.to_string()])
             .args(["--emulator-host", cloud_tasks])
             .args(more)
             .env("KUBECONFIG", kubeconfig);
@@ -99,22 +95,19 @@ impl Operator {
     /// How many rounds it has made.
     pub async fn rounds(&self) -> anyhow::Result<f64> {
         let counters = self.counters().await?;
-        Ok(counters.sum(self.whose.rounds(), |_| true))
+        Ok(counters.total(self.whose.rounds()))
     }
 
     /// Whether it leads.
     pub async fn leads(&self) -> bool {
         let counters = self.counters().await;
-        counters.is_ok_and(|it| it.sum(self.whose.leads(), |_| true) > 0.0)
+        counters.is_ok_and(|it| it.total(self.whose.leads()) > 0.0)
     }
 
     /// What it has counted.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
-        let answer = timeout(PATIENCE, get(&self.admin, "/metrics"))
-            .await
-            .context("the operator's metrics take too long")?
-            .with_context(|| format!("the operator's metrics:\n{}", self.process.log_tail()))?;
-        Ok(Counters::parse(body(&answer)?))
+        let counters = testkit::counters(self.admin).await;
+        counters.with_context(|| format!("the operator's metrics:\n{}", self.process.log_tail()))
     }
 
     /// Time on the processor so far, and memory now.
@@ -126,21 +119,4 @@ impl Operator {
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
     }
-}
-
-/// Whether a worker says that it is ready.
-pub async fn is_ready(admin: &str) -> bool {
-    let answer = get(admin, "/readyz").await;
-    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
-}
-
-/// The answer to a GET, its head included. Of HTTP/1.0, which has no chunks: the end of the connection
-/// is the body's.
-pub async fn get(addr: &str, path: &str) -> std::io::Result<String> {
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
-    let mut stream = TcpStream::connect(addr).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
 }

@@ -3,22 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Endpoint};
 use crds::ExecutorChain;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
-use testkit::{ApiServer, Process, eventually, free_port};
+use testkit::{ApiServer, CRD, Counters, Process, free_port};
 
-use crate::counters::Counters;
 use crate::operator::{Operator, Whose};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// All but the operator.
 pub struct Place {
@@ -40,29 +35,15 @@ impl Place {
         command.args(["emulator", "--listen", &listen]);
         let emulating = Process::spawn_unlogged(&command);
         let server = ApiServer::start().await;
+        server.install_crd(CRD).await;
         let client = server.client().await;
-        let place = Self {
+        Ok(Self {
             namespace: server.namespace("bench").await,
             server,
             client,
             emulator,
             _emulating: emulating,
-        };
-        place.install().await?;
-        Ok(place)
-    }
-
-    async fn install(&self) -> anyhow::Result<()> {
-        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        definitions
-            .create(&PostParams::default(), &crds::crd())
-            .await
-            .context("installing the CRD")?;
-        eventually("a CRD that is served", SOON, async || {
-            self.chains().list(&ListParams::default().limit(1)).await
         })
-        .await;
-        Ok(())
     }
 
     /// An operator that talks to Cloud Tasks at `cloud_tasks`.

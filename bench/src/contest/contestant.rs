@@ -73,7 +73,7 @@ pub async fn measure(
     let cold_start = readiness.all(&operator).await? - begin;
     let cold = operator.usage()?;
     let after = place.counters().await?;
-    let served = |name: &str| after.sum(name, |_| true) - before.sum(name, |_| true);
+    let served = |name: &str| after.total(name) - before.total(name);
     println!("  {name}, {count} chains: ready after {cold_start:.1?}");
 
     let queues = place.cloud_tasks().await?;

@@ -8,10 +8,9 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudtasks::{Address, CloudTasks, Endpoint, HttpTarget, QueuePath, QueueSettings, Scheme};
 use incident::{Design, Stage};
-use testkit::{Process, free_port};
+use testkit::{Process, ask, free_port};
 use tokio::time::sleep;
 
-use crate::operator::is_ready;
 use crate::place::program;
 
 const NOTIFIER: &str = "notifier";
@@ -161,7 +160,7 @@ async fn reached(emulator: SocketAddr) -> anyhow::Result<CloudTasks> {
 
 async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
     for _ in 0..TRIES {
-        if is_ready(&admin.to_string()).await {
+        if ask(admin, "/readyz").await.is_ok() {
             return Ok(());
         }
         sleep(PAUSE).await;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use testkit::CallProxy;
+use testkit::metrics::Labels;
+use testkit::{CallProxy, Counters};
 use tokio::time::sleep;
 
-use crate::counters::{Counters, Labels};
 use crate::operator::Operator;
 use crate::place::Place;
 use crate::usage::Usage;
@@ -42,7 +42,7 @@ impl Alone {
 }
 
 fn requests(counters: &Counters) -> f64 {
-    counters.sum("apiserver_request_total", |_| true)
+    counters.total("apiserver_request_total")
 }
 
 /// Writes of Leases, or of all else.
@@ -80,16 +80,15 @@ impl Snapshot {
     }
 
     fn calls(&self) -> f64 {
-        self.own
-            .sum("executor_operator_cloud_tasks_calls_total", |_| true)
+        self.own.total("executor_operator_cloud_tasks_calls_total")
     }
 
     fn writes(&self) -> f64 {
-        self.own.sum("executor_operator_effects_total", |_| true)
+        self.own.total("executor_operator_effects_total")
     }
 
     fn rounds(&self) -> f64 {
-        self.own.sum("executor_operator_reconciles_total", |_| true)
+        self.own.total("executor_operator_reconciles_total")
     }
 }
 

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use testkit::CallProxy;
+use testkit::{CallProxy, Counters};
 use tokio::time::sleep;
 
 use crate::arrivals::Arrivals;
 use crate::chains::{self, LOCATIONS};
-use crate::counters::Counters;
 use crate::edits::change::Ladders;
 use crate::edits::series::{Editor, Seen};
 use crate::idle::span::{Alone, Quiet, Snapshot};

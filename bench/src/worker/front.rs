@@ -6,11 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use testkit::{Process, free_port};
+use testkit::{Process, ask, free_port};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::operator::is_ready;
 use crate::place::program;
 use crate::usage::Usage;
 use crate::worker::aside::{installed, measured};
@@ -123,7 +122,7 @@ impl Front {
         if matches!(self, Self::Nginx | Self::Go) {
             return TcpStream::connect(addr).await.is_ok();
         }
-        is_ready(&admin.to_string()).await
+        ask(admin, "/readyz").await.is_ok()
     }
 
     fn tell(self, command: &mut Command, around: Around, addr: SocketAddr, admin: SocketAddr) {

@@ -32,18 +32,10 @@ async fn install(
 
 /// A chain that is there, with its UID.
 async fn apply(server: &ApiServer) -> String {
-    eventually("a CRD that is served", SOON, async || {
-        let orders = chain("orders", "Retain", &["fast"]);
-        let applied = server
-            .kubectl_with_input(&["apply", "-f", "-"], &orders)
-            .await;
-        if applied.ok {
-            Ok(())
-        } else {
-            Err(applied.stderr)
-        }
-    })
-    .await;
+    server.serves_chains().await;
+    let orders = chain("orders", "Retain", &["fast"]);
+    let apply = ["apply", "-f", "-"];
+    server.kubectl_with_input(&apply, &orders).await.expect_ok();
     uid(server).await
 }
 

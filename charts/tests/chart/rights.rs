@@ -87,13 +87,8 @@ async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
     // A chain where it has no right to look is nobody's business.
     create_namespaces(&server, &["yard"]).await;
     let yard = Place::new(&server, "yard").await;
-    eventually("a CRD that is served", SOON, async || {
-        let apply = ["apply", "-n", "yard", "-f", "-"];
-        let chain = chain("alien", "Retain", &["fast"]);
-        let tried = server.kubectl_with_input(&apply, &chain).await;
-        if tried.ok { Ok(()) } else { Err(tried.stderr) }
-    })
-    .await;
+    server.serves_chains().await;
+    yard.apply(&chain("alien", "Retain", &["fast"])).await;
     lives(&server, ["shop", "hall"], &operator).await;
     assert_eq!(yard.status("alien").await, Value::Null);
     let (used, refused) = used(&server, "system");
@@ -236,13 +231,8 @@ async fn shows(
         .expect_ok();
     let operator = Operator::start(server, namespace, &rendered).await;
     let place = Place::new(server, namespace).await;
-    let orders = chain(namespace, "Retain", &["fast"]);
-    eventually("a CRD that is served", SOON, async || {
-        let apply = ["apply", "-n", namespace, "-f", "-"];
-        let tried = server.kubectl_with_input(&apply, &orders).await;
-        if tried.ok { Ok(()) } else { Err(tried.stderr) }
-    })
-    .await;
+    server.serves_chains().await;
+    place.apply(&chain(namespace, "Retain", &["fast"])).await;
     let what = format!("{shows:?} that {resource} {verb:?} is missing");
     let seen = async || match shows {
         Shows::InTheChain => {

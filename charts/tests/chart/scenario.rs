@@ -11,7 +11,9 @@ use kube::api::{
     Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
 };
 use serde_json::{Value, json};
-use testkit::{ApiServer, Process, ask, binary, crds_of, eventually, free_port};
+use testkit::ask::status_and_body;
+use testkit::fake_pods::report_all_ready;
+use testkit::{ApiServer, Process, ask, binary, eventually, free_port};
 
 use crate::rendered::{RELEASE, Rendered};
 
@@ -28,11 +30,8 @@ const GKE: &str = "networking.gke.io";
 /// A server that keeps what it was asked, and has the kinds that a chain may ask for.
 pub async fn watchful_server() -> ApiServer {
     let server = ApiServer::start_watchful().await;
-    for crd in [crds_of(GATEWAY_API), crds_of(GKE)].concat() {
-        // Server-side: they are too long for the annotation of a client-side apply.
-        let apply = ["apply", "--server-side", "-f", "-"];
-        server.kubectl_with_input(&apply, &crd).await.expect_ok();
-    }
+    server.install_crds_of(GATEWAY_API).await;
+    server.install_crds_of(GKE).await;
     server
 }
 
@@ -58,17 +57,10 @@ impl Operator {
     /// The status code of a path of its admin port, once it answers.
     pub async fn answers(&self, path: &str) -> u16 {
         let addr = self.admin.parse().unwrap();
-        eventually("an answer", SOON, async || match ask(addr, path).await {
-            Ok(_) => Ok(200),
-            Err(error) => {
-                let said = error.to_string();
-                let code = said
-                    .strip_prefix("HTTP/1.1 ")
-                    .and_then(|it| it.get(..3)?.parse().ok());
-                code.ok_or(said)
-            }
-        })
-        .await
+        let answer = eventually("an answer", SOON, async || {
+            status_and_body(addr, path).await
+        });
+        answer.await.0
     }
 
     /// The value of a line of its metrics: 0 where there is none.
@@ -134,25 +126,6 @@ impl<'a> Place<'a> {
             .expect_ok();
     }
 
-    /// What a kubelet and the deployment controller would write, once all pods run.
-    async fn pods_are_ready(&self) {
-        let found = self.deployments.list(&ListParams::default()).await.unwrap();
-        for deployment in found {
-            let replicas = deployment.spec.as_ref().and_then(|it| it.replicas);
-            let count = replicas.unwrap_or(1);
-            let status = json!({"status": {
-                "observedGeneration": deployment.metadata.generation,
-                "replicas": count, "updatedReplicas": count,
-                "readyReplicas": count, "availableReplicas": count,
-            }});
-            let name = deployment.name_any();
-            let (parameters, patch) = (PatchParams::default(), Patch::Merge(status));
-            let written = self.deployments.patch_status(&name, &parameters, &patch);
-            // It may have gone since.
-            drop(written.await);
-        }
-    }
-
     /// What a Gateway would write that takes every route.
     async fn routes_are_taken(&self) {
         for route in self.routes.list(&ListParams::default()).await.unwrap() {
@@ -192,7 +165,7 @@ impl<'a> Place<'a> {
     /// Waits until it is ready, as its pods become.
     pub async fn settle(&self, chain: &str, operator: &Operator) {
         eventually("a chain that is ready", SOON, async || {
-            self.pods_are_ready().await;
+            report_all_ready(&self.deployments).await.unwrap();
             self.routes_are_taken().await;
             let status = self.status(chain).await;
             if condition(&status, "Ready").0 == "True" {
@@ -210,7 +183,7 @@ impl<'a> Place<'a> {
             "the workers of the stages that are left",
             SOON,
             async || {
-                self.pods_are_ready().await;
+                report_all_ready(&self.deployments).await.unwrap();
                 let labelled = ListParams::default().labels(&label);
                 let found = self.deployments.list(&labelled).await.unwrap();
                 let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();

@@ -8,6 +8,7 @@ mod table;
 use crds::RULES;
 use executor_chain::admission::{Refused, admit};
 use serde_json::Value;
+use testkit::ApiServer;
 
 use server::Server;
 use table::Case;
@@ -68,7 +69,7 @@ fn every_limit_has_cases() {
 
 #[tokio::test]
 async fn the_ingress_of_the_docs_is_taken() {
-    let server = server::with_crd().await;
+    let server = ApiServer::shared_with_crd().await;
     let namespace = server.namespace("ingress").await;
     let page = include_str!("../../../docs/push.md");
     let fence = page.split("```yaml\n").nth(1).unwrap();
@@ -83,7 +84,7 @@ async fn the_ingress_of_the_docs_is_taken() {
 
 #[tokio::test]
 async fn the_examples_are_admitted_by_both() {
-    let server = server::with_crd().await;
+    let server = ApiServer::shared_with_crd().await;
     let namespace = server.namespace("examples").await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
     let mut count = 0;
@@ -119,7 +120,7 @@ fn every_reason_is_documented() {
 
 #[tokio::test]
 async fn the_crd_goes_in_by_a_plain_apply() {
-    let server = server::with_crd().await;
+    let server = ApiServer::shared_with_crd().await;
     let again = server.kubectl(&["apply", "-f", server::CRD]).await;
     assert!(!again.stderr.contains("Warning"), "{}", again.stderr);
     assert!(again.expect_ok().contains("unchanged"));
@@ -141,7 +142,7 @@ async fn the_crd_goes_in_by_a_plain_apply() {
 /// the rest is asked for elsewhere.
 #[tokio::test]
 async fn a_dry_run_and_a_diff_say_how_to_mend_it() {
-    let server = server::with_crd().await;
+    let server = ApiServer::shared_with_crd().await;
     let namespace = server.namespace("dry-run").await;
     let mut tried: Vec<String> = Vec::new();
     for case in table::rules() {
@@ -176,7 +177,7 @@ async fn a_dry_run_and_a_diff_say_how_to_mend_it() {
 
 #[tokio::test]
 async fn explain_tells_units_and_defaults() {
-    let server = server::with_crd().await;
+    let server = ApiServer::shared_with_crd().await;
     let explain = ["explain", "executorchain.spec.stages"];
     let text = server.kubectl(&explain).await.expect_ok();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

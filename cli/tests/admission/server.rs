@@ -1,14 +1,11 @@
 //! The real API server, asked without anything being kept.
 
-use std::time::Duration;
-
 use crds::ExecutorChain;
-use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::api::{Api, DeleteParams, PostParams};
 use kube::core::Request;
 use kube::{Client, Resource};
 use serde_json::Value;
-use testkit::{ApiServer, eventually};
-use tokio::sync::OnceCell;
+use testkit::ApiServer;
 
 pub const CRD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/executorchains.yaml");
 
@@ -20,7 +17,7 @@ pub struct Server {
 
 impl Server {
     pub async fn ready() -> Self {
-        let server = with_crd().await;
+        let server = ApiServer::shared_with_crd().await;
         Self {
             client: server.client().await,
             namespace: server.namespace("admission").await,
@@ -75,23 +72,6 @@ impl Server {
             Err(error) => panic!("the API server: {error}"),
         }
     }
-}
-
-/// The API server, once the CRD is in force. A plain, client-side apply puts it in.
-pub async fn with_crd() -> &'static ApiServer {
-    static INSTALLED: OnceCell<()> = OnceCell::const_new();
-    let server = ApiServer::shared().await;
-    INSTALLED
-        .get_or_init(async || {
-            server.kubectl(&["apply", "-f", CRD]).await.expect_ok();
-            let chains: Api<ExecutorChain> = Api::all(server.client().await);
-            eventually("chains are served", Duration::from_secs(30), async || {
-                chains.list(&ListParams::default()).await
-            })
-            .await;
-        })
-        .await;
-    server
 }
 
 fn dry_run() -> PostParams {

@@ -9,10 +9,10 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use plan::model::gateway_resource::GatewayResourceKind;
 use serde_json::{Value, json};
-use testkit::{ApiServer, Emulator, crds_of, eventually};
+use testkit::{ApiServer, CRD, Emulator, eventually};
 use tokio::sync::OnceCell;
 
-use crate::place::{self, CRD, ORDERS, Place, SOON, condition, is_true, queue};
+use crate::place::{self, ORDERS, Place, SOON, condition, is_true, queue};
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
 const GKE: &str = "networking.gke.io";
@@ -39,20 +39,12 @@ async fn server() -> &'static ApiServer {
     INSTALLED
         .get_or_init(async || {
             let server = ApiServer::start().await;
-            place::install(&server, CRD).await;
-            install(&server, GATEWAY_API).await;
-            install(&server, GKE).await;
+            server.install_crd(CRD).await;
+            server.install_crds_of(GATEWAY_API).await;
+            server.install_crds_of(GKE).await;
             server
         })
         .await
-}
-
-/// Server-side: a CRD of the Gateway API is too long for the annotation of a client-side apply.
-async fn install(server: &ApiServer, group: &str) {
-    for crd in crds_of(group) {
-        let apply = ["apply", "--server-side", "-f", "-"];
-        server.kubectl_with_input(&apply, &crd).await.expect_ok();
-    }
 }
 
 async fn place(prefix: &str) -> (Place, Emulator, CloudTasks) {
@@ -322,12 +314,12 @@ async fn what_is_installed_later_is_used_when_it_is_there() {
     let queues = emulator.cloud_tasks().await;
     place.apply(&by_gateway("push.example")).await;
     place.not_ready("orders", "GatewayApiMissing").await;
-    install(place.server, GATEWAY_API).await;
+    place.server.install_crds_of(GATEWAY_API).await;
     has_hosts(&place, &HOSTS).await;
     settle(&place, "orders").await;
     pushes_to(&queues, "incoming-3", HOSTS[2]).await;
     // It is asked for less often when nothing is missing.
-    install(place.server, GKE).await;
+    place.server.install_crds_of(GKE).await;
     eventually("policies", 2 * SOON, async || {
         for kind in [
             GatewayResourceKind::BackendPolicy,

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use cloudtasks::{CloudTasks, QueueSettings};
-use testkit::{Emulator, Proxy, Way, eventually};
+use testkit::{ApiServer, Emulator, Proxy, Way, eventually};
 
-use crate::place::{ORDERS, Place, SOON, queue, server};
+use crate::place::{ORDERS, Place, SOON, queue};
 
 /// Two operators of one namespace, the first of which leads and has served the orders.
 struct Two {
@@ -19,7 +19,7 @@ struct Two {
 
 impl Two {
     async fn start(prefix: &str) -> Self {
-        Self::with(prefix, server().await.kubeconfig()).await
+        Self::with(prefix, ApiServer::shared_with_crd().await.kubeconfig()).await
     }
 
     /// The first one's way to the API server is that of `kubeconfig`.
@@ -106,7 +106,7 @@ async fn one_that_is_told_to_stop_is_replaced_at_once() {
 
 #[tokio::test]
 async fn one_that_is_cut_off_leaves_the_queues_to_the_next() {
-    let server = server().await;
+    let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
     let two = Two::with("cut", &server.kubeconfig_through(&way)).await;
     way.turn(Way::Silent);
@@ -158,7 +158,7 @@ async fn one_that_was_stopped_writes_nothing_when_it_continues() {
 
 #[tokio::test]
 async fn one_that_leads_again_after_an_outage_of_the_api_server_goes_on() {
-    let server = server().await;
+    let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
     let emulator = Emulator::start().await;
     let kubeconfig = server.kubeconfig_through(&way);

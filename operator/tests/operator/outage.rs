@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use testkit::{Emulator, Proxy, Way, eventually};
+use testkit::{ApiServer, Emulator, Proxy, Way, eventually};
 
-use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, server};
+use crate::place::{ORDERS, Place, SOON, condition, is_true, queue};
 use crate::refusals::refusing;
 
 const CHAINS: u32 = 20;
@@ -111,7 +111,7 @@ async fn a_used_up_quota_slows_the_calls() {
 #[tokio::test]
 async fn an_api_server_that_is_away_is_counted_and_an_edit_is_seen_when_it_is_back() {
     let emulator = Emulator::start().await;
-    let server = server().await;
+    let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
     let kubeconfig = server.kubeconfig_through(&way);
     let namespace = server.namespace("deaf").await;

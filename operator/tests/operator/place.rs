@@ -7,18 +7,15 @@ use std::time::Duration;
 
 use cloudtasks::{CloudTasks, QueuePath};
 use crds::{ExecutorChain, ExecutorChainStatus};
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
-use testkit::{ApiServer, Emulator, Process, binary, eventually, free_port};
-use tokio::sync::OnceCell;
+use testkit::ask::exchange;
+use testkit::{ApiServer, Emulator, Process, eventually, fake_pods, free_port, operator};
 
 /// Longer than anything takes, shorter than a person's patience.
 pub const SOON: Duration = Duration::from_secs(20);
-
-/// Where the API server lists chains, once it serves them.
-const SERVED: &str = "/apis/executor-chain.dev/v1alpha1/executorchains";
 
 pub const ORDERS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
@@ -44,35 +41,6 @@ pub struct Place {
     command: Command,
 }
 
-/// The CRD, as it ships.
-pub const CRD: &str = include_str!("../../../crds/executorchains.yaml");
-
-/// The CRD is installed once, by plain client-side apply.
-pub async fn server() -> &'static ApiServer {
-    static INSTALLED: OnceCell<()> = OnceCell::const_new();
-    let server = ApiServer::shared().await;
-    INSTALLED
-        .get_or_init(async || {
-            install(server, CRD).await;
-        })
-        .await;
-    server
-}
-
-pub async fn install(server: &ApiServer, crd: &str) {
-    server
-        .kubectl_with_input(&["apply", "-f", "-"], crd)
-        .await
-        .expect_ok();
-    // Neither `kubectl wait`, which fails on a CRD that has no condition yet, nor a `get` by kind,
-    // which would keep for minutes what it did not find.
-    eventually("a CRD that is served", SOON, async || {
-        let list = server.kubectl(&["get", "--raw", SERVED]).await;
-        if list.ok { Ok(()) } else { Err(list.stderr) }
-    })
-    .await;
-}
-
 impl Place {
     /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
     pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
@@ -81,13 +49,19 @@ impl Place {
 
     /// And with further arguments for the operator.
     pub async fn at(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
-        Self::start(server().await, prefix, cloud_tasks, args).await
+        Self::start(
+            ApiServer::shared_with_crd().await,
+            prefix,
+            cloud_tasks,
+            args,
+        )
+        .await
     }
 
     /// On an API server that no other test uses, with a CRD of its own. It ends with the tests.
     pub async fn on_a_server_of_its_own(crd: &str, emulator: &Emulator) -> Self {
         let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
-        install(server, crd).await;
+        server.install_crd(crd).await;
         Self::start(server, "own", &emulator.addr().to_string(), &[]).await
     }
 
@@ -99,7 +73,7 @@ impl Place {
 
     /// Whose operator elects a leader with those that come [`Self::beside`] it.
     pub async fn with_a_candidate(prefix: &str, kubeconfig: &Path, cloud_tasks: &str) -> Self {
-        let server = server().await;
+        let server = ApiServer::shared_with_crd().await;
         let namespace = server.namespace(prefix).await;
         Self::of(server, namespace, kubeconfig, cloud_tasks, &[]).await
     }
@@ -107,7 +81,13 @@ impl Place {
     /// With an emulator of its own, and further arguments for the operator.
     pub async fn with(prefix: &str, args: &[&str]) -> (Self, Emulator, CloudTasks) {
         let emulator = Emulator::start().await;
-        let place = Self::start(server().await, prefix, &emulator.addr().to_string(), args).await;
+        let place = Self::start(
+            ApiServer::shared_with_crd().await,
+            prefix,
+            &emulator.addr().to_string(),
+            args,
+        )
+        .await;
         let queues = emulator.cloud_tasks().await;
         (place, emulator, queues)
     }
@@ -139,24 +119,8 @@ impl Place {
         args: &[&str],
     ) -> Self {
         let admin = format!("127.0.0.1:{}", free_port());
-        let mut command = Command::new(binary("executor-operator"));
-        command
-            .args([
-                "--namespace",
-                &namespace,
-                "--cluster",
-                "test",
-                "--admin-addr",
-                &admin,
-            ])
-            .args([
-                "--emulator-host",
-                cloud_tasks,
-                "--worker-image",
-                "executor-worker:test",
-            ])
-            .args(args)
-            .env("KUBECONFIG", kubeconfig);
+        let mut command = operator::command(kubeconfig, &namespace, cloud_tasks);
+        command.args(["--admin-addr", &admin]).args(args);
         let operator = Process::spawn(&command);
         let client = server.client().await;
         Self {
@@ -201,22 +165,25 @@ impl Place {
         what: &str,
         wanted: impl Fn(&ExecutorChainStatus) -> bool,
     ) -> ExecutorChainStatus {
-        let log = || self.operator.log_tail();
-        eventually(what, SOON, async || {
-            let found = self
-                .chains()
-                .get(chain)
-                .await
-                .map_err(|error| error.to_string())?;
-            let status = found.status.clone().unwrap_or_default();
-            let is_current = status.observed_generation == found.metadata.generation;
-            if is_current && wanted(&status) {
-                return Ok(status);
-            }
-            let status = serde_json::to_string(&status).unwrap();
-            Err(format!("{status}\nthe operator's log ends:\n{}", log()))
-        })
-        .await
+        eventually(what, SOON, async || self.status_if(chain, &wanted).await).await
+    }
+
+    /// The status of a chain, if it is current and as `wanted` says.
+    async fn status_if(
+        &self,
+        chain: &str,
+        wanted: impl Fn(&ExecutorChainStatus) -> bool,
+    ) -> Result<ExecutorChainStatus, String> {
+        let found = self.chains().get(chain).await;
+        let found = found.map_err(|error| error.to_string())?;
+        let status = found.status.unwrap_or_default();
+        let is_current = status.observed_generation == found.metadata.generation;
+        if is_current && wanted(&status) {
+            return Ok(status);
+        }
+        let status = serde_json::to_string(&status).unwrap();
+        let log = self.operator.log_tail();
+        Err(format!("{status}\nthe operator's log ends:\n{log}"))
     }
 
     /// Waits until there is no such chain any more.
@@ -263,46 +230,17 @@ impl Place {
 
     /// What a kubelet and the deployment controller would write, once all pods run.
     pub async fn pods_are_ready(&self) {
-        for deployment in self
-            .deployments()
-            .list(&ListParams::default())
+        fake_pods::report_all_ready(&self.deployments())
             .await
-            .unwrap()
-        {
-            let replicas = deployment.spec.as_ref().unwrap().replicas.unwrap_or(1);
-            let status = DeploymentStatus {
-                observed_generation: deployment.metadata.generation,
-                replicas: Some(replicas),
-                updated_replicas: Some(replicas),
-                ready_replicas: Some(replicas),
-                available_replicas: Some(replicas),
-                ..DeploymentStatus::default()
-            };
-            let patch = Patch::Merge(json!({"status": status}));
-            let name = deployment.name_any();
-            let deployments = self.deployments();
-            let parameters = PatchParams::default();
-            let written = deployments.patch_status(&name, &parameters, &patch);
-            // The operator may have removed it meanwhile.
-            let is_well = written.await.is_ok();
-            assert!(is_well || deployments.get_opt(&name).await.unwrap().is_none());
-        }
+            .unwrap();
     }
 
     /// Waits until the chain's queues and workers are all there and ready.
     pub async fn settle(&self, chain: &str) -> ExecutorChainStatus {
-        let log = || self.operator.log_tail();
         eventually("a chain that is ready", SOON, async || {
             self.pods_are_ready().await;
-            let found = self.chains().get(chain).await;
-            let found = found.map_err(|error| error.to_string())?;
-            let status = found.status.unwrap_or_default();
-            let is_current = status.observed_generation == found.metadata.generation;
-            if is_current && is_true(&status, "Ready") {
-                return Ok(status);
-            }
-            let status = serde_json::to_string(&status).unwrap();
-            Err(format!("{status}\nthe operator's log ends:\n{}", log()))
+            let is_ready = |status: &ExecutorChainStatus| is_true(status, "Ready");
+            self.status_if(chain, is_ready).await
         })
         .await
     }
@@ -322,14 +260,19 @@ impl Place {
         self.metrics().await["executor_operator_watch_failures_total"]
     }
 
+    /// The sum of the series that begin with `name` and have `label`.
+    async fn sum(&self, name: &str, label: &str) -> u64 {
+        let metrics = self.metrics().await;
+        let series = metrics
+            .iter()
+            .filter(|(series, _)| series.starts_with(name) && series.contains(label));
+        series.map(|(_, value)| value).sum()
+    }
+
     /// How many writes the operator has made: of this kind, or of all.
     pub async fn writes(&self, effect: &str) -> u64 {
-        let metrics = self.metrics().await;
-        let counted = metrics.iter().filter(|(name, _)| {
-            name.starts_with("executor_operator_effects_total")
-                && (effect.is_empty() || name.contains(&format!("effect=\"{effect}\"")))
-        });
-        counted.map(|(_, value)| value).sum()
+        let label = label("effect", effect);
+        self.sum("executor_operator_effects_total", &label).await
     }
 
     /// Waits until the operator leads, or until it stands by.
@@ -352,30 +295,19 @@ impl Place {
 
     /// How many rounds the operator has made.
     pub async fn rounds(&self) -> u64 {
-        let metrics = self.metrics().await;
-        let counted = metrics
-            .iter()
-            .filter(|(name, _)| name.starts_with("executor_operator_reconciles"));
-        counted.map(|(_, value)| value).sum()
+        self.sum("executor_operator_reconciles", "").await
     }
 
     /// How often the operator has listed queues.
     pub async fn lists(&self) -> u64 {
-        let metrics = self.metrics().await;
-        let counted = metrics
-            .iter()
-            .filter(|(name, _)| name.starts_with("executor_operator_queue_lists"));
-        counted.map(|(_, value)| value).sum()
+        self.sum("executor_operator_queue_lists", "").await
     }
 
     /// How many calls Cloud Tasks got: with this outcome, or all.
     pub async fn calls(&self, outcome: &str) -> u64 {
-        let metrics = self.metrics().await;
-        let counted = metrics.iter().filter(|(name, _)| {
-            name.starts_with("executor_operator_cloud_tasks_calls_total")
-                && (outcome.is_empty() || name.contains(&format!("outcome=\"{outcome}\"")))
-        });
-        counted.map(|(_, value)| value).sum()
+        let label = label("outcome", outcome);
+        let name = "executor_operator_cloud_tasks_calls_total";
+        self.sum(name, &label).await
     }
 
     /// How many calls a second Cloud Tasks gets at most, at present.
@@ -427,6 +359,22 @@ impl Place {
     }
 }
 
+/// A label as metrics have it; none for no value.
+fn label(name: &str, value: &str) -> String {
+    if value.is_empty() {
+        return String::new();
+    }
+    format!("{name}=\"{value}\"")
+}
+
+/// The CRD as another version may have it: it lets pass what this one would not.
+pub fn lax_crd() -> String {
+    let mut crd = serde_json::to_value(crds::crd()).unwrap();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["drainDelay"] = json!({"type": "string"});
+    crd.to_string()
+}
+
 /// Status, reason and message of a condition.
 pub fn condition(status: &ExecutorChainStatus, kind: &str) -> Option<(String, String, String)> {
     let condition = status
@@ -472,14 +420,7 @@ pub async fn with_emulator(prefix: &str) -> (Place, Emulator, CloudTasks) {
 
 /// The answer to a request without a body, its head included.
 pub async fn http(method: &str, addr: &str, path: &str) -> String {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    eventually("an answer", SOON, async || {
-        let mut stream = tokio::net::TcpStream::connect(addr).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    })
-    .await
+    let addr = addr.parse().unwrap();
+    eventually("an answer", SOON, async || exchange(addr, &request).await).await
 }

@@ -8,9 +8,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 use testkit::{Emulator, eventually};
 
-use crate::place::{
-    CRD, ORDERS, Place, SOON, condition, install, is_true, queue, variable, with_emulator,
-};
+use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, variable, with_emulator};
 
 /// What a manifest may say and the API server keeps in another form: it drops what is zero, writes
 /// a default in its place, or another way of writing the same amount.
@@ -316,7 +314,7 @@ async fn an_operator_that_is_there_before_its_crd_waits_for_it() {
     let place = Place::before_the_crd(&emulator).await;
     assert_eq!(place.http_status("/healthz").await, "200");
     assert_eq!(place.http_status("/readyz").await, "503");
-    install(place.server, CRD).await;
+    place.server.install_crd(CRD).await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
     assert_eq!(place.http_status("/readyz").await, "200");

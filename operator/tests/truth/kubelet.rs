@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use serde_json::json;
+use kube::api::{Api, ListParams};
+use testkit::fake_pods;
 
 use crate::row::Pods;
 
@@ -39,31 +39,16 @@ impl Kubelet {
     async fn tell_of(&self, deployments: &Api<Deployment>, deployment: &Deployment) {
         let name = deployment.name_any();
         let pods = self.0.borrow().get(&name).copied();
-        let asked = deployment.spec.as_ref().and_then(|spec| spec.replicas);
-        let asked = asked.unwrap_or(1);
-        let (all, new, ready) = match pods.unwrap_or(Pods::Ready) {
+        let pods = match pods.unwrap_or(Pods::Ready) {
             Pods::Asleep => return,
-            Pods::Ready => (asked, asked, asked),
-            Pods::Some { all, new, ready } => (all, new, ready),
+            Pods::Ready => fake_pods::Pods::all_ready(deployment),
+            Pods::Some { all, new, ready } => fake_pods::Pods {
+                all,
+                updated: new,
+                ready,
+            },
         };
-        let number = |number: i32| Some(number).filter(|number| *number > 0);
-        let status = DeploymentStatus {
-            observed_generation: deployment.metadata.generation,
-            replicas: number(all),
-            updated_replicas: number(new),
-            ready_replicas: number(ready),
-            available_replicas: number(ready),
-            ..DeploymentStatus::default()
-        };
-        if deployment.status.as_ref() == Some(&status) {
-            return;
-        }
-        // A merge would keep what is zero now.
-        let patch = json!([{"op": "add", "path": "/status", "value": status}]);
-        let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
         // It may be gone by now.
-        let _ = deployments
-            .patch_status(&name, &PatchParams::default(), &patch)
-            .await;
+        let _ = fake_pods::report(deployments, deployment, pods).await;
     }
 }

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use cloudtasks::CloudTasks;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use serde_json::json;
 use testkit::{ApiServer, Emulator, Proxy, Receiver, eventually};
 
 use crate::history::contradictions;
 use crate::kubelet::Kubelet;
-use crate::place::{self, Place, queue};
+use crate::place::{Place, lax_crd, queue};
 use crate::reader::{Seen, lies};
 use crate::rights;
 use crate::row::{Act, Operator, Row, Spec, Tells, WELL};
@@ -194,10 +193,12 @@ async fn place(row: &Row, cloud_tasks: &str) -> Place {
         Operator::WithALaxCrd => {
             // It ends with the tests.
             let server = Box::leak(Box::new(ApiServer::start().await));
-            place::install(server, &lax_crd()).await;
+            server.install_crd(&lax_crd()).await;
             server
         }
-        Operator::Alone | Operator::Elected | Operator::ServiceAccount => place::server().await,
+        Operator::Alone | Operator::Elected | Operator::ServiceAccount => {
+            ApiServer::shared_with_crd().await
+        }
     };
     let namespace = server.namespace("truth").await;
     let kubeconfig = match row.operator {
@@ -223,12 +224,4 @@ async fn place(row: &Row, cloud_tasks: &str) -> Place {
         .chain([elects])
         .collect();
     Place::of(server, namespace, &kubeconfig, cloud_tasks, &args).await
-}
-
-/// As a CRD of another version may be: it lets pass what this one would not.
-fn lax_crd() -> String {
-    let mut crd = serde_json::to_value(crds::crd()).unwrap();
-    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    schema["properties"]["spec"]["properties"]["drainDelay"] = json!({"type": "string"});
-    crd.to_string()
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use edits::act::Row;
-use edits::{Death, HEAD, How, Outcome, losing, rows, run, server};
+use edits::{Death, HEAD, How, Outcome, losing, rows, run};
 use testkit::ApiServer;
 
 /// Makes each edit of a chain with tasks under way, and counts what becomes of them.
@@ -101,7 +101,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     println!("seed {}, tasks {} a way", args.seed, args.tasks);
     println!("{HEAD}");
     let begin = Instant::now();
-    let server = server().await;
+    let server = ApiServer::shared_with_crd().await;
     let mut total = Total::default();
     for (row, variant) in &runs {
         let mut tell = |outcome: Outcome| {

@@ -1,12 +1,12 @@
 //! The operator's process, and its lives.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
-use testkit::{Process, ask, free_port};
+use testkit::{Process, counters, free_port, operator};
 use tokio::task::spawn_blocking;
 
 /// Short times, so that a row takes seconds.
@@ -19,7 +19,7 @@ const ARGUMENTS: &[&str] = &[
     "--leader-election=false",
 ];
 /// After so many looks at the queues without a step there is none to come.
-const LOOKS: u64 = 3;
+const LOOKS: f64 = 3.0;
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
 /// The kernel ends a process at once, on a busy machine a little later.
@@ -54,26 +54,12 @@ struct Life {
 impl Operator {
     /// Starts it for one namespace. It lives until [`Self::begin`].
     pub async fn start(
-        program: PathBuf,
-        kubeconfig: PathBuf,
+        kubeconfig: &Path,
         namespace: &str,
         cloud_tasks: SocketAddr,
     ) -> anyhow::Result<Self> {
-        let own = [
-            "--namespace",
-            namespace,
-            "--cluster",
-            "test",
-            "--emulator-host",
-            &cloud_tasks.to_string(),
-            "--worker-image",
-            "executor-worker:test",
-        ];
-        let mut command = Command::new(program);
-        command
-            .args(own)
-            .args(ARGUMENTS)
-            .env("KUBECONFIG", kubeconfig);
+        let mut command = operator::command(kubeconfig, namespace, &cloud_tasks.to_string());
+        command.args(ARGUMENTS);
         Ok(Self {
             life: Life::begin(&command, Death::Never).await?,
             command,
@@ -123,11 +109,11 @@ impl Operator {
     /// Whether a life of it that has done nothing finds nothing to do. One that has done something
     /// gives way to another.
     pub async fn is_idle(&mut self) -> anyhow::Result<bool> {
-        let Ok(metrics) = ask(self.life.admin, "/metrics").await else {
+        let Ok(counters) = counters(self.life.admin).await else {
             return Ok(false);
         };
-        let has_looked = count(&metrics, "executor_operator_queue_lists_total") >= LOOKS
-            && count(&metrics, "executor_operator_reconciles_total") > 0;
+        let has_looked = counters.total("executor_operator_queue_lists_total") >= LOOKS
+            && counters.total("executor_operator_reconciles_total") > 0.0;
         if has_looked && !self.life.steps.is_empty() {
             self.again().await?;
             return Ok(false);
@@ -190,12 +176,4 @@ fn steps(log: &str) -> Vec<String> {
         .filter(|line| line.fields.message == "applied")
         .map(|line| line.fields.step)
         .collect()
-}
-
-/// The sum of a counter, whatever its labels.
-fn count(metrics: &str, name: &str) -> u64 {
-    let lines = metrics.lines().filter(|line| line.starts_with(name));
-    lines
-        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
-        .sum()
 }

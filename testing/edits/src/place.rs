@@ -55,13 +55,7 @@ impl Place {
         let cloud = emulator.cloud_tasks().await;
         let first = base.queues().swap_remove(0);
         Ok(Self {
-            operator: Operator::start(
-                binary("executor-operator"),
-                server.kubeconfig().to_owned(),
-                &namespace,
-                emulator.addr(),
-            )
-            .await?,
+            operator: Operator::start(server.kubeconfig(), &namespace, emulator.addr()).await?,
             node,
             producer: Producer::new(cloud.clone(), Arc::clone(&account), first),
             account,
@@ -105,7 +99,7 @@ impl Place {
         }
         let find = |kind| status.conditions.iter().find(move |it| it.type_ == kind);
         let is_true = |kind| find(kind).is_some_and(|it| it.status == "True");
-        if crate::REMOVED_STAGES_GO && is_true("Draining") {
+        if is_true("Draining") {
             return Ok(find("Draining").map(|it| it.message.clone()));
         }
         if is_true("Ready") {

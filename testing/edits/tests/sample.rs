@@ -2,7 +2,8 @@
 //! something; `make edits` makes all of them, and kills after each single step.
 
 use edits::act::Row;
-use edits::{Death, How, Outcome, losing, rows, run, server};
+use edits::{Death, How, Outcome, losing, rows, run};
+use testkit::ApiServer;
 
 async fn outcomes(row: &Row) -> Vec<Outcome> {
     let how = How {
@@ -14,7 +15,7 @@ async fn outcomes(row: &Row) -> Vec<Outcome> {
     };
     let mut outcomes = Vec::new();
     let told = &mut |outcome| outcomes.push(outcome);
-    run(server().await, row, how, told)
+    run(ApiServer::shared_with_crd().await, row, how, told)
         .await
         .expect("a chain that is made");
     assert_eq!(outcomes.len(), row.directions.len(), "{outcomes:?}");

@@ -7,21 +7,47 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::metrics::Counters;
+
 /// As a kubelet's probe.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A program that has much to count may have much else to do.
+const COUNTERS: Duration = Duration::from_secs(5);
 
 /// The body of what a server answers to GET, if its status is 200.
 pub async fn ask(addr: SocketAddr, path: &str) -> io::Result<String> {
-    let answer = tokio::time::timeout(PATIENCE, get(addr, path)).await??;
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200") => Ok(body.to_owned()),
+    ask_within(PATIENCE, addr, path).await
+}
+
+async fn ask_within(patience: Duration, addr: SocketAddr, path: &str) -> io::Result<String> {
+    match tokio::time::timeout(patience, status_and_body(addr, path)).await?? {
+        (200, body) => Ok(body),
+        (status, body) => Err(io::Error::other(format!("{path}: {status} {body}"))),
+    }
+}
+
+/// Status and body of what a server answers to GET.
+pub async fn status_and_body(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    // HTTP/1.0 has no chunks: the connection's end is the body's.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
+    let answer = exchange(addr, &request).await?;
+    let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
+    match (status, answer.split_once("\r\n\r\n")) {
+        (Some(status), Some((_, body))) => Ok((status, body.to_owned())),
         _ => Err(io::Error::other(answer)),
     }
 }
 
-async fn get(addr: SocketAddr, path: &str) -> io::Result<String> {
+/// What a server has counted, by its `/metrics`.
+pub async fn counters(addr: SocketAddr) -> io::Result<Counters> {
+    Ok(Counters::parse(
+        &ask_within(COUNTERS, addr, "/metrics").await?,
+    ))
+}
+
+/// Sends these bytes, and reads until the server closes the connection.
+pub async fn exchange(addr: SocketAddr, request: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(addr).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

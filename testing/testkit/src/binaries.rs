@@ -30,7 +30,7 @@ pub(crate) fn control_plane(name: &str) -> PathBuf {
 
 /// The CRDs of the Gateway API, or those of GKE's policies, each a document of YAML, as those who
 /// publish them have them.
-pub fn crds_of(group: &str) -> Vec<String> {
+pub(crate) fn crds_of(group: &str) -> Vec<String> {
     let folder = built().with_file_name("crds");
     let files = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}: run hack/gateway/crds", folder.display()));
