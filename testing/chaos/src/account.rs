@@ -1,19 +1,9 @@
 //! The account: a few bytes for each task, kept outside of everything under test.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::chain::{STAGES, Stage};
-use crate::sum::Sum;
-
-/// Told as Succeeded.
-pub const SUCCEEDED: u8 = 1;
-/// Told as Failed.
-pub const FAILED: u8 = 2;
-/// A handler has answered 2xx.
-pub const DONE: u8 = 4;
-/// It kills its handlers.
-pub const POISON: u8 = 8;
+use crate::evidence::{self, ANSWERED, ByStage, FAILED, POISON, SUCCEEDED};
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -31,37 +21,23 @@ impl Count {
     }
 }
 
-/// What is known of one task.
+/// What is noted of one task.
 #[derive(Debug, Default)]
 pub struct Task {
     marks: AtomicU8,
-    stages: [Turns; STAGES.len()],
+    stages: [Attempts; STAGES.len()],
 }
 
-/// A task's turns on one stage.
+/// A task's attempts on one stage.
 #[derive(Debug, Default)]
-struct Turns {
+struct Attempts {
     runs: AtomicU8,
     hit: AtomicU8,
     excused: AtomicU8,
 }
 
-/// As [`Task`], when nothing moves any more.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// What was marked.
-    pub marks: u8,
-    /// By stage: runs that a handler began.
-    pub runs: [u8; STAGES.len()],
-    /// By stage: pushes under which the handler died, perhaps before it had read the request.
-    pub hit: [u8; STAGES.len()],
-    /// By stage: attempts that the rules may count without a run: [`Known::hit`], and foreign
-    /// answers.
-    pub excused: [u8; STAGES.len()],
-}
-
 /// What became of each task, and what was done to them all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Account {
     tasks: Vec<Task>,
     /// Tasks sent: the numbers below this.
@@ -74,14 +50,14 @@ pub struct Account {
     pub kills: Count,
     /// Handlers that died.
     pub deaths: Count,
-    /// Spells without Cloud Tasks.
-    pub spells: Count,
+    /// Outages of Cloud Tasks.
+    pub outages: Count,
     /// Pushes that the workers got twice.
     pub duplicates: Count,
     /// Answers that Cloud Tasks got, or didn't get, in a worker's place.
     pub foreign: Count,
     /// Notifications, repeated ones included.
-    pub told: Count,
+    pub notifications: Count,
 }
 
 impl Account {
@@ -89,40 +65,32 @@ impl Account {
     pub fn new(tasks: usize) -> Self {
         Self {
             tasks: (0..tasks).map(|_| Task::default()).collect(),
-            sent: Count::default(),
-            handled: Count::default(),
-            pushes: Count::default(),
-            kills: Count::default(),
-            deaths: Count::default(),
-            spells: Count::default(),
-            duplicates: Count::default(),
-            foreign: Count::default(),
-            told: Count::default(),
+            ..Self::default()
         }
     }
 
     /// A handler begins a run.
     pub fn runs(&self, task: usize, stage: &Stage) {
         self.handled.add();
-        self.turns(task, stage, |turns| raise(&turns.runs, 1));
+        self.attempts(task, stage, |attempts| raise(&attempts.runs, 1));
     }
 
     /// A push was in work while the handler died.
     pub fn hit(&self, task: usize, stage: &Stage) {
-        self.turns(task, stage, |turns| {
-            raise(&turns.hit, 1);
-            raise(&turns.excused, 1);
+        self.attempts(task, stage, |attempts| {
+            raise(&attempts.hit, 1);
+            raise(&attempts.excused, 1);
         });
     }
 
     /// The rules may count so many attempts of the task without a run.
-    pub fn excuse(&self, task: usize, stage: &Stage, attempts: u8) {
-        self.turns(task, stage, |turns| raise(&turns.excused, attempts));
+    pub fn excuse(&self, task: usize, stage: &Stage, count: u8) {
+        self.attempts(task, stage, |attempts| raise(&attempts.excused, count));
     }
 
     /// A handler is about to answer 2xx.
-    pub fn done(&self, task: usize) {
-        self.mark(task, DONE);
+    pub fn answered(&self, task: usize) {
+        self.mark(task, ANSWERED);
     }
 
     /// The task kills its handlers.
@@ -131,8 +99,8 @@ impl Account {
     }
 
     /// A notification came.
-    pub fn ended(&self, task: usize, succeeded: bool) {
-        self.told.add();
+    pub fn notified(&self, task: usize, succeeded: bool) {
+        self.notifications.add();
         self.mark(task, if succeeded { SUCCEEDED } else { FAILED });
     }
 
@@ -142,7 +110,7 @@ impl Account {
         }
     }
 
-    fn turns(&self, task: usize, stage: &Stage, change: impl FnOnce(&Turns)) {
+    fn attempts(&self, task: usize, stage: &Stage, change: impl FnOnce(&Attempts)) {
         if let Some(task) = self.tasks.get(task) {
             change(&task.stages[stage.index]);
         }
@@ -154,34 +122,28 @@ impl Account {
             self.sent.get(),
             self.pushes.get(),
             self.handled.get(),
-            self.told.get(),
+            self.notifications.get(),
         )
     }
 
-    /// The sum.
-    pub fn sum(&self, took: Duration, left: usize) -> Sum {
+    /// All tasks that were sent.
+    pub fn tasks(&self) -> impl Iterator<Item = evidence::Task> {
         let sent = usize::try_from(self.sent.get()).unwrap_or(usize::MAX);
-        Sum::of(
-            self,
-            self.tasks.iter().take(sent).map(Task::known),
-            took,
-            left,
-        )
+        self.tasks.iter().take(sent).map(Task::read)
     }
 }
 
 impl Task {
-    fn known(&self) -> Known {
-        let of_each = |count: fn(&Turns) -> &AtomicU8| {
-            self.stages
-                .each_ref()
-                .map(|turns| count(turns).load(Ordering::Relaxed))
+    fn read(&self) -> evidence::Task {
+        let by_stage = |count: fn(&Attempts) -> &AtomicU8| -> ByStage {
+            let attempts = self.stages.each_ref();
+            attempts.map(|attempts| count(attempts).load(Ordering::Relaxed))
         };
-        Known {
+        evidence::Task {
             marks: self.marks.load(Ordering::Relaxed),
-            runs: of_each(|turns| &turns.runs),
-            hit: of_each(|turns| &turns.hit),
-            excused: of_each(|turns| &turns.excused),
+            runs: by_stage(|it| &it.runs),
+            hit: by_stage(|it| &it.hit),
+            excused: by_stage(|it| &it.excused),
         }
     }
 }

@@ -14,8 +14,8 @@ use testkit::server::{Cut, Given, number, serve, status, text};
 
 use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
-use crate::chance::Seed;
 use crate::forward::Workers;
+use crate::seed::Seed;
 use crate::trace::Trace;
 
 struct Balancer {

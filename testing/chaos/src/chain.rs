@@ -21,7 +21,7 @@ pub struct Stage {
     pub attempts: u8,
 }
 
-/// The ladder.
+/// The stages.
 pub const STAGES: [Stage; 3] = [
     Stage {
         index: 0,
@@ -47,13 +47,13 @@ pub const STAGES: [Stage; 3] = [
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(1);
 const NOTIFIER: &str = "notifier";
 
-/// Where everything is.
+/// The addresses that workers are told.
 #[derive(Debug, Clone, Copy)]
-pub struct Places {
+pub struct Addresses {
     /// The way to Cloud Tasks, as workers see it.
     pub cloud_tasks: SocketAddr,
     /// The receiver of notifications.
-    pub audit: SocketAddr,
+    pub client: SocketAddr,
 }
 
 impl Stage {
@@ -112,7 +112,7 @@ pub fn worker(
     stage: &Stage,
     listen: SocketAddr,
     handler: SocketAddr,
-    places: Places,
+    addresses: Addresses,
 ) -> Command {
     let lookup: Vec<String> = STAGES
         .iter()
@@ -130,7 +130,7 @@ pub fn worker(
         ("LOOKUP_QUEUES", lookup.join(",")),
         ("MAX_ATTEMPTS", stage.attempts.to_string()),
         ("NOTIFIER_QUEUE", queue(NOTIFIER).to_string()),
-        ("NOTIFIER_URL", format!("http://{}/ends", places.audit)),
+        ("NOTIFIER_URL", format!("http://{}/ends", addresses.client)),
         ("HANDLER_URL", format!("http://{handler}")),
         (
             "HANDLER_TIMEOUT",
@@ -138,15 +138,21 @@ pub fn worker(
         ),
         ("LISTEN_ADDR", listen.to_string()),
         ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
-        ("CLOUD_TASKS_EMULATOR_HOST", places.cloud_tasks.to_string()),
+        (
+            "CLOUD_TASKS_EMULATOR_HOST",
+            addresses.cloud_tasks.to_string(),
+        ),
         ("RUST_LOG", "error".to_owned()),
     ]);
     command
 }
 
+/// What the ids of tasks begin with; their numbers follow.
+pub const PREFIX: &str = "t-";
+
 /// The id of a task by its number.
 pub fn task_id(number: usize) -> String {
-    format!("t-{number}")
+    format!("{PREFIX}{number}")
 }
 
 /// The id of the task as it was sent, of whichever stage's push.
@@ -159,5 +165,5 @@ pub fn first_task(push: &HeaderMap) -> String {
 
 /// The number of a task by its id.
 pub fn task_number(id: &str) -> Option<usize> {
-    id.strip_prefix("t-")?.parse().ok()
+    oracle::task_number(id, PREFIX)
 }

@@ -16,7 +16,7 @@ use testkit::server::{Cut, Given, status};
 
 use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
-use crate::lives::Lives;
+use crate::handler_processes::Generations;
 
 /// Longer than all that a worker's time limits add up to.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,44 +28,44 @@ const UNHEARD: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub struct Workers {
     stage: &'static Stage,
-    places: Vec<Place>,
+    backends: Vec<Backend>,
     next: Arc<AtomicUsize>,
     client: Client<HttpConnector, Full<Bytes>>,
     account: Arc<Account>,
-    lives: Arc<Lives>,
+    generations: Arc<Generations>,
 }
 
 /// Where a worker is, and which handler is its own.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Backend {
     /// The worker's address.
     pub worker: SocketAddr,
     /// The handler's number.
     pub slot: usize,
 }
 
-/// A worker, and the life that its handler was in when it was chosen.
+/// A worker, and the generation of its handler when it was chosen.
 #[derive(Debug, Clone, Copy)]
 struct Chosen {
-    place: Place,
-    life: u64,
+    backend: Backend,
+    generation: u64,
 }
 
 impl Workers {
     /// Those of `stage`.
     pub fn new(
         stage: &'static Stage,
-        places: Vec<Place>,
+        backends: Vec<Backend>,
         account: Arc<Account>,
-        lives: Arc<Lives>,
+        generations: Arc<Generations>,
     ) -> Self {
         Self {
             stage,
-            places,
+            backends,
             next: Arc::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             account,
-            lives,
+            generations,
         }
     }
 
@@ -99,10 +99,11 @@ impl Workers {
     }
 
     fn choose(&self) -> Chosen {
-        let place = self.places[self.next.fetch_add(1, Ordering::Relaxed) % self.places.len()];
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let backend = self.backends[next % self.backends.len()];
         Chosen {
-            place,
-            life: self.lives.present(place.slot),
+            backend,
+            generation: self.generations.current(backend.slot),
         }
     }
 
@@ -110,7 +111,7 @@ impl Workers {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = head.method.clone();
-        *request.uri_mut() = format!("http://{}{path}", chosen.place.worker)
+        *request.uri_mut() = format!("http://{}{path}", chosen.backend.worker)
             .parse::<Uri>()
             .map_err(|_| Cut)?;
         *request.headers_mut() = head.headers.clone();
@@ -123,7 +124,9 @@ impl Workers {
     /// The handler may have died with the request before it had read it. The worker can't know
     /// that and counts an attempt, rightly, of which no handler has told.
     fn look_for_death(&self, chosen: Chosen, head: &Parts) {
-        if self.lives.died_since(chosen.place.slot, chosen.life)
+        if self
+            .generations
+            .died_since(chosen.backend.slot, chosen.generation)
             && let Some(task) = task_number(&first_task(&head.headers))
         {
             self.account.hit(task, self.stage);

@@ -19,7 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use testkit::server::{Cut, serve_on, status};
 use tokio::io::AsyncReadExt;
 
-use crate::fate::{ASKED, Fate, LIFE, SLOT};
+use crate::behavior::{ASKED, Behavior, GENERATION, SLOT};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -27,7 +27,7 @@ struct Handler {
     client: Client<HttpConnector, Empty<Bytes>>,
     asked: SocketAddr,
     slot: HeaderValue,
-    life: HeaderValue,
+    generation: HeaderValue,
 }
 
 /// Serves until it dies, or until who has started it is gone.
@@ -38,7 +38,7 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
         client: Client::builder(TokioExecutor::new()).build_http(),
         asked: next()?.parse()?,
         slot: next()?.parse()?,
-        life: next()?.parse()?,
+        generation: next()?.parse()?,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -59,21 +59,21 @@ impl Handler {
     async fn run(&self, headers: &HeaderMap) -> Result<Response<Body>, Cut> {
         // Without an answer nobody may have noted this run, and nothing that this handler says
         // could be accounted for.
-        match self.ask(headers).await.unwrap_or(Fate::Die) {
-            Fate::Answer(code) => Ok(status(code)?.map(BodyExt::boxed_unsync)),
-            Fate::Cut => Err(Cut),
-            Fate::Die => die(),
-            Fate::DieAnswering => Ok(Response::new(half())),
+        match self.ask(headers).await.unwrap_or(Behavior::Die) {
+            Behavior::Answer(code) => Ok(status(code)?.map(BodyExt::boxed_unsync)),
+            Behavior::Cut => Err(Cut),
+            Behavior::Die => die(),
+            Behavior::DieAnswering => Ok(Response::new(half())),
         }
     }
 
-    async fn ask(&self, headers: &HeaderMap) -> anyhow::Result<Fate> {
+    async fn ask(&self, headers: &HeaderMap) -> anyhow::Result<Behavior> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = format!("http://{}/", self.asked).parse()?;
         let passed = ASKED.map(|name| (name, headers.get(name).cloned()));
         let own = [
             (SLOT, Some(self.slot.clone())),
-            (LIFE, Some(self.life.clone())),
+            (GENERATION, Some(self.generation.clone())),
         ];
         for (name, value) in passed.into_iter().chain(own) {
             let value = value.context("no worker leaves it out")?;

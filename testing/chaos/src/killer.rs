@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use testkit::Process;
 
 use crate::account::Account;
-use crate::chain::{Places, STAGES, Stage, worker};
-use crate::chance::Seed;
+use crate::chain::{Addresses, STAGES, Stage, worker};
+use crate::seed::Seed;
 
 /// Workers of each stage.
 pub const EACH: usize = 2;
@@ -16,7 +16,7 @@ pub const EACH: usize = 2;
 /// All workers, dead or alive.
 pub struct Workers {
     program: PathBuf,
-    places: Places,
+    addresses: Addresses,
     slots: Vec<Slot>,
 }
 
@@ -31,7 +31,7 @@ impl Workers {
     /// Starts them, each on a port that it keeps, before a handler of its own.
     pub fn start(
         program: PathBuf,
-        places: Places,
+        addresses: Addresses,
         ports: &[SocketAddr],
         handlers: &[SocketAddr],
     ) -> Arc<Self> {
@@ -44,7 +44,7 @@ impl Workers {
         });
         let workers = Self {
             program,
-            places,
+            addresses,
             slots: slots.collect(),
         };
         for slot in 0..workers.slots.len() {
@@ -60,7 +60,7 @@ impl Workers {
             slot.stage,
             slot.listen,
             slot.handler,
-            self.places,
+            self.addresses,
         );
         let process = Process::spawn_unlogged(&command);
         *slot.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);

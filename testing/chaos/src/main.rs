@@ -1,5 +1,5 @@
-//! The chaos run: a ladder of real workers and a real emulator, with everything going wrong that
-//! can, and an account outside of both that knows what became of each task.
+//! The chaos run: a chain of real workers and a real emulator, with everything going wrong that can, and
+//! an account outside of both that knows what became of each task.
 //!
 //! `make chaos` runs it twice: on the worker, and on one that is broken on purpose and must be
 //! caught. `CHAOS_TASKS`, `CHAOS_SEED`, and `CHAOS_TRACE`, a file for the pushes of the first run.
@@ -8,21 +8,21 @@
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 mod account;
-mod audit;
 mod balancer;
+mod behavior;
 mod chain;
-mod chance;
-mod fate;
+mod client;
+mod evidence;
 mod forward;
 mod handler;
-mod judge;
+mod handler_processes;
 mod killer;
-mod lives;
+mod outages;
+mod producer;
+mod report;
 mod run;
-mod spells;
-mod sum;
+mod seed;
 mod trace;
-mod traffic;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,8 +31,9 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 
-use crate::chance::Seed;
+use crate::report::Report;
 use crate::run::Plan;
+use crate::seed::Seed;
 
 /// The broken worker is caught by its thousandth task, if at all.
 const ENOUGH: usize = 2000;
@@ -44,7 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let broken = arguments
         .next()
         .context("give the path of the broken worker; make chaos does")?;
-    if broken == lives::ARGUMENT {
+    if broken == handler_processes::ARGUMENT {
         let rest = arguments.filter_map(|argument| argument.into_string().ok());
         return handler::main(rest).map(|()| ExitCode::SUCCESS);
     }
@@ -54,38 +55,25 @@ fn main() -> anyhow::Result<ExitCode> {
         seed: Seed(variable("CHAOS_SEED")?.unwrap_or_else(new_seed)),
         tasks: variable("CHAOS_TASKS")?.unwrap_or(6000),
         worker: beside.join("executor-worker"),
-        emulator: beside.join("executor-chain"),
         trace: variable("CHAOS_TRACE")?,
     };
     println!("seed {}", plan.seed.0);
 
-    let honest = go(&plan)?;
-    println!(
-        "the worker: lost {}, contradictory {}",
-        honest.lost.len(),
-        honest.contradictory.len()
-    );
-    println!("{honest}");
-    name("lost", &honest.lost);
-    name("contradictory", &honest.contradictory);
-
+    let honest = go("the worker", &plan)?;
     plan.worker = PathBuf::from(broken);
     plan.tasks = plan.tasks.min(ENOUGH);
     plan.trace = None;
-    let caught = go(&plan)?;
-    println!(
-        "a worker that answers a hand-over before the next task exists: lost {}, contradictory {}",
-        caught.lost.len(),
-        caught.contradictory.len()
-    );
-    println!("{caught}");
+    let caught = go(
+        "a worker that answers a hand-over before the next task exists",
+        &plan,
+    )?;
 
     let mut code = ExitCode::SUCCESS;
     if !honest.is_clean() {
         println!("FAILED: not every task has one end");
         code = ExitCode::FAILURE;
     }
-    if caught.lost.is_empty() {
+    if caught.verdicts.lost.is_empty() {
         println!("FAILED: the broken worker was not caught");
         code = ExitCode::FAILURE;
     }
@@ -93,29 +81,21 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// A runtime of its own for each run: with it ends all that the run has started.
-fn go(plan: &Plan) -> anyhow::Result<sum::Sum> {
-    for program in [&plan.worker, &plan.emulator] {
-        anyhow::ensure!(
-            program.is_file(),
-            "{} is missing: run make chaos",
-            program.display()
-        );
-    }
+fn go(who: &str, plan: &Plan) -> anyhow::Result<Report> {
+    let worker = plan.worker.display();
+    anyhow::ensure!(plan.worker.is_file(), "{worker} is missing: run make chaos");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(run::run(plan))
-}
-
-fn name(what: &str, tasks: &[usize]) {
-    if !tasks.is_empty() {
-        let first: Vec<String> = tasks
-            .iter()
-            .take(10)
-            .map(|task| chain::task_id(*task))
-            .collect();
-        println!("  {what}: {} …", first.join(" "));
+    let report = runtime.block_on(run::run(plan))?;
+    let found = &report.verdicts;
+    let (lost, contradictory) = (found.lost.len(), found.contradictory.len());
+    println!("{who}: lost {lost}, contradictory {contradictory}");
+    println!("{report}");
+    for line in found.wrong(chain::task_id) {
+        println!("{line}");
     }
+    Ok(report)
 }
 
 fn variable<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(

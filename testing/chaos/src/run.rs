@@ -2,24 +2,22 @@
 //! left in any queue.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use cloudtasks::{CloudTasks, Endpoint};
-use testkit::{Process, free_port};
+use testkit::{Emulator, free_port};
 
 use crate::account::Account;
-use crate::chain::{self, Places, STAGES};
-use crate::chance::Seed;
-use crate::forward::{self, Place};
+use crate::chain::{self, Addresses, STAGES};
+use crate::forward::{self, Backend};
+use crate::handler_processes::{self, Generations};
 use crate::killer::{self, EACH, Workers};
-use crate::lives::{self, Lives};
-use crate::sum::Sum;
+use crate::report::Report;
+use crate::seed::Seed;
 use crate::trace::Trace;
-use crate::{audit, balancer, fate, spells, traffic};
+use crate::{balancer, behavior, client, outages, producer};
 
 /// What to run.
 #[derive(Debug)]
@@ -30,56 +28,58 @@ pub struct Plan {
     pub tasks: usize,
     /// The worker's program.
     pub worker: PathBuf,
-    /// The program that has the emulator.
-    pub emulator: PathBuf,
     /// Where to write each push and its answer.
     pub trace: Option<PathBuf>,
 }
 
 /// Runs it.
-pub async fn run(plan: &Plan) -> anyhow::Result<Sum> {
+pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let begin = Instant::now();
     let seed = plan.seed;
     let account = Arc::new(Account::new(plan.tasks));
     let trace = Arc::new(Trace::to(plan.trace.as_deref())?);
-    let (emulator, _process) = start_emulator(&plan.emulator);
-    let cloud = connect(emulator).await?;
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
 
     let (ports, handlers) = (local_ports(), local_ports());
-    let lives = Arc::new(Lives::new(handlers.len()));
-    let fates = fate::start(seed, account.clone(), lives.clone(), trace.clone()).await?;
-    lives::keep(&handlers, fates, seed, &account, &lives)?;
+    let generations = Arc::new(Generations::new(handlers.len()));
+    let asked = behavior::start(seed, account.clone(), generations.clone(), trace.clone());
+    handler_processes::keep(&handlers, asked.await?, seed, &account, &generations)?;
     let mut balancers = Vec::new();
     for stage in &STAGES {
         let slots = (stage.index * EACH..).take(EACH);
-        let places = slots.map(|slot| Place {
+        let backends = slots.map(|slot| Backend {
             worker: ports[slot],
             slot,
         });
-        let workers =
-            forward::Workers::new(stage, places.collect(), account.clone(), lives.clone());
+        let workers = forward::Workers::new(
+            stage,
+            backends.collect(),
+            account.clone(),
+            generations.clone(),
+        );
         balancers.push(balancer::start(workers, seed, account.clone(), trace.clone()).await?);
     }
-    let places = Places {
-        cloud_tasks: spells::start(emulator, seed, Arc::clone(&account)).await?,
-        audit: audit::start(seed, Arc::clone(&account)).await?,
+    let addresses = Addresses {
+        cloud_tasks: outages::start(emulator.addr(), seed, Arc::clone(&account)).await,
+        client: client::start(seed, Arc::clone(&account)).await?,
     };
     chain::create_queues(&cloud, &balancers).await?;
-    let workers = Workers::start(plan.worker.clone(), places, &ports, &handlers);
+    let workers = Workers::start(plan.worker.clone(), addresses, &ports, &handlers);
     let killer = tokio::spawn(killer::kill(
         Arc::clone(&workers),
         seed,
         Arc::clone(&account),
     ));
 
-    traffic::send(plan.tasks, &cloud, &account)
+    producer::send(plan.tasks, &cloud, &account)
         .await
         .context("sending the tasks")?;
-    let left = traffic::drain(&cloud, &account)
+    let left = producer::drain(&cloud, &account)
         .await
         .context("waiting for the last tasks")?;
     killer.abort();
-    Ok(account.sum(begin.elapsed(), left))
+    Ok(Report::of(&account, begin.elapsed(), left))
 }
 
 /// One for each worker, or for each handler.
@@ -88,24 +88,4 @@ fn local_ports() -> Vec<SocketAddr> {
     ports
         .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
         .collect()
-}
-
-fn start_emulator(program: &Path) -> (SocketAddr, Process) {
-    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let listen = addr.to_string();
-    // Unlogged: it writes a line for each dispatch.
-    let process =
-        Process::spawn_unlogged(Command::new(program).args(["emulator", "--listen", &listen]));
-    (addr, process)
-}
-
-async fn connect(emulator: SocketAddr) -> anyhow::Result<CloudTasks> {
-    let endpoint = Endpoint::Emulator(emulator.to_string());
-    for _ in 0..400 {
-        if let Ok(cloud) = CloudTasks::connect(&endpoint).await {
-            return Ok(cloud);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("the emulator on {emulator} doesn't answer")
 }

@@ -1,6 +1,7 @@
 //! What was pushed and answered, and what handlers were told, a line each, for whoever looks into a
 //! task that went wrong.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -11,7 +12,6 @@ use http::HeaderMap;
 use testkit::server::{Given, text};
 
 use crate::chain::first_task;
-use crate::fate::Fate;
 
 /// The file, if one is wanted.
 #[derive(Debug)]
@@ -49,12 +49,12 @@ impl Trace {
     }
 
     /// A handler is told how to end a run.
-    pub fn run(&self, task: &str, stage: &str, attempt: &str, fate: Fate) {
+    pub fn run(&self, task: &str, stage: &str, attempt: &str, behavior: impl Display) {
         let Some(file) = &self.file else { return };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(
             file,
-            "{:.3} {task} {stage} run {attempt}: {fate}",
+            "{:.3} {task} {stage} run {attempt}: {behavior}",
             self.begin.elapsed().as_secs_f64(),
         );
     }

@@ -1,4 +1,4 @@
-//! Dispatches, as the emulator's log tells of them: a line each, with what came back.
+//! Dispatches, as the emulator's log has them: a line each, with the answer.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ pub struct Dispatches(pub PathBuf);
 
 /// How they went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct Counts {
     pub all: usize,
-    /// A worker had no room, was leaving, or wasn't connected yet.
+    /// A worker had no capacity, was leaving, or wasn't connected yet.
     pub turned_away: usize,
     /// Nobody answered: refused, cut off, or no such name.
     pub unanswered: usize,
@@ -18,14 +18,14 @@ pub struct Count {
 
 impl Dispatches {
     /// So far.
-    pub fn count(&self) -> anyhow::Result<Count> {
+    pub fn count(&self) -> anyhow::Result<Counts> {
         let text = std::fs::read_to_string(&self.0)?;
         Ok(count(&text))
     }
 }
 
-fn count(text: &str) -> Count {
-    let mut count = Count::default();
+fn count(text: &str) -> Counts {
+    let mut count = Counts::default();
     let ends = text
         .lines()
         .filter(|line| line.contains("/queues/incoming"))

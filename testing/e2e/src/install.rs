@@ -6,18 +6,18 @@ use anyhow::Context;
 use testkit::eventually;
 
 use crate::cluster::{self, apply, get, kubectl, list, workers};
+use crate::harness::{Harness, SOON};
 use crate::processes;
-use crate::stage::{SOON, Stage};
-use crate::starts::PROGRAMS;
+use crate::startup_times::PROGRAMS;
 
 /// What the programs in the images are held to, in bytes.
 const LARGEST: u64 = 20_000_000;
 const EXAMPLE: &str = include_str!("../../../examples/orders.yaml");
 
 /// Installs the operator, in a namespace that takes none but restricted pods.
-pub async fn helm(stage: &Stage) -> anyhow::Result<()> {
-    let port = stage.emulator.port();
-    apply(&surroundings(stage.emulator)).await?;
+pub async fn helm(harness: &Harness) -> anyhow::Result<()> {
+    let port = harness.emulator.port();
+    apply(&surroundings(harness.emulator)).await?;
     let emulator = format!("emulatorHost=cloud-tasks.emulators.svc.cluster.local:{port}");
     let chart = ["install", "executor-chain", "charts/executor-chain"];
     let values = [
@@ -32,7 +32,7 @@ pub async fn helm(stage: &Stage) -> anyhow::Result<()> {
     let limit = ["-n=executor-chain", "--timeout=60s"];
     kubectl(&[&rollout[..], &limit[..]].concat()).await?;
     let operators = list(&["pods", "-n", "executor-chain"]).await?.len();
-    stage.say(format!("helm install: {operators} operators are ready"));
+    harness.say(format!("helm install: {operators} operators are ready"));
     Ok(())
 }
 
@@ -71,7 +71,7 @@ ports: [{{name: grpc, port: {port}, protocol: TCP}}]
 }
 
 /// Applies the example, with a handler that is here.
-pub async fn chain(stage: &Stage) -> anyhow::Result<()> {
+pub async fn chain(harness: &Harness) -> anyhow::Result<()> {
     let handler = format!(
         "image: localhost/e2e-handler:1
           env: [{{name: ACCOUNT, value: 'http://{}/'}}]
@@ -80,13 +80,13 @@ pub async fn chain(stage: &Stage) -> anyhow::Result<()> {
             runAsNonRoot: true
             capabilities: {{drop: [ALL]}}
             seccompProfile: {{type: RuntimeDefault}}",
-        stage.asked
+        harness.runs
     );
     let manifest = EXAMPLE
         .replace("image: registry.example.com/orders-handler:1.4.0", &handler)
         .replace(
             "https://api.example.com/task-events",
-            &format!("http://{}/", stage.client),
+            &format!("http://{}/", harness.client),
         )
         .replace("  name: orders\n", "  name: orders\n  namespace: shop\n");
     anyhow::ensure!(
@@ -97,19 +97,19 @@ pub async fn chain(stage: &Stage) -> anyhow::Result<()> {
     let wait = ["wait", "--for=condition=Ready", "chain/orders", "-n=shop"];
     kubectl(&[&wait[..], &["--timeout=120s"]].concat()).await?;
     let pods = workers().await?.len();
-    stage.say(format!(
+    harness.say(format!(
         "kubectl apply: the chain is ready, with {pods} pods"
     ));
     no_token_of_kubernetes().await?;
     no_shell().await?;
     for program in PROGRAMS {
-        figures(stage, program)?;
+        figures(harness, program)?;
     }
     Ok(())
 }
 
 /// What a program costs, and that it can do no more than it has to.
-fn figures(stage: &Stage, program: &str) -> anyhow::Result<()> {
+fn figures(harness: &Harness, program: &str) -> anyhow::Result<()> {
     let found = processes::of(program);
     let first = found.first().with_context(|| format!("no {program}"))?;
     let bytes = first.program_bytes()?;
@@ -121,13 +121,13 @@ fn figures(stage: &Stage, program: &str) -> anyhow::Result<()> {
     }
     idle.sort_by(f64::total_cmp);
     let (least, most) = (idle[0], idle[idle.len() - 1]);
-    let (middle, longest, starts) = stage
-        .starts
+    let (middle, longest, starts) = harness
+        .startup_times
         .of(program)
         .with_context(|| format!("no {program} was ready"))?;
     #[expect(clippy::cast_precision_loss, reason = "megabytes are told")]
     let megabytes = bytes as f64 / 1e6;
-    stage.say(format!(
+    harness.say(format!(
         "{program}: {megabytes:.1} MB, idle with {least:.1} to {most:.1} MiB, ready {:.2} s after its \
          start (the longest of {starts}: {:.2} s)",
         middle.as_secs_f64(),

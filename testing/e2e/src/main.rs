@@ -1,28 +1,28 @@
 //! The end-to-end test, on the cluster that `testing/e2e/run` has made: what an engineer does with a chain
-//! in its life, with tasks under way, and what becomes of each task.
+//! in its life, with tasks in flight, and what becomes of each task.
 //!
 //! Google's service can't be had here: an emulator of it is a process beside the cluster, and pods find
 //! it by a Service's name.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
-mod account;
+mod attempts;
 mod cluster;
-mod deeds;
+mod counts;
 mod dispatches;
-mod ends;
+mod harness;
 mod install;
-mod load;
 mod processes;
-mod seen;
-mod stage;
-mod starts;
+mod producer;
+mod scenario;
+mod servers;
+mod startup_times;
 
 use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::stage::Stage;
+use crate::harness::Harness;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -34,7 +34,7 @@ struct Args {
     #[arg(long)]
     state: PathBuf,
 
-    /// Tasks that are put each second
+    /// Tasks that are created each second
     #[arg(long, default_value_t = 40)]
     rate: u32,
 }
@@ -43,23 +43,23 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let args = Args::parse();
-    let stage = Stage::open(args.node_address, &args.state).await?;
-    install::helm(&stage).await?;
-    install::chain(&stage).await?;
+    let harness = Harness::start(args.node_address, &args.state).await?;
+    install::helm(&harness).await?;
+    install::chain(&harness).await?;
 
-    let load = stage.begin(args.rate).await?;
-    deeds::edit_a_rate(&stage).await?;
-    deeds::roll_the_handler(&stage).await?;
-    deeds::a_broken_handler(&stage).await?;
-    deeds::drain_the_node(&stage).await?;
+    let producer = harness.begin(args.rate).await?;
+    scenario::edit_a_rate(&harness).await?;
+    scenario::roll_the_handler(&harness).await?;
+    scenario::a_broken_handler(&harness).await?;
+    scenario::drain_the_node(&harness).await?;
     // From here on work is cut off in the middle.
-    deeds::kill_pods(&stage).await?;
-    deeds::lose_the_leader(&stage).await?;
-    load.stop().await?;
-    stage.account_for_all().await?;
+    scenario::kill_pods(&harness).await?;
+    scenario::lose_the_leader(&harness).await?;
+    producer.stop().await?;
+    harness.account_for_all().await?;
 
-    deeds::delete_the_chain(&stage).await?;
-    deeds::uninstall(&stage).await?;
-    stage.say("all is well");
+    scenario::delete_the_chain(&harness).await?;
+    scenario::uninstall(&harness).await?;
+    harness.say("all is well");
     Ok(())
 }

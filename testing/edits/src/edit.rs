@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use cloudtasks::QueueSettings;
 use tokio::task::JoinHandle;
 
-use crate::act::Act;
 use crate::manifest::{Manifest, queue};
-use crate::place::Place;
-use crate::run::How;
+use crate::options::Options;
+use crate::row::Action;
+use crate::testbed::Testbed;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,8 +35,8 @@ pub enum Goal {
 
 /// An edit under way.
 pub struct Edit<'a> {
-    place: &'a mut Place,
-    how: How,
+    testbed: &'a mut Testbed,
+    options: Options,
     begin: Instant,
     trickle: Option<JoinHandle<Result<(), cloudtasks::Error>>>,
     /// Steps after which the next worker dies.
@@ -47,10 +47,10 @@ pub struct Edit<'a> {
 
 impl<'a> Edit<'a> {
     /// One that begins now.
-    pub fn new(place: &'a mut Place, how: How) -> Self {
+    pub fn new(testbed: &'a mut Testbed, options: Options) -> Self {
         Self {
-            place,
-            how,
+            testbed,
+            options,
             begin: Instant::now(),
             trickle: None,
             next_victim: 1,
@@ -61,7 +61,7 @@ impl<'a> Edit<'a> {
 
     /// Waits until so much has moved.
     pub async fn is_under_way(&mut self, movement: usize) -> anyhow::Result<()> {
-        while self.place.account.movement() < movement {
+        while self.testbed.account.movement() < movement {
             anyhow::ensure!(self.begin.elapsed() < PATIENCE, "no task was ever run");
             self.pause().await?;
         }
@@ -70,7 +70,7 @@ impl<'a> Edit<'a> {
 
     /// So many tasks are sent meanwhile.
     pub fn trickle(&mut self, tasks: usize) {
-        self.trickle = Some(self.place.producer.trickle(tasks));
+        self.trickle = Some(self.testbed.producer.trickle(tasks));
     }
 
     /// How long ago it began.
@@ -84,32 +84,32 @@ impl<'a> Edit<'a> {
     }
 
     /// Does it, and says what is to be waited for.
-    pub async fn act(&mut self, act: &Act) -> anyhow::Result<Goal> {
-        match act {
-            Act::Apply(manifest) => self.apply(manifest).await.map(|()| Goal::Settled),
-            Act::Begin(manifest, steps) => {
-                let goal = Goal::Steps(self.place.operator.steps().len() + steps);
+    pub async fn act(&mut self, action: &Action) -> anyhow::Result<Goal> {
+        match action {
+            Action::Apply(manifest) => self.apply(manifest).await.map(|()| Goal::Settled),
+            Action::Begin(manifest, steps) => {
+                let goal = Goal::Steps(self.testbed.operator.steps().len() + steps);
                 self.apply(manifest).await.map(|()| goal)
             }
-            Act::Delete => self.place.delete().await.map(|()| Goal::Gone),
-            Act::Legacy(id) => {
+            Action::Delete => self.testbed.delete().await.map(|()| Goal::Gone),
+            Action::Legacy(id) => {
                 let settings = QueueSettings {
                     max_attempts: Some(5),
                     max_retry_duration: Some(Some(Duration::from_secs(30))),
                     ..QueueSettings::default()
                 };
                 let queue = queue(id);
-                self.place.cloud.create_queue(&queue, &settings).await?;
-                self.place.cloud.pause_queue(&queue).await?;
-                let tasks = self.how.tasks / 10;
-                self.place.producer.burst_to(&queue, tasks).await?;
+                self.testbed.cloud.create_queue(&queue, &settings).await?;
+                self.testbed.cloud.pause_queue(&queue).await?;
+                let tasks = self.options.tasks / 10;
+                self.testbed.producer.burst_to(&queue, tasks).await?;
                 Ok(Goal::Steps(0))
             }
         }
     }
 
     async fn apply(&self, manifest: &Manifest) -> anyhow::Result<()> {
-        self.place.apply(manifest).await
+        self.testbed.apply(manifest).await
     }
 
     /// Waits for it; what is missing when patience ends.
@@ -124,23 +124,23 @@ impl<'a> Edit<'a> {
     }
 
     async fn pause(&mut self) -> anyhow::Result<()> {
-        self.place.operator.tend().await?;
-        let steps = self.place.operator.steps().len();
-        if self.how.workers_die && steps >= self.next_victim {
+        self.testbed.operator.tend().await?;
+        let steps = self.testbed.operator.steps().len();
+        if self.options.kills_workers && steps >= self.next_victim {
             self.next_victim = steps + 2;
-            let draw = usize::try_from(self.how.seed)
+            let draw = usize::try_from(self.options.seed)
                 .unwrap_or(0)
                 .wrapping_add(steps * 7);
-            self.place.node.kill_a_worker(draw).await;
+            self.testbed.node.kill_a_worker(draw).await;
         }
         tokio::time::sleep(PAUSE).await;
         Ok(())
     }
 
     async fn missing(&mut self, goal: Goal) -> anyhow::Result<Option<String>> {
-        let steps = self.place.operator.steps().len();
+        let steps = self.testbed.operator.steps().len();
         match goal {
-            Goal::Gone | Goal::Over if !self.place.is_gone().await? => {
+            Goal::Gone | Goal::Over if !self.testbed.is_gone().await? => {
                 Ok(Some("the chain is still there".to_owned()))
             }
             Goal::Gone => Ok(None),
@@ -161,11 +161,11 @@ impl<'a> Edit<'a> {
     }
 
     async fn unsettled(&mut self) -> anyhow::Result<Option<String>> {
-        if let Some(said) = self.place.not_ready().await? {
+        if let Some(said) = self.testbed.not_ready().await? {
             return Ok(Some(said));
         }
-        let is_idle = self.place.operator.is_idle().await?;
-        let last = self.place.operator.steps().pop().unwrap_or_default();
+        let is_idle = self.testbed.operator.is_idle().await?;
+        let last = self.testbed.operator.steps().pop().unwrap_or_default();
         Ok((!is_idle).then(|| format!("the operator goes on; its last step: {last}")))
     }
 
@@ -179,8 +179,8 @@ impl<'a> Edit<'a> {
         if self.is_over() {
             return Ok(None);
         }
-        let waiting = self.place.waiting().await?;
-        let movement = self.place.account.movement();
+        let waiting = self.testbed.waiting().await?;
+        let movement = self.testbed.account.movement();
         let is_still = waiting.is_empty() && movement == self.last_movement;
         self.last_movement = movement;
         self.empty_looks = if is_still { self.empty_looks + 1 } else { 0 };

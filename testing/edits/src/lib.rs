@@ -1,22 +1,23 @@
 //! Each edit of a chain, in both directions, on a real API server, with real workers, an emulator
-//! and tasks under way, while the operator dies after each single step of its plan: no task is lost,
+//! and tasks in flight, while the operator crashes after each single step of its plan: no task is lost,
 //! and the plan ends empty.
 //!
 //! `rows.rs` is the table of edits. `make edits` makes all of them; a test makes a few.
 
-mod account;
-pub mod act;
 mod edit;
-mod ends;
+mod handler;
 mod manifest;
 mod operator;
+mod options;
 mod outcome;
-mod place;
 mod producer;
+pub mod row;
 mod rows;
 mod run;
+mod testbed;
 
-pub use operator::Death;
+pub use operator::Crash;
+pub use options::Options;
 pub use outcome::{HEAD, Outcome};
 pub use rows::{losing, rows};
-pub use run::{How, run};
+pub use run::run;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use edits::act::Row;
-use edits::{Death, HEAD, How, Outcome, losing, rows, run};
+use edits::row::Row;
+use edits::{Crash, HEAD, Options, Outcome, losing, rows, run};
 use testkit::ApiServer;
 
 /// Makes each edit of a chain with tasks under way, and counts what becomes of them.
@@ -46,18 +46,18 @@ enum Variant {
 }
 
 impl Variant {
-    fn how(self, args: &Args) -> How {
-        How {
+    fn options(self, args: &Args) -> Options {
+        Options {
             name: match self {
                 Self::Steps => "steps",
                 Self::Workers => "workers",
                 Self::Nothing => "nothing",
             },
-            death: match self {
-                Self::Steps | Self::Workers => Death::AfterAStep,
-                Self::Nothing => Death::Never,
+            crash: match self {
+                Self::Steps | Self::Workers => Crash::AfterEachStep,
+                Self::Nothing => Crash::Never,
             },
-            workers_die: self == Self::Workers,
+            kills_workers: self == Self::Workers,
             tasks: args.tasks,
             seed: args.seed,
         }
@@ -113,7 +113,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             }
             total.add(&outcome);
         };
-        if let Err(error) = run(server, row, variant.how(&args), &mut tell).await {
+        if let Err(error) = run(server, row, variant.options(&args), &mut tell).await {
             println!("{:<42} FAILED: {error:#}", row.name);
             total.not_ended += 1;
         }
@@ -135,9 +135,9 @@ async fn is_missed(server: &ApiServer, args: &Args) -> anyhow::Result<bool> {
     let mut lost = 0;
     let mut tell = |outcome: Outcome| {
         println!("{outcome}, as it must");
-        lost += outcome.sum.lost.len();
+        lost += outcome.verdicts.lost.len();
     };
-    run(server, &losing(), Variant::Steps.how(args), &mut tell).await?;
+    run(server, &losing(), Variant::Steps.options(args), &mut tell).await?;
     Ok(lost > 0)
 }
 
@@ -152,8 +152,8 @@ struct Total {
 impl Total {
     fn add(&mut self, outcome: &Outcome) {
         self.ways += 1;
-        self.lost += outcome.sum.lost.len();
-        self.contradictory += outcome.sum.contradictory.len();
+        self.lost += outcome.verdicts.lost.len();
+        self.contradictory += outcome.verdicts.contradictory.len();
         self.not_ended += usize::from(outcome.failure.is_some());
     }
 

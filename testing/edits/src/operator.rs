@@ -1,4 +1,4 @@
-//! The operator's process, and its lives.
+//! The operator's process, which crashes and is started again.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,13 +25,13 @@ const KILLED: i32 = 137;
 /// The kernel ends a process at once, on a busy machine a little later.
 const END: Duration = Duration::from_secs(10);
 
-/// How the operator ends its lives.
+/// When the operator crashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Death {
+pub enum Crash {
     /// By itself, after each single step. It takes the feature `dies-after-a-step`.
-    AfterAStep,
+    AfterEachStep,
     /// By a kill from outside, as soon as a step is seen in its log.
-    AtSight,
+    AtFirstStep,
     /// Not at all.
     Never,
 }
@@ -39,8 +39,8 @@ pub enum Death {
 /// The operator.
 pub struct Operator {
     command: Command,
-    death: Death,
-    lives: usize,
+    crash: Crash,
+    starts: usize,
     past: Vec<String>,
     life: Life,
 }
@@ -61,19 +61,19 @@ impl Operator {
         let mut command = operator::command(kubeconfig, namespace, &cloud_tasks.to_string());
         command.args(ARGUMENTS);
         Ok(Self {
-            life: Life::begin(&command, Death::Never).await?,
+            life: Life::begin(&command, Crash::Never).await?,
             command,
-            death: Death::Never,
-            lives: 1,
+            crash: Crash::Never,
+            starts: 1,
             past: Vec::new(),
         })
     }
 
     /// From now on it dies so, and its lives are counted from here.
-    pub async fn begin(&mut self, death: Death) -> anyhow::Result<()> {
-        self.death = death;
+    pub async fn begin(&mut self, crash: Crash) -> anyhow::Result<()> {
+        self.crash = crash;
         self.again().await?;
-        self.lives = 1;
+        self.starts = 1;
         self.past.clear();
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Operator {
         if code.is_some_and(|code| code != KILLED) {
             anyhow::bail!("the operator ended by itself: {}", self.log_tail());
         }
-        let is_seen = self.death == Death::AtSight && !self.life.steps.is_empty();
+        let is_seen = self.crash == Crash::AtFirstStep && !self.life.steps.is_empty();
         if code.is_some() || is_seen {
             self.again().await?;
         }
@@ -101,8 +101,8 @@ impl Operator {
         }
         // It may have gone on since it was looked at.
         self.past.extend(steps(&process.log()));
-        self.life = Life::begin(&self.command, self.death).await?;
-        self.lives += 1;
+        self.life = Life::begin(&self.command, self.crash).await?;
+        self.starts += 1;
         Ok(())
     }
 
@@ -122,8 +122,8 @@ impl Operator {
     }
 
     /// How many lives it has had.
-    pub fn lives(&self) -> usize {
-        self.lives
+    pub fn starts(&self) -> usize {
+        self.starts
     }
 
     /// The steps of all of them.
@@ -138,7 +138,7 @@ impl Operator {
 }
 
 impl Life {
-    async fn begin(command: &Command, death: Death) -> anyhow::Result<Self> {
+    async fn begin(command: &Command, crash: Crash) -> anyhow::Result<Self> {
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut own = Command::new(command.get_program());
         own.args(command.get_args())
@@ -146,7 +146,7 @@ impl Life {
         for (name, value) in command.get_envs() {
             own.env(name, value.unwrap_or_default());
         }
-        if death == Death::AfterAStep {
+        if crash == Crash::AfterEachStep {
             own.env("EXECUTOR_OPERATOR_STEPS", "1");
         }
         Ok(Self {

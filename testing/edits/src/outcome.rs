@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::account::Sum;
-use crate::ends::task_id;
+use oracle::Verdicts;
+
+use crate::handler::task_id;
 
 /// What came of one direction of a row.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub struct Outcome {
     pub direction: &'static str,
     /// What went wrong meanwhile.
     pub variant: &'static str,
-    /// Lives of the operator.
-    pub lives: usize,
+    /// How often the operator was started.
+    pub starts: usize,
     /// The steps of its plans.
     pub steps: Vec<String>,
     /// From the edit to the last task's end.
@@ -26,18 +27,18 @@ pub struct Outcome {
     /// What was missing when patience ended.
     pub failure: Option<String>,
     /// What became of the tasks.
-    pub sum: Sum,
+    pub verdicts: Verdicts,
 }
 
 impl Outcome {
     /// Whether each task has its one end, and the plan is empty.
     pub fn is_clean(&self) -> bool {
-        self.failure.is_none() && self.sum == Sum::default()
+        self.failure.is_none() && self.verdicts.is_clean()
     }
 }
 
 /// The heads of the columns.
-pub const HEAD: &str = "row                                        way    variant  lives  steps  seconds  lost  contradictory";
+pub const HEAD: &str = "row                                        way    variant starts  steps  seconds  lost  contradictory";
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,20 +55,14 @@ impl fmt::Display for Outcome {
             self.row,
             self.direction,
             self.variant,
-            self.lives,
+            self.starts,
             self.steps.len(),
             self.took.as_secs_f64(),
-            count(&self.sum.lost),
-            count(&self.sum.contradictory),
+            count(&self.verdicts.lost),
+            count(&self.verdicts.contradictory),
         )?;
-        for (what, tasks) in [
-            ("lost", &self.sum.lost),
-            ("contradictory", &self.sum.contradictory),
-        ] {
-            if !tasks.is_empty() {
-                let first: Vec<String> = tasks.iter().take(10).copied().map(task_id).collect();
-                write!(f, "\n  {what}: {} …", first.join(" "))?;
-            }
+        for line in self.verdicts.wrong(task_id) {
+            write!(f, "\n{line}")?;
         }
         match &self.failure {
             Some(failure) => write!(f, "\n  NOT ENDED: {failure}"),

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Error, Method, NewTask, QueuePath};
 use futures::{StreamExt, TryStreamExt, stream};
+use oracle::Account;
 use tokio::task::JoinHandle;
 
-use crate::account::Account;
-use crate::ends::task_id;
+use crate::handler::task_id;
 
 /// Between two tasks. A quarter of a thousand takes longer than most edits.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -51,7 +51,7 @@ impl Producer {
     /// So many at once, into this queue.
     pub async fn burst_to(&self, queue: &QueuePath, tasks: usize) -> anyhow::Result<()> {
         stream::iter(0..tasks)
-            .map(|_| self.create(queue, self.account.enter()))
+            .map(|_| self.create(queue, self.account.create()))
             .buffer_unordered(16)
             .try_collect::<()>()
             .await
@@ -63,7 +63,7 @@ impl Producer {
         let producer = self.clone();
         tokio::spawn(async move {
             for _ in 0..tasks {
-                let task = producer.account.enter();
+                let task = producer.account.create();
                 // A first queue that isn't made yet is tried again, as producers do.
                 while let Err(error) = producer.create(&producer.queue(), task).await {
                     if !matches!(error, Error::Missing { .. }) {

@@ -1,7 +1,7 @@
 //! The table of edits: each is made on a chain with tasks under way, and then taken back.
 
-use crate::act::{Act, Row};
 use crate::manifest::Manifest;
+use crate::row::{Action, Row};
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
@@ -16,7 +16,7 @@ pub fn rows() -> Vec<Row> {
 /// A row that loses tasks, because it is told to: a count that can't be other than 0 proves nothing.
 pub fn losing() -> Row {
     let base = Manifest::base().head("deletionPolicy: Retain", "deletionPolicy: Delete");
-    Row::acts("deleted with its queues", base, vec![Act::Delete])
+    Row::actions("deleted with its queues", base, vec![Action::Delete])
 }
 
 /// What a queue or a worker is told about how much and how often.
@@ -95,7 +95,7 @@ fn ladder() -> Vec<Row> {
             it.insert(0, "adopted", "legacy")
                 .stage(0, "replicas:", "paused: false, replicas:")
         })
-        .after(Act::Legacy("legacy")),
+        .after(Action::Legacy("legacy")),
     ]
 }
 
@@ -124,12 +124,12 @@ fn others() -> Vec<Row> {
             it.head("RECEIVER/ends", "RECEIVER/elsewhere")
         }),
         Row::new("a token, none", |it| with_token(it, "orders")),
-        Row::acts(
+        Row::actions(
             "another audience, and back",
             with_token(Manifest::base(), "orders"),
             vec![
-                Act::Apply(with_token(Manifest::base(), "parcels")),
-                Act::Apply(with_token(Manifest::base(), "orders")),
+                Action::Apply(with_token(Manifest::base(), "parcels")),
+                Action::Apply(with_token(Manifest::base(), "orders")),
             ],
         ),
         Row::new("a route, none", |it| {
@@ -150,27 +150,27 @@ fn with_token(manifest: Manifest, audience: &str) -> Manifest {
 fn comings() -> Vec<Row> {
     let base = Manifest::base;
     let orphan = || base().head("deletionPolicy: Retain", "deletionPolicy: Orphan");
-    let and_back = |begun| vec![Act::Begin(begun, 2), Act::Apply(base())];
+    let and_back = |begun| vec![Action::Begin(begun, 2), Action::Apply(base())];
     vec![
-        Row::acts(
+        Row::actions(
             "the middle goes and comes back",
             base(),
             and_back(base().remove(1)),
         ),
-        Row::acts(
+        Row::actions(
             "the first goes and comes back",
             base(),
             and_back(base().remove(0)),
         ),
-        Row::acts(
+        Row::actions(
             "deleted with Retain, applied",
             base(),
-            vec![Act::Delete, Act::Apply(base())],
+            vec![Action::Delete, Action::Apply(base())],
         ),
-        Row::acts(
+        Row::actions(
             "deleted with Orphan, applied",
             orphan(),
-            vec![Act::Delete, Act::Apply(orphan())],
+            vec![Action::Delete, Action::Apply(orphan())],
         ),
     ]
 }

@@ -1,47 +1,31 @@
-//! One row: the chain is made, tasks are sent, and each of its acts is waited for.
+//! One row: the chain is made, tasks are sent, and each of its actions is waited for.
 
+use oracle::Verdicts;
 use testkit::ApiServer;
 
-use crate::account::Sum;
-use crate::act::{Direction, Row};
 use crate::edit::{Edit, Goal};
-use crate::operator::Death;
+use crate::options::Options;
 use crate::outcome::Outcome;
-use crate::place::Place;
+use crate::row::{Direction, Row};
+use crate::testbed::Testbed;
 
-/// How rows are run.
-#[derive(Debug, Clone, Copy)]
-pub struct How {
-    /// How that is called.
-    pub name: &'static str,
-    /// How the operator dies.
-    pub death: Death,
-    /// Whether a worker dies at every second step, too.
-    pub workers_die: bool,
-    /// Tasks for each direction.
-    pub tasks: usize,
-    /// Where fates and victims are drawn from.
-    pub seed: u64,
-}
-
-/// Runs a row, and hands each direction's outcome to `told` as soon as it is known. A direction that
-/// fails is the last.
+/// Runs a row, and reports the outcome of each direction. A direction that fails is the last.
 pub async fn run(
     server: &ApiServer,
     row: &Row,
-    how: How,
-    told: &mut impl FnMut(Outcome),
+    options: Options,
+    report: &mut impl FnMut(Outcome),
 ) -> anyhow::Result<()> {
-    let mut place = Place::new(server, how.seed, &row.base).await?;
-    place.apply(&row.base).await?;
-    let made = Edit::new(&mut place, how).wait(Goal::Settled).await?;
+    let mut testbed = Testbed::new(server, options.seed, &row.base).await?;
+    testbed.apply(&row.base).await?;
+    let made = Edit::new(&mut testbed, options).wait(Goal::Settled).await?;
     if let Some(missing) = made {
         anyhow::bail!("the chain of {} was never ready: {missing}", row.name);
     }
     for direction in &row.directions {
-        let outcome = go(&mut place, row, direction, how).await?;
+        let outcome = go(&mut testbed, row, direction, options).await?;
         let is_last = outcome.failure.is_some();
-        told(outcome);
+        report(outcome);
         if is_last {
             break;
         }
@@ -50,21 +34,21 @@ pub async fn run(
 }
 
 async fn go(
-    place: &mut Place,
+    testbed: &mut Testbed,
     row: &Row,
     direction: &Direction,
-    how: How,
+    options: Options,
 ) -> anyhow::Result<Outcome> {
-    place.operator.begin(how.death).await?;
-    let before = place.account.movement();
-    place.producer.burst(how.tasks / 2).await?;
-    let mut edit = Edit::new(place, how);
-    edit.is_under_way(before + how.tasks / 20).await?;
-    edit.trickle(how.tasks - how.tasks / 2);
+    testbed.operator.begin(options.crash).await?;
+    let before = testbed.account.movement();
+    testbed.producer.burst(options.tasks / 2).await?;
+    let mut edit = Edit::new(testbed, options);
+    edit.is_under_way(before + options.tasks / 20).await?;
+    edit.trickle(options.tasks - options.tasks / 2);
     let mut missing = None;
-    for (number, act) in direction.acts.iter().enumerate() {
-        let is_last = number + 1 == direction.acts.len();
-        let goal = edit.act(act).await?;
+    for (number, action) in direction.actions.iter().enumerate() {
+        let is_last = number + 1 == direction.actions.len();
+        let goal = edit.act(action).await?;
         let goal = match goal {
             Goal::Settled if is_last && direction.ends => Goal::Ended,
             Goal::Gone if is_last => Goal::Over,
@@ -77,23 +61,23 @@ async fn go(
     }
     let took = edit.took();
     let is_over = edit.is_over();
-    let mut sum = if direction.ends {
-        place.account.sum()
+    let mut verdicts = if direction.ends {
+        testbed.account.verdicts()
     } else {
-        Sum::default()
+        Verdicts::default()
     };
     if !is_over {
         // What still waits isn't lost.
-        sum.lost.clear();
+        verdicts.lost.clear();
     }
-    let steps = place.operator.steps();
-    let log = place.operator.log_tail();
-    let trouble = place.node.trouble();
+    let steps = testbed.operator.steps();
+    let log = testbed.operator.log_tail();
+    let trouble = testbed.node.trouble();
     Ok(Outcome {
         row: row.name,
         direction: direction.name,
-        variant: how.name,
-        lives: place.operator.lives(),
+        variant: options.name,
+        starts: testbed.operator.starts(),
         steps,
         took,
         holds: !direction.ends,
@@ -101,6 +85,6 @@ async fn go(
             let trouble = trouble.map(|error| format!("\nthe node: {error}"));
             format!("{missing}{}\n{log}", trouble.unwrap_or_default())
         }),
-        sum,
+        verdicts,
     })
 }

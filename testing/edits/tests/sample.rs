@@ -1,26 +1,26 @@
 //! A few rows of the table, with few tasks and an operator that is killed as soon as it has done
 //! something; `make edits` makes all of them, and kills after each single step.
 
-use edits::act::Row;
-use edits::{Death, How, Outcome, losing, rows, run};
+use edits::row::Row;
+use edits::{Crash, Options, Outcome, losing, rows, run};
 use testkit::ApiServer;
 
 async fn outcomes(row: &Row) -> Vec<Outcome> {
-    let how = How {
+    let options = Options {
         name: "sample",
-        death: Death::AtSight,
-        workers_die: false,
+        crash: Crash::AtFirstStep,
+        kills_workers: false,
         tasks: 60,
         seed: 1,
     };
     let mut outcomes = Vec::new();
-    let told = &mut |outcome| outcomes.push(outcome);
-    run(ApiServer::shared_with_crd().await, row, how, told)
+    let report = &mut |outcome| outcomes.push(outcome);
+    run(ApiServer::shared_with_crd().await, row, options, report)
         .await
         .expect("a chain that is made");
     assert_eq!(outcomes.len(), row.directions.len(), "{outcomes:?}");
     for outcome in &outcomes {
-        assert!(outcome.lives > 1, "nothing was killed: {outcome}");
+        assert!(outcome.starts > 1, "nothing was killed: {outcome}");
     }
     outcomes
 }
@@ -57,6 +57,6 @@ async fn a_chain_is_deleted_and_comes_back() {
 async fn what_is_lost_is_missed() {
     for outcome in outcomes(&losing()).await {
         assert!(outcome.failure.is_none(), "{outcome}");
-        assert!(!outcome.sum.lost.is_empty(), "{outcome}");
+        assert!(!outcome.verdicts.lost.is_empty(), "{outcome}");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,21 +12,39 @@ use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1 as core;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use kube_runtime::reflector::{self, Store};
 use kube_runtime::{WatchStreamExt, watcher};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::environment::command;
 use crate::pod::{self, Pod};
 use crate::rollout::{Moves, Seen, moves};
 use crate::routes::Routes;
-use crate::{Order, Settings, object, report};
+use crate::{object, report};
 
 /// Between two looks. Half a rollout's pace; a kubelet is slower.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a node is told.
+pub struct Settings {
+    /// The API server.
+    pub client: Client,
+    /// The namespace whose Deployments it runs.
+    pub namespace: String,
+    /// The worker's program.
+    pub worker: PathBuf,
+    /// What all workers take for the handler beside them.
+    pub handler: SocketAddr,
+}
+
+/// Something that a test asks of the node.
+pub enum Order {
+    /// SIGKILL for the process of a ready pod, of all of them the one at this place.
+    Kill(usize, oneshot::Sender<Option<String>>),
+}
 
 /// All that the node runs.
 pub struct Cluster {

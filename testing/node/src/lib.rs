@@ -15,33 +15,14 @@ mod rollout;
 mod routes;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kube::Client;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::cluster::Cluster;
+pub use crate::cluster::Settings;
+use crate::cluster::{Cluster, Order};
 use crate::routes::Routes;
-
-/// What a node is told.
-pub struct Settings {
-    /// The API server.
-    pub client: Client,
-    /// The namespace whose Deployments it runs.
-    pub namespace: String,
-    /// The worker's program.
-    pub worker: PathBuf,
-    /// What all workers take for the handler beside them.
-    pub handler: SocketAddr,
-}
-
-/// Something that a test asks of the node.
-enum Order {
-    /// SIGKILL for the process of a ready pod, of all of them the one at this place.
-    Kill(usize, oneshot::Sender<Option<String>>),
-}
 
 /// A node that runs the Deployments of a namespace. Dropped, it takes its processes along; the
 /// objects stay.

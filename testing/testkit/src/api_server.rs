@@ -1,8 +1,12 @@
 //! A real kube-apiserver with etcd: no controllers, no nodes, so that tests see only what they and
 //! the programs under test do.
 
+mod client;
 mod credentials;
 mod start;
+
+pub use client::connect;
+use start::ControlPlane;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +15,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -26,12 +29,7 @@ use crate::proxy::Proxy;
 /// deleted namespace stays in Terminating, and cluster roles that aggregate others, such as `view`,
 /// allow nothing.
 #[derive(Debug)]
-pub struct ApiServer {
-    addr: SocketAddr,
-    kubeconfig: PathBuf,
-    server: Process,
-    etcd: Process,
-}
+pub struct ApiServer(ControlPlane);
 
 /// A failure is kept as well: the other tests of a process need not wait a minute each for it.
 static SHARED: OnceCell<Result<ApiServer, String>> = OnceCell::const_new();
@@ -39,7 +37,7 @@ static SHARED: OnceCell<Result<ApiServer, String>> = OnceCell::const_new();
 impl ApiServer {
     /// The control plane that all tests of this process share; the first one starts it.
     pub async fn shared() -> &'static Self {
-        match SHARED.get_or_init(|| start::start(None)).await {
+        match SHARED.get_or_init(|| Self::started(None)).await {
             Ok(server) => server,
             Err(message) => panic!("{message}"),
         }
@@ -58,8 +56,12 @@ impl ApiServer {
         Self::start_as(Some(&[strict])).await
     }
 
+    async fn started(audited: Option<&[&str]>) -> Result<Self, String> {
+        start::start(audited).await.map(Self)
+    }
+
     async fn start_as(audited: Option<&[&str]>) -> Self {
-        match start::start(audited).await {
+        match Self::started(audited).await {
             Ok(server) => server,
             Err(message) => panic!("{message}"),
         }
@@ -68,7 +70,7 @@ impl ApiServer {
     /// What the API server was asked so far, as audit events (`audit.k8s.io/v1`, without the objects):
     /// by whom, for what, and whether it was allowed. One of [`Self::start_watchful`].
     pub fn audit(&self) -> Vec<Value> {
-        let log = std::fs::read_to_string(self.server.dir().join(start::AUDIT_LOG));
+        let log = std::fs::read_to_string(self.0.server.dir().join(start::AUDIT_LOG));
         let log = log.expect("the API server keeps it from its start");
         // The last line may be half written.
         log.lines()
@@ -78,7 +80,7 @@ impl ApiServer {
 
     /// A kubeconfig file with all rights.
     pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+        &self.0.kubeconfig
     }
 
     /// A kubeconfig file for a service account, which must exist: with the rights that its bindings
@@ -90,7 +92,7 @@ impl ApiServer {
             .server
             .dir()
             .join(format!("kubeconfig.{namespace}.{service_account}"));
-        let admin = std::fs::read_to_string(&self.kubeconfig).expect("written at the start");
+        let admin = std::fs::read_to_string(&self.0.kubeconfig).expect("written at the start");
         credentials::write_kubeconfig_with_token(&path, &admin, token.trim());
         path
     }
@@ -98,21 +100,21 @@ impl ApiServer {
     /// A kubeconfig file with all rights, by way of `proxy`: what goes through it can be cut.
     pub fn kubeconfig_through(&self, proxy: &Proxy) -> PathBuf {
         let port = proxy.addr().port();
-        let path = self.server.dir().join(format!("kubeconfig.{port}"));
-        let direct = std::fs::read_to_string(&self.kubeconfig).expect("written at the start");
+        let path = self.0.server.dir().join(format!("kubeconfig.{port}"));
+        let direct = std::fs::read_to_string(&self.0.kubeconfig).expect("written at the start");
         credentials::write_kubeconfig_with_port(&path, &direct, port);
         path
     }
 
     /// Where it listens, with TLS.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.0.addr
     }
 
     /// A new client with all rights. Each test needs its own: a client works on the runtime that
     /// made it.
     pub async fn client(&self) -> Client {
-        connect(&self.kubeconfig).await
+        connect(&self.0.kubeconfig).await
     }
 
     /// Creates a namespace with a name of its own that begins with `prefix`.
@@ -141,40 +143,21 @@ impl ApiServer {
 
     /// Runs kubectl with all rights and `input`, for `-f -`.
     pub async fn kubectl_with_input(&self, args: &[&str], input: &str) -> Kubectl {
-        kubectl::run(self.kubeconfig.clone(), args, input).await
+        kubectl::run(self.0.kubeconfig.clone(), args, input).await
     }
 
     /// Runs helm with all rights.
     pub async fn helm(&self, args: &[&str]) -> Kubectl {
-        helm::run(&self.kubeconfig, args).await
+        helm::run(&self.0.kubeconfig, args).await
     }
 
     /// The API server's process, to freeze or to kill. [`Self::start`] one of your own for that.
     pub fn process(&self) -> &Process {
-        &self.server
+        &self.0.server
     }
 
     /// The end of the API server's and etcd's logs.
     pub fn log_tail(&self) -> String {
-        let (server, etcd) = (self.server.log_tail(), self.etcd.log_tail());
-        format!("kube-apiserver's log ends:\n{server}\netcd's log ends:\n{etcd}")
+        self.0.log_tail()
     }
-}
-
-/// A client for a kubeconfig file, such as [`ApiServer::kubeconfig_of`] gives.
-pub async fn connect(kubeconfig: &Path) -> Client {
-    try_connect(kubeconfig)
-        .await
-        .unwrap_or_else(|error| panic!("a client for {}: {error}", kubeconfig.display()))
-}
-
-/// Connects with rustls' provider chosen: two are linked, and the first use of TLS would panic.
-async fn try_connect(kubeconfig: &Path) -> Result<Client, kube::Error> {
-    // An error means that one is installed already, which is all that is asked for.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).map_err(kube::Error::InferKubeconfig)?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(kube::Error::InferKubeconfig)?;
-    Client::try_from(config)
 }

@@ -64,6 +64,42 @@ async fn bytes_pass_unless_it_is_cut() {
 }
 
 #[tokio::test]
+async fn a_mute_way_swallows_answers_and_a_refused_one_connections() {
+    let receiver = Receiver::answering(200);
+    let proxy = Proxy::start(receiver.addr()).await;
+    let mut before = connect(proxy.addr()).await;
+    assert!(asked(&mut before).await.unwrap() > 0);
+
+    proxy.turn(Way::Mute);
+    let mut during = connect(proxy.addr()).await;
+    for stream in [&mut before, &mut during] {
+        assert!(timeout(A_WHILE, asked(stream)).await.is_err());
+    }
+    assert_eq!(receiver.requests().len(), 3);
+
+    proxy.turn(Way::Open);
+    for mut swallowed in [before, during] {
+        assert!(matches!(
+            swallowed.read(&mut [0; 1024]).await,
+            Ok(0) | Err(_)
+        ));
+    }
+    proxy.turn(Way::Refused);
+    eventually("a refused connection", SOON, async || {
+        TcpStream::connect(proxy.addr())
+            .await
+            .is_err()
+            .then_some(())
+    })
+    .await;
+    proxy.turn(Way::Open);
+    eventually("an answer", SOON, async || {
+        asked(&mut TcpStream::connect(proxy.addr()).await?).await
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_way_may_lead_to_another_server_for_a_while() {
     let (receiver, other) = (Receiver::answering(200), Receiver::answering(503));
     let proxy = Proxy::start(receiver.addr()).await;

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::client::try_connect;
 use super::credentials::{self, Credentials};
-use super::{ApiServer, try_connect};
 use crate::binaries::control_plane;
 use crate::ports::free_port;
 use crate::process::{Process, new_dir};
@@ -22,9 +22,26 @@ pub(super) const AUDIT_LOG: &str = "audit";
 const AUDIT_POLICY: &str = r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy",
 "omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
 
+/// Both processes.
+#[derive(Debug)]
+pub(super) struct ControlPlane {
+    pub(super) addr: SocketAddr,
+    pub(super) kubeconfig: PathBuf,
+    pub(super) server: Process,
+    etcd: Process,
+}
+
+impl ControlPlane {
+    /// The end of both logs.
+    pub(super) fn log_tail(&self) -> String {
+        let (server, etcd) = (self.server.log_tail(), self.etcd.log_tail());
+        format!("kube-apiserver's log ends:\n{server}\netcd's log ends:\n{etcd}")
+    }
+}
+
 /// Starts both and waits until the API server is ready. `audited`: with further arguments, and an
 /// audit log.
-pub(super) async fn start(audited: Option<&[&str]>) -> Result<ApiServer, String> {
+pub(super) async fn start(audited: Option<&[&str]>) -> Result<ControlPlane, String> {
     let started = Instant::now();
     // Before anything is made that would have to be removed again.
     let programs = [control_plane("etcd"), control_plane("kube-apiserver")];
@@ -33,7 +50,7 @@ pub(super) async fn start(audited: Option<&[&str]>) -> Result<ApiServer, String>
     let kubeconfig = dir.join("kubeconfig");
     let port = free_port();
     let server = start_server(&programs[1], port, &dir, &kubeconfig, &etcd_url, audited);
-    let server = ApiServer {
+    let server = ControlPlane {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         kubeconfig,
         server,
@@ -126,7 +143,7 @@ fn start_server(
 }
 
 /// Whether the server answers that all of its start-up work is done.
-async fn ready(server: &ApiServer) -> Result<(), String> {
+async fn ready(server: &ControlPlane) -> Result<(), String> {
     let look = async {
         let client = try_connect(&server.kubeconfig).await?;
         let request = http::Request::get("/readyz")

@@ -4,20 +4,19 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::Context;
+use oracle::Account;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
-use crate::account::Account;
-
 /// A producer that runs.
-pub struct Load {
+pub struct Producer {
     child: Child,
     input: ChildStdin,
     reading: JoinHandle<()>,
 }
 
-impl Load {
+impl Producer {
     /// Starts it.
     pub fn start(cloud_tasks: &str, rate: u32, account: Arc<Account>) -> anyhow::Result<Self> {
         let python = std::env::var("EXECUTOR_CHAIN_PYTHON").context("no Python was named")?;
@@ -36,7 +35,7 @@ impl Load {
             let mut lines = BufReader::new(output).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(task) = line.trim().parse() {
-                    account.put(task);
+                    account.created(task);
                 }
             }
         });
@@ -47,7 +46,7 @@ impl Load {
         })
     }
 
-    /// No more tasks; all that were taken are entered then.
+    /// No more tasks; all that Cloud Tasks has taken are entered then.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.input);
         let ended = self.child.wait().await?;

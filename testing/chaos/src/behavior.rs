@@ -1,5 +1,4 @@
-//! What becomes of each run of a handler: drawn and noted here, outside of the processes that
-//! carry it out.
+//! How handlers behave in each run: drawn and noted here, outside of the processes that do it.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -12,8 +11,8 @@ use testkit::server::{Given, number, serve, status, text};
 
 use crate::account::Account;
 use crate::chain::{HANDLER_TIMEOUT, Stage, task_number};
-use crate::chance::Seed;
-use crate::lives::Lives;
+use crate::handler_processes::Generations;
+use crate::seed::Seed;
 use crate::trace::Trace;
 
 /// Of a thousand tasks, those whose every run kills the handler.
@@ -23,15 +22,15 @@ const FOR_EVER: u64 = 100;
 
 /// The worker's headers that a handler passes on when it asks.
 pub const ASKED: [&str; 3] = ["executor-stage", "executor-task", "executor-attempt"];
-/// The handler's own: whose it is, and which of its lives asks.
+/// The handler's own: whose it is, and which of its processes asks.
 pub const SLOT: &str = "chaos-slot";
 /// See [`SLOT`].
-pub const LIFE: &str = "chaos-life";
+pub const GENERATION: &str = "chaos-generation";
 
 /// How a handler is to end a run. When it is told, it does so at once: hanging and lateness are
 /// this end's, so that a run whose process has died meanwhile is never noted as a success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Behavior {
     /// With this status.
     Answer(u16),
     /// With the connection closed in place of an answer.
@@ -42,7 +41,7 @@ pub enum Fate {
     DieAnswering,
 }
 
-impl std::fmt::Display for Fate {
+impl std::fmt::Display for Behavior {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Answer(code) => write!(f, "{code}"),
@@ -53,7 +52,7 @@ impl std::fmt::Display for Fate {
     }
 }
 
-impl FromStr for Fate {
+impl FromStr for Behavior {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -70,12 +69,15 @@ impl FromStr for Fate {
 pub async fn start(
     seed: Seed,
     account: Arc<Account>,
-    lives: Arc<Lives>,
+    generations: Arc<Generations>,
     trace: Arc<Trace>,
 ) -> std::io::Result<SocketAddr> {
     serve(move |request| {
-        let (account, lives, trace) =
-            (Arc::clone(&account), Arc::clone(&lives), Arc::clone(&trace));
+        let (account, generations, trace) = (
+            Arc::clone(&account),
+            Arc::clone(&generations),
+            Arc::clone(&trace),
+        );
         async move {
             let headers = request.headers();
             let [stage, task, attempt] = ASKED.map(|name| text(headers, name));
@@ -84,32 +86,38 @@ pub async fn start(
                 return status(400);
             };
             account.runs(number_of_task, stage);
-            let fate = fate(number_of_task, stage, attempt, seed, &account).await;
-            match fate {
+            let behavior = draw(number_of_task, stage, attempt, seed, &account).await;
+            match behavior {
                 // Before the handler hears of it: from here on a worker may have got the 2xx.
-                Fate::Answer(200..300) => account.done(number_of_task),
-                Fate::Answer(_) | Fate::Cut => {}
+                Behavior::Answer(200..300) => account.answered(number_of_task),
+                Behavior::Answer(_) | Behavior::Cut => {}
                 // Before it dies, so that a push that is hit by it ends after this.
-                Fate::Die | Fate::DieAnswering => {
+                Behavior::Die | Behavior::DieAnswering => {
                     let slot = usize::try_from(number(headers, SLOT)).unwrap_or(usize::MAX);
-                    lives.doom(slot, number(headers, LIFE));
+                    generations.ends(slot, number(headers, GENERATION));
                 }
             }
-            trace.run(task, stage.name, attempt, fate);
-            told(fate)
+            trace.run(task, stage.name, attempt, behavior);
+            answer(behavior)
         }
     })
     .await
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a server gives")]
-fn told(fate: Fate) -> Given {
-    Ok(Response::new(Full::new(Bytes::from(fate.to_string()))))
+fn answer(behavior: Behavior) -> Given {
+    Ok(Response::new(Full::new(Bytes::from(behavior.to_string()))))
 }
 
-/// Draws a fate, and returns when it is due. Dropped before, where the handler hangs up: because
+/// Draws a behavior, and returns when it is due. Dropped before, where the handler hangs up: because
 /// its worker has, or because it is dead.
-async fn fate(task: usize, stage: &Stage, attempt: &str, seed: Seed, account: &Account) -> Fate {
+async fn draw(
+    task: usize,
+    stage: &Stage,
+    attempt: &str,
+    seed: Seed,
+    account: &Account,
+) -> Behavior {
     let number = u64::try_from(task).unwrap_or(u64::MAX);
     let draw = seed.of(stage.name, attempt, number);
     let kind = seed.of("fate", "", number).of_1000();
@@ -123,30 +131,30 @@ async fn fate(task: usize, stage: &Stage, attempt: &str, seed: Seed, account: &A
         _ => draw.of_1000(),
     };
     match dice {
-        0..100 => Fate::Answer(500),
-        100..160 => Fate::Answer(404),
-        160..180 => Fate::Answer(429),
+        0..100 => Behavior::Answer(500),
+        100..160 => Behavior::Answer(404),
+        160..180 => Behavior::Answer(429),
         180..220 => {
             tokio::time::sleep(HANDLER_TIMEOUT * 3).await;
-            Fate::Answer(500)
+            Behavior::Answer(500)
         }
-        220..295 => Fate::Cut,
+        220..295 => Behavior::Cut,
         295..300 => die(draw).await,
         300..400 => {
             tokio::time::sleep(draw.between(50, 350)).await;
-            Fate::Answer(200)
+            Behavior::Answer(200)
         }
-        _ => Fate::Answer(204),
+        _ => Behavior::Answer(204),
     }
 }
 
 /// In the middle of the run, so that others have begun theirs beside it.
-async fn die(draw: Seed) -> Fate {
+async fn die(draw: Seed) -> Behavior {
     let draw = draw.of("death", "", 0);
     tokio::time::sleep(draw.between(0, 100)).await;
     if draw.of_1000() < 500 {
-        Fate::Die
+        Behavior::Die
     } else {
-        Fate::DieAnswering
+        Behavior::DieAnswering
     }
 }

@@ -1,4 +1,4 @@
-//! A place for one row: a namespace, a node, an emulator, the chain's ends, and a producer.
+//! The testbed of one row: a namespace, a node, an emulator, a handler, a client, and a producer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crds::ExecutorChain;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use node::Node;
+use oracle::{Account, Script};
 use testkit::{ApiServer, Emulator, binary};
 
-use crate::account::Account;
-use crate::ends;
+use crate::handler::{self, PREFIX};
 use crate::manifest::{CHAIN, Manifest, queue};
 use crate::operator::Operator;
 use crate::producer::Producer;
@@ -20,8 +20,8 @@ use crate::producer::Producer;
 /// How many tasks are looked for in a queue.
 const MANY: usize = 1000;
 
-/// Where a row happens.
-pub struct Place {
+/// Where a row runs.
+pub struct Testbed {
     /// The operator's process.
     pub operator: Operator,
     /// The workers' node.
@@ -37,18 +37,24 @@ pub struct Place {
     _emulator: Emulator,
 }
 
-impl Place {
+impl Testbed {
     /// One with an operator and without a chain.
     pub async fn new(server: &ApiServer, seed: u64, base: &Manifest) -> anyhow::Result<Self> {
         let namespace = server.namespace("edits").await;
         let client = server.client().await;
-        let account = Arc::new(Account::new(seed));
-        let receiver = ends::receiver(Arc::clone(&account)).await?;
+        let account = Arc::new(Account::new(move |task| script(task, seed)));
+        let notified = Arc::clone(&account);
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let receiver = oracle::receive(any_port, PREFIX, move |it| {
+            notified.notified(it.task, it.succeeded);
+            200
+        });
+        let receiver = receiver.await?;
         let node = Node::start(node::Settings {
             client: client.clone(),
             namespace: namespace.clone(),
             worker: binary("executor-worker"),
-            handler: ends::handler(Arc::clone(&account)).await?,
+            handler: handler::start(Arc::clone(&account)).await?,
         })
         .await?;
         let emulator = Emulator::start_behind(node.proxy()).await;
@@ -119,5 +125,14 @@ impl Place {
             }
         }
         Ok(waiting)
+    }
+}
+
+/// Half of the tasks fail.
+fn script(task: usize, seed: u64) -> Script {
+    match (task as u64).wrapping_add(seed) % 4 {
+        0 => Script::Succeeds,
+        1 => Script::FailsOnce,
+        _ => Script::Fails,
     }
 }

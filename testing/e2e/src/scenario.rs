@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use testkit::eventually;
 
 use crate::cluster::{get, helm, kubectl, list, workers};
+use crate::harness::{Harness, SOON};
 use crate::install::is_ready;
 use crate::processes;
-use crate::stage::{SOON, Stage};
 
 /// Longer than a rollout of all stages takes, each pod with its time to drain.
 const ROLLED: Duration = Duration::from_mins(3);
@@ -23,13 +23,13 @@ async fn patch(patch: &Value) -> anyhow::Result<()> {
 }
 
 /// The queue has it at once, and no pod knows of it.
-pub async fn edit_a_rate(stage: &Stage) -> anyhow::Result<()> {
+pub async fn edit_a_rate(harness: &Harness) -> anyhow::Result<()> {
     let before = workers().await?;
     let path = "/spec/stages/0/rateLimits/maxDispatchesPerSecond";
     patch(&json!([{"op": "replace", "path": path, "value": 400}])).await?;
     let began = Instant::now();
     eventually("the rate in force", SOON, async || {
-        let rate = stage.queue("incoming").await?.max_dispatches_per_second;
+        let rate = harness.queue("incoming").await?.max_dispatches_per_second;
         anyhow::ensure!((rate - 400.0).abs() < f64::EPSILON, "{rate}");
         Ok(())
     })
@@ -37,33 +37,33 @@ pub async fn edit_a_rate(stage: &Stage) -> anyhow::Result<()> {
     let after = began.elapsed();
     is_ready().await;
     anyhow::ensure!(before == workers().await?, "a rate has restarted pods");
-    stage.say(format!(
+    harness.say(format!(
         "a rate was edited: in force {after:.1?} after kubectl returned, no pod restarted"
     ));
     Ok(())
 }
 
 /// A rolling update of the handler, of all stages at once.
-pub async fn roll_the_handler(stage: &Stage) -> anyhow::Result<()> {
-    let before = stage.seen()?;
+pub async fn roll_the_handler(harness: &Harness) -> anyhow::Result<()> {
+    let before = harness.counts()?;
     let began = Instant::now();
     set_image("localhost/e2e-handler:2").await?;
     all_have("localhost/e2e-handler:2").await;
     is_ready().await;
     let took = began.elapsed();
-    stage.under_load(100).await;
+    harness.under_load(100).await;
     anyhow::ensure!(
-        stage.account.has_seen("2"),
+        harness.attempts.has_seen("2"),
         "the new handler has run nothing"
     );
-    let since = stage.seen()?.since(before);
-    stage.say(format!("the handler was rolled in {took:.0?}: {since}"));
+    let since = harness.counts()?.since(before);
+    harness.say(format!("the handler was rolled in {took:.0?}: {since}"));
     since.cost_nothing()
 }
 
-/// A handler that ends as soon as it has begun gets no further than one pod of each stage.
-pub async fn a_broken_handler(stage: &Stage) -> anyhow::Result<()> {
-    let before = stage.seen()?;
+/// A handler that ends as soon as it has begun gets no further than one pod of each harness.
+pub async fn a_broken_handler(harness: &Harness) -> anyhow::Result<()> {
+    let before = harness.counts()?;
     let first = workers().await?;
     set_image("localhost/e2e-handler:broken").await?;
     eventually("new pods that don't start", SOON, async || {
@@ -82,16 +82,16 @@ pub async fn a_broken_handler(stage: &Stage) -> anyhow::Result<()> {
         "a broken handler took a healthy one's place"
     );
     let told = kubectl(&["get", "chain", "orders", "-n=shop", "--no-headers"]).await?;
-    stage.say(format!(
+    harness.say(format!(
         "a broken handler took nobody's place; kubectl get chain: {}",
         told.split_whitespace().collect::<Vec<_>>().join(" ")
     ));
     set_image("localhost/e2e-handler:2").await?;
     all_have("localhost/e2e-handler:2").await;
     is_ready().await;
-    stage.under_load(100).await;
-    let since = stage.seen()?.since(before);
-    stage.say(format!("and was taken back: {since}"));
+    harness.under_load(100).await;
+    let since = harness.counts()?.since(before);
+    harness.say(format!("and was taken back: {since}"));
     since.cost_nothing()
 }
 
@@ -121,8 +121,8 @@ async fn all_have(wanted: &str) {
 
 /// As before a node's upgrade: each worker is evicted, and another takes its place. There is one node,
 /// so it takes pods again as soon as all were told to go, as the other nodes of a cluster would.
-pub async fn drain_the_node(stage: &Stage) -> anyhow::Result<()> {
-    let before = stage.seen()?;
+pub async fn drain_the_node(harness: &Harness) -> anyhow::Result<()> {
+    let before = harness.counts()?;
     let first = workers().await?;
     let began = Instant::now();
     let draining = tokio::spawn(async {
@@ -149,17 +149,17 @@ pub async fn drain_the_node(stage: &Stage) -> anyhow::Result<()> {
         now.iter().all(|pod| !first.contains(pod)),
         "a pod is still there"
     );
-    stage.under_load(100).await;
-    let since = stage.seen()?.since(before);
-    stage.say(format!(
+    harness.under_load(100).await;
+    let since = harness.counts()?.since(before);
+    harness.say(format!(
         "the node was drained of all workers in {took:.0?}: {since}"
     ));
     since.cost_nothing()
 }
 
 /// One pod is deleted without a word, and a worker and a handler are killed in two others.
-pub async fn kill_pods(stage: &Stage) -> anyhow::Result<()> {
-    let before = stage.seen()?;
+pub async fn kill_pods(harness: &Harness) -> anyhow::Result<()> {
+    let before = harness.counts()?;
     let pods = workers().await?;
     let (victim, _) = pods.first().context("no worker")?;
     let force = ["delete", "pod", victim, "-n=shop", "--grace-period=0"];
@@ -172,18 +172,18 @@ pub async fn kill_pods(stage: &Stage) -> anyhow::Result<()> {
             .status()?;
         anyhow::ensure!(killed.success(), "{program} can't be killed");
     }
-    stage.under_load(100).await;
+    harness.under_load(100).await;
     is_ready().await;
-    stage.under_load(100).await;
-    let since = stage.seen()?.since(before);
-    stage.say(format!(
+    harness.under_load(100).await;
+    let since = harness.counts()?.since(before);
+    harness.say(format!(
         "a pod, a worker and a handler were killed: {since}"
     ));
     Ok(())
 }
 
 /// The operator that leads is killed, and an edit is carried out by the other.
-pub async fn lose_the_leader(stage: &Stage) -> anyhow::Result<()> {
+pub async fn lose_the_leader(harness: &Harness) -> anyhow::Result<()> {
     let lease = get(&["lease", "executor-chain", "-n", "executor-chain"]).await?;
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or("");
     let (pod, _) = holder.rsplit_once('_').context("nobody leads")?;
@@ -199,12 +199,12 @@ pub async fn lose_the_leader(stage: &Stage) -> anyhow::Result<()> {
     let path = "/spec/stages/0/rateLimits/maxDispatchesPerSecond";
     patch(&json!([{"op": "replace", "path": path, "value": 300}])).await?;
     eventually("the rate in force", SOON, async || {
-        let rate = stage.queue("incoming").await?.max_dispatches_per_second;
+        let rate = harness.queue("incoming").await?.max_dispatches_per_second;
         anyhow::ensure!((rate - 300.0).abs() < f64::EPSILON, "{rate}");
         Ok(())
     })
     .await;
-    stage.say(format!(
+    harness.say(format!(
         "the leading operator was killed: an edit is in force {:.1?} later",
         began.elapsed()
     ));
@@ -212,13 +212,13 @@ pub async fn lose_the_leader(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Retain: the queues are paused, and then the workers go.
-pub async fn delete_the_chain(stage: &Stage) -> anyhow::Result<()> {
+pub async fn delete_the_chain(harness: &Harness) -> anyhow::Result<()> {
     kubectl(&["delete", "chain", "orders", "-n=shop", "--timeout=60s"]).await?;
     for queue in ["incoming", "incoming-2", "incoming-3"] {
-        let found = stage.queue(queue).await?.state;
+        let found = harness.queue(queue).await?.state;
         anyhow::ensure!(found == QueueState::Paused, "{queue} is {found:?}");
     }
-    let notifier = stage.queue("orders-notifier").await?.state;
+    let notifier = harness.queue("orders-notifier").await?.state;
     anyhow::ensure!(
         notifier == QueueState::Running,
         "the notifier is {notifier:?}"
@@ -229,16 +229,16 @@ pub async fn delete_the_chain(stage: &Stage) -> anyhow::Result<()> {
         Ok(())
     })
     .await;
-    stage.say("the chain was deleted: its queues are paused, its workers gone");
+    harness.say("the chain was deleted: its queues are paused, its workers gone");
     Ok(())
 }
 
 /// The CRD stays, and with it whatever chains there are.
-pub async fn uninstall(stage: &Stage) -> anyhow::Result<()> {
+pub async fn uninstall(harness: &Harness) -> anyhow::Result<()> {
     helm(&["uninstall", "executor-chain", "-n=executor-chain", "--wait"]).await?;
     kubectl(&["get", "crd", "executorchains.executor-chain.dev"]).await?;
     let left = list(&["deployments", "-n", "executor-chain"]).await?;
     anyhow::ensure!(left.is_empty(), "the operator is still there");
-    stage.say("helm uninstall: the operator is gone, the CRD stays");
+    harness.say("helm uninstall: the operator is gone, the CRD stays");
     Ok(())
 }

@@ -19,9 +19,9 @@ const LOOKS: u32 = 6000;
 
 /// From a process' start until it is ready, by program.
 #[derive(Debug, Clone, Default)]
-pub struct Starts(Arc<Mutex<BTreeMap<&'static str, Vec<Duration>>>>);
+pub struct StartupTimes(Arc<Mutex<BTreeMap<&'static str, Vec<Duration>>>>);
 
-impl Starts {
+impl StartupTimes {
     /// Watches from now on.
     pub fn watch() -> Self {
         let starts = Self::default();

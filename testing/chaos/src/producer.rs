@@ -1,4 +1,4 @@
-//! The tasks: sent as fast as they go through, and waited for.
+//! The producer: tasks are sent as fast as they go through, and waited for.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -4,10 +4,10 @@ use crate::manifest::Manifest;
 
 /// One thing done, and what is waited for before the next.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub enum Action {
     /// A manifest is applied; then the chain is ready, and the operator has nothing more to do.
     Apply(Manifest),
-    /// A manifest is applied; the next act comes after so many steps of its plan.
+    /// A manifest is applied; the next action comes after so many steps of its plan.
     Begin(Manifest, usize),
     /// The chain is deleted, until it is gone.
     Delete,
@@ -21,7 +21,7 @@ pub struct Direction {
     /// How it is called.
     pub name: &'static str,
     /// What is done.
-    pub acts: Vec<Act>,
+    pub actions: Vec<Action>,
     /// Whether all tasks can end in what it leads to.
     pub ends: bool,
 }
@@ -43,8 +43,8 @@ impl Row {
     /// An edit of the base, and the way back.
     pub fn new(name: &'static str, edit: fn(Manifest) -> Manifest) -> Self {
         let base = Manifest::base();
-        let there = vec![Act::Apply(edit(base.clone()))];
-        let back = vec![Act::Apply(base.clone())];
+        let there = vec![Action::Apply(edit(base.clone()))];
+        let back = vec![Action::Apply(base.clone())];
         Self {
             name,
             base,
@@ -54,11 +54,11 @@ impl Row {
     }
 
     /// Acts that lead back by themselves.
-    pub fn acts(name: &'static str, base: Manifest, acts: Vec<Act>) -> Self {
+    pub fn actions(name: &'static str, base: Manifest, actions: Vec<Action>) -> Self {
         Self {
             name,
             base,
-            directions: vec![direction("both", acts)],
+            directions: vec![direction("both", actions)],
             moves_tasks: false,
         }
     }
@@ -79,16 +79,16 @@ impl Row {
 
     /// Something that is done before the edit.
     #[must_use]
-    pub fn after(mut self, act: Act) -> Self {
-        self.directions[0].acts.insert(0, act);
+    pub fn after(mut self, action: Action) -> Self {
+        self.directions[0].actions.insert(0, action);
         self
     }
 }
 
-fn direction(name: &'static str, acts: Vec<Act>) -> Direction {
+fn direction(name: &'static str, actions: Vec<Action>) -> Direction {
     Direction {
         name,
-        acts,
+        actions,
         ends: true,
     }
 }

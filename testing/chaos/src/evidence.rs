@@ -1,0 +1,112 @@
+//! What is known of a task, and the ends that this allows.
+
+use oracle::{Ends, Evidence};
+
+use crate::chain::STAGES;
+
+/// The client was notified of success.
+pub const SUCCEEDED: u8 = 1;
+/// The client was notified of failure.
+pub const FAILED: u8 = 2;
+/// A handler has answered 2xx.
+pub const ANSWERED: u8 = 4;
+/// It kills its handlers.
+pub const POISON: u8 = 8;
+
+/// A number for each stage.
+pub type ByStage = [u8; STAGES.len()];
+
+/// A task, when nothing moves any more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Task {
+    /// What was marked.
+    pub marks: u8,
+    /// Runs that a handler began.
+    pub runs: ByStage,
+    /// Pushes under which the handler died, perhaps before it had read the request.
+    pub hit: ByStage,
+    /// Attempts that the rules may count without a run: [`Task::hit`], and foreign answers.
+    pub excused: ByStage,
+}
+
+impl Task {
+    /// Whether it has this mark.
+    pub fn is(&self, mark: u8) -> bool {
+        self.marks & mark != 0
+    }
+
+    /// For the verdict.
+    pub fn evidence(&self) -> Evidence {
+        Evidence {
+            notified: Ends {
+                succeeded: self.is(SUCCEEDED),
+                failed: self.is(FAILED),
+            },
+            allowed: Ends {
+                succeeded: self.is(ANSWERED),
+                failed: self.had_its_attempts(),
+            },
+        }
+    }
+
+    /// On each stage the handler had its N attempts, but for those that the rules count without a run;
+    /// and one at least was a run. A success that a worker took to its grave changes nothing: Failed
+    /// means that none was recorded.
+    fn had_its_attempts(&self) -> bool {
+        STAGES.iter().all(|stage| {
+            let of = |count: ByStage| u16::from(count[stage.index]);
+            let (runs, hit, excused) = (of(self.runs), of(self.hit), of(self.excused));
+            runs + hit > 0 && runs + excused >= u16::from(stage.attempts)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oracle::Verdict::{self, Contradictory, Failed, Lost, Succeeded};
+
+    use super::*;
+
+    const FULL: ByStage = [3, 2, 1];
+
+    fn task(marks: u8, runs: ByStage) -> Task {
+        Task {
+            marks,
+            runs,
+            ..Task::default()
+        }
+    }
+
+    #[test]
+    fn an_end_needs_the_runs_that_allow_it() {
+        let short = task(FAILED, [2, 2, 1]);
+        let excused = Task {
+            excused: [1, 0, 0],
+            ..short
+        };
+        // A foreign answer alone is no attempt, but a handler's death may be one.
+        let foreign = Task {
+            excused: [0, 0, 1],
+            ..task(FAILED, [3, 2, 0])
+        };
+        let hit = Task {
+            hit: [0, 0, 1],
+            ..foreign
+        };
+        let rows: [(Task, Verdict); 10] = [
+            (task(ANSWERED, FULL), Lost),
+            (task(SUCCEEDED | FAILED | ANSWERED, FULL), Contradictory),
+            (task(SUCCEEDED, FULL), Contradictory),
+            (task(SUCCEEDED | ANSWERED, [1, 0, 0]), Succeeded),
+            (task(FAILED, FULL), Failed),
+            (task(FAILED | ANSWERED, FULL), Failed),
+            (short, Contradictory),
+            (excused, Failed),
+            (foreign, Contradictory),
+            (hit, Failed),
+        ];
+        for (task, verdict) in rows {
+            assert_eq!(task.evidence().verdict(), verdict, "{task:?}");
+        }
+    }
+}

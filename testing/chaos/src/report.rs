@@ -1,0 +1,130 @@
+//! The result of one run.
+
+use std::fmt;
+use std::time::Duration;
+
+use oracle::{Verdict, Verdicts};
+
+use crate::account::Account;
+use crate::chain::STAGES;
+use crate::evidence::{POISON, Task};
+
+/// A number for each stage.
+type Each = [u64; STAGES.len()];
+
+/// The result of one run.
+#[derive(Debug)]
+pub struct Report {
+    sent: u64,
+    /// Of all tasks.
+    pub verdicts: Verdicts,
+    /// Failed tasks that a stage's handler never began to run, as far as anybody has seen.
+    unseen: usize,
+    poison: u64,
+    poison_runs: Each,
+    beyond: Each,
+    runs: u64,
+    pushes: u64,
+    kills: u64,
+    deaths: u64,
+    outages: u64,
+    duplicates: u64,
+    foreign: u64,
+    /// Tasks that queues still held when time was up.
+    pub left: usize,
+    took: Duration,
+}
+
+impl Report {
+    /// The report on an account, after a run that took so long and left tasks in the queues.
+    pub fn of(account: &Account, took: Duration, left: usize) -> Self {
+        let mut report = Self {
+            sent: account.sent.get(),
+            verdicts: Verdicts::default(),
+            unseen: 0,
+            poison: 0,
+            poison_runs: Each::default(),
+            beyond: Each::default(),
+            runs: account.handled.get(),
+            pushes: account.pushes.get(),
+            kills: account.kills.get(),
+            deaths: account.deaths.get(),
+            outages: account.outages.get(),
+            duplicates: account.duplicates.get(),
+            foreign: account.foreign.get(),
+            left,
+            took,
+        };
+        for (number, task) in account.tasks().enumerate() {
+            report.count(number, task);
+        }
+        report
+    }
+
+    fn count(&mut self, number: usize, task: Task) {
+        let verdict = task.evidence().verdict();
+        self.verdicts.add(number, verdict);
+        self.unseen += usize::from(verdict == Verdict::Failed && task.runs.contains(&0));
+        let poison = task.is(POISON);
+        self.poison += u64::from(poison);
+        for (stage, runs) in STAGES.iter().zip(task.runs) {
+            self.beyond[stage.index] += u64::from(runs.saturating_sub(stage.attempts));
+            if poison {
+                self.poison_runs[stage.index] += u64::from(runs);
+            }
+        }
+    }
+
+    /// Whether each task has one end, and the right one.
+    pub fn is_clean(&self) -> bool {
+        self.verdicts.is_clean() && self.left == 0
+    }
+}
+
+fn by_stage(counts: Each) -> String {
+    let each = STAGES.iter().zip(counts);
+    let texts: Vec<String> = each
+        .map(|(stage, count)| format!("{} {count}", stage.name))
+        .collect();
+    texts.join(", ")
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = &self.verdicts;
+        let (lost, contradictory) = (found.lost.len(), found.contradictory.len());
+        let (poison_runs, beyond) = (by_stage(self.poison_runs), by_stage(self.beyond));
+        let Self {
+            sent,
+            unseen,
+            poison,
+            runs,
+            pushes,
+            kills,
+            deaths,
+            outages,
+            duplicates,
+            foreign,
+            ..
+        } = self;
+        write!(
+            f,
+            "  sent           {sent}
+  succeeded      {}
+  failed         {}, unseen {unseen}
+  lost           {lost}
+  contradictory  {contradictory}
+  poison         {poison}, runs {poison_runs}
+  beyond N       {beyond}
+  handler runs   {runs}, pushes {pushes}
+  kills          {kills}, handlers died {deaths}, outages {outages}
+  duplicates     {duplicates}, foreign answers {foreign}
+",
+            found.succeeded, found.failed,
+        )?;
+        if self.left > 0 {
+            writeln!(f, "  not ended      {}", self.left)?;
+        }
+        write!(f, "  took           {:.1} s", self.took.as_secs_f64())
+    }
+}

@@ -1,0 +1,57 @@
+//! The two servers outside of the cluster: what the handlers ask, and the client.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use oracle::{Account, task_number};
+use testkit::server::{serve_on, status, text};
+
+use crate::attempts::{Attempts, Run};
+
+/// What the ids of tasks begin with; their numbers follow.
+const PREFIX: &str = "e2e-";
+
+/// Answers the handlers: 200 for a run that succeeds, 500 for one that fails.
+pub async fn runs(
+    at: IpAddr,
+    account: Arc<Account>,
+    attempts: Arc<Attempts>,
+) -> std::io::Result<SocketAddr> {
+    serve_on(SocketAddr::from((at, 0)), move |request| {
+        let headers = request.headers();
+        let run = task_number(text(headers, "executor-task"), PREFIX).and_then(|task| {
+            Some(Run {
+                task,
+                stage: text(headers, "executor-stage").to_owned(),
+                attempt: text(headers, "executor-attempt").parse().ok()?,
+                version: text(headers, "handler-version").to_owned(),
+                stopping: !text(headers, "handler-stopping").is_empty(),
+            })
+        });
+        let (account, attempts) = (Arc::clone(&account), Arc::clone(&attempts));
+        async move {
+            let Some(run) = run else { return status(400) };
+            attempts.run(&run);
+            let succeeds = account.run(run.task, &run.stage);
+            status(if succeeds { 200 } else { 500 })
+        }
+    })
+    .await
+}
+
+/// Takes the notifications.
+pub async fn client(
+    at: IpAddr,
+    account: Arc<Account>,
+    attempts: Arc<Attempts>,
+) -> std::io::Result<SocketAddr> {
+    let listen = SocketAddr::from((at, 0));
+    oracle::receive(listen, PREFIX, move |notification| {
+        account.notified(notification.task, notification.succeeded);
+        if !notification.succeeded {
+            attempts.failed(notification.task);
+        }
+        200
+    })
+    .await
+}

@@ -1,0 +1,18 @@
+//! How rows are run.
+
+use crate::operator::Crash;
+
+/// How rows are run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Their name.
+    pub name: &'static str,
+    /// When the operator crashes.
+    pub crash: Crash,
+    /// Whether a worker is killed at every second step, too.
+    pub kills_workers: bool,
+    /// Tasks for each direction.
+    pub tasks: usize,
+    /// What scripts of tasks and victims are drawn from.
+    pub seed: u64,
+}
