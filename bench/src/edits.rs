@@ -13,7 +13,7 @@ use crate::arrivals::Arrivals;
 use crate::chains;
 use crate::edits::change::Ladders;
 use crate::edits::series::{Editor, Seen};
-use crate::figure::Figure;
+use crate::figure::{Figure, count, told};
 use crate::place::Place;
 use crate::pods;
 use crate::quantile::Sample;
@@ -28,18 +28,18 @@ pub struct Options {
     #[arg(long, value_parser = chains::number, default_value_t = 200)]
     chains: usize,
     /// How many edits one after another
-    #[arg(long, value_parser = count(), default_value_t = 200)]
+    #[arg(long, value_parser = number(), default_value_t = 200)]
     edits: usize,
     /// How many chains an incident script edits
-    #[arg(long, value_parser = count(), default_value_t = 20)]
+    #[arg(long, value_parser = number(), default_value_t = 20)]
     at_once: usize,
     /// How often the script runs
-    #[arg(long, value_parser = count(), default_value_t = 10)]
+    #[arg(long, value_parser = number(), default_value_t = 10)]
     incidents: usize,
 }
 
 /// A number of edits and the like on a command line.
-pub fn count() -> RangedU64ValueParser<usize> {
+pub fn number() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1000)
 }
 
@@ -92,7 +92,9 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
     Ok(figures(&single, &incidents, (&before, &after)))
 }
 
-type Written = Vec<(String, Option<String>, Option<i64>)>;
+/// Its name, resource version and generation.
+type Deployment = (String, Option<String>, Option<i64>);
+type Written = Vec<Deployment>;
 
 fn figures(
     single: &[Seen],
@@ -104,9 +106,8 @@ fn figures(
     let mut figures = Vec::new();
     for (percent, name) in [(50, "p50"), (99, "p99")] {
         let (edit, watch) = (in_force.percentile(percent), watched.percentile(percent));
-        let other = Figure::new("", watch, "ms");
         let figure = Figure::new(format!("edit in force, {name}"), edit, "ms")
-            .against(format!("watch, {name}: {}", other.quantity()));
+            .against(told(&format!("watch, {name}"), watch, "ms"));
         let more = Figure::new(format!("edit less watch, {name}"), edit - watch, "ms");
         if percent == 99 {
             figures.extend([figure.at_most(1000.0), more.at_most(50.0)]);
@@ -114,50 +115,32 @@ fn figures(
             figures.extend([figure, more]);
         }
     }
-    let each = incidents.iter().flatten();
-    let edit = Sample::new(each.clone().map(|it| it.in_force)).percentile(99);
-    let watch = Sample::new(each.map(|it| it.watched)).percentile(99);
-    let one = in_force.percentile(99);
-    let (watch, alone) = (Figure::new("", watch, "ms"), Figure::new("", one, "ms"));
+    let each = || incidents.iter().flatten();
+    let edit = Sample::new(each().map(|it| it.in_force)).percentile(99);
+    let watch = Sample::new(each().map(|it| it.watched)).percentile(99);
     let many = incidents.first().map_or(0, Vec::len);
     figures.push(
         Figure::new(format!("{many} edits at once, p99"), edit, "ms")
             .at_most(1000.0)
-            .against(format!("watch, p99: {}", watch.quantity())),
+            .against(told("watch, p99", watch, "ms")),
     );
     let last = incidents
         .iter()
         .filter_map(|all| all.iter().map(|it| it.in_force).max());
     let last = Sample::new(last);
-    let longest = Figure::new("", last.percentile(100), "ms").quantity();
-    figures.push(
-        Figure::new(
-            format!("until all {many} are in force, p50"),
-            last.percentile(50),
-            "ms",
-        )
-        .against(format!(
-            "the longest: {longest}; one edit, p99: {}",
-            alone.quantity()
-        )),
-    );
-    let pairs = || before.iter().zip(after);
-    let edits = format!(
-        "{} edits",
-        single.len() + incidents.iter().map(Vec::len).sum::<usize>()
-    );
-    let counts = [
-        (
-            "Deployments written",
-            pairs().filter(|(a, b)| a != b).count(),
-        ),
-        (
-            "Deployments whose pods restart",
-            pairs().filter(|(a, b)| a.2 != b.2).count(),
-        ),
-    ];
-    for (name, count) in counts {
-        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let longest = told("the longest", last.percentile(100), "ms");
+    let alone = told("one edit, p99", in_force.percentile(99), "ms");
+    let name = format!("until all {many} are in force, p50");
+    let figure = Figure::new(name, last.percentile(50), "ms");
+    figures.push(figure.against(format!("{longest}; {alone}")));
+    let edits = format!("{} edits", single.len() + each().count());
+    let written = |is: fn(&Deployment, &Deployment) -> bool| {
+        count(before.iter().zip(after).filter(|(a, b)| is(a, b)).count())
+    };
+    for (name, count) in [
+        ("Deployments written", written(|a, b| a != b)),
+        ("Deployments whose pods restart", written(|a, b| a.2 != b.2)),
+    ] {
         figures.push(
             Figure::new(name, count, "")
                 .at_most(0.0)

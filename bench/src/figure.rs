@@ -97,6 +97,16 @@ impl Figure {
     }
 }
 
+/// A value and its unit as a note to another figure.
+pub fn told(what: &str, value: f64, unit: &str) -> String {
+    format!("{what}: {}", Figure::new("", value, unit).quantity())
+}
+
+/// A count as a value.
+pub fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
 /// All of them in columns.
 pub fn table(figures: &[Figure]) -> String {
     let rows: Vec<[String; 4]> = figures.iter().map(cells).collect();

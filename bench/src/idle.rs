@@ -8,11 +8,11 @@ use testkit::CallProxy;
 use tokio::time::sleep;
 
 use crate::chains;
-use crate::figure::Figure;
+use crate::figure::{Figure, count};
 use crate::idle::span::{Alone, Quiet, Snapshot};
+use crate::metric::{Metric, Size};
 use crate::place::Place;
 use crate::pods;
-use crate::slope::slope;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -52,98 +52,31 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
         println!("  {count} chains: {found}");
         quiet.push((count, found));
     }
-    figures(&quiet)
+    Ok(figures(&quiet))
 }
 
-/// What is told of each size.
-struct Kind {
-    name: &'static str,
-    unit: &'static str,
-    value: fn(&Quiet) -> f64,
-    against: fn(&Quiet) -> Option<String>,
-    /// The most that each may be.
-    most: Option<f64>,
-    /// The most that its slope may be.
-    steepest: Option<f64>,
-}
-
-const KINDS: [Kind; 5] = [
-    Kind {
-        name: "calls to Cloud Tasks",
-        unit: "a minute",
-        value: |it| it.calls,
-        against: |it| Some(format!("its own count: {:.1}", it.own_calls)),
-        most: None,
-        steepest: Some(0.05),
-    },
-    Kind {
-        name: "requests to the API server",
-        unit: "a minute",
-        value: |it| it.requests,
-        against: |it| {
-            let Quiet {
-                renewals, rounds, ..
-            } = it;
-            Some(format!(
-                "writes of its Lease: {renewals:.1}; rounds: {rounds:.1}"
-            ))
-        },
-        most: None,
-        steepest: None,
-    },
-    Kind {
-        name: "other writes",
-        unit: "",
-        value: |it| it.writes,
-        against: |it| Some(format!("its own count: {}", it.own_writes)),
-        most: Some(0.0),
-        steepest: None,
-    },
-    Kind {
-        name: "time on the processor",
-        unit: "ms a minute",
-        value: |it| it.cpu_ms,
-        against: |_| None,
-        most: None,
-        steepest: None,
-    },
-    Kind {
-        name: "memory",
-        unit: "MiB",
-        value: |it| it.resident_mib,
-        against: |_| None,
-        most: None,
-        steepest: None,
-    },
+const METRICS: [Metric<Quiet>; 5] = [
+    Metric::new("calls to Cloud Tasks", "a minute", |it| it.calls)
+        .note(|it| Some(format!("its own count: {:.1}", it.own_calls)))
+        .slope_at_most(0.05),
+    Metric::new("requests to the API server", "a minute", |it| it.requests).note(|it| {
+        let (renewals, rounds) = (it.renewals, it.rounds);
+        Some(format!("writes of its Lease: {renewals:.1}; rounds: {rounds:.1}"))
+    }),
+    Metric::new("other writes", "", |it| it.writes)
+        .note(|it| Some(format!("its own count: {}", it.own_writes)))
+        .at_most(|_| 0.0),
+    Metric::new("time on the processor", "ms a minute", |it| it.cpu_ms),
+    Metric::new("memory", "MiB", |it| it.resident_mib),
 ];
 
-fn figures(quiet: &[(usize, Quiet)]) -> anyhow::Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for kind in &KINDS {
-        let name = kind.name;
-        let mut points = Vec::new();
-        for (count, found) in quiet {
-            let value = (kind.value)(found);
-            points.push((f64::from(u32::try_from(*count)?), value));
-            let mut figure = Figure::new(
-                format!("{name}, {}", chains::counted(*count)),
-                value,
-                kind.unit,
-            );
-            figure.against = (kind.against)(found);
-            figures.push(limited(figure, kind.most));
-        }
-        if let Some(slope) = slope(&points) {
-            let figure = Figure::new(format!("{name}, slope"), slope, "");
-            figures.push(limited(figure, kind.steepest));
-        }
-    }
-    Ok(figures)
-}
-
-fn limited(figure: Figure, most: Option<f64>) -> Figure {
-    match most {
-        Some(most) => figure.at_most(most),
-        None => figure,
-    }
+fn figures(quiet: &[(usize, Quiet)]) -> Vec<Figure> {
+    let sizes = quiet.iter().map(|(chains, found)| Size {
+        name: chains::counted(*chains),
+        number: count(*chains),
+        found,
+    });
+    let sizes: Vec<_> = sizes.collect();
+    let figures = METRICS.iter().flat_map(|metric| metric.figures(&sizes));
+    figures.collect()
 }

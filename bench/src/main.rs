@@ -17,6 +17,7 @@ mod hand_over;
 mod idle;
 mod load;
 mod machine;
+mod metric;
 mod operator;
 mod place;
 mod plot;

@@ -6,14 +6,16 @@ mod measured;
 mod options;
 mod paper;
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 
 use crate::chains::{IN_A_LOCATION, LOCATIONS};
-use crate::figure::Figure;
+use crate::figure::{Figure, count};
+use crate::metric::{Metric, Size};
 use crate::quantile::Sample;
-use crate::scale::measured::{Measured, count_of};
+use crate::scale::measured::Measured;
 use crate::scale::paper::Ends;
-use crate::slope::slope;
 
 pub use options::Options;
 
@@ -56,153 +58,101 @@ fn lists_of_an_edit(most: &Measured) -> Figure {
         .against("a pause, or what changes workers, takes a list: two")
 }
 
-/// What is told of each number of locations.
-struct Kind {
-    name: &'static str,
-    unit: &'static str,
-    value: fn(&Measured) -> f64,
-    against: fn(&Measured) -> Option<String>,
-    goal: Goal,
-}
-
-/// What is wanted of how it grows with locations.
-enum Goal {
-    /// The most with the most locations over that with the fewest.
-    Over(f64),
-    /// The steepest.
-    Slope(f64),
-    /// The most that each may be.
-    Each(fn(&Measured) -> f64),
-}
-
-const KINDS: [Kind; 9] = [
-    Kind {
-        name: "calls for lists",
-        unit: "a minute",
-        value: |it| it.lists.iter().sum(),
-        against: |it| {
-            let least = it.lists.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = it.lists.iter().copied().fold(0.0, f64::max);
-            Some(format!("of each location: {least:.1} to {most:.1}"))
-        },
-        goal: Goal::Slope(1.0),
-    },
-    Kind {
-        name: "locations listed in the same half second",
-        unit: "",
-        value: |it| count_of(it.at_once),
-        against: |_| None,
+/// Those that may grow with the locations, by at most this factor from the fewest to the most; none if
+/// their own goal says how much.
+const METRICS: [(Metric<Measured>, Option<f64>); 9] = [
+    (
+        Metric::new("calls for lists", "a minute", |it| it.lists.iter().sum())
+            .note(|it| {
+                let least = it.lists.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = it.lists.iter().copied().fold(0.0, f64::max);
+                Some(format!("of each location: {least:.1} to {most:.1}"))
+            })
+            .slope_at_most(1.0),
+        None,
+    ),
+    (
         // It is a tenth of a period: a tenth of them, if they were spread by rule.
-        goal: Goal::Each(|it| count_of(it.locations.div_ceil(5))),
-    },
-    Kind {
-        name: "watches",
-        unit: "",
-        value: |it| it.watches,
-        against: |_| None,
-        goal: Goal::Over(1.0),
-    },
-    Kind {
-        name: "memory",
-        unit: "MiB",
-        value: |it| it.quiet.resident_mib,
-        against: |it| {
+        Metric::new("locations listed in the same half second", "", |it| count(it.at_once))
+            .at_most(|it| count(it.locations.div_ceil(5))),
+        None,
+    ),
+    (Metric::new("watches", "", |it| it.watches), Some(1.0)),
+    (
+        Metric::new("memory", "MiB", |it| it.quiet.resident_mib).note(|it| {
             let (empty, most) = (it.empty.resident_mib, it.most_mib);
             Some(format!("without chains: {empty:.1}; the most: {most:.1}"))
-        },
-        goal: Goal::Over(1.1),
-    },
-    Kind {
-        name: "time on the processor",
-        unit: "ms a minute",
-        value: |it| it.quiet.cpu_ms,
-        against: |_| None,
-        goal: Goal::Slope(1.0),
-    },
-    Kind {
-        name: "drift put right",
-        unit: "s",
-        value: |it| Sample::new(it.drifts.iter().copied()).percentile(50) / 1000.0,
-        against: |it| {
-            let longest = Sample::new(it.drifts.iter().copied()).percentile(100) / 1000.0;
+        }),
+        Some(1.1),
+    ),
+    (
+        Metric::new("time on the processor", "ms a minute", |it| it.quiet.cpu_ms)
+            .slope_at_most(1.0),
+        None,
+    ),
+    (
+        Metric::new("drift put right", "s", |it| seconds(&it.drifts, 50)).note(|it| {
+            let longest = seconds(&it.drifts, 100);
             Some(format!("the longest: {longest:.2} s"))
-        },
-        goal: Goal::Over(1.5),
-    },
-    Kind {
-        name: "edit in force, p50",
-        unit: "ms",
-        value: |it| Sample::new(it.edits.iter().map(|it| it.in_force)).percentile(50),
-        against: |it| {
-            let in_force = Sample::new(it.edits.iter().map(|it| it.in_force)).percentile(99);
+        }),
+        Some(1.5),
+    ),
+    (
+        Metric::new("edit in force, p50", "ms", |it| in_force(it, 50)).note(|it| {
             let watched = Sample::new(it.edits.iter().map(|it| it.watched)).percentile(50);
-            Some(format!(
-                "watch, p50: {watched:.1} ms; p99: {in_force:.1} ms"
-            ))
-        },
-        goal: Goal::Over(1.1),
-    },
-    Kind {
-        name: "all chains ready, from nothing",
-        unit: "s",
-        value: |it| it.made,
-        against: |it| Some(format!("calls to Cloud Tasks: {}", it.made_calls)),
-        goal: Goal::Over(1.5),
-    },
-    Kind {
-        name: "all chains taken over by a new operator",
-        unit: "s",
-        value: |it| it.taken_over,
-        against: |_| None,
-        goal: Goal::Over(1.5),
-    },
+            let in_force = in_force(it, 99);
+            Some(format!("watch, p50: {watched:.1} ms; p99: {in_force:.1} ms"))
+        }),
+        Some(1.1),
+    ),
+    (
+        Metric::new("all chains ready, from nothing", "s", |it| it.made)
+            .note(|it| Some(format!("calls to Cloud Tasks: {}", it.made_calls))),
+        Some(1.5),
+    ),
+    (
+        Metric::new("all chains taken over by a new operator", "s", |it| it.taken_over),
+        Some(1.5),
+    ),
 ];
 
+fn seconds(durations: &[Duration], percent: usize) -> f64 {
+    Sample::new(durations.iter().copied()).percentile(percent) / 1000.0
+}
+
+fn in_force(measured: &Measured, percent: usize) -> f64 {
+    Sample::new(measured.edits.iter().map(|it| it.in_force)).percentile(percent)
+}
+
 fn of_each(measured: &[Measured]) -> Vec<Figure> {
+    let sizes = measured.iter().map(|found| Size {
+        name: match found.locations {
+            1 => "1 location".to_owned(),
+            locations => format!("{locations} locations"),
+        },
+        number: count(found.locations),
+        found,
+    });
+    let sizes: Vec<_> = sizes.collect();
     let mut figures = Vec::new();
-    for kind in &KINDS {
-        let Kind {
-            name,
-            unit,
-            value,
-            against,
-            goal,
-        } = kind;
-        let mut points = Vec::new();
-        for found in measured {
-            let (locations, value) = (found.locations, value(found));
-            points.push((count_of(locations), value));
-            let places = if locations == 1 {
-                "location"
-            } else {
-                "locations"
-            };
-            let mut figure = Figure::new(format!("{name}, {locations} {places}"), value, unit);
-            figure.against = against(found);
-            figures.push(match goal {
-                Goal::Each(most) => figure.at_most(most(found)),
-                Goal::Over(_) | Goal::Slope(_) => figure,
-            });
+    for (metric, growth) in &METRICS {
+        if metric.steepest.is_some() {
+            figures.extend(metric.figures(&sizes));
+            continue;
         }
-        figures.extend(grown(name, goal, &points));
+        figures.extend(sizes.iter().map(|size| metric.figure(size)));
+        figures.extend(growth.and_then(|most| grown(metric, &sizes, most)));
     }
     figures
 }
 
 /// How it has grown with the locations, if there are two numbers of them.
-fn grown(name: &str, goal: &Goal, points: &[(f64, f64)]) -> Option<Figure> {
-    let (fewest, most) = (points.first()?, points.last()?);
-    if points.len() < 2 {
+fn grown(metric: &Metric<Measured>, sizes: &[Size<Measured>], limit: f64) -> Option<Figure> {
+    let [fewest, .., most] = sizes else {
         return None;
-    }
-    match goal {
-        Goal::Over(limit) => {
-            let name = format!("{name}, {} locations over {}", most.0, fewest.0);
-            Some(Figure::new(name, most.1 / fewest.1, "").at_most(*limit))
-        }
-        Goal::Slope(limit) => {
-            Some(Figure::new(format!("{name}, slope"), slope(points)?, "").at_most(*limit))
-        }
-        Goal::Each(_) => None,
-    }
+    };
+    let (name, more, less) = (metric.name, most.number, fewest.number);
+    let growth = (metric.value)(most.found) / (metric.value)(fewest.found);
+    let name = format!("{name}, {more} locations over {less}");
+    Some(Figure::new(name, growth, "").at_most(limit))
 }

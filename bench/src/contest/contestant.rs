@@ -14,6 +14,7 @@ use crate::contest::readiness::Readiness;
 use crate::contest::{check, drift};
 use crate::edits::change::Ladders;
 use crate::edits::series::{Editor, Seen};
+use crate::figure;
 use crate::operator::{Operator, Whose};
 use crate::place::Place;
 use crate::pods;
@@ -123,7 +124,7 @@ pub async fn measure(
         resident: idle.resident_mib,
         idle_cpu: idle.cpu_ms,
         calls: idle.calls,
-        locations: f64::from(u32::try_from(chains::locations(count)).unwrap_or(u32::MAX)),
+        locations: figure::count(chains::locations(count)),
     })
 }
 

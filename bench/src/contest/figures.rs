@@ -2,7 +2,8 @@
 
 use crate::chains;
 use crate::contest::contestant::Measured;
-use crate::figure::Figure;
+use crate::figure::{Figure, count, told};
+use crate::metric::{self, Metric};
 use crate::slope::slope;
 
 /// One size.
@@ -13,196 +14,94 @@ pub struct Size {
     pub peers: Option<Measured>,
 }
 
-/// What is told of each size.
-struct Kind {
-    name: &'static str,
-    unit: &'static str,
-    value: fn(&Measured) -> f64,
-    /// What besides stands beside ours.
-    beside: fn(&Measured) -> Option<String>,
-    /// The most that ours may be.
-    most: Option<f64>,
-    /// The most that ours may be of the peer's.
-    share: Option<f64>,
-    /// The most that the slope may be.
-    steepest: Option<f64>,
-}
-
-const KINDS: [Kind; 12] = [
-    Kind {
-        name: "cold start",
-        unit: "s",
-        value: |it| it.cold_start / 1000.0,
-        beside: |_| None,
-        most: None,
-        share: Some(0.5),
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "time on the processor, cold start",
-        unit: "s",
-        value: |it| it.cold_cpu / 1000.0,
-        beside: |_| None,
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "requests to the API server, cold start",
-        unit: "",
-        value: |it| it.cold_requests,
-        beside: |_| None,
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "the API server's time on the processor, cold start",
-        unit: "s",
-        value: |it| it.server_cpu,
-        beside: |_| None,
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "start after edits",
-        unit: "s",
-        value: |it| it.restart / 1000.0,
-        beside: |_| None,
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "edit in force, p50",
-        unit: "ms",
-        value: |it| it.edit_p50,
-        beside: |it| Some(told("watch", it.watch_p50, "ms")),
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "edit in force, p99",
-        unit: "ms",
-        value: |it| it.edit_p99,
-        beside: |it| Some(told("watch", it.watch_p99, "ms")),
-        most: None,
-        share: Some(0.5),
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "edit less watch, p99",
-        unit: "ms",
-        value: |it| it.edit_p99 - it.watch_p99,
-        beside: |_| None,
-        most: Some(50.0),
-        share: None,
-        steepest: None,
-    },
-    Kind {
-        name: "drift put right, p50",
-        unit: "s",
-        value: |it| it.drift_p50 / 1000.0,
-        beside: |it| Some(told("longest", it.drift_longest / 1000.0, "s")),
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "memory",
-        unit: "MiB",
-        value: |it| it.resident,
-        beside: |it| Some(told("most in the cold start", it.peak, "MiB")),
-        most: None,
-        share: Some(0.4),
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "time on the processor, idle",
-        unit: "ms a minute",
-        value: |it| it.idle_cpu,
-        beside: |_| None,
-        most: None,
-        share: None,
-        steepest: Some(1.0),
-    },
-    Kind {
-        name: "calls for each location, idle",
-        unit: "a minute",
-        value: |it| it.calls / it.locations,
-        beside: |it| Some(told("locations", it.locations, "")),
-        most: None,
-        share: None,
-        steepest: Some(0.05),
-    },
+const METRICS: [Metric<Measured>; 12] = [
+    Metric::new("cold start", "s", |it| it.cold_start / 1000.0)
+        .share_at_most(0.5)
+        .slope_at_most(1.0),
+    Metric::new("time on the processor, cold start", "s", |it| it.cold_cpu / 1000.0)
+        .slope_at_most(1.0),
+    Metric::new("requests to the API server, cold start", "", |it| it.cold_requests)
+        .slope_at_most(1.0),
+    Metric::new("the API server's time on the processor, cold start", "s", |it| it.server_cpu)
+        .slope_at_most(1.0),
+    Metric::new("start after edits", "s", |it| it.restart / 1000.0).slope_at_most(1.0),
+    Metric::new("edit in force, p50", "ms", |it| it.edit_p50)
+        .note(|it| Some(told("watch", it.watch_p50, "ms")))
+        .slope_at_most(1.0),
+    Metric::new("edit in force, p99", "ms", |it| it.edit_p99)
+        .note(|it| Some(told("watch", it.watch_p99, "ms")))
+        .share_at_most(0.5)
+        .slope_at_most(1.0),
+    Metric::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99).at_most(|_| 50.0),
+    Metric::new("drift put right, p50", "s", |it| it.drift_p50 / 1000.0)
+        .note(|it| Some(told("longest", it.drift_longest / 1000.0, "s")))
+        .slope_at_most(1.0),
+    Metric::new("memory", "MiB", |it| it.resident)
+        .note(|it| Some(told("most in the cold start", it.peak, "MiB")))
+        .share_at_most(0.4)
+        .slope_at_most(1.0),
+    Metric::new("time on the processor, idle", "ms a minute", |it| it.idle_cpu).slope_at_most(1.0),
+    Metric::new("calls for each location, idle", "a minute", |it| it.calls / it.locations)
+        .note(|it| Some(told("locations", it.locations, "")))
+        .slope_at_most(0.05),
 ];
 
-/// All of them, kind by kind.
+/// All of them, metric by metric.
 pub fn figures(sizes: &[Size]) -> Vec<Figure> {
-    KINDS.iter().flat_map(|kind| of(kind, sizes)).collect()
+    METRICS.iter().flat_map(|metric| of(metric, sizes)).collect()
 }
 
-fn of(kind: &Kind, sizes: &[Size]) -> Vec<Figure> {
-    let mut figures: Vec<Figure> = sizes.iter().map(|size| value(kind, size)).collect();
-    if let Some(most) = kind.share {
-        figures.extend(sizes.iter().map(|size| share(kind, size, most)));
+fn of(metric: &Metric<Measured>, sizes: &[Size]) -> Vec<Figure> {
+    let mut figures: Vec<Figure> = sizes.iter().map(|size| value(metric, size)).collect();
+    if let Some(most) = metric.share {
+        figures.extend(sizes.iter().map(|size| share(metric, size, most)));
     }
-    // One size has no slope.
-    let slope = |value: &dyn Fn(&Size) -> Option<f64>| {
-        let points = sizes.iter().map(|size| {
-            let chains = f64::from(u32::try_from(size.chains).unwrap_or(u32::MAX));
-            Some((chains, value(size)?))
-        });
-        let points: Option<Vec<_>> = points.collect();
-        slope(&points?)
+    if metric.steepest.is_none() {
+        return figures;
+    }
+    let points = |value: &dyn Fn(&Size) -> Option<f64>| {
+        let points = sizes
+            .iter()
+            .map(|size| Some((count(size.chains), value(size)?)));
+        points.collect::<Option<Vec<_>>>()
     };
-    let ours = slope(&|size| Some((kind.value)(&size.ours)));
-    let peers = slope(&|size| size.peers.as_ref().map(kind.value));
-    if let Some((steepest, ours)) = kind.steepest.zip(ours) {
-        let figure = Figure::new(format!("{}, slope", kind.name), ours, "").at_most(steepest);
-        figures.push(match peers {
+    let ours = points(&|size| Some((metric.value)(&size.ours)));
+    let peers = points(&|size| size.peers.as_ref().map(metric.value));
+    let peers = peers.and_then(|points| slope(&points));
+    figures.extend(ours.and_then(|points| metric.slope(&points)).map(|figure| {
+        match peers {
             Some(peers) => figure.against(told("peer", peers, "")),
             None => figure,
-        });
-    }
+        }
+    }));
     figures
 }
 
-fn value(kind: &Kind, size: &Size) -> Figure {
-    let name = format!("{}, {}", kind.name, chains::counted(size.chains));
-    let figure = Figure::new(name, (kind.value)(&size.ours), kind.unit);
-    let peers = size.peers.as_ref().map(|peers| {
-        let beside = (kind.beside)(peers).map(|it| format!(" ({it})"));
-        let told = told("peer", (kind.value)(peers), kind.unit);
-        told + &beside.unwrap_or_default()
-    });
-    let beside: Vec<String> = (kind.beside)(&size.ours).into_iter().chain(peers).collect();
-    let figure = match kind.most {
-        Some(most) => figure.at_most(most),
-        None => figure,
+fn value(metric: &Metric<Measured>, size: &Size) -> Figure {
+    let ours = metric::Size {
+        name: chains::counted(size.chains),
+        number: count(size.chains),
+        found: &size.ours,
     };
-    if beside.is_empty() {
+    let figure = metric.figure(&ours);
+    let peers = size.peers.as_ref().map(|peers| {
+        let note = (metric.note)(peers).map(|it| format!(" ({it})"));
+        told("peer", (metric.value)(peers), metric.unit) + &note.unwrap_or_default()
+    });
+    let notes: Vec<String> = figure.against.iter().cloned().chain(peers).collect();
+    if notes.is_empty() {
         figure
     } else {
-        figure.against(beside.join("; "))
+        figure.against(notes.join("; "))
     }
 }
 
-fn share(kind: &Kind, size: &Size, most: f64) -> Figure {
+fn share(metric: &Metric<Measured>, size: &Size, most: f64) -> Figure {
     let share = size
         .peers
         .as_ref()
-        .map(|peers| (kind.value)(&size.ours) / (kind.value)(peers));
-    let name = format!(
-        "{}, share of the peer's, {}",
-        kind.name,
-        chains::counted(size.chains)
-    );
+        .map(|peers| (metric.value)(&size.ours) / (metric.value)(peers));
+    let chains = chains::counted(size.chains);
+    let name = format!("{}, share of the peer's, {chains}", metric.name);
     Figure::or_missing(name, share, "").at_most(most)
-}
-
-fn told(what: &str, value: f64, unit: &str) -> String {
-    format!("{what}: {}", Figure::new("", value, unit).quantity())
 }

@@ -1,7 +1,7 @@
 //! The options of this benchmark.
 
 use crate::chains;
-use crate::edits::count;
+use crate::edits::number;
 
 /// The options.
 #[derive(Debug, Clone, clap::Args)]
@@ -10,10 +10,10 @@ pub struct Options {
     #[arg(long, value_parser = chains::number, value_delimiter = ',', default_value = "1,10,100,1000")]
     pub sizes: Vec<usize>,
     /// How many edits of each size, one after another
-    #[arg(long, value_parser = count(), default_value_t = 100)]
+    #[arg(long, value_parser = number(), default_value_t = 100)]
     pub edits: usize,
     /// How many queues of each size somebody else changes
-    #[arg(long, value_parser = count(), default_value_t = 10)]
+    #[arg(long, value_parser = number(), default_value_t = 10)]
     pub drifts: usize,
     /// For how long nobody touches them
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600), default_value_t = 15)]

@@ -2,7 +2,7 @@
 
 use incident::arithmetic::Bound;
 
-use crate::figure::Figure;
+use crate::figure::{self, Figure};
 use crate::goodput::agree::{COMPARISONS, WITHIN, differences, seconds};
 use crate::goodput::designs::{Kind, Trouble};
 use crate::goodput::edit::{Edited, Kept};
@@ -21,11 +21,8 @@ pub fn compared(trouble: Trouble, how: &str, all: &All) -> Vec<Figure> {
             ("oracle", oracle),
             ("single queue", single),
         ];
-        let told = told.map(|(name, said)| {
-            let quantity = Figure::new("", value(said), unit).quantity();
-            format!("{name}: {quantity}")
-        });
-        told.join("; ")
+        told.map(|(name, said)| figure::told(name, value(said), unit))
+            .join("; ")
     };
     let mut figures = Vec::new();
     for (place, when) in ["in the incident", "after it"].into_iter().enumerate() {

@@ -10,6 +10,7 @@ use crate::arrivals::Arrivals;
 use crate::chains::{self, LOCATIONS};
 use crate::edits::change::Ladders;
 use crate::edits::series::{Editor, Seen};
+use crate::figure;
 use crate::idle::span::{Alone, Quiet, Snapshot};
 use crate::operator::Operator;
 use crate::place::Place;
@@ -95,7 +96,7 @@ impl Measured {
         };
         let each = each(&times, locations)?;
         let (edits, listed) = edit(options, &editor, &proxy, &numbers, random).await?;
-        let lists_of_an_edit = listed.less(each.iter().sum()) / count_of(edits.len());
+        let lists_of_an_edit = listed.less(each.iter().sum()) / figure::count(edits.len());
         chains::quiet(&operator).await?;
         let last = numbers.iter().max().context("there are no chains")?;
         let mut drifts = Vec::new();
@@ -137,7 +138,7 @@ async fn told(operator: &Operator, chains: usize) -> anyhow::Result<()> {
         let told = counters.sum("executor_operator_chains", |labels| {
             labels.get("condition") == "Ready"
         });
-        if told >= count_of(chains) {
+        if told >= figure::count(chains) {
             return Ok(());
         }
         ensure!(
@@ -203,13 +204,8 @@ async fn edit(
         sleep(Duration::from_millis(random.u64(100..=300))).await;
     }
     let listed = Listed {
-        calls: count_of(lists::pages(&lists::since(proxy.lists(), begin))),
+        calls: figure::count(lists::pages(&lists::since(proxy.lists(), begin))),
         minutes: begin.elapsed().as_secs_f64() / 60.0,
     };
     Ok((edits, listed))
-}
-
-/// A number of things, to reckon with.
-pub fn count_of(number: usize) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }

@@ -3,8 +3,8 @@
 use anyhow::Context;
 
 use crate::chains::{IN_A_LOCATION, STAGES};
-use crate::figure::Figure;
-use crate::scale::measured::{Measured, count_of};
+use crate::figure::{Figure, count};
+use crate::scale::measured::Measured;
 
 /// Google's quota of calls that list, by project, region and minute: tasks, queues and locations
 /// together.
@@ -49,7 +49,7 @@ struct Each {
 impl Each {
     /// From the fewest locations and the most.
     fn of(chains: usize, ends: &Ends, value: fn(&Measured) -> f64, none: f64) -> Self {
-        let more = count_of(ends.most.locations - ends.fewest.locations);
+        let more = count(ends.most.locations - ends.fewest.locations);
         let grown = value(ends.most) - value(ends.fewest);
         // Noise must not make locations pay.
         let location = if more > 0.0 {
@@ -57,11 +57,11 @@ impl Each {
         } else {
             0.0
         };
-        let there = count_of(ends.fewest.locations);
+        let there = count(ends.fewest.locations);
         let rest = value(ends.fewest) - none - location * (there - 1.0);
         Self {
             none,
-            chain: rest.max(0.0) / count_of(chains),
+            chain: rest.max(0.0) / count(chains),
             location,
         }
     }
@@ -98,16 +98,16 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
     let time = Each::of(chains, ends, |it| it.quiet.cpu_ms, 0.0);
     let calls = Each::of(chains, ends, |it| it.made_calls, 0.0);
     let listed = ends.most.lists.iter().copied().fold(0.0, f64::max);
-    let lists = ends.most.quiet.own_calls / 60.0 / count_of(ends.most.locations);
+    let lists = ends.most.quiet.own_calls / 60.0 / count(ends.most.locations);
     let rate = given.calls_per_second;
 
     let fit = (limit - memory.none - memory.location * REGIONS) / memory.chain;
     let question = memory.of_the_question();
     let busy = time.of_the_question() / 60_000.0 * 100.0;
     let made = calls.chain * CHAINS / rate;
-    let told = ends.most.taken_over / count_of(chains) * CHAINS;
+    let told = ends.most.taken_over / count(chains) * CHAINS;
     let paces = lists * REGIONS / rate * 100.0;
-    let region = count_of(IN_A_LOCATION);
+    let region = count(IN_A_LOCATION);
     Ok(vec![
         Figure::new("a chain more, memory", memory.chain * 1024.0, "KiB"),
         Figure::new("a location more, memory", memory.location * 1024.0, "KiB"),
