@@ -106,8 +106,11 @@ fn figures(
     let mut figures = Vec::new();
     for (percent, name) in [(50, "p50"), (99, "p99")] {
         let (edit, watch) = (in_force.percentile(percent), watched.percentile(percent));
-        let figure = Figure::new(format!("edit in force, {name}"), edit, "ms")
-            .against(told(&format!("watch, {name}"), watch, "ms"));
+        let figure = Figure::new(format!("edit in force, {name}"), edit, "ms").against(told(
+            &format!("watch, {name}"),
+            watch,
+            "ms",
+        ));
         let more = Figure::new(format!("edit less watch, {name}"), edit - watch, "ms");
         if percent == 99 {
             figures.extend([figure.at_most(1000.0), more.at_most(50.0)]);

@@ -55,6 +55,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     Ok(figures(&quiet))
 }
 
+#[rustfmt::skip]
 const METRICS: [Metric<Quiet>; 5] = [
     Metric::new("calls to Cloud Tasks", "a minute", |it| it.calls)
         .note(|it| Some(format!("its own count: {:.1}", it.own_calls)))

@@ -14,8 +14,17 @@ pub struct Metric<M> {
     pub most: Option<fn(&M) -> f64>,
     /// The most that ours may be of the peer's.
     pub share: Option<f64>,
-    /// The most that the slope over the sizes may be.
-    pub steepest: Option<f64>,
+    pub trend: Trend,
+}
+
+/// What is said of how a metric grows with the size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trend {
+    Nothing,
+    /// The slope, and the most that it may be.
+    Slope(Option<f64>),
+    /// The last value over the first one, at most this.
+    Growth(f64),
 }
 
 /// A measurement of one size.
@@ -36,7 +45,7 @@ impl<M> Metric<M> {
             note: |_| None,
             most: None,
             share: None,
-            steepest: None,
+            trend: Trend::Slope(None),
         }
     }
 
@@ -55,19 +64,26 @@ impl<M> Metric<M> {
         self
     }
 
-    pub const fn slope_at_most(mut self, slope: f64) -> Self {
-        self.steepest = Some(slope);
+    pub const fn slope_at_most(self, slope: f64) -> Self {
+        self.trend(Trend::Slope(Some(slope)))
+    }
+
+    pub const fn trend(mut self, trend: Trend) -> Self {
+        self.trend = trend;
         self
     }
 
-    /// A figure of each size, and the slope where there are several.
+    /// A figure of each size, and the trend where there are several.
     pub fn figures(&self, sizes: &[Size<M>]) -> Vec<Figure> {
         let mut figures: Vec<Figure> = sizes.iter().map(|size| self.figure(size)).collect();
-        let points: Vec<_> = sizes
-            .iter()
-            .map(|size| (size.number, (self.value)(size.found)))
-            .collect();
-        figures.extend(self.slope(&points));
+        figures.extend(match self.trend {
+            Trend::Nothing => None,
+            Trend::Growth(most) => self.growth(sizes, most),
+            Trend::Slope(_) => {
+                let points = sizes.iter().map(|it| (it.number, (self.value)(it.found)));
+                self.slope(&points.collect::<Vec<_>>())
+            }
+        });
         figures
     }
 
@@ -85,9 +101,19 @@ impl<M> Metric<M> {
     /// The slope of these points, if there are several.
     pub fn slope(&self, points: &[(f64, f64)]) -> Option<Figure> {
         let figure = Figure::new(format!("{}, slope", self.name), slope(points)?, "");
-        Some(match self.steepest {
-            Some(steepest) => figure.at_most(steepest),
-            None => figure,
-        })
+        match self.trend {
+            Trend::Slope(Some(most)) => Some(figure.at_most(most)),
+            Trend::Slope(None) => Some(figure),
+            Trend::Nothing | Trend::Growth(_) => None,
+        }
+    }
+
+    fn growth(&self, sizes: &[Size<M>], most: f64) -> Option<Figure> {
+        let [first, .., last] = sizes else {
+            return None;
+        };
+        let name = format!("{}, {} over {}", self.name, last.name, first.number);
+        let growth = (self.value)(last.found) / (self.value)(first.found);
+        Some(Figure::new(name, growth, "").at_most(most))
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 
 use crate::chains::{IN_A_LOCATION, LOCATIONS};
 use crate::figure::{Figure, count};
-use crate::metric::{Metric, Size};
+use crate::metric::{Metric, Size, Trend};
 use crate::quantile::Sample;
 use crate::scale::measured::Measured;
 use crate::scale::paper::Ends;
@@ -58,62 +58,41 @@ fn lists_of_an_edit(most: &Measured) -> Figure {
         .against("a pause, or what changes workers, takes a list: two")
 }
 
-/// Those that may grow with the locations, by at most this factor from the fewest to the most; none if
-/// their own goal says how much.
-const METRICS: [(Metric<Measured>, Option<f64>); 9] = [
-    (
-        Metric::new("calls for lists", "a minute", |it| it.lists.iter().sum())
-            .note(|it| {
-                let least = it.lists.iter().copied().fold(f64::INFINITY, f64::min);
-                let most = it.lists.iter().copied().fold(0.0, f64::max);
-                Some(format!("of each location: {least:.1} to {most:.1}"))
-            })
-            .slope_at_most(1.0),
-        None,
-    ),
-    (
-        // It is a tenth of a period: a tenth of them, if they were spread by rule.
-        Metric::new("locations listed in the same half second", "", |it| count(it.at_once))
-            .at_most(|it| count(it.locations.div_ceil(5))),
-        None,
-    ),
-    (Metric::new("watches", "", |it| it.watches), Some(1.0)),
-    (
-        Metric::new("memory", "MiB", |it| it.quiet.resident_mib).note(|it| {
+#[rustfmt::skip]
+const METRICS: [Metric<Measured>; 9] = [
+    Metric::new("calls for lists", "a minute", |it| it.lists.iter().sum())
+        .note(|it| {
+            let least = it.lists.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = it.lists.iter().copied().fold(0.0, f64::max);
+            Some(format!("of each location: {least:.1} to {most:.1}"))
+        })
+        .slope_at_most(1.0),
+    // It is a tenth of a period: a tenth of them, if they were spread by rule.
+    Metric::new("locations listed in the same half second", "", |it| count(it.at_once))
+        .at_most(|it| count(it.locations.div_ceil(5)))
+        .trend(Trend::Nothing),
+    Metric::new("watches", "", |it| it.watches).trend(Trend::Growth(1.0)),
+    Metric::new("memory", "MiB", |it| it.quiet.resident_mib)
+        .note(|it| {
             let (empty, most) = (it.empty.resident_mib, it.most_mib);
             Some(format!("without chains: {empty:.1}; the most: {most:.1}"))
-        }),
-        Some(1.1),
-    ),
-    (
-        Metric::new("time on the processor", "ms a minute", |it| it.quiet.cpu_ms)
-            .slope_at_most(1.0),
-        None,
-    ),
-    (
-        Metric::new("drift put right", "s", |it| seconds(&it.drifts, 50)).note(|it| {
-            let longest = seconds(&it.drifts, 100);
-            Some(format!("the longest: {longest:.2} s"))
-        }),
-        Some(1.5),
-    ),
-    (
-        Metric::new("edit in force, p50", "ms", |it| in_force(it, 50)).note(|it| {
+        })
+        .trend(Trend::Growth(1.1)),
+    Metric::new("time on the processor", "ms a minute", |it| it.quiet.cpu_ms).slope_at_most(1.0),
+    Metric::new("drift put right", "s", |it| seconds(&it.drifts, 50))
+        .note(|it| Some(format!("the longest: {:.2} s", seconds(&it.drifts, 100))))
+        .trend(Trend::Growth(1.5)),
+    Metric::new("edit in force, p50", "ms", |it| in_force(it, 50))
+        .note(|it| {
             let watched = Sample::new(it.edits.iter().map(|it| it.watched)).percentile(50);
-            let in_force = in_force(it, 99);
-            Some(format!("watch, p50: {watched:.1} ms; p99: {in_force:.1} ms"))
-        }),
-        Some(1.1),
-    ),
-    (
-        Metric::new("all chains ready, from nothing", "s", |it| it.made)
-            .note(|it| Some(format!("calls to Cloud Tasks: {}", it.made_calls))),
-        Some(1.5),
-    ),
-    (
-        Metric::new("all chains taken over by a new operator", "s", |it| it.taken_over),
-        Some(1.5),
-    ),
+            Some(format!("watch, p50: {watched:.1} ms; p99: {:.1} ms", in_force(it, 99)))
+        })
+        .trend(Trend::Growth(1.1)),
+    Metric::new("all chains ready, from nothing", "s", |it| it.made)
+        .note(|it| Some(format!("calls to Cloud Tasks: {}", it.made_calls)))
+        .trend(Trend::Growth(1.5)),
+    Metric::new("all chains taken over by a new operator", "s", |it| it.taken_over)
+        .trend(Trend::Growth(1.5)),
 ];
 
 fn seconds(durations: &[Duration], percent: usize) -> f64 {
@@ -134,25 +113,6 @@ fn of_each(measured: &[Measured]) -> Vec<Figure> {
         found,
     });
     let sizes: Vec<_> = sizes.collect();
-    let mut figures = Vec::new();
-    for (metric, growth) in &METRICS {
-        if metric.steepest.is_some() {
-            figures.extend(metric.figures(&sizes));
-            continue;
-        }
-        figures.extend(sizes.iter().map(|size| metric.figure(size)));
-        figures.extend(growth.and_then(|most| grown(metric, &sizes, most)));
-    }
-    figures
-}
-
-/// How it has grown with the locations, if there are two numbers of them.
-fn grown(metric: &Metric<Measured>, sizes: &[Size<Measured>], limit: f64) -> Option<Figure> {
-    let [fewest, .., most] = sizes else {
-        return None;
-    };
-    let (name, more, less) = (metric.name, most.number, fewest.number);
-    let growth = (metric.value)(most.found) / (metric.value)(fewest.found);
-    let name = format!("{name}, {more} locations over {less}");
-    Some(Figure::new(name, growth, "").at_most(limit))
+    let figures = METRICS.iter().flat_map(|metric| metric.figures(&sizes));
+    figures.collect()
 }

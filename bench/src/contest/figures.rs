@@ -3,7 +3,7 @@
 use crate::chains;
 use crate::contest::contestant::Measured;
 use crate::figure::{Figure, count, told};
-use crate::metric::{self, Metric};
+use crate::metric::{self, Metric, Trend};
 use crate::slope::slope;
 
 /// One size.
@@ -14,6 +14,7 @@ pub struct Size {
     pub peers: Option<Measured>,
 }
 
+#[rustfmt::skip]
 const METRICS: [Metric<Measured>; 12] = [
     Metric::new("cold start", "s", |it| it.cold_start / 1000.0)
         .share_at_most(0.5)
@@ -32,7 +33,9 @@ const METRICS: [Metric<Measured>; 12] = [
         .note(|it| Some(told("watch", it.watch_p99, "ms")))
         .share_at_most(0.5)
         .slope_at_most(1.0),
-    Metric::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99).at_most(|_| 50.0),
+    Metric::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99)
+        .at_most(|_| 50.0)
+        .trend(Trend::Nothing),
     Metric::new("drift put right, p50", "s", |it| it.drift_p50 / 1000.0)
         .note(|it| Some(told("longest", it.drift_longest / 1000.0, "s")))
         .slope_at_most(1.0),
@@ -48,16 +51,16 @@ const METRICS: [Metric<Measured>; 12] = [
 
 /// All of them, metric by metric.
 pub fn figures(sizes: &[Size]) -> Vec<Figure> {
-    METRICS.iter().flat_map(|metric| of(metric, sizes)).collect()
+    METRICS
+        .iter()
+        .flat_map(|metric| of(metric, sizes))
+        .collect()
 }
 
 fn of(metric: &Metric<Measured>, sizes: &[Size]) -> Vec<Figure> {
     let mut figures: Vec<Figure> = sizes.iter().map(|size| value(metric, size)).collect();
     if let Some(most) = metric.share {
         figures.extend(sizes.iter().map(|size| share(metric, size, most)));
-    }
-    if metric.steepest.is_none() {
-        return figures;
     }
     let points = |value: &dyn Fn(&Size) -> Option<f64>| {
         let points = sizes
@@ -68,12 +71,13 @@ fn of(metric: &Metric<Measured>, sizes: &[Size]) -> Vec<Figure> {
     let ours = points(&|size| Some((metric.value)(&size.ours)));
     let peers = points(&|size| size.peers.as_ref().map(metric.value));
     let peers = peers.and_then(|points| slope(&points));
-    figures.extend(ours.and_then(|points| metric.slope(&points)).map(|figure| {
-        match peers {
-            Some(peers) => figure.against(told("peer", peers, "")),
-            None => figure,
-        }
-    }));
+    figures.extend(
+        ours.and_then(|points| metric.slope(&points))
+            .map(|figure| match peers {
+                Some(peers) => figure.against(told("peer", peers, "")),
+                None => figure,
+            }),
+    );
     figures
 }
 

@@ -31,127 +31,53 @@ fn sentence_beside(more: &[(&str, &str)], name: &str, value: &str) -> String {
 }
 
 /// A variable, a value that it can't have, and what is said of it.
+#[rustfmt::skip]
 const WRONG: &[(&str, &str, &str)] = &[
     ("CHAIN", "", "CHAIN is not set: write the chain's name"),
     ("CHAIN", "a chain", "use at most 200 letters, digits"),
     ("STAGE", "", "STAGE is not set: write the stage's name"),
     ("STAGE", "two words", "use 1 to 63 letters"),
     ("QUEUE", "", "QUEUE is not set: write the queue's full path"),
-    (
-        "QUEUE",
-        "incoming",
-        "write projects/PROJECT/locations/LOCATION/queues/QUEUE",
-    ),
-    (
-        "MAX_ATTEMPTS",
-        "",
-        "MAX_ATTEMPTS is not set: write how often",
-    ),
+    ("QUEUE", "incoming", "write projects/PROJECT/locations/LOCATION/queues/QUEUE"),
+    ("MAX_ATTEMPTS", "", "MAX_ATTEMPTS is not set: write how often"),
     ("MAX_ATTEMPTS", "0", "write a whole number from 1"),
     ("MAX_ATTEMPTS", "-1", "write a whole number from 1"),
     ("DOWNSTREAM_QUEUE", "x", "is not a queue's full path"),
-    (
-        "DOWNSTREAM_QUEUE",
-        "projects/p/locations/l/queues/incoming",
-        "write another queue",
-    ),
-    (
-        "LOOKUP_QUEUES",
-        "projects/p/locations/l/queues/a,b",
-        "is not a queue's full path",
-    ),
+    ("DOWNSTREAM_QUEUE", "projects/p/locations/l/queues/incoming", "write another queue"),
+    ("LOOKUP_QUEUES", "projects/p/locations/l/queues/a,b", "is not a queue's full path"),
     ("RETIRED_NOTIFIER_QUEUES", "b", "is not a queue's full path"),
     ("DISPATCH_DEADLINES", "b=60s", "write QUEUE=DURATION"),
-    (
-        "DISPATCH_DEADLINES",
-        "projects/p/locations/l/queues/b=14s",
-        "from 15s to 30m",
-    ),
-    (
-        "DISPATCH_DEADLINES",
-        "projects/p/locations/l/queues/b=30m1s",
-        "from 15s to 30m",
-    ),
+    ("DISPATCH_DEADLINES", "projects/p/locations/l/queues/b=14s", "from 15s to 30m"),
+    ("DISPATCH_DEADLINES", "projects/p/locations/l/queues/b=30m1s", "from 15s to 30m"),
     ("NOTIFY_ON", "Success", "write Succeeded, Failed, both"),
-    (
-        "NOTIFIER_QUEUE",
-        "",
-        "NOTIFIER_QUEUE is not set: write the full path",
-    ),
-    (
-        "NOTIFIER_QUEUE",
-        "projects/p/locations/l/queues/incoming",
-        "write another queue",
-    ),
+    ("NOTIFIER_QUEUE", "", "NOTIFIER_QUEUE is not set: write the full path"),
+    ("NOTIFIER_QUEUE", "projects/p/locations/l/queues/incoming", "write another queue"),
     ("NOTIFIER_URL", "", "NOTIFIER_URL is not set: write the URL"),
     ("NOTIFIER_URL", "/events", "write an http or https URL"),
     ("HANDLER_URL", "", "HANDLER_URL is not set: write where"),
     ("HANDLER_URL", "ftp://x", "write an http or https URL"),
-    (
-        "HANDLER_URL",
-        "127.0.0.1:8080",
-        "write an http or https URL",
-    ),
-    (
-        "HANDLER_TIMEOUT",
-        "60",
-        "write a duration above 0s and below 30m",
-    ),
-    (
-        "HANDLER_TIMEOUT",
-        "0s",
-        "write a duration above 0s and below 30m",
-    ),
-    (
-        "HANDLER_TIMEOUT",
-        "30m",
-        "write a duration above 0s and below 30m",
-    ),
+    ("HANDLER_URL", "127.0.0.1:8080", "write an http or https URL"),
+    ("HANDLER_TIMEOUT", "60", "write a duration above 0s and below 30m"),
+    ("HANDLER_TIMEOUT", "0s", "write a duration above 0s and below 30m"),
+    ("HANDLER_TIMEOUT", "30m", "write a duration above 0s and below 30m"),
     ("CONCURRENCY", "0", "write a whole number from 1 to 10000"),
-    (
-        "CONCURRENCY",
-        "many",
-        "write a whole number from 1 to 10000",
-    ),
-    (
-        "GIVE_UP_AFTER",
-        "20d",
-        "write a duration above 0s, such as 480h",
-    ),
-    (
-        "GIVE_UP_AFTER",
-        "0s",
-        "write a duration above 0s, such as 480h",
-    ),
+    ("CONCURRENCY", "many", "write a whole number from 1 to 10000"),
+    ("GIVE_UP_AFTER", "20d", "write a duration above 0s, such as 480h"),
+    ("GIVE_UP_AFTER", "0s", "write a duration above 0s, such as 480h"),
     ("DRAIN_DELAY", "soon", "write a duration such as 0s"),
     ("LISTEN_ADDR", "localhost", "write an IP address and a port"),
     ("ADMIN_ADDR", ":9481", "write an IP address and a port"),
     ("ROUTES", "{}", "write a JSON list"),
-    (
-        "ROUTES",
-        r#"[{"match": {"status": "x"}, "to": "fail"}]"#,
-        "write 503 or 4xx",
-    ),
+    ("ROUTES", r#"[{"match": {"status": "x"}, "to": "fail"}]"#, "write 503 or 4xx"),
 ];
 
 /// What is wrong beside audiences that are right.
+#[rustfmt::skip]
 const WRONG_OIDC: &[(&str, &str, &str)] = &[
-    (
-        "OIDC_SERVICE_ACCOUNT_EMAILS",
-        "pusher",
-        "write service accounts",
-    ),
-    (
-        "OIDC_SERVICE_ACCOUNT_EMAILS",
-        "a@b,@b",
-        "write service accounts",
-    ),
+    ("OIDC_SERVICE_ACCOUNT_EMAILS", "pusher", "write service accounts"),
+    ("OIDC_SERVICE_ACCOUNT_EMAILS", "a@b,@b", "write service accounts"),
     ("OIDC_JWKS_URL", "certs", "write an http or https URL"),
-    (
-        "OIDC_JWKS_URL",
-        "file:///keys",
-        "write an http or https URL",
-    ),
+    ("OIDC_JWKS_URL", "file:///keys", "write an http or https URL"),
 ];
 
 #[test]
