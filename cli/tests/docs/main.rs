@@ -112,3 +112,36 @@ fn every_manifest_is_admitted() {
     }
     assert!(count > 1, "{count} manifests");
 }
+
+/// Pages with tables whose first column names a group of rows; the second one tells them apart.
+const GROUPED: [&str; 3] = ["api.md", "model.md", "operations.md"];
+
+/// Rows of a table that begin with the same cell, or cells.
+fn duplicate_rows(text: &str, cells: usize) -> Vec<String> {
+    let mut duplicates = Vec::new();
+    let mut seen = BTreeSet::new();
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix('|') else {
+            seen.clear();
+            continue;
+        };
+        let key: Vec<&str> = row.split('|').take(cells).map(str::trim).collect();
+        // A row without a name goes on with the one above.
+        if !key[0].is_empty() && !seen.insert(key.clone()) {
+            duplicates.push(key.join(" | "));
+        }
+    }
+    duplicates
+}
+
+#[test]
+fn no_table_has_a_row_twice() {
+    let sample = "| a | 1 |\n|---|---|\n| b | 2 |\n| b | 3 |\n\n| b | 2 |\n|  | 2 |\n|  | 2 |";
+    assert_eq!(duplicate_rows(sample, 1), ["b"]);
+    assert!(duplicate_rows(sample, 2).is_empty());
+    for (page, text) in pages() {
+        let is_grouped = GROUPED.iter().any(|name| page.ends_with(name));
+        let found = duplicate_rows(&prose(&text), if is_grouped { 2 } else { 1 });
+        assert!(found.is_empty(), "{}: {found:#?}", page.display());
+    }
+}
