@@ -55,20 +55,22 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     Ok(figures(&quiet))
 }
 
+type Of = Metric<Quiet>;
+
 #[rustfmt::skip]
-const METRICS: [Metric<Quiet>; 5] = [
-    Metric::new("calls to Cloud Tasks", "a minute", |it| it.calls)
+const METRICS: [Of; 5] = [
+    Of::new("calls to Cloud Tasks", "a minute", |it| it.calls)
         .note(|it| Some(format!("its own count: {:.1}", it.own_calls)))
         .slope_at_most(0.05),
-    Metric::new("requests to the API server", "a minute", |it| it.requests).note(|it| {
+    Of::new("requests to the API server", "a minute", |it| it.requests).note(|it| {
         let (renewals, rounds) = (it.renewals, it.rounds);
         Some(format!("writes of its Lease: {renewals:.1}; rounds: {rounds:.1}"))
     }),
-    Metric::new("other writes", "", |it| it.writes)
+    Of::new("other writes", "", |it| it.writes)
         .note(|it| Some(format!("its own count: {}", it.own_writes)))
         .at_most(|_| 0.0),
-    Metric::new("time on the processor", "ms a minute", |it| it.cpu_ms),
-    Metric::new("memory", "MiB", |it| it.resident_mib),
+    Of::new("time on the processor", "ms a minute", |it| it.cpu_ms),
+    Of::new("memory", "MiB", |it| it.resident_mib),
 ];
 
 fn figures(quiet: &[(usize, Quiet)]) -> Vec<Figure> {

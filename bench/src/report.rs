@@ -114,7 +114,7 @@ mod tests {
 
     use crate::load::Load;
     use crate::machine::Machine;
-    use crate::plot;
+    use crate::plot::{self, svg};
     use crate::record::Record;
 
     const MAKE: &str = "run bench/run report, or: cargo run -p bench report";

@@ -58,9 +58,11 @@ fn lists_of_an_edit(most: &Measured) -> Figure {
         .against("a pause, or what changes workers, takes a list: two")
 }
 
+type Of = Metric<Measured>;
+
 #[rustfmt::skip]
-const METRICS: [Metric<Measured>; 9] = [
-    Metric::new("calls for lists", "a minute", |it| it.lists.iter().sum())
+const METRICS: [Of; 9] = [
+    Of::new("calls for lists", "a minute", |it| it.lists.iter().sum())
         .note(|it| {
             let least = it.lists.iter().copied().fold(f64::INFINITY, f64::min);
             let most = it.lists.iter().copied().fold(0.0, f64::max);
@@ -68,30 +70,30 @@ const METRICS: [Metric<Measured>; 9] = [
         })
         .slope_at_most(1.0),
     // It is a tenth of a period: a tenth of them, if they were spread by rule.
-    Metric::new("locations listed in the same half second", "", |it| count(it.at_once))
+    Of::new("locations listed in the same half second", "", |it| count(it.at_once))
         .at_most(|it| count(it.locations.div_ceil(5)))
         .trend(Trend::Nothing),
-    Metric::new("watches", "", |it| it.watches).trend(Trend::Growth(1.0)),
-    Metric::new("memory", "MiB", |it| it.quiet.resident_mib)
+    Of::new("watches", "", |it| it.watches).trend(Trend::Growth(1.0)),
+    Of::new("memory", "MiB", |it| it.quiet.resident_mib)
         .note(|it| {
             let (empty, most) = (it.empty.resident_mib, it.most_mib);
             Some(format!("without chains: {empty:.1}; the most: {most:.1}"))
         })
         .trend(Trend::Growth(1.1)),
-    Metric::new("time on the processor", "ms a minute", |it| it.quiet.cpu_ms).slope_at_most(1.0),
-    Metric::new("drift put right", "s", |it| seconds(&it.drifts, 50))
+    Of::new("time on the processor", "ms a minute", |it| it.quiet.cpu_ms).slope_at_most(1.0),
+    Of::new("drift put right", "s", |it| seconds(&it.drifts, 50))
         .note(|it| Some(format!("the longest: {:.2} s", seconds(&it.drifts, 100))))
         .trend(Trend::Growth(1.5)),
-    Metric::new("edit in force, p50", "ms", |it| in_force(it, 50))
+    Of::new("edit in force, p50", "ms", |it| in_force(it, 50))
         .note(|it| {
             let watched = Sample::new(it.edits.iter().map(|it| it.watched)).percentile(50);
             Some(format!("watch, p50: {watched:.1} ms; p99: {:.1} ms", in_force(it, 99)))
         })
         .trend(Trend::Growth(1.1)),
-    Metric::new("all chains ready, from nothing", "s", |it| it.made)
+    Of::new("all chains ready, from nothing", "s", |it| it.made)
         .note(|it| Some(format!("calls to Cloud Tasks: {}", it.made_calls)))
         .trend(Trend::Growth(1.5)),
-    Metric::new("all chains taken over by a new operator", "s", |it| it.taken_over)
+    Of::new("all chains taken over by a new operator", "s", |it| it.taken_over)
         .trend(Trend::Growth(1.5)),
 ];
 

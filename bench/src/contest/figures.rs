@@ -14,37 +14,39 @@ pub struct Size {
     pub peers: Option<Measured>,
 }
 
+type Of = Metric<Measured>;
+
 #[rustfmt::skip]
-const METRICS: [Metric<Measured>; 12] = [
-    Metric::new("cold start", "s", |it| it.cold_start / 1000.0)
+const METRICS: [Of; 12] = [
+    Of::new("cold start", "s", |it| it.cold_start / 1000.0)
         .share_at_most(0.5)
         .slope_at_most(1.0),
-    Metric::new("time on the processor, cold start", "s", |it| it.cold_cpu / 1000.0)
+    Of::new("time on the processor, cold start", "s", |it| it.cold_cpu / 1000.0)
         .slope_at_most(1.0),
-    Metric::new("requests to the API server, cold start", "", |it| it.cold_requests)
+    Of::new("requests to the API server, cold start", "", |it| it.cold_requests)
         .slope_at_most(1.0),
-    Metric::new("the API server's time on the processor, cold start", "s", |it| it.server_cpu)
+    Of::new("the API server's time on the processor, cold start", "s", |it| it.server_cpu)
         .slope_at_most(1.0),
-    Metric::new("start after edits", "s", |it| it.restart / 1000.0).slope_at_most(1.0),
-    Metric::new("edit in force, p50", "ms", |it| it.edit_p50)
+    Of::new("start after edits", "s", |it| it.restart / 1000.0).slope_at_most(1.0),
+    Of::new("edit in force, p50", "ms", |it| it.edit_p50)
         .note(|it| Some(told("watch", it.watch_p50, "ms")))
         .slope_at_most(1.0),
-    Metric::new("edit in force, p99", "ms", |it| it.edit_p99)
+    Of::new("edit in force, p99", "ms", |it| it.edit_p99)
         .note(|it| Some(told("watch", it.watch_p99, "ms")))
         .share_at_most(0.5)
         .slope_at_most(1.0),
-    Metric::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99)
+    Of::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99)
         .at_most(|_| 50.0)
         .trend(Trend::Nothing),
-    Metric::new("drift put right, p50", "s", |it| it.drift_p50 / 1000.0)
+    Of::new("drift put right, p50", "s", |it| it.drift_p50 / 1000.0)
         .note(|it| Some(told("longest", it.drift_longest / 1000.0, "s")))
         .slope_at_most(1.0),
-    Metric::new("memory", "MiB", |it| it.resident)
+    Of::new("memory", "MiB", |it| it.resident)
         .note(|it| Some(told("most in the cold start", it.peak, "MiB")))
         .share_at_most(0.4)
         .slope_at_most(1.0),
-    Metric::new("time on the processor, idle", "ms a minute", |it| it.idle_cpu).slope_at_most(1.0),
-    Metric::new("calls for each location, idle", "a minute", |it| it.calls / it.locations)
+    Of::new("time on the processor, idle", "ms a minute", |it| it.idle_cpu).slope_at_most(1.0),
+    Of::new("calls for each location, idle", "a minute", |it| it.calls / it.locations)
         .note(|it| Some(told("locations", it.locations, "")))
         .slope_at_most(0.05),
 ];

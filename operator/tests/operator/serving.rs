@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Container;
 use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
-use testkit::{Emulator, eventually};
+use testkit::{CRD, Emulator, eventually};
 
 use crate::place::{ORDERS, Place, SOON, condition, is_true, queue, variable, with_emulator};
 

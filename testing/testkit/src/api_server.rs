@@ -89,6 +89,7 @@ impl ApiServer {
         let ask = ["create", "token", service_account, "-n", namespace];
         let token = self.kubectl(&ask).await.expect_ok();
         let path = self
+            .0
             .server
             .dir()
             .join(format!("kubeconfig.{namespace}.{service_account}"));

@@ -71,13 +71,14 @@ async fn accept(mut listener: TcpListener, server: SocketAddr, mut turned: watch
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = turned.wait_for(|now| *now == Way::Refused) => {
-                drop(listener);
-                let _ = turned.wait_for(|now| *now != Way::Refused).await;
-                listener = bound(addr).await;
-                continue;
-            }
+            accepted = listener.accept() => Some(accepted),
+            _ = turned.wait_for(|now| *now == Way::Refused) => None,
+        };
+        let Some(accepted) = accepted else {
+            drop(listener);
+            let _ = turned.wait_for(|now| *now != Way::Refused).await;
+            listener = bound(addr).await;
+            continue;
         };
         let (client, _) = accepted.unwrap_or_else(|error| panic!("a proxy's port: {error}"));
         connections.spawn(pass(client, server, turned.clone()));
