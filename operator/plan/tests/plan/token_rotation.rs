@@ -297,7 +297,7 @@ fn the_linter_knows_a_push_that_would_be_refused() {
     early.elapsed.clear();
     let said = lint(&yaml, &early, |it| it.steps.clone_from(&plan.steps));
     assert!(
-        said[0].contains("they would refuse what may be under way"),
+        said[0].contains("they would refuse what may be in flight"),
         "{said:?}"
     );
     let said = lint(&yaml, &signed, |it| it.steps = plan.steps);

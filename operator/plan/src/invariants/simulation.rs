@@ -1,0 +1,182 @@
+//! Queues, Deployments and routes as the steps of a plan change them.
+
+use std::collections::BTreeMap;
+
+use cloudtasks::{Address, OidcToken, Queue, QueuePath, QueueSettings, QueueState};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+
+use super::routes::SimulatedRoute;
+use crate::model::backlog::Backlog;
+use crate::model::chain_view::ChainView;
+use crate::model::desired::{Desired, DesiredStage};
+use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use crate::model::observed::Observed;
+use crate::model::plan::Step;
+use crate::model::queue_headers;
+use crate::model::rollout::Rollout;
+use crate::objects::names::served_queue;
+
+/// What was observed, as far as the steps before have changed it.
+pub(super) struct Simulation<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) queues: BTreeMap<QueuePath, SimulatedQueue>,
+    pub(super) deployments: BTreeMap<String, Deployment>,
+    pub(super) routes: BTreeMap<String, SimulatedRoute>,
+}
+
+pub(super) struct SimulatedQueue {
+    has_unlimited_attempts: bool,
+    has_unlimited_time: bool,
+    pub(super) state: QueueState,
+    pub(super) has_reason: bool,
+    pub(super) address: Option<Address>,
+    pub(super) token: Option<OidcToken>,
+}
+
+impl SimulatedQueue {
+    fn of(queue: &Queue) -> Self {
+        let target = queue.http_target.as_ref();
+        Self {
+            has_unlimited_attempts: queue.max_attempts == -1,
+            has_unlimited_time: queue.max_retry_duration.is_none(),
+            state: queue.state,
+            has_reason: queue_headers::pause_reason(queue).is_some(),
+            address: target.and_then(|target| target.address.clone()),
+            token: target.and_then(|target| target.token.clone()),
+        }
+    }
+
+    /// As Cloud Tasks creates a queue without settings.
+    fn default_running() -> Self {
+        Self {
+            has_unlimited_attempts: false,
+            has_unlimited_time: true,
+            state: QueueState::Running,
+            has_reason: false,
+            address: None,
+            token: None,
+        }
+    }
+
+    pub(super) fn keeps_tasks(&self) -> bool {
+        self.has_unlimited_attempts && self.has_unlimited_time
+    }
+
+    fn set(&mut self, settings: &QueueSettings) {
+        if let Some(attempts) = settings.max_attempts {
+            self.has_unlimited_attempts = attempts == -1;
+        }
+        if let Some(limit) = settings.max_retry_duration {
+            self.has_unlimited_time = limit.is_none();
+        }
+        if let Some(target) = &settings.http_target {
+            self.has_reason = target.headers.contains_key(queue_headers::PAUSE_HEADER);
+            self.address.clone_from(&target.address);
+            self.token.clone_from(&target.token);
+        }
+    }
+}
+
+impl<'a> Simulation<'a> {
+    pub(super) fn new(view: ChainView<'a>) -> Self {
+        let ChainView { desired, observed } = view;
+        let queues = observed.queues.values();
+        let routes = observed.gateway_objects(GatewayResourceKind::HttpRoute);
+        Self {
+            desired,
+            observed,
+            queues: queues
+                .map(|queue| (queue.path.clone(), SimulatedQueue::of(queue)))
+                .collect(),
+            deployments: observed.deployments.clone(),
+            routes: routes
+                .map(|(name, route)| (name.clone(), SimulatedRoute::of(route)))
+                .collect(),
+        }
+    }
+
+    pub(super) fn stage(&self, queue: &QueuePath) -> Option<&'a DesiredStage> {
+        let mut stages = self.desired.stages.iter();
+        stages.find(|stage| stage.queue == *queue)
+    }
+
+    pub(super) fn is_served(&self, queue: &QueuePath) -> bool {
+        let mut deployments = self.deployments.values();
+        deployments.any(|deployment| served_queue(deployment).as_ref() == Some(queue))
+    }
+
+    /// The Deployments that serve a queue, as observed.
+    pub(super) fn workers_of(&self, queue: &QueuePath) -> impl Iterator<Item = &'a Deployment> {
+        let deployments = self.observed.deployments.values();
+        deployments.filter(move |it| served_queue(it).as_ref() == Some(queue))
+    }
+
+    pub(super) fn has_ready_pod(&self, stage: &DesiredStage) -> bool {
+        Rollout::of(self.observed.deployments.get(&stage.child)).has_ready_pod()
+    }
+
+    pub(super) fn is_empty(&self, queue: &QueuePath) -> bool {
+        self.observed.backlogs.get(queue) == Some(&Backlog::Empty)
+    }
+
+    /// Whether a queue has no other chain's name on it.
+    pub(super) fn may_be_ours(&self, queue: &QueuePath) -> bool {
+        let found = self.observed.queues.get(queue);
+        let owner = found.and_then(queue_headers::owner);
+        owner.is_none_or(|owner| owner == self.desired.queue_owner)
+    }
+
+    /// Carries out a step.
+    pub(super) fn take(&mut self, step: &Step) {
+        match step {
+            Step::CreateQueue { queue, settings } => {
+                let mut made = SimulatedQueue::default_running();
+                made.set(settings);
+                self.queues.insert(queue.clone(), made);
+            }
+            Step::UpdateQueue { queue, settings } => {
+                if let Some(known) = self.queues.get_mut(queue) {
+                    known.set(settings);
+                }
+            }
+            Step::PauseQueue { queue } => self.set_state(queue, QueueState::Paused),
+            Step::ResumeQueue { queue } => self.set_state(queue, QueueState::Running),
+            Step::DeleteQueue { queue } => {
+                self.queues.remove(queue);
+            }
+            Step::ApplyDeployment(deployment) => {
+                let deployment = Deployment::clone(deployment);
+                self.deployments.insert(deployment.name_any(), deployment);
+            }
+            Step::DeleteDeployment { name } => {
+                self.deployments.remove(name);
+            }
+            Step::ApplyGatewayResource { kind, object } => {
+                if *kind == GatewayResourceKind::HttpRoute {
+                    let route = SimulatedRoute::of(object);
+                    self.routes.insert(object.name_any(), route);
+                }
+            }
+            Step::DeleteGatewayResource(GatewayResourceName { kind, name }) => {
+                if *kind == GatewayResourceKind::HttpRoute {
+                    self.routes.remove(name);
+                }
+            }
+            Step::AddFinalizer
+            | Step::ApplyService(_)
+            | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::ReleaseGatewayResource(_)
+            | Step::RemoveFinalizer => {}
+        }
+    }
+
+    fn set_state(&mut self, queue: &QueuePath, state: QueueState) {
+        if let Some(known) = self.queues.get_mut(queue) {
+            known.state = state;
+        }
+    }
+}
