@@ -21,12 +21,13 @@ pub use model::desired::{
 };
 pub use model::location_queues::LocationQueues;
 pub use model::observed::Observed;
-pub use model::plan::{Plan, Step, Wait};
+pub use model::plan::{Plan, Step};
 pub use model::pod::Pod;
 pub use model::problem::Problem;
 pub use model::required_token::RequiredToken;
 pub use model::settings::{Settings, Timing};
 pub use model::timed_condition::TimedCondition;
+pub use model::wait::{Wait, WaitReason};
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;
 pub use planner::plan;

@@ -17,3 +17,4 @@ pub mod settings;
 pub(crate) mod settings_text;
 pub(crate) mod short_hash;
 pub mod timed_condition;
+pub mod wait;

@@ -3,6 +3,7 @@
 pub mod deletion;
 pub mod freshness;
 mod ingress;
+mod pauses;
 mod preconditions;
 mod queues;
 mod removal;
@@ -48,7 +49,6 @@ pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
         for stage in desired.stages.iter().rev() {
             if observed.queues.contains_key(&stage.queue) == is_there {
                 queues::stage_queue(&mut plan, view, stage);
-                queues::resume(&mut plan, view, stage);
             }
         }
         if is_there {

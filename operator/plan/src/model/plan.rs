@@ -11,6 +11,7 @@ use kube::core::DynamicObject;
 
 use super::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use super::settings_text::SettingsText;
+use super::wait::{Concern, Wait};
 
 /// One write, to Cloud Tasks or to Kubernetes. Each may be repeated without harm.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,45 +95,6 @@ pub struct Planned {
     pub reason: &'static str,
 }
 
-/// What is held back until something else has come about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
-    /// What is held back.
-    pub concerns: Concern,
-    /// What is held back, and what for.
-    pub sentence: String,
-    /// When to look again, where nothing tells that it has come about.
-    pub recheck_in: Option<Duration>,
-}
-
-/// What a wait holds back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Concern {
-    /// What the spec says of a queue.
-    Queue,
-    /// What it says of a stage's workers.
-    Workers,
-    /// The end of what the spec names no more.
-    Removal,
-}
-
-impl Wait {
-    /// How soon to look again at pods: their ends are not told, and what is told of the rest may be
-    /// newer than what is read then.
-    pub(crate) const RECHECK: Duration = Duration::from_secs(2);
-    /// How soon to count a queue's tasks again.
-    pub(crate) const DRAIN_RECHECK: Duration = Duration::from_secs(10);
-
-    /// One that is looked at again soon.
-    pub(crate) fn recheck(concerns: Concern, sentence: String) -> Self {
-        Self {
-            concerns,
-            sentence,
-            recheck_in: Some(Self::RECHECK),
-        }
-    }
-}
-
 /// Steps in the order in which they have to be done: the first that fails stops the rest.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
@@ -165,9 +127,10 @@ impl Plan {
     }
 
     /// What is held back of a kind.
-    pub(crate) fn waits_for(&self, concerns: Concern) -> Vec<String> {
-        let waits = self.waits.iter().filter(|wait| wait.concerns == concerns);
-        waits.map(|wait| wait.sentence.clone()).collect()
+    pub(crate) fn waits_for(&self, concern: Concern) -> Vec<String> {
+        let reasons = self.waits.iter().map(|wait| &wait.reason);
+        let reasons = reasons.filter(|reason| reason.concern() == concern);
+        reasons.map(ToString::to_string).collect()
     }
 
     /// The steps that concern a queue, as text.
@@ -209,7 +172,7 @@ impl fmt::Display for Plan {
             writeln!(f, "{step}: {reason}")?;
         }
         for wait in &self.waits {
-            writeln!(f, "wait: {}", wait.sentence)?;
+            writeln!(f, "wait: {}", wait.reason)?;
         }
         Ok(())
     }

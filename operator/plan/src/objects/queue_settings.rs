@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::desired::{Desired, DesiredStage};
 use crate::model::queue_headers::{
     DRAINED_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER, PAUSE_HEADER, PauseReason, TOKEN_HEADER,
-    drained_since, limits_holder,
+    limits_holder,
 };
 use crate::model::short_hash::hash;
 
@@ -93,7 +93,10 @@ pub fn target_without_holder(queue: &Queue) -> HttpTarget {
 /// A hash of all that the spec says of the chain's queues.
 pub fn settings_hash(desired: &Desired) -> String {
     let stages = desired.stages.iter();
-    let stages = stages.map(|stage| (&stage.queue, stage_settings(desired, stage, None, None)));
+    let stages = stages.map(|stage| {
+        let target = stage_target(desired, stage, None, None);
+        (&stage.queue, stage_settings(stage, target))
+    });
     let notifier = &desired.notifier;
     let all: Vec<String> = [(&notifier.queue, notifier_settings(desired, None))]
         .into_iter()
@@ -103,16 +106,10 @@ pub fn settings_hash(desired: &Desired) -> String {
     hash(&all.join("\n"))
 }
 
-/// What a stage's queue should have. What `found` has in its target and isn't ours, such as a token,
-/// a method or another header, stays.
-pub fn stage_settings(
-    desired: &Desired,
-    stage: &DesiredStage,
-    found: Option<&Queue>,
-    pause: Option<PauseReason>,
-) -> QueueSettings {
+/// What a stage's queue should have.
+pub fn stage_settings(stage: &DesiredStage, target: HttpTarget) -> QueueSettings {
     QueueSettings {
-        http_target: Some(target(desired, stage, found, pause)),
+        http_target: Some(target),
         ..limits(stage.rate_limits, stage.backoff)
     }
 }
@@ -123,28 +120,22 @@ fn found_target(found: Option<&Queue>) -> HttpTarget {
         .unwrap_or_default()
 }
 
-/// The target that a queue has, without the reason of a pause.
-pub fn target_without_reason(queue: &Queue) -> HttpTarget {
-    let mut target = found_target(Some(queue));
-    set_reason(&mut target, None);
-    target
-}
-
-/// The target that a queue has, with the reason of a pause put in.
-pub fn target_with_reason(queue: &Queue, pause: PauseReason) -> HttpTarget {
-    let mut target = found_target(Some(queue));
-    set_reason(&mut target, Some(pause));
-    target
-}
-
-/// The target of a removed stage's queue that is empty.
-pub fn target_of_drained(queue: &Queue, now: Timestamp) -> HttpTarget {
-    let mut target = target_with_reason(queue, PauseReason::Drained);
-    // Since when it was for the first time.
-    let now = drained_since(queue).unwrap_or(now);
-    let seconds = now.round(jiff::Unit::Second).unwrap_or(now);
-    let since = (DRAINED_HEADER.to_owned(), seconds.to_string());
-    target.headers.extend([since]);
+/// A target with the reason of a pause, or without one.
+pub(crate) fn with_pause_reason(
+    target: &HttpTarget,
+    pause: Option<PauseReason>,
+    now: Timestamp,
+) -> HttpTarget {
+    let mut target = target.clone();
+    set_reason(&mut target, pause);
+    if pause == Some(PauseReason::Drained) {
+        // Since when it was for the first time.
+        let before = target.headers.get(DRAINED_HEADER);
+        let now = before.and_then(|it| it.parse().ok()).unwrap_or(now);
+        let seconds = now.round(jiff::Unit::Second).unwrap_or(now);
+        let since = (DRAINED_HEADER.to_owned(), seconds.to_string());
+        target.headers.extend([since]);
+    }
     target
 }
 
@@ -160,7 +151,9 @@ fn set_reason(target: &mut HttpTarget, pause: Option<PauseReason>) {
     }
 }
 
-fn target(
+/// The target that a stage's queue should have. What `found` has there and isn't ours, such as a token,
+/// a method or another header, stays.
+pub fn stage_target(
     desired: &Desired,
     stage: &DesiredStage,
     found: Option<&Queue>,

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use cloudtasks::{Queue, QueueSettings, QueueState};
+use cloudtasks::QueueSettings;
 use crds::DeletionPolicy;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::DynamicObject;
 
-use crate::invariants::broken_end;
+use super::pauses::{QueueNow, carry_out};
+use crate::invariants::broken_deletion;
 use crate::model::chain_view::ChainView;
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use crate::model::observed::Observed;
 use crate::model::plan::{Plan, Step};
-use crate::model::queue_headers::{self, PauseReason};
+use crate::model::queue_headers;
 use crate::model::timed_condition::TimedCondition;
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;
+use crate::rules::pause;
 
 const KEEPS: &str = "the chain is deleted and keeps its tasks";
 const DELETES: &str = "the chain is deleted, and its queues with it";
@@ -58,7 +60,10 @@ pub fn plan_deletion(
     let reason = match policy {
         // Whoever wants to finish first comes here when that is done, or can't be.
         DeletionPolicy::Retain | DeletionPolicy::Drain => {
-            queues.for_each(|found| pause(&mut plan, found));
+            for found in queues {
+                let decision = pause::of_deleted(found);
+                carry_out(&mut plan, decision, &QueueNow::found(found), observed.now);
+            }
             KEEPS
         }
         DeletionPolicy::Delete => {
@@ -129,7 +134,7 @@ pub fn plan_deletion(
         );
     }
     debug_assert_eq!(
-        broken_end(policy, queue_owner, observed, &plan),
+        broken_deletion(policy, queue_owner, observed, &plan),
         Vec::<String>::new(),
         "the plan breaks what must always hold:\n{plan}"
     );
@@ -153,38 +158,4 @@ fn ours<K>(
         is_ours(metadata, owner) && (!releases || goes_with_it(metadata))
     });
     ours.map(|(name, _)| name.clone()).collect()
-}
-
-fn pause(plan: &mut Plan, found: &Queue) {
-    let is_paused = found.state == QueueState::Paused;
-    // Somebody else paused it, and means to resume it; or it is empty, and its stage was removed.
-    if is_paused
-        && matches!(
-            queue_headers::pause_reason(found),
-            None | Some(PauseReason::Drained)
-        )
-    {
-        return;
-    }
-    let queue = found.path.clone();
-    let wanted = QueueSettings {
-        http_target: Some(queue_settings::target_with_reason(
-            found,
-            PauseReason::Retain,
-        )),
-        ..QueueSettings::default()
-    };
-    let settings = Box::new(queue_settings::difference(found, &wanted));
-    if !settings.is_empty() {
-        plan.push(
-            Step::UpdateQueue {
-                queue: queue.clone(),
-                settings,
-            },
-            "the pause needs its reason",
-        );
-    }
-    if !is_paused {
-        plan.push(Step::PauseQueue { queue }, KEEPS);
-    }
 }

@@ -7,7 +7,8 @@ use super::workers::{apply_service, why_apply};
 use crate::model::chain_view::ChainView;
 use crate::model::desired::DesiredStage;
 use crate::model::gateway_resource::GatewayResourceKind;
-use crate::model::plan::{Concern, Plan, Step, Wait};
+use crate::model::plan::{Plan, Step};
+use crate::model::wait::{Wait, WaitReason};
 use crate::objects::gke_policies::{policies, waits_for_former};
 use crate::objects::route;
 use crate::rules::route_acceptance;
@@ -44,13 +45,9 @@ fn stage_ingress(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
         }
     }
     if waits_for_former(view, stage) {
-        plan.wait(Wait::recheck(
-            Concern::Removal,
-            format!(
-                "the load balancer waits less for stage {} once its former pods have ended",
-                stage.name
-            ),
-        ));
+        plan.wait(Wait::soon(WaitReason::LoadBalancer {
+            stage: stage.name.clone(),
+        }));
     }
     if let Some(time) = route_acceptance::until_trusted(view, stage) {
         plan.recheck_after(time);

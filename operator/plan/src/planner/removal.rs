@@ -2,31 +2,27 @@
 
 mod gateway_resources;
 
-use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, QueueState};
+use cloudtasks::{Queue, QueuePath};
 
-use super::queues::wipe;
+use super::pauses::{QueueNow, carry_out};
 use crate::model::backlog::Backlog;
 use crate::model::chain_view::ChainView;
 use crate::model::observed::Observed;
-use crate::model::plan::{Concern, Plan, Step, Wait};
-use crate::model::queue_headers::{self, PauseReason};
+use crate::model::plan::{Plan, Step};
+use crate::model::queue_headers;
 use crate::model::rollout::Rollout;
 use crate::model::timed_condition::TimedCondition;
+use crate::model::wait::{Wait, WaitReason};
 use crate::objects::former_stages::RemovedStage;
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;
 use crate::rules::drain::{has_nothing_left, is_due, is_fed, is_marked};
+use crate::rules::pause::{self, PauseCause, PauseDecision, is_paused};
 use crate::rules::push_target::is_readdressed;
 
 pub(super) use gateway_resources::{policies, routes};
 
-const OUR_PAUSE_ENDS: &str = "we paused it, and the reason is gone";
-
-const CAME_LATE: &str = "tasks came after it was seen empty";
-
 const DRAINED: &str = "the stage is removed, and its queue is empty";
-
-const DESERTED: &str = "its workers are gone";
 
 const GIVES_UP: &str = "the queue would give tasks up by itself";
 
@@ -72,13 +68,11 @@ pub(crate) fn renamed(plan: &mut Plan, view: ChainView<'_>) {
             delete_workers(plan, view, &[renamed.deployment], RENAMED);
         } else {
             plan.wait(Wait {
-                concerns: Concern::Removal,
-                sentence: format!(
-                    "the former workers {} of queue {} go {} s after it has begun to push to the new ones",
-                    renamed.deployment,
-                    renamed.queue.id,
-                    delay.as_secs()
-                ),
+                reason: WaitReason::FormerWorkers {
+                    deployment: renamed.deployment,
+                    queue: renamed.queue.id,
+                    delay,
+                },
                 recheck_in: Some(if can_go {
                     observed.remaining(&condition, delay).max(Wait::RECHECK)
                 } else {
@@ -114,22 +108,36 @@ pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
             // Whoever took the queue over has it; only our workers are left to remove.
             queue_headers::owner(found).is_none_or(|owner| owner == desired.queue_owner)
         });
-        let is_done = has_nothing_left(&removed, found);
-        if is_done && is_due(view, &removed) {
-            forget(plan, observed, &removed.queue);
-        } else if !is_done && is_fed(view, &removed) {
-            plan.wait(Wait {
-                concerns: Concern::Removal,
-                sentence: format!("other workers may still hand tasks to {}", removed.queue.id),
-                recheck_in: Some(Wait::RECHECK),
-            });
-            if let Some(found) = found.filter(|_| has_ready_pod(observed, &removed)) {
-                lift(plan, found, OUR_PAUSE_ENDS);
+        if has_nothing_left(&removed, found) {
+            if is_due(view, &removed) {
+                forget(plan, observed, &removed.queue);
             }
-        } else if !is_done {
+        } else if is_fed(view, &removed) {
+            plan.wait(Wait::soon(WaitReason::Fed {
+                queue: removed.queue.id.clone(),
+            }));
+            if let Some(found) = found {
+                decide_pause(plan, view, &removed, found);
+            }
+        } else if let Some(found) = found {
             drains(plan, view, found, &removed);
+        } else {
+            // Nothing is left in a queue that isn't there, or isn't ours any more.
+            delete_workers(plan, view, &removed.deployments, DRAINED);
         }
     }
+}
+
+fn decide_pause(
+    plan: &mut Plan,
+    view: ChainView<'_>,
+    removed: &RemovedStage,
+    found: &Queue,
+) -> PauseDecision {
+    let decision = pause::of_removed(view, removed, found);
+    let now = QueueNow::found(found);
+    carry_out(plan, decision.clone(), &now, view.observed.now);
+    decision
 }
 
 /// Workers look for nothing in the queue any more.
@@ -141,108 +149,29 @@ fn forget(plan: &mut Plan, observed: &Observed, queue: &QueuePath) {
 }
 
 /// A removed stage that nobody feeds.
-fn drains(plan: &mut Plan, view: ChainView<'_>, found: Option<&Queue>, removed: &RemovedStage) {
+fn drains(plan: &mut Plan, view: ChainView<'_>, found: &Queue, removed: &RemovedStage) {
     let ChainView { desired, observed } = view;
-    // Nothing is left in a queue that isn't there, or isn't ours any more.
-    let Some(found) = found else {
+    let queue = || removed.queue.id.clone();
+    let backlog = observed.backlogs.get(&removed.queue).copied();
+    let has_tasks = backlog.is_some_and(|backlog| backlog != Backlog::Empty);
+    if backlog == Some(Backlog::Empty) && is_marked(Some(found)) && is_paused(found) {
         return delete_workers(plan, view, &removed.deployments, DRAINED);
-    };
-    let backlog = observed.backlogs.get(&removed.queue);
-    let is_marked = is_marked(Some(found));
-    let is_paused = found.state == QueueState::Paused;
-    let has_workers = !removed.deployments.is_empty();
-    let condition = TimedCondition::Drained(removed.queue.clone());
-    let apart = desired.timing.hand_over_time;
-    match backlog {
-        Some(Backlog::Empty) if is_marked && is_paused => {
-            return delete_workers(plan, view, &removed.deployments, DRAINED);
-        }
-        Some(Backlog::Empty) if observed.has_elapsed(&condition, apart) => {
-            return drained(plan, observed, found);
-        }
-        Some(Backlog::Empty) if is_marked => {}
-        Some(_) if has_workers && !has_ready_pod(observed, removed) => {}
-        Some(_) if has_workers => {
-            lift(
-                plan,
-                found,
-                if is_marked { CAME_LATE } else { OUR_PAUSE_ENDS },
-            );
-        }
-        Some(Backlog::Few | Backlog::Tens | Backlog::Many) => {
-            // Kept until somebody decides: pushes would meet nobody.
-            if !is_paused {
-                let target = queue_settings::target_with_reason(found, PauseReason::Retain);
-                pause(plan, found, target, DESERTED);
-            }
-            return;
-        }
-        Some(Backlog::Empty) | None => {}
     }
-    let left = backlog.map_or_else(|| "could not be counted".to_owned(), ToString::to_string);
-    plan.wait(Wait {
-        concerns: Concern::Removal,
-        sentence: format!("{} drains: {left}", removed.queue.id),
-        recheck_in: Some(
-            observed
-                .remaining(&condition, apart)
-                .clamp(Wait::RECHECK, Wait::DRAIN_RECHECK),
-        ),
-    });
-}
-
-/// It is empty. Once it is paused it is looked at again: a task may have come in between.
-fn drained(plan: &mut Plan, observed: &Observed, found: &Queue) {
-    let target = queue_settings::target_of_drained(found, observed.now);
-    pause(plan, found, target, DRAINED);
-    plan.wait(Wait::recheck(
-        Concern::Removal,
-        format!("{} is looked at once more", found.path.id),
-    ));
-}
-
-/// The reason, then the pause: see [`crate::order`].
-fn pause(plan: &mut Plan, found: &Queue, target: HttpTarget, reason: &'static str) {
-    let queue = found.path.clone();
-    // Whoever died in between has written it.
-    if found.http_target.as_ref() != Some(&target) {
-        let settings = Box::new(QueueSettings {
-            http_target: Some(target),
-            ..QueueSettings::default()
-        });
-        let queue = queue.clone();
-        plan.push(Step::UpdateQueue { queue, settings }, reason);
-    }
-    if found.state != QueueState::Paused {
-        plan.push(Step::PauseQueue { queue }, reason);
-    }
-}
-
-/// Whether somebody takes the pushes of a removed stage's queue.
-fn has_ready_pod(observed: &Observed, removed: &RemovedStage) -> bool {
-    let mut deployments = removed.deployments.iter();
-    deployments.any(|name| Rollout::of(observed.deployments.get(name)).has_ready_pod())
-}
-
-/// Lifts our pause of a removed stage that has its workers: what waits there must be served.
-fn lift(plan: &mut Plan, found: &Queue, reason: &'static str) {
-    if queue_headers::pause_reason(found).is_none() {
-        return;
-    }
-    let queue = found.path.clone();
-    if found.state == QueueState::Paused {
-        plan.push(
-            Step::ResumeQueue {
-                queue: queue.clone(),
+    let decision = decide_pause(plan, view, removed, found);
+    if decision == PauseDecision::Pause(PauseCause::Drained) {
+        // Once it is paused it is counted again: a task may have come in between.
+        plan.wait(Wait::soon(WaitReason::LastCount { queue: queue() }));
+    } else if !has_tasks || !removed.deployments.is_empty() {
+        let condition = TimedCondition::Drained(removed.queue.clone());
+        let left = observed.remaining(&condition, desired.timing.hand_over_time);
+        plan.wait(Wait {
+            reason: WaitReason::Drains {
+                queue: queue(),
+                backlog,
             },
-            reason,
-        );
+            recheck_in: Some(left.clamp(Wait::RECHECK, Wait::DRAIN_RECHECK)),
+        });
     }
-    wipe(
-        plan,
-        &queue,
-        Some(queue_settings::target_without_reason(found)),
-    );
 }
 
 /// The Service first, with what is attached to it: without the Deployment nothing would tell what it

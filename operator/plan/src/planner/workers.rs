@@ -10,9 +10,10 @@ use serde::Serialize;
 use crate::model::chain_view::ChainView;
 use crate::model::desired::DesiredStage;
 use crate::model::observed::Observed;
-use crate::model::plan::{Concern, Plan, Step, Wait};
+use crate::model::plan::{Plan, Step};
 use crate::model::queue_headers;
 use crate::model::rollout::Rollout;
+use crate::model::wait::{HandOverObstacle, Wait, WaitReason};
 use crate::objects::deployment::{deployment, handing_as_before};
 use crate::objects::names::{is_applied, served_queue};
 use crate::objects::ownership::owns;
@@ -33,26 +34,22 @@ pub(super) fn workers(plan: &mut Plan, view: ChainView<'_>, index: usize, retire
         retired,
         token_rotation::demand(view, stage).as_ref(),
     );
-    if let Some(sentence) = token_rotation::why_not_yet(view, stage) {
+    if let Some(reason) = token_rotation::why_not_yet(view, stage) {
         plan.wait(Wait {
-            concerns: Concern::Workers,
-            sentence,
+            reason,
             recheck_in: Some(token_rotation::until_sent(view, stage)),
         });
     }
     let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
         return;
     };
-    let Some(why) = why_wait(plan, view, stage, &wanted) else {
+    let Some(obstacle) = hand_over_obstacle(plan, view, stage, &wanted) else {
         return plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
     };
-    plan.wait(Wait::recheck(
-        Concern::Workers,
-        format!(
-            "stage {} hands tasks on as the spec says once {why}",
-            stage.name
-        ),
-    ));
+    plan.wait(Wait::soon(WaitReason::HandOvers {
+        stage: stage.name.clone(),
+        obstacle,
+    }));
     // All else doesn't wait.
     let meanwhile = found
         .filter(|found| hands_to_somebody(found, view))
@@ -102,12 +99,12 @@ fn hands_to_somebody(workers: &Deployment, view: ChainView<'_>) -> bool {
 }
 
 /// Why the workers of a stage can't be told of their new hand-overs yet.
-fn why_wait(
+fn hand_over_obstacle(
     plan: &Plan,
     view: ChainView<'_>,
     stage: &DesiredStage,
     wanted: &Deployment,
-) -> Option<String> {
+) -> Option<HandOverObstacle> {
     let found = view.observed.deployments.get(&stage.child);
     let told: BTreeSet<QueuePath> = found.map(hand_over_targets).unwrap_or_default();
     let new: BTreeSet<QueuePath> = hand_over_targets(wanted)
@@ -119,11 +116,11 @@ fn why_wait(
         new.contains(&to.queue) && !may_be_told_of(plan, to, view.observed, found.is_some())
     });
     if let Some(to) = unready {
-        return Some(format!("a worker of stage {} is ready", to.name));
+        return Some(HandOverObstacle::StageNotReady(to.name.clone()));
     }
     let is_served = may_be_pushed_to(view, stage);
     let comes_back = is_served && can_return(view, &stage.queue, &new);
-    comes_back.then(|| "no former worker is left that would hand its tasks back".to_owned())
+    comes_back.then_some(HandOverObstacle::TasksCouldReturn)
 }
 
 /// Whether workers may hand tasks to a stage. Those that work already must not hand them to nobody.

@@ -83,7 +83,10 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
     let stages = desired.stages.iter().map(|stage| {
         let found = observed.queues.get(&stage.queue);
         let pause = found.and_then(queue_headers::pause_reason);
-        let settings = queue_settings::stage_settings(desired, stage, found, pause);
+        let settings = queue_settings::stage_settings(
+            stage,
+            queue_settings::stage_target(desired, stage, found, pause),
+        );
         (&stage.queue, settings)
     });
     [told]

@@ -1,11 +1,18 @@
 //! Which workers a queue pushes to, and whether they take its pushes.
 
+use cloudtasks::Address;
+
+use super::hand_over_graph::can_return;
+use super::token_rotation::{all_accept, token_of};
 use crate::model::chain_view::ChainView;
 use crate::model::desired::DesiredStage;
 use crate::model::observed::Observed;
 use crate::model::rollout::Rollout;
+use crate::model::timed_condition::TimedCondition;
+use crate::model::wait::AddressObstacle;
 use crate::objects::former_stages::RenamedStage;
 use crate::objects::route;
+use crate::objects::worker_env;
 use crate::rules::route_acceptance;
 
 /// Whether a stage's queue pushes to where the spec says.
@@ -84,4 +91,70 @@ pub(crate) fn has_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
     let renamed = view.renamed_stages().into_iter();
     let mut former = renamed.filter(|it| it.queue == stage.queue).peekable();
     former.peek().is_none() || former.any(|it| has_ready_pod(&it.deployment))
+}
+
+/// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
+/// for.
+pub(crate) fn next_address(
+    view: ChainView<'_>,
+    stage: &DesiredStage,
+) -> (Option<Address>, Option<AddressObstacle>) {
+    let ChainView { desired, observed } = view;
+    let wanted = Some(stage.address.clone());
+    let Some(found) = observed.queues.get(&stage.queue) else {
+        return (wanted, None);
+    };
+    let now = found
+        .http_target
+        .as_ref()
+        .and_then(|target| target.address.clone());
+    if now == wanted {
+        return (wanted, None);
+    }
+    let index = desired.stages.iter().position(|it| it.name == stage.name);
+    let found_workers = observed.deployments.get(&stage.child);
+    let mut targets = index
+        .map(|index| desired.hand_over_targets(index))
+        .unwrap_or_default();
+    // Until they are told anew they do as they were told.
+    targets.extend(
+        found_workers
+            .map(worker_env::hand_over_targets)
+            .unwrap_or_default(),
+    );
+    let rollout = Rollout::of(found_workers);
+    // Whoever serves the queue until now goes on until all are there who follow; not for ever, or a
+    // pod that never gets ready would hold up the rest.
+    let condition = TimedCondition::Incomplete(stage.child.clone());
+    let has_waited = observed.has_elapsed(&condition, desired.timing.replicas_patience);
+    let is_enough = rollout.is_complete() || (rollout.has_ready_pod() && has_waited);
+    if !is_enough {
+        (now, Some(AddressObstacle::WorkersNotReady))
+    } else if can_return(view, &stage.queue, &targets) {
+        (now, Some(AddressObstacle::TasksCouldReturn))
+    } else if !all_accept(observed, stage, desired.token().as_ref())
+        && !all_accept(observed, stage, token_of(observed, stage))
+    {
+        (now, Some(AddressObstacle::TokenNotAccepted))
+    } else if !route_acceptance::may_push(view, stage) {
+        // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
+        (now, Some(AddressObstacle::RouteNotAccepted))
+    } else {
+        (wanted, None)
+    }
+}
+
+/// Whether a ready pod takes the queue's pushes, now or as soon as this plan has given them to the
+/// stage's own workers.
+pub(crate) fn is_taken(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    let (address, _) = next_address(view, stage);
+    if address.as_ref() == Some(&stage.address) {
+        return has_ready_pod(view, stage) && route_acceptance::is_open(view, stage);
+    }
+    has_workers(view, stage)
+}
+
+/// Whether one of the stage's own workers is ready.
+pub(crate) fn has_ready_pod(view: ChainView<'_>, stage: &DesiredStage) -> bool {
+    Rollout::of(view.observed.deployments.get(&stage.child)).has_ready_pod()
 }

@@ -16,6 +16,7 @@ use crate::model::observed::Observed;
 use crate::model::pod::Pod;
 use crate::model::required_token::RequiredToken;
 use crate::model::timed_condition::TimedCondition;
+use crate::model::wait::WaitReason;
 
 /// The token that a stage's queue has.
 pub(crate) fn token_of<'a>(observed: &'a Observed, stage: &DesiredStage) -> Option<&'a OidcToken> {
@@ -70,21 +71,16 @@ pub(crate) fn until_sent(view: ChainView<'_>, stage: &DesiredStage) -> Duration 
 }
 
 /// Why the workers of a stage don't demand just what the spec says yet, if so.
-pub(crate) fn why_not_yet(view: ChainView<'_>, stage: &DesiredStage) -> Option<String> {
+pub(crate) fn why_not_yet(view: ChainView<'_>, stage: &DesiredStage) -> Option<WaitReason> {
     let wanted = RequiredToken::of(view.desired.oidc.as_ref()?);
     let now = demand(view, stage);
     if now.as_ref() == Some(&wanted) {
         return None;
     }
-    let what = if now.is_none() {
-        "demand a token"
-    } else {
-        "take no other token than the spec says"
-    };
-    Some(format!(
-        "workers of stage {} {what} once queue {} has sent it for {} s",
-        stage.name,
-        stage.queue.id,
-        view.desired.timing.address_delay.as_secs()
-    ))
+    Some(WaitReason::RequiredToken {
+        stage: stage.name.clone(),
+        queue: stage.queue.id.clone(),
+        is_required: now.is_some(),
+        delay: view.desired.timing.address_delay,
+    })
 }

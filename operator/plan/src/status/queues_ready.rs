@@ -5,8 +5,9 @@ use crds::conditions as c;
 
 use super::{Finding, list};
 use crate::model::chain_view::ChainView;
-use crate::model::plan::{Concern, Plan};
+use crate::model::plan::Plan;
 use crate::model::problem::Problem;
+use crate::model::wait::Concern;
 use crate::objects::queue_settings;
 use crate::rules::drift::drifts;
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::model::chain_view::ChainView;
 use crate::model::desired::Push;
 use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::plan::{Concern, Plan, Step, Wait};
+use crate::model::plan::{Plan, Step};
 use crate::model::timed_condition::TimedCondition;
+use crate::model::wait::{Wait, WaitReason};
 use crate::objects::names::is_ours;
 use crate::objects::route::{self, left_routes};
 use crate::rules::unused_routes::is_bypassed;
@@ -35,11 +36,10 @@ pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
             );
         } else {
             plan.wait(Wait {
-                concerns: Concern::Removal,
-                sentence: format!(
-                    "route {name} goes {} s after the last queue has begun to push elsewhere",
-                    delay.as_secs()
-                ),
+                reason: WaitReason::Route {
+                    route: name.clone(),
+                    delay,
+                },
                 recheck_in: is_bypassed.then(|| {
                     view.observed
                         .remaining(&condition, delay)

@@ -1,0 +1,319 @@
+//! What a plan holds back until something else has happened.
+
+use std::fmt;
+use std::time::Duration;
+
+use cloudtasks::{QueueId, QueueSettings};
+
+use super::backlog::Backlog;
+use super::settings_text::SettingsText;
+
+/// What is held back, and when to read again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    /// What is held back, and what for.
+    pub reason: WaitReason,
+    /// When to read again, where no event tells that it has happened.
+    pub recheck_in: Option<Duration>,
+}
+
+impl Wait {
+    /// How soon to read pods again: no event tells of their ends.
+    pub(crate) const RECHECK: Duration = Duration::from_secs(2);
+    /// How soon to count a queue's tasks again.
+    pub(crate) const DRAIN_RECHECK: Duration = Duration::from_secs(10);
+
+    /// One that is checked again soon.
+    pub(crate) fn soon(reason: WaitReason) -> Self {
+        Self {
+            reason,
+            recheck_in: Some(Self::RECHECK),
+        }
+    }
+}
+
+/// What is held back, and what for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WaitReason {
+    /// A queue's new address.
+    Address {
+        /// The queue.
+        queue: QueueId,
+        /// The stage that it is to push to.
+        stage: String,
+        /// What is in the way.
+        obstacle: AddressObstacle,
+    },
+    /// A queue's new token, or that it sends none any more: workers would refuse its pushes.
+    Token {
+        /// The queue.
+        queue: QueueId,
+        /// Its stage.
+        stage: String,
+        /// Whether it is to send a token.
+        is_sent: bool,
+    },
+    /// A queue's higher limits: the replicas that are raised with them come first.
+    Raise {
+        /// The queue.
+        queue: QueueId,
+        /// The limits.
+        limits: Box<QueueSettings>,
+        /// Its stage.
+        stage: String,
+        /// The replicas.
+        replicas: i32,
+        /// The longest that it waits.
+        patience: Duration,
+    },
+    /// The end of the operator's pause.
+    Resume {
+        /// The queue.
+        queue: QueueId,
+        /// Its stage.
+        stage: String,
+        /// What is in the way.
+        obstacle: ResumeObstacle,
+    },
+    /// What workers require of a push: their queue has to send it first.
+    RequiredToken {
+        /// The stage.
+        stage: String,
+        /// Its queue.
+        queue: QueueId,
+        /// Whether they require one now.
+        is_required: bool,
+        /// For how long the queue has to send it.
+        delay: Duration,
+    },
+    /// The hand-overs of a stage's workers.
+    HandOvers {
+        /// The stage.
+        stage: String,
+        /// What is in the way.
+        obstacle: HandOverObstacle,
+    },
+    /// The end of a renamed stage's workers.
+    FormerWorkers {
+        /// Their Deployment.
+        deployment: String,
+        /// Their queue.
+        queue: QueueId,
+        /// For how long it has to push to others.
+        delay: Duration,
+    },
+    /// The end of a removed stage: others may hand tasks over to it.
+    Fed {
+        /// Its queue.
+        queue: QueueId,
+    },
+    /// The end of a removed stage: it has tasks, or may have some.
+    Drains {
+        /// Its queue.
+        queue: QueueId,
+        /// The tasks, if they could be counted.
+        backlog: Option<Backlog>,
+    },
+    /// The end of a removed stage: it was empty before its queue was paused.
+    LastCount {
+        /// Its queue.
+        queue: QueueId,
+    },
+    /// A load balancer's shorter time-outs.
+    LoadBalancer {
+        /// The stage.
+        stage: String,
+    },
+    /// The end of a route.
+    Route {
+        /// Its name.
+        route: String,
+        /// For how long all queues have to push elsewhere.
+        delay: Duration,
+    },
+}
+
+/// What a wait holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// What the spec says of a queue.
+    Queue,
+    /// What it says of a stage's workers.
+    Workers,
+    /// The end of what the spec no longer names.
+    Removal,
+}
+
+/// Why a queue can't push to its stage yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressObstacle {
+    /// The stage's workers are not ready.
+    WorkersNotReady,
+    /// Its tasks could come back.
+    TasksCouldReturn,
+    /// Its workers would refuse the token.
+    TokenNotAccepted,
+    /// Its route isn't accepted.
+    RouteNotAccepted,
+}
+
+/// Why a queue can't be resumed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResumeObstacle {
+    /// No worker of the stage is ready.
+    NoReadyWorker,
+    /// The stage's route isn't accepted.
+    RouteNotAccepted,
+}
+
+/// Why workers can't hand over as the spec says yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandOverObstacle {
+    /// No worker of this stage is ready.
+    StageNotReady(String),
+    /// Their tasks could come back.
+    TasksCouldReturn,
+}
+
+impl WaitReason {
+    /// What is held back.
+    pub fn concern(&self) -> Concern {
+        match self {
+            Self::Address { .. }
+            | Self::Token { .. }
+            | Self::Raise { .. }
+            | Self::Resume { .. } => Concern::Queue,
+            Self::RequiredToken { .. } | Self::HandOvers { .. } => Concern::Workers,
+            Self::FormerWorkers { .. }
+            | Self::Fed { .. }
+            | Self::Drains { .. }
+            | Self::LastCount { .. }
+            | Self::LoadBalancer { .. }
+            | Self::Route { .. } => Concern::Removal,
+        }
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address {
+                queue,
+                stage,
+                obstacle,
+            } => write!(f, "queue {queue} pushes to stage {stage} once {obstacle}"),
+            Self::Token {
+                queue,
+                stage,
+                is_sent,
+            } => {
+                let what = if *is_sent {
+                    "sends the token that the spec says"
+                } else {
+                    "sends no token any more"
+                };
+                write!(
+                    f,
+                    "queue {queue} {what} once no worker of stage {stage} is left that would refuse its pushes"
+                )
+            }
+            Self::Raise {
+                queue,
+                limits,
+                stage,
+                replicas,
+                patience,
+            } => write!(
+                f,
+                "queue {queue} gets {} once stage {stage} has its {replicas} workers ready, or after {} s at most",
+                SettingsText(limits),
+                patience.as_secs()
+            ),
+            Self::Resume {
+                queue,
+                stage,
+                obstacle,
+            } => {
+                let (what, done) = match obstacle {
+                    ResumeObstacle::NoReadyWorker => ("a worker", "ready"),
+                    ResumeObstacle::RouteNotAccepted => ("the route", "accepted"),
+                };
+                write!(
+                    f,
+                    "queue {queue} is resumed once {what} of stage {stage} is {done}"
+                )
+            }
+            Self::RequiredToken {
+                stage,
+                queue,
+                is_required,
+                delay,
+            } => {
+                let what = if *is_required {
+                    "take no other token than the spec says"
+                } else {
+                    "demand a token"
+                };
+                write!(
+                    f,
+                    "workers of stage {stage} {what} once queue {queue} has sent it for {} s",
+                    delay.as_secs()
+                )
+            }
+            Self::HandOvers { stage, obstacle } => write!(
+                f,
+                "stage {stage} hands tasks on as the spec says once {obstacle}"
+            ),
+            Self::FormerWorkers {
+                deployment,
+                queue,
+                delay,
+            } => write!(
+                f,
+                "the former workers {deployment} of queue {queue} go {} s after it has begun to push to the new ones",
+                delay.as_secs()
+            ),
+            Self::Fed { queue } => write!(f, "other workers may still hand tasks to {queue}"),
+            Self::Drains {
+                queue,
+                backlog: Some(backlog),
+            } => write!(f, "{queue} drains: {backlog}"),
+            Self::Drains {
+                queue,
+                backlog: None,
+            } => write!(f, "{queue} drains: could not be counted"),
+            Self::LastCount { queue } => write!(f, "{queue} is looked at once more"),
+            Self::LoadBalancer { stage } => write!(
+                f,
+                "the load balancer waits less for stage {stage} once its former pods have ended"
+            ),
+            Self::Route { route, delay } => write!(
+                f,
+                "route {route} goes {} s after the last queue has begun to push elsewhere",
+                delay.as_secs()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for AddressObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WorkersNotReady => "its workers are ready",
+            Self::TasksCouldReturn => NO_FORMER_WORKER,
+            Self::TokenNotAccepted => "its workers take the queue's token",
+            Self::RouteNotAccepted => "its Gateway has accepted its route",
+        })
+    }
+}
+
+impl fmt::Display for HandOverObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StageNotReady(stage) => write!(f, "a worker of stage {stage} is ready"),
+            Self::TasksCouldReturn => f.write_str(NO_FORMER_WORKER),
+        }
+    }
+}
+
+const NO_FORMER_WORKER: &str = "no former worker is left that would hand its tasks back";
