@@ -12,13 +12,10 @@ use crds::DeletionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::observed::Observed;
-use crate::model::plan::{Plan, Planned, Step};
-use crate::model::queue_headers;
-use crate::model::rollout::Rollout;
+use crate::model::{
+    ChainView, DesiredStage, GatewayResourceKind, GatewayResourceName, Observed, Plan, Planned,
+    Rollout, Step, queue_headers,
+};
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::worker_env::{hand_over_targets, variable};
 use simulation::{SimulatedQueue, Simulation};

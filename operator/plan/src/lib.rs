@@ -14,20 +14,11 @@ pub mod planner;
 pub mod rules;
 pub mod status;
 
-pub use model::backlog::Backlog;
-pub use model::chain_view::ChainView;
-pub use model::desired::{
-    Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
+pub use model::{
+    Backlog, ChainView, Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt,
+    LocationQueues, Observed, ParentGateway, Plan, Pod, Problem, Push, RequiredToken, Settings,
+    Step, Target, TimedCondition, Timing, Wait,
 };
-pub use model::location_queues::LocationQueues;
-pub use model::observed::Observed;
-pub use model::plan::{Plan, Step};
-pub use model::pod::Pod;
-pub use model::problem::Problem;
-pub use model::required_token::RequiredToken;
-pub use model::settings::{Settings, Timing};
-pub use model::timed_condition::TimedCondition;
-pub use model::wait::{Wait, WaitReason};
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;
 pub use planner::plan;

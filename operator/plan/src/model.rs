@@ -18,3 +18,25 @@ pub(crate) mod settings_text;
 pub(crate) mod short_hash;
 pub mod timed_condition;
 pub mod wait;
+
+pub use backlog::Backlog;
+pub use chain_view::ChainView;
+pub use desired::{
+    Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
+};
+pub use gateway_resource::{Availability, GatewayResourceKind, GatewayResourceName};
+pub use location_queues::LocationQueues;
+pub use observed::Observed;
+pub use plan::{Plan, Planned, Step};
+pub use pod::Pod;
+pub use problem::Problem;
+pub use queue_headers::PauseReason;
+pub use required_token::RequiredToken;
+pub use rollout::Rollout;
+pub use settings::{Settings, Timing};
+pub use timed_condition::TimedCondition;
+pub use wait::{AddressObstacle, Concern, HandOverObstacle, ResumeObstacle, Wait, WaitReason};
+
+pub(crate) use desired::{AROUND_A_RUN, SERVICE_PORT};
+pub(crate) use settings_text::SettingsText;
+pub(crate) use short_hash::hash;

@@ -10,9 +10,7 @@ mod removal;
 mod workers;
 
 use crate::invariants;
-use crate::model::chain_view::ChainView;
-use crate::model::plan::{Plan, Step};
-use crate::model::problem::Problem;
+use crate::model::{ChainView, Plan, Problem, Step};
 use crate::objects::worker_env::RetiredQueues;
 use crate::rules::gateway_api::refuse_gateway;
 

@@ -13,10 +13,7 @@ use crds::conditions as c;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::Desired;
-use crate::model::plan::Plan;
-use crate::model::problem::Problem;
+use crate::model::{ChainView, Desired, Plan, Problem};
 use crate::objects::queue_settings::settings_hash;
 use crate::rules::drain::{Drain, drain};
 

@@ -6,31 +6,10 @@ use cloudtasks::{QueueSettings, QueueState};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use super::simulation::Simulation;
-use crate::model::desired::{DesiredStage, ParentGateway, Push};
-use crate::model::gateway_resource::GatewayResourceKind;
+use super::simulation::{SimulatedRoute, Simulation, text};
+use crate::model::{DesiredStage, GatewayResourceKind, ParentGateway, Push};
 use crate::objects::names::is_ours;
 use crate::objects::ownership::applied_at;
-
-/// From which host to which Service.
-pub(super) struct SimulatedRoute {
-    pub(super) host: String,
-    pub(super) service: String,
-}
-
-impl SimulatedRoute {
-    pub(super) fn of(route: &DynamicObject) -> Self {
-        Self {
-            host: text(&route.data, "/spec/hostnames/0").to_owned(),
-            service: text(&route.data, "/spec/rules/0/backendRefs/0/name").to_owned(),
-        }
-    }
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    let found = value.pointer(pointer).and_then(Value::as_str);
-    found.unwrap_or_default()
-}
 
 impl<'a> Simulation<'a> {
     /// A queue that pushes to a Gateway has a route there.

@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use cloudtasks::{Address, OidcToken, Queue, QueuePath, QueueSettings, QueueState};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
+use kube::core::DynamicObject;
+use serde_json::Value;
 
-use super::routes::SimulatedRoute;
-use crate::model::backlog::Backlog;
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{Desired, DesiredStage};
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::observed::Observed;
-use crate::model::plan::Step;
-use crate::model::queue_headers;
-use crate::model::rollout::Rollout;
+use crate::model::{
+    Backlog, ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName, Observed,
+    Rollout, Step, queue_headers,
+};
 use crate::objects::names::served_queue;
 
 /// What was observed, as far as the steps before have changed it.
@@ -77,6 +74,26 @@ impl SimulatedQueue {
             self.token.clone_from(&target.token);
         }
     }
+}
+
+/// From which host to which Service.
+pub(super) struct SimulatedRoute {
+    pub(super) host: String,
+    pub(super) service: String,
+}
+
+impl SimulatedRoute {
+    pub(super) fn of(route: &DynamicObject) -> Self {
+        Self {
+            host: text(&route.data, "/spec/hostnames/0").to_owned(),
+            service: text(&route.data, "/spec/rules/0/backendRefs/0/name").to_owned(),
+        }
+    }
+}
+
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.unwrap_or_default()
 }
 
 impl<'a> Simulation<'a> {

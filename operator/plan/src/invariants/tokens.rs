@@ -5,9 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::simulation::Simulation;
-use crate::model::desired::DesiredStage;
-use crate::model::required_token::RequiredToken;
-use crate::model::timed_condition::TimedCondition;
+use crate::model::{DesiredStage, RequiredToken, TimedCondition};
 use crate::objects::names::served_queue;
 
 impl Simulation<'_> {

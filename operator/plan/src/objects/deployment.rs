@@ -15,9 +15,7 @@ use kube::ResourceExt;
 
 use super::names::{self, is_applied};
 use super::worker_env::{ADMIN_PORT, RetiredQueues, TASKS_PORT, WORKER, hand_as_told, worker_env};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{AROUND_A_RUN, Desired, DesiredStage};
-use crate::model::required_token::RequiredToken;
+use crate::model::{AROUND_A_RUN, ChainView, Desired, DesiredStage, RequiredToken};
 use crate::objects::ownership::owns_field;
 
 /// So long a new pod must have been ready before an old one is told to stop. A handler without a probe

@@ -5,8 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::names::{is_ours, served_queue};
-use crate::model::chain_view::ChainView;
-use crate::model::queue_headers;
+use crate::model::{ChainView, queue_headers};
 
 /// A stage that the spec named once, as far as something of it is left.
 #[derive(Debug, Clone, PartialEq, Eq)]

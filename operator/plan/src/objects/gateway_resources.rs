@@ -10,8 +10,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 use super::names;
-use crate::model::desired::{Desired, DesiredStage};
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use crate::model::{Desired, DesiredStage, GatewayResourceKind, GatewayResourceName};
 
 /// The host of a route, which whoever sees only the metadata may want to know.
 pub const HOST_ANNOTATION: &str = "executor-chain.dev/host";

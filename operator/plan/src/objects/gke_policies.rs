@@ -10,11 +10,10 @@ use serde_json::json;
 
 use super::gateway_resources::object;
 use super::worker_env::{ADMIN_PORT, DRAIN_DELAY, HANDLER_TIMEOUT, variable};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{AROUND_A_RUN, Desired, DesiredStage};
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::observed::Observed;
-use crate::model::rollout::Rollout;
+use crate::model::{
+    AROUND_A_RUN, ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName,
+    Observed, Rollout,
+};
 use crate::objects::ownership::owns_field;
 
 /// The load balancer waits so much longer than the worker takes at most, or its 504 would come first:

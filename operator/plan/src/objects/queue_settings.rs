@@ -4,12 +4,11 @@ use cloudtasks::{HttpTarget, OidcToken, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
 
-use crate::model::desired::{Desired, DesiredStage};
 use crate::model::queue_headers::{
     DRAINED_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER, PAUSE_HEADER, PauseReason, TOKEN_HEADER,
     limits_holder,
 };
-use crate::model::short_hash::hash;
+use crate::model::{Desired, DesiredStage, hash};
 
 /// A queue that never gives a task up by itself, with the limits that the spec sets.
 ///

@@ -15,10 +15,10 @@ use serde_json::json;
 
 use super::gateway_resources::object;
 use super::names::is_ours;
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{Desired, DesiredStage, ParentGateway, Push, SERVICE_PORT};
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::short_hash::hash;
+use crate::model::{
+    ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName, ParentGateway,
+    Push, SERVICE_PORT, hash,
+};
 
 const GROUP: &str = "gateway.networking.k8s.io";
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::names;
-use crate::model::desired::{Desired, DesiredStage, SERVICE_PORT};
+use crate::model::{Desired, DesiredStage, SERVICE_PORT};
 
 /// The Service of a stage.
 pub fn service(desired: &Desired, stage: &DesiredStage) -> Service {

@@ -9,10 +9,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::names::STAGE_LABEL;
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{Desired, DesiredStage, Target};
-use crate::model::pod::Pod;
-use crate::model::required_token::RequiredToken;
+use crate::model::{ChainView, Desired, DesiredStage, Pod, RequiredToken, Target};
 
 /// The name of the worker's container.
 pub(crate) const WORKER: &str = "worker";

@@ -10,12 +10,10 @@ use kube::core::DynamicObject;
 
 use super::pauses::{QueueNow, carry_out};
 use crate::invariants::broken_deletion;
-use crate::model::chain_view::ChainView;
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::observed::Observed;
-use crate::model::plan::{Plan, Step};
-use crate::model::queue_headers;
-use crate::model::timed_condition::TimedCondition;
+use crate::model::{
+    ChainView, GatewayResourceKind, GatewayResourceName, Observed, Plan, Step, TimedCondition,
+    queue_headers,
+};
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;
 use crate::rules::pause;

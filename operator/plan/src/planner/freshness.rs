@@ -4,10 +4,8 @@
 //! ago. Most of what it does harms nothing then; before the rest somebody looks, and the plan is made
 //! once more.
 
+use crate::model::{ChainView, Plan, Step};
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
-
-use crate::model::chain_view::ChainView;
-use crate::model::plan::{Plan, Step};
 
 /// How closely to look, the least first. A step has to have a reason for less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,11 +4,7 @@
 use kube::ResourceExt;
 
 use super::workers::{apply_service, why_apply};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::gateway_resource::GatewayResourceKind;
-use crate::model::plan::{Plan, Step};
-use crate::model::wait::{Wait, WaitReason};
+use crate::model::{ChainView, DesiredStage, GatewayResourceKind, Plan, Step, Wait, WaitReason};
 use crate::objects::gke_policies::{policies, waits_for_former};
 use crate::objects::route;
 use crate::rules::route_acceptance;

@@ -3,9 +3,8 @@
 use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings};
 use jiff::Timestamp;
 
-use crate::model::plan::{Plan, Step};
 use crate::model::queue_headers::PAUSE_HEADER;
-use crate::model::wait::Wait;
+use crate::model::{Plan, Step, Wait};
 use crate::objects::queue_settings::with_pause_reason;
 use crate::rules::pause::{PauseDecision, is_paused};
 

@@ -3,12 +3,9 @@
 use crds::conditions;
 use kube::ResourceExt;
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::gateway_resource::GatewayResourceKind;
-use crate::model::observed::Observed;
-use crate::model::problem::Problem;
-use crate::model::queue_headers;
+use crate::model::{
+    ChainView, DesiredStage, GatewayResourceKind, Observed, Problem, queue_headers,
+};
 use crate::objects::gke_policies::policies;
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::route;

@@ -6,12 +6,9 @@ use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings};
 use crds::DriftPolicy;
 
 use super::pauses::{QueueNow, carry_out};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{Desired, DesiredStage};
-use crate::model::plan::{Plan, Step};
-use crate::model::rollout::Rollout;
-use crate::model::timed_condition::TimedCondition;
-use crate::model::wait::{Wait, WaitReason};
+use crate::model::{
+    ChainView, Desired, DesiredStage, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
+};
 use crate::objects::queue_settings;
 use crate::rules::pause::{self, is_paused};
 use crate::rules::push_target::next_address;

@@ -5,14 +5,10 @@ mod gateway_resources;
 use cloudtasks::{Queue, QueuePath};
 
 use super::pauses::{QueueNow, carry_out};
-use crate::model::backlog::Backlog;
-use crate::model::chain_view::ChainView;
-use crate::model::observed::Observed;
-use crate::model::plan::{Plan, Step};
-use crate::model::queue_headers;
-use crate::model::rollout::Rollout;
-use crate::model::timed_condition::TimedCondition;
-use crate::model::wait::{Wait, WaitReason};
+use crate::model::{
+    Backlog, ChainView, Observed, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
+    queue_headers,
+};
 use crate::objects::former_stages::RemovedStage;
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;

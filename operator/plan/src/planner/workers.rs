@@ -7,13 +7,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::observed::Observed;
-use crate::model::plan::{Plan, Step};
-use crate::model::queue_headers;
-use crate::model::rollout::Rollout;
-use crate::model::wait::{HandOverObstacle, Wait, WaitReason};
+use crate::model::{
+    ChainView, DesiredStage, HandOverObstacle, Observed, Plan, Rollout, Step, Wait, WaitReason,
+    queue_headers,
+};
 use crate::objects::deployment::{deployment, handing_as_before};
 use crate::objects::names::{is_applied, served_queue};
 use crate::objects::ownership::owns;

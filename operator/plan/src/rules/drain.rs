@@ -9,11 +9,7 @@ use cloudtasks::{Queue, QueuePath, QueueState};
 use crds::DeletionPolicy;
 
 use super::hand_over_graph::{hand_overs, reached_from};
-use crate::model::backlog::Backlog;
-use crate::model::chain_view::ChainView;
-use crate::model::observed::Observed;
-use crate::model::queue_headers::{self, PauseReason};
-use crate::model::rollout::Rollout;
+use crate::model::{Backlog, ChainView, Observed, PauseReason, Rollout, queue_headers};
 use crate::objects::former_stages::RemovedStage;
 
 /// How a removed stage stands.

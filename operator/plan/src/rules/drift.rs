@@ -5,10 +5,7 @@ use std::fmt;
 use cloudtasks::{QueueId, QueueSettings};
 use crds::DriftPolicy;
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::Desired;
-use crate::model::queue_headers;
-use crate::model::settings_text::SettingsText;
+use crate::model::{ChainView, Desired, SettingsText, queue_headers};
 use crate::objects::queue_settings;
 
 /// A queue that was as the spec says, and isn't any more.

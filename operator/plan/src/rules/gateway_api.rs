@@ -1,11 +1,7 @@
 //! Whether the cluster has what routes under a Gateway need.
 
+use crate::model::{Availability, ChainView, GatewayResourceKind, Problem, Push};
 use crds::conditions;
-
-use crate::model::chain_view::ChainView;
-use crate::model::desired::Push;
-use crate::model::gateway_resource::{Availability, GatewayResourceKind};
-use crate::model::problem::Problem;
 
 /// What the API server doesn't know, or doesn't let us have, can't be made.
 pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use cloudtasks::QueuePath;
 
-use crate::model::chain_view::ChainView;
-use crate::model::observed::Observed;
+use crate::model::{ChainView, Observed};
 use crate::objects::names::served_queue;
 use crate::objects::worker_env::hand_over_targets;
 

@@ -11,13 +11,10 @@ use cloudtasks::{Queue, QueueState};
 use super::drain::{is_fed, is_marked};
 use super::push_target::{has_ready_pod, is_taken};
 use super::route_acceptance::is_open;
-use crate::model::backlog::Backlog;
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::queue_headers::{self, PauseReason};
-use crate::model::rollout::Rollout;
-use crate::model::timed_condition::TimedCondition;
-use crate::model::wait::{ResumeObstacle, WaitReason};
+use crate::model::{
+    Backlog, ChainView, DesiredStage, PauseReason, ResumeObstacle, Rollout, TimedCondition,
+    WaitReason, queue_headers,
+};
 use crate::objects::former_stages::RemovedStage;
 
 /// What becomes of the pause of a queue.

@@ -4,12 +4,7 @@ use cloudtasks::Address;
 
 use super::hand_over_graph::can_return;
 use super::token_rotation::{all_accept, token_of};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::observed::Observed;
-use crate::model::rollout::Rollout;
-use crate::model::timed_condition::TimedCondition;
-use crate::model::wait::AddressObstacle;
+use crate::model::{AddressObstacle, ChainView, DesiredStage, Observed, Rollout, TimedCondition};
 use crate::objects::former_stages::RenamedStage;
 use crate::objects::route;
 use crate::objects::worker_env;

@@ -10,9 +10,7 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::gateway_resource::GatewayResourceKind;
+use crate::model::{ChainView, DesiredStage, GatewayResourceKind};
 use crate::objects::names::is_applied;
 use crate::objects::ownership::applied_at;
 use crate::objects::route::route;

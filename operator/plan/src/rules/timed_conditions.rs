@@ -6,10 +6,7 @@ use super::drain::is_fed;
 use super::push_target::{has_workers, is_readdressed};
 use super::token_rotation::token_of;
 use super::unused_routes;
-use crate::model::backlog::Backlog;
-use crate::model::chain_view::ChainView;
-use crate::model::rollout::Rollout;
-use crate::model::timed_condition::TimedCondition;
+use crate::model::{Backlog, ChainView, Rollout, TimedCondition};
 use crate::objects::route::left_routes;
 
 /// The timed_conditions that hold. `known` tells of one whether it held the last time; `None`: nothing is known of

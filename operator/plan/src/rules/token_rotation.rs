@@ -8,15 +8,10 @@
 
 use std::time::Duration;
 
+use crate::model::{
+    ChainView, DesiredStage, Observed, Pod, RequiredToken, TimedCondition, WaitReason,
+};
 use cloudtasks::OidcToken;
-
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::observed::Observed;
-use crate::model::pod::Pod;
-use crate::model::required_token::RequiredToken;
-use crate::model::timed_condition::TimedCondition;
-use crate::model::wait::WaitReason;
 
 /// The token that a stage's queue has.
 pub(crate) fn token_of<'a>(observed: &'a Observed, stage: &DesiredStage) -> Option<&'a OidcToken> {

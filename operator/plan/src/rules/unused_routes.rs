@@ -4,9 +4,7 @@ use cloudtasks::Queue;
 use kube::core::DynamicObject;
 
 use super::route_acceptance;
-use crate::model::chain_view::ChainView;
-use crate::model::desired::DesiredStage;
-use crate::model::queue_headers;
+use crate::model::{ChainView, DesiredStage, queue_headers};
 use crate::objects::route;
 
 /// Whether no queue of the chain pushes to a route's host, or to one that a newer route serves too.

@@ -4,7 +4,7 @@ use cloudtasks::QueueState;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::model::chain_view::ChainView;
+use crate::model::ChainView;
 use crate::objects::former_stages::RemovedStage;
 use crate::rules::drain::{Drain, drain};
 

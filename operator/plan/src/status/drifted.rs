@@ -3,7 +3,7 @@
 use crds::conditions as c;
 
 use super::Finding;
-use crate::model::chain_view::ChainView;
+use crate::model::ChainView;
 use crate::rules::drift::{drifts, sentence};
 
 pub(super) fn finding(view: ChainView<'_>) -> Finding {

@@ -5,9 +5,7 @@ use crds::PausedBy;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{Desired, Push};
-use crate::model::queue_headers::{self, PauseReason};
+use crate::model::{ChainView, Desired, PauseReason, Push, queue_headers};
 use crate::objects::former_stages::RemovedStage;
 
 /// Who paused a queue, if it is paused.

@@ -7,10 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::{Finding, list};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::Push;
-use crate::model::observed::Observed;
-use crate::model::required_token::RequiredToken;
+use crate::model::{ChainView, Observed, Push, RequiredToken};
 use crate::objects::names::{STAGE_LABEL, served_queue};
 
 /// Whether strangers may run a handler.

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::model::chain_view::ChainView;
-use crate::model::desired::{Desired, ParentGateway, Push};
-use crate::model::problem::Problem;
+use crate::model::{ChainView, Desired, ParentGateway, Problem, Push};
 use crate::rules::gateway_api::refuse_gateway;
 use crate::rules::route_acceptance::{self, RouteState};
 

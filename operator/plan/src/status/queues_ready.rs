@@ -4,10 +4,7 @@ use cloudtasks::{Queue, QueueState};
 use crds::conditions as c;
 
 use super::{Finding, list};
-use crate::model::chain_view::ChainView;
-use crate::model::plan::Plan;
-use crate::model::problem::Problem;
-use crate::model::wait::Concern;
+use crate::model::{ChainView, Concern, Plan, Problem};
 use crate::objects::queue_settings;
 use crate::rules::drift::drifts;
 

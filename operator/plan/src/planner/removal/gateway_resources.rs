@@ -3,12 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::chain_view::ChainView;
-use crate::model::desired::Push;
-use crate::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
-use crate::model::plan::{Plan, Step};
-use crate::model::timed_condition::TimedCondition;
-use crate::model::wait::{Wait, WaitReason};
+use crate::model::{
+    ChainView, GatewayResourceKind, GatewayResourceName, Plan, Push, Step, TimedCondition, Wait,
+    WaitReason,
+};
 use crate::objects::names::is_ours;
 use crate::objects::route::{self, left_routes};
 use crate::rules::unused_routes::is_bypassed;
