@@ -10,7 +10,7 @@ use crate::load::{self, Load};
 use crate::machine::Machine;
 use crate::record::{Measured, Record};
 use crate::versions::versions;
-use crate::{contest, edits, goodput, hand_over, idle, scale, worker};
+use crate::{comparison, edits, goodput, hand_over, idle, scale, worker};
 
 /// Longer than any takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(20);
@@ -25,7 +25,7 @@ pub enum Benchmark {
     /// What chains cost that nobody touches
     Idle(idle::Options),
     /// The operator beside one in Go, from 1 to 1,000 chains
-    Operator(contest::Options),
+    Operator(comparison::Options),
     /// What a push costs on its way through a worker
     Worker(worker::Options),
     /// What a hand-over adds to a push
@@ -114,7 +114,7 @@ impl Benchmark {
             Self::Goodput(options) => return goodput::run(options, random).await,
             Self::Edits(options) => edits::run(options, random).await,
             Self::Idle(options) => idle::run(options).await,
-            Self::Operator(options) => contest::run(options, random).await,
+            Self::Operator(options) => comparison::run(options, random).await,
             Self::Worker(options) => worker::run(options).await,
             Self::HandOver(options) => hand_over::run(options).await,
             Self::Scale(options) => scale::run(options, random).await,

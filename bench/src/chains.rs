@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::operator::Operator;
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 /// Stages of a chain.
 pub const STAGES: usize = 4;
@@ -145,13 +145,13 @@ fn manifest(chain: usize) -> anyhow::Result<ExecutorChain> {
 }
 
 /// Creates those that are missing to `count`, `there` being there already.
-pub async fn create(place: &Place, there: usize, count: usize) -> anyhow::Result<()> {
+pub async fn create(place: &Testbed, there: usize, count: usize) -> anyhow::Result<()> {
     create_these(place, there..count).await
 }
 
 /// Creates those of these numbers.
 pub async fn create_these(
-    place: &Place,
+    place: &Testbed,
     numbers: impl IntoIterator<Item = usize>,
 ) -> anyhow::Result<()> {
     let chains = place.chains();
@@ -170,18 +170,22 @@ pub async fn create_these(
 
 /// Creates those that are missing to `count`, `there` being there already, and waits until all are
 /// ready.
-pub async fn make(
-    place: &Place,
+pub async fn create_and_wait(
+    place: &Testbed,
     operator: &Operator,
     there: usize,
     count: usize,
 ) -> anyhow::Result<()> {
     create(place, there, count).await?;
-    ready(place, operator, count).await
+    wait_until_ready(place, operator, count).await
 }
 
 /// Waits until so many chains are ready.
-pub async fn ready(place: &Place, operator: &Operator, count: usize) -> anyhow::Result<()> {
+pub async fn wait_until_ready(
+    place: &Testbed,
+    operator: &Operator,
+    count: usize,
+) -> anyhow::Result<()> {
     let chains = place.chains();
     let begin = Instant::now();
     let mut told = begin;
@@ -220,7 +224,7 @@ pub fn is_ready(chain: &ExecutorChain) -> bool {
 }
 
 /// Waits until the operator has nothing more to do.
-pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
+pub async fn wait_until_idle(operator: &Operator) -> anyhow::Result<()> {
     let begin = Instant::now();
     let (mut rounds, mut since) = (f64::NAN, begin);
     while since.elapsed() < QUIET_FOR {
@@ -239,7 +243,7 @@ pub async fn quiet(operator: &Operator) -> anyhow::Result<()> {
 }
 
 /// Waits until the operator leads.
-pub async fn served(operator: &Operator) -> anyhow::Result<()> {
+pub async fn wait_for_leader(operator: &Operator) -> anyhow::Result<()> {
     for _ in 0..300 {
         if operator.leads().await {
             return Ok(());

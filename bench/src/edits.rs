@@ -1,7 +1,7 @@
 //! Edits: how long one takes from the API server's answer until its queue is as it says.
 
-pub mod change;
-pub mod series;
+pub mod chain_rates;
+pub mod editor;
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use anyhow::ensure;
 use clap::builder::RangedU64ValueParser;
 use tokio::time::sleep;
 
-use crate::arrivals::Arrivals;
 use crate::chains;
-use crate::edits::change::Ladders;
-use crate::edits::series::{Editor, Seen};
-use crate::figure::{Figure, count, told};
-use crate::place::Place;
-use crate::pods;
+use crate::deployment_controller;
+use crate::edits::chain_rates::ChainRates;
+use crate::edits::editor::{EditLatency, Editor};
+use crate::figure::{Figure, count, labeled};
 use crate::quantile::Sample;
+use crate::testbed::Testbed;
+use crate::watch_times::WatchTimes;
 
 /// From one incident to the next: the operator's calls to Cloud Tasks are limited, and rest makes up
 /// for haste.
@@ -51,12 +51,12 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
          --at-once",
         options.chains
     );
-    let place = Place::new().await?;
+    let place = Testbed::new().await?;
     let operator = place.operator(place.emulator)?;
-    chains::served(&operator).await?;
-    let controller = pods::are_ready(place.deployments());
-    chains::make(&place, &operator, 0, options.chains).await?;
-    chains::quiet(&operator).await?;
+    chains::wait_for_leader(&operator).await?;
+    let controller = deployment_controller::start(place.deployments());
+    chains::create_and_wait(&place, &operator, 0, options.chains).await?;
+    chains::wait_until_idle(&operator).await?;
     // From here on nobody but the operator could write to a Deployment.
     drop(controller);
     let before = place.written().await?;
@@ -64,12 +64,12 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
     let editor = Editor {
         chains: place.chains(),
         queues: place.cloud_tasks().await?,
-        arrivals: Arrivals::watch(place.chains()),
+        watch_times: WatchTimes::watch(place.chains()),
     };
-    let mut ladders = Ladders::new(options.chains);
+    let mut rates = ChainRates::new(options.chains);
     let mut single = Vec::new();
     for number in 1..=options.edits {
-        let edit = ladders.draw(&mut random);
+        let edit = rates.draw(&mut random);
         single.extend(editor.make(vec![edit]).await?);
         sleep(Duration::from_millis(random.u64(100..=300))).await;
         if number % 50 == 0 {
@@ -79,11 +79,11 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
     let mut incidents = Vec::new();
     for number in 1..=options.incidents {
         sleep(REST).await;
-        let edits = ladders.draw_many(at_once, &mut random);
+        let edits = rates.draw_many(at_once, &mut random);
         incidents.push(editor.make(edits).await?);
         println!("  incident {number} of {}", options.incidents);
     }
-    chains::quiet(&operator).await?;
+    chains::wait_until_idle(&operator).await?;
     let after = place.written().await?;
     ensure!(
         before.len() == after.len(),
@@ -97,8 +97,8 @@ type Deployment = (String, Option<String>, Option<i64>);
 type Written = Vec<Deployment>;
 
 fn figures(
-    single: &[Seen],
-    incidents: &[Vec<Seen>],
+    single: &[EditLatency],
+    incidents: &[Vec<EditLatency>],
     (before, after): (&Written, &Written),
 ) -> Vec<Figure> {
     let in_force = Sample::new(single.iter().map(|it| it.in_force));
@@ -106,7 +106,7 @@ fn figures(
     let mut figures = Vec::new();
     for (percent, name) in [(50, "p50"), (99, "p99")] {
         let (edit, watch) = (in_force.percentile(percent), watched.percentile(percent));
-        let figure = Figure::new(format!("edit in force, {name}"), edit, "ms").against(told(
+        let figure = Figure::new(format!("edit in force, {name}"), edit, "ms").against(labeled(
             &format!("watch, {name}"),
             watch,
             "ms",
@@ -125,17 +125,17 @@ fn figures(
     figures.push(
         Figure::new(format!("{many} edits at once, p99"), edit, "ms")
             .at_most(1000.0)
-            .against(told("watch, p99", watch, "ms")),
+            .against(labeled("watch, p99", watch, "ms")),
     );
     let last = incidents
         .iter()
         .filter_map(|all| all.iter().map(|it| it.in_force).max());
     let last = Sample::new(last);
-    let longest = told("the longest", last.percentile(100), "ms");
-    let alone = told("one edit, p99", in_force.percentile(99), "ms");
+    let longest = labeled("the longest", last.percentile(100), "ms");
+    let one = labeled("one edit, p99", in_force.percentile(99), "ms");
     let name = format!("until all {many} are in force, p50");
     let figure = Figure::new(name, last.percentile(50), "ms");
-    figures.push(figure.against(format!("{longest}; {alone}")));
+    figures.push(figure.against(format!("{longest}; {one}")));
     let edits = format!("{} edits", single.len() + each().count());
     let written = |is: fn(&Deployment, &Deployment) -> bool| {
         count(before.iter().zip(after).filter(|(a, b)| is(a, b)).count())

@@ -98,7 +98,7 @@ impl Figure {
 }
 
 /// A value and its unit as a note to another figure.
-pub fn told(what: &str, value: f64, unit: &str) -> String {
+pub fn labeled(what: &str, value: f64, unit: &str) -> String {
     format!("{what}: {}", Figure::new("", value, unit).quantity())
 }
 

@@ -8,12 +8,12 @@ use cloudtasks::QueuePath;
 use testkit::CallProxy;
 
 use crate::figure::Figure;
-use crate::place::program;
-use crate::quantile::middle;
-use crate::worker::aside;
+use crate::quantile::median;
+use crate::testbed::program;
 use crate::worker::create::Created;
-use crate::worker::front::{Around, Front};
+use crate::worker::pinned;
 use crate::worker::push::{Pushed, count};
+use crate::worker::reverse_proxy::{ReverseProxy, Upstreams};
 
 /// What it is told.
 #[derive(Debug, Clone, Args)]
@@ -44,47 +44,54 @@ struct Rounds {
 
 /// Measures.
 pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    aside::two_cores()?;
-    let (handler, _failing) = aside::serve(500).await?;
-    let (emulator, _emulating) = aside::emulate().await?;
-    let next = aside::paused(emulator, "incoming-2").await?;
-    let around = Around { handler, emulator };
+    pinned::two_cores()?;
+    let (handler, _failing) = pinned::serve(500).await?;
+    let (emulator, _emulating) = pinned::emulate().await?;
+    let next = pinned::paused(emulator, "incoming-2").await?;
+    let upstreams = Upstreams { handler, emulator };
     let mut rounds = Rounds::default();
     let mut first = 0;
     for round in 1..=options.rounds {
-        let pushed = push(Front::Failing, around, 1, options, &mut first).await?;
+        let pushed = push(ReverseProxy::Failing, upstreams, 1, options, &mut first).await?;
         rounds.failed.push(pushed);
-        let pushed = push(Front::HandingOver, around, 1, options, &mut first).await?;
+        let pushed = push(ReverseProxy::HandingOver, upstreams, 1, options, &mut first).await?;
         rounds.handed.push(pushed);
         rounds
             .created
             .push(create(emulator, &next, options, round).await?);
-        let pushed = push(Front::HandingOver, around, 32, options, &mut first).await?;
+        let pushed = push(
+            ReverseProxy::HandingOver,
+            upstreams,
+            32,
+            options,
+            &mut first,
+        )
+        .await?;
         println!("  round {round}: {:.0} hand-overs/s", pushed.per_second());
         rounds.many.push(pushed);
     }
     let way = CallProxy::start(emulator).await;
-    let counted = Around {
+    let counted = Upstreams {
         emulator: way.addr(),
-        ..around
+        ..upstreams
     };
     let short = Options {
         millis: 500,
         ..options.clone()
     };
     let before = first;
-    push(Front::HandingOver, counted, 1, &short, &mut first).await?;
+    push(ReverseProxy::HandingOver, counted, 1, &short, &mut first).await?;
     let calls = count(way.calls().values().sum()) / count(first - before);
     Ok(figures(&rounds, calls))
 }
 
 fn figures(rounds: &Rounds, calls: f64) -> Vec<Figure> {
-    let of = |pushed: &[Pushed], value: fn(&Pushed) -> f64| middle(pushed.iter().map(value));
+    let of = |pushed: &[Pushed], value: fn(&Pushed) -> f64| median(pushed.iter().map(value));
     let zero = || 0.0;
     let failed = of(&rounds.failed, |it| it.p50_ms).unwrap_or_else(zero);
     let handed = of(&rounds.handed, |it| it.p50_ms).unwrap_or_else(zero);
-    let created = middle(rounds.created.iter().map(|it| it.p50_ms)).unwrap_or_else(zero);
-    let created_p99 = middle(rounds.created.iter().map(|it| it.p99_ms)).unwrap_or_else(zero);
+    let created = median(rounds.created.iter().map(|it| it.p50_ms)).unwrap_or_else(zero);
+    let created_p99 = median(rounds.created.iter().map(|it| it.p99_ms)).unwrap_or_else(zero);
     let handed_p99 = of(&rounds.handed, |it| it.p99_ms).unwrap_or_else(zero);
     let extra = handed - failed;
     vec![
@@ -106,21 +113,21 @@ fn figures(rounds: &Rounds, calls: f64) -> Vec<Figure> {
 }
 
 async fn push(
-    front: Front,
-    around: Around,
+    proxy: ReverseProxy,
+    upstreams: Upstreams,
     connections: usize,
     options: &Options,
     first: &mut u64,
 ) -> anyhow::Result<Pushed> {
-    let running = front.start(around).await?.context("no worker")?;
-    let expect = if front == Front::Failing {
+    let running = proxy.start(upstreams).await?.context("no worker")?;
+    let expect = if proxy == ReverseProxy::Failing {
         FAILED
     } else {
         DONE
     };
     let (to, size) = (running.addr, options.size);
-    let warm = aside::push(to, connections, size, 200, *first, expect).await?;
-    let pushed = aside::push(to, connections, size, options.millis, warm.next, expect).await?;
+    let warm = pinned::push(to, connections, size, 200, *first, expect).await?;
+    let pushed = pinned::push(to, connections, size, options.millis, warm.next, expect).await?;
     *first = pushed.next;
     Ok(pushed)
 }
@@ -131,11 +138,11 @@ async fn create(
     options: &Options,
     round: usize,
 ) -> anyhow::Result<Created> {
-    let mut command = aside::measured(program("bench")?);
+    let mut command = pinned::measured(program("bench")?);
     command.args(["create", "--at", &emulator.to_string()]);
     command.args(["--queue", &queue.to_string()]);
     command.args(["--size", &options.size.to_string()]);
     command.args(["--millis", &options.millis.to_string()]);
     command.args(["--prefix", &format!("bare-{round}")]);
-    aside::heard(command).await
+    pinned::json_output_of(command).await
 }

@@ -1,6 +1,6 @@
 //! Idle: what chains cost that nobody touches.
 
-pub mod span;
+pub mod cost;
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use testkit::CallProxy;
 use tokio::time::sleep;
 
 use crate::chains;
+use crate::deployment_controller;
 use crate::figure::{Figure, count};
-use crate::idle::span::{Alone, Quiet, Snapshot};
+use crate::idle::cost::{Baseline, IdleCost, Snapshot};
 use crate::metric::{Metric, Size};
-use crate::place::Place;
-use crate::pods;
+use crate::testbed::Testbed;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -29,33 +29,33 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     // Chains come and don't go.
     sizes.sort_unstable();
     sizes.dedup();
-    let place = Place::new().await?;
+    let place = Testbed::new().await?;
     let counted = CallProxy::start(place.emulator).await;
     // What the API server begins with has ended.
     sleep(Duration::from_secs(5)).await;
-    let alone = Alone::for_seconds(&place, options.quiet.div_ceil(2)).await?;
-    println!("  without an operator: {alone:?} a minute");
+    let baseline = Baseline::for_seconds(&place, options.quiet.div_ceil(2)).await?;
+    println!("  without an operator: {baseline:?} a minute");
     let operator = place.operator(counted.addr())?;
-    chains::served(&operator).await?;
+    chains::wait_for_leader(&operator).await?;
     let mut quiet = Vec::new();
     let mut there = 0;
     for count in sizes {
-        let controller = pods::are_ready(place.deployments());
-        chains::make(&place, &operator, there, count).await?;
+        let controller = deployment_controller::start(place.deployments());
+        chains::create_and_wait(&place, &operator, there, count).await?;
         there = count;
-        chains::quiet(&operator).await?;
+        chains::wait_until_idle(&operator).await?;
         drop(controller);
         let before = Snapshot::take(&place, &operator, &counted).await?;
         sleep(Duration::from_secs(options.quiet)).await;
         let after = Snapshot::take(&place, &operator, &counted).await?;
-        let found = Quiet::between(&before, &after, alone);
+        let found = IdleCost::between(&before, &after, baseline);
         println!("  {count} chains: {found}");
         quiet.push((count, found));
     }
     Ok(figures(&quiet))
 }
 
-type Of = Metric<Quiet>;
+type Of = Metric<IdleCost>;
 
 #[rustfmt::skip]
 const METRICS: [Of; 5] = [
@@ -73,7 +73,7 @@ const METRICS: [Of; 5] = [
     Of::new("memory", "MiB", |it| it.resident_mib),
 ];
 
-fn figures(quiet: &[(usize, Quiet)]) -> Vec<Figure> {
+fn figures(quiet: &[(usize, IdleCost)]) -> Vec<Figure> {
     let sizes = quiet.iter().map(|(chains, found)| Size {
         name: chains::counted(*chains),
         number: count(*chains),

@@ -5,10 +5,10 @@
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
-mod arrivals;
 mod benchmark;
 mod chains;
-mod contest;
+mod comparison;
+mod deployment_controller;
 mod drift;
 mod edits;
 mod figure;
@@ -19,16 +19,16 @@ mod load;
 mod machine;
 mod metric;
 mod operator;
-mod place;
 mod plot;
-mod pods;
 mod quantile;
 mod record;
 mod report;
 mod scale;
 mod slope;
+mod testbed;
 mod usage;
 mod versions;
+mod watch_times;
 mod worker;
 
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ enum What {
     Report,
     /// Is the handler of a benchmark
     #[command(hide = true)]
-    Serve(worker::serve::Options),
+    Serve(worker::handler::Options),
     /// Is who pushes in a benchmark
     #[command(hide = true)]
     Push(worker::push::Options),
@@ -85,7 +85,7 @@ fn main() -> anyhow::Result<()> {
         What::One(benchmark) => vec![Job::new(benchmark, &matches)?],
         What::All => Job::all()?,
         What::Report => Vec::new(),
-        What::Serve(options) => return on_one_thread()?.block_on(worker::serve::serve(&options)),
+        What::Serve(options) => return on_one_thread()?.block_on(worker::handler::serve(&options)),
         What::Handle(options) => {
             return on_one_thread()?.block_on(goodput::handler::serve(&options));
         }

@@ -15,18 +15,18 @@ const LEAVE: Duration = Duration::from_secs(20);
 
 /// Whose operator it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum Implementation {
     Ours,
     /// The one in Go, with controller-runtime: `bench/peer-go`.
-    Peers,
+    Peer,
 }
 
-impl Whose {
+impl Implementation {
     /// Its program's name.
     pub fn program(self) -> &'static str {
         match self {
             Self::Ours => "executor-operator",
-            Self::Peers => "go-peer",
+            Self::Peer => "go-peer",
         }
     }
 
@@ -34,7 +34,7 @@ impl Whose {
     fn metrics_flag(self) -> &'static str {
         match self {
             Self::Ours => "--admin-addr",
-            Self::Peers => "--metrics-addr",
+            Self::Peer => "--metrics-addr",
         }
     }
 
@@ -42,7 +42,7 @@ impl Whose {
     fn rounds(self) -> &'static str {
         match self {
             Self::Ours => "executor_operator_reconciles_total",
-            Self::Peers => "controller_runtime_reconcile_total",
+            Self::Peer => "controller_runtime_reconcile_total",
         }
     }
 
@@ -50,7 +50,7 @@ impl Whose {
     fn leads(self) -> &'static str {
         match self {
             Self::Ours => "executor_operator_leader",
-            Self::Peers => "leader_election_master_status",
+            Self::Peer => "leader_election_master_status",
         }
     }
 }
@@ -59,14 +59,14 @@ impl Whose {
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
-    whose: Whose,
+    implementation: Implementation,
     admin: SocketAddr,
 }
 
 impl Operator {
     /// Starts one with its default settings: addresses are all that it is told, and `more`.
     pub fn start(
-        whose: Whose,
+        implementation: Implementation,
         program: &Path,
         kubeconfig: &Path,
         cloud_tasks: &str,
@@ -75,13 +75,13 @@ impl Operator {
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut command = Command::new(program);
         command
-            .args([whose.metrics_flag(), &admin.to_string()])
+            .args([implementation.metrics_flag(), &admin.to_string()])
             .args(["--emulator-host", cloud_tasks])
             .args(more)
             .env("KUBECONFIG", kubeconfig);
         Self {
             process: Process::spawn(&command),
-            whose,
+            implementation,
             admin,
         }
     }
@@ -95,13 +95,13 @@ impl Operator {
     /// How many rounds it has made.
     pub async fn rounds(&self) -> anyhow::Result<f64> {
         let counters = self.counters().await?;
-        Ok(counters.total(self.whose.rounds()))
+        Ok(counters.total(self.implementation.rounds()))
     }
 
     /// Whether it leads.
     pub async fn leads(&self) -> bool {
         let counters = self.counters().await;
-        counters.is_ok_and(|it| it.total(self.whose.leads()) > 0.0)
+        counters.is_ok_and(|it| it.total(self.implementation.leads()) > 0.0)
     }
 
     /// What it has counted.

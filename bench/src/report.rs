@@ -68,7 +68,7 @@ fn section(folder: &Path, name: &str, about: &str, record: &Record) -> anyhow::R
     writeln!(text, "    make bench-{name}")?;
     let (arguments, seed) = (&record.arguments, record.seed);
     writeln!(text, "    bench/run {name} {arguments} --seed {seed}\n")?;
-    // Seen from the page, which is beside the folder.
+    // EditLatency from the page, which is beside the folder.
     let pictures = folder.file_name().unwrap_or_default().display();
     for plot in &record.plots {
         let picture = picture(name, plot);

@@ -1,10 +1,10 @@
-//! Scale: what locations cost, and where one operator ends.
+//! Scale: what locations cost, and where one operator reaches its limit.
 
 mod drift;
 mod lists;
-mod measured;
+mod measurement;
 mod options;
-mod paper;
+mod projection;
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::chains::{IN_A_LOCATION, LOCATIONS};
 use crate::figure::{Figure, count};
 use crate::metric::{Metric, Size, Trend};
 use crate::quantile::Sample;
-use crate::scale::measured::Measured;
-use crate::scale::paper::Ends;
+use crate::scale::measurement::Measured;
+use crate::scale::projection::Extremes;
 
 pub use options::Options;
 
@@ -40,12 +40,12 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
         measured.push(Measured::of(options, locations, &mut random).await?);
     }
     let mut figures = of_each(&measured);
-    let ends = Ends {
+    let extremes = Extremes {
         fewest: measured.first().context("nothing is measured")?,
         most: measured.last().context("nothing is measured")?,
     };
-    figures.push(lists_of_an_edit(ends.most));
-    figures.extend(paper::figures(chains, &ends)?);
+    figures.push(lists_of_an_edit(extremes.most));
+    figures.extend(projection::figures(chains, &extremes)?);
     Ok(figures)
 }
 

@@ -1,10 +1,10 @@
 //! Worker: the way of a push through it, beside what proxies and does nothing else.
 
-pub mod aside;
 pub mod create;
-pub mod front;
+pub mod handler;
+pub mod pinned;
 pub mod push;
-pub mod serve;
+pub mod reverse_proxy;
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use clap::Args;
 use tokio::time::sleep;
 
 use crate::figure::Figure;
-use crate::quantile::middle;
-use crate::worker::front::{Around, Front};
+use crate::quantile::median;
 use crate::worker::push::{Pushed, count};
+use crate::worker::reverse_proxy::{ReverseProxy, Upstreams};
 
 /// What it is told.
 #[derive(Debug, Clone, Args)]
@@ -33,14 +33,14 @@ pub struct Options {
     millis: u64,
 }
 
-/// One measurement of one front.
+/// One measurement of one proxy.
 #[derive(Debug, Clone)]
 struct Measured {
-    front: Front,
+    proxy: ReverseProxy,
     connections: usize,
     size: usize,
     pushed: Pushed,
-    /// Of the front's own, while it was pushed to.
+    /// Of the proxy's own, while it was pushed to.
     cpu_ms: f64,
     loaded_mib: f64,
 }
@@ -48,30 +48,30 @@ struct Measured {
 /// How one starts.
 #[derive(Debug, Clone, Copy)]
 struct Started {
-    front: Front,
+    proxy: ReverseProxy,
     ready_ms: f64,
     idle_mib: f64,
 }
 
 /// Measures.
 pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    aside::two_cores()?;
-    let (handler, _serving) = aside::serve(200).await?;
-    let (emulator, _emulating) = aside::emulate().await?;
+    pinned::two_cores()?;
+    let (handler, _serving) = pinned::serve(200).await?;
+    let (emulator, _emulating) = pinned::emulate().await?;
     // Where the notifications of the one that tells wait, so that nobody has to take them.
-    aside::paused(emulator, "notifier").await?;
-    let around = Around { handler, emulator };
+    pinned::paused(emulator, "notifier").await?;
+    let upstreams = Upstreams { handler, emulator };
     let (mut measured, mut started) = (Vec::new(), Vec::new());
     let mut next = 0;
     for round in 1..=options.rounds {
-        for front in Front::ALL {
-            let Some(running) = front.start(around).await? else {
-                println!("  {} is not on this machine", front.name());
+        for proxy in ReverseProxy::ALL {
+            let Some(running) = proxy.start(upstreams).await? else {
+                println!("  {} is not on this machine", proxy.name());
                 continue;
             };
             sleep(Duration::from_millis(300)).await;
             started.push(Started {
-                front,
+                proxy,
                 ready_ms: running.ready_after.as_secs_f64() * 1000.0,
                 idle_mib: running.usage()?.resident_mib,
             });
@@ -81,20 +81,20 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
                 .flat_map(|size| options.connections.iter().map(move |it| (size, it)))
             {
                 // Not measured: connections to the handler are made, and memory is taken.
-                let warm = aside::push(running.addr, connections, size, 300, next, 200).await?;
+                let warm = pinned::push(running.addr, connections, size, 300, next, 200).await?;
                 let before = running.usage()?;
                 let to = running.addr;
                 let pushed =
-                    aside::push(to, connections, size, options.millis, warm.next, 200).await?;
+                    pinned::push(to, connections, size, options.millis, warm.next, 200).await?;
                 let after = running.usage()?;
                 next = pushed.next;
                 println!(
                     "  round {round}: {}, {size} B, {connections} connections: {:.0}/s",
-                    front.name(),
+                    proxy.name(),
                     pushed.per_second()
                 );
                 measured.push(Measured {
-                    front,
+                    proxy,
                     connections,
                     size,
                     pushed,
@@ -114,21 +114,21 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
         .iter()
         .flat_map(|size| options.connections.iter().map(move |it| (size, it)))
     {
-        let of = |front: Front, value: fn(&Measured) -> f64| {
+        let of = |proxy: ReverseProxy, value: fn(&Measured) -> f64| {
             let rows = measured
                 .iter()
-                .filter(|it| (it.front, it.size, it.connections) == (front, size, connections));
-            middle(rows.map(value))
+                .filter(|it| (it.proxy, it.size, it.connections) == (proxy, size, connections));
+            median(rows.map(value))
         };
         let what = format!("{size} B, {connections} connections");
         let others = |value: fn(&Measured) -> f64, unit: &str| {
-            let told = [Front::Nginx, Front::Go].map(|front| {
-                let value = of(front, value);
+            let told = [ReverseProxy::Nginx, ReverseProxy::Go].map(|proxy| {
+                let value = of(proxy, value);
                 let value = value.map_or_else(
                     || "not on this machine".to_owned(),
                     |value| Figure::new("", value, unit).quantity(),
                 );
-                format!("{}: {value}", front.name())
+                format!("{}: {value}", proxy.name())
             });
             told.join("; ")
         };
@@ -142,13 +142,13 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
             ("p99", p99, "ms"),
             ("a second of its processor time", efficiency, "/s"),
         ] {
-            if let Some(own) = of(Front::Worker, value) {
+            if let Some(own) = of(ReverseProxy::Worker, value) {
                 let figure = Figure::new(format!("{what}: {name}"), own, unit);
                 figures.push(figure.against(others(value, unit)));
             }
         }
         let ratio = |value: fn(&Measured) -> f64| {
-            Some(of(Front::Worker, value)? / of(Front::Nginx, value)?)
+            Some(of(ReverseProxy::Worker, value)? / of(ReverseProxy::Nginx, value)?)
         };
         figures.push(
             Figure::or_missing(format!("{what}: a second, over nginx's"), ratio(rate), "")
@@ -157,11 +157,11 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
         figures.push(
             Figure::or_missing(format!("{what}: p99, over nginx's"), ratio(p99), "").at_most(1.0),
         );
-        let cost = |front| Some(1000.0 / of(front, efficiency)? * 1000.0);
+        let cost = |proxy| Some(1000.0 / of(proxy, efficiency)? * 1000.0);
         if let (Some(own), Some(telling), Some(quiet)) = (
-            cost(Front::Worker),
-            cost(Front::Telling),
-            cost(Front::Quiet),
+            cost(ReverseProxy::Worker),
+            cost(ReverseProxy::Notifying),
+            cost(ReverseProxy::WithoutLog),
         ) {
             let figure = Figure::new(format!("{what}: processor time of a push"), own, "µs");
             figures.push(figure.against(format!(
@@ -169,14 +169,14 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
             )));
         }
     }
-    for front in Front::ALL {
+    for proxy in ReverseProxy::ALL {
         let own = |value: fn(&Started) -> f64| {
-            middle(started.iter().filter(|it| it.front == front).map(value))
+            median(started.iter().filter(|it| it.proxy == proxy).map(value))
         };
-        let loaded = middle(
+        let loaded = median(
             measured
                 .iter()
-                .filter(|it| it.front == front)
+                .filter(|it| it.proxy == proxy)
                 .map(|it| it.loaded_mib),
         );
         let (Some(ready), Some(idle), Some(loaded)) =
@@ -184,11 +184,11 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
         else {
             continue;
         };
-        let name = front.name();
+        let name = proxy.name();
         let mut start = Figure::new(format!("{name}: start to ready"), ready, "ms");
         let mut memory = Figure::new(format!("{name}: memory, idle"), idle, "MiB")
             .against(format!("loaded: {loaded:.1} MiB"));
-        if front == Front::Worker {
+        if proxy == ReverseProxy::Worker {
             start = start.at_most(50.0);
             memory = memory.at_most(12.0);
         }

@@ -15,10 +15,10 @@ pub struct Stage {
     /// How long one run may take.
     pub timeout: Duration,
     /// Runs at once of all its workers; a push beyond it is answered with 503, which is no attempt.
-    pub room: u32,
+    pub capacity: u32,
     /// The stage, by its place, to which the kind of tasks that the incident strikes goes on before
     /// it is run.
-    pub diverts: Option<usize>,
+    pub reroutes_to: Option<usize>,
 }
 
 /// On which stage a task begins.
@@ -28,7 +28,7 @@ pub enum Entry {
     First,
     /// On the last if it is one that the incident will strike, else on the first. Nobody can know
     /// that: it is what others are measured against.
-    Foreseen,
+    Oracle,
 }
 
 /// A way to run tasks.
@@ -47,8 +47,8 @@ pub enum Change {
     Attempts(NonZeroU32),
     /// [`Stage::timeout`].
     Timeout(Duration),
-    /// [`Stage::diverts`].
-    Divert(usize),
+    /// [`Stage::reroutes_to`].
+    Reroute(usize),
 }
 
 /// An edit of a stage, in force at once; runs under way end under the rules that they began with.
@@ -68,7 +68,7 @@ impl Stage {
         match change {
             Change::Attempts(attempts) => self.attempts = attempts,
             Change::Timeout(timeout) => self.timeout = timeout,
-            Change::Divert(to) => self.diverts = Some(to),
+            Change::Reroute(to) => self.reroutes_to = Some(to),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::course::{Course, End, How};
 use crate::design::{Design, Edit, Entry, Stage};
 use crate::queue::Queue;
-use crate::scene::{Scene, Task};
+use crate::results::{Completion, Outcome, Results};
+use crate::scenario::{Scenario, Task};
 
 /// What whoever watches is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum Event {
     /// A stage's queue dispatches a task.
     Dispatched {
         /// The stage's place.
@@ -43,13 +43,13 @@ pub enum Answer {
     Done,
     /// 477: an attempt that failed. No 5xx, so `TaskExecutionCount` counts it.
     Failed,
-    /// 503: no room to run it. A 5xx, so `TaskExecutionCount` doesn't count it.
-    NoRoom,
+    /// 503: no capacity to run it. A 5xx, so `TaskExecutionCount` doesn't count it.
+    NoCapacity,
 }
 
 /// What comes at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum Scheduled {
     Arrives {
         task: usize,
     },
@@ -89,41 +89,41 @@ struct Working {
     wakes: Option<Duration>,
 }
 
-struct World<'a, W> {
-    scene: &'a Scene,
+struct Simulation<'a, W> {
+    scenario: &'a Scenario,
     tasks: &'a [Task],
-    ends: Vec<Option<End>>,
+    ends: Vec<Option<Completion>>,
     counts: Vec<Counts>,
     stages: Vec<Working>,
     entry: Entry,
     edits: &'a [Edit],
-    /// By time, then in the order in which they were foreseen.
-    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
-    foreseen: u64,
-    watch: W,
+    /// By time, then in the order in which they were scheduled.
+    events: BinaryHeap<Reverse<(Duration, u64, Scheduled)>>,
+    sequence: u64,
+    observe: W,
 }
 
-/// The course of the tasks through a design.
-pub fn simulate(scene: &Scene, tasks: &[Task], design: &Design, edits: &[Edit]) -> Course {
-    watched(scene, tasks, design, edits, |_, _| ())
+/// The results of the tasks through a design.
+pub fn simulate(scenario: &Scenario, tasks: &[Task], design: &Design, edits: &[Edit]) -> Results {
+    simulate_observed(scenario, tasks, design, edits, |_, _| ())
 }
 
 /// As [`simulate`], telling each dispatch, answer and end.
-pub fn watched(
-    scene: &Scene,
+pub fn simulate_observed(
+    scenario: &Scenario,
     tasks: &[Task],
     design: &Design,
     edits: &[Edit],
-    watch: impl FnMut(Duration, Seen),
-) -> Course {
+    observe: impl FnMut(Duration, Event),
+) -> Results {
     let stages = design.stages.iter().map(|stage| Working {
         stage: *stage,
         queue: Queue::new(stage.limits),
         running: 0,
         wakes: None,
     });
-    let mut world = World {
-        scene,
+    let mut simulation = Simulation {
+        scenario,
         tasks,
         ends: vec![None; tasks.len()],
         counts: vec![Counts::default(); tasks.len()],
@@ -131,53 +131,53 @@ pub fn watched(
         entry: design.entry,
         edits,
         events: BinaryHeap::new(),
-        foreseen: 0,
-        watch,
+        sequence: 0,
+        observe,
     };
     for (edit, told) in edits.iter().enumerate() {
-        world.foresee(told.at, Event::Edited { edit });
+        simulation.schedule(told.at, Scheduled::Edited { edit });
     }
     if let Some(first) = tasks.first() {
-        world.foresee(first.arrives, Event::Arrives { task: 0 });
+        simulation.schedule(first.arrives, Scheduled::Arrives { task: 0 });
     }
-    while let Some(Reverse((now, _, event))) = world.events.pop() {
-        world.happens(now, event);
+    while let Some(Reverse((now, _, event))) = simulation.events.pop() {
+        simulation.handle(now, event);
     }
     let tasks = tasks.iter().copied();
-    Course {
-        tasks: tasks.zip(world.ends).collect(),
+    Results {
+        tasks: tasks.zip(simulation.ends).collect(),
     }
 }
 
-impl<W: FnMut(Duration, Seen)> World<'_, W> {
-    fn foresee(&mut self, at: Duration, event: Event) {
-        self.events.push(Reverse((at, self.foreseen, event)));
-        self.foreseen += 1;
+impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
+    fn schedule(&mut self, at: Duration, event: Scheduled) {
+        self.events.push(Reverse((at, self.sequence, event)));
+        self.sequence += 1;
     }
 
-    fn happens(&mut self, now: Duration, event: Event) {
+    fn handle(&mut self, now: Duration, event: Scheduled) {
         match event {
-            Event::Arrives { task } => {
+            Scheduled::Arrives { task } => {
                 if let Some(next) = self.tasks.get(task + 1) {
-                    self.foresee(next.arrives, Event::Arrives { task: task + 1 });
+                    self.schedule(next.arrives, Scheduled::Arrives { task: task + 1 });
                 }
                 let stage = self.first_stage(&self.tasks[task]);
                 self.comes(now, stage, task);
             }
-            Event::Edited { edit } => {
+            Scheduled::Edited { edit } => {
                 let Edit { stage, changes, .. } = &self.edits[edit];
                 for change in changes {
                     self.stages[*stage].stage.change(*change);
                 }
             }
-            Event::Wakes { stage } => {
+            Scheduled::Wakes { stage } => {
                 let working = &mut self.stages[stage];
                 if working.wakes == Some(now) {
                     working.wakes = None;
                     self.dispatch(now, stage);
                 }
             }
-            Event::Ran {
+            Scheduled::Ran {
                 stage,
                 task,
                 succeeds,
@@ -192,10 +192,10 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
 
     fn first_stage(&self, task: &Task) -> usize {
         match self.entry {
-            Entry::Foreseen if task.is_struck && self.scene.incident.has(task.arrives) => {
+            Entry::Oracle if task.is_affected && self.scenario.incident.has(task.arrives) => {
                 self.stages.len() - 1
             }
-            Entry::First | Entry::Foreseen => 0,
+            Entry::First | Entry::Oracle => 0,
         }
     }
 
@@ -209,7 +209,7 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
     /// Lets a queue dispatch what it may now, and foresees when it may again.
     fn dispatch(&mut self, now: Duration, stage: usize) {
         while let Some(task) = self.stages[stage].queue.dispatch(now) {
-            (self.watch)(now, Seen::Dispatched { stage, task });
+            (self.observe)(now, Event::Dispatched { stage, task });
             self.counts[task].dispatches += 1;
             self.pushed(now, stage, task);
         }
@@ -219,7 +219,7 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
         };
         if working.wakes.is_none_or(|wakes| next < wakes) {
             working.wakes = Some(next);
-            self.foresee(next, Event::Wakes { stage });
+            self.schedule(next, Scheduled::Wakes { stage });
         }
     }
 
@@ -230,12 +230,12 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
         let Stage {
             attempts,
             timeout,
-            room,
-            diverts,
+            capacity,
+            reroutes_to,
             ..
         } = working.stage;
         // Never back: a task that goes around would never end.
-        let onwards = diverts.filter(|to| *to > stage && self.tasks[task].is_struck);
+        let onwards = reroutes_to.filter(|to| *to > stage && self.tasks[task].is_affected);
         // Only after an edit: more attempts have been made than there are now.
         if counts.has_failed && counts.executions >= attempts.get() {
             self.answer(now, stage, task, Answer::Done);
@@ -243,18 +243,18 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
         } else if let Some(to) = onwards {
             self.answer(now, stage, task, Answer::Done);
             self.comes(now, to, task);
-        } else if working.running >= room {
-            self.answer(now, stage, task, Answer::NoRoom);
+        } else if working.running >= capacity {
+            self.answer(now, stage, task, Answer::NoCapacity);
         } else {
             working.running += 1;
-            let run = self.scene.run(&self.tasks[task], now, timeout);
-            let ran = Event::Ran {
+            let run = self.scenario.run(&self.tasks[task], now, timeout);
+            let ran = Scheduled::Ran {
                 stage,
                 task,
                 succeeds: run.succeeds,
                 attempts,
             };
-            self.foresee(now + run.takes, ran);
+            self.schedule(now + run.takes, ran);
         }
     }
 
@@ -269,7 +269,7 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
     ) {
         if succeeds {
             self.answer(now, stage, task, Answer::Done);
-            self.ends(now, task, How::Succeeded);
+            self.ends(now, task, Outcome::Succeeded);
         } else if self.counts[task].executions + 1 < attempts.get() {
             self.answer(now, stage, task, Answer::Failed);
         } else {
@@ -283,14 +283,14 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
         if stage + 1 < self.stages.len() {
             self.comes(now, stage + 1, task);
         } else {
-            self.ends(now, task, How::Failed);
+            self.ends(now, task, Outcome::Failed);
         }
     }
 
     fn answer(&mut self, now: Duration, stage: usize, task: usize, answer: Answer) {
-        (self.watch)(
+        (self.observe)(
             now,
-            Seen::Answered {
+            Event::Answered {
                 stage,
                 task,
                 answer,
@@ -305,14 +305,14 @@ impl<W: FnMut(Duration, Seen)> World<'_, W> {
                 counts.executions += 1;
                 counts.has_failed = true;
             }
-            Answer::NoRoom => counts.has_failed = false,
+            Answer::NoCapacity => counts.has_failed = false,
         }
         let wait = working.stage.limits.backoff.after(counts.dispatches);
         working.queue.add(task, now + wait);
     }
 
-    fn ends(&mut self, now: Duration, task: usize, how: How) {
-        (self.watch)(now, Seen::Ended { task });
-        self.ends[task] = Some(End { at: now, how });
+    fn ends(&mut self, now: Duration, task: usize, how: Outcome) {
+        (self.observe)(now, Event::Ended { task });
+        self.ends[task] = Some(Completion { at: now, how });
     }
 }

@@ -1,9 +1,9 @@
-//! The designs that are compared, and the scenes that they are put through.
+//! The designs that are compared, and the scenarios that they are put through.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::{Backoff, Design, Entry, Harm, Limits, Scene, Span, Stage};
+use incident::{Backoff, Design, Entry, Fault, Limits, Scenario, Stage, Window};
 
 /// Tasks a second in normal times: half of the first queue's rate.
 pub const LOAD: f64 = 250.0;
@@ -16,45 +16,45 @@ const ON_THE_LAST: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
 
 /// What goes wrong, and how long it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trouble {
+pub struct FailureMode {
     pub name: &'static str,
     /// In the names of files.
     pub word: &'static str,
-    pub harm: Harm,
+    pub fault: Fault,
     /// Of a run.
     pub timeout: Duration,
 }
 
-pub const FAILS: Trouble = Trouble {
+pub const FAILS: FailureMode = FailureMode {
     name: "failing at once",
     word: "failing",
-    harm: Harm::Fails,
+    fault: Fault::Fails,
     timeout: Duration::from_secs(2),
 };
 
-pub const HANGS: Trouble = Trouble {
+pub const HANGS: FailureMode = FailureMode {
     name: "hanging for 2 s",
     word: "hanging",
-    harm: Harm::Hangs,
+    fault: Fault::Hangs,
     timeout: Duration::from_secs(2),
 };
 
-pub const HANGS_LONG: Trouble = Trouble {
+pub const HANGS_LONG: FailureMode = FailureMode {
     name: "hanging for 10 s",
     word: "hanging-long",
-    harm: Harm::Hangs,
+    fault: Fault::Hangs,
     timeout: Duration::from_secs(10),
 };
 
 /// A design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DesignKind {
     Single,
     Ladder,
     Oracle,
 }
 
-impl Kind {
+impl DesignKind {
     pub const ALL: [Self; 3] = [Self::Single, Self::Ladder, Self::Oracle];
 
     pub fn name(self) -> &'static str {
@@ -75,8 +75,8 @@ impl Kind {
             },
             attempts,
             timeout,
-            room: whole(concurrency * size),
-            diverts: None,
+            capacity: whole(concurrency * size),
+            reroutes_to: None,
         };
         let first = |attempts| stage(500.0, 1000.0, attempts);
         let last = stage(100.0, 200.0, ON_THE_LAST);
@@ -91,7 +91,7 @@ impl Kind {
             },
             Self::Oracle => Design {
                 stages: vec![first(ON_THE_FIRST), last],
-                entry: Entry::Foreseen,
+                entry: Entry::Oracle,
             },
         }
     }
@@ -106,18 +106,18 @@ fn whole(number: f64) -> u32 {
     number.round().max(1.0) as u32
 }
 
-/// A scene of so many seconds before, in and after the incident.
-pub fn scene(harm: Harm, load: f64, [before, during, after]: [u64; 3]) -> Scene {
+/// A scenario of so many seconds before, in and after the incident.
+pub fn scenario(fault: Fault, load: f64, [before, during, after]: [u64; 3]) -> Scenario {
     let seconds = Duration::from_secs;
-    Scene {
+    Scenario {
         load,
         share: SHARE,
         lasts: seconds(before + during + after),
-        incident: Span {
+        incident: Window {
             from: seconds(before),
             until: seconds(before + during),
         },
-        harm,
+        fault,
         success_takes: SUCCESS_TAKES,
     }
 }
@@ -128,20 +128,20 @@ mod tests {
 
     #[test]
     fn a_task_has_as_many_attempts_in_each_design() {
-        let attempts = |kind: Kind| {
+        let attempts = |kind: DesignKind| {
             let stages = kind.design(HANGS.timeout, 1.0).stages;
             stages.iter().map(|stage| stage.attempts.get()).sum::<u32>()
         };
-        assert_eq!(attempts(Kind::Single), attempts(Kind::Ladder));
+        assert_eq!(attempts(DesignKind::Single), attempts(DesignKind::Ladder));
     }
 
     #[test]
     fn a_smaller_one_has_less_of_all_that_is_scarce() {
-        let first = Kind::Ladder.design(HANGS.timeout, 0.1).stages[0];
+        let first = DesignKind::Ladder.design(HANGS.timeout, 0.1).stages[0];
         assert!((first.limits.rate - 50.0).abs() < 1e-9);
-        assert_eq!((first.limits.concurrency, first.room), (100, 100));
+        assert_eq!((first.limits.concurrency, first.capacity), (100, 100));
         // However small, it works.
-        let tiny = Kind::Ladder.design(HANGS.timeout, 0.001).stages[1];
+        let tiny = DesignKind::Ladder.design(HANGS.timeout, 0.001).stages[1];
         assert_eq!(tiny.limits.concurrency, 1);
     }
 }

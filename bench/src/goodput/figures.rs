@@ -1,34 +1,34 @@
 //! The figures.
 
-use incident::arithmetic::Bound;
+use incident::saturation::Bound;
 
 use crate::figure::{self, Figure};
-use crate::goodput::agree::{COMPARISONS, WITHIN, differences, seconds};
-use crate::goodput::designs::{Kind, Trouble};
-use crate::goodput::edit::{Edited, Kept};
-use crate::goodput::holds::Point;
-use crate::goodput::said::Said;
+use crate::goodput::agreement::{COMPARISONS, WITHIN, differences, seconds};
+use crate::goodput::designs::{DesignKind, FailureMode};
+use crate::goodput::mitigation::{Mitigated, Mitigation};
+use crate::goodput::saturation::SaturationPoint;
+use crate::goodput::summary::Summary;
 
-/// What the designs' courses say, in the order of [`Kind::ALL`].
-pub type All = [Said; 3];
+/// What the designs' results say, in the order of [`DesignKind::ALL`].
+pub type ByDesign = [Summary; 3];
 
 /// The ladder's beside the others'; `how` it was found.
-pub fn compared(trouble: Trouble, how: &str, all: &All) -> Vec<Figure> {
+pub fn compared(mode: FailureMode, how: &str, all: &ByDesign) -> Vec<Figure> {
     let [single, ladder, oracle] = all;
-    let beside = |value: &dyn Fn(&Said) -> f64, unit: &str| {
+    let beside = |value: &dyn Fn(&Summary) -> f64, unit: &str| {
         let told = [
             ("ladder", ladder),
             ("oracle", oracle),
             ("single queue", single),
         ];
-        told.map(|(name, said)| figure::told(name, value(said), unit))
+        told.map(|(name, summary)| figure::labeled(name, value(summary), unit))
             .join("; ")
     };
     let mut figures = Vec::new();
     for (place, when) in ["in the incident", "after it"].into_iter().enumerate() {
-        let name = |what: &str| format!("{}, {how}, {when}: {what}", trouble.name);
-        let goodput = |said: &Said| said.goodput[place];
-        let p99 = |said: &Said| said.p99[place];
+        let name = |what: &str| format!("{}, {how}, {when}: {what}", mode.name);
+        let goodput = |summary: &Summary| summary.goodput[place];
+        let p99 = |summary: &Summary| summary.p99[place];
         let figure = Figure::new(
             name("goodput, ladder over oracle"),
             goodput(ladder) / goodput(oracle),
@@ -42,42 +42,39 @@ pub fn compared(trouble: Trouble, how: &str, all: &All) -> Vec<Figure> {
         );
         figures.push(figure.at_most(2.0).against(beside(&p99, "ms")));
     }
-    let name = format!(
-        "{}, {how}: until the ladder's backlog is gone",
-        trouble.name
-    );
+    let name = format!("{}, {how}: until the ladder's backlog is gone", mode.name);
     let told = format!(
         "oracle: {}; single queue: {}",
-        seconds(oracle.gone),
-        seconds(single.gone)
+        seconds(oracle.drained),
+        seconds(single.drained)
     );
     // Where it never is, another figure counts the tasks.
-    figures.push(Figure::or_missing(name, ladder.gone, "s").against(told));
+    figures.push(Figure::or_missing(name, ladder.drained, "s").against(told));
     figures
 }
 
-/// Whether the real courses are the simulated ones.
-pub fn agreement(trouble: Trouble, real: &All, simulated: &All) -> Figure {
+/// Whether the real results are the simulated ones.
+pub fn agreement(mode: FailureMode, real: &ByDesign, simulated: &ByDesign) -> Figure {
     let mut found = Vec::new();
     let mut count = 0.0;
-    for (kind, (real, simulated)) in Kind::ALL.iter().zip(real.iter().zip(simulated)) {
+    for (kind, (real, simulated)) in DesignKind::ALL.iter().zip(real.iter().zip(simulated)) {
         for difference in differences(real, simulated) {
             found.push(format!("{}: {difference}", kind.name()));
             count += 1.0;
         }
     }
-    let told = format!("of {}: {WITHIN}", COMPARISONS * Kind::ALL.len());
+    let told = format!("of {}: {WITHIN}", COMPARISONS * DesignKind::ALL.len());
     let told = [vec![told], found].concat().join(". ");
-    let name = format!("{}: real and simulated differ", trouble.name);
+    let name = format!("{}: real and simulated differ", mode.name);
     Figure::new(name, count, "times").at_most(0.0).against(told)
 }
 
 /// Where each gives way.
-pub fn giving_way(points: &[(Trouble, Kind, Point)]) -> Vec<Figure> {
+pub fn saturation(points: &[(FailureMode, DesignKind, SaturationPoint)]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut farthest = 0.0_f64;
-    for (trouble, kind, point) in points {
-        let Point {
+    for (mode, kind, point) in points {
+        let SaturationPoint {
             simulated,
             predicted,
             bound,
@@ -85,7 +82,7 @@ pub fn giving_way(points: &[(Trouble, Kind, Point)]) -> Vec<Figure> {
         farthest = farthest.max((simulated / predicted - 1.0).abs());
         let bound = bound_name(bound);
         let predicted = Figure::new("", predicted, "/s").quantity();
-        let name = format!("{}: {} gives way at", trouble.name, kind.name());
+        let name = format!("{}: {} gives way at", mode.name, kind.name());
         let figure = Figure::new(name, simulated, "/s");
         figures.push(figure.against(format!("predicted: {predicted}, by its {bound}")));
     }
@@ -107,20 +104,20 @@ pub fn bound_name(bound: Bound) -> &'static str {
 }
 
 /// What each edit has brought.
-pub fn edited(trouble: Trouble, all: &[Edited], oracle: [f64; 2]) -> Vec<Figure> {
+pub fn edited(mode: FailureMode, all: &[Mitigated], oracle: [f64; 2]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let rate = |value: f64| Figure::new("", value, "/s").quantity();
-    for Edited {
-        kept,
+    for Mitigated {
+        mitigation,
         goodput: [before, after],
         recovery,
-        course: _,
+        results: _,
     } in all
     {
-        let name = |what: &str| format!("{}, {}: {what}", trouble.name, kept.name());
+        let name = |what: &str| format!("{}, {}: {what}", mode.name, mitigation.name());
         let told = format!("before: {}; oracle: {}", rate(*before), rate(oracle[1]));
         figures.push(Figure::new(name("goodput in the end"), *after, "/s").against(told));
-        if *kept != Kept::AsItWas {
+        if *mitigation != Mitigation::AsItWas {
             let figure = match recovery {
                 Some(seconds) => Figure::new(name("from the edit to the recovery"), *seconds, "s"),
                 None => Figure::new(name("recoveries while the incident lasts"), 0.0, ""),
@@ -136,17 +133,21 @@ mod tests {
     use super::*;
     use crate::goodput::designs::HANGS;
 
-    fn said(goodput: f64, p99: f64) -> Said {
-        Said {
+    fn summary(goodput: f64, p99: f64) -> Summary {
+        Summary {
             goodput: [goodput; 2],
             p99: [p99; 2],
-            gone: Some(20.0),
+            drained: Some(20.0),
         }
     }
 
     #[test]
     fn the_ladder_is_held_against_the_oracle() {
-        let all = [said(100.0, 9000.0), said(160.0, 25.0), said(166.0, 20.0)];
+        let all = [
+            summary(100.0, 9000.0),
+            summary(160.0, 25.0),
+            summary(166.0, 20.0),
+        ];
         let figures = compared(HANGS, "real", &all);
         let met: Vec<Option<bool>> = figures.iter().map(|figure| figure.met).collect();
         let (yes, no) = (Some(true), Some(false));
@@ -159,10 +160,14 @@ mod tests {
 
     #[test]
     fn differences_are_counted_and_named() {
-        let simulated = [said(100.0, 20.0), said(160.0, 20.0), said(166.0, 20.0)];
+        let simulated = [
+            summary(100.0, 20.0),
+            summary(160.0, 20.0),
+            summary(166.0, 20.0),
+        ];
         assert_eq!(agreement(HANGS, &simulated, &simulated).met, Some(true));
         let mut real = simulated;
-        real[2].gone = None;
+        real[2].drained = None;
         let figure = agreement(HANGS, &real, &simulated);
         assert_eq!(
             (figure.value.to_string(), figure.met),

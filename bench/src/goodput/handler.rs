@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use http::HeaderMap;
-use incident::Harm;
+use incident::Fault;
 use testkit::server::{Given, serve_on, status};
 use tokio::time::sleep;
 
 /// The producer's header that names the kind of a task, and the kind that the incident strikes.
 pub const CATEGORY: &str = "x-category";
-pub const STRUCK: &str = "struck";
+pub const AFFECTED: &str = "affected";
 
 /// Longer than any time-out.
 const HANG: Duration = Duration::from_hours(1);
@@ -36,11 +36,11 @@ pub struct Options {
     millis: u64,
 }
 
-/// As a scene has it, for [`Options`].
+/// As a scenario has it, for [`Options`].
 pub fn arguments(
     listen: SocketAddr,
     incident: [u64; 2],
-    harm: Harm,
+    fault: Fault,
     takes: Duration,
 ) -> Vec<String> {
     let [from, until] = incident;
@@ -51,7 +51,7 @@ pub fn arguments(
         format!("--until={until}"),
         format!("--millis={}", takes.as_millis()),
     ];
-    if harm == Harm::Hangs {
+    if fault == Fault::Hangs {
         arguments.push("--hangs".to_owned());
     }
     arguments
@@ -70,8 +70,8 @@ pub async fn serve(options: &Options) -> anyhow::Result<()> {
 
 impl Options {
     async fn run(&self, headers: &HeaderMap) -> Given {
-        let is_struck = headers.get(CATEGORY).is_some_and(|it| it == STRUCK);
-        if is_struck && (self.from..self.until).contains(&unix_millis(SystemTime::now())) {
+        let is_affected = headers.get(CATEGORY).is_some_and(|it| it == AFFECTED);
+        if is_affected && (self.from..self.until).contains(&unix_millis(SystemTime::now())) {
             if self.hangs {
                 // Until the worker hangs up, which ends this.
                 sleep(HANG).await;
@@ -95,7 +95,7 @@ pub fn unix_millis(at: SystemTime) -> u64 {
 mod tests {
     use super::*;
 
-    /// The status for a task of this category, in an incident of this span.
+    /// The status for a task of this category, in an incident of this window.
     async fn answered(category: &'static str, [from, until]: [u64; 2]) -> u16 {
         let options = Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -113,8 +113,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_struck_fails_while_the_incident_lasts() {
         let (now, past) = ([0, u64::MAX], [0, 1]);
-        assert_eq!(answered(STRUCK, now).await, 500);
-        assert_eq!(answered(STRUCK, past).await, 200);
+        assert_eq!(answered(AFFECTED, now).await, 500);
+        assert_eq!(answered(AFFECTED, past).await, 200);
         assert_eq!(answered("healthy", now).await, 200);
     }
 }

@@ -10,22 +10,22 @@ use testkit::{Process, ask, free_port};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::place::program;
+use crate::testbed::program;
 use crate::usage::Usage;
-use crate::worker::aside::{installed, measured};
+use crate::worker::pinned::{installed, measured};
 
 /// Longer than any of them takes to start.
 const SOON: Duration = Duration::from_secs(10);
 
 /// One of those that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Front {
-    /// The worker, which tells of failures alone: a pure proxy, as the others are.
+pub enum ReverseProxy {
+    /// The worker, which notifies of failures only: a pure proxy, as the others are.
     Worker,
-    /// The worker, which tells of each success: one `CreateTask` for each push.
-    Telling,
+    /// The worker, which notifies of each success: one `CreateTask` for each push.
+    Notifying,
     /// The worker without its line of log for each push.
-    Quiet,
+    WithoutLog,
     /// A worker whose tasks have attempts left, and nobody to be handed to.
     Failing,
     /// A worker whose tasks have one attempt, and another queue to go to.
@@ -36,7 +36,7 @@ pub enum Front {
 
 /// Where the others are.
 #[derive(Debug, Clone, Copy)]
-pub struct Around {
+pub struct Upstreams {
     pub handler: SocketAddr,
     pub emulator: SocketAddr,
 }
@@ -50,20 +50,20 @@ pub struct Running {
     _folder: Option<tempfile::TempDir>,
 }
 
-impl Front {
+impl ReverseProxy {
     pub const ALL: [Self; 5] = [
         Self::Worker,
         Self::Nginx,
         Self::Go,
-        Self::Telling,
-        Self::Quiet,
+        Self::Notifying,
+        Self::WithoutLog,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Worker => "the worker",
-            Self::Telling => "the worker, telling of each success",
-            Self::Quiet => "the worker, RUST_LOG=warn",
+            Self::Notifying => "the worker, telling of each success",
+            Self::WithoutLog => "the worker, RUST_LOG=warn",
             Self::Failing => "the worker, whose handler fails",
             Self::HandingOver => "the worker, which hands over",
             Self::Nginx => "nginx",
@@ -72,15 +72,19 @@ impl Front {
     }
 
     /// Starts it on a core of its own. `None` where this machine doesn't have the program.
-    pub async fn start(self, around: Around) -> anyhow::Result<Option<Running>> {
+    pub async fn start(self, upstreams: Upstreams) -> anyhow::Result<Option<Running>> {
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut folder = None;
         let mut command;
         match self {
-            Self::Worker | Self::Telling | Self::Quiet | Self::Failing | Self::HandingOver => {
+            Self::Worker
+            | Self::Notifying
+            | Self::WithoutLog
+            | Self::Failing
+            | Self::HandingOver => {
                 command = measured(program("executor-worker")?);
-                self.tell(&mut command, around, addr, admin);
+                self.tell(&mut command, upstreams, addr, admin);
             }
             Self::Nginx => {
                 let Some(nginx) = installed("nginx") else {
@@ -88,7 +92,7 @@ impl Front {
                 };
                 let place = tempfile::tempdir()?;
                 let config = place.path().join("nginx.conf");
-                std::fs::write(&config, nginx_config(place.path(), addr, around.handler))?;
+                std::fs::write(&config, nginx_config(place.path(), addr, upstreams.handler))?;
                 command = measured(nginx);
                 command.arg("-c").arg(config);
                 command.arg("-p").arg(place.path());
@@ -100,7 +104,7 @@ impl Front {
                 };
                 command = measured(proxy);
                 command.args(["-listen", &addr.to_string()]);
-                command.args(["-to", &format!("http://{}", around.handler)]);
+                command.args(["-to", &format!("http://{}", upstreams.handler)]);
                 command.env("GOMAXPROCS", "1");
             }
         }
@@ -125,9 +129,15 @@ impl Front {
         ask(admin, "/readyz").await.is_ok()
     }
 
-    fn tell(self, command: &mut Command, around: Around, addr: SocketAddr, admin: SocketAddr) {
+    fn tell(
+        self,
+        command: &mut Command,
+        upstreams: Upstreams,
+        addr: SocketAddr,
+        admin: SocketAddr,
+    ) {
         let queue = |id| format!("projects/demo/locations/europe-west1/queues/{id}");
-        let told = if self == Self::Telling {
+        let told = if self == Self::Notifying {
             "Succeeded,Failed"
         } else {
             "Failed"
@@ -140,15 +150,15 @@ impl Front {
                 "MAX_ATTEMPTS",
                 if self == Self::HandingOver { "1" } else { "3" },
             )
-            .env("HANDLER_URL", format!("http://{}", around.handler))
+            .env("HANDLER_URL", format!("http://{}", upstreams.handler))
             .env("CONCURRENCY", "1000")
             .env("NOTIFY_ON", told)
             .env("NOTIFIER_QUEUE", queue("notifier"))
             .env("NOTIFIER_URL", "https://api.example.com/task-events")
             .env("LISTEN_ADDR", addr.to_string())
             .env("ADMIN_ADDR", admin.to_string())
-            .env("CLOUD_TASKS_EMULATOR_HOST", around.emulator.to_string());
-        if self == Self::Quiet {
+            .env("CLOUD_TASKS_EMULATOR_HOST", upstreams.emulator.to_string());
+        if self == Self::WithoutLog {
             command.env("RUST_LOG", "warn");
         }
         if self == Self::HandingOver {

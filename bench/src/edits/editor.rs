@@ -10,15 +10,15 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::arrivals::Arrivals;
 use crate::chains;
-use crate::edits::change::Change;
+use crate::edits::chain_rates::Change;
+use crate::watch_times::WatchTimes;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long after the API server's answer each was seen.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen {
+pub struct EditLatency {
     pub in_force: Duration,
     pub watched: Duration,
 }
@@ -27,7 +27,7 @@ pub struct Seen {
 pub struct Editor {
     pub chains: Api<ExecutorChain>,
     pub queues: CloudTasks,
-    pub arrivals: Arrivals,
+    pub watch_times: WatchTimes,
 }
 
 /// What the API server has answered.
@@ -38,15 +38,15 @@ struct Answer {
 
 impl Editor {
     /// Makes all of them in the same moment, and waits until each is in force.
-    pub async fn make(&self, changes: Vec<Change>) -> anyhow::Result<Vec<Seen>> {
+    pub async fn make(&self, changes: Vec<Change>) -> anyhow::Result<Vec<EditLatency>> {
         let writes = try_join_all(changes.iter().map(|change| self.write(change)));
         // Beside the writes: some are in force before others are answered.
         let (answers, in_force) = tokio::try_join!(writes, self.in_force(&changes))?;
         let mut seen = Vec::new();
         for ((change, answer), in_force) in changes.iter().zip(answers).zip(in_force) {
             let name = chains::name(change.chain);
-            let told = self.arrivals.of(&name, answer.generation).await?;
-            seen.push(Seen {
+            let told = self.watch_times.of(&name, answer.generation).await?;
+            seen.push(EditLatency {
                 in_force: in_force.saturating_duration_since(answer.at),
                 watched: told.saturating_duration_since(answer.at),
             });

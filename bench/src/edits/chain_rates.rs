@@ -9,7 +9,7 @@ use crate::chains::{self, RATES, Rates, STAGES};
 const HIGHEST: u32 = 500;
 
 /// The numbers of chains, and their rates as last edited.
-pub struct Ladders(BTreeMap<usize, Rates>);
+pub struct ChainRates(BTreeMap<usize, Rates>);
 
 /// One edit.
 pub struct Change {
@@ -20,7 +20,7 @@ pub struct Change {
     pub patch: Value,
 }
 
-impl Ladders {
+impl ChainRates {
     /// Those of so many new chains.
     pub fn new(chains: usize) -> Self {
         Self::of(0..chains)
@@ -77,14 +77,14 @@ mod tests {
     #[test]
     fn each_edit_changes_a_rate() {
         let mut random = fastrand::Rng::with_seed(1);
-        let mut ladders = Ladders::new(3);
+        let mut rates = ChainRates::new(3);
         for _ in 0..2000 {
-            let before = ladders.0.clone();
-            let change = ladders.draw(&mut random);
+            let before = rates.0.clone();
+            let change = rates.draw(&mut random);
             assert_ne!(before[&change.chain][change.stage], change.rate);
             assert!((1..=HIGHEST).contains(&change.rate));
         }
-        let many = ladders.draw_many(3, &mut random);
+        let many = rates.draw_many(3, &mut random);
         let mut chains: Vec<usize> = many.iter().map(|it| it.chain).collect();
         chains.sort_unstable();
         assert_eq!(chains, [0, 1, 2]);

@@ -1,11 +1,11 @@
-//! Whether a real course and the simulated one agree. How far they may differ was chosen before the
+//! Whether the real results and the simulated ones agree. How far they may differ was chosen before the
 //! first real run.
 
 use crate::figure::Figure;
-use crate::goodput::said::Said;
+use crate::goodput::summary::Summary;
 
 /// Healthy tasks done a second, as a part: what a second of a real queue differs from a simulated one
-/// by late timers and by runs that end on the other side of a span's edge.
+/// by late timers and by runs that end on the other side of a window's edge.
 const GOODPUT: f64 = 0.05;
 /// Latency, as a factor: a queue that gives way sums up what it can't do, so that 5 % of 750 dispatches
 /// a second that are asked, 500 being made, is 15 % of how fast its delay grows, and half as much again
@@ -25,7 +25,7 @@ const GONE_S: f64 = 3.2;
 pub const WITHIN: &str = "goodput within 5 %; p99 within a factor of 1.25 and 50 ms; end of the backlog within 10 % and 3.2 s";
 
 /// Names, real and simulated values of what doesn't agree.
-pub fn differences(real: &Said, simulated: &Said) -> Vec<String> {
+pub fn differences(real: &Summary, simulated: &Summary) -> Vec<String> {
     let mut found = Vec::new();
     for (place, when) in ["in the incident", "after it"].into_iter().enumerate() {
         let (a, b) = (real.goodput[place], simulated.goodput[place]);
@@ -37,7 +37,7 @@ pub fn differences(real: &Said, simulated: &Said) -> Vec<String> {
             found.push(format!("p99 {when} {a:.0} ms, simulated {b:.0} ms"));
         }
     }
-    match (real.gone, simulated.gone) {
+    match (real.drained, simulated.drained) {
         (Some(a), Some(b)) if (a - b).abs() <= GONE * b + GONE_S => {}
         (a, b) => found.push(format!(
             "end of the backlog: {}, simulated: {}",
@@ -49,8 +49,8 @@ pub fn differences(real: &Said, simulated: &Said) -> Vec<String> {
 }
 
 /// In words.
-pub fn seconds(gone: Option<f64>) -> String {
-    gone.map_or_else(
+pub fn seconds(drained: Option<f64>) -> String {
+    drained.map_or_else(
         || "never".to_owned(),
         |it| Figure::new("", it, "s").quantity(),
     )
@@ -63,30 +63,30 @@ pub const COMPARISONS: usize = 5;
 mod tests {
     use super::*;
 
-    fn said() -> Said {
-        Said {
+    fn summary() -> Summary {
+        Summary {
             goodput: [160.0, 200.0],
             p99: [20.0, 8000.0],
-            gone: Some(20.0),
+            drained: Some(20.0),
         }
     }
 
     #[test]
     fn what_is_near_agrees() {
-        let mut real = said();
+        let mut real = summary();
         real.goodput = [153.0, 209.0];
         real.p99 = [70.0, 9900.0];
-        real.gone = Some(25.0);
-        assert!(differences(&real, &said()).is_empty());
+        real.drained = Some(25.0);
+        assert!(differences(&real, &summary()).is_empty());
     }
 
     #[test]
     fn what_is_far_is_named() {
-        let mut real = said();
+        let mut real = summary();
         real.goodput = [150.0, 211.0];
         real.p99 = [80.0, 6000.0];
-        real.gone = None;
-        let found = differences(&real, &said());
+        real.drained = None;
+        let found = differences(&real, &summary());
         assert_eq!(found.len(), COMPARISONS, "{found:?}");
         assert_eq!(
             found[0],

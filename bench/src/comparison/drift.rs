@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::chains::{self, STAGES};
 use crate::drift;
-use crate::edits::change::Ladders;
+use crate::edits::chain_rates::ChainRates;
 use crate::quantile::Sample;
 
 /// Within so long all are changed: neither operator should always have just looked.
@@ -17,12 +17,12 @@ const SPREAD: Duration = Duration::from_secs(5);
 /// Changes queues of `count` different chains, or of all that there are.
 pub async fn drift(
     queues: &CloudTasks,
-    ladders: &Ladders,
+    rates: &ChainRates,
     count: usize,
     random: &mut fastrand::Rng,
 ) -> anyhow::Result<Sample> {
     let spread = u64::try_from(SPREAD.as_millis()).unwrap_or(u64::MAX);
-    let chains = random.choose_multiple(0..ladders.chains(), count);
+    let chains = random.choose_multiple(0..rates.chains(), count);
     let drifts = chains.into_iter().map(|chain| {
         let (stage, after) = (random.usize(..STAGES), random.u64(..spread));
         change(queues, (chain, stage), Duration::from_millis(after))

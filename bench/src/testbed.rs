@@ -13,10 +13,10 @@ use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 use testkit::{ApiServer, CRD, Counters, Process, free_port};
 
-use crate::operator::{Operator, Whose};
+use crate::operator::{Implementation, Operator};
 
 /// All but the operator.
-pub struct Place {
+pub struct Testbed {
     server: ApiServer,
     pub client: Client,
     namespace: String,
@@ -25,7 +25,7 @@ pub struct Place {
     _emulating: Process,
 }
 
-impl Place {
+impl Testbed {
     pub async fn new() -> anyhow::Result<Self> {
         // Looked for first: the control plane takes a while.
         program("executor-operator")?;
@@ -48,19 +48,25 @@ impl Place {
 
     /// An operator that talks to Cloud Tasks at `cloud_tasks`.
     pub fn operator(&self, cloud_tasks: SocketAddr) -> anyhow::Result<Operator> {
-        self.operator_of(Whose::Ours, cloud_tasks, &[])
+        self.operator_of(Implementation::Ours, cloud_tasks, &[])
     }
 
     /// Anybody's, which is told `more` besides.
     pub fn operator_of(
         &self,
-        whose: Whose,
+        implementation: Implementation,
         cloud_tasks: SocketAddr,
         more: &[&str],
     ) -> anyhow::Result<Operator> {
-        let program = program(whose.program())?;
+        let program = program(implementation.program())?;
         let (config, cloud_tasks) = (self.server.kubeconfig(), cloud_tasks.to_string());
-        Ok(Operator::start(whose, &program, config, &cloud_tasks, more))
+        Ok(Operator::start(
+            implementation,
+            &program,
+            config,
+            &cloud_tasks,
+            more,
+        ))
     }
 
     /// A client for the emulator, with a connection of its own.

@@ -6,19 +6,19 @@ use anyhow::{Context, ensure};
 use testkit::{CallProxy, Counters};
 use tokio::time::sleep;
 
-use crate::arrivals::Arrivals;
 use crate::chains::{self, LOCATIONS};
-use crate::edits::change::Ladders;
-use crate::edits::series::{Editor, Seen};
+use crate::deployment_controller;
+use crate::edits::chain_rates::ChainRates;
+use crate::edits::editor::{EditLatency, Editor};
 use crate::figure;
-use crate::idle::span::{Alone, Quiet, Snapshot};
+use crate::idle::cost::{Baseline, IdleCost, Snapshot};
 use crate::operator::Operator;
-use crate::place::Place;
-use crate::pods;
 use crate::scale::drift;
 use crate::scale::lists::{self, Times, a_minute};
 use crate::scale::options::Options;
+use crate::testbed::Testbed;
 use crate::usage::Usage;
+use crate::watch_times::WatchTimes;
 use crate::worker::push::count;
 
 /// What the API server begins with has ended by then.
@@ -39,14 +39,14 @@ pub struct Measured {
     pub taken_over: f64,
     /// The most memory that either had.
     pub most_mib: f64,
-    pub quiet: Quiet,
+    pub quiet: IdleCost,
     /// Calls for lists a minute, of each location.
     pub lists: Vec<f64>,
     /// The most locations that were listed within half a second.
     pub at_once: usize,
     /// That the operator holds on the API server.
     pub watches: f64,
-    pub edits: Vec<Seen>,
+    pub edits: Vec<EditLatency>,
     /// Calls for lists that an edit makes.
     pub lists_of_an_edit: f64,
     pub drifts: Vec<Duration>,
@@ -58,19 +58,19 @@ impl Measured {
         locations: usize,
         random: &mut fastrand::Rng,
     ) -> anyhow::Result<Self> {
-        let place = Place::new().await?;
+        let place = Testbed::new().await?;
         let proxy = CallProxy::start(place.emulator).await;
         sleep(BEGINNING).await;
         let watches = watches(&place.counters().await?);
         let numbers = chains::spread(options.chains, locations);
 
         let operator = place.operator(proxy.addr())?;
-        chains::served(&operator).await?;
+        chains::wait_for_leader(&operator).await?;
         let empty = operator.usage()?;
-        let controller = pods::are_ready(place.deployments());
+        let controller = deployment_controller::start(place.deployments());
         let begin = Instant::now();
         chains::create_these(&place, numbers.iter().copied()).await?;
-        chains::ready(&place, &operator, options.chains).await?;
+        chains::wait_until_ready(&place, &operator, options.chains).await?;
         let made = begin.elapsed().as_secs_f64();
         let made_calls = count(proxy.calls().values().sum());
         let most_mib = operator.usage()?.peak_mib;
@@ -81,10 +81,10 @@ impl Measured {
         // chains came about.
         let begin = Instant::now();
         let operator = place.operator(proxy.addr())?;
-        told(&operator, options.chains).await?;
+        reported(&operator, options.chains).await?;
         let taken_over = begin.elapsed().as_secs_f64();
         println!("  in {locations}: made in {made:.1} s, taken over in {taken_over:.1} s");
-        chains::quiet(&operator).await?;
+        chains::wait_until_idle(&operator).await?;
         let (quiet, times) = rest(options, &place, &operator, &proxy).await?;
         println!("  in {locations}: {quiet}");
         let held = self::watches(&place.counters().await?) - watches;
@@ -92,12 +92,12 @@ impl Measured {
         let editor = Editor {
             chains: place.chains(),
             queues: place.cloud_tasks().await?,
-            arrivals: Arrivals::watch(place.chains()),
+            watch_times: WatchTimes::watch(place.chains()),
         };
         let each = each(&times, locations)?;
         let (edits, listed) = edit(options, &editor, &proxy, &numbers, random).await?;
         let lists_of_an_edit = listed.less(each.iter().sum()) / figure::count(edits.len());
-        chains::quiet(&operator).await?;
+        chains::wait_until_idle(&operator).await?;
         let last = numbers.iter().max().context("there are no chains")?;
         let mut drifts = Vec::new();
         for stage in (0..chains::STAGES).cycle().take(options.drifts) {
@@ -130,7 +130,7 @@ fn watches(counters: &Counters) -> f64 {
 }
 
 /// Waits until an operator has told of so many chains.
-async fn told(operator: &Operator, chains: usize) -> anyhow::Result<()> {
+async fn reported(operator: &Operator, chains: usize) -> anyhow::Result<()> {
     let begin = Instant::now();
     loop {
         // It doesn't answer before it has begun.
@@ -154,15 +154,15 @@ async fn told(operator: &Operator, chains: usize) -> anyhow::Result<()> {
 /// Leaves everybody alone.
 async fn rest(
     options: &Options,
-    place: &Place,
+    place: &Testbed,
     operator: &Operator,
     proxy: &CallProxy,
-) -> anyhow::Result<(Quiet, Times)> {
+) -> anyhow::Result<(IdleCost, Times)> {
     let begin = Instant::now();
     let before = Snapshot::take(place, operator, proxy).await?;
     sleep(Duration::from_secs(options.quiet)).await;
     let after = Snapshot::take(place, operator, proxy).await?;
-    let quiet = Quiet::between(&before, &after, Alone::default());
+    let quiet = IdleCost::between(&before, &after, Baseline::default());
     Ok((quiet, lists::since(proxy.lists(), begin)))
 }
 
@@ -195,12 +195,12 @@ async fn edit(
     proxy: &CallProxy,
     numbers: &[usize],
     random: &mut fastrand::Rng,
-) -> anyhow::Result<(Vec<Seen>, Listed)> {
+) -> anyhow::Result<(Vec<EditLatency>, Listed)> {
     let begin = Instant::now();
-    let mut ladders = Ladders::of(numbers.iter().copied());
+    let mut rates = ChainRates::of(numbers.iter().copied());
     let mut edits = Vec::new();
     for _ in 0..options.edits {
-        edits.extend(editor.make(vec![ladders.draw(random)]).await?);
+        edits.extend(editor.make(vec![rates.draw(random)]).await?);
         sleep(Duration::from_millis(random.u64(100..=300))).await;
     }
     let listed = Listed {

@@ -1,10 +1,10 @@
-//! On paper: what was measured, carried on to where one operator ends.
+//! On paper: what was measured, carried on to where one operator reaches its limit.
 
 use anyhow::Context;
 
 use crate::chains::{IN_A_LOCATION, STAGES};
 use crate::figure::{Figure, count};
-use crate::scale::measured::Measured;
+use crate::scale::measurement::Measured;
 
 /// Google's quota of calls that list, by project, region and minute: tasks, queues and locations
 /// together.
@@ -48,17 +48,17 @@ struct Each {
 
 impl Each {
     /// From the fewest locations and the most.
-    fn of(chains: usize, ends: &Ends, value: fn(&Measured) -> f64, none: f64) -> Self {
-        let more = count(ends.most.locations - ends.fewest.locations);
-        let grown = value(ends.most) - value(ends.fewest);
+    fn of(chains: usize, extremes: &Extremes, value: fn(&Measured) -> f64, none: f64) -> Self {
+        let more = count(extremes.most.locations - extremes.fewest.locations);
+        let grown = value(extremes.most) - value(extremes.fewest);
         // Noise must not make locations pay.
         let location = if more > 0.0 {
             (grown / more).max(0.0)
         } else {
             0.0
         };
-        let there = count(ends.fewest.locations);
-        let rest = value(ends.fewest) - none - location * (there - 1.0);
+        let there = count(extremes.fewest.locations);
+        let rest = value(extremes.fewest) - none - location * (there - 1.0);
         Self {
             none,
             chain: rest.max(0.0) / count(chains),
@@ -81,31 +81,31 @@ impl Each {
 }
 
 /// The two that the most is learnt from.
-pub struct Ends<'a> {
+pub struct Extremes<'a> {
     pub fewest: &'a Measured,
     pub most: &'a Measured,
 }
 
-pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
+pub fn figures(chains: usize, extremes: &Extremes) -> anyhow::Result<Vec<Figure>> {
     let given = Given::by_the_chart()?;
     let limit = given.memory_mib;
     let memory = Each::of(
         chains,
-        ends,
+        extremes,
         |it| it.most_mib,
-        ends.fewest.empty.resident_mib,
+        extremes.fewest.empty.resident_mib,
     );
-    let time = Each::of(chains, ends, |it| it.quiet.cpu_ms, 0.0);
-    let calls = Each::of(chains, ends, |it| it.made_calls, 0.0);
-    let listed = ends.most.lists.iter().copied().fold(0.0, f64::max);
-    let lists = ends.most.quiet.own_calls / 60.0 / count(ends.most.locations);
+    let time = Each::of(chains, extremes, |it| it.quiet.cpu_ms, 0.0);
+    let calls = Each::of(chains, extremes, |it| it.made_calls, 0.0);
+    let listed = extremes.most.lists.iter().copied().fold(0.0, f64::max);
+    let lists = extremes.most.quiet.own_calls / 60.0 / count(extremes.most.locations);
     let rate = given.calls_per_second;
 
     let fit = (limit - memory.none - memory.location * REGIONS) / memory.chain;
     let question = memory.of_the_question();
     let busy = time.of_the_question() / 60_000.0 * 100.0;
     let made = calls.chain * CHAINS / rate;
-    let told = ends.most.taken_over / count(chains) * CHAINS;
+    let told = extremes.most.taken_over / count(chains) * CHAINS;
     let paces = lists * REGIONS / rate * 100.0;
     let region = count(IN_A_LOCATION);
     Ok(vec![
@@ -153,7 +153,7 @@ pub fn figures(chains: usize, ends: &Ends) -> anyhow::Result<Vec<Figure>> {
         ),
         Figure::new("on paper: 1,000 chains taken over", told, "s")
             .at_most(60.0)
-            .against(format!("1000 / {chains} × {:.1} s", ends.most.taken_over)),
+            .against(format!("1000 / {chains} × {:.1} s", extremes.most.taken_over)),
     ])
 }
 

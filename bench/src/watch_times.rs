@@ -1,4 +1,4 @@
-//! Arrivals: when a bare watch of the chains has told of each edit. It is what an operator could not be
+//! Watch times: when a bare watch of the chains has told of each edit. It is what an operator could not be
 //! faster than.
 
 use std::collections::HashMap;
@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Edit = (String, i64);
 
 /// What a watch has told so far. Dropped, it watches no more.
-pub struct Arrivals {
+pub struct WatchTimes {
     told: Arc<Mutex<HashMap<Edit, Instant>>>,
     _watching: JoinSet<()>,
 }
 
-impl Arrivals {
+impl WatchTimes {
     pub fn watch(chains: Api<ExecutorChain>) -> Self {
         let told = Arc::new(Mutex::new(HashMap::new()));
         let notes = Arc::clone(&told);

@@ -1,17 +1,17 @@
-//! A span of time.
+//! A window of time.
 
 use std::time::Duration;
 
 /// From a time, until before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub struct Window {
     /// In it.
     pub from: Duration,
     /// No longer in it.
     pub until: Duration,
 }
 
-impl Span {
+impl Window {
     /// Whether it holds this time.
     pub fn has(&self, at: Duration) -> bool {
         (self.from..self.until).contains(&at)

@@ -11,14 +11,14 @@ use incident::{Design, Stage};
 use testkit::{Process, ask, free_port};
 use tokio::time::sleep;
 
-use crate::place::program;
+use crate::testbed::program;
 
 const NOTIFIER: &str = "notifier";
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A design at work. Dropped, it ends.
-pub struct Chain {
+pub struct RunningDesign {
     pub cloud_tasks: CloudTasks,
     /// The stages', in their order.
     pub queues: Vec<QueuePath>,
@@ -26,7 +26,7 @@ pub struct Chain {
     processes: Vec<Process>,
 }
 
-impl Chain {
+impl RunningDesign {
     /// Starts it. `handler` is what its process is told, after its address is known; `ends` is where
     /// notifications go.
     pub async fn start(
@@ -87,7 +87,7 @@ impl Chain {
                 "HANDLER_TIMEOUT",
                 format!("{}ms", stage.timeout.as_millis()),
             )
-            .env("CONCURRENCY", stage.room.to_string())
+            .env("CONCURRENCY", stage.capacity.to_string())
             .env("NOTIFIER_QUEUE", queue(NOTIFIER)?.to_string())
             .env("NOTIFIER_URL", format!("http://{ends}/ends"))
             .env("LISTEN_ADDR", pushes.to_string())

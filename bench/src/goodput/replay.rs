@@ -1,4 +1,4 @@
-//! A scene in reality: the designs beside each other, as processes, each with the same tasks at the same
+//! A scenario in reality: the designs beside each other, as processes, each with the same tasks at the same
 //! times.
 
 use std::net::SocketAddr;
@@ -8,15 +8,15 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Method, NewTask, QueuePath};
 use futures::future::try_join_all;
-use incident::{Course, Design, End, Entry, How, Scene, Task};
+use incident::{Completion, Design, Entry, Outcome, Results, Scenario, Task};
 use testkit::Ending;
 use testkit::server::{serve, status};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::goodput::chain::Chain;
-use crate::goodput::designs::{Kind, Trouble};
-use crate::goodput::handler::{CATEGORY, STRUCK, arguments, unix_millis};
+use crate::goodput::designs::{DesignKind, FailureMode};
+use crate::goodput::handler::{AFFECTED, CATEGORY, arguments, unix_millis};
+use crate::goodput::processes::RunningDesign;
 use crate::quantile::Sample;
 
 /// In which all processes have started.
@@ -26,38 +26,39 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const EACH: Duration = Duration::from_secs(15);
 
 /// What came of it.
-pub struct Played {
-    /// In the order of [`Kind::ALL`].
-    pub courses: Vec<Course>,
+pub struct Replay {
+    /// In the order of [`DesignKind::ALL`].
+    pub results: Vec<Results>,
     /// How much too late the producers were with a task of a hundred, in milliseconds.
     pub late: f64,
 }
 
-/// Ends that were told so far, and when the scene has begun.
+/// Ends that were told so far, and when the scenario has begun.
 #[derive(Clone)]
 struct Ends {
     begin: Instant,
-    known: Arc<Mutex<Vec<Option<End>>>>,
+    known: Arc<Mutex<Vec<Option<Completion>>>>,
 }
 
 /// Plays it.
 pub async fn play(
-    trouble: Trouble,
+    mode: FailureMode,
     size: f64,
-    scene: &Scene,
+    scenario: &Scenario,
     tasks: &[Task],
-) -> anyhow::Result<Played> {
+) -> anyhow::Result<Replay> {
     // Two clocks, read at once: the handlers are told when the incident is.
     let (begin, wall) = (Instant::now() + START, SystemTime::now() + START);
-    let incident = [scene.incident.from, scene.incident.until].map(|at| unix_millis(wall + at));
-    let takes = scene.success_takes;
+    let incident =
+        [scenario.incident.from, scenario.incident.until].map(|at| unix_millis(wall + at));
+    let takes = scenario.success_takes;
     let mut playing = Vec::new();
-    for kind in Kind::ALL {
-        let design = kind.design(trouble.timeout, size);
+    for kind in DesignKind::ALL {
+        let design = kind.design(mode.timeout, size);
         let ends = Ends::none(begin, tasks.len());
         let receiver = ends.receive().await?;
-        let handler = |listen| arguments(listen, incident, scene.harm, takes);
-        let chain = Chain::start(&design, handler, receiver).await?;
+        let handler = |listen| arguments(listen, incident, scenario.fault, takes);
+        let chain = RunningDesign::start(&design, handler, receiver).await?;
         playing.push((design, chain, ends));
     }
     anyhow::ensure!(
@@ -66,30 +67,30 @@ pub async fn play(
     );
     let producers = playing
         .iter()
-        .map(|(design, chain, _)| produce(scene, tasks, design, chain, begin));
+        .map(|(design, chain, _)| produce(scenario, tasks, design, chain, begin));
     let told = async {
-        tell(
-            trouble,
-            scene,
+        report_progress(
+            mode,
+            scenario,
             playing.iter().map(|(_, _, ends)| ends).collect(),
         )
         .await;
         Ok(())
     };
     let (late, ()) = tokio::try_join!(try_join_all(producers), told)?;
-    let courses = playing.into_iter().map(|(_, _, ends)| ends.course(tasks));
-    Ok(Played {
-        courses: courses.collect(),
+    let results = playing.into_iter().map(|(_, _, ends)| ends.results(tasks));
+    Ok(Replay {
+        results: results.collect(),
         late: late.into_iter().fold(0.0, f64::max),
     })
 }
 
 /// Says how far it is, until all has ended or waiting is of no use.
-async fn tell(trouble: Trouble, scene: &Scene, ends: Vec<&Ends>) {
+async fn report_progress(mode: FailureMode, scenario: &Scenario, ends: Vec<&Ends>) {
     let Some(begin) = ends.first().map(|ends| ends.begin) else {
         return;
     };
-    let last = begin + scene.lasts + PATIENCE;
+    let last = begin + scenario.lasts + PATIENCE;
     let mut next = begin;
     while Instant::now() < last {
         let counts: Vec<(usize, usize)> = ends.iter().map(|ends| ends.count()).collect();
@@ -97,16 +98,12 @@ async fn tell(trouble: Trouble, scene: &Scene, ends: Vec<&Ends>) {
             return;
         }
         if Instant::now() >= next {
-            let told = Kind::ALL.iter().zip(&counts);
+            let told = DesignKind::ALL.iter().zip(&counts);
             let told: Vec<String> = told
                 .map(|(kind, (ended, all))| format!("{} {ended} of {all}", kind.name()))
                 .collect();
             let seconds = begin.elapsed().as_secs();
-            println!(
-                "  {}, {seconds} s, ended: {}",
-                trouble.name,
-                told.join(", ")
-            );
+            println!("  {}, {seconds} s, ended: {}", mode.name, told.join(", "));
             next += EACH;
         }
         sleep(Duration::from_millis(100)).await;
@@ -115,10 +112,10 @@ async fn tell(trouble: Trouble, scene: &Scene, ends: Vec<&Ends>) {
 
 /// Creates each task when it is time; how late it was, in milliseconds, with one of a hundred.
 async fn produce(
-    scene: &Scene,
+    scenario: &Scenario,
     tasks: &[Task],
     design: &Design,
-    chain: &Chain,
+    chain: &RunningDesign,
     begin: Instant,
 ) -> anyhow::Result<f64> {
     let (first, last) = (&chain.queues[0], &chain.queues[chain.queues.len() - 1]);
@@ -128,11 +125,12 @@ async fn produce(
         let due = begin + task.arrives;
         sleep_until(due).await;
         late.push(due.elapsed());
-        let foreseen =
-            design.entry == Entry::Foreseen && task.is_struck && scene.incident.has(task.arrives);
-        let queue = if foreseen { last } else { first };
+        let by_oracle = design.entry == Entry::Oracle
+            && task.is_affected
+            && scenario.incident.has(task.arrives);
+        let queue = if by_oracle { last } else { first };
         let cloud_tasks = chain.cloud_tasks.clone();
-        creating.spawn(create(cloud_tasks, queue.clone(), number, task.is_struck));
+        creating.spawn(create(cloud_tasks, queue.clone(), number, task.is_affected));
         while let Some(created) = creating.try_join_next() {
             created??;
         }
@@ -147,9 +145,9 @@ async fn create(
     cloud_tasks: CloudTasks,
     queue: QueuePath,
     number: usize,
-    is_struck: bool,
+    is_affected: bool,
 ) -> anyhow::Result<()> {
-    let category = if is_struck { STRUCK } else { "healthy" };
+    let category = if is_affected { AFFECTED } else { "healthy" };
     let task = NewTask {
         path: Some(queue.task(format!("t-{number}").parse()?)),
         url: "http://orders.example.com/orders".to_owned(),
@@ -188,12 +186,12 @@ impl Ends {
         .await
     }
 
-    /// Notes an end, if it is one of a task of this scene. The first counts: it may come twice.
+    /// Notes an end, if it is one of a task of this scenario. The first counts: it may come twice.
     fn note(&self, ending: &Ending, at: Duration) -> bool {
         let how = if ending.succeeded {
-            How::Succeeded
+            Outcome::Succeeded
         } else {
-            How::Failed
+            Outcome::Failed
         };
         let number = ending
             .task
@@ -203,7 +201,7 @@ impl Ends {
         let Some(end) = number.and_then(|number| known.get_mut(number)) else {
             return false;
         };
-        end.get_or_insert(End { at, how });
+        end.get_or_insert(Completion { at, how });
         true
     }
 
@@ -213,9 +211,9 @@ impl Ends {
         (known.iter().flatten().count(), known.len())
     }
 
-    fn course(&self, tasks: &[Task]) -> Course {
+    fn results(&self, tasks: &[Task]) -> Results {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Course {
+        Results {
             tasks: tasks.iter().copied().zip(known.iter().copied()).collect(),
         }
     }
@@ -240,12 +238,12 @@ mod tests {
         assert_eq!(ends.count(), (1, 2));
         let task = Task {
             arrives: seconds(0),
-            is_struck: false,
+            is_affected: false,
         };
-        let end = End {
+        let end = Completion {
             at: seconds(1),
-            how: How::Succeeded,
+            how: Outcome::Succeeded,
         };
-        assert_eq!(ends.course(&[task, task]).tasks[1].1, Some(end));
+        assert_eq!(ends.results(&[task, task]).tasks[1].1, Some(end));
     }
 }

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use incident::arithmetic::{Bound, holds_to};
-use incident::{Span, simulate};
+use incident::saturation::{Bound, saturation_load};
+use incident::{Window, simulate};
 
-use crate::goodput::designs::{Kind, Trouble, scene};
+use crate::goodput::designs::{DesignKind, FailureMode, scenario};
 
 /// Nothing comes before the incident, since at a load that the first queue can't bear in normal times
 /// it would begin with a backlog, and an oracle would seem to give way before it does.
 const SECONDS: [u64; 3] = [0, 600, 0];
 /// Late enough for a delay to have grown that grows by a hundredth.
-const LATE: Span = Span {
+const LATE: Window = Window {
     from: Duration::from_mins(9),
     until: Duration::from_mins(10),
 };
 /// For a curve, whose points need not be so exact: its second half is after all attempts of the first
 /// tasks that hang.
 const CURVE: [u64; 3] = [0, 300, 0];
-const SECOND_HALF: Span = Span {
+const SECOND_HALF: Window = Window {
     from: Duration::from_secs(150),
     until: Duration::from_mins(5),
 };
@@ -32,18 +32,18 @@ const HALVINGS: u32 = 8;
 
 /// Where a design gives way.
 #[derive(Debug, Clone, Copy)]
-pub struct Point {
+pub struct SaturationPoint {
     pub simulated: f64,
     pub predicted: f64,
     pub bound: Bound,
 }
 
 /// The load at which it gives way, and what the arithmetic says.
-pub fn gives_way(kind: Kind, trouble: Trouble, seed: u64) -> Point {
+pub fn saturation_point(kind: DesignKind, mode: FailureMode, seed: u64) -> SaturationPoint {
     // From below: what is beyond takes long to simulate.
     let mut most = LITTLE;
     for _ in 0..DOUBLINGS {
-        if !holds(kind, trouble, most, seed) {
+        if !keeps_up(kind, mode, most, seed) {
             break;
         }
         most *= 2.0;
@@ -51,15 +51,15 @@ pub fn gives_way(kind: Kind, trouble: Trouble, seed: u64) -> Point {
     let mut least = most / 2.0;
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(least, most);
-        if holds(kind, trouble, middle, seed) {
+        if keeps_up(kind, mode, middle, seed) {
             least = middle;
         } else {
             most = middle;
         }
     }
-    let one = scene(trouble.harm, 1.0, SECONDS);
-    let (predicted, bound) = holds_to(&one, &kind.design(trouble.timeout, 1.0));
-    Point {
+    let one = scenario(mode.fault, 1.0, SECONDS);
+    let (predicted, bound) = saturation_load(&one, &kind.design(mode.timeout, 1.0));
+    SaturationPoint {
         simulated: f64::midpoint(least, most),
         predicted,
         bound,
@@ -67,22 +67,22 @@ pub fn gives_way(kind: Kind, trouble: Trouble, seed: u64) -> Point {
 }
 
 /// Whether healthy tasks are mostly done at once when the incident has lasted for long.
-fn holds(kind: Kind, trouble: Trouble, load: f64, seed: u64) -> bool {
-    let scene = scene(trouble.harm, load, SECONDS);
-    let design = kind.design(trouble.timeout, 1.0);
-    let course = simulate(&scene, &scene.tasks(seed), &design, &[]);
-    let latencies = course.latencies(LATE);
+fn keeps_up(kind: DesignKind, mode: FailureMode, load: f64, seed: u64) -> bool {
+    let scenario = scenario(mode.fault, load, SECONDS);
+    let design = kind.design(mode.timeout, 1.0);
+    let results = simulate(&scenario, &scenario.tasks(seed), &design, &[]);
+    let latencies = results.latencies(LATE);
     let late = latencies.iter().filter(|took| **took > PROMPT);
     late.count() * 2 < latencies.len()
 }
 
 /// Healthy tasks done a second by load.
-pub fn curve(kind: Kind, trouble: Trouble, loads: &[f64], seed: u64) -> Vec<(f64, f64)> {
-    let design = kind.design(trouble.timeout, 1.0);
+pub fn curve(kind: DesignKind, mode: FailureMode, loads: &[f64], seed: u64) -> Vec<(f64, f64)> {
+    let design = kind.design(mode.timeout, 1.0);
     let points = loads.iter().map(|load| {
-        let scene = scene(trouble.harm, *load, CURVE);
-        let course = simulate(&scene, &scene.tasks(seed), &design, &[]);
-        (*load, course.goodput(SECOND_HALF))
+        let scenario = scenario(mode.fault, *load, CURVE);
+        let results = simulate(&scenario, &scenario.tasks(seed), &design, &[]);
+        (*load, results.goodput(SECOND_HALF))
     });
     points.collect()
 }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn one_that_is_bound_by_its_slots_gives_way_near_the_prediction() {
-        let point = gives_way(Kind::Single, HANGS_LONG, 1);
+        let point = saturation_point(DesignKind::Single, HANGS_LONG, 1);
         assert_eq!(point.bound, Bound::Concurrency);
         let off = (point.simulated / point.predicted - 1.0).abs();
         assert!(off < 0.05, "{point:?}");

@@ -7,18 +7,18 @@ use kube::api::{Patch, PatchParams};
 use testkit::CallProxy;
 use tokio::time::sleep;
 
-use crate::arrivals::Arrivals;
 use crate::chains;
-use crate::contest::options::Options;
-use crate::contest::readiness::Readiness;
-use crate::contest::{check, drift};
-use crate::edits::change::Ladders;
-use crate::edits::series::{Editor, Seen};
+use crate::comparison::options::Options;
+use crate::comparison::readiness::Readiness;
+use crate::comparison::{drift, verify};
+use crate::deployment_controller;
+use crate::edits::chain_rates::ChainRates;
+use crate::edits::editor::{EditLatency, Editor};
 use crate::figure;
-use crate::operator::{Operator, Whose};
-use crate::place::Place;
-use crate::pods;
+use crate::operator::{Implementation, Operator};
 use crate::quantile::Sample;
+use crate::testbed::Testbed;
+use crate::watch_times::WatchTimes;
 
 /// So many calls a second may each make to Cloud Tasks: more than it wants to, or it would be this
 /// that is measured.
@@ -56,21 +56,21 @@ pub struct Measured {
 
 /// Measures all of it.
 pub async fn measure(
-    whose: Whose,
+    implementation: Implementation,
     count: usize,
     options: &Options,
     mut random: fastrand::Rng,
 ) -> anyhow::Result<Measured> {
-    let name = whose.program();
-    let place = Place::new().await?;
+    let name = implementation.program();
+    let place = Testbed::new().await?;
     let counted = CallProxy::start(place.emulator).await;
-    let _controller = pods::are_ready(place.deployments());
+    let _controller = deployment_controller::start(place.deployments());
     chains::create(&place, 0, count).await?;
 
     let readiness = Readiness::watch(place.chains(), count).await?;
     let before = place.counters().await?;
     let begin = Instant::now();
-    let operator = place.operator_of(whose, counted.addr(), &CALLS)?;
+    let operator = place.operator_of(implementation, counted.addr(), &CALLS)?;
     let cold_start = readiness.all(&operator).await? - begin;
     let cold = operator.usage()?;
     let after = place.counters().await?;
@@ -78,36 +78,36 @@ pub async fn measure(
     println!("  {name}, {count} chains: ready after {cold_start:.1?}");
 
     let queues = place.cloud_tasks().await?;
-    let mut ladders = Ladders::new(count);
-    check::all(&place, &queues, &ladders).await?;
-    chains::quiet(&operator).await?;
+    let mut rates = ChainRates::new(count);
+    verify::all(&place, &queues, &rates).await?;
+    chains::wait_until_idle(&operator).await?;
     let idle = Idle::during(&operator, &counted, options.quiet).await?;
 
     let editor = Editor {
         chains: place.chains(),
         queues: queues.clone(),
-        arrivals: Arrivals::watch(place.chains()),
+        watch_times: WatchTimes::watch(place.chains()),
     };
     let mut seen = Vec::new();
     for _ in 0..options.edits {
-        seen.extend(editor.make(vec![ladders.draw(&mut random)]).await?);
+        seen.extend(editor.make(vec![rates.draw(&mut random)]).await?);
         sleep(Duration::from_millis(random.u64(20..=80))).await;
     }
-    let drifts = drift::drift(&queues, &ladders, options.drifts, &mut random).await?;
+    let drifts = drift::drift(&queues, &rates, options.drifts, &mut random).await?;
     drop(editor);
 
     operator.leave().await;
-    edit_all(&place, &mut ladders, &mut random).await?;
+    edit_all(&place, &mut rates, &mut random).await?;
     let readiness = Readiness::watch(place.chains(), count).await?;
     let begin = Instant::now();
-    let operator = place.operator_of(whose, counted.addr(), &CALLS)?;
+    let operator = place.operator_of(implementation, counted.addr(), &CALLS)?;
     let restart = readiness.all(&operator).await? - begin;
-    check::all(&place, &queues, &ladders).await?;
+    verify::all(&place, &queues, &rates).await?;
     println!("  {name}, {count} chains: ready {restart:.1?} after a restart");
 
     let milliseconds = |it: Duration| it.as_secs_f64() * 1000.0;
-    let edits = Sample::new(seen.iter().map(|it: &Seen| it.in_force));
-    let watch = Sample::new(seen.iter().map(|it: &Seen| it.watched));
+    let edits = Sample::new(seen.iter().map(|it: &EditLatency| it.in_force));
+    let watch = Sample::new(seen.iter().map(|it: &EditLatency| it.watched));
     Ok(Measured {
         cold_start: milliseconds(cold_start),
         cold_cpu: cold.cpu_ms,
@@ -130,11 +130,11 @@ pub async fn measure(
 
 /// Edits a rate of each chain.
 async fn edit_all(
-    place: &Place,
-    ladders: &mut Ladders,
+    place: &Testbed,
+    rates: &mut ChainRates,
     random: &mut fastrand::Rng,
 ) -> anyhow::Result<()> {
-    let changes = ladders.draw_many(ladders.chains(), random);
+    let changes = rates.draw_many(rates.chains(), random);
     let chains = place.chains();
     let parameters = PatchParams::default();
     stream::iter(changes)

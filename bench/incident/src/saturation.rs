@@ -1,12 +1,12 @@
 //! The arithmetic that predicts when a first queue gives way, and how far, without any simulation.
 
 use crate::design::{Design, Entry};
-use crate::scene::{Harm, Scene};
+use crate::scenario::{Fault, Scenario};
 
-/// What a scene asks of a design's first queue while the incident lasts.
+/// What a scenario asks of a design's first queue while the incident lasts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Demand {
-    /// Dispatches a second: each task one, and each that is struck its further attempts: λ(1 + f(N−1)).
+pub struct OfferedLoad {
+    /// Dispatches a second: each task one, and each that is affected its further attempts: λ(1 + f(N−1)).
     pub dispatches: f64,
     /// Dispatches under way at once: λ f N T for those that hang, and what runs that succeed take.
     pub slots: f64,
@@ -21,39 +21,39 @@ pub enum Bound {
     Concurrency,
 }
 
-/// What the scene asks of the design's first queue.
-pub fn demand(scene: &Scene, design: &Design) -> Demand {
+/// What the scenario asks of the design's first queue.
+pub fn offered_load(scenario: &Scenario, design: &Design) -> OfferedLoad {
     let Some(first) = design.stages.first() else {
-        return Demand {
+        return OfferedLoad {
             dispatches: 0.0,
             slots: 0.0,
         };
     };
-    let (load, share) = (scene.load, scene.share);
+    let (load, share) = (scenario.load, scenario.share);
     let healthy = load * (1.0 - share);
-    let struck = match design.entry {
+    let affected = match design.entry {
         // All of them, once: the worker hands them on before the handler runs.
-        Entry::First if first.diverts.is_some() => load * share,
+        Entry::First if first.reroutes_to.is_some() => load * share,
         Entry::First => load * share * f64::from(first.attempts.get()),
-        Entry::Foreseen => 0.0,
+        Entry::Oracle => 0.0,
     };
-    let hangs = match scene.harm {
-        Harm::Hangs if first.diverts.is_none() => first.timeout.as_secs_f64(),
-        Harm::Hangs | Harm::Fails => 0.0,
+    let hangs = match scenario.fault {
+        Fault::Hangs if first.reroutes_to.is_none() => first.timeout.as_secs_f64(),
+        Fault::Hangs | Fault::Fails => 0.0,
     };
-    Demand {
-        dispatches: healthy + struck,
-        slots: healthy * scene.success_takes.as_secs_f64() + struck * hangs,
+    OfferedLoad {
+        dispatches: healthy + affected,
+        slots: healthy * scenario.success_takes.as_secs_f64() + affected * hangs,
     }
 }
 
 /// The load, in tasks a second, above which the design's first queue gives way, and what runs out.
-pub fn holds_to(scene: &Scene, design: &Design) -> (f64, Bound) {
-    let one = Scene {
+pub fn saturation_load(scenario: &Scenario, design: &Design) -> (f64, Bound) {
+    let one = Scenario {
         load: 1.0,
-        ..scene.clone()
+        ..scenario.clone()
     };
-    let each = demand(&one, design);
+    let each = offered_load(&one, design);
     let limits = design.stages.first().map(|stage| stage.limits);
     let (rate, slots) = limits.map_or((0.0, 0.0), |it| (it.rate, f64::from(it.concurrency)));
     let (by_rate, by_slots) = (rate / each.dispatches, slots / each.slots);
@@ -71,31 +71,31 @@ pub fn holds_to(scene: &Scene, design: &Design) -> (f64, Bound) {
 /// what is due at t is dispatched at t(1 + g): so of the first attempts r = 1/(1 + g) of those that come
 /// are made, of the second ones r², and r is what makes the sum fit: λ((1−f) r + f (r + … + r^N)) = rate,
 /// or the same with what each holds of the slots.
-pub fn keeps_up(scene: &Scene, design: &Design) -> f64 {
+pub fn keeps_up(scenario: &Scenario, design: &Design) -> f64 {
     let Some(first) = design.stages.first() else {
         return 0.0;
     };
     let limits = first.limits;
-    let attempts = match first.diverts {
+    let attempts = match first.reroutes_to {
         Some(_) => 1,
         None => first.attempts.get(),
     };
     let fits = |part: f64| {
-        let mut struck = 0.0;
+        let mut affected = 0.0;
         let mut power = 1.0;
         for _ in 0..attempts {
             power *= part;
-            struck += power;
+            affected += power;
         }
-        // As if each struck task were tried so often, and a part of all came.
-        let tried = struck / (part * f64::from(attempts));
-        let all = demand(scene, design);
-        let healthy = Scene {
+        // As if each affected task were tried so often, and a part of all came.
+        let tried = affected / (part * f64::from(attempts));
+        let all = offered_load(scenario, design);
+        let healthy = Scenario {
             share: 0.0,
-            load: scene.load * (1.0 - scene.share),
-            ..scene.clone()
+            load: scenario.load * (1.0 - scenario.share),
+            ..scenario.clone()
         };
-        let healthy = demand(&healthy, design);
+        let healthy = offered_load(&healthy, design);
         let sum = |all: f64, healthy: f64| part * (healthy + (all - healthy) * tried);
         sum(all.dispatches, healthy.dispatches) <= limits.rate
             && sum(all.slots, healthy.slots) <= f64::from(limits.concurrency)

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::arithmetic::{Bound, demand, holds_to, keeps_up};
+use incident::saturation::{Bound, keeps_up, offered_load, saturation_load};
 use incident::{
-    Backoff, Change, Design, Edit, Entry, Harm, How, Limits, Scene, Span, Stage, simulate,
+    Backoff, Change, Design, Edit, Entry, Fault, Limits, Outcome, Scenario, Stage, Window, simulate,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -22,8 +22,8 @@ fn stage(attempts: u32, timeout: Duration) -> Stage {
         },
         attempts: NonZeroU32::new(attempts).expect("at least one"),
         timeout,
-        room: 100,
-        diverts: None,
+        capacity: 100,
+        reroutes_to: None,
     }
 }
 
@@ -41,82 +41,82 @@ fn two_queues(attempts: u32, timeout: Duration, entry: Entry) -> Design {
     }
 }
 
-fn scene(load: f64, harm: Harm) -> Scene {
-    Scene {
+fn scenario(load: f64, fault: Fault) -> Scenario {
+    Scenario {
         load,
         share: 1.0 / 3.0,
         lasts: seconds(330),
-        incident: Span {
+        incident: Window {
             from: seconds(10),
             until: seconds(310),
         },
-        harm,
+        fault,
         success_takes: Duration::from_millis(20),
     }
 }
 
-const SECOND_HALF: Span = Span {
+const SECOND_HALF: Window = Window {
     from: seconds(160),
     until: seconds(310),
 };
 
 /// Whether nearly all healthy tasks of the incident's second half are done within a second.
-fn holds(scene: &Scene, design: &Design) -> bool {
-    let course = simulate(scene, &scene.tasks(7), design, &[]);
-    let mut took = course.latencies(SECOND_HALF);
+fn holds(scenario: &Scenario, design: &Design) -> bool {
+    let results = simulate(scenario, &scenario.tasks(7), design, &[]);
+    let mut took = results.latencies(SECOND_HALF);
     took.sort_unstable();
     took[took.len() * 98 / 100] < seconds(1)
 }
 
 #[test]
 fn a_first_queue_gives_way_where_the_arithmetic_says() {
-    for (name, design, harm, wanted, bound) in rows() {
-        let (load, found) = holds_to(&scene(1.0, harm), &design);
-        assert!((load - wanted).abs() < 0.01, "{name}, {harm:?}: {load}");
-        assert_eq!(found, bound, "{name}, {harm:?}");
+    for (name, design, fault, wanted, bound) in rows() {
+        let (load, found) = saturation_load(&scenario(1.0, fault), &design);
+        assert!((load - wanted).abs() < 0.01, "{name}, {fault:?}: {load}");
+        assert_eq!(found, bound, "{name}, {fault:?}");
         assert!(
-            holds(&scene(load * 0.85, harm), &design),
-            "{name}, {harm:?}"
+            holds(&scenario(load * 0.85, fault), &design),
+            "{name}, {fault:?}"
         );
         assert!(
-            !holds(&scene(load * 1.15, harm), &design),
-            "{name}, {harm:?}"
+            !holds(&scenario(load * 1.15, fault), &design),
+            "{name}, {fault:?}"
         );
     }
 }
 
 #[test]
 fn one_that_gives_way_does_so_as_far_as_the_arithmetic_says() {
-    for (name, design, harm, load, _) in rows() {
-        assert!((keeps_up(&scene(load * 0.9, harm), &design) - 1.0).abs() < 1e-9);
+    for (name, design, fault, load, _) in rows() {
+        assert!((keeps_up(&scenario(load * 0.9, fault), &design) - 1.0).abs() < 1e-9);
         for factor in [1.5, 3.0] {
-            let mut scene = scene(load * factor, harm);
+            let mut scenario = scenario(load * factor, fault);
             // Its delay has grown for long when it is looked at.
-            scene.incident.until = seconds(1000);
-            scene.lasts = seconds(1000);
-            let course = simulate(&scene, &scene.tasks(7), &design, &[]);
-            let late = Span {
+            scenario.incident.until = seconds(1000);
+            scenario.lasts = seconds(1000);
+            let results = simulate(&scenario, &scenario.tasks(7), &design, &[]);
+            let late = Window {
                 from: seconds(600),
                 until: seconds(1000),
             };
-            let part = course.goodput(late) / (scene.load * (1.0 - scene.share));
-            let wanted = keeps_up(&scene, &design);
+            let part = results.goodput(late) / (scenario.load * (1.0 - scenario.share));
+            let wanted = keeps_up(&scenario, &design);
             let off = (part - wanted).abs();
             assert!(
                 off < 0.05,
-                "{name}, {harm:?}, {factor}: {part}, not {wanted}"
+                "{name}, {fault:?}, {factor}: {part}, not {wanted}"
             );
         }
     }
 }
 
-type Row = (&'static str, Design, Harm, f64, Bound);
+type Row = (&'static str, Design, Fault, f64, Bound);
 
 fn rows() -> [Row; 5] {
-    let (fails, hangs) = (Harm::Fails, Harm::Hangs);
+    let (fails, hangs) = (Fault::Fails, Fault::Hangs);
     let (short, long) = (seconds(2), seconds(10));
     let ladder = |timeout| two_queues(3, timeout, Entry::First);
-    let oracle = two_queues(3, short, Entry::Foreseen);
+    let oracle = two_queues(3, short, Entry::Oracle);
     [
         ("one queue", one_queue(7, short), fails, 16.67, Bound::Rate),
         ("ladder", ladder(short), fails, 30.0, Bound::Rate),
@@ -134,21 +134,21 @@ fn rows() -> [Row; 5] {
 
 #[test]
 fn what_is_asked_is_what_is_dispatched() {
-    let scene = scene(20.0, Harm::Hangs);
+    let scenario = scenario(20.0, Fault::Hangs);
     let design = two_queues(3, seconds(2), Entry::First);
-    let tasks = scene.tasks(3);
-    let span = Span {
+    let tasks = scenario.tasks(3);
+    let window = Window {
         from: seconds(100),
         until: seconds(300),
     };
     let mut dispatches = 0.0;
-    incident::watched(&scene, &tasks, &design, &[], |now, seen| {
-        if matches!(seen, incident::Seen::Dispatched { stage: 0, .. }) && span.has(now) {
+    incident::simulate_observed(&scenario, &tasks, &design, &[], |now, seen| {
+        if matches!(seen, incident::Event::Dispatched { stage: 0, .. }) && window.has(now) {
             dispatches += 1.0;
         }
     });
-    let asked = demand(&scene, &design).dispatches;
-    let found = dispatches / span.seconds();
+    let asked = offered_load(&scenario, &design).dispatches;
+    let found = dispatches / window.seconds();
     assert!(
         (found / asked - 1.0).abs() < 0.05,
         "{found}, asked: {asked}"
@@ -157,33 +157,33 @@ fn what_is_asked_is_what_is_dispatched() {
 
 #[test]
 fn where_nothing_is_scarce_a_task_takes_what_its_runs_and_waits_take() {
-    let mut scene = scene(1.0, Harm::Hangs);
-    scene.share = 1.0;
-    scene.incident = Span {
+    let mut scenario = scenario(1.0, Fault::Hangs);
+    scenario.share = 1.0;
+    scenario.incident = Window {
         from: seconds(0),
         until: seconds(1000),
     };
     let design = two_queues(3, seconds(2), Entry::First);
-    let course = simulate(&scene, &scene.tasks(1), &design, &[]);
-    for (task, end) in course.tasks {
+    let results = simulate(&scenario, &scenario.tasks(1), &design, &[]);
+    for (task, end) in results.tasks {
         let end = end.unwrap();
         // Four runs of 2 s; 0.1 s after the first, 0.2 s after the second.
         assert_eq!(
             end.at.saturating_sub(task.arrives),
             Duration::from_millis(8300)
         );
-        assert_eq!(end.how, How::Failed);
+        assert_eq!(end.how, Outcome::Failed);
     }
 }
 
 #[test]
 fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
-    let mut scene = scene(1.0, Harm::Hangs);
-    scene.share = 1.0;
-    scene.incident.from = seconds(0);
+    let mut scenario = scenario(1.0, Fault::Hangs);
+    scenario.share = 1.0;
+    scenario.incident.from = seconds(0);
     let tasks = [incident::Task {
         arrives: seconds(1),
-        is_struck: true,
+        is_affected: true,
     }];
     let ended = |changes: &[Change]| {
         let edit = Edit {
@@ -192,7 +192,7 @@ fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
             changes: changes.to_vec(),
         };
         let design = one_queue(3, seconds(10));
-        simulate(&scene, &tasks, &design, &[edit]).tasks[0]
+        simulate(&scenario, &tasks, &design, &[edit]).tasks[0]
             .1
             .unwrap()
             .at
@@ -215,12 +215,12 @@ fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
 #[test]
 fn a_diverted_task_takes_a_dispatch_and_no_slot() {
     let mut design = two_queues(3, seconds(10), Entry::First);
-    design.stages[0].diverts = Some(1);
-    let scene = scene(30.0, Harm::Hangs);
-    let asked = demand(&scene, &design);
+    design.stages[0].reroutes_to = Some(1);
+    let scenario = scenario(30.0, Fault::Hangs);
+    let asked = offered_load(&scenario, &design);
     assert!(
         (asked.dispatches - 30.0).abs() < 1e-9 && asked.slots < 1.0,
         "{asked:?}"
     );
-    assert!(holds(&scene, &design));
+    assert!(holds(&scenario, &design));
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 const AT_ONCE: usize = 8;
 
 /// Says of each Deployment that all its pods are ready, until it is dropped.
-pub fn are_ready(deployments: Api<Deployment>) -> JoinSet<()> {
+pub fn start(deployments: Api<Deployment>) -> JoinSet<()> {
     let mut controller = JoinSet::new();
     controller.spawn(async move {
         let watch = watcher(deployments.clone(), watcher::Config::default())

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::{Change, Course, Edit, Scene, Span, simulate};
+use incident::{Change, Edit, Results, Scenario, Window, simulate};
 
-use crate::goodput::designs::{HANGS_LONG, Kind, LOAD, scene};
+use crate::goodput::designs::{DesignKind, HANGS_LONG, LOAD, scenario};
 
 const SECONDS: [u64; 3] = [30, 770, 0];
 /// Two minutes after the incident's begin: somebody has seen it and has understood.
@@ -16,7 +16,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// An edit of the first stage, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum Mitigation {
     AsItWas,
     Attempts,
     Timeout,
@@ -25,17 +25,17 @@ pub enum Kept {
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub struct Edited {
-    pub kept: Kept,
+pub struct Mitigated {
+    pub mitigation: Mitigation,
     /// Healthy tasks done a second: the minute before the edit, and the incident's last.
     pub goodput: [f64; 2],
     /// From the edit until those that come are done at once; none if not while the incident lasts.
     pub recovery: Option<f64>,
     /// Healthy tasks done a second, by time.
-    pub course: Vec<(f64, f64)>,
+    pub results: Vec<(f64, f64)>,
 }
 
-impl Kept {
+impl Mitigation {
     pub const ALL: [Self; 4] = [Self::AsItWas, Self::Attempts, Self::Timeout, Self::Route];
 
     pub fn name(self) -> &'static str {
@@ -52,7 +52,7 @@ impl Kept {
             Self::AsItWas => return Vec::new(),
             Self::Attempts => Change::Attempts(NonZeroU32::MIN),
             Self::Timeout => Change::Timeout(Duration::from_secs(2)),
-            Self::Route => Change::Divert(1),
+            Self::Route => Change::Reroute(1),
         };
         vec![Edit {
             at: AT,
@@ -62,45 +62,45 @@ impl Kept {
     }
 
     /// The ladder with it.
-    pub fn edited(self, seed: u64) -> Edited {
-        let scene = the_scene();
-        let design = Kind::Ladder.design(HANGS_LONG.timeout, 1.0);
-        let course = simulate(&scene, &scene.tasks(seed), &design, &self.edits());
-        Edited {
-            kept: self,
-            goodput: before_and_after(&course, &scene),
-            recovery: recovery(&course, &scene),
-            course: course.goodputs(Duration::from_secs(20), scene.lasts),
+    pub fn edited(self, seed: u64) -> Mitigated {
+        let scenario = mitigated_scenario();
+        let design = DesignKind::Ladder.design(HANGS_LONG.timeout, 1.0);
+        let results = simulate(&scenario, &scenario.tasks(seed), &design, &self.edits());
+        Mitigated {
+            mitigation: self,
+            goodput: before_and_after(&results, &scenario),
+            recovery: recovery(&results, &scenario),
+            results: results.goodputs(Duration::from_secs(20), scenario.lasts),
         }
     }
 }
 
 /// What it all stands against: the oracle's goodput, in the same minutes.
 pub fn oracle(seed: u64) -> [f64; 2] {
-    let scene = the_scene();
-    let design = Kind::Oracle.design(HANGS_LONG.timeout, 1.0);
-    let course = simulate(&scene, &scene.tasks(seed), &design, &[]);
-    before_and_after(&course, &scene)
+    let scenario = mitigated_scenario();
+    let design = DesignKind::Oracle.design(HANGS_LONG.timeout, 1.0);
+    let results = simulate(&scenario, &scenario.tasks(seed), &design, &[]);
+    before_and_after(&results, &scenario)
 }
 
-pub fn the_scene() -> Scene {
-    scene(HANGS_LONG.harm, LOAD, SECONDS)
+pub fn mitigated_scenario() -> Scenario {
+    scenario(HANGS_LONG.fault, LOAD, SECONDS)
 }
 
-fn before_and_after(course: &Course, scene: &Scene) -> [f64; 2] {
-    [AT, scene.incident.until].map(|until| {
-        course.goodput(Span {
+fn before_and_after(results: &Results, scenario: &Scenario) -> [f64; 2] {
+    [AT, scenario.incident.until].map(|until| {
+        results.goodput(Window {
             from: until.saturating_sub(MINUTE),
             until,
         })
     })
 }
 
-fn recovery(course: &Course, scene: &Scene) -> Option<f64> {
-    let since = Span {
+fn recovery(results: &Results, scenario: &Scenario) -> Option<f64> {
+    let since = Window {
         from: AT,
-        until: scene.incident.until,
+        until: scenario.incident.until,
     };
-    let prompt = course.prompt(since, PROMPT)?;
+    let prompt = results.prompt(since, PROMPT)?;
     Some(prompt.saturating_sub(AT).as_secs_f64())
 }

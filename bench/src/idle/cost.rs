@@ -8,7 +8,7 @@ use testkit::{CallProxy, Counters};
 use tokio::time::sleep;
 
 use crate::operator::Operator;
-use crate::place::Place;
+use crate::testbed::Testbed;
 use crate::usage::Usage;
 
 const WRITING: [&str; 6] = [
@@ -22,14 +22,14 @@ const WRITING: [&str; 6] = [
 
 /// What the API server counts by itself, a minute.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Alone {
+pub struct Baseline {
     requests: f64,
     renewals: f64,
 }
 
-impl Alone {
+impl Baseline {
     /// Counts for so many seconds, while there is no operator.
-    pub async fn for_seconds(place: &Place, seconds: u64) -> anyhow::Result<Self> {
+    pub async fn for_seconds(place: &Testbed, seconds: u64) -> anyhow::Result<Self> {
         let before = place.counters().await?;
         sleep(Duration::from_secs(seconds)).await;
         let after = place.counters().await?;
@@ -63,7 +63,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub async fn take(
-        place: &Place,
+        place: &Testbed,
         operator: &Operator,
         counted: &CallProxy,
     ) -> anyhow::Result<Self> {
@@ -94,7 +94,7 @@ impl Snapshot {
 
 /// What a quiet span has cost; by the minute, but for writes and memory.
 #[derive(Debug, Clone, Copy)]
-pub struct Quiet {
+pub struct IdleCost {
     pub calls: f64,
     pub own_calls: f64,
     pub rounds: f64,
@@ -106,9 +106,9 @@ pub struct Quiet {
     pub resident_mib: f64,
 }
 
-impl Quiet {
-    /// What the API server counts `alone` is not the operator's.
-    pub fn between(before: &Snapshot, after: &Snapshot, alone: Alone) -> Self {
+impl IdleCost {
+    /// What the API server counts as the `baseline` is not the operator's.
+    pub fn between(before: &Snapshot, after: &Snapshot, baseline: Baseline) -> Self {
         let minutes = after.at.duration_since(before.at).as_secs_f64() / 60.0;
         let calls = u32::try_from(after.calls - before.calls).unwrap_or(u32::MAX);
         let counted = requests(&after.server) - requests(&before.server);
@@ -117,8 +117,8 @@ impl Quiet {
             calls: f64::from(calls) / minutes,
             own_calls: (after.calls() - before.calls()) / minutes,
             rounds: (after.rounds() - before.rounds()) / minutes,
-            requests: (counted / minutes - alone.requests).max(0.0),
-            renewals: (renewed / minutes - alone.renewals).max(0.0),
+            requests: (counted / minutes - baseline.requests).max(0.0),
+            renewals: (renewed / minutes - baseline.renewals).max(0.0),
             writes: written(&after.server, false) - written(&before.server, false),
             own_writes: after.writes() - before.writes(),
             cpu_ms: (after.usage.cpu_ms - before.usage.cpu_ms) / minutes,
@@ -127,7 +127,7 @@ impl Quiet {
     }
 }
 
-impl fmt::Display for Quiet {
+impl fmt::Display for IdleCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             calls,

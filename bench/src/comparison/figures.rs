@@ -1,8 +1,8 @@
 //! The figures of all sizes.
 
 use crate::chains;
-use crate::contest::contestant::Measured;
-use crate::figure::{Figure, count, told};
+use crate::comparison::measure::Measured;
+use crate::figure::{Figure, count, labeled};
 use crate::metric::{self, Metric, Trend};
 use crate::slope::slope;
 
@@ -29,25 +29,25 @@ const METRICS: [Of; 12] = [
         .slope_at_most(1.0),
     Of::new("start after edits", "s", |it| it.restart / 1000.0).slope_at_most(1.0),
     Of::new("edit in force, p50", "ms", |it| it.edit_p50)
-        .note(|it| Some(told("watch", it.watch_p50, "ms")))
+        .note(|it| Some(labeled("watch", it.watch_p50, "ms")))
         .slope_at_most(1.0),
     Of::new("edit in force, p99", "ms", |it| it.edit_p99)
-        .note(|it| Some(told("watch", it.watch_p99, "ms")))
+        .note(|it| Some(labeled("watch", it.watch_p99, "ms")))
         .share_at_most(0.5)
         .slope_at_most(1.0),
     Of::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99)
         .at_most(|_| 50.0)
         .trend(Trend::Nothing),
     Of::new("drift put right, p50", "s", |it| it.drift_p50 / 1000.0)
-        .note(|it| Some(told("longest", it.drift_longest / 1000.0, "s")))
+        .note(|it| Some(labeled("longest", it.drift_longest / 1000.0, "s")))
         .slope_at_most(1.0),
     Of::new("memory", "MiB", |it| it.resident)
-        .note(|it| Some(told("most in the cold start", it.peak, "MiB")))
+        .note(|it| Some(labeled("most in the cold start", it.peak, "MiB")))
         .share_at_most(0.4)
         .slope_at_most(1.0),
     Of::new("time on the processor, idle", "ms a minute", |it| it.idle_cpu).slope_at_most(1.0),
     Of::new("calls for each location, idle", "a minute", |it| it.calls / it.locations)
-        .note(|it| Some(told("locations", it.locations, "")))
+        .note(|it| Some(labeled("locations", it.locations, "")))
         .slope_at_most(0.05),
 ];
 
@@ -76,7 +76,7 @@ fn of(metric: &Metric<Measured>, sizes: &[Size]) -> Vec<Figure> {
     figures.extend(
         ours.and_then(|points| metric.slope(&points))
             .map(|figure| match peers {
-                Some(peers) => figure.against(told("peer", peers, "")),
+                Some(peers) => figure.against(labeled("peer", peers, "")),
                 None => figure,
             }),
     );
@@ -92,7 +92,7 @@ fn value(metric: &Metric<Measured>, size: &Size) -> Figure {
     let figure = metric.figure(&ours);
     let peers = size.peers.as_ref().map(|peers| {
         let note = (metric.note)(peers).map(|it| format!(" ({it})"));
-        told("peer", (metric.value)(peers), metric.unit) + &note.unwrap_or_default()
+        labeled("peer", (metric.value)(peers), metric.unit) + &note.unwrap_or_default()
     });
     let notes: Vec<String> = figure.against.iter().cloned().chain(peers).collect();
     if notes.is_empty() {

@@ -1,13 +1,13 @@
-//! The course of a scene: when and how each task ended, simulated or real, and what that says.
+//! The results of a scenario: when and how each task ended, simulated or real, and what that says.
 
 use std::time::Duration;
 
-use crate::scene::Task;
-use crate::span::Span;
+use crate::scenario::Task;
+use crate::window::Window;
 
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum Outcome {
     /// Its handler succeeded.
     Succeeded,
     /// All attempts of all stages were used up.
@@ -16,30 +16,30 @@ pub enum How {
 
 /// The end of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct Completion {
     /// When.
     pub at: Duration,
     /// How.
-    pub how: How,
+    pub how: Outcome,
 }
 
 /// All tasks and their ends; a task that has none has not ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course {
+pub struct Results {
     /// In the order in which they came.
-    pub tasks: Vec<(Task, Option<End>)>,
+    pub tasks: Vec<(Task, Option<Completion>)>,
 }
 
-impl Course {
-    fn healthy(&self) -> impl Iterator<Item = (Duration, Option<End>)> {
-        let healthy = self.tasks.iter().filter(|(task, _)| !task.is_struck);
+impl Results {
+    fn healthy(&self) -> impl Iterator<Item = (Duration, Option<Completion>)> {
+        let healthy = self.tasks.iter().filter(|(task, _)| !task.is_affected);
         healthy.map(|(task, end)| (task.arrives, *end))
     }
 
     /// Healthy tasks done a second.
-    pub fn goodput(&self, during: Span) -> f64 {
+    pub fn goodput(&self, during: Window) -> f64 {
         let ends = self.healthy().filter_map(|(_, end)| end);
-        let done = ends.filter(|end| end.how == How::Succeeded && during.has(end.at));
+        let done = ends.filter(|end| end.how == Outcome::Succeeded && during.has(end.at));
         done.fold(0.0, |count, _| count + 1.0) / during.seconds()
     }
 
@@ -62,8 +62,8 @@ impl Course {
         points.collect()
     }
 
-    /// How long the healthy tasks took that came in a span.
-    pub fn latencies(&self, came: Span) -> Vec<Duration> {
+    /// How long the healthy tasks took that came in a window.
+    pub fn latencies(&self, came: Window) -> Vec<Duration> {
         let tasks = self.healthy().filter(|(arrived, _)| came.has(*arrived));
         // One that never ended took longer than any.
         tasks
@@ -71,16 +71,19 @@ impl Course {
             .collect()
     }
 
-    /// From when on in this span the healthy tasks that come are done within a time; `None` if not a
-    /// tenth of the span is left.
-    pub fn prompt(&self, span: Span, within: Duration) -> Option<Duration> {
+    /// From when on in this window the healthy tasks that come are done within a time; `None` if not a
+    /// tenth of the window is left.
+    pub fn prompt(&self, window: Window, within: Duration) -> Option<Duration> {
         let late = self.healthy().filter(|(arrived, end)| {
             let in_time = end.is_some_and(|end| end.at.saturating_sub(*arrived) <= within);
-            span.has(*arrived) && !in_time
+            window.has(*arrived) && !in_time
         });
-        let from = late.map(|(arrived, _)| arrived).last().unwrap_or(span.from);
-        let left = span.until.saturating_sub(from).as_secs_f64();
-        (left >= span.seconds() / 10.0).then_some(from)
+        let from = late
+            .map(|(arrived, _)| arrived)
+            .last()
+            .unwrap_or(window.from);
+        let left = window.until.saturating_sub(from).as_secs_f64();
+        (left >= window.seconds() / 10.0).then_some(from)
     }
 
     /// When the last task ended that came before this time; `None` if one has not.
@@ -92,7 +95,7 @@ impl Course {
     }
 
     /// How many have ended in this way.
-    pub fn count(&self, how: How) -> usize {
+    pub fn count(&self, how: Outcome) -> usize {
         let ends = self.tasks.iter().filter_map(|(_, end)| *end);
         ends.filter(|end| end.how == how).count()
     }
@@ -107,42 +110,48 @@ mod tests {
     }
 
     /// A healthy task a second; those from 10 to 19 take 5 s, the others none.
-    fn course() -> Course {
+    fn results() -> Results {
         let tasks = (0..100).map(|second| {
             let late = if (10..20).contains(&second) { 5 } else { 0 };
             let task = Task {
                 arrives: seconds(second),
-                is_struck: false,
+                is_affected: false,
             };
-            let end = End {
+            let end = Completion {
                 at: seconds(second + late),
-                how: How::Succeeded,
+                how: Outcome::Succeeded,
             };
             (task, Some(end))
         });
-        Course {
+        Results {
             tasks: tasks.collect(),
         }
     }
 
     #[test]
     fn it_is_measured_by_span() {
-        let course = course();
-        let span = |from, until| Span {
+        let results = results();
+        let window = |from, until| Window {
             from: seconds(from),
             until: seconds(until),
         };
-        let goodput = |from, until| course.goodput(span(from, until)).to_string();
+        let goodput = |from, until| results.goodput(window(from, until)).to_string();
         assert_eq!(
             [goodput(0, 10), goodput(10, 15), goodput(20, 25)],
             ["1", "0", "2"]
         );
-        assert_eq!(course.latencies(span(9, 11)), [seconds(0), seconds(5)]);
-        assert_eq!(course.prompt(span(0, 100), seconds(1)), Some(seconds(19)));
-        assert_eq!(course.prompt(span(0, 20), seconds(1)), None);
-        assert_eq!(course.prompt(span(30, 40), seconds(1)), Some(seconds(30)));
-        assert_eq!(course.ended(seconds(18)), Some(seconds(22)));
-        let steps = course.goodputs(seconds(5), seconds(25));
+        assert_eq!(results.latencies(window(9, 11)), [seconds(0), seconds(5)]);
+        assert_eq!(
+            results.prompt(window(0, 100), seconds(1)),
+            Some(seconds(19))
+        );
+        assert_eq!(results.prompt(window(0, 20), seconds(1)), None);
+        assert_eq!(
+            results.prompt(window(30, 40), seconds(1)),
+            Some(seconds(30))
+        );
+        assert_eq!(results.ended(seconds(18)), Some(seconds(22)));
+        let steps = results.goodputs(seconds(5), seconds(25));
         assert_eq!(
             steps,
             [
@@ -157,14 +166,14 @@ mod tests {
 
     #[test]
     fn a_task_without_an_end_is_never_prompt_and_nothing_is_over() {
-        let mut course = course();
-        course.tasks[99].1 = None;
-        let all = Span {
+        let mut results = results();
+        results.tasks[99].1 = None;
+        let all = Window {
             from: seconds(0),
             until: seconds(100),
         };
-        assert_eq!(course.prompt(all, seconds(1)), None);
-        assert_eq!(course.ended(seconds(100)), None);
-        assert!(course.latencies(all).contains(&Duration::MAX));
+        assert_eq!(results.prompt(all, seconds(1)), None);
+        assert_eq!(results.ended(seconds(100)), None);
+        assert!(results.latencies(all).contains(&Duration::MAX));
     }
 }

@@ -13,7 +13,7 @@ use testkit::{Process, free_port};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::place::program;
+use crate::testbed::program;
 use crate::worker::push::Pushed;
 
 /// The core of who is measured.
@@ -92,11 +92,11 @@ pub async fn push(
         "--expect",
         &expect.to_string(),
     ]);
-    heard(command).await
+    json_output_of(command).await
 }
 
 /// What a program says in its last line, as JSON.
-pub async fn heard<T: DeserializeOwned>(command: Command) -> anyhow::Result<T> {
+pub async fn json_output_of<T: DeserializeOwned>(command: Command) -> anyhow::Result<T> {
     let output = tokio::process::Command::from(command).output().await?;
     anyhow::ensure!(
         output.status.success(),

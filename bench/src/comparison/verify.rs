@@ -9,12 +9,12 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 
 use crate::chains::{self, STAGES};
-use crate::edits::change::Ladders;
-use crate::place::Place;
+use crate::edits::chain_rates::ChainRates;
+use crate::testbed::Testbed;
 
 /// Looks at all of it.
-pub async fn all(place: &Place, cloud: &CloudTasks, ladders: &Ladders) -> anyhow::Result<()> {
-    let chains = ladders.chains();
+pub async fn all(place: &Testbed, cloud: &CloudTasks, rates: &ChainRates) -> anyhow::Result<()> {
+    let chains = rates.chains();
     let mut queues: BTreeMap<QueuePath, Queue> = BTreeMap::new();
     let parents: BTreeSet<_> = (0..chains)
         .map(|chain| chains::queue(chain, 0).parent)
@@ -39,7 +39,7 @@ pub async fn all(place: &Place, cloud: &CloudTasks, ladders: &Ladders) -> anyhow
                 .get(&path)
                 .with_context(|| format!("{path} is not there"))?;
             ensure!(
-                is_right(queue, ladders.rate(chain, stage), &child),
+                is_right(queue, rates.rate(chain, stage), &child),
                 "{path} is not as its chain says: {queue:?}"
             );
             let deployment = deployments
