@@ -1,150 +1,170 @@
-//! Condition types and reasons. They are constants, so that a test can hold each against the
-//! documentation, and a user can look one up.
+//! Condition types and reasons: enums, so that the compiler names every place that a new one needs.
 
-/// The chain serves: its queues are as the spec says and its workers are ready. Derived from the
-/// others.
-pub const READY: &str = "Ready";
-/// Every queue is there with what the spec sets.
-pub const QUEUES_READY: &str = "QueuesReady";
-/// Every stage has its pods ready, with the newest values.
-pub const WORKERS_READY: &str = "WorkersReady";
-/// Somebody else changed a queue that was as the spec says.
-pub const DRIFTED: &str = "Drifted";
-/// A queue is paused, by the spec or by somebody else.
-pub const PAUSED: &str = "Paused";
-/// A queue may have more dispatches under way than its workers have places.
-pub const UNDERSIZED: &str = "Undersized";
-/// Cloud Tasks can reach the workers, as far as that can be seen from here.
-pub const PUSHES_REACHABLE: &str = "PushesReachable";
-/// A removed stage still has tasks or workers, or a deleted chain finishes its tasks.
-pub const DRAINING: &str = "Draining";
+use std::fmt;
 
-/// Pushes come by an address that others can reach too, and need no token.
-pub const PUSHES_UNAUTHENTICATED: &str = "PushesUnauthenticated";
-/// Workers have refused pushes for their token.
-pub const PUSHES_REFUSED: &str = "PushesRefused";
+/// An enum of words whose names are those of the API.
+macro_rules! words {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident {
+            $($(#[doc = $doc:literal])+ $word:ident,)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[doc = $doc])+ $word,)+
+        }
 
-/// All is as the spec says.
-pub const AS_SPECIFIED: &str = "AsSpecified";
-/// Something is still being made or rolled out.
-pub const PROGRESSING: &str = "Progressing";
-/// Pods are not ready, or not all of them.
-pub const PODS_NOT_READY: &str = "PodsNotReady";
-/// A queue is missing.
-pub const QUEUE_MISSING: &str = "QueueMissing";
-/// Google has disabled a queue: it takes tasks and dispatches none.
-pub const QUEUE_DISABLED: &str = "QueueDisabled";
-/// A queue is paused because the spec says so.
-pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
-/// A queue is paused by the operator, which resumes it when a worker of its stage is ready.
-pub const PAUSED_BY_OPERATOR: &str = "PausedByOperator";
-/// A queue is paused and the spec doesn't say so.
-pub const PAUSED_OUTSIDE: &str = "PausedOutside";
-/// Others have changed or deleted a queue.
-pub const QUEUE_CHANGED: &str = "QueueChanged";
-/// Every queue is as it was set.
-pub const NO_DRIFT: &str = "NoDrift";
-/// Nothing is paused.
-pub const NOT_PAUSED: &str = "NotPaused";
-/// No removed stage is left.
-pub const NOTHING_DRAINS: &str = "NothingDrains";
-/// A stage was removed from the spec, or renamed; what is left of it goes when nothing needs it.
-pub const STAGE_REMOVED: &str = "StageRemoved";
-/// The chain is deleted, and its policy is to finish its tasks first.
-pub const CHAIN_FINISHES: &str = "ChainFinishes";
-/// Every stage has a place for each dispatch that its queue may have under way.
-pub const ENOUGH_PLACES: &str = "EnoughPlaces";
-/// A stage has fewer.
-pub const TOO_FEW_PLACES: &str = "TooFewPlaces";
-/// The spec demands no token.
-pub const NO_TOKEN_DEMANDED: &str = "NoTokenDemanded";
-/// The spec demands one, and some workers don't yet.
-pub const TOKEN_NOT_DEMANDED_YET: &str = "TokenNotDemandedYet";
-/// Every worker demands a token.
-pub const TOKENS_DEMANDED: &str = "TokensDemanded";
-/// Pushes come to an address that only the cluster can reach.
-pub const PUSHES_INTERNAL: &str = "PushesInternal";
-/// Workers have refused pushes for their token lately.
-pub const TOKENS_REFUSED: &str = "TokensRefused";
-/// They have refused none.
-pub const NONE_REFUSED: &str = "NoneRefused";
-/// No ready worker of a stage could be asked.
-pub const WORKERS_NOT_ASKED: &str = "WorkersNotAsked";
-/// Pushes go to the stages' Services inside the cluster.
-pub const CLUSTER_ADDRESS: &str = "ClusterAddress";
-/// Pushes go to a host that is in no public network.
-pub const PRIVATE_ADDRESS: &str = "PrivateAddress";
-/// Pushes go to the user's own ingress, which isn't looked at.
-pub const OWN_INGRESS: &str = "OwnIngress";
-/// The Gateway has accepted the route of each stage.
-pub const ROUTES_ACCEPTED: &str = "RoutesAccepted";
-/// A stage's route isn't there yet, or no Gateway has said anything of it.
-pub const ROUTE_PENDING: &str = "RoutePending";
-/// The Gateway refuses a stage's route.
-pub const ROUTE_NOT_ACCEPTED: &str = "RouteNotAccepted";
-/// The cluster has no Gateway API.
-pub const GATEWAY_API_MISSING: &str = "GatewayApiMissing";
-/// The spec can't be served although its schema is right.
-pub const INVALID_SPEC: &str = "InvalidSpec";
-/// The project or the location isn't there.
-pub const PROJECT_NOT_FOUND: &str = "ProjectNotFound";
-/// The operator's credentials don't allow it.
-pub const PERMISSION_DENIED: &str = "PermissionDenied";
-/// A quota of Cloud Tasks is used up.
-pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
-/// A queue was deleted recently, so that its name is blocked.
-pub const QUEUE_NAME_BLOCKED: &str = "QueueNameBlocked";
-/// Cloud Tasks refuses a setting.
-pub const QUEUE_REFUSED: &str = "QueueRefused";
-/// Another chain manages the queue.
-pub const QUEUE_OWNED_BY_ANOTHER: &str = "QueueOwnedByAnother";
-/// A Deployment or Service of that name exists and isn't this chain's.
-pub const NAME_TAKEN: &str = "NameTaken";
-/// Cloud Tasks can't be reached.
-pub const CLOUD_TASKS_AWAY: &str = "CloudTasksAway";
-/// The API server refused or failed a write.
-pub const KUBERNETES_ERROR: &str = "KubernetesError";
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$word),+];
 
-/// Every reason that a condition can have.
-pub const REASONS: &[&str] = &[
-    AS_SPECIFIED,
-    PROGRESSING,
-    PODS_NOT_READY,
-    QUEUE_MISSING,
-    QUEUE_DISABLED,
-    PAUSED_BY_SPEC,
-    PAUSED_BY_OPERATOR,
-    PAUSED_OUTSIDE,
-    QUEUE_CHANGED,
-    NO_DRIFT,
-    NOT_PAUSED,
-    NOTHING_DRAINS,
-    STAGE_REMOVED,
-    CHAIN_FINISHES,
-    ENOUGH_PLACES,
-    TOO_FEW_PLACES,
-    NO_TOKEN_DEMANDED,
-    TOKEN_NOT_DEMANDED_YET,
-    TOKENS_DEMANDED,
-    PUSHES_INTERNAL,
-    TOKENS_REFUSED,
-    NONE_REFUSED,
-    WORKERS_NOT_ASKED,
-    CLUSTER_ADDRESS,
-    PRIVATE_ADDRESS,
-    OWN_INGRESS,
-    ROUTES_ACCEPTED,
-    ROUTE_PENDING,
-    ROUTE_NOT_ACCEPTED,
-    GATEWAY_API_MISSING,
-    INVALID_SPEC,
-    PROJECT_NOT_FOUND,
-    PERMISSION_DENIED,
-    QUOTA_EXCEEDED,
-    QUEUE_NAME_BLOCKED,
-    QUEUE_REFUSED,
-    QUEUE_OWNED_BY_ANOTHER,
-    NAME_TAKEN,
-    CLOUD_TASKS_AWAY,
-    KUBERNETES_ERROR,
-];
+            /// As the API has it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$word => stringify!($word),)+
+                }
+            }
+
+            /// What it means.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$word => concat!($($doc),+),)+
+                }
+            }
+
+            /// The one that the API calls so.
+            pub fn named(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|it| it.as_str() == word)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// The type of a condition.
+    pub enum ConditionType {
+        /// the queues are as the spec says, pushes can reach the workers, and the workers are ready.
+        Ready,
+        /// every queue exists and has the settings of the spec.
+        QueuesReady,
+        /// every stage has all its pods ready, with the newest values.
+        WorkersReady,
+        /// Cloud Tasks can reach the workers, as far as the operator can tell.
+        PushesReachable,
+        /// a queue was changed outside the operator.
+        Drifted,
+        /// a queue is paused, by the spec, the operator or somebody else.
+        Paused,
+        /// a removed stage has tasks or workers left, or a deleted chain finishes its tasks.
+        Draining,
+        /// a queue may dispatch more tasks at once than its workers run.
+        Undersized,
+        /// pushes need no token, and come by an address that others can reach.
+        PushesUnauthenticated,
+        /// workers refused pushes because of their token.
+        PushesRefused,
+    }
+}
+
+words! {
+    /// The reason of a condition.
+    pub enum Reason {
+        /// Everything is as the spec says.
+        AsSpecified,
+        /// A change is being made or rolled out.
+        Progressing,
+        /// Some pods are not ready.
+        PodsNotReady,
+        /// A queue doesn't exist.
+        QueueMissing,
+        /// Google has disabled a queue: it accepts tasks and dispatches none.
+        QueueDisabled,
+        /// A queue is paused because the spec says so.
+        PausedBySpec,
+        /// The operator paused a queue, and resumes it when a worker of its stage is ready.
+        PausedByOperator,
+        /// A queue was paused outside the operator.
+        PausedOutside,
+        /// A queue was changed or deleted outside the operator.
+        QueueChanged,
+        /// No queue was changed outside the operator.
+        NoDrift,
+        /// No queue is paused.
+        NotPaused,
+        /// Nothing is left of removed stages.
+        NothingDrains,
+        /// A stage was removed from the spec or renamed, and something is left of it.
+        StageRemoved,
+        /// The chain is deleted and finishes its tasks first.
+        ChainFinishes,
+        /// The workers of every stage can run as many tasks as its queue dispatches at once.
+        EnoughPlaces,
+        /// The workers of a stage can't.
+        TooFewPlaces,
+        /// The spec requires no token.
+        NoTokenDemanded,
+        /// The spec requires a token, and some workers don't yet.
+        TokenNotDemandedYet,
+        /// Every worker requires a token.
+        TokensDemanded,
+        /// Pushes come to an address inside the cluster.
+        PushesInternal,
+        /// Workers refused pushes because of their token in the last minutes.
+        TokensRefused,
+        /// Workers refused no push because of its token.
+        NoneRefused,
+        /// No ready worker of a stage answered.
+        WorkersNotAsked,
+        /// Queues push to the stages' Services inside the cluster.
+        ClusterAddress,
+        /// Queues push to a host of a private network.
+        PrivateAddress,
+        /// Queues push to the user's own ingress, which the operator doesn't check.
+        OwnIngress,
+        /// The Gateway has accepted the route of each stage.
+        RoutesAccepted,
+        /// A route doesn't exist yet, or its Gateway has reported nothing about it.
+        RoutePending,
+        /// The Gateway refuses a route, or fails to serve it.
+        RouteNotAccepted,
+        /// The cluster has no Gateway API.
+        GatewayApiMissing,
+        /// The spec passed the schema, and can't be served.
+        InvalidSpec,
+        /// The project or the location doesn't exist.
+        ProjectNotFound,
+        /// The operator's credentials don't allow a call.
+        PermissionDenied,
+        /// A quota of Cloud Tasks is exhausted.
+        QuotaExceeded,
+        /// A queue was deleted recently, so its name is blocked.
+        QueueNameBlocked,
+        /// Cloud Tasks refuses a setting.
+        QueueRefused,
+        /// Another chain manages the queue.
+        QueueOwnedByAnother,
+        /// An object of that name exists and doesn't belong to this chain.
+        NameTaken,
+        /// Cloud Tasks can't be reached.
+        CloudTasksAway,
+        /// The API server refused a call or failed.
+        KubernetesError,
+    }
+}
+
+/// What `kubectl explain` says of the conditions.
+pub(crate) fn description() -> String {
+    let types = ConditionType::ALL.iter();
+    let types: Vec<String> = types
+        .map(|it| format!("{it}: {}", it.meaning().trim()))
+        .collect();
+    format!("The conditions by type. {}", types.join(" "))
+}

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use cloudtasks::{Error as CloudError, Queue, QueuePath};
-use crds::conditions::QUEUE_NAME_BLOCKED;
+use crds::conditions::Reason;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::core::DynamicObject;
@@ -138,7 +138,7 @@ async fn confirm(queues: &Calls, queue: &QueuePath) -> Result<Queue, Error> {
             let message = format!(
                 "Cloud Tasks said that it created {queue}, and doesn't know it now: wait some minutes; or its name is blocked, for up to 7 days, because a queue of that name was deleted: use another name"
             );
-            Err(Problem::new(QUEUE_NAME_BLOCKED, message).into())
+            Err(Problem::new(Reason::QueueNameBlocked, message).into())
         }
         Err(error) => Err(error.into()),
     }

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crds::ExecutorChainStatus;
-use crds::conditions::{
-    DRAINING, DRIFTED, PAUSED, PUSHES_REACHABLE, PUSHES_REFUSED, PUSHES_UNAUTHENTICATED,
-    QUEUES_READY, READY, REASONS, UNDERSIZED, WORKERS_READY,
-};
+use crds::conditions::{ConditionType, Reason};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -15,19 +12,6 @@ use prometheus_client::registry::Registry;
 use crate::name::Name;
 
 type Labels = Vec<(&'static str, &'static str)>;
-
-const CONDITIONS: [&str; 10] = [
-    READY,
-    QUEUES_READY,
-    WORKERS_READY,
-    PUSHES_REACHABLE,
-    DRIFTED,
-    PAUSED,
-    DRAINING,
-    UNDERSIZED,
-    PUSHES_UNAUTHENTICATED,
-    PUSHES_REFUSED,
-];
 
 /// The conditions of every chain that is served.
 #[derive(Default)]
@@ -79,33 +63,34 @@ impl Chains {
 
 /// A label for each word that we know: others would make ever more series.
 fn labels(condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition) -> Option<Labels> {
-    let known = |words: &[&'static str], word: &str| words.iter().find(|it| **it == word).copied();
     let status = match condition.status.as_str() {
         "True" => "true",
         "False" => "false",
         _ => "unknown",
     };
     Some(vec![
-        ("condition", known(&CONDITIONS, &condition.type_)?),
+        (
+            "condition",
+            ConditionType::named(&condition.type_)?.as_str(),
+        ),
         ("status", status),
-        ("reason", known(REASONS, &condition.reason)?),
+        ("reason", Reason::named(&condition.reason)?.as_str()),
     ])
 }
 
 #[cfg(test)]
 mod tests {
-    use crds::conditions::{AS_SPECIFIED, PROGRESSING};
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
     use prometheus_client::encoding::text::encode;
 
     use super::*;
 
-    fn ready(status: &str, reason: &str) -> ExecutorChainStatus {
+    fn ready(status: &str, reason: Reason) -> ExecutorChainStatus {
         let ready = Condition {
-            type_: READY.into(),
+            type_: ConditionType::Ready.to_string(),
             status: status.into(),
-            reason: reason.into(),
+            reason: reason.to_string(),
             message: String::new(),
             last_transition_time: Time(Timestamp::UNIX_EPOCH),
             observed_generation: None,
@@ -129,9 +114,9 @@ mod tests {
     fn each_chain_is_counted_where_it_is_now() {
         let mut registry = Registry::default();
         let chains = Chains::register(&mut registry);
-        chains.are("shop", "orders", &ready("False", PROGRESSING));
-        chains.are("shop", "parcels", &ready("False", PROGRESSING));
-        chains.are("shop", "orders", &ready("True", AS_SPECIFIED));
+        chains.are("shop", "orders", &ready("False", Reason::Progressing));
+        chains.are("shop", "parcels", &ready("False", Reason::Progressing));
+        chains.are("shop", "orders", &ready("True", Reason::AsSpecified));
         let well = r#"chains{condition="Ready",status="true",reason="AsSpecified"}"#;
         let ill = r#"chains{condition="Ready",status="false",reason="Progressing"}"#;
         assert_eq!(told(&registry), [format!("{ill} 1"), format!("{well} 1")]);

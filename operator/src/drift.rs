@@ -2,7 +2,7 @@
 //! before it is put right.
 
 use crds::ExecutorChain;
-use crds::conditions::{DRIFTED, QUEUE_CHANGED};
+use crds::conditions::{ConditionType, Reason};
 use kube::core::DeserializeGuard;
 use kube_runtime::events::EventType;
 use plan::rules::drift::sentence;
@@ -36,7 +36,7 @@ pub async fn tell(
         context,
         metadata,
         EventType::Warning,
-        QUEUE_CHANGED,
+        Reason::QueueChanged.as_str(),
         &sentence,
     )
     .await;
@@ -55,6 +55,8 @@ fn is_told(chain: &ExecutorChain, sentence: &str) -> bool {
     let status = chain.status.as_ref();
     let mut conditions = status.iter().flat_map(|status| &status.conditions);
     conditions.any(|condition| {
-        condition.type_ == DRIFTED && condition.status == "True" && condition.message == sentence
+        condition.type_ == ConditionType::Drifted.as_str()
+            && condition.status == "True"
+            && condition.message == sentence
     })
 }

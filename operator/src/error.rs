@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crds::conditions;
+use crds::conditions::Reason;
 use plan::Problem;
 
 /// Why a chain could not be reconciled, or why the operator could not start.
@@ -72,7 +72,7 @@ impl Error {
             // It stands in no status.
             | Self::NotLeader
             | Self::NoCluster(_)
-            | Self::Admin { .. } => Problem::new(conditions::KUBERNETES_ERROR, self.to_string()),
+            | Self::Admin { .. } => Problem::new(Reason::KubernetesError, self.to_string()),
         }
     }
 
@@ -85,9 +85,9 @@ impl Error {
             // tells us: a Deployment that isn't ours is gone, a right is given.
             Self::Problem(problem)
                 if [
-                    conditions::NAME_TAKEN,
-                    conditions::GATEWAY_API_MISSING,
-                    conditions::KUBERNETES_ERROR,
+                    Reason::NameTaken,
+                    Reason::GatewayApiMissing,
+                    Reason::KubernetesError,
                 ]
                 .contains(&problem.reason) =>
             {
@@ -118,7 +118,7 @@ mod tests {
             action: "apply Deployment orders-fast".into(),
             source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
         };
-        let taken = Problem::new(conditions::NAME_TAKEN, "Deployment orders-fast exists");
+        let taken = Problem::new(Reason::NameTaken, "Deployment orders-fast exists");
         for (error, seconds) in [
             (refused, [1, 2, 8, 8]),
             (taken.into(), [8, 8, 8, 8]),

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
+use crds::conditions::Reason;
 use plan::Step;
 use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use prometheus_client::encoding::text::encode;
@@ -186,7 +187,9 @@ impl Metrics {
 
     /// Counts one round.
     pub fn reconciled(&self, error: Option<&Error>) {
-        let reason = error.map_or("AsSpecified", |error| error.problem().reason);
+        let reason = error.map_or(Reason::AsSpecified.as_str(), |error| {
+            error.problem().reason.as_str()
+        });
         self.reconciles
             .get_or_create(&vec![("reason", reason)])
             .inc();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cloudtasks::{LocationPath, QueuePath};
 use crds::ExecutorChain;
-use crds::conditions::PROJECT_NOT_FOUND;
+use crds::conditions::Reason;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -201,7 +201,7 @@ pub async fn observe_end(
         match context.queues.list_queues(parent).await {
             Ok(found) => queues.extend(found),
             // A place that isn't there has no queues to pause.
-            Err(error) if Problem::from(&error).reason == PROJECT_NOT_FOUND => {}
+            Err(error) if Problem::from(&error).reason == Reason::ProjectNotFound => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -307,7 +307,7 @@ pub fn again(chain: Arc<Chain>, error: &Error, context: Arc<Context>) -> Action 
     let wait = error.retry_after(failures).min(most);
     tracing::warn!(
         chain = %format!("{}/{}", chain.namespace().unwrap_or_default(), chain.name_any()),
-        reason = error.problem().reason,
+        reason = %error.problem().reason,
         %error,
         retry_in = ?wait,
         "a chain can't be served",

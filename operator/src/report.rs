@@ -1,6 +1,6 @@
 //! Report: the status, written only when it says something new.
 
-use crds::conditions::{AS_SPECIFIED, PODS_NOT_READY, PROGRESSING, READY, ROUTE_PENDING};
+use crds::conditions::{ConditionType, Reason};
 use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -85,16 +85,18 @@ async fn tell_of_ready(
 ) {
     let ready = |status: &ExecutorChainStatus| {
         let mut conditions = status.conditions.iter();
-        conditions.find(|it| it.type_ == READY).cloned()
+        conditions
+            .find(|it| it.type_ == ConditionType::Ready.as_str())
+            .cloned()
     };
     let before = before.and_then(ready);
     let Some(now) = ready(now) else { return };
     if before.is_some_and(|before| before.reason == now.reason) {
         return;
     }
-    let type_ = match now.reason.as_str() {
-        PROGRESSING | PODS_NOT_READY | ROUTE_PENDING => return,
-        AS_SPECIFIED => EventType::Normal,
+    let type_ = match Reason::named(&now.reason) {
+        Some(Reason::Progressing | Reason::PodsNotReady | Reason::RoutePending) => return,
+        Some(Reason::AsSpecified) => EventType::Normal,
         _ => EventType::Warning,
     };
     publish(context, chain, type_, &now.reason, &now.message).await;

@@ -6,6 +6,7 @@ mod server;
 mod table;
 
 use crds::RULES;
+use crds::conditions::{ConditionType, Reason};
 use executor_chain::admission::{Refused, admit};
 use serde_json::Value;
 use testkit::ApiServer;
@@ -108,12 +109,14 @@ fn the_readme_quotes_sentences_that_users_see() {
 }
 
 #[test]
-fn every_reason_is_documented() {
+fn every_condition_and_reason_is_documented() {
     let text = include_str!("../../../docs/status.md");
-    for reason in crds::conditions::REASONS {
+    let types = ConditionType::ALL.iter().map(ToString::to_string);
+    let reasons = Reason::ALL.iter().map(ToString::to_string);
+    for word in types.chain(reasons) {
         assert!(
-            text.contains(&format!("`{reason}`")),
-            "docs/status.md lacks {reason}"
+            text.contains(&format!("`{word}`")),
+            "docs/status.md lacks {word}"
         );
     }
 }

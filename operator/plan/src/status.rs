@@ -3,13 +3,16 @@
 mod draining;
 mod drifted;
 mod paused;
-mod pushes;
 mod pushes_reachable;
+mod pushes_refused;
+mod pushes_unauthenticated;
 mod queues_ready;
+mod stages;
+mod undersized;
 mod workers_ready;
 
-use crds::ExecutorChainStatus;
-use crds::conditions as c;
+use crds::conditions::{ConditionType, Reason};
+use crds::{ExecutorChainStatus, StageStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -17,12 +20,21 @@ use crate::model::{ChainView, Desired, Plan, Problem};
 use crate::objects::queue_settings::settings_hash;
 use crate::rules::drain::{Drain, drain};
 
-/// A condition without its time. What could not be looked at is neither true nor false.
+/// A condition without its type and time. What could not be read is neither true nor false.
 struct Finding {
-    kind: &'static str,
     holds: Option<bool>,
-    reason: &'static str,
+    reason: Reason,
     message: String,
+}
+
+impl Finding {
+    fn new(holds: Option<bool>, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            holds,
+            reason,
+            message: message.into(),
+        }
+    }
 }
 
 /// A chain as it was seen, and the plan that was made from that.
@@ -34,9 +46,8 @@ pub struct PlannedView<'a> {
     pub plan: &'a Result<Plan, Problem>,
 }
 
-/// The status of a chain. `seen` is `None` where it could not be had;
-/// what was told last is then kept, under a Ready that says why. Times change only where a
-/// condition does.
+/// The status of a chain. `seen` is `None` where it could not be had; what was reported last is then
+/// kept, under a Ready that says why. Times change only where a condition does.
 pub fn status(
     previous: &ExecutorChainStatus,
     generation: Option<i64>,
@@ -44,48 +55,39 @@ pub fn status(
     problem: Option<&Problem>,
     now: Timestamp,
 ) -> ExecutorChainStatus {
-    let mut findings = Vec::new();
     let mut status = ExecutorChainStatus {
         observed_generation: generation,
         ..previous.clone()
     };
-    if let Some(PlannedView { view, plan }) = seen {
-        let desired = view.desired;
-        status.path = Some(path(desired));
-        let removed = view.removed_stages();
-        status.stages = workers_ready::stages(view, &removed);
-        let drains = removed
-            .iter()
-            .filter(|removed| drain(view, removed) != Drain::Drained);
-        status.draining = list(drains.map(|removed| removed.queue.id.to_string()));
-        let paused = paused::paused(view, &removed);
-        status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
-        let queues_ready = queues_ready::ready(view, plan);
-        let hash = Some(settings_hash(desired));
-        if queues_ready.holds == Some(true) {
+    let parts = ConditionType::ALL.iter().copied();
+    let mut findings: Vec<(ConditionType, Finding)> = match (seen, problem) {
+        (Some(seen), _) => {
+            fill(&mut status, seen.view);
+            let finding = |part| Some((part, finding(part, seen, &status.stages)?));
+            parts.filter_map(finding).collect()
+        }
+        (None, Some(problem)) => parts
+            .filter(|part| *part != ConditionType::Ready)
+            .map(|part| (part, unknown(problem)))
+            .collect(),
+        (None, None) => Vec::new(),
+    };
+    if let Some(seen) = seen {
+        let hash = Some(settings_hash(seen.view.desired));
+        let mut findings = findings.iter();
+        let queues = findings.find(|(part, _)| *part == ConditionType::QueuesReady);
+        if queues.is_some_and(|(_, finding)| finding.holds == Some(true)) {
             status.queues_hash = hash;
         } else if status.queues_hash != hash {
             // Half of an edit may be done: whoever takes it back finds no drift, but another edit.
             status.queues_hash = None;
         }
-        findings.push(queues_ready);
-        findings.push(workers_ready::ready(view, plan, &status.stages));
-        findings.push(pushes_reachable::finding(view));
-        findings.push(drifted::finding(view));
-        findings.push(paused::finding(desired, &paused));
-        findings.push(draining::finding(view, &removed));
-        findings.push(workers_ready::undersized(view));
-        findings.push(pushes::unauthenticated(view));
-        findings.push(pushes::refused(view));
-    } else if let Some(problem) = problem {
-        findings.extend(unknown(problem));
     }
-    let ready = ready(problem, &findings);
-    findings.insert(0, ready);
+    findings.insert(0, (ConditionType::Ready, ready(problem, &findings)));
     let kept = previous.conditions.clone();
     let fresh: Vec<Condition> = findings
         .iter()
-        .map(|finding| condition(finding, &kept, generation, now))
+        .map(|(part, finding)| condition(*part, finding, &kept, generation, now))
         .collect();
     let is_fresh = |old: &Condition| fresh.iter().any(|new| new.type_ == old.type_);
     let stale = kept.into_iter().filter(|old| !is_fresh(old));
@@ -93,58 +95,64 @@ pub fn status(
     status
 }
 
-/// Nothing was seen, so nothing is claimed.
-fn unknown(problem: &Problem) -> impl Iterator<Item = Finding> {
-    let Problem { reason, message } = problem.clone();
-    [
-        c::QUEUES_READY,
-        c::WORKERS_READY,
-        c::PUSHES_REACHABLE,
-        c::DRIFTED,
-        c::PAUSED,
-        c::DRAINING,
-        c::UNDERSIZED,
-        c::PUSHES_UNAUTHENTICATED,
-        c::PUSHES_REFUSED,
-    ]
-    .into_iter()
-    .map(move |kind| Finding {
-        kind,
-        holds: None,
-        reason,
-        message: format!("can't be told: {message}"),
+/// All but the conditions.
+fn fill(status: &mut ExecutorChainStatus, view: ChainView<'_>) {
+    status.path = Some(path(view.desired));
+    let removed = view.removed_stages();
+    status.stages = stages::stages(view, &removed);
+    let drains = removed
+        .iter()
+        .filter(|removed| drain(view, removed) != Drain::Drained);
+    status.draining = list(drains.map(|removed| removed.queue.id.to_string()));
+    let paused = paused::paused(view);
+    status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
+}
+
+/// What was found of a condition; nothing of the one that is derived from the others.
+fn finding(part: ConditionType, seen: PlannedView<'_>, stages: &[StageStatus]) -> Option<Finding> {
+    let PlannedView { view, plan } = seen;
+    Some(match part {
+        ConditionType::Ready => return None,
+        ConditionType::QueuesReady => queues_ready::finding(view, plan),
+        ConditionType::WorkersReady => workers_ready::finding(view, plan, stages),
+        ConditionType::PushesReachable => pushes_reachable::finding(view),
+        ConditionType::Drifted => drifted::finding(view),
+        ConditionType::Paused => paused::finding(view),
+        ConditionType::Draining => draining::finding(view),
+        ConditionType::Undersized => undersized::finding(view),
+        ConditionType::PushesUnauthenticated => pushes_unauthenticated::finding(view),
+        ConditionType::PushesRefused => pushes_refused::finding(view),
     })
 }
 
+/// Nothing was seen, so nothing is claimed.
+fn unknown(problem: &Problem) -> Finding {
+    let Problem { reason, message } = problem;
+    Finding::new(None, *reason, format!("can't be told: {message}"))
+}
+
 /// Derived from the others, and False while something stands in the way.
-fn ready(problem: Option<&Problem>, findings: &[Finding]) -> Finding {
+fn ready(problem: Option<&Problem>, findings: &[(ConditionType, Finding)]) -> Finding {
     if let Some(Problem { reason, message }) = problem {
-        return Finding {
-            kind: c::READY,
-            holds: Some(false),
-            reason,
-            message: message.clone(),
-        };
+        return Finding::new(Some(false), *reason, message);
     }
-    // What a person has to mend comes before what may merely be on its way.
-    let parts = [c::PUSHES_REACHABLE, c::QUEUES_READY, c::WORKERS_READY];
-    let missing = parts.iter().find_map(|part| {
+    // What a person has to fix comes before what may merely be on its way.
+    let parts = [
+        ConditionType::PushesReachable,
+        ConditionType::QueuesReady,
+        ConditionType::WorkersReady,
+    ];
+    let missing = parts.iter().find_map(|wanted| {
         let mut findings = findings.iter();
-        findings.find(|finding| finding.kind == *part && finding.holds == Some(false))
+        findings.find(|(part, finding)| part == wanted && finding.holds == Some(false))
     });
     match missing {
-        Some(finding) => Finding {
-            kind: c::READY,
-            holds: Some(false),
-            reason: finding.reason,
-            message: finding.message.clone(),
-        },
-        None => Finding {
-            kind: c::READY,
-            holds: Some(true),
-            reason: c::AS_SPECIFIED,
-            message: "every queue and every worker is as the spec says".into(),
-        },
+        Some((_, finding)) => Finding::new(Some(false), finding.reason, &finding.message),
+        None => Finding::new(
+            Some(true),
+            Reason::AsSpecified,
+            "every queue and every worker is as the spec says",
+        ),
     }
 }
 
@@ -164,6 +172,7 @@ fn list(names: impl Iterator<Item = String>) -> Option<String> {
 
 /// The one place that sets `lastTransitionTime`.
 fn condition(
+    part: ConditionType,
     finding: &Finding,
     previous: &[Condition],
     generation: Option<i64>,
@@ -176,12 +185,12 @@ fn condition(
     };
     let since = previous
         .iter()
-        .find(|old| old.type_ == finding.kind && old.status == status)
+        .find(|old| old.type_ == part.as_str() && old.status == status)
         .map_or_else(|| Time(now), |old| old.last_transition_time.clone());
     Condition {
-        type_: finding.kind.to_owned(),
+        type_: part.to_string(),
         status: status.to_owned(),
-        reason: finding.reason.to_owned(),
+        reason: finding.reason.to_string(),
         message: finding.message.clone(),
         last_transition_time: since,
         observed_generation: generation,

@@ -1,21 +1,21 @@
 //! Why a chain can't be served: a reason for its condition, and a sentence.
 
 use cloudtasks::QueuePath;
-use crds::conditions;
+use crds::conditions::Reason;
 
 /// What stands in the way of a chain. Other chains go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
-    /// One of [`crds::conditions::REASONS`].
-    pub reason: &'static str,
+    /// The reason of the condition.
+    pub reason: Reason,
     /// What it is and how to mend it.
     pub message: String,
 }
 
 impl Problem {
     /// A problem of the given reason.
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),
@@ -24,7 +24,7 @@ impl Problem {
 
     /// The spec passed the schema and still can't be served.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self::new(conditions::INVALID_SPEC, message)
+        Self::new(Reason::InvalidSpec, message)
     }
 }
 
@@ -34,17 +34,17 @@ impl From<&cloudtasks::Error> for Problem {
         let reason = match error {
             // A queue that went away after we saw it; the next look finds it missing.
             Error::Missing { resource, .. } if resource.parse::<QueuePath>().is_ok() => {
-                conditions::QUEUE_MISSING
+                Reason::QueueMissing
             }
-            Error::Missing { .. } => conditions::PROJECT_NOT_FOUND,
-            Error::ExistedTooRecently { .. } => conditions::QUEUE_NAME_BLOCKED,
+            Error::Missing { .. } => Reason::ProjectNotFound,
+            Error::ExistedTooRecently { .. } => Reason::QueueNameBlocked,
             // Made since we looked; the next look finds it.
-            Error::Exists { .. } => conditions::PROGRESSING,
-            Error::Refused { .. } | Error::NotNow { .. } => conditions::QUEUE_REFUSED,
-            Error::Forbidden { .. } => conditions::PERMISSION_DENIED,
-            Error::Quota { .. } => conditions::QUOTA_EXCEEDED,
+            Error::Exists { .. } => Reason::Progressing,
+            Error::Refused { .. } | Error::NotNow { .. } => Reason::QueueRefused,
+            Error::Forbidden { .. } => Reason::PermissionDenied,
+            Error::Quota { .. } => Reason::QuotaExceeded,
             Error::Away { .. } | Error::TimedOut { .. } | Error::Setup { .. } => {
-                conditions::CLOUD_TASKS_AWAY
+                Reason::CloudTasksAway
             }
         };
         Self::new(reason, error.to_string())

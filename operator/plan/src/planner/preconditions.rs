@@ -1,6 +1,6 @@
 //! What is refused before anything is planned.
 
-use crds::conditions;
+use crds::conditions::Reason;
 use kube::ResourceExt;
 
 use crate::model::{
@@ -20,7 +20,7 @@ fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Prob
     let host = &stage.address.host;
     if let Some(other) = observed.taken_hosts.get(host) {
         return Err(Problem::new(
-            conditions::NAME_TAKEN,
+            Reason::NameTaken,
             format!(
                 "the host {host} of stage {} leads to chain {other} (namespace/name), which came first: write another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
                 stage.name
@@ -33,7 +33,7 @@ fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Prob
         let found = observed.gateway_object(kind, &name);
         if found.is_some_and(|found| !is_ours(&found.metadata, desired.owner.as_ref())) {
             return Err(Problem::new(
-                conditions::NAME_TAKEN,
+                Reason::NameTaken,
                 format!(
                     "{kind} {name} exists and isn't this chain's: rename the stage, or delete the {kind}"
                 ),
@@ -50,7 +50,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
     let notifier = &desired.notifier.queue;
     if let Some(owner) = observed.queues.get(notifier).and_then(queue_headers::owner) {
         return Err(Problem::new(
-            conditions::QUEUE_OWNED_BY_ANOTHER,
+            Reason::QueueOwnedByAnother,
             format!(
                 "the notifier's queue {} is a stage of chain {owner} (cluster/namespace/name), whose workers would take the events for tasks: use another queue, or delete that chain and its owner header on the queue",
                 notifier.id
@@ -64,7 +64,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
             .filter(|owner| *owner != desired.queue_owner)
         {
             return Err(Problem::new(
-                conditions::QUEUE_OWNED_BY_ANOTHER,
+                Reason::QueueOwnedByAnother,
                 format!(
                     "queue {} belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue",
                     stage.queue.id
@@ -73,7 +73,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
         }
         if found.is_some_and(queue_headers::is_notifiers) {
             return Err(Problem::new(
-                conditions::QUEUE_OWNED_BY_ANOTHER,
+                Reason::QueueOwnedByAnother,
                 format!(
                     "queue {} carries notifications, or has carried them, and its events would be taken for tasks: give stage {} another queue, or make sure that it is empty and delete its header {}",
                     stage.queue.id,
@@ -96,7 +96,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
         for (kind, metadata) in [("Deployment", deployment), ("Service", service)] {
             if metadata.is_some_and(|metadata| !is_ours(metadata, owner)) {
                 return Err(Problem::new(
-                    conditions::NAME_TAKEN,
+                    Reason::NameTaken,
                     format!(
                         "{kind} {} exists and isn't this chain's: rename the stage, or delete the {kind}",
                         stage.child
@@ -125,7 +125,7 @@ fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), P
         )));
     }
     Err(Problem::new(
-        conditions::NAME_TAKEN,
+        Reason::NameTaken,
         format!(
             "stage {} was removed and its workers still serve {served}: choose another name, or wait until status.draining no longer names that queue",
             stage.name

@@ -1,7 +1,7 @@
 //! Whether the cluster has what routes under a Gateway need.
 
 use crate::model::{Availability, ChainView, GatewayResourceKind, Problem, Push};
-use crds::conditions;
+use crds::conditions::Reason;
 
 /// What the API server doesn't know, or doesn't let us have, can't be made.
 pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
@@ -15,7 +15,7 @@ pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
             Some(Availability::Absent) | None if kind != GatewayResourceKind::HttpRoute => {}
             Some(Availability::Absent) | None => {
                 return Err(Problem::new(
-                    conditions::GATEWAY_API_MISSING,
+                    Reason::GatewayApiMissing,
                     format!(
                         "spec.push.gateway asks for routes under the Gateway {gateway}, and this cluster has no {kind} of the Gateway API ({}, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url",
                         kind.plural_and_group()
@@ -24,7 +24,7 @@ pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
             }
             Some(Availability::Forbidden(said)) => {
                 return Err(Problem::new(
-                    conditions::KUBERNETES_ERROR,
+                    Reason::KubernetesError,
                     format!(
                         "spec.push.gateway needs one {kind} for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on {} ({said})",
                         kind.plural_and_group()

@@ -1,14 +1,15 @@
 //! What is left of stages that were removed or renamed, and of a deleted chain that finishes.
 
 use cloudtasks::QueueState;
-use crds::conditions as c;
+use crds::conditions::Reason;
 
 use super::{Finding, list};
 use crate::model::ChainView;
 use crate::objects::former_stages::RemovedStage;
 use crate::rules::drain::{Drain, drain};
 
-pub(super) fn finding(view: ChainView<'_>, removed: &[RemovedStage]) -> Finding {
+pub(super) fn finding(view: ChainView<'_>) -> Finding {
+    let removed = view.removed_stages();
     let renamed = view.renamed_stages();
     let mut said: Vec<String> = Vec::new();
     if view.desired.finishes {
@@ -25,18 +26,13 @@ pub(super) fn finding(view: ChainView<'_>, removed: &[RemovedStage]) -> Finding 
         ));
     }
     let (reason, message) = if view.desired.finishes {
-        (c::CHAIN_FINISHES, said.join("; "))
+        (Reason::ChainFinishes, said.join("; "))
     } else if !said.is_empty() {
-        (c::STAGE_REMOVED, said.join("; "))
+        (Reason::StageRemoved, said.join("; "))
     } else {
-        (c::NOTHING_DRAINS, nothing(view, removed))
+        (Reason::NothingDrains, nothing(view, &removed))
     };
-    Finding {
-        kind: c::DRAINING,
-        holds: Some(reason != c::NOTHING_DRAINS),
-        reason,
-        message,
-    }
+    Finding::new(Some(reason != Reason::NothingDrains), reason, message)
 }
 
 fn sentence(removed: &RemovedStage, drain: Drain) -> Option<String> {

@@ -2,11 +2,10 @@
 
 use cloudtasks::{Queue, QueueState};
 use crds::PausedBy;
-use crds::conditions as c;
+use crds::conditions::Reason;
 
 use super::{Finding, list};
 use crate::model::{ChainView, Desired, PauseReason, Push, queue_headers};
-use crate::objects::former_stages::RemovedStage;
 
 /// Who paused a queue, if it is paused.
 pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
@@ -26,9 +25,10 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
 
 /// The queues of the chain that are paused, those of removed stages too, unless they are paused
 /// because nothing is in them.
-pub(super) fn paused(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<(String, PausedBy)> {
+pub(super) fn paused(view: ChainView<'_>) -> Vec<(String, PausedBy)> {
     let found = |path| view.observed.queues.get(path);
     // One that the spec names again is missed while it is paused, whatever was the reason once.
+    let removed = view.removed_stages();
     let removed = removed
         .iter()
         .filter_map(|removed| found(&removed.queue))
@@ -41,7 +41,8 @@ pub(super) fn paused(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<(Stri
         .collect()
 }
 
-pub(super) fn finding(desired: &Desired, paused: &[(String, PausedBy)]) -> Finding {
+pub(super) fn finding(view: ChainView<'_>) -> Finding {
+    let paused = paused(view);
     let names = |who: PausedBy| {
         let theirs = paused.iter().filter(|(_, by)| *by == who);
         list(theirs.map(|(queue, _)| queue.clone()))
@@ -51,33 +52,33 @@ pub(super) fn finding(desired: &Desired, paused: &[(String, PausedBy)]) -> Findi
         let sentence = format!(
             "paused by somebody else, and left so until they resume it, or its stage says paused: false: {queues}"
         );
-        said.push((c::PAUSED_OUTSIDE, sentence));
+        said.push((Reason::PausedOutside, sentence));
     }
     if let Some(queues) = names(PausedBy::Operator) {
-        let until = match desired.push {
+        let until = match view.desired.push {
             Push::Cluster | Push::Url => "",
             Push::Gateway(_) => " and its route accepted",
         };
         let sentence = format!(
             "paused by the operator, until a worker of the stage is ready{until}: {queues}"
         );
-        said.push((c::PAUSED_BY_OPERATOR, sentence));
+        said.push((Reason::PausedByOperator, sentence));
     }
     if let Some(queues) = names(PausedBy::Spec) {
-        said.push((c::PAUSED_BY_SPEC, format!("paused by the spec: {queues}")));
+        said.push((
+            Reason::PausedBySpec,
+            format!("paused by the spec: {queues}"),
+        ));
     }
     // The one that asks most of whoever reads it; the sentence has all of them.
-    let reason = said.first().map_or(c::NOT_PAUSED, |(reason, _)| *reason);
+    let reason = said
+        .first()
+        .map_or(Reason::NotPaused, |(reason, _)| *reason);
     let sentences: Vec<String> = said.into_iter().map(|(_, sentence)| sentence).collect();
     let message = if sentences.is_empty() {
         "no queue is paused".to_owned()
     } else {
         sentences.join("; ")
     };
-    Finding {
-        kind: c::PAUSED,
-        holds: Some(!paused.is_empty()),
-        reason,
-        message,
-    }
+    Finding::new(Some(!paused.is_empty()), reason, message)
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crds::conditions as c;
+use crds::conditions::Reason;
 
 use super::{Finding, list};
 use crate::model::{ChainView, Desired, ParentGateway, Problem, Push};
@@ -15,47 +15,42 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         Push::Url => own_ingress(view.desired),
         Push::Gateway(gateway) => by_gateway(view, gateway),
     };
-    Finding {
-        kind: c::PUSHES_REACHABLE,
-        holds,
-        reason,
-        message,
-    }
+    Finding::new(holds, reason, message)
 }
 
-type Said = (Option<bool>, &'static str, String);
+type Verdict = (Option<bool>, Reason, String);
 
-fn cluster(desired: &Desired) -> Said {
+fn cluster(desired: &Desired) -> Verdict {
     if desired.emulator_host.is_some() {
         let message = "pushes go to the cluster addresses of the Services, as is right for an emulator inside the cluster";
-        return (Some(true), c::CLUSTER_ADDRESS, message.to_owned());
+        return (Some(true), Reason::ClusterAddress, message.to_owned());
     }
     let message = "queues push to the cluster addresses of the Services, which Google can't reach: set spec.push to say how pushes come in. Until then tasks wait in their queues";
-    (Some(false), c::CLUSTER_ADDRESS, message.to_owned())
+    (Some(false), Reason::ClusterAddress, message.to_owned())
 }
 
 /// What an ingress does isn't looked at; but into a private network no push of Google's finds.
-fn own_ingress(desired: &Desired) -> Said {
+fn own_ingress(desired: &Desired) -> Verdict {
     let hosts = desired.stages.iter().map(|stage| &stage.address.host);
     let private = list(hosts.filter(|host| is_private(host)).cloned());
     match private.filter(|_| desired.emulator_host.is_none()) {
         Some(hosts) => (
             Some(false),
-            c::PRIVATE_ADDRESS,
+            Reason::PrivateAddress,
             format!(
                 "queues push to {hosts}, which only a private network knows, so that Google can't reach it: write a public host into spec.push.url. Until then tasks wait in their queues"
             ),
         ),
         None => (
             None,
-            c::OWN_INGRESS,
+            Reason::OwnIngress,
             "pushes go where spec.push.url says; whether they reach the workers from there isn't looked at"
                 .to_owned(),
         ),
     }
 }
 
-fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Said {
+fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
     if let Err(Problem { reason, message }) = refuse_gateway(view) {
         return (Some(false), reason, message);
     }
@@ -76,18 +71,18 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Said {
     if let Some(refused) = list(refused.into_iter()) {
         let message =
             format!("the Gateway {gateway} doesn't take or serve the routes of: {refused}");
-        (Some(false), c::ROUTE_NOT_ACCEPTED, message)
+        (Some(false), Reason::RouteNotAccepted, message)
     } else if let Some(missing) = list(missing.into_iter()) {
         let message = format!("hosts without a route: {missing}");
-        (Some(false), c::ROUTE_PENDING, message)
+        (Some(false), Reason::RoutePending, message)
     } else if let Some(unheard) = list(unheard.into_iter()) {
         let message = format!(
             "nobody has said yet that the Gateway {gateway} serves the routes of {unheard}: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener"
         );
-        (Some(false), c::ROUTE_PENDING, message)
+        (Some(false), Reason::RoutePending, message)
     } else {
         let message = format!("the Gateway {gateway} has accepted the route of each stage");
-        (Some(true), c::ROUTES_ACCEPTED, message)
+        (Some(true), Reason::RoutesAccepted, message)
     }
 }
 

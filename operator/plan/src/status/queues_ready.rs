@@ -1,14 +1,14 @@
 //! Whether every queue is there, and as the spec says.
 
-use cloudtasks::{Queue, QueueState};
-use crds::conditions as c;
+use crds::conditions::Reason;
 
+use super::stages::state;
 use super::{Finding, list};
 use crate::model::{ChainView, Concern, Plan, Problem};
 use crate::objects::queue_settings;
 use crate::rules::drift::drifts;
 
-pub(super) fn ready(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Finding {
+pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Finding {
     let ChainView { desired, observed } = view;
     let in_state = |word: &'static str| {
         let queues = desired
@@ -17,22 +17,20 @@ pub(super) fn ready(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Findin
         list(queues.map(|queue| queue.id.to_string()))
     };
     if let Some(missing) = in_state("Missing") {
-        return Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(false),
-            reason: c::QUEUE_MISSING,
-            message: format!("not there: {missing}"),
-        };
+        return Finding::new(
+            Some(false),
+            Reason::QueueMissing,
+            format!("not there: {missing}"),
+        );
     }
     if let Some(disabled) = in_state("Disabled") {
-        return Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(false),
-            reason: c::QUEUE_DISABLED,
-            message: format!(
+        return Finding::new(
+            Some(false),
+            Reason::QueueDisabled,
+            format!(
                 "disabled by Google, so that nothing is dispatched: {disabled}; resume the queue in the console, or see what is wrong with the project's billing and API"
             ),
-        };
+        );
     }
     let pending = plan.as_ref().map(|plan| {
         let steps = plan.queue_steps().into_iter();
@@ -41,52 +39,32 @@ pub(super) fn ready(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Findin
     });
     let notifier = observed.queues.get(&desired.notifier.queue);
     if let Some(holder) = notifier.and_then(|found| queue_settings::rival(desired, found)) {
-        return Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(false),
-            reason: c::QUEUE_OWNED_BY_ANOTHER,
-            message: format!(
+        return Finding::new(
+            Some(false),
+            Reason::QueueOwnedByAnother,
+            format!(
                 "the limits of the notifier's queue {} are set by chain {holder} (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue",
                 desired.notifier.queue.id
             ),
-        };
+        );
     }
     let drifts = drifts(view);
     match pending {
-        Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(false),
-            reason: c::QUEUE_CHANGED,
-            message: "somebody else has changed a queue, and driftPolicy is Report: see Drifted"
-                .into(),
-        },
-        Ok(steps) if steps.is_empty() => Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(true),
-            reason: c::AS_SPECIFIED,
-            message: "every queue is as the spec says".into(),
-        },
-        Ok(steps) => Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(false),
-            reason: c::PROGRESSING,
-            message: format!("still to do: {steps}"),
-        },
-        Err(Problem { reason, message }) => Finding {
-            kind: c::QUEUES_READY,
-            holds: Some(false),
-            reason,
-            message: message.clone(),
-        },
-    }
-}
-
-/// A queue's state in the words of the API.
-pub(super) fn state(queue: Option<&Queue>) -> &'static str {
-    match queue.map(|queue| queue.state) {
-        None => "Missing",
-        Some(QueueState::Running) => "Running",
-        Some(QueueState::Paused) => "Paused",
-        Some(QueueState::Disabled) => "Disabled",
+        Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding::new(
+            Some(false),
+            Reason::QueueChanged,
+            "somebody else has changed a queue, and driftPolicy is Report: see Drifted",
+        ),
+        Ok(steps) if steps.is_empty() => Finding::new(
+            Some(true),
+            Reason::AsSpecified,
+            "every queue is as the spec says",
+        ),
+        Ok(steps) => Finding::new(
+            Some(false),
+            Reason::Progressing,
+            format!("still to do: {steps}"),
+        ),
+        Err(Problem { reason, message }) => Finding::new(Some(false), *reason, message),
     }
 }

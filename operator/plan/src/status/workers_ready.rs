@@ -1,27 +1,13 @@
-//! How far the pods of each stage are, and whether they are enough.
+//! Whether every stage has its pods ready, with the newest values.
 
-use cloudtasks::QueuePath;
 use crds::StageStatus;
-use crds::conditions as c;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::ResourceExt;
+use crds::conditions::Reason;
 
-use super::paused::paused_by;
-use super::queues_ready::state;
+use super::stages::workers;
 use super::{Finding, list};
-use crate::model::{Backlog, ChainView, Concern, DesiredStage, Plan, Problem, Rollout};
-use crate::objects::deployment::deployment;
-use crate::objects::former_stages::RemovedStage;
-use crate::objects::names::{STAGE_LABEL, is_applied, is_ours};
-use crate::objects::ownership::owns;
-use crate::objects::worker_env::{RetiredQueues, variable};
-use crate::rules::drain::{Drain, drain};
-use crate::rules::token_rotation::{demand, why_not_yet};
+use crate::model::{ChainView, Concern, DesiredStage, Plan, Problem, Rollout};
 
-/// How many tasks a worker runs at once when it isn't told.
-const DEFAULT_CONCURRENCY: i32 = 100;
-
-pub(super) fn ready(
+pub(super) fn finding(
     view: ChainView<'_>,
     plan: &Result<Plan, Problem>,
     stages: &[StageStatus],
@@ -34,139 +20,23 @@ pub(super) fn ready(
     };
     let behind = view.desired.stages.iter().filter(|stage| !is_done(stage));
     let Some(behind) = list(behind.map(|stage| stage.name.clone())) else {
-        return Finding {
-            kind: c::WORKERS_READY,
-            holds: Some(true),
-            reason: c::AS_SPECIFIED,
-            message: "every stage has its pods ready, with the newest values".into(),
-        };
+        return Finding::new(
+            Some(true),
+            Reason::AsSpecified,
+            "every stage has its pods ready, with the newest values",
+        );
     };
     let waits = plan
         .as_ref()
         .map_or_else(|_| Vec::new(), |plan| plan.waits_for(Concern::Workers));
     let message = format!("stages without all their pods ready and up to date: {behind}");
     let (reason, message) = if waits.is_empty() {
-        (c::PODS_NOT_READY, message)
+        (Reason::PodsNotReady, message)
     } else {
-        (c::PROGRESSING, format!("{message}; {}", waits.join("; ")))
+        (
+            Reason::Progressing,
+            format!("{message}; {}", waits.join("; ")),
+        )
     };
-    Finding {
-        kind: c::WORKERS_READY,
-        holds: Some(false),
-        reason,
-        message,
-    }
-}
-
-/// The stage's Deployment. The pods of one that merely has its name serve nobody here.
-fn workers<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<&'a Deployment> {
-    let found = view.observed.deployments.get(&stage.child);
-    found.filter(|found| is_ours(&found.metadata, view.desired.owner.as_ref()))
-}
-
-/// What is in force on each stage, and on each removed one that drains.
-pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<StageStatus> {
-    let ChainView { desired, observed } = view;
-    let retired = RetiredQueues::of(view);
-    let stages = desired.stages.iter().enumerate();
-    let named = stages.map(|(index, stage)| {
-        let found = workers(view, stage);
-        // A Deployment may be well and still not be the one that the spec asks for: where a step
-        // before it failed, or the API server refuses it, or somebody has changed it.
-        let wanted = deployment(view, index, &retired, demand(view, stage).as_ref());
-        let is_newest = |found: &Deployment| {
-            is_applied(found, &wanted)
-                && owns(&found.metadata, &wanted)
-                && why_not_yet(view, &desired.stages[index]).is_none()
-        };
-        StageStatus {
-            workers_up_to_date: found.is_some_and(is_newest) && Rollout::of(found).is_rolled,
-            draining: desired
-                .finishes
-                .then(|| left(observed.backlog(&stage.queue))),
-            ..seen(view, &stage.queue, &stage.name, found)
-        }
-    });
-    let removed = removed.iter().filter_map(|removed| {
-        let backlog = match drain(view, removed) {
-            Drain::Drained => return None,
-            Drain::Drains(backlog) => backlog,
-            Drain::Fed | Drain::Deserted => observed.backlog(&removed.queue),
-        };
-        let child = removed.deployments.first();
-        let found = child.and_then(|child| observed.deployments.get(child));
-        let name = found.and_then(|found| found.labels().get(STAGE_LABEL).cloned());
-        Some(StageStatus {
-            draining: Some(left(backlog)),
-            ..seen(view, &removed.queue, &name.unwrap_or_default(), found)
-        })
-    });
-    named.chain(removed).collect()
-}
-
-/// What is seen of a stage's queue and workers.
-fn seen(
-    view: ChainView<'_>,
-    queue: &QueuePath,
-    name: &str,
-    workers: Option<&Deployment>,
-) -> StageStatus {
-    let found = view.observed.queues.get(queue);
-    let attempts = workers.and_then(|workers| variable(workers, "MAX_ATTEMPTS"));
-    let rollout = Rollout::of(workers);
-    StageStatus {
-        queue: queue.id.to_string(),
-        name: name.to_owned(),
-        state: state(found).to_owned(),
-        paused_by: found.and_then(|found| paused_by(view.desired, found)),
-        max_dispatches_per_second: found.map(|found| found.max_dispatches_per_second),
-        max_concurrent_dispatches: found.map(|found| found.max_concurrent_dispatches),
-        max_attempts: attempts.and_then(|attempts| attempts.parse().ok()),
-        ready_replicas: Some(rollout.ready),
-        workers_up_to_date: rollout.is_rolled,
-        draining: None,
-    }
-}
-
-/// As a status has it: one that comes and goes with each task would be written all the time.
-fn left(backlog: Option<Backlog>) -> String {
-    let left = match backlog {
-        None => "unknown",
-        Some(Backlog::Empty | Backlog::Few) => "0-9",
-        Some(Backlog::Tens) => "10-99",
-        Some(Backlog::Many) => "100+",
-    };
-    left.to_owned()
-}
-
-/// Whether each queue may have more pushes under way than its workers have places.
-pub(super) fn undersized(view: ChainView<'_>) -> Finding {
-    let short = view.desired.stages.iter().filter_map(|stage| {
-        let queue = view.observed.queues.get(&stage.queue)?;
-        let found = workers(view, stage)?;
-        let pods = Rollout::of(Some(found)).wanted;
-        let each = stage.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
-        let places = pods.saturating_mul(each);
-        let pushes = queue.max_concurrent_dispatches;
-        (places < pushes).then(|| {
-            format!(
-                "{} has {pushes} dispatches at once for {pods} × {each} places",
-                stage.queue.id
-            )
-        })
-    });
-    match list(short) {
-        None => Finding {
-            kind: c::UNDERSIZED,
-            holds: Some(false),
-            reason: c::ENOUGH_PLACES,
-            message: "every stage has a place for each dispatch".into(),
-        },
-        Some(short) => Finding {
-            kind: c::UNDERSIZED,
-            holds: Some(true),
-            reason: c::TOO_FEW_PLACES,
-            message: format!("what finds no place is answered 503, which slows the queue: {short}"),
-        },
-    }
+    Finding::new(Some(false), reason, message)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crds::conditions::Reason;
 use kube::ResourceExt;
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
 use plan::{ChainView, Desired, Observed, Plan, plan};
@@ -431,7 +432,7 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
     let other = "stock/orders-shop".to_owned();
     observed.taken_hosts.insert(host.into(), other);
     let problem = planned(&yaml, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
+    assert_eq!(problem.reason, Reason::NameTaken);
     insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast leads to chain stock/orders-shop (namespace/name), which came first: write another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
     observed.taken_hosts.clear();
     if let Some(Availability::Served(policies)) = observed
@@ -443,7 +444,7 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
         theirs.metadata.owner_references = None;
     }
     let problem = planned(&yaml, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
+    assert_eq!(problem.reason, Reason::NameTaken);
     insta::assert_snapshot!(problem.message, @"GCPBackendPolicy orders-slow exists and isn't this chain's: rename the stage, or delete the GCPBackendPolicy");
 }
 
@@ -457,7 +458,7 @@ fn a_hostname_that_gives_no_host_is_refused() {
     ] {
         let yaml = under(&format!("name: external, hostname: '{template}'"));
         let problem = Desired::new(&chain(&yaml), &settings()).unwrap_err();
-        assert_eq!(problem.reason, crds::conditions::INVALID_SPEC);
+        assert_eq!(problem.reason, Reason::InvalidSpec);
         assert!(problem.message.contains(why), "{problem}");
         assert!(
             problem.message.contains("push.gateway.hostname"),

@@ -5,6 +5,7 @@ use crate::world::{
     settled, status,
 };
 use cloudtasks::QueueState;
+use crds::conditions::Reason;
 use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
@@ -211,7 +212,7 @@ fn a_queue_that_is_a_stage_elsewhere_is_no_notifiers() {
         .replace("queue: orders-notifier", "queue: incoming")
         .replace("queue: incoming\n", "queue: other\n");
     let problem = planned(&to, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
+    assert_eq!(problem.reason, Reason::QueueOwnedByAnother);
     assert!(
         problem.message.contains("cluster-a/shop/parcels"),
         "{problem}"
@@ -266,7 +267,7 @@ fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
 fn what_was_in_force_is_known_after_nothing_could_be_seen() {
     let good = seen(ORDERS, &settled(ORDERS));
     assert!(good.queues_hash.is_some());
-    let away = Problem::new(crds::conditions::CLOUD_TASKS_AWAY, "away");
+    let away = Problem::new(Reason::CloudTasksAway, "away");
     let now = jiff::Timestamp::UNIX_EPOCH;
     let blind = plan::status(&good, None, None, Some(&away), now);
     assert_eq!(
@@ -404,7 +405,7 @@ fn a_queue_that_carried_notifications_becomes_no_stages() {
     apply(&mut observed, &edit);
     let taken = format!("{moved}  - {{name: third, queue: orders-notifier, maxAttempts: 1}}\n");
     let problem = planned(&taken, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
+    assert_eq!(problem.reason, Reason::QueueOwnedByAnother);
     assert!(problem.message.contains("stage third"), "{problem}");
 }
 
@@ -426,7 +427,7 @@ fn defaults_of_the_operator_that_changed_are_named() {
     let observed = settled(ORDERS);
     let to = with("location: europe-west1", "location: europe-west3");
     let problem = planned(&to, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::INVALID_SPEC);
+    assert_eq!(problem.reason, Reason::InvalidSpec);
     assert!(
         problem.message.contains("defaults have changed"),
         "{problem}"
@@ -475,7 +476,7 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
     observed.deployments.clear();
     observed.services.clear();
     let problem = planned(ORDERS, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::QUEUE_OWNED_BY_ANOTHER);
+    assert_eq!(problem.reason, Reason::QueueOwnedByAnother);
     assert!(
         problem.message.contains("cluster-a/shop/parcels"),
         "{problem}"
@@ -492,7 +493,7 @@ fn the_name_of_a_removed_stage_is_not_given_to_another_queue_and_the_end_pauses_
     apply(&mut observed, &removal);
     let again = format!("{without}  - {{name: slow, queue: other, maxAttempts: 1}}\n");
     let problem = planned(&again, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
+    assert_eq!(problem.reason, Reason::NameTaken);
     assert!(
         problem.message.contains("still serve projects/my-project"),
         "{problem}"
@@ -510,7 +511,7 @@ fn a_name_that_is_taken_is_refused() {
         ..Observed::default()
     };
     let problem = planned(ORDERS, &observed).unwrap_err();
-    assert_eq!(problem.reason, crds::conditions::NAME_TAKEN);
+    assert_eq!(problem.reason, Reason::NameTaken);
     assert!(
         problem.message.contains("Deployment orders-slow"),
         "{problem}"

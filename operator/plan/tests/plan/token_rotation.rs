@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cloudtasks::{HttpTarget, OidcToken};
+use crds::conditions::Reason;
 use plan::invariants::broken;
 use plan::model::queue_headers::{OWNER_HEADER, TOKEN_HEADER};
 use plan::{ChainView, Desired, Observed, Plan, RequiredToken, Settings, Step};
@@ -232,7 +233,7 @@ fn refusals_are_told_by_queue_and_reason() {
 fn a_token_in_the_clear_is_for_an_emulator_alone() {
     let yaml = with_oidc(A, "x").replace("https://{stage}.push", "http://{stage}.push");
     let refused = Desired::new(&chain(&yaml), &settings()).unwrap_err();
-    assert_eq!(refused.reason, "InvalidSpec");
+    assert_eq!(refused.reason, Reason::InvalidSpec);
     insta::assert_snapshot!(refused.message, @"oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage fast has http://fast.push.example.com: set push.url to one, or leave oidc out");
     let emulator = Settings {
         emulator_host: Some("127.0.0.1:8123".into()),

@@ -1,0 +1,39 @@
+//! Whether workers refused pushes because of their token.
+
+use crds::conditions::Reason;
+
+use super::{Finding, list};
+use crate::model::ChainView;
+
+/// Whether workers have refused pushes for their token. Where none could be asked nothing is claimed.
+pub(super) fn finding(view: ChainView<'_>) -> Finding {
+    let ChainView { desired, observed } = view;
+    let refused = observed
+        .auth_failures
+        .iter()
+        .filter(|(_, why)| !why.is_empty());
+    let refused = refused.map(|(queue, why)| {
+        let why: Vec<&str> = why.iter().map(String::as_str).collect();
+        format!("{} ({})", queue.id, why.join(", "))
+    });
+    let mut silent = desired.stages.iter().map(|stage| &stage.queue);
+    let (holds, reason, message) = if let Some(refused) = list(refused) {
+        let message = format!(
+            "workers have refused pushes for their token in the last minutes; such tasks wait and are tried again, and no attempt is counted: {refused}"
+        );
+        (Some(true), Reason::TokensRefused, message)
+    } else if desired.oidc.is_none() {
+        let message = "no token is demanded, see PushesUnauthenticated".to_owned();
+        (Some(false), Reason::NoTokenDemanded, message)
+    } else if let Some(queue) = silent.find(|queue| !observed.auth_failures.contains_key(*queue)) {
+        let message = format!(
+            "no ready worker of queue {} has answered on port 9481, so that nothing is known",
+            queue.id
+        );
+        (None, Reason::WorkersNotAsked, message)
+    } else {
+        let message = "no push was refused for its token in the last minutes".to_owned();
+        (Some(false), Reason::NoneRefused, message)
+    };
+    Finding::new(holds, reason, message)
+}

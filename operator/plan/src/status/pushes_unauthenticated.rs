@@ -1,0 +1,50 @@
+//! Whether pushes have to prove where they come from.
+
+use std::collections::BTreeSet;
+
+use crds::conditions::Reason;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+
+use super::Finding;
+use crate::model::{ChainView, Observed, Push, RequiredToken};
+use crate::objects::names::{STAGE_LABEL, served_queue};
+
+/// Whether strangers may run a handler.
+pub(super) fn finding(view: ChainView<'_>) -> Finding {
+    let ChainView { desired, observed } = view;
+    let open = open(observed);
+    let (holds, reason, message) = if open.is_empty() && desired.oidc.is_some() {
+        let message = "every worker that is there demands a token".to_owned();
+        (false, Reason::TokensDemanded, message)
+    } else if desired.push == Push::Cluster {
+        let message = "pushes come to the Services' own addresses: let a NetworkPolicy say who in the cluster may reach port 9480".to_owned();
+        (false, Reason::PushesInternal, message)
+    } else if desired.oidc.is_none() {
+        let message = "whoever finds the push address can run the handlers: set spec.oidc, or let nobody but Cloud Tasks through where pushes come in".to_owned();
+        (true, Reason::NoTokenDemanded, message)
+    } else {
+        let open: Vec<&str> = open.iter().map(String::as_str).collect();
+        let message = format!(
+            "stages with workers that don't demand a token yet, see WorkersReady: {}",
+            open.join(", ")
+        );
+        (true, Reason::TokenNotDemandedYet, message)
+    };
+    Finding::new(Some(holds), reason, message)
+}
+
+/// The stages with workers that take every push, former pods among them.
+fn open(observed: &Observed) -> BTreeSet<String> {
+    let is_open = |deployment: &&Deployment| {
+        served_queue(deployment).is_some() && RequiredToken::of_deployment(deployment).is_none()
+    };
+    let stage = |deployment: &Deployment| deployment.labels().get(STAGE_LABEL).cloned();
+    let deployments = observed.deployments.values().filter(is_open);
+    let pods = observed
+        .pods
+        .iter()
+        .filter(|pod| pod.required_token.is_none());
+    let stages = pods.map(|pod| pod.stage.clone());
+    deployments.filter_map(stage).chain(stages).collect()
+}
