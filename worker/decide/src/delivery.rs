@@ -29,8 +29,8 @@ pub struct Delivery {
     pub retries: u32,
     /// E: answers before this one that counted.
     pub executions: u32,
-    /// P: the status of the previous dispatch; 0 where Cloud Tasks could not connect, 504 where
-    /// it waited in vain.
+    /// P: the status of the previous dispatch; none on the first, 0 where Cloud Tasks could not
+    /// connect, 504 where it waited in vain.
     pub previous: Option<u16>,
     /// Where the task comes from.
     pub ledger: Ledger,
@@ -127,11 +127,15 @@ impl Delivery {
     }
 }
 
-/// The previous dispatch's status, whatever the other headers are.
+/// The previous dispatch's status, or none on the first dispatch: Cloud Tasks sends no such header
+/// then, so the value is the producer's, and 596 or 597 would end the task without a run.
 ///
 /// One that can't be read is none: the rules then look up what became of the task, which costs
 /// an extra run at worst.
 pub fn previous(headers: &HeaderMap) -> Option<u16> {
+    if count(headers, RETRY_COUNT) == Ok(0) {
+        return None;
+    }
     only(headers, PREVIOUS_RESPONSE)
         .ok()?
         .to_str()

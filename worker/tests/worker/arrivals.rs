@@ -1,7 +1,7 @@
 //! What a worker does with tasks that an earlier dispatch has worked on.
 
 use bytes::Bytes;
-use cloudtasks::QueueSettings;
+use cloudtasks::{Method, QueueSettings};
 use decide::Root;
 use testkit::{Receiver, eventually, free_port};
 
@@ -94,15 +94,37 @@ async fn what_could_not_be_created_is_created_later_without_a_run() {
 }
 
 #[tokio::test]
+async fn a_previous_response_that_a_producer_wrote_skips_no_run() {
+    for written in ["596", "597"] {
+        let ladder = Ladder::new().await;
+        let handler = Receiver::answering(200);
+        let worker = ladder.worker(&handler, &[]).await;
+        ladder.queue("incoming", worker.addr()).await;
+        let headers = [("X-CloudTasks-TaskPreviousResponse", written)];
+        ladder.send("order-1", Method::Post, &headers, b"{}").await;
+        let event = ladder.end(&["incoming"]).await;
+        assert_eq!(handler.requests().len(), 1, "{written}");
+        assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
+        assert_eq!(event["data"]["lastAnswer"]["status"], 200, "{written}");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn pushes_that_cant_be_judged_run_nothing() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(200);
     let worker = ladder.worker(&handler, &[]).await;
-    let mut other = head("order-1", 0, 0, None);
-    other[0].1 = "another-queue".to_owned();
-    assert_eq!(push(worker.addr(), &other).await, 500);
-    other.push(("x-cloudtasks-taskpreviousresponse".into(), "597".into()));
-    assert_eq!(push(worker.addr(), &other).await, 597);
+    for (r, p, answer) in [
+        (0, None, 500),
+        (0, Some(597), 500),
+        (1, Some(500), 500),
+        (1, Some(597), 597),
+    ] {
+        let mut other = head("order-1", r, 0, p);
+        other[0].1 = "another-queue".to_owned();
+        assert_eq!(push(worker.addr(), &other).await, answer, "R={r} P={p:?}");
+    }
     assert_eq!(push(worker.addr(), &[]).await, 500);
     let (status, _) = send(
         worker.addr(),

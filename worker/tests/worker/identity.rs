@@ -26,8 +26,9 @@ fn demand(keys: &str) -> Vec<(&str, &str)> {
     ]
 }
 
+/// A push with a token; a second one where there was an answer before.
 fn with(token: &str, previous: Option<u16>) -> Vec<(String, String)> {
-    let mut head = head("order-1", 0, 0, previous);
+    let mut head = head("order-1", previous.map_or(0, |_| 1), 0, previous);
     head.push(("authorization".into(), format!("Bearer {token}")));
     head
 }
@@ -119,6 +120,39 @@ async fn nobody_elses_push_runs_the_handler_or_counts() {
     let right = key.sign(&claims(&json!({})));
     assert_eq!(push(worker.addr(), &with(&right, None)).await, 200);
     assert_eq!(handler.requests().len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_previous_response_that_a_producer_wrote_skips_no_run_where_pushes_are_signed() {
+    for written in ["596", "597"] {
+        let ladder = Ladder::new().await;
+        let handler = Receiver::answering(200);
+        let vars = [
+            ("OIDC_AUDIENCES", AUDIENCE),
+            ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
+        ];
+        let worker = ladder.worker(&handler, &vars).await;
+        ladder.queue("incoming", worker.addr()).await;
+        sign(&ladder.cloud, "incoming", AUDIENCE).await;
+        let headers = [("X-CloudTasks-TaskPreviousResponse", written)];
+        ladder.send("order-1", Method::Post, &headers, b"{}").await;
+        let event = ladder.end(&["incoming"]).await;
+        assert_eq!(handler.requests().len(), 1, "{written}");
+        assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_unsigned_first_push_gets_500_whatever_a_producer_wrote() {
+    let ladder = Ladder::new().await;
+    let key = Key::new("first");
+    let issuer = Issuer::publishing(&[&key]);
+    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let head = head("order-1", 0, 0, Some(597));
+    assert_eq!(push(worker.addr(), &head).await, 500);
+    assert_eq!(handler.requests().len(), 0);
     worker.stop().await;
 }
 

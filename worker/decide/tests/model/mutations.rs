@@ -5,7 +5,7 @@ use crate::faults::Fault;
 use crate::mutants::arrival::{
     A0Forgets, A2Forgets, A2LiveOnly, A2NextQueueOnly, A2WhereRExceedsE, A2WithoutNotification,
     A3BeforeA2, A3WhateverP, A3WithoutCreate, A5BeforeA1, A5BesideItsTwin,
-    HeaderRouteWithoutCreate, SkipA1, SkipA4,
+    HeaderRouteWithoutCreate, PreviousWhateverR, SkipA1, SkipA4,
 };
 use crate::mutants::names::{EndHoldsHop, EndHoldsOutcome, TaskHoldsStage};
 use crate::mutants::outcome::{
@@ -13,13 +13,13 @@ use crate::mutants::outcome::{
     B3HangUpWhateverR, B3WithoutCreate, B4WithoutCreate, B5Waits, FailedIs409,
 };
 use crate::promises::{
-    ENDS, NEVER_LOST, NO_TWIN, NOT_EARLY, NOT_LATE, ONE_END, ONE_STAGE, RUNS, SUCCESS,
+    DONE, ENDS, NEVER_LOST, NO_TWIN, NOT_EARLY, NOT_LATE, ONE_END, ONE_STAGE, RUNS, SUCCESS,
 };
 use crate::rules::Real;
 use crate::search::broken;
 use crate::settings::{
-    callers_hang_up, conflicts, header_route, one_attempt, one_stage, poison, refused, removed,
-    routes, swapped, two_stages, verdicts,
+    callers_hang_up, conflicts, header_route, one_attempt, one_stage, poison, producer_writes_596,
+    producer_writes_597, refused, removed, routes, swapped, two_stages, verdicts,
 };
 
 macro_rules! breaks {
@@ -37,6 +37,8 @@ macro_rules! breaks {
 
 breaks! {
     a0_forgets: A0Forgets, one_attempt() => SUCCESS;
+    p_597_whatever_r_is: PreviousWhateverR, producer_writes_597().budget(0) => DONE;
+    p_596_whatever_r_is: PreviousWhateverR, producer_writes_596().budget(0) => NOT_EARLY;
     a1_skipped: SkipA1, one_attempt().budget(1) => SUCCESS;
     a2_only_where_r_exceeds_e: A2WhereRExceedsE, two_stages().budget(1) => ONE_STAGE;
     a2_at_the_next_queue_only: A2NextQueueOnly, routes().budget(1) => ONE_STAGE;

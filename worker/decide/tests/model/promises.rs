@@ -17,6 +17,7 @@ pub const NOT_EARLY: &str = "a stage is left after N runs, or as many as its cal
 pub const NOT_LATE: &str = "no handler starts after the end";
 pub const ONE_STAGE: &str = "one stage is live at a time";
 pub const SUCCESS: &str = "a success is not forgotten";
+pub const DONE: &str = "Succeeded is notified only after a run";
 pub const NO_TWIN: &str = "a pod runs a task once at a time";
 
 /// A promise that was broken by a step.
@@ -28,6 +29,7 @@ pub enum Broken {
     OneStage = 8,
     Success = 16,
     NoTwin = 32,
+    Done = 64,
 }
 
 impl State {
@@ -82,6 +84,15 @@ impl State {
             && !(task.ran && task.counted.max(dispatches) >= least)
         {
             self.breaks(Broken::NotEarly);
+        }
+    }
+
+    /// A push leads to Succeeded without a run of its own.
+    pub fn succeeds_without_a_run(&mut self, push: &Push) {
+        if let Some(task) = self.task(push.queue, push.hop)
+            && !task.ran
+        {
+            self.breaks(Broken::Done);
         }
     }
 
@@ -141,6 +152,7 @@ impl<R: Rules> World<R> {
             Property::<Self>::always(NOT_LATE, |_, s| s.keeps(Broken::NotLate)),
             Property::<Self>::always(ONE_STAGE, |_, s| s.keeps(Broken::OneStage)),
             Property::<Self>::always(SUCCESS, |_, s| s.keeps(Broken::Success)),
+            Property::<Self>::always(DONE, |_, s| s.keeps(Broken::Done)),
             Property::<Self>::always(NO_TWIN, |_, s| s.keeps(Broken::NoTwin)),
         ]
     }

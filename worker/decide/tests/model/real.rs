@@ -71,6 +71,8 @@ rules_hold_in! {
     verdicts, deep 3 5;
     routes, deep 2 5;
     header_route, deep 3 6;
+    producer_writes_597, deep 3 6;
+    producer_writes_596, deep 3 6;
     failures_only, deep 3 6;
     nothing_told, deep 3 6;
     conflicts, deep 3 6;

@@ -3,8 +3,14 @@
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
 use decide::{Answer, Arrival, CreateEnd, Delivery, Facts, Finish, Ledger, Outcome, Owed, Policy};
+use http::HeaderMap;
 
 pub trait Rules: Send + Sync + 'static {
+    /// P, from the headers of a push.
+    fn previous(&self, headers: &HeaderMap) -> Option<u16> {
+        decide::delivery::previous(headers)
+    }
+
     fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
         decide::on_arrival(delivery, policy, facts)
     }

@@ -30,8 +30,8 @@ pub struct Setting {
     pub refuses: Refuses,
     /// The queues' own limit of attempts, at which they delete a task.
     pub queues_give_up_after: Option<u8>,
-    /// A header of the producer's.
-    pub header: Option<(&'static str, &'static str)>,
+    /// The producer's headers.
+    pub headers: Vec<(&'static str, &'static str)>,
     /// Every order of the steps, none left out.
     pub all_orders: bool,
     /// Workers of before an edit don't know of the queues that came with it. What follows from
@@ -54,7 +54,7 @@ impl Setting {
             always: Always::Nothing,
             refuses: Refuses::None,
             queues_give_up_after: None,
-            header: None,
+            headers: Vec::new(),
             all_orders: false,
             strict: false,
         }

@@ -1,6 +1,7 @@
 //! The settings that are checked.
 
 use decide::NotifyOn;
+use decide::delivery::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 
 use crate::faults::{Always, Fault, Refuses};
 use crate::handler::Handler;
@@ -90,12 +91,34 @@ pub fn routes() -> Setting {
 
 pub fn header_route() -> Setting {
     Setting {
-        header: Some(("x-customer", "acme")),
+        headers: vec![("x-customer", "acme")],
         ..Setting::ladder("a route by header, N = 2, 1, 1", &[2, 1, 1]).routes(
             0,
             r#"[{"match": {"header": {"name": "X-Customer", "value": "acme"}},
                  "to": "projects/p/locations/l/queues/incoming-3"}]"#,
         )
+    }
+}
+
+pub fn producer_writes_597() -> Setting {
+    producer_writes("a producer writes P = 597, N = 1", "597")
+}
+
+pub fn producer_writes_596() -> Setting {
+    producer_writes("a producer writes P = 596, N = 1", "596")
+}
+
+/// All headers of Cloud Tasks, as if the task had been dispatched before.
+fn producer_writes(name: &str, previous: &'static str) -> Setting {
+    Setting {
+        headers: vec![
+            (QUEUE_NAME, "another"),
+            (TASK_NAME, "another"),
+            (RETRY_COUNT, "9"),
+            (EXECUTION_COUNT, "9"),
+            (PREVIOUS_RESPONSE, previous),
+        ],
+        ..Setting::ladder(name, &[1])
     }
 }
 

@@ -85,7 +85,7 @@ impl<R: Rules> World<R> {
             }
             Step::TurnAway(task) => {
                 let push = Self::dispatch(state, task);
-                let answer = self.rules.turned_away(push.p);
+                let answer = self.rules.turned_away(self.tables.previous(&push));
                 self.hears(state, push.dispatch(), self.rules.code(answer));
             }
             Step::Appear(late) => {

@@ -2,13 +2,13 @@
 //! Cloud Tasks would send, and the ids, which are hashes, as small numbers.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
-use decide::{Delivery, Ledger, Outcome, Policy, delivery, ledger};
+use decide::{Delivery, Ledger, Outcome, Policy, delivery, ledger, passage};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::rules::Rules;
 use crate::setting::{Setting, queue_path};
-use crate::state::NOTIFIER;
+use crate::state::{NOTIFIER, Push};
 
 /// Hops that any path of a setting may take.
 pub const HOPS: u8 = 6;
@@ -26,6 +26,8 @@ pub struct Tables {
     attempts: Vec<(u8, u8)>,
     /// By release, queue and hop.
     rows: Vec<Option<Row>>,
+    /// What the rules take for the previous response when a producer's task comes first.
+    first_previous: Option<u16>,
 }
 
 /// A task at a worker.
@@ -74,6 +76,7 @@ impl Tables {
             policies,
             attempts: (0..NOTIFIER).map(|queue| setting.attempts(queue)).collect(),
             rows,
+            first_previous: rules.previous(&producers(setting)),
         }
     }
 
@@ -92,6 +95,12 @@ impl Tables {
 
     pub fn path(&self, queue: u8) -> &QueuePath {
         &self.paths[usize::from(queue)]
+    }
+
+    /// P, as a worker reads it. Only a producer's own task has a producer's headers of this kind.
+    pub fn previous(&self, push: &Push) -> Option<u16> {
+        push.p
+            .or(self.first_previous.filter(|_| (push.hop, push.r) == (0, 0)))
     }
 
     /// The number of a queue.
@@ -123,29 +132,14 @@ fn row(
     let climbed = (0..hop).fold(Ledger::first(&first, Timestamp::UNIX_EPOCH), |l, _| {
         l.next_hop()
     });
-    let own = if hop == 0 {
-        first.id
+    let headers = if hop == 0 {
+        producers(setting)
     } else {
-        climbed.root.task(climbed.hop)
+        climbers(setting, &policy.queue, &climbed)
     };
-
-    let mut headers = HeaderMap::new();
-    let mut set = |name: &str, value: &str| {
-        let name: HeaderName = name.parse().unwrap();
-        headers.insert(name, HeaderValue::from_str(value).unwrap());
-    };
-    set(delivery::QUEUE_NAME, policy.queue.id.as_str());
-    set(delivery::TASK_NAME, own.as_str());
-    set(delivery::RETRY_COUNT, "0");
-    set(delivery::EXECUTION_COUNT, "0");
-    if hop > 0 {
-        set(ledger::HEADER, &climbed.encode());
-    }
-    if let Some((name, value)) = setting.header {
-        set(name, value);
-    }
     let delivery = Delivery::parse(&headers, policy, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(delivery.ledger, climbed);
+    assert_eq!(delivery.previous, delivery::previous(&headers));
 
     let mut names = |paths: Vec<TaskPath>| paths.into_iter().map(|path| ids.name(&path)).collect();
     let ends = names(rules.ends_of(policy, &delivery.ledger));
@@ -163,6 +157,38 @@ fn row(
         ends,
         in_sight,
     })
+}
+
+/// The headers of a producer's task when it is dispatched for the first time.
+fn producers(setting: &Setting) -> HeaderMap {
+    let first = queue_path(0).task("order-1".parse().unwrap());
+    let mut headers: HeaderMap = setting.headers.iter().map(header).collect();
+    headers.extend(counted(&first));
+    headers
+}
+
+/// The same after a hand-over, which keeps no header of Cloud Tasks.
+fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap {
+    let pushed: HeaderMap = setting.headers.iter().map(header).collect();
+    let mut headers = passage::task_headers(&pushed, false);
+    headers.extend(counted(&queue.task(ledger.root.task(ledger.hop))));
+    headers.insert(ledger::HEADER, ledger.encode().parse().unwrap());
+    headers
+}
+
+/// What Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
+fn counted(task: &TaskPath) -> HeaderMap {
+    let pairs = [
+        (delivery::QUEUE_NAME, task.queue.id.as_str()),
+        (delivery::TASK_NAME, task.id.as_str()),
+        (delivery::RETRY_COUNT, "0"),
+        (delivery::EXECUTION_COUNT, "0"),
+    ];
+    pairs.iter().map(header).collect()
+}
+
+fn header((name, value): &(&str, &str)) -> (HeaderName, HeaderValue) {
+    (name.parse().unwrap(), value.parse().unwrap())
 }
 
 /// The ids met so far. An id's place is its number.

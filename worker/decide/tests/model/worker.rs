@@ -1,7 +1,8 @@
 //! The worker: what `work.rs` does with a push, one step at a time, with the same calls.
 
 use decide::{
-    Age, Answer, Arrival, Delivery, Ends, Failure, Finish, NotifyOn, Policy, Reason, Room, Run,
+    Age, Answer, Arrival, Creation, Delivery, Ends, Failure, Finish, NotifyOn, Outcome, Policy,
+    Reason, Room, Run,
 };
 
 use crate::faults::Always;
@@ -21,7 +22,7 @@ impl<R: Rules> World<R> {
         let mut delivery = row.delivery.clone();
         delivery.retries = push.r.into();
         delivery.executions = push.e.into();
-        delivery.previous = push.p;
+        delivery.previous = self.tables.previous(push);
         delivery
     }
 
@@ -54,11 +55,15 @@ impl<R: Rules> World<R> {
                 state.pushes.push(push);
             }
             Arrival::Finish(finish) => {
-                if let Finish::Create(owed) = &finish
-                    && owed.reason == Reason::EXHAUSTED
-                    && push.p != Some(self.rules.code(Answer::NotHandedOn))
-                {
-                    state.used_up(&push, self.tables.least(push.queue), 0);
+                if let Finish::Create(owed) = &finish {
+                    if owed.reason == Reason::EXHAUSTED
+                        && push.p != Some(self.rules.code(Answer::NotHandedOn))
+                    {
+                        state.used_up(&push, self.tables.least(push.queue), 0);
+                    }
+                    if owed.creation == Creation::Notification(Outcome::Succeeded) {
+                        state.succeeds_without_a_run(&push);
+                    }
                 }
                 self.goes_on(state, push, finish);
             }

@@ -101,6 +101,21 @@ fn what_cant_be_judged_is_refused_and_forgets_nothing() {
 }
 
 #[test]
+fn on_the_first_dispatch_there_is_no_previous_response_whatever_a_producer_writes() {
+    for written in ["477", "500", "596", "597"] {
+        let mut push = push("order-1");
+        push.insert(PREVIOUS_RESPONSE, written.parse().unwrap());
+        push.insert(RETRY_COUNT, "0".parse().unwrap());
+        let delivery = Delivery::parse(&push, &policy(3), NOW).unwrap();
+        assert_eq!(delivery.previous, None, "{written}");
+
+        push.insert(QUEUE_NAME, "other".parse().unwrap());
+        let refusal = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
+        assert_eq!(refusal.answer, Answer::Unknown, "{written}");
+    }
+}
+
+#[test]
 fn a_ledger_counts_for_its_own_task_only() {
     let ledger = climbed(2);
     let own = ledger.root.task(2);

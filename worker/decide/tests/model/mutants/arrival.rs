@@ -1,7 +1,9 @@
 //! Changed rules about arrivals: A0 to A5.
 
 use cloudtasks::TaskPath;
+use decide::delivery::PREVIOUS_RESPONSE;
 use decide::{Age, Answer, Arrival, Delivery, Ends, Facts, Finish, Ledger, Policy, Question, Room};
+use http::HeaderMap;
 
 use crate::rules::{Real, Rules};
 
@@ -60,6 +62,17 @@ pub struct A0Forgets;
 impl Rules for A0Forgets {
     fn turned_away(&self, _previous: Option<u16>) -> Answer {
         Answer::NoRoom
+    }
+}
+
+#[derive(Clone, Copy)]
+
+pub struct PreviousWhateverR;
+
+impl Rules for PreviousWhateverR {
+    fn previous(&self, headers: &HeaderMap) -> Option<u16> {
+        let value = headers.get(PREVIOUS_RESPONSE)?;
+        value.to_str().ok()?.parse().ok()
     }
 }
 
