@@ -19,8 +19,6 @@ use crate::push::Push;
 
 /// How much of the handler's answer is kept for the notification, in bytes.
 const KEPT: usize = 4096;
-/// How much of it is read at all. What is longer costs the connection, not the worker's time.
-const READ: usize = 1024 * 1024;
 /// A handler in the same pod, or a service near by, accepts within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may wait for its next run. A request sent just as the handler closes an
@@ -93,7 +91,7 @@ impl Handler {
         let (head, body) = response.into_parts();
         // The answer counts when it is complete: a handler that dies in the middle of a 200 has
         // not said that it is done.
-        match read_beginning(body).await {
+        match read_to_end(body).await {
             Ok((body, truncated)) => {
                 let status = head.status.as_u16();
                 let last_answer = Some(LastAnswer {
@@ -191,21 +189,19 @@ fn judge(response: &Response<()>) -> Run {
     })
 }
 
-async fn read_beginning(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> {
+/// Reads the body to its end, however long it is: a handler that is cut off while it writes has not
+/// finished its work. Keeps the first [`KEPT`] bytes, and says whether there were more.
+async fn read_to_end(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> {
     let mut kept = BytesMut::new();
-    let mut read = 0_usize;
+    let mut truncated = false;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        read = read.saturating_add(data.len());
-        let room = KEPT - kept.len();
-        kept.extend_from_slice(&data[..data.len().min(room)]);
-        if read > READ {
-            break;
-        }
+        let room = data.len().min(KEPT - kept.len());
+        kept.extend_from_slice(&data[..room]);
+        truncated |= room < data.len();
     }
-    let truncated = read > kept.len();
     Ok((kept.freeze(), truncated))
 }
 

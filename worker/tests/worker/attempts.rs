@@ -7,6 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudtasks::Method;
 use testkit::{Receiver, Recorded, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::ladder::{Ladder, SOON};
 use crate::pushes::{head, push, send};
@@ -38,6 +41,55 @@ fn values(requests: &[Recorded], name: &str) -> Vec<String> {
         .iter()
         .map(|request| request.header(name).to_owned())
         .collect()
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// What a handler does when it has written its part of the body.
+#[derive(Clone, Copy)]
+enum AfterBody {
+    Close,
+    Wait,
+}
+
+/// A handler that announces a 200 of `announced` bytes and writes `written` of them in small pieces.
+/// It says of each answer whether it could write all that.
+async fn streaming(
+    announced: usize,
+    written: usize,
+    then: AfterBody,
+) -> (String, UnboundedReceiver<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (finished, answers) = unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let written = body_is_written(&mut stream, announced, written).await;
+            let _ = finished.send(written.is_ok());
+            if matches!(then, AfterBody::Wait) {
+                // Until the worker closes the connection.
+                let _ = stream.read(&mut [0; 1]).await;
+            }
+        }
+    });
+    (url, answers)
+}
+
+async fn body_is_written(
+    stream: &mut TcpStream,
+    announced: usize,
+    written: usize,
+) -> std::io::Result<()> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {announced}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    for piece in vec![b'x'; written].chunks(64 * 1024) {
+        stream.write_all(piece).await?;
+        // A connection that the worker has closed shows at the next piece.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -86,22 +138,42 @@ async fn a_handler_that_refuses_connections_costs_no_attempt() {
 
 #[tokio::test]
 async fn a_handler_that_dies_in_its_answer_has_failed() {
+    for announced in [100, 3 * MIB] {
+        let ladder = Ladder::new().await;
+        let (url, _) = streaming(announced, announced * 2 / 3, AfterBody::Close).await;
+        let handler = Receiver::answering(200);
+        let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
+        let answer = push(worker.addr(), &head("order-1", 0, 0, None)).await;
+        assert_eq!(answer, 477, "{announced}");
+        assert_eq!(worker.stats().snapshot().attempts_failed, 1, "{announced}");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_is_read_to_its_end() {
     let ladder = Ladder::new().await;
-    ladder.paused_queue("incoming").await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await.unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
-            stream.write_all(answer).await.unwrap();
-        }
-    });
+    let (url, mut finished) = streaming(3 * MIB, 3 * MIB, AfterBody::Wait).await;
     let handler = Receiver::answering(200);
     let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
+    assert!(finished.recv().await.unwrap(), "the handler was cut off");
+    let event = ladder.end(&[]).await;
+    let answer = &event["data"]["lastAnswer"];
+    assert_eq!(answer["body"].as_str().unwrap().len(), 4096);
+    assert_eq!(answer["truncated"], true);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_hangs_in_a_long_answer_fails_by_timeout() {
+    let ladder = Ladder::new().await;
+    let (url, _) = streaming(3 * MIB, 2 * MIB, AfterBody::Wait).await;
+    let handler = Receiver::answering(200);
+    let vars = [("HANDLER_URL", url.as_str()), ("HANDLER_TIMEOUT", "500ms")];
+    let worker = ladder.worker(&handler, &vars).await;
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 477);
+    assert_eq!(worker.stats().snapshot().attempts_timed_out, 1);
     worker.stop().await;
 }
 
