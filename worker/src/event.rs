@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cloudevents::{Event, EventBuilder, EventBuilderV10};
-use decide::{Ledger, Outcome, Owed, Policy, passage};
+use decide::headers::as_map;
+use decide::{Ledger, Outcome, Owed, Policy};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -113,7 +114,7 @@ impl Told<'_> {
             method, path, body, ..
         } = self.push;
         let path = path.as_str();
-        let headers = || json!(passage::as_map(&self.push.own_headers()));
+        let headers = || json!(as_map(&self.push.own_headers()));
         let base64 = || Value::String(BASE64_STANDARD.encode(body));
         let left_out = |what: &str| format!("{what} left out: the event would be too large");
         match carried {

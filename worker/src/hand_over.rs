@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cloudtasks::{NewTask, QueuePath};
-use decide::{Ledger, ledger, passage};
+use decide::Ledger;
+use decide::headers::as_map;
+use decide::task::LEDGER_HEADER;
 
 use crate::push::Push;
 
@@ -19,8 +21,8 @@ pub(crate) fn next_task(
     let path = queue.task(ledger.next_task());
     let ledger = ledger.next_hop();
     let ledger = if folded { ledger.folded() } else { ledger };
-    let mut headers = passage::as_map(&push.own_headers());
-    headers.insert(ledger::HEADER.to_owned(), ledger.encode());
+    let mut headers = as_map(&push.own_headers());
+    headers.insert(LEDGER_HEADER.to_owned(), ledger.encode());
     NewTask {
         path: Some(path),
         // The queue's own target replaces scheme, host and port.

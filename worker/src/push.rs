@@ -90,6 +90,6 @@ impl Push {
 
     /// The task's own headers, without those of the hop.
     pub(crate) fn own_headers(&self) -> HeaderMap {
-        decide::passage::task_headers(&self.headers, self.oidc)
+        decide::headers::task_headers(&self.headers, self.oidc)
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use decide::{Answer, delivery};
+use decide::Answer;
+use decide::headers::{TASK_NAME, previous};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::oneshot;
@@ -41,7 +42,7 @@ pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request)
 async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     // Whoever is turned away unread must not forget that its handler need not run again.
-    let previous = delivery::previous(&parts.headers);
+    let previous = previous(&parts.headers);
     let no_room = Answer::NoRoom.unless_remembered(previous);
     let unknown = Answer::Unknown.unless_remembered(previous);
 
@@ -99,8 +100,6 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
 
 fn span(worker: &Worker, headers: &HeaderMap) -> tracing::Span {
     let policy = &worker.config.policy;
-    let task = headers
-        .get(delivery::TASK_NAME)
-        .and_then(|name| name.to_str().ok());
+    let task = headers.get(TASK_NAME).and_then(|name| name.to_str().ok());
     info_span!("push", chain = policy.chain, stage = %policy.stage, queue = %policy.queue, task)
 }

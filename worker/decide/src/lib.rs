@@ -5,25 +5,22 @@
 //! [`after_run`]; [`after_create`] says what an attempt to create a task means. A model checker
 //! calls the same functions.
 
-pub mod answer;
-pub mod arrival;
-pub mod delivery;
-pub mod ids;
-pub mod ledger;
-pub mod outcome;
-pub mod passage;
-pub mod policy;
-pub mod routes;
-pub mod verdict;
-pub mod words;
+// Layers, from top to bottom: each imports from those below it only.
+pub mod rules;
 
-pub use answer::Answer;
-pub use arrival::{Age, Arrival, Ends, Facts, Question, Room, on_arrival};
-pub use delivery::{Delivery, Refusal};
-pub use ids::Root;
-pub use ledger::{Ledger, StageRecord, Unusable};
-pub use outcome::{CreateEnd, Failure, Run, after_create, after_run};
-pub use policy::{Creation, Finish, Notifier, NotifyOn, Outcome, Owed, Policy};
-pub use routes::{Route, Routes, StatusPattern, Target, When};
-pub use verdict::{Said, Verdict};
-pub use words::{NotAWord, Reason, StageName};
+pub mod headers;
+
+pub mod stage;
+
+pub mod task;
+
+pub mod values;
+
+pub use headers::{Delivery, Refusal, Said, Verdict};
+pub use rules::{
+    Age, Arrival, CreateEnd, Creation, Ends, Facts, Failure, Finish, Owed, Question, Room, Run,
+    after_create, after_run, on_arrival,
+};
+pub use stage::{Notifier, NotifyOn, Policy, Route, Routes, StatusPattern, Target, When};
+pub use task::{Ledger, Root, StageRecord, Unusable};
+pub use values::{Answer, NotAWord, Outcome, Reason, StageName};

@@ -71,7 +71,7 @@ impl Refused {
 pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        let is_push = headers.contains_key(decide::delivery::QUEUE_NAME);
+        let is_push = headers.contains_key(decide::headers::QUEUE_NAME);
         return Err(if is_push {
             Refused::Missing
         } else {

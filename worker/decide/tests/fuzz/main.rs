@@ -12,10 +12,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cloudtasks::{QueuePath, TaskId};
-use decide::delivery::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
 use decide::{
     Age, Answer, Arrival, Delivery, Ends, Facts, Ledger, Policy, Question, Reason, Room, Routes,
-    StageRecord, ledger, on_arrival,
+    StageRecord, on_arrival,
 };
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -103,7 +104,7 @@ fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
     let next = ledger.clone().with(record("fast")).next_hop();
     let text = next.encode();
     assert!(
-        text.len() <= ledger::MAX_BYTES && text.is_ascii(),
+        text.len() <= MAX_LEDGER_BYTES && text.is_ascii(),
         "{}",
         said()
     );
@@ -173,7 +174,7 @@ fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
         (RETRY_COUNT, &retries),
         (EXECUTION_COUNT, &executions),
         (PREVIOUS_RESPONSE, previous.unwrap_or_default()),
-        (ledger::HEADER, ledger),
+        (LEDGER_HEADER, ledger),
     ] {
         let times = match rng.u8(..) {
             0..3 => 0,
@@ -183,7 +184,7 @@ fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
         for _ in 0..times {
             let mut bytes = value.as_bytes().to_vec();
             // The ledger is what others write; the rest comes from Cloud Tasks.
-            let odds = if name == ledger::HEADER { 128 } else { 6 };
+            let odds = if name == LEDGER_HEADER { 128 } else { 6 };
             if rng.u8(..) < odds {
                 mangle(&mut bytes, corpus, rng);
             }

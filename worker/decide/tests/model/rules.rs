@@ -8,7 +8,7 @@ use http::HeaderMap;
 pub trait Rules: Send + Sync + 'static {
     /// P, from the headers of a push.
     fn previous(&self, headers: &HeaderMap) -> Option<u16> {
-        decide::delivery::previous(headers)
+        decide::headers::previous(headers)
     }
 
     fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {

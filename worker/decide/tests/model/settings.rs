@@ -1,7 +1,7 @@
 //! The settings that are checked.
 
 use decide::NotifyOn;
-use decide::delivery::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 
 use crate::faults::{Always, Fault, Refuses};
 use crate::handler::Handler;

@@ -2,7 +2,8 @@
 //! Cloud Tasks would send, and the ids, which are hashes, as small numbers.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
-use decide::{Delivery, Ledger, Outcome, Policy, delivery, ledger, passage};
+use decide::task::LEDGER_HEADER;
+use decide::{Delivery, Ledger, Outcome, Policy, headers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
@@ -139,7 +140,7 @@ fn row(
     };
     let delivery = Delivery::parse(&headers, policy, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(delivery.ledger, climbed);
-    assert_eq!(delivery.previous, delivery::previous(&headers));
+    assert_eq!(delivery.previous, headers::previous(&headers));
 
     let mut names = |paths: Vec<TaskPath>| paths.into_iter().map(|path| ids.name(&path)).collect();
     let ends = names(rules.ends_of(policy, &delivery.ledger));
@@ -170,19 +171,19 @@ fn producers(setting: &Setting) -> HeaderMap {
 /// The same after a hand-over, which keeps no header of Cloud Tasks.
 fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap {
     let pushed: HeaderMap = setting.headers.iter().map(header).collect();
-    let mut headers = passage::task_headers(&pushed, false);
+    let mut headers = headers::task_headers(&pushed, false);
     headers.extend(counted(&queue.task(ledger.root.task(ledger.hop))));
-    headers.insert(ledger::HEADER, ledger.encode().parse().unwrap());
+    headers.insert(LEDGER_HEADER, ledger.encode().parse().unwrap());
     headers
 }
 
 /// What Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
 fn counted(task: &TaskPath) -> HeaderMap {
     let pairs = [
-        (delivery::QUEUE_NAME, task.queue.id.as_str()),
-        (delivery::TASK_NAME, task.id.as_str()),
-        (delivery::RETRY_COUNT, "0"),
-        (delivery::EXECUTION_COUNT, "0"),
+        (headers::QUEUE_NAME, task.queue.id.as_str()),
+        (headers::TASK_NAME, task.id.as_str()),
+        (headers::RETRY_COUNT, "0"),
+        (headers::EXECUTION_COUNT, "0"),
     ];
     pairs.iter().map(header).collect()
 }

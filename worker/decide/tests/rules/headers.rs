@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use crate::chain::{policy, queue};
-use decide::delivery::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
-use decide::{Answer, Delivery, Ledger, Reason, Root, StageRecord, Unusable, ledger};
+use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
+use decide::{Answer, Delivery, Ledger, Reason, Root, StageRecord, Unusable};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -120,7 +121,7 @@ fn a_ledger_counts_for_its_own_task_only() {
     let ledger = climbed(2);
     let own = ledger.root.task(2);
     let mut push = push(own.as_str());
-    push.insert(ledger::HEADER, ledger.encode().parse().unwrap());
+    push.insert(LEDGER_HEADER, ledger.encode().parse().unwrap());
     let delivery = Delivery::parse(&push, &policy(3), NOW).unwrap();
     assert_eq!(delivery.ledger, ledger);
     assert_eq!(delivery.ledger_ignored, None);
@@ -131,11 +132,11 @@ fn a_ledger_counts_for_its_own_task_only() {
     assert_ne!(copy.ledger.root, ledger.root);
     assert_eq!(copy.ledger_ignored, Some(Unusable::Foreign(own.clone())));
 
-    push.insert(ledger::HEADER, "{}".parse().unwrap());
+    push.insert(LEDGER_HEADER, "{}".parse().unwrap());
     let damaged = Delivery::parse(&push, &policy(3), NOW).unwrap();
     assert!(matches!(damaged.ledger_ignored, Some(Unusable::Damaged(_))));
 
-    push.insert(ledger::HEADER, r#"{"v":2,"who":"knows"}"#.parse().unwrap());
+    push.insert(LEDGER_HEADER, r#"{"v":2,"who":"knows"}"#.parse().unwrap());
     let newer = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
     assert_eq!(newer.answer, Answer::Unknown);
     assert!(newer.to_string().contains("update the worker"), "{newer}");
@@ -145,7 +146,7 @@ fn a_ledger_counts_for_its_own_task_only() {
 fn the_oldest_detail_goes_first_and_the_promise_last() {
     let long = climbed(64);
     let read = read(&long.encode(), &long.root.task(64)).unwrap();
-    assert!(long.encode().len() <= ledger::MAX_BYTES);
+    assert!(long.encode().len() <= MAX_LEDGER_BYTES);
     assert_eq!(read.stages.last(), long.stages.last());
     assert_eq!(read.left_out as usize + read.stages.len(), 64);
     let folded = long.clone().folded();
@@ -202,7 +203,7 @@ proptest! {
     #[test]
     fn every_ledger_survives_its_way_through_a_header(ledger in any_ledger()) {
         let text = ledger.encode();
-        prop_assert!(text.len() <= ledger::MAX_BYTES);
+        prop_assert!(text.len() <= MAX_LEDGER_BYTES);
         let own = ledger.root.task(ledger.hop);
         let back = read(&text, &own).unwrap();
         prop_assert_eq!(&back.root, &ledger.root);
@@ -223,7 +224,7 @@ proptest! {
     ) {
         let mut push = HeaderMap::new();
         let names =
-            [QUEUE_NAME, TASK_NAME, RETRY_COUNT, EXECUTION_COUNT, PREVIOUS_RESPONSE, ledger::HEADER];
+            [QUEUE_NAME, TASK_NAME, RETRY_COUNT, EXECUTION_COUNT, PREVIOUS_RESPONSE, LEDGER_HEADER];
         for (name, value) in names.iter().zip(&values) {
             if let Some(value) = value.as_ref().and_then(|v| HeaderValue::from_bytes(v.as_bytes()).ok()) {
                 push.insert(*name, value);
@@ -234,7 +235,7 @@ proptest! {
         let text = ledger.encode();
         let mut right = self::push(ledger.root.task(ledger.hop).as_str());
         let cut = &text[..cut.min(text.len())];
-        right.insert(ledger::HEADER, HeaderValue::from_str(cut).unwrap());
+        right.insert(LEDGER_HEADER, HeaderValue::from_str(cut).unwrap());
         let delivery = Delivery::parse(&right, &policy(3), NOW).unwrap();
         prop_assert_eq!(delivery.ledger_ignored.is_none(), cut.len() == text.len());
     }

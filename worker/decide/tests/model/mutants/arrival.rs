@@ -1,7 +1,7 @@
 //! Changed rules about arrivals: A0 to A5.
 
 use cloudtasks::TaskPath;
-use decide::delivery::PREVIOUS_RESPONSE;
+use decide::headers::PREVIOUS_RESPONSE;
 use decide::{Age, Answer, Arrival, Delivery, Ends, Facts, Finish, Ledger, Policy, Question, Room};
 use http::HeaderMap;
 

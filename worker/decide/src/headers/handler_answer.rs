@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::words::Reason;
+use crate::values::Reason;
 
 /// The header in which a handler says what should become of the task.
 pub const VERDICT: &str = "executor-verdict";

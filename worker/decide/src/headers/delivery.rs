@@ -4,10 +4,9 @@ use cloudtasks::{QueueId, TaskId};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-use crate::answer::Answer;
-use crate::ledger::{self, Ledger, Unusable};
-use crate::policy::Policy;
-use crate::routes::Target;
+use crate::stage::{Policy, Target};
+use crate::task::{LEDGER_HEADER, Ledger, Unusable};
+use crate::values::Answer;
 
 /// The queue's short id.
 pub const QUEUE_NAME: &str = "x-cloudtasks-queuename";
@@ -166,7 +165,7 @@ fn count(headers: &HeaderMap, name: &'static str) -> Result<u32, Why> {
 }
 
 fn read_ledger(headers: &HeaderMap, task: &TaskId) -> Option<Result<Ledger, Unusable>> {
-    match only(headers, ledger::HEADER) {
+    match only(headers, LEDGER_HEADER) {
         Ok(value) => Some(Ledger::read(value, task)),
         Err(Why::Missing(_)) => None,
         Err(why) => Some(Err(Unusable::Damaged(why.to_string()))),

@@ -1,10 +1,10 @@
-//! What follows a run of the handler, and an attempt to create a task: rules B1 to B5.
+//! What follows a run of the handler: rules B1 to B4.
 
-use crate::answer::Answer;
-use crate::delivery::Delivery;
-use crate::policy::{Creation, Finish, Leave, Outcome, Owed, Policy};
-use crate::verdict::Verdict;
-use crate::words::Reason;
+use super::finish::Finish;
+use super::leave::{Leave, end_task, onward, route};
+use crate::headers::{Delivery, Verdict};
+use crate::stage::Policy;
+use crate::values::{Answer, Outcome, Reason};
 
 /// How a run of the handler ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub fn after_run(delivery: &Delivery, policy: &Policy, run: &Run, caller_gone: b
     let failure = match run {
         // B1: a 2xx before the notification exists would lose the news; 597 keeps the success.
         Run::Succeeded { .. } => {
-            return policy.end(
+            return end_task(
+                policy,
                 Outcome::Succeeded,
                 leave(&Reason::SUCCEEDED, Answer::NotNotified),
             );
@@ -67,11 +68,13 @@ pub fn after_run(delivery: &Delivery, policy: &Policy, run: &Run, caller_gone: b
     // carried out, 500 and not 596: the next dispatch would know that the task has to leave, but
     // not where to.
     if let Some(target) = policy.routes.after_failure(*status, reason) {
-        return policy.route(delivery, target, leave(reason, Answer::Unknown));
+        return route(policy, delivery, target, leave(reason, Answer::Unknown));
     }
     match verdict {
-        Some(Verdict::Escalate) => return policy.onward(delivery, leave(reason, Answer::Unknown)),
-        Some(Verdict::Fail) => return policy.end(Outcome::Failed, leave(reason, Answer::Unknown)),
+        Some(Verdict::Escalate) => return onward(policy, delivery, leave(reason, Answer::Unknown)),
+        Some(Verdict::Fail) => {
+            return end_task(policy, Outcome::Failed, leave(reason, Answer::Unknown));
+        }
         Some(Verdict::Retry) | None => {}
     }
 
@@ -81,52 +84,9 @@ pub fn after_run(delivery: &Delivery, policy: &Policy, run: &Run, caller_gone: b
     let used_up = attempts >= n;
     let never_counted = caller_gone && dispatches >= n;
     if used_up || never_counted {
-        return policy.onward(delivery, leave(reason, Answer::NotHandedOn));
+        return onward(policy, delivery, leave(reason, Answer::NotHandedOn));
     }
 
     // B2.
     Finish::Answer(Answer::Failed)
-}
-
-/// How an attempt to create a task ended, retries included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CreateEnd {
-    /// It exists: it is new, or an earlier dispatch created it.
-    Exists,
-    /// Cloud Tasks refuses the task as it is.
-    Refused,
-    /// It may exist or not.
-    Unknown,
-}
-
-/// Decides what an attempt to create what was owed means.
-pub fn after_create(policy: &Policy, owed: Owed, end: CreateEnd) -> Finish {
-    match end {
-        CreateEnd::Exists => Finish::Answer(Answer::Done),
-        CreateEnd::Unknown => Finish::Answer(owed.until_then),
-        // B5: the ledger may have made the task too large: once more without its details.
-        CreateEnd::Refused if !owed.folded => Finish::Create(Owed {
-            folded: true,
-            ..owed
-        }),
-        CreateEnd::Refused => match owed.creation {
-            // B5: no next stage will ever take it. Silence would keep it here for ever.
-            Creation::NextTask(_) => {
-                let Owed {
-                    attempts,
-                    until_then,
-                    ..
-                } = owed;
-                let leave = Leave {
-                    reason: Reason::UNPASSABLE,
-                    attempts,
-                    until_then,
-                };
-                policy.end(Outcome::Failed, leave)
-            }
-            // A notifier that refuses even the smallest event is set up wrongly: hold the task
-            // until somebody mends it.
-            Creation::Notification(_) => Finish::Answer(owed.until_then),
-        },
-    }
 }

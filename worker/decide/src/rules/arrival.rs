@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
-use crate::answer::Answer;
-use crate::delivery::Delivery;
-use crate::policy::{Finish, Leave, Outcome, Policy};
-use crate::words::Reason;
+use super::finish::Finish;
+use super::leave::{Leave, end_task, onward, route};
+use crate::headers::Delivery;
+use crate::stage::Policy;
+use crate::values::{Answer, Outcome, Reason};
 
 /// Unanswered dispatches after which it is worth asking how long a task has been here.
 pub const UNANSWERED_WORTH_ASKING: u32 = 10;
@@ -98,7 +99,7 @@ pub fn on_arrival(delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arriva
     // do its work twice.
     if p_is(Answer::NotNotified) {
         let leave = leave(Reason::SUCCEEDED, e.saturating_add(1), Answer::NotNotified);
-        return Arrival::Finish(policy.end(Outcome::Succeeded, leave));
+        return Arrival::Finish(end_task(policy, Outcome::Succeeded, leave));
     }
 
     // Only our own words count: a proxy's 404s may have raised E without a single run.
@@ -128,7 +129,7 @@ pub fn on_arrival(delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arriva
             e
         };
         let leave = leave(Reason::EXHAUSTED, attempts, Answer::NotHandedOn);
-        return Arrival::Finish(policy.onward(delivery, leave));
+        return Arrival::Finish(onward(policy, delivery, leave));
     }
 
     // A4: a task that kills its worker each time, or that nobody answers, never uses up its
@@ -140,7 +141,7 @@ pub fn on_arrival(delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arriva
             None => return Arrival::Ask(Question::Age),
             Some(Age::Known(age)) if age > policy.give_up_after => {
                 let leave = leave(Reason::EXPIRED, e, Answer::Unknown);
-                return Arrival::Finish(policy.onward(delivery, leave));
+                return Arrival::Finish(onward(policy, delivery, leave));
             }
             Some(Age::Known(_) | Age::Unknown) => {}
         }
@@ -150,7 +151,7 @@ pub fn on_arrival(delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arriva
     // queue forget; before A5, since it needs no room.
     if let Some(target) = &delivery.routed {
         let leave = leave(Reason::ROUTED, e, Answer::Unknown);
-        return Arrival::Finish(policy.route(delivery, target, leave));
+        return Arrival::Finish(route(policy, delivery, target, leave));
     }
 
     match facts.room {

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::Root;
-use crate::words::{Reason, StageName};
+use super::ids::Root;
+use crate::values::{Reason, StageName};
 
 /// The header's name, in lower case as all headers of a push.
-pub const HEADER: &str = "executor-ledger";
+pub const LEDGER_HEADER: &str = "executor-ledger";
 /// The longest value, in bytes. Cloud Tasks takes 80 KB of headers in all, but an emulator drops
 /// a header of 8 KB unsaid.
-pub const MAX_BYTES: usize = 4096;
+pub const MAX_LEDGER_BYTES: usize = 4096;
 /// The form that this release writes and the newest that it reads.
 const VERSION: u64 = 1;
 
@@ -92,7 +92,7 @@ impl Ledger {
     /// hop give.
     pub fn read(value: &HeaderValue, own: &TaskId) -> Result<Self, Unusable> {
         let damaged = |error: &dyn ToString| Unusable::Damaged(error.to_string());
-        if value.len() > MAX_BYTES {
+        if value.len() > MAX_LEDGER_BYTES {
             return Err(damaged(&"it is too long"));
         }
         // The version first: a newer form need not have this one's fields.
@@ -140,12 +140,12 @@ impl Ledger {
         self
     }
 
-    /// The header's value, plain ASCII: at most [`MAX_BYTES`], older records left out first.
+    /// The header's value, plain ASCII: at most [`MAX_LEDGER_BYTES`], older records left out first.
     pub fn encode(&self) -> String {
         let mut wire = Wire::from(self);
         loop {
             let text = serde_json::to_string(&wire).expect("a struct of texts and numbers is JSON");
-            if text.len() <= MAX_BYTES || wire.stages.is_empty() {
+            if text.len() <= MAX_LEDGER_BYTES || wire.stages.is_empty() {
                 return text;
             }
             wire.stages.remove(0);

@@ -4,7 +4,7 @@ use cloudtasks::QueuePath;
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
-use crate::words::Reason;
+use crate::values::Reason;
 
 /// Where a route leads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
