@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use cloudtasks::{Endpoint, QueuePath};
-use decide::{Notifier, NotifyOn, Policy, Routes};
+use decide::{Notifier, NotifyOn, Routes, StagePolicy};
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
@@ -31,7 +31,7 @@ const LONGEST_URL: usize = 2083;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The stage, its queue, its neighbours and its rules.
-    pub policy: Policy,
+    pub policy: StagePolicy,
     /// The user's HTTP server.
     pub handler: HandlerUrl,
     /// How long one run may take, connecting included.
@@ -107,7 +107,7 @@ impl Config {
         )?;
         let endpoint = Endpoint::from_emulator_host(vars.get("CLOUD_TASKS_EMULATOR_HOST"));
         Ok(Self {
-            policy: Policy {
+            policy: StagePolicy {
                 chain: vars.chain()?,
                 stage: vars.required("STAGE", "write the stage's name")?,
                 max_attempts: wrong_unless(

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, Created, Error, NewTask, QueuePath};
-use decide::{CreateEnd, Creation, Delivery, Ledger, Owed, StageRecord};
+use decide::{CreateResult, Creation, Delivery, Ledger, PendingCreate, StageRecord};
 use jiff::{Timestamp, Unit};
 use tracing::{info, warn};
 
@@ -25,33 +25,33 @@ impl Worker {
         &self,
         push: &Push,
         delivery: &Delivery,
-        owed: &Owed,
+        pending: &PendingCreate,
         ran: Option<&Ran>,
         cloud: &CloudTasks,
-    ) -> CreateEnd {
-        let ledger = self.ledger(push, delivery, owed, ran, cloud).await;
+    ) -> CreateResult {
+        let ledger = self.ledger(push, delivery, pending, ran, cloud).await;
         let policy = &self.config.policy;
-        let (queue, task) = match &owed.creation {
+        let (queue, task) = match &pending.creation {
             Creation::NextTask(queue) => (
                 queue,
                 crate::hand_over::next_task(
                     push,
                     ledger,
                     queue,
-                    owed.folded,
+                    pending.folded,
                     self.config.deadline_on(queue),
                 ),
             ),
             Creation::Notification(outcome) => {
                 let Some(notifier) = &policy.notifier else {
                     // The rules owe no notification where there is no notifier.
-                    return CreateEnd::Exists;
+                    return CreateResult::Exists;
                 };
                 let told = crate::event::Told {
                     push,
                     policy,
                     ledger: &ledger,
-                    owed,
+                    pending,
                     ran,
                 };
                 (
@@ -62,17 +62,17 @@ impl Worker {
         };
         // The accident that the order of create and answer prevents, for `make chaos` to catch.
         #[cfg(feature = "broken-hand-over")]
-        if matches!(owed.creation, Creation::NextTask(_)) {
+        if matches!(pending.creation, Creation::NextTask(_)) {
             let (queue, cloud) = (queue.clone(), cloud.clone());
             tokio::spawn(async move { cloud.create_task(&queue, &task).await });
-            return CreateEnd::Exists;
+            return CreateResult::Exists;
         }
         let begin = Instant::now();
         let end = self.try_to_create(queue, &task, cloud).await;
         self.stats
             .create_seconds
             .observe(begin.elapsed().as_secs_f64());
-        self.count(owed, end);
+        self.count(pending, end);
         end
     }
 
@@ -81,35 +81,35 @@ impl Worker {
         queue: &QueuePath,
         task: &NewTask,
         cloud: &CloudTasks,
-    ) -> CreateEnd {
+    ) -> CreateResult {
         let tries = async {
             let mut longest_wait = FIRST_WAIT;
             for left in (0..TRIES).rev() {
                 match cloud.create_task(queue, task).await {
-                    Ok(Created::New | Created::Already) => return CreateEnd::Exists,
+                    Ok(Created::New | Created::Already) => return CreateResult::Exists,
                     Err(Error::Refused { message, .. }) => {
                         warn!(queue = %queue, %message, "Cloud Tasks refuses the task");
-                        return CreateEnd::Refused;
+                        return CreateResult::Refused;
                     }
                     Err(error) if error.is_transient() && left > 0 => {
                         warn!(queue = %queue, %error, "create failed, trying again");
                     }
                     Err(error) => {
                         warn!(queue = %queue, %error, "create failed");
-                        return CreateEnd::Unknown;
+                        return CreateResult::Unknown;
                     }
                 }
                 // Jitter: all tasks of a worker meet the same outage at the same moment.
                 tokio::time::sleep(longest_wait.mul_f64(fastrand::f64())).await;
                 longest_wait *= 2;
             }
-            CreateEnd::Unknown
+            CreateResult::Unknown
         };
         tokio::time::timeout(BUDGET, tries)
             .await
             .unwrap_or_else(|_| {
                 warn!(queue = %queue, budget = ?BUDGET, "create not confirmed in time");
-                CreateEnd::Unknown
+                CreateResult::Unknown
             })
     }
 
@@ -118,7 +118,7 @@ impl Worker {
         &self,
         push: &Push,
         delivery: &Delivery,
-        owed: &Owed,
+        pending: &PendingCreate,
         ran: Option<&Ran>,
         cloud: &CloudTasks,
     ) -> Ledger {
@@ -129,27 +129,27 @@ impl Worker {
         }
         ledger.with(StageRecord {
             stage: self.config.policy.stage.clone(),
-            attempts: owed.attempts,
-            dispatches: delivery.retries.saturating_add(1),
+            attempts: pending.attempts,
+            dispatches: delivery.retry_count.saturating_add(1),
             since: to_milliseconds(since),
             until: to_milliseconds(Timestamp::now()),
             status: ran.and_then(Ran::status),
-            reason: owed.reason.clone(),
+            reason: pending.reason.clone(),
         })
     }
 
-    fn count(&self, owed: &Owed, end: CreateEnd) {
-        let reason = owed.reason.as_str();
-        match (end, &owed.creation) {
-            (CreateEnd::Exists, Creation::NextTask(queue)) => {
+    fn count(&self, pending: &PendingCreate, end: CreateResult) {
+        let reason = pending.reason.as_str();
+        match (end, &pending.creation) {
+            (CreateResult::Exists, Creation::NextTask(queue)) => {
                 self.stats.handed_on.inc();
                 info!(reason, to = %queue, "handed on");
             }
-            (CreateEnd::Exists, Creation::Notification(outcome)) => {
+            (CreateResult::Exists, Creation::Notification(outcome)) => {
                 self.stats.notified(*outcome);
                 info!(reason, outcome = outcome.as_str(), "ended");
             }
-            (CreateEnd::Refused | CreateEnd::Unknown, _) => {
+            (CreateResult::Refused | CreateResult::Unknown, _) => {
                 self.stats.creates_failed.inc();
             }
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cloudevents::{Event, EventBuilder, EventBuilderV10};
-use decide::headers::as_map;
-use decide::{Ledger, Outcome, Owed, Policy};
+use decide::headers::to_api_headers;
+use decide::{Ledger, Outcome, PendingCreate, StagePolicy};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -21,10 +21,10 @@ const MAX_EVENT: usize = 900_000;
 /// What an event is made of.
 pub(crate) struct Told<'a> {
     pub push: &'a Push,
-    pub policy: &'a Policy,
+    pub policy: &'a StagePolicy,
     /// With the last stage in it.
     pub ledger: &'a Ledger,
-    pub owed: &'a Owed,
+    pub pending: &'a PendingCreate,
     /// The run that this dispatch made, if any.
     pub ran: Option<&'a Ran>,
 }
@@ -40,7 +40,7 @@ enum Carried {
 impl Told<'_> {
     /// The event as JSON, with as much of a failed task as fits.
     pub(crate) fn event(&self, outcome: Outcome) -> Vec<u8> {
-        let least = if self.owed.folded {
+        let least = if self.pending.folded {
             Carried::Nothing
         } else {
             Carried::All
@@ -80,7 +80,7 @@ impl Told<'_> {
             "chain": self.policy.chain,
             "stage": self.policy.stage.as_str(),
             "outcome": outcome.as_str(),
-            "reason": self.owed.reason.as_str(),
+            "reason": self.pending.reason.as_str(),
             "attempts": self.attempts(),
             "lastAnswer": self.ran.and_then(|ran| ran.last_answer.as_ref()).map(last_answer),
         });
@@ -114,7 +114,7 @@ impl Told<'_> {
             method, path, body, ..
         } = self.push;
         let path = path.as_str();
-        let headers = || json!(as_map(&self.push.own_headers()));
+        let headers = || json!(to_api_headers(&self.push.own_headers()));
         let base64 = || Value::String(BASE64_STANDARD.encode(body));
         let left_out = |what: &str| format!("{what} left out: the event would be too large");
         match carried {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloudtasks::{NewTask, QueuePath};
 use decide::Ledger;
-use decide::headers::as_map;
+use decide::headers::to_api_headers;
 use decide::task::LEDGER_HEADER;
 
 use crate::push::Push;
@@ -21,7 +21,7 @@ pub(crate) fn next_task(
     let path = queue.task(ledger.next_task());
     let ledger = ledger.next_hop();
     let ledger = if folded { ledger.folded() } else { ledger };
-    let mut headers = as_map(&push.own_headers());
+    let mut headers = to_api_headers(&push.own_headers());
     headers.insert(LEDGER_HEADER.to_owned(), ledger.encode());
     NewTask {
         path: Some(path),

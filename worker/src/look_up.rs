@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::{CloudTasks, Error, Sighting, TaskPath};
-use decide::{Age, Delivery, Ends};
+use decide::{Delivery, SuccessorLookup, TaskAge};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -17,26 +17,30 @@ const FOR_THE_RECORD: Duration = Duration::from_secs(2);
 impl Worker {
     /// Whether an earlier dispatch has finished this stage for the task. All names are asked for
     /// at once; the first that is or was there settles it.
-    pub(crate) async fn look_up_ends(&self, delivery: &Delivery, cloud: &CloudTasks) -> Ends {
-        let names = self.config.policy.ends_of(&delivery.ledger);
+    pub(crate) async fn look_up_successor(
+        &self,
+        delivery: &Delivery,
+        cloud: &CloudTasks,
+    ) -> SuccessorLookup {
+        let names = self.config.policy.successor_tasks(&delivery.ledger);
         let mut answers: FuturesUnordered<_> = names
             .iter()
             .map(|name| async move { (name, cloud.get_task(name).await) })
             .collect();
-        let mut ends = Ends::Nothing;
+        let mut ends = SuccessorLookup::NotFound;
         while let Some((name, answer)) = answers.next().await {
             match answer {
                 Ok(Sighting::Live(_) | Sighting::Ended) => {
                     self.stats.found_done.inc();
                     info!(found = %name, "an earlier dispatch has finished this task here");
-                    return Ends::Found;
+                    return SuccessorLookup::Found;
                 }
                 // A queue that is gone holds nothing.
                 Ok(Sighting::Never) | Err(Error::Missing { .. }) => {}
                 Err(error) => {
                     self.stats.look_ups_failed.inc();
                     warn!(name = %name, %error, "look-up failed");
-                    ends = Ends::Unknown;
+                    ends = SuccessorLookup::Unknown;
                 }
             }
         }
@@ -49,17 +53,17 @@ impl Worker {
         delivery: &Delivery,
         now: Timestamp,
         cloud: &CloudTasks,
-    ) -> Age {
+    ) -> TaskAge {
         match cloud.get_task(&self.own_path(delivery)).await {
             // A clock that is behind Google's makes a task no older than it is.
-            Ok(Sighting::Live(task)) => {
-                Age::Known(Duration::try_from(now.duration_since(task.created)).unwrap_or_default())
-            }
-            Ok(Sighting::Ended | Sighting::Never) => Age::Unknown,
+            Ok(Sighting::Live(task)) => TaskAge::Known(
+                Duration::try_from(now.duration_since(task.created)).unwrap_or_default(),
+            ),
+            Ok(Sighting::Ended | Sighting::Never) => TaskAge::Unknown,
             Err(error) => {
                 self.stats.look_ups_failed.inc();
                 warn!(%error, "look-up of the task's age failed");
-                Age::Unknown
+                TaskAge::Unknown
             }
         }
     }
@@ -75,7 +79,7 @@ impl Worker {
         if let Some(before) = delivery.ledger.stages.last() {
             return before.until;
         }
-        if delivery.retries == 0 {
+        if delivery.retry_count == 0 {
             return now;
         }
         let path = self.own_path(delivery);

@@ -45,7 +45,7 @@ impl Unread {
     pub(crate) fn answer(self, previous: Option<u16>) -> Answer {
         match self {
             Self::TooLarge => Answer::TooLarge,
-            Self::Broken | Self::Method => Answer::Unknown.unless_remembered(previous),
+            Self::Broken | Self::Method => Answer::Unknown.unless_pending(previous),
         }
     }
 }

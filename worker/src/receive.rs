@@ -43,8 +43,8 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     // Whoever is turned away unread must not forget that its handler need not run again.
     let previous = previous(&parts.headers);
-    let no_room = Answer::NoRoom.unless_remembered(previous);
-    let unknown = Answer::Unknown.unless_remembered(previous);
+    let no_room = Answer::NoCapacity.unless_pending(previous);
+    let unknown = Answer::Unknown.unless_pending(previous);
 
     // First of all, and before the bound on pushes: strangers take no place of theirs. 500, since
     // Cloud Tasks counts a 401 as an attempt, and a wrong audience would use up every task's.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cloudtasks::TaskId;
-use decide::Room;
+use decide::RunSlot;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of one worker.
@@ -46,10 +46,10 @@ impl Places {
 
     /// Takes a place to run the handler, given back when the permit is dropped. `mark` is what
     /// [`Places::mark`] gave when the push arrived.
-    pub(crate) fn take(&self, mark: Option<&Mark>) -> Result<OwnedSemaphorePermit, Room> {
-        mark.ok_or(Room::RunningHere)?;
+    pub(crate) fn take(&self, mark: Option<&Mark>) -> Result<OwnedSemaphorePermit, RunSlot> {
+        mark.ok_or(RunSlot::TaskInFlight)?;
         let free = Arc::clone(&self.free).try_acquire_owned();
-        free.map_err(|_| Room::Full)
+        free.map_err(|_| RunSlot::NoneFree)
     }
 }
 
@@ -73,16 +73,22 @@ mod tests {
         let first = places.mark(&task("a")).unwrap();
         let place = places.take(Some(&first)).unwrap();
         let twin = places.mark(&task("a"));
-        assert_eq!(places.take(twin.as_ref()).unwrap_err(), Room::RunningHere);
+        assert_eq!(
+            places.take(twin.as_ref()).unwrap_err(),
+            RunSlot::TaskInFlight
+        );
         let second = places.mark(&task("b")).unwrap();
-        assert_eq!(places.take(Some(&second)).unwrap_err(), Room::Full);
+        assert_eq!(places.take(Some(&second)).unwrap_err(), RunSlot::NoneFree);
         // The run has ended, and what it leads to goes on.
         drop(place);
         drop(places.take(Some(&second)).unwrap());
         assert!(places.mark(&task("a")).is_none());
         drop(first);
         // The twin came while the first was in work, and stays turned away.
-        assert_eq!(places.take(twin.as_ref()).unwrap_err(), Room::RunningHere);
+        assert_eq!(
+            places.take(twin.as_ref()).unwrap_err(),
+            RunSlot::TaskInFlight
+        );
         assert!(places.mark(&task("a")).is_some());
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use decide::{Delivery, Failure, Policy, Reason, Run, Said};
+use decide::{Delivery, FailedAttempt, HandlerHeaders, Reason, RunResult, StagePolicy};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -37,7 +37,7 @@ pub(crate) struct Handler {
 /// How a run ended, and what the handler said.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    pub run: Run,
+    pub run: RunResult,
     pub last_answer: Option<LastAnswer>,
 }
 
@@ -67,7 +67,7 @@ impl Handler {
     }
 
     /// Sends the task, and waits for the answer up to the time-out.
-    pub(crate) async fn run(&self, push: &Push, delivery: &Delivery, policy: &Policy) -> Ran {
+    pub(crate) async fn run(&self, push: &Push, delivery: &Delivery, policy: &StagePolicy) -> Ran {
         let request = self.request(push, delivery, policy);
         let answered = tokio::time::timeout(self.timeout, self.send(request)).await;
         match answered {
@@ -82,7 +82,7 @@ impl Handler {
             Err(error) if error.is_connect() => {
                 warn!(%error, "the handler does not accept connections");
                 return Ran {
-                    run: Run::NeverSent,
+                    run: RunResult::Unreachable,
                     last_answer: None,
                 };
             }
@@ -108,7 +108,12 @@ impl Handler {
         }
     }
 
-    fn request(&self, push: &Push, delivery: &Delivery, policy: &Policy) -> Request<Full<Bytes>> {
+    fn request(
+        &self,
+        push: &Push,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+    ) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(push.body.clone()));
         *request.method_mut() = push
             .method
@@ -125,7 +130,7 @@ impl Handler {
         set(
             headers,
             "executor-attempt",
-            &delivery.executions.saturating_add(1).to_string(),
+            &delivery.execution_count.saturating_add(1).to_string(),
         );
         set(
             headers,
@@ -148,7 +153,7 @@ impl Handler {
 
 impl Ran {
     fn failed(reason: Reason) -> Self {
-        let run = Run::Failed(Failure {
+        let run = RunResult::Failed(FailedAttempt {
             status: None,
             verdict: None,
             reason,
@@ -165,16 +170,16 @@ impl Ran {
     }
 }
 
-fn judge(response: &Response<()>) -> Run {
+fn judge(response: &Response<()>) -> RunResult {
     let status = response.status().as_u16();
     if response.status().is_success() {
-        return Run::Succeeded { status };
+        return RunResult::Succeeded { status };
     }
-    let Said {
+    let HandlerHeaders {
         verdict,
         reason,
         unreadable,
-    } = Said::read(response.headers());
+    } = HandlerHeaders::parse(response.headers());
     for header in unreadable {
         warn!(
             header,
@@ -182,7 +187,7 @@ fn judge(response: &Response<()>) -> Run {
         );
     }
     let reason = reason.unwrap_or(Reason::STATUS);
-    Run::Failed(Failure {
+    RunResult::Failed(FailedAttempt {
         status: Some(status),
         verdict,
         reason,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use decide::{Answer, Outcome, Run};
+use decide::{Answer, Outcome, RunResult};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -257,12 +257,12 @@ impl Stats {
         Waiting(self.callers_waiting.clone())
     }
 
-    pub(crate) fn ran(&self, run: &Run) {
+    pub(crate) fn ran(&self, run: &RunResult) {
         let outcome = match run {
-            Run::Succeeded { .. } => SUCCEEDED,
-            Run::Failed(failure) if failure.reason == decide::Reason::TIMEOUT => TIMED_OUT,
-            Run::Failed(_) => FAILED,
-            Run::NeverSent => UNREACHABLE,
+            RunResult::Succeeded { .. } => SUCCEEDED,
+            RunResult::Failed(failure) if failure.reason == decide::Reason::TIMEOUT => TIMED_OUT,
+            RunResult::Failed(_) => FAILED,
+            RunResult::Unreachable => UNREACHABLE,
         };
         self.attempts.get_or_create(&OutcomeLabel { outcome }).inc();
     }

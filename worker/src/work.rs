@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use cloudtasks::CloudTasks;
 use decide::{
-    Answer, Arrival, Delivery, Facts, Finish, Question, Room, Run, after_run, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult, RunSlot,
+    after_run, on_arrival,
 };
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{debug, info, warn};
@@ -68,42 +69,44 @@ impl Worker {
         if mark.is_none() {
             self.stats.duplicates.inc();
         }
-        let mut facts = Facts::default();
+        let mut inputs = ArrivalInputs::default();
         let mut place = None;
         let mut ran = None;
         let mut finish = loop {
-            match on_arrival(&delivery, policy, &facts) {
-                Arrival::Ask(Question::Ends) => {
-                    let ends = Box::pin(self.look_up_ends(&delivery, cloud));
-                    facts.ends = Some(ends.await);
+            match on_arrival(&delivery, policy, &inputs) {
+                ArrivalDecision::Needs(RequiredInput::Successor) => {
+                    let ends = Box::pin(self.look_up_successor(&delivery, cloud));
+                    inputs.successor = Some(ends.await);
                 }
-                Arrival::Ask(Question::Age) => {
+                ArrivalDecision::Needs(RequiredInput::TaskAge) => {
                     let age = Box::pin(self.look_up_age(&delivery, push.at, cloud));
-                    facts.age = Some(age.await);
+                    inputs.age = Some(age.await);
                 }
-                Arrival::Ask(Question::Room) => match self.places.take(mark.as_ref()) {
-                    Ok(taken) => {
-                        place = Some(taken);
-                        facts.room = Some(Room::Free);
+                ArrivalDecision::Needs(RequiredInput::RunSlot) => {
+                    match self.places.take(mark.as_ref()) {
+                        Ok(taken) => {
+                            place = Some(taken);
+                            inputs.run_slot = Some(RunSlot::Acquired);
+                        }
+                        Err(none) => inputs.run_slot = Some(none),
                     }
-                    Err(none) => facts.room = Some(none),
-                },
-                Arrival::Run => {
+                }
+                ArrivalDecision::Run => {
                     let Ran { run, .. } = ran.insert(self.run(push, &delivery).await);
                     // The place is for the next task; the mark stays until all is done.
                     drop(place.take());
                     break after_run(&delivery, policy, run, caller.is_closed());
                 }
-                Arrival::Finish(finish) => break finish,
+                ArrivalDecision::Finish(finish) => break finish,
             }
         };
         loop {
             match finish {
                 Finish::Answer(answer) => return answer,
-                Finish::Create(owed) => {
-                    let end = Box::pin(self.create(push, &delivery, &owed, ran.as_ref(), cloud));
+                Finish::Create(pending) => {
+                    let end = Box::pin(self.create(push, &delivery, &pending, ran.as_ref(), cloud));
                     let end = end.await;
-                    finish = decide::after_create(policy, owed, end);
+                    finish = decide::after_create(policy, pending, end);
                 }
             }
         }
@@ -120,9 +123,9 @@ impl Worker {
             .observe(begin.elapsed().as_secs_f64());
         self.stats.ran(&ran.run);
         // Of a success the answer tells.
-        if !matches!(ran.run, Run::Succeeded { .. }) {
+        if !matches!(ran.run, RunResult::Succeeded { .. }) {
             info!(
-                attempt = delivery.executions.saturating_add(1),
+                attempt = delivery.execution_count.saturating_add(1),
                 status = ran.status(),
                 run = ?ran.run,
                 "the handler has run"
@@ -132,7 +135,7 @@ impl Worker {
     }
 
     fn met(&self, delivery: &Delivery) {
-        if let Some(why) = &delivery.ledger_ignored {
+        if let Some(why) = &delivery.ledger_error {
             self.stats.ledgers_ignored.inc();
             warn!(%why, "ledger ignored, the task starts as a new one");
         }
@@ -140,9 +143,9 @@ impl Worker {
             self.stats.unanswered.inc();
         }
         debug!(
-            retries = delivery.retries,
-            executions = delivery.executions,
-            previous = delivery.previous,
+            retry_count = delivery.retry_count,
+            execution_count = delivery.execution_count,
+            previous = delivery.previous_response,
             hop = delivery.ledger.hop,
             "push received"
         );

@@ -1,11 +1,10 @@
-//! What to do with a delivery: the attempt rules as pure functions, the ledger, the task ids.
+//! The attempt rules: what the worker does with a push.
 //!
-//! Nothing here waits, reads a clock or does I/O. The worker calls [`on_arrival`], answers its
-//! questions until it gets a decision, runs the handler where that is the decision, and calls
-//! [`after_run`]; [`after_create`] says what an attempt to create a task means. A model checker
-//! calls the same functions.
+//! This crate is pure: no I/O, no clock, no waiting. The worker calls [`on_arrival`] and looks up the
+//! inputs that it needs, until it gets a decision. After a run it calls [`after_run`], after a create
+//! [`after_create`]. The model checker in `tests/model` calls the same functions.
 
-// Layers, from top to bottom: each imports from those below it only.
+// Layers from top to bottom: a module imports only from modules below it.
 pub mod rules;
 
 pub mod headers;
@@ -16,11 +15,14 @@ pub mod task;
 
 pub mod values;
 
-pub use headers::{Delivery, Refusal, Said, Verdict};
+pub use headers::{Delivery, HandlerHeaders, InvalidPush, RejectedPush, Verdict};
 pub use rules::{
-    Age, Arrival, CreateEnd, Creation, Ends, Facts, Failure, Finish, Owed, Question, Room, Run,
-    after_create, after_run, on_arrival,
+    ArrivalDecision, ArrivalInputs, CreateResult, Creation, FailedAttempt, Finish, PendingCreate,
+    RequiredInput, RunResult, RunSlot, SuccessorLookup, TaskAge, after_create, after_run,
+    on_arrival,
 };
-pub use stage::{Notifier, NotifyOn, Policy, Route, Routes, StatusPattern, Target, When};
-pub use task::{Ledger, Root, StageRecord, Unusable};
-pub use values::{Answer, NotAWord, Outcome, Reason, StageName};
+pub use stage::{
+    Notifier, NotifyOn, Route, RouteMatch, RouteTarget, Routes, StagePolicy, StatusPattern,
+};
+pub use task::{Ledger, LedgerError, RootId, StageRecord};
+pub use values::{Answer, InvalidHeaderText, Outcome, Reason, StageName};

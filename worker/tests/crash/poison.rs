@@ -9,7 +9,7 @@ use testkit::{Emulator, Receiver, Recorded, eventually, free_port};
 
 use crate::chain::{self, STAGES, Surroundings};
 use crate::container::Container;
-use crate::handler::{POISON, Run};
+use crate::handler::{POISON, RunResult};
 use crate::worker::{SOON, Worker};
 
 const BESIDE: [&str; 6] = ["t-1", "t-2", "t-3", "t-4", "t-5", "t-6"];

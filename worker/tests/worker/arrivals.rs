@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cloudtasks::{Method, QueueSettings};
-use decide::Root;
+use decide::RootId;
 use testkit::{Receiver, eventually, free_port};
 
 use crate::ladder::{Ladder, SOON, config, event, queue};
@@ -24,7 +24,7 @@ async fn a_task_that_was_handed_on_is_left_alone() {
 
     // The first dispatch hands it on, and its answer is lost.
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
-    let root = Root::of(&queue("incoming").task("order-1".parse().unwrap()));
+    let root = RootId::of(&queue("incoming").task("order-1".parse().unwrap()));
     let next = queue("incoming-2").task(root.task(1));
     let tasks = ladder
         .cloud

@@ -1,173 +1,167 @@
-//! A delivery: what Cloud Tasks' headers and our own say about one push, parsed once.
+//! The headers of a push, parsed once: Cloud Tasks' counters, and our ledger.
 
 use cloudtasks::{QueueId, TaskId};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-use crate::stage::{Policy, Target};
-use crate::task::{LEDGER_HEADER, Ledger, Unusable};
+use crate::stage::{RouteTarget, StagePolicy};
+use crate::task::{LEDGER_HEADER, Ledger, LedgerError};
 use crate::values::Answer;
 
 /// The queue's short id.
 pub const QUEUE_NAME: &str = "x-cloudtasks-queuename";
 /// The task's short id.
 pub const TASK_NAME: &str = "x-cloudtasks-taskname";
-/// Dispatches before this one, those included that never reached a worker.
+/// The dispatches before this one, including those that reached no worker.
 pub const RETRY_COUNT: &str = "x-cloudtasks-taskretrycount";
-/// Answers so far that were no 5xx.
+/// The answers before this one that were no 5xx.
 pub const EXECUTION_COUNT: &str = "x-cloudtasks-taskexecutioncount";
-/// The status that the previous dispatch got.
+/// The status of the previous dispatch.
 pub const PREVIOUS_RESPONSE: &str = "x-cloudtasks-taskpreviousresponse";
 
-/// One push, as far as the rules look at it.
+/// One push, as the rules see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The task's id on this queue.
     pub task: TaskId,
-    /// R: dispatches before this one.
-    pub retries: u32,
-    /// E: answers before this one that counted.
-    pub executions: u32,
-    /// P: the status of the previous dispatch; none on the first, 0 where Cloud Tasks could not
-    /// connect, 504 where it waited in vain.
-    pub previous: Option<u16>,
-    /// Where the task comes from.
+    /// R: the dispatches before this one.
+    pub retry_count: u32,
+    /// E: the answers before this one that were counted.
+    pub execution_count: u32,
+    /// P: the status of the previous dispatch. None on the first; 0 if Cloud Tasks could not connect,
+    /// 504 if it got no answer in time.
+    pub previous_response: Option<u16>,
+    /// The task's history.
     pub ledger: Ledger,
-    /// Why a ledger that was there did not count, if so.
-    pub ledger_ignored: Option<Unusable>,
-    /// Where a route sends a task with these headers, without a run.
-    pub routed: Option<Target>,
+    /// Why the ledger header is ignored, if there was one that is not valid.
+    pub ledger_error: Option<LedgerError>,
+    /// Where a route by header sends the task without a run.
+    pub header_route: Option<RouteTarget>,
 }
 
-/// A push that the worker must not judge (A0), with what to answer.
+/// A push that the rules must not judge (A0), and the answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub struct Refusal {
+#[error("{reason}")]
+pub struct RejectedPush {
     /// Why.
-    pub why: Why,
-    /// What Cloud Tasks is told: 500, or again the 596 or 597 that it must not forget.
+    pub reason: InvalidPush,
+    /// 500, or the previous 596 or 597 again.
     pub answer: Answer,
 }
 
-/// Why a push can't be judged.
+/// Why the rules must not judge a push.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum InvalidPush {
     /// A header that Cloud Tasks always sends is missing.
-    #[error("the header {0} is missing: is this a push of Cloud Tasks?")]
+    #[error("the header {0} is missing: is this a push from Cloud Tasks?")]
     Missing(&'static str),
-    /// A header is there more than once, or isn't what it should be.
+    /// A header occurs more than once, or its value is not valid.
     #[error("the header {0} can't be read")]
     Unreadable(&'static str),
-    /// The push comes from a queue that this worker does not serve.
-    #[error("the push comes from the queue {got}, this worker serves {wanted}")]
+    /// This worker serves another queue.
+    #[error("the push comes from queue {got}, but this worker serves {wanted}")]
     OtherQueue {
         /// The queue in the header.
         got: QueueId,
-        /// The worker's.
+        /// The worker's queue.
         wanted: QueueId,
     },
-    /// The ledger is of a newer form.
+    /// A newer release wrote the ledger.
     #[error("{0}")]
-    Ledger(Unusable),
+    Ledger(LedgerError),
 }
 
 impl Delivery {
-    /// Reads the headers of a push to the stage of `policy`.
-    ///
-    /// `now` is when the ladder first sees the task, if this is its first stage.
-    pub fn parse(headers: &HeaderMap, policy: &Policy, now: Timestamp) -> Result<Self, Refusal> {
-        // A0 forgets nothing: the queue may be ours again after an edit.
-        let previous = previous(headers);
-        Self::read(headers, policy, previous, now).map_err(|why| Refusal {
-            why,
-            answer: Answer::Unknown.unless_remembered(previous),
+    /// Parses the headers of a push to the stage of `policy`. `now` becomes the ledger's `first_seen`
+    /// if this is the task's first stage.
+    pub fn parse(
+        headers: &HeaderMap,
+        policy: &StagePolicy,
+        now: Timestamp,
+    ) -> Result<Self, RejectedPush> {
+        // A rejected push keeps its 596 or 597: after an edit the queue may be ours again.
+        let previous = previous_response(headers);
+        Self::read(headers, policy, previous, now).map_err(|reason| RejectedPush {
+            reason,
+            answer: Answer::Unknown.unless_pending(previous),
         })
     }
 
     fn read(
         headers: &HeaderMap,
-        policy: &Policy,
-        previous: Option<u16>,
+        policy: &StagePolicy,
+        previous_response: Option<u16>,
         now: Timestamp,
-    ) -> Result<Self, Why> {
+    ) -> Result<Self, InvalidPush> {
         let queue: QueueId = parsed(headers, QUEUE_NAME)?;
         if queue != policy.queue.id {
-            return Err(Why::OtherQueue {
+            return Err(InvalidPush::OtherQueue {
                 got: queue,
                 wanted: policy.queue.id.clone(),
             });
         }
         let task: TaskId = parsed(headers, TASK_NAME)?;
-        let retries = count(headers, RETRY_COUNT)?;
-        let executions = count(headers, EXECUTION_COUNT)?;
-        let (ledger, ledger_ignored) = match read_ledger(headers, &task) {
+        let retry_count = parsed(headers, RETRY_COUNT)?;
+        let execution_count = parsed(headers, EXECUTION_COUNT)?;
+        let (ledger, ledger_error) = match read_ledger(headers, &task) {
             None => (None, None),
             Some(Ok(ledger)) => (Some(ledger), None),
-            // Never "new": the task may be near its end, and would start over.
-            Some(Err(newer @ Unusable::Newer(_))) => return Err(Why::Ledger(newer)),
+            // Never as a new task: it may be near its end, and would start over.
+            Some(Err(newer @ LedgerError::NewerVersion(_))) => {
+                return Err(InvalidPush::Ledger(newer));
+            }
             Some(Err(ignored)) => (None, Some(ignored)),
         };
         let ledger = ledger.unwrap_or_else(|| Ledger::first(&policy.queue.task(task.clone()), now));
-        let routed = policy.routes.before_run(headers).cloned();
+        let header_route = policy.routes.before_run(headers).cloned();
         Ok(Self {
             task,
-            retries,
-            executions,
-            previous,
+            retry_count,
+            execution_count,
+            previous_response,
             ledger,
-            ledger_ignored,
-            routed,
+            ledger_error,
+            header_route,
         })
     }
 
-    /// Dispatches that ended without an answer that counts: R − E.
+    /// The dispatches without a counted answer: R − E.
     pub fn unanswered(&self) -> u32 {
-        self.retries.saturating_sub(self.executions)
+        self.retry_count.saturating_sub(self.execution_count)
     }
 }
 
-/// The previous dispatch's status, or none on the first dispatch: Cloud Tasks sends no such header
-/// then, so the value is the producer's, and 596 or 597 would end the task without a run.
+/// The status of the previous dispatch, or none on the first: Cloud Tasks does not send the header then,
+/// so its value is the producer's, and 596 or 597 would skip the run.
 ///
-/// One that can't be read is none: the rules then look up what became of the task, which costs
-/// an extra run at worst.
-pub fn previous(headers: &HeaderMap) -> Option<u16> {
-    if count(headers, RETRY_COUNT) == Ok(0) {
+/// A value that can't be read is none. The rules then look up the successor, which costs a run at most.
+pub fn previous_response(headers: &HeaderMap) -> Option<u16> {
+    if parsed(headers, RETRY_COUNT) == Ok(0_u32) {
         return None;
     }
-    only(headers, PREVIOUS_RESPONSE)
-        .ok()?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    parsed(headers, PREVIOUS_RESPONSE).ok()
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, Why> {
+fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, InvalidPush> {
     let mut values = headers.get_all(name).iter();
-    let first = values.next().ok_or(Why::Missing(name))?;
+    let first = values.next().ok_or(InvalidPush::Missing(name))?;
     if values.next().is_some() {
-        Err(Why::Unreadable(name))
+        Err(InvalidPush::Unreadable(name))
     } else {
         Ok(first)
     }
 }
 
-fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, Why> {
-    let text = only(headers, name)?
-        .to_str()
-        .map_err(|_| Why::Unreadable(name))?;
-    text.parse().map_err(|_| Why::Unreadable(name))
+fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, InvalidPush> {
+    let text = only(headers, name)?.to_str().ok();
+    let value = text.and_then(|text| text.parse().ok());
+    value.ok_or(InvalidPush::Unreadable(name))
 }
 
-fn count(headers: &HeaderMap, name: &'static str) -> Result<u32, Why> {
-    parsed(headers, name)
-}
-
-fn read_ledger(headers: &HeaderMap, task: &TaskId) -> Option<Result<Ledger, Unusable>> {
+fn read_ledger(headers: &HeaderMap, task: &TaskId) -> Option<Result<Ledger, LedgerError>> {
     match only(headers, LEDGER_HEADER) {
         Ok(value) => Some(Ledger::read(value, task)),
-        Err(Why::Missing(_)) => None,
-        Err(why) => Some(Err(Unusable::Damaged(why.to_string()))),
+        Err(InvalidPush::Missing(_)) => None,
+        Err(error) => Some(Err(LedgerError::Damaged(error.to_string()))),
     }
 }

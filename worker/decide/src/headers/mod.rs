@@ -1,12 +1,12 @@
-//! What HTTP headers say: those of a push, of the task in it, and of a handler's answer.
+//! HTTP headers: what a push carries, which of them belong to the task, what a handler answers with.
 
 mod delivery;
-mod handler_answer;
+mod handler_headers;
 mod task_headers;
 
 pub use delivery::{
-    Delivery, EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, Refusal, TASK_NAME, Why,
-    previous,
+    Delivery, EXECUTION_COUNT, InvalidPush, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT,
+    RejectedPush, TASK_NAME, previous_response,
 };
-pub use handler_answer::{REASON, Said, VERDICT, Verdict};
-pub use task_headers::{as_map, task_headers};
+pub use handler_headers::{HandlerHeaders, REASON, VERDICT, Verdict};
+pub use task_headers::{task_headers, to_api_headers};

@@ -1,14 +1,14 @@
-//! Which headers of a push belong to the task, and which to the hop it came over.
+//! The task's own headers, without the hop-by-hop headers of a push.
 //!
-//! The task's headers go to the handler and to the next stage; the hop's are made anew on each
-//! hop, and would be wrong or refused on the next.
+//! The task's headers go to the handler and to the next stage. Hop-by-hop headers describe one
+//! connection or one dispatch; on the next hop they would be wrong or refused.
 
 use std::collections::BTreeMap;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// Headers of one connection, after RFC 9110 section 7.6 and the habits of proxies.
-const OF_THE_HOP: [&str; 14] = [
+/// Headers of one connection: RFC 9110 section 7.6, and what proxies add.
+const HOP_BY_HOP: [&str; 14] = [
     "connection",
     "content-length",
     "expect",
@@ -24,9 +24,9 @@ const OF_THE_HOP: [&str; 14] = [
     "upgrade",
     "via",
 ];
-/// Prefixes of headers that proxies, Cloud Tasks and we ourselves add. Cloud Tasks replaces the
+/// Prefixes of the headers that proxies, Cloud Tasks and this project add. Cloud Tasks replaces the
 /// Google ones when a task is created.
-const PREFIXES_OF_THE_HOP: [&str; 6] = [
+const HOP_BY_HOP_PREFIXES: [&str; 6] = [
     "executor-",
     "x-appengine-",
     "x-cloudtasks-",
@@ -34,19 +34,19 @@ const PREFIXES_OF_THE_HOP: [&str; 6] = [
     "x-forwarded-",
     "x-google-",
 ];
-/// What Cloud Tasks calls itself; a producer's own agent stays.
+/// Cloud Tasks' user agent. A producer's own stays.
 const CLOUD_TASKS_AGENT: &str = "Google-Cloud-Tasks";
 
-/// Stands on the pushes of a queue whose token the operator has set, from the moment that it has: while
-/// a token is turned on or off, workers are told of it later or earlier than the queue is.
-const TOKEN_MARK: &str = "executor-token";
+/// The operator sets this header on a queue together with its token. While a token is turned on or off,
+/// the worker's own configuration may be older or newer than the queue's.
+const TOKEN_HEADER: &str = "executor-token";
 
 /// The task's own headers.
 ///
-/// `oidc`: Cloud Tasks signs the pushes of this queue, so `Authorization` holds its token and not
-/// the producer's. Nobody else may see it: whoever has it can push for an hour.
+/// `oidc`: Cloud Tasks signs the pushes of this queue, so `Authorization` holds its token and not the
+/// producer's. It is removed, because whoever has it can push for an hour.
 pub fn task_headers(push: &HeaderMap, oidc: bool) -> HeaderMap {
-    let oidc = oidc || push.contains_key(TOKEN_MARK);
+    let oidc = oidc || push.contains_key(TOKEN_HEADER);
     let named: Vec<HeaderName> = push
         .get_all(header::CONNECTION)
         .iter()
@@ -55,15 +55,14 @@ pub fn task_headers(push: &HeaderMap, oidc: bool) -> HeaderMap {
         .filter_map(|name| name.trim().parse().ok())
         .collect();
     push.iter()
-        .filter(|(name, value)| !of_the_hop(name, value, oidc) && !named.contains(name))
+        .filter(|(name, value)| !is_hop_by_hop(name, value, oidc) && !named.contains(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-/// The same headers as Cloud Tasks' API takes them: one value a name. Several are joined as
-/// RFC 9110 section 5.2 allows; a value that isn't UTF-8 can't have come from the API and is
-/// left out.
-pub fn as_map(headers: &HeaderMap) -> BTreeMap<String, String> {
+/// The headers in the form of Cloud Tasks' API: one value per name. Several values are joined as in
+/// RFC 9110 section 5.2. A value that isn't UTF-8 can't come from the API and is left out.
+pub fn to_api_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     headers
         .keys()
         .filter_map(|name| {
@@ -77,10 +76,10 @@ pub fn as_map(headers: &HeaderMap) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn of_the_hop(name: &HeaderName, value: &HeaderValue, oidc: bool) -> bool {
+fn is_hop_by_hop(name: &HeaderName, value: &HeaderValue, oidc: bool) -> bool {
     let text = name.as_str();
-    OF_THE_HOP.contains(&text)
-        || PREFIXES_OF_THE_HOP
+    HOP_BY_HOP.contains(&text)
+        || HOP_BY_HOP_PREFIXES
             .iter()
             .any(|prefix| text.starts_with(prefix))
         || (name == header::USER_AGENT && value == CLOUD_TASKS_AGENT)
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_producers_headers_travel_and_the_hops_do_not() {
+    fn producer_headers_are_kept_and_hop_by_hop_headers_are_not() {
         let push = map(&[
             ("host", "worker"),
             ("content-length", "3"),
@@ -121,7 +120,7 @@ mod tests {
             ("authorization", "Bearer x"),
         ]);
         let kept = |oidc| {
-            as_map(&task_headers(&push, oidc))
+            to_api_headers(&task_headers(&push, oidc))
                 .into_keys()
                 .collect::<Vec<_>>()
         };
@@ -133,20 +132,20 @@ mod tests {
     }
 
     #[test]
-    fn a_queues_token_stays_here_even_if_the_worker_was_not_told_of_it() {
+    fn a_queues_token_is_removed_even_if_the_worker_is_not_configured_for_it() {
         let push = map(&[("authorization", "Bearer x"), ("executor-token", "spec")]);
         assert!(task_headers(&push, false).is_empty());
     }
 
     #[test]
-    fn a_producers_agent_stays() {
+    fn a_producers_user_agent_is_kept() {
         let push = map(&[("user-agent", "shop/1.0")]);
         assert_eq!(task_headers(&push, true).len(), 1);
     }
 
     #[test]
-    fn several_values_become_one() {
+    fn several_values_of_one_header_are_joined() {
         let push = map(&[("accept", "text/html"), ("accept", "text/plain")]);
-        assert_eq!(as_map(&push)["accept"], "text/html, text/plain");
+        assert_eq!(to_api_headers(&push)["accept"], "text/html, text/plain");
     }
 }

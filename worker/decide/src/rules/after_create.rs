@@ -1,49 +1,44 @@
 //! What follows an attempt to create a task: rule B5.
 
-use super::finish::{Creation, Finish, Owed};
-use super::leave::{Leave, end_task};
-use crate::stage::Policy;
+use super::finish::{Creation, Finish, PendingCreate};
+use super::stage_exit::StageExit;
+use crate::stage::StagePolicy;
 use crate::values::{Answer, Outcome, Reason};
 
-/// How an attempt to create a task ended, retries included.
+/// The result of a create, retries included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CreateEnd {
-    /// It exists: it is new, or an earlier dispatch created it.
+pub enum CreateResult {
+    /// The task exists: this dispatch created it, or an earlier one did.
     Exists,
     /// Cloud Tasks refuses the task as it is.
     Refused,
-    /// It may exist or not.
+    /// It is unknown whether the task exists.
     Unknown,
 }
 
-/// Decides what an attempt to create what was owed means.
-pub fn after_create(policy: &Policy, owed: Owed, end: CreateEnd) -> Finish {
-    match end {
-        CreateEnd::Exists => Finish::Answer(Answer::Done),
-        CreateEnd::Unknown => Finish::Answer(owed.until_then),
-        // B5: the ledger may have made the task too large: once more without its details.
-        CreateEnd::Refused if !owed.folded => Finish::Create(Owed {
+/// Decides what follows a create.
+pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: CreateResult) -> Finish {
+    match result {
+        CreateResult::Exists => Finish::Answer(Answer::Done),
+        CreateResult::Unknown => Finish::Answer(pending.answer_on_failure),
+        // B5: the ledger may have made the task too large. Try once more without its details.
+        CreateResult::Refused if !pending.folded => Finish::Create(PendingCreate {
             folded: true,
-            ..owed
+            ..pending
         }),
-        CreateEnd::Refused => match owed.creation {
-            // B5: no next stage will ever take it. Silence would keep it here for ever.
+        CreateResult::Refused => match pending.creation {
+            // B5: no next stage will ever take the task. Retries would keep it here forever.
             Creation::NextTask(_) => {
-                let Owed {
-                    attempts,
-                    until_then,
-                    ..
-                } = owed;
-                let leave = Leave {
+                let exit = StageExit {
                     reason: Reason::UNPASSABLE,
-                    attempts,
-                    until_then,
+                    attempts: pending.attempts,
+                    answer_on_failure: pending.answer_on_failure,
                 };
-                end_task(policy, Outcome::Failed, leave)
+                exit.end(policy, Outcome::Failed)
             }
-            // A notifier that refuses even the smallest event is set up wrongly: hold the task
-            // until somebody mends it.
-            Creation::Notification(_) => Finish::Answer(owed.until_then),
+            // Even the smallest event is refused, so the notifier is misconfigured. The task waits
+            // until that is fixed.
+            Creation::Notification(_) => Finish::Answer(pending.answer_on_failure),
         },
     }
 }

@@ -1,90 +1,90 @@
 //! What follows a run of the handler: rules B1 to B4.
 
 use super::finish::Finish;
-use super::leave::{Leave, end_task, onward, route};
+use super::stage_exit::StageExit;
 use crate::headers::{Delivery, Verdict};
-use crate::stage::Policy;
+use crate::stage::StagePolicy;
 use crate::values::{Answer, Outcome, Reason};
 
-/// How a run of the handler ended.
+/// The result of a run of the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Run {
-    /// It answered 2xx.
+pub enum RunResult {
+    /// The handler answered 2xx.
     Succeeded {
-        /// Its status.
+        /// The handler's status.
         status: u16,
     },
-    /// It answered anything else, or not at all.
-    Failed(Failure),
-    /// It could not be reached, so it did not run.
-    NeverSent,
+    /// The handler answered with another status, or did not answer.
+    Failed(FailedAttempt),
+    /// The handler accepted no connection, so it did not run.
+    Unreachable,
 }
 
 /// A failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedAttempt {
     /// The handler's status, if it answered.
     pub status: Option<u16>,
-    /// What the handler wants to become of the task.
+    /// The handler's verdict, if it gave one.
     pub verdict: Option<Verdict>,
-    /// The handler's word, or the worker's.
+    /// The handler's reason, or the worker's.
     pub reason: Reason,
 }
 
 /// Decides what follows a run.
 ///
-/// `caller_gone`: Cloud Tasks, or a proxy before us, has closed the connection, so that the
-/// answer will reach nobody.
-pub fn after_run(delivery: &Delivery, policy: &Policy, run: &Run, caller_gone: bool) -> Finish {
+/// `caller_gone`: Cloud Tasks or a proxy has closed the connection, so the answer will reach nobody.
+pub fn after_run(
+    delivery: &Delivery,
+    policy: &StagePolicy,
+    run: &RunResult,
+    caller_gone: bool,
+) -> Finish {
     let n = policy.max_attempts.get();
-    let attempts = delivery.executions.saturating_add(1);
-    let dispatches = delivery.retries.saturating_add(1);
-    let leave = |reason: &Reason, until_then| Leave {
+    let attempts = delivery.execution_count.saturating_add(1);
+    let dispatches = delivery.retry_count.saturating_add(1);
+    let exit = |reason: &Reason, answer_on_failure| StageExit {
         reason: reason.clone(),
         attempts,
-        until_then,
+        answer_on_failure,
     };
 
     let failure = match run {
-        // B1: a 2xx before the notification exists would lose the news; 597 keeps the success.
-        Run::Succeeded { .. } => {
-            return end_task(
-                policy,
-                Outcome::Succeeded,
-                leave(&Reason::SUCCEEDED, Answer::NotNotified),
-            );
+        // B1: a 2xx before the notification exists would lose the outcome. 597 keeps it.
+        RunResult::Succeeded { .. } => {
+            return exit(&Reason::SUCCEEDED, Answer::NotificationPending)
+                .end(policy, Outcome::Succeeded);
         }
-        // The handler never saw it: counting it would use up the budget while a pod starts.
-        Run::NeverSent => return Finish::Answer(Answer::NoRoom),
-        Run::Failed(failure) => failure,
+        // The handler never got the task. To count this would use up the attempts while a pod starts.
+        RunResult::Unreachable => return Finish::Answer(Answer::NoCapacity),
+        RunResult::Failed(failure) => failure,
     };
-    let Failure {
+    let FailedAttempt {
         status,
         verdict,
         reason,
     } = failure;
 
-    // B4: the chain's routes have the first word, then the handler's verdict. Where it can't be
-    // carried out, 500 and not 596: the next dispatch would know that the task has to leave, but
-    // not where to.
+    // B4: routes come before the handler's verdict. On failure 500 and not 596: from 596 the next
+    // dispatch would know that the task has to leave, but not where to.
     if let Some(target) = policy.routes.after_failure(*status, reason) {
-        return route(policy, delivery, target, leave(reason, Answer::Unknown));
+        return exit(reason, Answer::Unknown).by_route(delivery, policy, target);
     }
     match verdict {
-        Some(Verdict::Escalate) => return onward(policy, delivery, leave(reason, Answer::Unknown)),
-        Some(Verdict::Fail) => {
-            return end_task(policy, Outcome::Failed, leave(reason, Answer::Unknown));
+        Some(Verdict::Escalate) => {
+            return exit(reason, Answer::Unknown).to_next_stage(delivery, policy);
         }
+        Some(Verdict::Fail) => return exit(reason, Answer::Unknown).end(policy, Outcome::Failed),
         Some(Verdict::Retry) | None => {}
     }
 
-    // B3: the budget is used up. When the caller has hung up, 477 will never be counted; without
-    // the second clause a task whose every run outlasts its caller would run for ever. It asks
-    // for R as well, or one impatient proxy would cost a task its other attempts.
+    // B3: the attempts are used up. If the caller has hung up, 477 is never counted; without the second
+    // clause a task whose every run outlasts its caller would run forever. The clause needs R too, or
+    // one impatient proxy would cost a task its other attempts.
     let used_up = attempts >= n;
     let never_counted = caller_gone && dispatches >= n;
     if used_up || never_counted {
-        return onward(policy, delivery, leave(reason, Answer::NotHandedOn));
+        return exit(reason, Answer::HandOverPending).to_next_stage(delivery, policy);
     }
 
     // B2.

@@ -1,169 +1,171 @@
-//! What a push means when it arrives: rules A1 to A6, in their order. (A0, a push that can't be
-//! judged at all, is [`Delivery::parse`]'s.)
+//! What to do with a push when it arrives: rules A1 to A6, in order. [`Delivery::parse`] is rule A0.
 //!
-//! R, E and P are Cloud Tasks' own counters: dispatches before this one, answers that counted
-//! (no 5xx), the previous answer. The queue never gives up by itself; the budget of N attempts
-//! is kept here.
+//! R, E and P are Cloud Tasks' headers: the dispatches before this one, the answers that were counted
+//! (no 5xx), and the previous answer. The queue has unlimited attempts; the worker counts to N.
 
 use std::time::Duration;
 
 use super::finish::Finish;
-use super::leave::{Leave, end_task, onward, route};
+use super::stage_exit::StageExit;
 use crate::headers::Delivery;
-use crate::stage::Policy;
+use crate::stage::StagePolicy;
 use crate::values::{Answer, Outcome, Reason};
 
-/// Unanswered dispatches after which it is worth asking how long a task has been here.
-pub const UNANSWERED_WORTH_ASKING: u32 = 10;
+/// From this number of unanswered dispatches on, the worker looks up the task's age.
+pub const AGE_LOOKUP_THRESHOLD: u32 = 10;
 
-/// What the worker has found out so far, at the request of [`on_arrival`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// The answer to [`Question::Ends`].
-    pub ends: Option<Ends>,
-    /// The answer to [`Question::Age`].
-    pub age: Option<Age>,
-    /// The answer to [`Question::Room`].
-    pub room: Option<Room>,
+/// The inputs that the worker has looked up so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ArrivalInputs {
+    /// [`RequiredInput::Successor`].
+    pub successor: Option<SuccessorLookup>,
+    /// [`RequiredInput::TaskAge`].
+    pub age: Option<TaskAge>,
+    /// [`RequiredInput::RunSlot`].
+    pub run_slot: Option<RunSlot>,
 }
 
-/// Whether an earlier dispatch has ended this stage for the task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
+/// An input that the rules need before they can decide. They ask as late as possible, because each
+/// lookup is a call to Cloud Tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RequiredInput {
+    /// Look up [`StagePolicy::successor_tasks`].
+    Successor,
+    /// Look up the task itself.
+    TaskAge,
+    /// Acquire a slot to run the handler.
+    RunSlot,
+}
+
+/// Whether an earlier dispatch has created the task that follows this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SuccessorLookup {
     /// The next task or the notification exists, or existed.
     Found,
-    /// None of them does, as far as Cloud Tasks can tell.
-    Nothing,
-    /// Cloud Tasks could not be asked.
+    /// Neither exists nor existed.
+    NotFound,
+    /// Cloud Tasks did not answer.
     Unknown,
 }
 
-/// How long ago the task came to this stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
-    /// So long.
+/// How long ago the task was created on this stage's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskAge {
+    /// This long ago.
     Known(Duration),
-    /// Cloud Tasks could not be asked, or knows the task no more.
+    /// Cloud Tasks did not answer, or the task no longer exists.
     Unknown,
 }
 
-/// Whether the handler can be run now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// It can.
-    Free,
-    /// As many runs are under way as the worker allows.
-    Full,
-    /// This very task was in work here when the push arrived.
-    RunningHere,
-}
-
-/// A question that the rules need answered before they can decide. Asked only then: each look-up
-/// is a call to Cloud Tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// Look up [`Policy::ends_of`].
-    Ends,
-    /// Look up the task itself.
-    Age,
-    /// Take a place to run the handler.
-    Room,
+/// Whether the handler can run now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RunSlot {
+    /// A slot is acquired.
+    Acquired,
+    /// The concurrency limit is reached.
+    NoneFree,
+    /// Another push of the same task was in flight here when this one arrived.
+    TaskInFlight,
 }
 
 /// What to do with a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Arrival {
-    /// Find this out and ask again.
-    Ask(Question),
+pub enum ArrivalDecision {
+    /// Look this up and call [`on_arrival`] again.
+    Needs(RequiredInput),
     /// Run the handler.
     Run,
-    /// No run.
+    /// Finish without a run.
     Finish(Finish),
 }
 
-/// Decides about a push, or asks for a fact.
-pub fn on_arrival(delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
+/// Decides what to do with a push, or says which input it needs.
+pub fn on_arrival(
+    delivery: &Delivery,
+    policy: &StagePolicy,
+    inputs: &ArrivalInputs,
+) -> ArrivalDecision {
     let (r, e, n) = (
-        delivery.retries,
-        delivery.executions,
+        delivery.retry_count,
+        delivery.execution_count,
         policy.max_attempts.get(),
     );
-    let p_is = |answer: Answer| delivery.previous == Some(answer.code());
-    let leave = |reason, attempts, until_then| Leave {
+    let p_is = |answer: Answer| delivery.previous_response == Some(answer.code());
+    let exit = |reason, attempts, answer_on_failure| StageExit {
         reason,
         attempts,
-        until_then,
+        answer_on_failure,
     };
 
-    // A1: the handler has succeeded, only the notification is missing. Running it again would
-    // do its work twice.
-    if p_is(Answer::NotNotified) {
-        let leave = leave(Reason::SUCCEEDED, e.saturating_add(1), Answer::NotNotified);
-        return Arrival::Finish(end_task(policy, Outcome::Succeeded, leave));
+    // A1: the handler has succeeded, only the notification is missing. Another run would do the work
+    // twice.
+    if p_is(Answer::NotificationPending) {
+        let attempts = e.saturating_add(1);
+        let exit = exit(Reason::SUCCEEDED, attempts, Answer::NotificationPending);
+        return ArrivalDecision::Finish(exit.end(policy, Outcome::Succeeded));
     }
 
-    // Only our own words count: a proxy's 404s may have raised E without a single run.
-    let used_up = p_is(Answer::NotHandedOn) || (e >= n && p_is(Answer::Failed));
+    // Only our own codes count: a proxy's 404s can raise E without a single run.
+    let used_up = p_is(Answer::HandOverPending) || (e >= n && p_is(Answer::Failed));
 
-    // A2: an earlier dispatch may have created the next task or the notification, and its answer
-    // got lost. Going on would give one task two lives. Nobody can have, where this is the first
-    // dispatch, or every answer so far was ours and said "failed".
+    // A2: an earlier dispatch may have created the next task or the notification, and its answer got
+    // lost. To go on would duplicate the task. That is impossible on the first dispatch, and if every
+    // answer so far was our own 477.
     let first = r == 0;
     let all_answered = r == e && p_is(Answer::Failed);
     if !(first || all_answered) {
-        match facts.ends {
-            None => return Arrival::Ask(Question::Ends),
-            Some(Ends::Found) => return answer(Answer::Done),
-            Some(Ends::Unknown) if used_up => return answer(Answer::NotHandedOn),
-            Some(Ends::Unknown) => return answer(Answer::Unknown),
-            Some(Ends::Nothing) => {}
+        match inputs.successor {
+            None => return ArrivalDecision::Needs(RequiredInput::Successor),
+            Some(SuccessorLookup::Found) => return answer(Answer::Done),
+            Some(SuccessorLookup::Unknown) if used_up => return answer(Answer::HandOverPending),
+            Some(SuccessorLookup::Unknown) => return answer(Answer::Unknown),
+            Some(SuccessorLookup::NotFound) => {}
         }
     }
 
-    // A3: the attempts are used up, and the hand-over failed or its worker died before it. One
-    // more run would be one too many; a 2xx without the hand-over would lose the task.
+    // A3: the attempts are used up, and the hand-over failed or its worker died before it. A run would
+    // be one too many; a 2xx without the hand-over would lose the task.
     if used_up {
-        let attempts = if p_is(Answer::NotHandedOn) {
+        let attempts = if p_is(Answer::HandOverPending) {
             e.saturating_add(1)
         } else {
             e
         };
-        let leave = leave(Reason::EXHAUSTED, attempts, Answer::NotHandedOn);
-        return Arrival::Finish(onward(policy, delivery, leave));
+        let exit = exit(Reason::EXHAUSTED, attempts, Answer::HandOverPending);
+        return ArrivalDecision::Finish(exit.to_next_stage(delivery, policy));
     }
 
-    // A4: a task that kills its worker each time, or that nobody answers, never uses up its
-    // attempts; Google deletes it, unsaid, after 31 days. Not knowing its age costs one more try.
-    // Where it can't be carried out, 500 and not 596: this rule comes out the same next time, and
-    // A3 would take the task for one whose attempts are used up.
-    if delivery.unanswered() >= UNANSWERED_WORTH_ASKING {
-        match facts.age {
-            None => return Arrival::Ask(Question::Age),
-            Some(Age::Known(age)) if age > policy.give_up_after => {
-                let leave = leave(Reason::EXPIRED, e, Answer::Unknown);
-                return Arrival::Finish(onward(policy, delivery, leave));
+    // A4: a task that kills its worker each time, or that nobody answers, never uses up its attempts;
+    // Google deletes it silently after 31 days. An unknown age costs one more try. On failure 500 and
+    // not 596: this rule decides the same next time, and A3 would report used-up attempts.
+    if delivery.unanswered() >= AGE_LOOKUP_THRESHOLD {
+        match inputs.age {
+            None => return ArrivalDecision::Needs(RequiredInput::TaskAge),
+            Some(TaskAge::Known(age)) if age > policy.give_up_after => {
+                let exit = exit(Reason::EXPIRED, e, Answer::Unknown);
+                return ArrivalDecision::Finish(exit.to_next_stage(delivery, policy));
             }
-            Some(Age::Known(_) | Age::Unknown) => {}
+            Some(TaskAge::Known(_) | TaskAge::Unknown) => {}
         }
     }
 
-    // A route by header needs no run. After A3, whose 596 a failed create here would make the
-    // queue forget; before A5, since it needs no room.
-    if let Some(target) = &delivery.routed {
-        let leave = leave(Reason::ROUTED, e, Answer::Unknown);
-        return Arrival::Finish(route(policy, delivery, target, leave));
+    // A route by header needs no run. After A3, because a failed create here would replace its 596;
+    // before A5, because it needs no slot.
+    if let Some(target) = &delivery.header_route {
+        let exit = exit(Reason::ROUTED, e, Answer::Unknown);
+        return ArrivalDecision::Finish(exit.by_route(delivery, policy, target));
     }
 
-    match facts.room {
-        None => Arrival::Ask(Question::Room),
-        // A5: a run too many could take the worker down with all the others; a second run of the
-        // same task beside the first would work on the same things.
-        Some(Room::Full | Room::RunningHere) => answer(Answer::NoRoom),
+    match inputs.run_slot {
+        None => ArrivalDecision::Needs(RequiredInput::RunSlot),
+        // A5: one run too many can take the worker down with all other runs; two runs of one task at
+        // once would work on the same things.
+        Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => answer(Answer::NoCapacity),
         // A6.
-        Some(Room::Free) => Arrival::Run,
+        Some(RunSlot::Acquired) => ArrivalDecision::Run,
     }
 }
 
-fn answer(answer: Answer) -> Arrival {
-    Arrival::Finish(Finish::Answer(answer))
+fn answer(answer: Answer) -> ArrivalDecision {
+    ArrivalDecision::Finish(Finish::Answer(answer))
 }

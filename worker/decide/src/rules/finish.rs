@@ -1,37 +1,37 @@
-//! How the work on a push ends, and what may have to be created first.
+//! How the work on a push finishes: with an answer, or with a task to create before it.
 
 use cloudtasks::QueuePath;
 
 use crate::values::{Answer, Outcome, Reason};
 
-/// How the work on a push ends.
+/// How the work on a push finishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish {
-    /// Answer so.
+    /// Send this answer.
     Answer(Answer),
-    /// Create this first.
-    Create(Owed),
+    /// Create this first, then call [`after_create`](super::after_create).
+    Create(PendingCreate),
 }
 
-/// A task that must exist before Cloud Tasks hears a 2xx.
+/// A task that must exist before Cloud Tasks gets a 2xx.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
+pub struct PendingCreate {
     /// What to create.
     pub creation: Creation,
     /// Why the task leaves the stage.
     pub reason: Reason,
-    /// The attempts that it had there.
+    /// The attempts on the stage.
     pub attempts: u32,
-    /// Whether to leave out all that can be left out, because the whole was refused.
+    /// Whether to leave out the optional parts, because Cloud Tasks refused the whole.
     pub folded: bool,
-    /// What Cloud Tasks is told while it can't be created.
-    pub until_then: Answer,
+    /// The answer to Cloud Tasks if the create fails.
+    pub answer_on_failure: Answer,
 }
 
 /// What to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Creation {
-    /// The same task, on this queue.
+    /// The same task on this queue.
     NextTask(QueuePath),
     /// The notification that the task has ended.
     Notification(Outcome),

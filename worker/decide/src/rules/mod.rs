@@ -1,13 +1,16 @@
-//! The attempt rules: pure functions from what is known of a push to what to do with it.
+//! The attempt rules A1 to A6 and B1 to B5. `docs/architecture.md` has them as tables.
 
 mod after_create;
 mod after_run;
 mod arrival;
 mod finish;
-mod leave;
+mod stage_exit;
 
-pub use after_create::{CreateEnd, after_create};
-pub use after_run::{Failure, Run, after_run};
-pub use arrival::{Age, Arrival, Ends, Facts, Question, Room, UNANSWERED_WORTH_ASKING, on_arrival};
-pub use finish::{Creation, Finish, Owed};
-pub use leave::MAX_HOPS;
+pub use after_create::{CreateResult, after_create};
+pub use after_run::{FailedAttempt, RunResult, after_run};
+pub use arrival::{
+    AGE_LOOKUP_THRESHOLD, ArrivalDecision, ArrivalInputs, RequiredInput, RunSlot, SuccessorLookup,
+    TaskAge, on_arrival,
+};
+pub use finish::{Creation, Finish, PendingCreate};
+pub use stage_exit::MAX_HOPS;

@@ -1,7 +1,7 @@
-//! What a stage's worker is configured with.
+//! The configuration of a stage: its queues, its attempts, its notifier, its routes.
 
 mod policy;
 mod routes;
 
-pub use policy::{Notifier, NotifyOn, Policy};
-pub use routes::{Route, Routes, StatusPattern, Target, When};
+pub use policy::{Notifier, NotifyOn, StagePolicy};
+pub use routes::{Route, RouteMatch, RouteTarget, Routes, StatusPattern};

@@ -1,4 +1,4 @@
-//! What a stage is told about itself and its chain.
+//! The policy of a stage: its queues, its attempts, its notifier.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,56 +9,56 @@ use super::routes::Routes;
 use crate::task::Ledger;
 use crate::values::StageName;
 
-/// What a stage is told.
+/// The policy of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub struct StagePolicy {
     /// The chain's name.
     pub chain: String,
     /// The stage's name.
     pub stage: StageName,
     /// The queue that feeds the stage.
     pub queue: QueuePath,
-    /// N: how often the handler runs before the task moves on.
+    /// N: the attempts on this stage.
     pub max_attempts: NonZeroU32,
-    /// The next stage's queue; none on the last stage.
+    /// The next stage's queue. None on the last stage.
     pub downstream: Option<QueuePath>,
-    /// Every queue on which an earlier worker may have put the next task: all of the chain's
-    /// stages, and those that it had until a day ago.
+    /// All queues on which an earlier worker may have created the next task: those of the chain's stages,
+    /// and of stages that were removed less than a day ago.
     pub lookup_queues: Vec<QueuePath>,
-    /// Who is told how a task ended.
+    /// Where notifications go.
     pub notifier: Option<Notifier>,
-    /// How long a task may stay on the stage while its pushes go unanswered.
+    /// How long a task may stay on the stage while its pushes get no answer.
     pub give_up_after: Duration,
-    /// Where to go by header, status or reason.
+    /// Where tasks go by header, status or reason.
     pub routes: Routes,
 }
 
-/// How the client is told.
+/// Where notifications go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notifier {
     /// The queue that carries the notifications.
     pub queue: QueuePath,
-    /// Where they are sent, by POST.
+    /// The URL that they are sent to, by POST.
     pub url: String,
-    /// Queues that carried them until a day ago.
+    /// Queues that carried the chain's notifications before.
     pub retired: Vec<QueuePath>,
-    /// Which outcomes are told.
+    /// The outcomes to notify of.
     pub on: NotifyOn,
 }
 
-/// The outcomes that the client wants to hear of.
+/// The outcomes to notify of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifyOn {
-    /// The handler has succeeded.
+    /// The handler succeeded.
     pub succeeded: bool,
-    /// The ladder has ended without a success.
+    /// No stage succeeded.
     pub failed: bool,
 }
 
-impl Policy {
-    /// All names that say that this stage is done with a task: its notification, and its next
-    /// hop on every queue that it may have been put on.
-    pub fn ends_of(&self, ledger: &Ledger) -> Vec<TaskPath> {
+impl StagePolicy {
+    /// The tasks of which one exists if this stage has finished with a task: its notification, and its
+    /// next hop on every queue where an earlier worker may have created it.
+    pub fn successor_tasks(&self, ledger: &Ledger) -> Vec<TaskPath> {
         let notification = ledger.root.notification();
         let next = ledger.next_task();
         let notifiers = self

@@ -1,4 +1,4 @@
-//! Routes: where a task goes when a header, a status or a reason says so. The first match wins.
+//! Routes: where a task goes by a header, a status or a reason. The first match wins.
 
 use cloudtasks::QueuePath;
 use http::{HeaderMap, HeaderName};
@@ -8,16 +8,16 @@ use crate::values::Reason;
 
 /// Where a route leads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// To the stage that this queue feeds.
+pub enum RouteTarget {
+    /// The stage that this queue feeds.
     Queue(QueuePath),
-    /// To the end: Failed.
+    /// The task ends as Failed.
     Fail,
 }
 
-/// What a route looks at.
+/// What a route matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum When {
+pub enum RouteMatch {
     /// The reason of a failed attempt, the handler's or the worker's (`timeout`, `connection`).
     Reason(Reason),
     /// The status of a failed attempt.
@@ -61,12 +61,12 @@ impl StatusPattern {
 
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Wire")]
+#[serde(try_from = "RouteJson")]
 pub struct Route {
-    /// What it looks at.
-    pub when: When,
+    /// What it matches.
+    pub when: RouteMatch,
     /// Where it leads.
-    pub to: Target,
+    pub to: RouteTarget,
 }
 
 /// The routes of a stage, in the order of the manifest. As JSON, a list of
@@ -77,35 +77,35 @@ pub struct Route {
 pub struct Routes(Vec<Route>);
 
 impl Routes {
-    /// Where a task with these headers goes without a run.
-    pub fn before_run(&self, headers: &HeaderMap) -> Option<&Target> {
+    /// Where a task with these headers goes, without a run.
+    pub fn before_run(&self, headers: &HeaderMap) -> Option<&RouteTarget> {
         self.first(|when| match when {
-            When::Header { name, value } => headers
+            RouteMatch::Header { name, value } => headers
                 .get_all(name)
                 .iter()
                 .any(|given| given.as_bytes() == value.as_bytes()),
-            When::Reason(_) | When::Status(_) => false,
+            RouteMatch::Reason(_) | RouteMatch::Status(_) => false,
         })
     }
 
-    /// Where a task goes whose attempt failed like this.
-    pub fn after_failure(&self, status: Option<u16>, reason: &Reason) -> Option<&Target> {
+    /// Where a task goes after an attempt that failed like this.
+    pub fn after_failure(&self, status: Option<u16>, reason: &Reason) -> Option<&RouteTarget> {
         self.first(|when| match when {
-            When::Reason(wanted) => wanted == reason,
-            When::Status(pattern) => status.is_some_and(|status| pattern.matches(status)),
-            When::Header { .. } => false,
+            RouteMatch::Reason(wanted) => wanted == reason,
+            RouteMatch::Status(pattern) => status.is_some_and(|status| pattern.matches(status)),
+            RouteMatch::Header { .. } => false,
         })
     }
 
-    /// The queues that a route may put a task on.
+    /// The queues that a route leads to.
     pub fn queues(&self) -> impl Iterator<Item = &QueuePath> {
         self.0.iter().filter_map(|route| match &route.to {
-            Target::Queue(queue) => Some(queue),
-            Target::Fail => None,
+            RouteTarget::Queue(queue) => Some(queue),
+            RouteTarget::Fail => None,
         })
     }
 
-    fn first(&self, matches: impl Fn(&When) -> bool) -> Option<&Target> {
+    fn first(&self, matches: impl Fn(&RouteMatch) -> bool) -> Option<&RouteTarget> {
         self.0
             .iter()
             .find(|route| matches(&route.when))
@@ -121,41 +121,43 @@ impl From<Vec<Route>> for Routes {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
-    r#match: WireMatch,
+struct RouteJson {
+    r#match: RouteMatchJson,
     to: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum WireMatch {
+enum RouteMatchJson {
     Reason(String),
     Status(String),
     Header { name: String, value: String },
 }
 
-impl TryFrom<Wire> for Route {
+impl TryFrom<RouteJson> for Route {
     type Error = String;
 
-    fn try_from(wire: Wire) -> Result<Self, String> {
+    fn try_from(wire: RouteJson) -> Result<Self, String> {
         let when = match wire.r#match {
-            WireMatch::Reason(text) => {
-                When::Reason(text.parse().map_err(|error| format!("{error}"))?)
+            RouteMatchJson::Reason(text) => {
+                RouteMatch::Reason(text.parse().map_err(|error| format!("{error}"))?)
             }
-            WireMatch::Status(text) => When::Status(
+            RouteMatchJson::Status(text) => RouteMatch::Status(
                 StatusPattern::parse(&text)
-                    .ok_or_else(|| format!("{text:?} is no status: write 503 or 4xx"))?,
+                    .ok_or_else(|| format!("{text:?} is not a status: write 503 or 4xx"))?,
             ),
-            WireMatch::Header { name, value } => When::Header {
+            RouteMatchJson::Header { name, value } => RouteMatch::Header {
                 name: name
                     .parse()
-                    .map_err(|_| format!("{name:?} is no header name"))?,
+                    .map_err(|_| format!("{name:?} is not a header name"))?,
                 value,
             },
         };
         let to = match wire.to.as_str() {
-            "fail" => Target::Fail,
-            queue => Target::Queue(queue.parse().map_err(|error| format!("{error}, or fail"))?),
+            "fail" => RouteTarget::Fail,
+            queue => {
+                RouteTarget::Queue(queue.parse().map_err(|error| format!("{error}, or fail"))?)
+            }
         };
         Ok(Self { when, to })
     }
@@ -175,29 +177,29 @@ mod tests {
     #[test]
     fn the_first_match_wins() {
         let routes: Routes = serde_json::from_str(ROUTES).unwrap();
-        let slow = Target::Queue("projects/p/locations/l/queues/slow".parse().unwrap());
+        let slow = RouteTarget::Queue("projects/p/locations/l/queues/slow".parse().unwrap());
         let after = |status, reason: &str| routes.after_failure(status, &reason.parse().unwrap());
         assert_eq!(after(None, "timeout"), Some(&slow));
         assert_eq!(after(Some(404), "status"), Some(&slow));
-        assert_eq!(after(Some(403), "status"), Some(&Target::Fail));
+        assert_eq!(after(Some(403), "status"), Some(&RouteTarget::Fail));
         assert_eq!(after(Some(403), "timeout"), Some(&slow));
         assert_eq!(after(Some(500), "status"), None);
         assert_eq!(routes.queues().count(), 2);
     }
 
     #[test]
-    fn a_header_routes_before_the_run_only() {
+    fn a_route_by_header_applies_before_the_run_only() {
         let routes: Routes = serde_json::from_str(ROUTES).unwrap();
         let mut headers = HeaderMap::new();
         assert_eq!(routes.before_run(&headers), None);
         headers.insert("x-customer", "acme".parse().unwrap());
-        assert_eq!(routes.before_run(&headers), Some(&Target::Fail));
+        assert_eq!(routes.before_run(&headers), Some(&RouteTarget::Fail));
         headers.insert("x-customer", "acme2".parse().unwrap());
         assert_eq!(routes.before_run(&headers), None);
     }
 
     #[test]
-    fn a_wrong_route_says_what_is_wrong() {
+    fn an_invalid_route_says_what_is_wrong() {
         for (json, sentence) in [
             (
                 r#"[{"match": {"status": "9xy"}, "to": "fail"}]"#,
@@ -209,7 +211,7 @@ mod tests {
             ),
             (
                 r#"[{"match": {"reason": "two words"}, "to": "fail"}]"#,
-                "is not a word",
+                "is not valid",
             ),
             (
                 r#"[{"match": {"reason": "timeout"}, "to": "slow"}]"#,
@@ -221,7 +223,7 @@ mod tests {
             ),
             (
                 r#"[{"match": {"header": {"name": "a b", "value": ""}}, "to": "fail"}]"#,
-                "is no header name",
+                "is not a header name",
             ),
         ] {
             let error = serde_json::from_str::<Routes>(json)

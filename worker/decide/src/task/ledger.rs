@@ -1,8 +1,7 @@
-//! The ledger: what a task that climbs remembers, in a header of its own.
+//! The ledger: a task's history, in a header.
 //!
-//! Cloud Tasks starts to count anew when a task is created again, so the count travels with the
-//! task. The value is compact JSON, which is a legal header value as long as every text in it is
-//! plain ASCII, and which a person can read in `gcloud tasks describe`.
+//! Cloud Tasks counts from zero when a task is created again, so the counts travel with the task. The
+//! value is compact JSON, which is a legal header value because every text in it is plain ASCII.
 
 use cloudtasks::{QueueId, TaskId, TaskPath};
 use http::HeaderValue;
@@ -10,75 +9,74 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ids::Root;
+use super::task_ids::RootId;
 use crate::values::{Reason, StageName};
 
-/// The header's name, in lower case as all headers of a push.
+/// The header's name, in lower case like all headers of a push.
 pub const LEDGER_HEADER: &str = "executor-ledger";
-/// The longest value, in bytes. Cloud Tasks takes 80 KB of headers in all, but an emulator drops
-/// a header of 8 KB unsaid.
+/// The maximum length of the value, in bytes. Cloud Tasks accepts 80 KB of headers in total, but the
+/// emulator silently drops a header of 8 KB.
 pub const MAX_LEDGER_BYTES: usize = 4096;
-/// The form that this release writes and the newest that it reads.
+/// The version that this release writes, and the newest that it reads.
 const VERSION: u64 = 1;
 
-/// What is known of a task's way so far.
+/// A task's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
-    /// From this and the hop follow the ids of all that the task becomes.
-    pub root: Root,
-    /// Hand-overs so far.
+    /// With the hop, it determines the ids of all tasks that this one becomes.
+    pub root: RootId,
+    /// The hand-overs so far.
     pub hop: u32,
     /// The first task's id, as its producer knows it.
     pub task: TaskId,
-    /// The queue that its producer put it on.
+    /// The queue that the producer created it on.
     pub queue: QueueId,
-    /// When the ladder first saw the task.
+    /// When the chain first saw the task.
     pub first_seen: Timestamp,
     /// One record for each stage that the task has left, in order.
     pub stages: Vec<StageRecord>,
-    /// How many older records are left out, because the header would be too long.
+    /// The number of older records that are left out, because the header would be too long.
     pub left_out: u32,
 }
 
-/// What became of a task on one stage.
+/// A task's history on one stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageRecord {
     /// The stage.
     pub stage: StageName,
-    /// How often the handler failed or succeeded there, as Cloud Tasks counts.
+    /// The attempts there, as Cloud Tasks counts them.
     pub attempts: u32,
-    /// Dispatches, those included that never reached a worker or got no answer.
+    /// The dispatches, including those that reached no worker or got no answer.
     pub dispatches: u32,
     /// When the task came to the stage.
     pub since: Timestamp,
-    /// When it left.
+    /// When the task left.
     pub until: Timestamp,
-    /// The handler's last status; none where the last attempt had none or was told to an earlier
-    /// dispatch.
+    /// The handler's last status. None if the last attempt had none, or if an earlier dispatch got it.
     pub status: Option<u16>,
-    /// Why it left.
+    /// Why the task left.
     pub reason: Reason,
 }
 
-/// Why a ledger header can't be used.
+/// Why a ledger header is not valid for a task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// A newer release wrote it. Taking the task for a new one would run it all over.
-    #[error("the ledger is of version {0}, this worker reads up to {VERSION}: update the worker")]
-    Newer(u64),
-    /// It is no ledger.
+pub enum LedgerError {
+    /// A newer release wrote it. To treat the task as new would start it over.
+    #[error("the ledger has version {0}, but this worker reads up to {VERSION}: update the worker")]
+    NewerVersion(u64),
+    /// It is not a ledger.
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
-    /// It is another task's: somebody enqueued a copy with its old headers. The copy is new.
+    /// It is another task's: this one is a copy that was created with the old headers, and is new.
     #[error("the ledger belongs to the task {0}")]
-    Foreign(TaskId),
+    OtherTask(TaskId),
 }
 
 impl Ledger {
-    /// The ledger of a task that comes from its producer.
+    /// The ledger of a producer's task.
     pub fn first(task: &TaskPath, now: Timestamp) -> Self {
         Self {
-            root: Root::of(task),
+            root: RootId::of(task),
             hop: 0,
             task: task.id.clone(),
             queue: task.queue.id.clone(),
@@ -88,25 +86,25 @@ impl Ledger {
         }
     }
 
-    /// Reads the header of the task `own`. It counts only if `own` is the id that its root and
-    /// hop give.
-    pub fn read(value: &HeaderValue, own: &TaskId) -> Result<Self, Unusable> {
-        let damaged = |error: &dyn ToString| Unusable::Damaged(error.to_string());
+    /// Reads the header of the task `own`. It is valid only if `own` is the id that its root and hop
+    /// determine.
+    pub fn read(value: &HeaderValue, own: &TaskId) -> Result<Self, LedgerError> {
+        let damaged = |error: &dyn ToString| LedgerError::Damaged(error.to_string());
         if value.len() > MAX_LEDGER_BYTES {
             return Err(damaged(&"it is too long"));
         }
-        // The version first: a newer form need not have this one's fields.
+        // The version first: a newer version may have other fields.
         let Version { v } =
             serde_json::from_slice(value.as_bytes()).map_err(|error| damaged(&error))?;
         if v > VERSION {
-            return Err(Unusable::Newer(v));
+            return Err(LedgerError::NewerVersion(v));
         }
-        let wire: Wire =
+        let wire: LedgerJson =
             serde_json::from_slice(value.as_bytes()).map_err(|error| damaged(&error))?;
         let ledger = Self::try_from(wire).map_err(|error| damaged(&error))?;
         let named = ledger.root.task(ledger.hop);
         if ledger.hop == 0 || named != *own {
-            return Err(Unusable::Foreign(named));
+            return Err(LedgerError::OtherTask(named));
         }
         Ok(ledger)
     }
@@ -116,7 +114,7 @@ impl Ledger {
         self.root.task(self.hop.saturating_add(1))
     }
 
-    /// This ledger with one more stage behind it.
+    /// This ledger with one more record.
     #[must_use]
     pub fn with(mut self, record: StageRecord) -> Self {
         self.stages.push(record);
@@ -130,7 +128,7 @@ impl Ledger {
         self
     }
 
-    /// Only what the promise rests on: root, hop and the first task's id.
+    /// Without the records: root, hop and the first task's id are enough to lose nothing.
     #[must_use]
     pub fn folded(mut self) -> Self {
         self.left_out = self
@@ -140,9 +138,10 @@ impl Ledger {
         self
     }
 
-    /// The header's value, plain ASCII: at most [`MAX_LEDGER_BYTES`], older records left out first.
+    /// The header's value, in plain ASCII: at most [`MAX_LEDGER_BYTES`], without the oldest records if need
+    /// be.
     pub fn encode(&self) -> String {
-        let mut wire = Wire::from(self);
+        let mut wire = LedgerJson::from(self);
         loop {
             let text = serde_json::to_string(&wire).expect("a struct of texts and numbers is JSON");
             if text.len() <= MAX_LEDGER_BYTES || wire.stages.is_empty() {
@@ -153,9 +152,9 @@ impl Ledger {
         }
     }
 
-    /// The same as JSON, whole, for the client.
+    /// The complete ledger as JSON, for notifications.
     pub fn to_json(&self) -> Value {
-        serde_json::to_value(Wire::from(self)).expect("a struct of texts and numbers is JSON")
+        serde_json::to_value(LedgerJson::from(self)).expect("a struct of texts and numbers is JSON")
     }
 }
 
@@ -166,20 +165,20 @@ struct Version {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
+struct LedgerJson {
     v: u64,
     root: String,
     hop: u32,
     task: String,
     queue: String,
     first_seen: Timestamp,
-    stages: Vec<WireRecord>,
+    stages: Vec<StageRecordJson>,
     left_out: u32,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireRecord {
+struct StageRecordJson {
     stage: String,
     attempts: u32,
     dispatches: u32,
@@ -190,7 +189,7 @@ struct WireRecord {
     reason: String,
 }
 
-impl From<&Ledger> for Wire {
+impl From<&Ledger> for LedgerJson {
     fn from(ledger: &Ledger) -> Self {
         let Ledger {
             root,
@@ -208,13 +207,13 @@ impl From<&Ledger> for Wire {
             task: task.to_string(),
             queue: queue.to_string(),
             first_seen: *first_seen,
-            stages: stages.iter().map(WireRecord::from).collect(),
+            stages: stages.iter().map(StageRecordJson::from).collect(),
             left_out: *left_out,
         }
     }
 }
 
-impl From<&StageRecord> for WireRecord {
+impl From<&StageRecord> for StageRecordJson {
     fn from(record: &StageRecord) -> Self {
         let StageRecord {
             stage,
@@ -237,14 +236,14 @@ impl From<&StageRecord> for WireRecord {
     }
 }
 
-/// What is wrong with a text in a ledger.
-type Fault = Box<dyn std::error::Error + Send + Sync>;
+/// Why a field of a ledger is not valid.
+type InvalidField = Box<dyn std::error::Error + Send + Sync>;
 
-impl TryFrom<Wire> for Ledger {
-    type Error = Fault;
+impl TryFrom<LedgerJson> for Ledger {
+    type Error = InvalidField;
 
-    fn try_from(wire: Wire) -> Result<Self, Fault> {
-        let Wire {
+    fn try_from(wire: LedgerJson) -> Result<Self, InvalidField> {
+        let LedgerJson {
             v: _,
             root,
             hop,
@@ -269,11 +268,11 @@ impl TryFrom<Wire> for Ledger {
     }
 }
 
-impl TryFrom<WireRecord> for StageRecord {
-    type Error = Fault;
+impl TryFrom<StageRecordJson> for StageRecord {
+    type Error = InvalidField;
 
-    fn try_from(wire: WireRecord) -> Result<Self, Fault> {
-        let WireRecord {
+    fn try_from(wire: StageRecordJson) -> Result<Self, InvalidField> {
+        let StageRecordJson {
             stage,
             attempts,
             dispatches,

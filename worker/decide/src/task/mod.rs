@@ -1,7 +1,7 @@
-//! What a task carries from stage to stage, and the names that follow from it.
+//! What a task carries from stage to stage: its ledger, and the task ids that follow from it.
 
-mod ids;
 mod ledger;
+mod task_ids;
 
-pub use ids::{NotARoot, Root};
-pub use ledger::{LEDGER_HEADER, Ledger, MAX_LEDGER_BYTES, StageRecord, Unusable};
+pub use ledger::{LEDGER_HEADER, Ledger, LedgerError, MAX_LEDGER_BYTES, StageRecord};
+pub use task_ids::{InvalidRootId, RootId};

@@ -1,25 +1,25 @@
-//! What Cloud Tasks is told, and why these codes.
+//! The status codes that the worker answers pushes with.
 
-/// An answer to a push.
+/// The answer to a push.
 ///
-/// Three codes are words of our own that no proxy gives by itself, so that
-/// `X-CloudTasks-TaskPreviousResponse` tells the next dispatch what became of this one.
+/// No proxy sends 477, 596 or 597 on its own. `X-CloudTasks-TaskPreviousResponse` therefore tells the
+/// next dispatch what this one achieved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// 200: nothing is owed any more. Cloud Tasks deletes the task.
+    /// 200: nothing is left to do. Cloud Tasks deletes the task.
     Done,
-    /// 477: the attempt failed and counts. Not a 5xx, so that `TaskExecutionCount` counts it; not
-    /// 429, so that the queue isn't slowed.
+    /// 477: the attempt failed. Not a 5xx, so that `TaskExecutionCount` counts it; not 429, which
+    /// would throttle the queue.
     Failed,
-    /// 596: the attempts are used up, and the task isn't handed on yet. A 5xx is not counted.
-    NotHandedOn,
-    /// 597: the handler has succeeded, and the notification isn't created yet.
-    NotNotified,
-    /// 500: what became of the task isn't known, or it isn't ours to judge. Not counted.
+    /// 596: the attempts are used up, and the next task is not created yet. A 5xx is not counted.
+    HandOverPending,
+    /// 597: the handler succeeded, and the notification is not created yet.
+    NotificationPending,
+    /// 500: the task's state is unknown, or the push is not for this worker. Not counted.
     Unknown,
-    /// 503: no room to run the handler now. Not counted, and it slows the queue, as it should.
-    NoRoom,
-    /// 413: the body is larger than any that Cloud Tasks can send.
+    /// 503: no capacity to run the handler. Not counted, and it throttles the queue, as it should.
+    NoCapacity,
+    /// 413: the body exceeds Cloud Tasks' own limit.
     TooLarge,
 }
 
@@ -29,34 +29,34 @@ impl Answer {
         match self {
             Self::Done => 200,
             Self::Failed => 477,
-            Self::NotHandedOn => 596,
-            Self::NotNotified => 597,
+            Self::HandOverPending => 596,
+            Self::NotificationPending => 597,
             Self::Unknown => 500,
-            Self::NoRoom => 503,
+            Self::NoCapacity => 503,
             Self::TooLarge => 413,
         }
     }
 
-    /// A word for metrics and logs.
+    /// The answer as metrics and logs name it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
-            Self::NotHandedOn => "not_handed_on",
-            Self::NotNotified => "not_notified",
+            Self::HandOverPending => "not_handed_on",
+            Self::NotificationPending => "not_notified",
             Self::Unknown => "unknown",
-            Self::NoRoom => "no_room",
+            Self::NoCapacity => "no_room",
             Self::TooLarge => "too_large",
         }
     }
 
-    /// This answer, or the previous one where that was 596 or 597.
+    /// This answer, unless the previous one was 596 or 597: then that one again.
     ///
-    /// For whoever turns a push away unread: the queue remembers one code only, and another word
-    /// would make it forget that the handler need not run again.
+    /// For pushes that are rejected before the rules see them: the queue remembers one code only, and
+    /// without it the handler would run again.
     #[must_use]
-    pub fn unless_remembered(self, previous: Option<u16>) -> Self {
-        [Self::NotHandedOn, Self::NotNotified]
+    pub fn unless_pending(self, previous: Option<u16>) -> Self {
+        [Self::HandOverPending, Self::NotificationPending]
             .into_iter()
             .find(|answer| Some(answer.code()) == previous)
             .unwrap_or(self)
@@ -68,17 +68,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_must_not_be_forgotten_is_remembered() {
+    fn a_rejected_push_repeats_596_and_597_and_nothing_else() {
         assert_eq!(
-            Answer::NoRoom.unless_remembered(Some(596)),
-            Answer::NotHandedOn
+            Answer::NoCapacity.unless_pending(Some(596)),
+            Answer::HandOverPending
         );
         assert_eq!(
-            Answer::Unknown.unless_remembered(Some(597)),
-            Answer::NotNotified
+            Answer::Unknown.unless_pending(Some(597)),
+            Answer::NotificationPending
         );
         for previous in [None, Some(0), Some(200), Some(477), Some(500), Some(503)] {
-            assert_eq!(Answer::NoRoom.unless_remembered(previous), Answer::NoRoom);
+            assert_eq!(
+                Answer::NoCapacity.unless_pending(previous),
+                Answer::NoCapacity
+            );
         }
     }
 }

@@ -1,9 +1,13 @@
-//! Values that all other modules use.
+//! Small values: the answers to Cloud Tasks, outcomes, reasons, stage names.
 
 mod answer;
+mod header_text;
 mod outcome;
-mod words;
+mod reason;
+mod stage_name;
 
 pub use answer::Answer;
+pub use header_text::InvalidHeaderText;
 pub use outcome::Outcome;
-pub use words::{NotAWord, Reason, StageName};
+pub use reason::Reason;
+pub use stage_name::StageName;

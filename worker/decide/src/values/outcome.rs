@@ -3,14 +3,14 @@
 /// How a task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The handler has succeeded.
+    /// The handler succeeded.
     Succeeded,
-    /// The ladder has ended without a success.
+    /// No stage succeeded.
     Failed,
 }
 
 impl Outcome {
-    /// As it stands in an event.
+    /// The outcome as events carry it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "Succeeded",

@@ -15,8 +15,8 @@ use cloudtasks::{QueuePath, TaskId};
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
 use decide::{
-    Age, Answer, Arrival, Delivery, Ends, Facts, Ledger, Policy, Question, Reason, Room, Routes,
-    StageRecord, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Delivery, Ledger, Reason, RequiredInput, Routes,
+    RunSlot, StagePolicy, StageRecord, SuccessorLookup, TaskAge, on_arrival,
 };
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -51,22 +51,26 @@ fn whatever_comes_is_judged_and_no_ledger_but_its_own_counts() {
 }
 
 /// What must hold of one push; whether its ledger counted.
-fn check(headers: &HeaderMap, policy: &Policy, rng: &mut Rng, case: u64) -> bool {
+fn check(headers: &HeaderMap, policy: &StagePolicy, rng: &mut Rng, case: u64) -> bool {
     let said = || format!("case {case}: {headers:?}");
     let remembered = headers
         .get(PREVIOUS_RESPONSE)
         .and_then(|value| value.to_str().ok());
     let delivery = match Delivery::parse(headers, policy, Timestamp::UNIX_EPOCH) {
         Ok(delivery) => delivery,
-        Err(refusal) => {
+        Err(rejected) => {
             // A0: it is held, and what it remembers is not forgotten.
-            let held = [Answer::Unknown, Answer::NotHandedOn, Answer::NotNotified];
-            assert!(held.contains(&refusal.answer), "{}", said());
+            let held = [
+                Answer::Unknown,
+                Answer::HandOverPending,
+                Answer::NotificationPending,
+            ];
+            assert!(held.contains(&rejected.answer), "{}", said());
             let is_sure = headers.get_all(PREVIOUS_RESPONSE).iter().count() == 1;
             if is_first(headers) {
-                assert_eq!(refusal.answer, Answer::Unknown, "{}", said());
+                assert_eq!(rejected.answer, Answer::Unknown, "{}", said());
             } else if is_sure && matches!(remembered, Some("596" | "597")) {
-                let answer = refusal.answer.code().to_string();
+                let answer = rejected.answer.code().to_string();
                 assert_eq!(Some(answer.as_str()), remembered, "{}", said());
             }
             return false;
@@ -77,7 +81,7 @@ fn check(headers: &HeaderMap, policy: &Policy, rng: &mut Rng, case: u64) -> bool
     if climbed {
         let named = ledger.root.task(ledger.hop);
         assert_eq!(named, delivery.task, "{}", said());
-        assert!(delivery.ledger_ignored.is_none(), "{}", said());
+        assert!(delivery.ledger_error.is_none(), "{}", said());
     } else {
         let first = policy.queue.task(delivery.task.clone());
         assert_eq!(
@@ -121,36 +125,45 @@ fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
 
 /// A decision is found after each question was asked once at most. On the first dispatch it is to
 /// run the handler, whatever the previous answer is said to be.
-fn judged(delivery: &Delivery, policy: &Policy, rng: &mut Rng, said: &dyn Fn() -> String) {
-    if delivery.retries == 0 {
-        let facts = Facts {
-            room: Some(Room::Free),
-            ..Facts::default()
+fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn Fn() -> String) {
+    if delivery.retry_count == 0 {
+        let inputs = ArrivalInputs {
+            run_slot: Some(RunSlot::Acquired),
+            ..ArrivalInputs::default()
         };
         assert_eq!(
-            on_arrival(delivery, policy, &facts),
-            Arrival::Run,
+            on_arrival(delivery, policy, &inputs),
+            ArrivalDecision::Run,
             "{}",
             said()
         );
     }
-    let mut facts = Facts::default();
+    let mut inputs = ArrivalInputs::default();
     for _ in 0..4 {
-        match on_arrival(delivery, policy, &facts) {
-            Arrival::Ask(Question::Ends) => {
-                assert!(facts.ends.is_none(), "{}", said());
-                facts.ends = rng.choice([Ends::Found, Ends::Nothing, Ends::Unknown]);
+        match on_arrival(delivery, policy, &inputs) {
+            ArrivalDecision::Needs(RequiredInput::Successor) => {
+                assert!(inputs.successor.is_none(), "{}", said());
+                inputs.successor = rng.choice([
+                    SuccessorLookup::Found,
+                    SuccessorLookup::NotFound,
+                    SuccessorLookup::Unknown,
+                ]);
             }
-            Arrival::Ask(Question::Age) => {
-                assert!(facts.age.is_none(), "{}", said());
+            ArrivalDecision::Needs(RequiredInput::TaskAge) => {
+                assert!(inputs.age.is_none(), "{}", said());
                 let old = Duration::from_hours(500);
-                facts.age = rng.choice([Age::Known(old), Age::Known(Duration::ZERO), Age::Unknown]);
+                inputs.age = rng.choice([
+                    TaskAge::Known(old),
+                    TaskAge::Known(Duration::ZERO),
+                    TaskAge::Unknown,
+                ]);
             }
-            Arrival::Ask(Question::Room) => {
-                assert!(facts.room.is_none(), "{}", said());
-                facts.room = rng.choice([Room::Free, Room::Full, Room::RunningHere]);
+            ArrivalDecision::Needs(RequiredInput::RunSlot) => {
+                assert!(inputs.run_slot.is_none(), "{}", said());
+                inputs.run_slot =
+                    rng.choice([RunSlot::Acquired, RunSlot::NoneFree, RunSlot::TaskInFlight]);
             }
-            Arrival::Run | Arrival::Finish(_) => return,
+            ArrivalDecision::Run | ArrivalDecision::Finish(_) => return,
         }
     }
     panic!("no decision: {}", said());
@@ -162,17 +175,17 @@ fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
     let (task, ledger) = &corpus[rng.usize(..corpus.len())];
     let previous = rng.choice(["", "0", "477", "500", "503", "504", "596", "597", "404"]);
     let count = |rng: &mut Rng| rng.u32(..20).to_string();
-    let retries = if rng.u8(..) < 64 {
+    let retry_count = if rng.u8(..) < 64 {
         "0".into()
     } else {
         count(rng)
     };
-    let executions = count(rng);
+    let execution_count = count(rng);
     for (name, value) in [
         (QUEUE_NAME, "incoming"),
         (TASK_NAME, task.as_str()),
-        (RETRY_COUNT, &retries),
-        (EXECUTION_COUNT, &executions),
+        (RETRY_COUNT, &retry_count),
+        (EXECUTION_COUNT, &execution_count),
         (PREVIOUS_RESPONSE, previous.unwrap_or_default()),
         (LEDGER_HEADER, ledger),
     ] {
@@ -230,13 +243,13 @@ fn record(stage: &str) -> StageRecord {
     }
 }
 
-fn policy() -> Policy {
+fn policy() -> StagePolicy {
     let queue = |id: &str| -> QueuePath {
         format!("projects/p/locations/l/queues/{id}")
             .parse()
             .unwrap()
     };
-    Policy {
+    StagePolicy {
         chain: "orders".into(),
         stage: "fast".parse().unwrap(),
         max_attempts: NonZeroU32::new(3).unwrap(),

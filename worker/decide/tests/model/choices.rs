@@ -1,12 +1,13 @@
-//! What may happen next.
+//! CreatedTask may happen next.
 
-use decide::{Age, Room};
+use decide::RequiredInput;
+use decide::{RunSlot, TaskAge};
 
 use crate::create::Reply;
 use crate::faults::{Always, Fault};
 use crate::rules::Rules;
 use crate::setting::{OLD, YOUNG};
-use crate::state::{Asks, Phase, Push, State};
+use crate::state::{Phase, Push, State};
 use crate::world::{Pod, Step, World};
 
 /// Dispatches without an answer after which a task that nobody answers is old.
@@ -59,41 +60,45 @@ impl<R: Rules> World<R> {
     pub fn steps_of(&self, state: &State, index: u8, push: &Push, steps: &mut Vec<Step>) {
         let always = self.setting.always;
         match push.phase {
-            Phase::OnTheWay => {
+            Phase::InTransit => {
                 let (fresh, same) = self.pods(state, push);
                 let pods = fresh.into_iter().chain(same);
                 return steps.extend(pods.map(|pod| Step::Arrive(index, pod)));
             }
-            Phase::Runs if always == Always::Killed => return steps.push(Step::Kill(index)),
-            Phase::Runs if always == Always::HungUp && push.heard => {
+            Phase::Running if always == Always::Killed => return steps.push(Step::Kill(index)),
+            Phase::Running if always == Always::HungUp && push.heard => {
                 return self.hang_ups(index, steps);
             }
-            Phase::Asks(Asks::Ends) => steps.push(Step::LookUp(index)),
-            Phase::Asks(Asks::Age) => {
+            Phase::Needs(RequiredInput::Successor) => steps.push(Step::LookUp(index)),
+            Phase::Needs(RequiredInput::TaskAge) => {
                 if push.r <= OLD_AFTER {
-                    steps.push(Step::Learn(index, Age::Known(YOUNG)));
+                    steps.push(Step::Learn(index, TaskAge::Known(YOUNG)));
                 }
-                steps.push(Step::Learn(index, Age::Known(OLD)));
+                steps.push(Step::Learn(index, TaskAge::Known(OLD)));
             }
-            Phase::Asks(Asks::Room) => steps.push(Step::Room(index, Room::Free)),
-            Phase::Runs => {
+            Phase::Needs(RequiredInput::RunSlot) => {
+                steps.push(Step::RunSlot(index, RunSlot::Acquired))
+            }
+            Phase::Running => {
                 let ends = self.setting.handler.iter();
                 steps.extend(ends.map(|end| Step::RunEnds(index, *end)));
             }
-            Phase::Owes(_) => steps.push(Step::Create(index, Reply::Arrives)),
-            Phase::Answers(_) => steps.push(Step::Answer(index)),
+            Phase::Creating(_) => steps.push(Step::Create(index, Reply::Arrives)),
+            Phase::Answering(_) => steps.push(Step::Answer(index)),
         }
         self.faults_of(state, index, push, steps);
     }
 
     fn faults_of(&self, state: &State, index: u8, push: &Push, steps: &mut Vec<Step>) {
         let faults: &[(Fault, Step)] = match push.phase {
-            Phase::Asks(Asks::Ends | Asks::Age) => &[(Fault::LookUp, Step::CannotLookUp(index))],
-            Phase::Asks(Asks::Room) => &[
-                (Fault::Full, Step::Room(index, Room::Full)),
+            Phase::Needs(RequiredInput::Successor | RequiredInput::TaskAge) => {
+                &[(Fault::LookUp, Step::CannotLookUp(index))]
+            }
+            Phase::Needs(RequiredInput::RunSlot) => &[
+                (Fault::Full, Step::RunSlot(index, RunSlot::NoneFree)),
                 (Fault::Unreachable, Step::CannotConnect(index)),
             ],
-            Phase::Owes(_) => &[
+            Phase::Creating(_) => &[
                 (Fault::Create, Step::Create(index, Reply::Fails)),
                 (Fault::Reply, Step::Create(index, Reply::IsLost)),
                 (Fault::Late, Step::Create(index, Reply::IsLate)),
@@ -102,8 +107,8 @@ impl<R: Rules> World<R> {
             ],
             // A worker that has only looked leaves nothing behind when it dies: for Cloud Tasks
             // that is one more foreign answer.
-            Phase::Runs | Phase::Answers(_) => &[(Fault::Killed, Step::Kill(index))],
-            Phase::OnTheWay => &[],
+            Phase::Running | Phase::Answering(_) => &[(Fault::Killed, Step::Kill(index))],
+            Phase::InTransit => &[],
         };
         let possible = faults.iter().filter(|(fault, _)| self.may(state, *fault));
         steps.extend(possible.map(|(_, step)| *step));

@@ -1,7 +1,9 @@
 //! Cloud Tasks: dispatches, counters, answers, names.
 
+use decide::ArrivalInputs;
+
 use crate::rules::Rules;
-use crate::state::{Known, Late, NOTIFIER, Phase, Push, State, Task, What};
+use crate::state::{CreatedTask, LateCreate, NOTIFIER, Phase, Push, State, Task};
 use crate::world::{Pod, World};
 
 impl<R: Rules> World<R> {
@@ -22,8 +24,8 @@ impl<R: Rules> World<R> {
             },
             marked: false,
             heard: true,
-            known: Known::default(),
-            phase: Phase::OnTheWay,
+            inputs: ArrivalInputs::default(),
+            phase: Phase::InTransit,
         }
     }
 
@@ -71,10 +73,10 @@ impl<R: Rules> World<R> {
 
     /// Creates a task or a notification, unless its name was ever in use on its queue: whether it
     /// is new. A notification is delivered at once.
-    pub fn appears(state: &mut State, Late { what, id, hop }: Late) -> bool {
+    pub fn appears(state: &mut State, LateCreate { what, id, hop }: LateCreate) -> bool {
         let queue = match what {
-            What::Next(queue) => queue,
-            What::Notification(_) => NOTIFIER,
+            CreatedTask::Next(queue) => queue,
+            CreatedTask::Notification(_) => NOTIFIER,
         };
         let names = &mut state.names[usize::from(queue)];
         if *names & id != 0 {
@@ -82,11 +84,11 @@ impl<R: Rules> World<R> {
         }
         *names |= id;
         match what {
-            What::Next(queue) => {
+            CreatedTask::Next(queue) => {
                 state.climbs(hop);
                 state.tasks.push(Task::new(queue, hop));
             }
-            What::Notification(outcome) => state.is_told(outcome),
+            CreatedTask::Notification(outcome) => state.is_told(outcome),
         }
         true
     }

@@ -1,14 +1,14 @@
-//! The worker creates what it owes, as `create.rs` of the worker does.
+//! The worker creates what it task, as `create.rs` of the worker does.
 
-use decide::{Answer, CreateEnd, Creation, Finish, Owed, Reason};
+use decide::{Answer, CreateResult, Creation, Finish, PendingCreate, Reason};
 
 use crate::faults::Refuses;
 use crate::rules::Rules;
-use crate::state::{Late, Owes, Push, State, What};
+use crate::state::{CreatedTask, LateCreate, PendingTask, Push, State};
 use crate::worker::on;
 use crate::world::World;
 
-/// What becomes of an attempt to create.
+/// CreatedTask becomes of an attempt to create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reply {
     Arrives,
@@ -22,40 +22,40 @@ pub enum Reply {
 }
 
 impl<R: Rules> World<R> {
-    pub fn creates(&self, state: &mut State, push: Push, owes: Owes, reply: Reply) {
+    pub fn creates(&self, state: &mut State, push: Push, task: PendingTask, reply: Reply) {
         let row = self.tables.row(push.pod.release, push.queue, push.hop);
-        let refused = match (owes.what, self.setting.refuses) {
-            (What::Notification(_), _) | (_, Refuses::None) => false,
-            (What::Next(_), Refuses::Unfolded) => !owes.folded,
-            (What::Next(_), Refuses::All) => true,
+        let refused = match (task.what, self.setting.refuses) {
+            (CreatedTask::Notification(_), _) | (_, Refuses::None) => false,
+            (CreatedTask::Next(_), Refuses::Unfolded) => !task.folded,
+            (CreatedTask::Next(_), Refuses::All) => true,
         };
-        let created = Late {
-            what: owes.what,
-            id: match owes.what {
-                What::Next(to) => row.next(to),
-                What::Notification(outcome) => row.notification(outcome),
+        let created = LateCreate {
+            what: task.what,
+            id: match task.what {
+                CreatedTask::Next(to) => row.next(to),
+                CreatedTask::Notification(outcome) => row.notification(outcome),
             },
             hop: push.hop + 1,
         };
         let end = match reply {
-            Reply::Refuses => CreateEnd::Refused,
-            Reply::Fails => CreateEnd::Unknown,
-            _ if refused => CreateEnd::Refused,
+            Reply::Refuses => CreateResult::Refused,
+            Reply::Fails => CreateResult::Unknown,
+            _ if refused => CreateResult::Refused,
             Reply::IsLate => {
                 state.late.push(created);
-                CreateEnd::Unknown
+                CreateResult::Unknown
             }
             Reply::IsLost => {
                 Self::appears(state, created);
-                CreateEnd::Unknown
+                CreateResult::Unknown
             }
-            Reply::Arrives if Self::appears(state, created) => CreateEnd::Exists,
+            Reply::Arrives if Self::appears(state, created) => CreateResult::Exists,
             Reply::Arrives => self.rules.already(),
         };
         let policy = self.policy(&push);
-        let finish = self.rules.after_create(policy, self.owed(owes), end);
+        let finish = self.rules.after_create(policy, self.pending(task), end);
         // No stage takes the task, and nobody wants to be told.
-        state.untold |= end == CreateEnd::Refused
+        state.untold |= end == CreateResult::Refused
             && finish == Finish::Answer(Answer::Done)
             && !on(policy).failed;
         // A verdict that couldn't be carried out: the handler is asked again.
@@ -65,28 +65,28 @@ impl<R: Rules> World<R> {
         self.goes_on(state, push, finish);
     }
 
-    pub fn owes(&self, owed: Owed) -> Owes {
-        Owes {
-            what: match owed.creation {
-                Creation::NextTask(path) => What::Next(self.tables.queue(&path)),
-                Creation::Notification(outcome) => What::Notification(outcome),
+    pub fn pending_task(&self, pending: PendingCreate) -> PendingTask {
+        PendingTask {
+            what: match pending.creation {
+                Creation::NextTask(path) => CreatedTask::Next(self.tables.queue(&path)),
+                Creation::Notification(outcome) => CreatedTask::Notification(outcome),
             },
-            folded: owed.folded,
-            until_then: owed.until_then,
+            folded: pending.folded,
+            answer_on_failure: pending.answer_on_failure,
         }
     }
 
-    fn owed(&self, owes: Owes) -> Owed {
-        Owed {
-            creation: match owes.what {
-                What::Next(queue) => Creation::NextTask(self.tables.path(queue).clone()),
-                What::Notification(outcome) => Creation::Notification(outcome),
+    fn pending(&self, task: PendingTask) -> PendingCreate {
+        PendingCreate {
+            creation: match task.what {
+                CreatedTask::Next(queue) => Creation::NextTask(self.tables.path(queue).clone()),
+                CreatedTask::Notification(outcome) => Creation::Notification(outcome),
             },
             // No rule looks at these two.
             reason: Reason::EXHAUSTED,
             attempts: 0,
-            folded: owes.folded,
-            until_then: owes.until_then,
+            folded: task.folded,
+            answer_on_failure: task.answer_on_failure,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What may go wrong.
+//! CreatedTask may go wrong.
 
-/// What may go wrong. Each costs one of a setting's faults.
+/// CreatedTask may go wrong. Each costs one of a setting's faults.
 ///
 /// A worker that dies before the handler's start is a `Foreign` answer to Cloud Tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ pub const ALL: [Fault; 12] = [
     Fault::SamePod,
 ];
 
-/// What goes wrong in every run, at no cost.
+/// CreatedTask goes wrong in every run, at no cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Always {
     Nothing,

@@ -1,6 +1,6 @@
 //! The handler, and how its runs may end.
 
-use decide::{Failure, Reason, Run, Verdict};
+use decide::{FailedAttempt, Reason, RunResult, Verdict};
 
 /// One way in which a run of the handler may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,16 +14,16 @@ pub enum Handler {
 }
 
 impl Handler {
-    pub fn run(self) -> Run {
+    pub fn run(self) -> RunResult {
         let (status, verdict, reason) = match self {
-            Self::Succeeds => return Run::Succeeded { status: 200 },
+            Self::Succeeds => return RunResult::Succeeded { status: 200 },
             Self::Fails => (Some(500), None, Reason::STATUS),
             Self::TimesOut => (None, None, Reason::TIMEOUT),
             Self::Says404 => (Some(404), None, Reason::STATUS),
             Self::Escalates => (Some(500), Some(Verdict::Escalate), Reason::STATUS),
             Self::GivesUp => (Some(500), Some(Verdict::Fail), Reason::STATUS),
         };
-        Run::Failed(Failure {
+        RunResult::Failed(FailedAttempt {
             status,
             verdict,
             reason,

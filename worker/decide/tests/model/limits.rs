@@ -1,4 +1,4 @@
-//! What the rules can't promise: a worker of before an edit looks for a task's end on the queues
+//! CreatedTask the rules can't promise: a worker of before an edit looks for a task's end on the queues
 //! that it knows. If a new worker has handed the task to a queue that came with the edit, and
 //! Cloud Tasks has not heard so, the old one starts anew. No task is lost by that, none ends
 //! twice, and all other promises hold.

@@ -5,8 +5,10 @@
 //! then enough, and the one taken is the strictest: a run that starts earlier is counted earlier,
 //! and a task that is deleted earlier is missed earlier.
 
+use decide::RequiredInput;
+
 use crate::rules::Rules;
-use crate::state::{Asks, Phase, Push, State};
+use crate::state::{Phase, Push, State};
 use crate::world::{Step, World};
 
 impl<R: Rules> World<R> {
@@ -18,9 +20,11 @@ impl<R: Rules> World<R> {
         for (index, push) in (0..).zip(&state.pushes) {
             let beside = |other: &Push| !std::ptr::eq(push, other) && push.is_beside(other);
             let urgent = match push.phase {
-                Phase::Asks(Asks::Room) | Phase::Runs => true,
-                Phase::Answers(_) => !state.pushes.iter().any(beside),
-                Phase::OnTheWay | Phase::Asks(Asks::Ends | Asks::Age) | Phase::Owes(_) => false,
+                Phase::Needs(RequiredInput::RunSlot) | Phase::Running => true,
+                Phase::Answering(_) => !state.pushes.iter().any(beside),
+                Phase::InTransit
+                | Phase::Needs(RequiredInput::Successor | RequiredInput::TaskAge)
+                | Phase::Creating(_) => false,
             };
             if urgent {
                 return self.steps_of(state, index, push, steps);

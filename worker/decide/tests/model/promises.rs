@@ -44,7 +44,7 @@ impl State {
     /// The handler starts, on a stage that allows `most` attempts.
     pub fn starts(&mut self, push: &Push, most: u8) {
         let twin = |other: &Push| {
-            other.is_beside(push) && other.pod == push.pod && other.phase == Phase::Runs
+            other.is_beside(push) && other.pod == push.pod && other.phase == Phase::Running
         };
         if self.pushes.iter().any(twin) {
             self.breaks(Broken::NoTwin);
@@ -133,9 +133,9 @@ impl<R: Rules> World<R> {
     fn goes_to_its_end(&self, state: &State) -> bool {
         let fits = |task: &Task| task.r <= self.dispatches(task.queue);
         let answer_owed = |task: &Task| {
-            let owed =
+            let pending =
                 |push: &Push| push.heard && push.dispatch() == (task.queue, task.hop, task.r);
-            !task.out || state.pushes.iter().any(owed)
+            !task.out || state.pushes.iter().any(pending)
         };
         let goes_on = |task: &Task| fits(task) && answer_owed(task);
         state.tasks.iter().all(goes_on) && state.top_hop < HOPS

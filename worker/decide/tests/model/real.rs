@@ -84,7 +84,7 @@ rules_hold_in! {
     swapped, deep 2 3;
 }
 
-/// What [`crate::order`] leaves out hides nothing here.
+/// CreatedTask [`crate::order`] leaves out hides nothing here.
 #[test]
 fn all_orders() {
     hold(&settings::one_attempt_in_all_orders());

@@ -1,37 +1,50 @@
-//! What the model asks the worker's rules. [`Real`] passes every question on to the crate; a
+//! CreatedTask the model asks the worker's rules. [`Real`] passes every question on to the crate; a
 //! mutant answers one of them differently.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
-use decide::{Answer, Arrival, CreateEnd, Delivery, Facts, Finish, Ledger, Outcome, Owed, Policy};
+use decide::{
+    Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, Ledger, Outcome,
+    PendingCreate, StagePolicy,
+};
 use http::HeaderMap;
 
 pub trait Rules: Send + Sync + 'static {
     /// P, from the headers of a push.
     fn previous(&self, headers: &HeaderMap) -> Option<u16> {
-        decide::headers::previous(headers)
+        decide::headers::previous_response(headers)
     }
 
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
-        decide::on_arrival(delivery, policy, facts)
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        decide::on_arrival(delivery, policy, inputs)
     }
 
     fn after_run(
         &self,
         delivery: &Delivery,
-        policy: &Policy,
-        run: &decide::Run,
+        policy: &StagePolicy,
+        run: &decide::RunResult,
         caller_gone: bool,
     ) -> Finish {
         decide::after_run(delivery, policy, run, caller_gone)
     }
 
-    fn after_create(&self, policy: &Policy, owed: Owed, end: CreateEnd) -> Finish {
-        decide::after_create(policy, owed, end)
+    fn after_create(
+        &self,
+        policy: &StagePolicy,
+        pending: PendingCreate,
+        end: CreateResult,
+    ) -> Finish {
+        decide::after_create(policy, pending, end)
     }
 
     /// The names that tell that a stage is done with a task.
-    fn ends_of(&self, policy: &Policy, ledger: &Ledger) -> Vec<TaskPath> {
-        policy.ends_of(ledger)
+    fn successor_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
+        policy.successor_tasks(ledger)
     }
 
     /// The next task's id, on the queue `_to`.
@@ -43,18 +56,18 @@ pub trait Rules: Send + Sync + 'static {
         ledger.root.notification()
     }
 
-    /// What a worker answers that turns a push away unread, because it is full or stopping.
+    /// CreatedTask a worker answers that turns a push away unread, because it is full or stopping.
     fn turned_away(&self, previous: Option<u16>) -> Answer {
-        Answer::NoRoom.unless_remembered(previous)
+        Answer::NoCapacity.unless_pending(previous)
     }
 
     fn code(&self, answer: Answer) -> u16 {
         answer.code()
     }
 
-    /// What Cloud Tasks' `ALREADY_EXISTS` means, as `create.rs` of the worker takes it.
-    fn already(&self) -> CreateEnd {
-        CreateEnd::Exists
+    /// CreatedTask Cloud Tasks' `ALREADY_EXISTS` means, as `create.rs` of the worker takes it.
+    fn already(&self) -> CreateResult {
+        CreateResult::Exists
     }
 
     /// Whether a look-up finds a task that existed and is gone, as `look_up.rs` of the worker does.

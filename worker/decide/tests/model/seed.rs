@@ -2,8 +2,8 @@
 //! when the count of executions reaches N, and the queue's own limit of attempts is the same N.
 
 use decide::{
-    Answer, Arrival, Creation, Delivery, Facts, Finish, Outcome, Owed, Policy, Question, Reason,
-    Room, Run,
+    Answer, ArrivalDecision, ArrivalInputs, Creation, Delivery, Finish, Outcome, PendingCreate,
+    Reason, RequiredInput, RunResult, RunSlot, StagePolicy,
 };
 
 use crate::faults::Fault;
@@ -17,17 +17,28 @@ use crate::setting::Setting;
 struct AsItArrives;
 
 impl Rules for AsItArrives {
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
-        if delivery.executions == policy.max_attempts.get() {
-            return Arrival::Finish(tell(Outcome::Failed));
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        if delivery.execution_count == policy.max_attempts.get() {
+            return ArrivalDecision::Finish(tell(Outcome::Failed));
         }
-        run_where_there_is_room(facts)
+        run_where_there_is_room(inputs)
     }
 
-    fn after_run(&self, _delivery: &Delivery, _policy: &Policy, run: &Run, _gone: bool) -> Finish {
+    fn after_run(
+        &self,
+        _delivery: &Delivery,
+        _policy: &StagePolicy,
+        run: &RunResult,
+        _gone: bool,
+    ) -> Finish {
         match run {
-            Run::Succeeded { .. } => tell(Outcome::Succeeded),
-            Run::Failed(_) | Run::NeverSent => Finish::Answer(Answer::Failed),
+            RunResult::Succeeded { .. } => tell(Outcome::Succeeded),
+            RunResult::Failed(_) | RunResult::Unreachable => Finish::Answer(Answer::Failed),
         }
     }
 }
@@ -37,35 +48,48 @@ impl Rules for AsItArrives {
 struct WithThisOne;
 
 impl Rules for WithThisOne {
-    fn on_arrival(&self, _delivery: &Delivery, _policy: &Policy, facts: &Facts) -> Arrival {
-        run_where_there_is_room(facts)
+    fn on_arrival(
+        &self,
+        _delivery: &Delivery,
+        _policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        run_where_there_is_room(inputs)
     }
 
-    fn after_run(&self, delivery: &Delivery, policy: &Policy, run: &Run, _gone: bool) -> Finish {
-        let last = delivery.executions + 1 == policy.max_attempts.get();
+    fn after_run(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        run: &RunResult,
+        _gone: bool,
+    ) -> Finish {
+        let last = delivery.execution_count + 1 == policy.max_attempts.get();
         match run {
-            Run::Succeeded { .. } => tell(Outcome::Succeeded),
-            Run::Failed(_) if last => tell(Outcome::Failed),
-            Run::Failed(_) | Run::NeverSent => Finish::Answer(Answer::Failed),
+            RunResult::Succeeded { .. } => tell(Outcome::Succeeded),
+            RunResult::Failed(_) if last => tell(Outcome::Failed),
+            RunResult::Failed(_) | RunResult::Unreachable => Finish::Answer(Answer::Failed),
         }
     }
 }
 
-fn run_where_there_is_room(facts: &Facts) -> Arrival {
-    match facts.room {
-        None => Arrival::Ask(Question::Room),
-        Some(Room::Free) => Arrival::Run,
-        Some(Room::Full | Room::RunningHere) => Arrival::Finish(Finish::Answer(Answer::NoRoom)),
+fn run_where_there_is_room(inputs: &ArrivalInputs) -> ArrivalDecision {
+    match inputs.run_slot {
+        None => ArrivalDecision::Needs(RequiredInput::RunSlot),
+        Some(RunSlot::Acquired) => ArrivalDecision::Run,
+        Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => {
+            ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity))
+        }
     }
 }
 
 fn tell(outcome: Outcome) -> Finish {
-    Finish::Create(Owed {
+    Finish::Create(PendingCreate {
         creation: Creation::Notification(outcome),
         reason: Reason::EXHAUSTED,
         attempts: 0,
         folded: false,
-        until_then: Answer::Unknown,
+        answer_on_failure: Answer::Unknown,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{Notifier, NotifyOn, Policy, Routes};
+use decide::{Notifier, NotifyOn, Routes, StagePolicy};
 
 use crate::faults::{ALL, Always, Fault, Refuses};
 use crate::handler::Handler;
@@ -18,13 +18,13 @@ pub struct Setting {
     pub name: String,
     /// The stages' policies before an edit and, where there is one, after it. Workers of both
     /// take dispatches, in any mixture.
-    pub releases: Vec<Vec<Policy>>,
+    pub releases: Vec<Vec<StagePolicy>>,
     /// From this hop on all workers are of the last release.
     pub rolled_out_by: u8,
     pub handler: Vec<Handler>,
     pub faults: Vec<Fault>,
     pub budget: u8,
-    /// What others answer in the worker's place.
+    /// CreatedTask others answer in the worker's place.
     pub codes: Vec<u16>,
     pub always: Always,
     pub refuses: Refuses,
@@ -34,7 +34,7 @@ pub struct Setting {
     pub headers: Vec<(&'static str, &'static str)>,
     /// Every order of the steps, none left out.
     pub all_orders: bool,
-    /// Workers of before an edit don't know of the queues that came with it. What follows from
+    /// Workers of before an edit don't know of the queues that came with it. CreatedTask follows from
     /// that is a known limit, and breaks no promise unless this is set.
     pub strict: bool,
 }
@@ -61,7 +61,7 @@ impl Setting {
     }
 
     /// An edit, whose old workers are gone by the hop `by`.
-    pub fn edit(name: &str, old: Vec<Policy>, new: Vec<Policy>, by: u8) -> Self {
+    pub fn edit(name: &str, old: Vec<StagePolicy>, new: Vec<StagePolicy>, by: u8) -> Self {
         Self {
             releases: vec![old, new],
             rolled_out_by: by,
@@ -78,7 +78,7 @@ impl Setting {
         Self { faults, ..self }
     }
 
-    /// The same without the faults that let two dispatches of a task be in work at once. What the
+    /// The same without the faults that let two dispatches of a task be in work at once. CreatedTask the
     /// rules promise only then is checked on every path of such a setting.
     pub fn one_at_a_time(self) -> Self {
         let overlaps = [Fault::HungUp, Fault::Twice, Fault::SamePod];
@@ -111,7 +111,7 @@ impl Setting {
 
     /// The policy of the release's worker on this queue. A queue that the edit has removed keeps
     /// its old workers.
-    pub fn policy(&self, release: u8, queue: u8) -> Option<&Policy> {
+    pub fn policy(&self, release: u8, queue: u8) -> Option<&StagePolicy> {
         let path = queue_path(usize::from(queue));
         let mut releases = self.releases[..=usize::from(release)].iter().rev();
         releases.find_map(|policies| policies.iter().find(|policy| policy.queue == path))
@@ -120,7 +120,7 @@ impl Setting {
     /// The least and the most attempts that any worker of this queue allows.
     pub fn attempts(&self, queue: u8) -> (u8, u8) {
         let path = queue_path(usize::from(queue));
-        let of_queue = |policy: &&Policy| policy.queue == path;
+        let of_queue = |policy: &&StagePolicy| policy.queue == path;
         let all = self.releases.iter().flatten().filter(of_queue);
         let all = all.map(|policy| u8::try_from(policy.max_attempts.get()).unwrap());
         let least = all.clone().min().unwrap_or_default();
@@ -140,11 +140,11 @@ pub fn queue_path(index: usize) -> QueuePath {
 }
 
 /// The policies of a chain: queue and attempts of each stage in order, and the queues that it had.
-pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<Policy> {
+pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<StagePolicy> {
     let queues: Vec<QueuePath> = stages.iter().map(|(queue, _)| queue_path(*queue)).collect();
     let retired = retired.iter().map(|queue| queue_path(*queue));
     let lookup_queues: Vec<QueuePath> = queues.iter().cloned().chain(retired).collect();
-    let policy = |(index, (_, attempts)): (usize, &(usize, u32))| Policy {
+    let policy = |(index, (_, attempts)): (usize, &(usize, u32))| StagePolicy {
         chain: "orders".into(),
         stage: format!("stage-{index}").parse().unwrap(),
         queue: queues[index].clone(),

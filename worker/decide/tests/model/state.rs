@@ -4,9 +4,7 @@
 //! queue is known by its queue and its hop. All counters only grow and every push only moves
 //! forward, so that no path comes back to a state it has left.
 
-use std::hash::{Hash, Hasher};
-
-use decide::{Age, Answer, Facts, Outcome, Question};
+use decide::{Answer, ArrivalInputs, Outcome, RequiredInput};
 
 use crate::world::Pod;
 
@@ -15,12 +13,12 @@ pub const NOTIFIER: u8 = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// What lives on the stages' queues.
+    /// CreatedTask lives on the stages' queues.
     pub tasks: Vec<Task>,
-    /// What workers have in hand.
+    /// CreatedTask workers have in hand.
     pub pushes: Vec<Push>,
     /// Creates that have not taken effect, and whose workers wait no longer.
-    pub late: Vec<Late>,
+    pub late: Vec<LateCreate>,
     /// The ids that each queue remembers, one bit for each. Names are remembered for ever.
     pub names: [u32; NOTIFIER as usize + 1],
     /// Faults that may still happen.
@@ -57,8 +55,8 @@ pub struct Task {
 
 /// A task or notification that is on its way to Cloud Tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Late {
-    pub what: What,
+pub struct LateCreate {
+    pub what: CreatedTask,
     /// Its id, as a bit.
     pub id: u32,
     /// The hop that the task will have.
@@ -78,65 +76,33 @@ pub struct Push {
     pub marked: bool,
     /// Somebody still waits for the answer.
     pub heard: bool,
-    pub known: Known,
+    pub inputs: ArrivalInputs,
     pub phase: Phase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The second delivery of a dispatch, not there yet.
-    OnTheWay,
-    Asks(Asks),
-    Runs,
-    Owes(Owes),
-    Answers(Answer),
+    InTransit,
+    Needs(RequiredInput),
+    Running,
+    Creating(PendingTask),
+    Answering(Answer),
 }
 
+/// [`decide::PendingCreate`], without what no rule looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asks {
-    Ends,
-    Age,
-    Room,
-}
-
-impl From<Question> for Asks {
-    fn from(question: Question) -> Self {
-        match question {
-            Question::Ends => Self::Ends,
-            Question::Age => Self::Age,
-            Question::Room => Self::Room,
-        }
-    }
-}
-
-/// [`decide::Owed`], without what no rule looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Owes {
-    pub what: What,
+pub struct PendingTask {
+    pub what: CreatedTask,
     pub folded: bool,
-    pub until_then: Answer,
+    pub answer_on_failure: Answer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum What {
+pub enum CreatedTask {
     /// The next task, on this queue.
     Next(u8),
     Notification(Outcome),
-}
-
-/// [`Facts`], which has no hash of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Known(pub Facts);
-
-impl Hash for Known {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let Facts { ends, age, room } = self.0;
-        let age = age.map(|age| match age {
-            Age::Known(age) => Some(age),
-            Age::Unknown => None,
-        });
-        (ends.map(|e| e as u8), age, room.map(|r| r as u8)).hash(state);
-    }
 }
 
 impl State {

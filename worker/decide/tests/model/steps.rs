@@ -1,24 +1,24 @@
 //! What each step does to the state.
 
-use decide::Answer;
+use decide::{Answer, RequiredInput};
 
 use crate::create::Reply;
 use crate::faults::{Always, Fault};
 use crate::rules::Rules;
-use crate::state::{Asks, Phase, Push, State};
+use crate::state::{Phase, Push, State};
 use crate::world::{Pod, Step, World};
 
 impl<R: Rules> World<R> {
     /// The fault that a step is, if it is one.
     pub fn fault(&self, state: &State, step: Step) -> Option<Fault> {
-        let runs = |push: u8| state.pushes[usize::from(push)].phase == Phase::Runs;
+        let runs = |push: u8| state.pushes[usize::from(push)].phase == Phase::Running;
         match step {
             Step::Dispatch(_, _, true) => Some(Fault::Twice),
             Step::Dispatch(task, pod, false) => self.overlap(state, task, pod),
             Step::Foreign(..) => Some(Fault::Foreign),
             Step::TurnAway(_) => Some(Fault::TurnedAway),
             Step::CannotLookUp(_) => Some(Fault::LookUp),
-            Step::Room(_, room) => (room == decide::Room::Full).then_some(Fault::Full),
+            Step::RunSlot(_, room) => (room == decide::RunSlot::NoneFree).then_some(Fault::Full),
             Step::CannotConnect(_) => Some(Fault::Unreachable),
             Step::Create(_, reply) => match reply {
                 Reply::Arrives => None,
@@ -77,7 +77,7 @@ impl<R: Rules> World<R> {
             Step::Foreign(task, code) => {
                 let push = Self::dispatch(state, task);
                 let remembers = |answer| push.p == Some(self.rules.code(answer));
-                if remembers(Answer::NotHandedOn) || remembers(Answer::NotNotified) {
+                if remembers(Answer::HandOverPending) || remembers(Answer::NotificationPending) {
                     state.explains_a_run(push.queue, push.hop);
                     state.succeeded = false;
                 }
@@ -110,14 +110,14 @@ impl<R: Rules> World<R> {
                 }
                 self.hears_another(state, push.dispatch(), code);
                 push.heard = false;
-                if !matches!(push.phase, Phase::Answers(_)) {
+                if !matches!(push.phase, Phase::Answering(_)) {
                     state.pushes.push(push);
                 }
             }
             Step::LookUp(push)
             | Step::CannotLookUp(push)
             | Step::Learn(push, _)
-            | Step::Room(push, _)
+            | Step::RunSlot(push, _)
             | Step::CannotConnect(push)
             | Step::RunEnds(push, _)
             | Step::Create(push, _)
@@ -129,7 +129,7 @@ impl<R: Rules> World<R> {
     }
 
     fn fault_is_free(&self, push: &Push) -> bool {
-        self.setting.always == Always::HungUp && push.phase == Phase::Runs
+        self.setting.always == Always::HungUp && push.phase == Phase::Running
     }
 
     /// What the worker would have answered is never heard.
@@ -141,16 +141,16 @@ impl<R: Rules> World<R> {
     /// A step of the worker's own.
     fn works(&self, state: &mut State, push: Push, step: Step) {
         match (step, push.phase) {
-            (Step::LookUp(_), Phase::Asks(Asks::Ends)) => self.looks_up(state, push),
+            (Step::LookUp(_), Phase::Needs(RequiredInput::Successor)) => self.looks_up(state, push),
             (Step::CannotLookUp(_), _) => self.cannot_look_up(state, push),
             (Step::Learn(_, age), _) => self.learns_age(state, push, age),
-            (Step::Room(_, room), _) => self.finds_room(state, push, room),
+            (Step::RunSlot(_, room), _) => self.finds_room(state, push, room),
             (Step::CannotConnect(_), _) => self.cannot_connect(state, push),
             (Step::RunEnds(_, handler), _) => self.run_ends(state, push, handler),
-            (Step::Create(_, reply), Phase::Owes(owes)) => {
-                self.creates(state, push, owes, reply);
+            (Step::Create(_, reply), Phase::Creating(task)) => {
+                self.creates(state, push, task, reply);
             }
-            (Step::Answer(_), Phase::Answers(answer)) => {
+            (Step::Answer(_), Phase::Answering(answer)) => {
                 if push.heard {
                     self.hears(state, push.dispatch(), self.rules.code(answer));
                 }

@@ -1,9 +1,9 @@
-//! What depends on the setting alone, computed once: the deliveries, parsed from the headers that
+//! CreatedTask depends on the setting alone, computed once: the deliveries, parsed from the headers that
 //! Cloud Tasks would send, and the ids, which are hashes, as small numbers.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
 use decide::task::LEDGER_HEADER;
-use decide::{Delivery, Ledger, Outcome, Policy, headers};
+use decide::{Delivery, Ledger, Outcome, StagePolicy, headers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
@@ -22,12 +22,12 @@ pub struct Tables {
     /// The queues by number.
     paths: Vec<QueuePath>,
     /// By release and queue.
-    policies: Vec<Option<Policy>>,
+    policies: Vec<Option<StagePolicy>>,
     /// By queue: the least and the most attempts that any worker allows.
     attempts: Vec<(u8, u8)>,
     /// By release, queue and hop.
     rows: Vec<Option<Row>>,
-    /// What the rules take for the previous response when a producer's task comes first.
+    /// CreatedTask the rules take for the previous response when a producer's task comes first.
     first_previous: Option<u16>,
 }
 
@@ -82,7 +82,7 @@ impl Tables {
     }
 
     /// The policy of this release's workers of a queue, if it has any.
-    pub fn policy(&self, release: u8, queue: u8) -> Option<&Policy> {
+    pub fn policy(&self, release: u8, queue: u8) -> Option<&StagePolicy> {
         self.policies[usize::from(release * NOTIFIER + queue)].as_ref()
     }
 
@@ -140,11 +140,14 @@ fn row(
     };
     let delivery = Delivery::parse(&headers, policy, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(delivery.ledger, climbed);
-    assert_eq!(delivery.previous, headers::previous(&headers));
+    assert_eq!(
+        delivery.previous_response,
+        headers::previous_response(&headers)
+    );
 
     let mut names = |paths: Vec<TaskPath>| paths.into_iter().map(|path| ids.name(&path)).collect();
-    let ends = names(rules.ends_of(policy, &delivery.ledger));
-    let in_sight = names(policy.ends_of(&delivery.ledger));
+    let ends = names(rules.successor_tasks(policy, &delivery.ledger));
+    let in_sight = names(policy.successor_tasks(&delivery.ledger));
     Some(Row {
         next: (0..NOTIFIER)
             .map(|to| {
@@ -177,7 +180,7 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
     headers
 }
 
-/// What Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
+/// CreatedTask Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
 fn counted(task: &TaskPath) -> HeaderMap {
     let pairs = [
         (headers::QUEUE_NAME, task.queue.id.as_str()),

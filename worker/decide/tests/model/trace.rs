@@ -6,7 +6,7 @@ use stateright::Path;
 
 use crate::create::Reply;
 use crate::setting::queue_path;
-use crate::state::{Owes, Phase, State, Task, What};
+use crate::state::{CreatedTask, PendingTask, Phase, State, Task};
 use crate::world::{Pod, Step};
 
 pub fn story(path: Path<State, Step>) -> String {
@@ -36,7 +36,7 @@ fn say(state: &State, step: Step) -> String {
         | Step::LookUp(p)
         | Step::CannotLookUp(p)
         | Step::Learn(p, _)
-        | Step::Room(p, _)
+        | Step::RunSlot(p, _)
         | Step::CannotConnect(p)
         | Step::RunEnds(p, _)
         | Step::Create(p, _)
@@ -49,12 +49,12 @@ fn say(state: &State, step: Step) -> String {
         (Step::LookUp(_), _) => "the worker looks for the end".to_owned(),
         (Step::CannotLookUp(_), _) => "a look-up fails".to_owned(),
         (Step::Learn(_, age), _) => format!("its age is {age:?}"),
-        (Step::Room(_, decide::Room::Free), _) => "there is room".to_owned(),
-        (Step::Room(..), _) => "there is no room".to_owned(),
+        (Step::RunSlot(_, decide::RunSlot::Acquired), _) => "there is room".to_owned(),
+        (Step::RunSlot(..), _) => "there is no room".to_owned(),
         (Step::CannotConnect(_), _) => "the handler takes no connections".to_owned(),
         (Step::RunEnds(_, handler), _) => format!("the handler {handler:?}"),
-        (Step::Create(_, reply), Phase::Owes(owes)) => create(owes, reply),
-        (Step::Answer(_), Phase::Answers(answer)) => format!("the worker answers {answer:?}"),
+        (Step::Create(_, reply), Phase::Creating(task)) => create(task, reply),
+        (Step::Answer(_), Phase::Answering(answer)) => format!("the worker answers {answer:?}"),
         (Step::Kill(_), _) => "the worker dies".to_owned(),
         (Step::HangUp(_, code), _) => format!("another answers {code}"),
         other => unreachable!("{other:?}"),
@@ -85,7 +85,7 @@ fn at(pod: Pod) -> String {
     format!("{release}{number}")
 }
 
-fn create(owes: Owes, reply: Reply) -> String {
+fn create(task: PendingTask, reply: Reply) -> String {
     let how = match reply {
         Reply::Arrives => "creates",
         Reply::IsLost => "creates, and doesn't hear of it,",
@@ -93,13 +93,13 @@ fn create(owes: Owes, reply: Reply) -> String {
         Reply::Fails => "can't create",
         Reply::Refuses => "is refused",
     };
-    format!("the worker {how} {}", thing(owes.what))
+    format!("the worker {how} {}", thing(task.what))
 }
 
-fn thing(what: What) -> String {
+fn thing(what: CreatedTask) -> String {
     match what {
-        What::Next(queue) => format!("the task on {}", name(queue)),
-        What::Notification(outcome) => format!("the notification {outcome:?}"),
+        CreatedTask::Next(queue) => format!("the task on {}", name(queue)),
+        CreatedTask::Notification(outcome) => format!("the notification {outcome:?}"),
     }
 }
 

@@ -1,18 +1,19 @@
 //! The worker: what `work.rs` does with a push, one step at a time, with the same calls.
 
+use decide::RequiredInput;
 use decide::{
-    Age, Answer, Arrival, Creation, Delivery, Ends, Failure, Finish, NotifyOn, Outcome, Policy,
-    Reason, Room, Run,
+    Answer, ArrivalDecision, Creation, Delivery, FailedAttempt, Finish, NotifyOn, Outcome, Reason,
+    RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge,
 };
 
 use crate::faults::Always;
 use crate::handler::Handler;
 use crate::rules::Rules;
-use crate::state::{Asks, Known, Phase, Push, State, Task};
+use crate::state::{Phase, Push, State, Task};
 use crate::world::{Pod, World};
 
 impl<R: Rules> World<R> {
-    pub fn policy(&self, push: &Push) -> &Policy {
+    pub fn policy(&self, push: &Push) -> &StagePolicy {
         let policy = self.tables.policy(push.pod.release, push.queue);
         policy.expect("a push comes to a worker of its queue")
     }
@@ -20,9 +21,9 @@ impl<R: Rules> World<R> {
     fn delivery(&self, push: &Push) -> Delivery {
         let row = self.tables.row(push.pod.release, push.queue, push.hop);
         let mut delivery = row.delivery.clone();
-        delivery.retries = push.r.into();
-        delivery.executions = push.e.into();
-        delivery.previous = self.tables.previous(push);
+        delivery.retry_count = push.r.into();
+        delivery.execution_count = push.e.into();
+        delivery.previous_response = self.tables.previous(push);
         delivery
     }
 
@@ -38,30 +39,30 @@ impl<R: Rules> World<R> {
     /// Asks the rules, with what is known by now.
     fn decides(&self, state: &mut State, mut push: Push) {
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
-        let facts = &mut push.known.0;
-        let mut arrival = self.rules.on_arrival(&delivery, policy, facts);
-        if arrival == Arrival::Ask(decide::Question::Room) && !push.marked {
-            facts.room = Some(Room::RunningHere);
-            arrival = self.rules.on_arrival(&delivery, policy, facts);
+        let inputs = &mut push.inputs;
+        let mut arrival = self.rules.on_arrival(&delivery, policy, inputs);
+        if arrival == ArrivalDecision::Needs(RequiredInput::RunSlot) && !push.marked {
+            inputs.run_slot = Some(RunSlot::TaskInFlight);
+            arrival = self.rules.on_arrival(&delivery, policy, inputs);
         }
         match arrival {
-            Arrival::Ask(question) => {
-                push.phase = Phase::Asks(question.into());
+            ArrivalDecision::Needs(input) => {
+                push.phase = Phase::Needs(input);
                 state.pushes.push(push);
             }
-            Arrival::Run => {
+            ArrivalDecision::Run => {
                 state.starts(&push, self.tables.most(push.queue));
-                push.phase = Phase::Runs;
+                push.phase = Phase::Running;
                 state.pushes.push(push);
             }
-            Arrival::Finish(finish) => {
-                if let Finish::Create(owed) = &finish {
-                    if owed.reason == Reason::EXHAUSTED
-                        && push.p != Some(self.rules.code(Answer::NotHandedOn))
+            ArrivalDecision::Finish(finish) => {
+                if let Finish::Create(pending) = &finish {
+                    if pending.reason == Reason::EXHAUSTED
+                        && push.p != Some(self.rules.code(Answer::HandOverPending))
                     {
                         state.used_up(&push, self.tables.least(push.queue), 0);
                     }
-                    if owed.creation == Creation::Notification(Outcome::Succeeded) {
+                    if pending.creation == Creation::Notification(Outcome::Succeeded) {
                         state.succeeds_without_a_run(&push);
                     }
                 }
@@ -88,38 +89,44 @@ impl<R: Rules> World<R> {
         {
             state.overlapped = true;
         }
-        let ends = if found { Ends::Found } else { Ends::Nothing };
-        push.known.0.ends = Some(ends);
+        let ends = if found {
+            SuccessorLookup::Found
+        } else {
+            SuccessorLookup::NotFound
+        };
+        push.inputs.successor = Some(ends);
         self.decides(state, push);
     }
 
     pub fn cannot_look_up(&self, state: &mut State, mut push: Push) {
         match push.phase {
-            Phase::Asks(Asks::Ends) => push.known.0.ends = Some(Ends::Unknown),
-            _ => push.known.0.age = Some(Age::Unknown),
+            Phase::Needs(RequiredInput::Successor) => {
+                push.inputs.successor = Some(SuccessorLookup::Unknown)
+            }
+            _ => push.inputs.age = Some(TaskAge::Unknown),
         }
         self.decides(state, push);
     }
 
-    pub fn learns_age(&self, state: &mut State, mut push: Push, age: Age) {
-        push.known.0.age = Some(age);
+    pub fn learns_age(&self, state: &mut State, mut push: Push, age: TaskAge) {
+        push.inputs.age = Some(age);
         self.decides(state, push);
     }
 
-    pub fn finds_room(&self, state: &mut State, mut push: Push, room: Room) {
-        push.known.0.room = Some(room);
+    pub fn finds_room(&self, state: &mut State, mut push: Push, room: RunSlot) {
+        push.inputs.run_slot = Some(room);
         self.decides(state, push);
     }
 
     /// There is room, and the handler takes no connections.
     pub fn cannot_connect(&self, state: &mut State, mut push: Push) {
-        push.known.0.room = Some(Room::Free);
+        push.inputs.run_slot = Some(RunSlot::Acquired);
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
-        let arrival = self.rules.on_arrival(&delivery, policy, &push.known.0);
-        if arrival == Arrival::Run {
-            let finish = self
-                .rules
-                .after_run(&delivery, policy, &Run::NeverSent, !push.heard);
+        let arrival = self.rules.on_arrival(&delivery, policy, &push.inputs);
+        if arrival == ArrivalDecision::Run {
+            let finish =
+                self.rules
+                    .after_run(&delivery, policy, &RunResult::Unreachable, !push.heard);
             self.goes_on(state, push, finish);
         } else {
             self.decides(state, push);
@@ -133,7 +140,7 @@ impl<R: Rules> World<R> {
         let finish = self.rules.after_run(&delivery, policy, &run, !push.heard);
         let leaves = matches!(finish, Finish::Create(_) | Finish::Answer(Answer::Done));
         let on = on(policy);
-        let wanted = if let Run::Failed(Failure {
+        let wanted = if let RunResult::Failed(FailedAttempt {
             status,
             verdict,
             reason,
@@ -153,19 +160,19 @@ impl<R: Rules> World<R> {
         self.goes_on(state, push, finish);
     }
 
-    /// What the rules have decided.
+    /// CreatedTask the rules have decided.
     pub fn goes_on(&self, state: &mut State, mut push: Push, finish: Finish) {
         push.phase = match finish {
-            Finish::Answer(answer) => Phase::Answers(answer),
-            Finish::Create(owed) => Phase::Owes(self.owes(owed)),
+            Finish::Answer(answer) => Phase::Answering(answer),
+            Finish::Create(pending) => Phase::Creating(self.pending_task(pending)),
         };
-        // What was asked is settled.
-        push.known = Known::default();
+        // CreatedTask was asked is settled.
+        push.inputs = decide::ArrivalInputs::default();
         match push.phase {
             // An answer that nobody waits for is no step. Where a fault let the caller go, it
             // explains what follows; where every caller goes, a word that is lost does.
-            Phase::Answers(answer) if !push.heard => {
-                let words = [Answer::NotHandedOn, Answer::NotNotified];
+            Phase::Answering(answer) if !push.heard => {
+                let words = [Answer::HandOverPending, Answer::NotificationPending];
                 if self.setting.always == Always::HungUp && words.contains(&answer) {
                     state.explains_a_run(push.queue, push.hop);
                 }
@@ -175,8 +182,8 @@ impl<R: Rules> World<R> {
     }
 }
 
-/// What the client wants to be told.
-pub fn on(policy: &Policy) -> NotifyOn {
+/// CreatedTask the client wants to be told.
+pub fn on(policy: &StagePolicy) -> NotifyOn {
     let notifier = policy.notifier.as_ref();
     notifier.expect("every setting has a notifier").on
 }

@@ -1,6 +1,6 @@
 //! The model: a setting, the rules, and the steps between states.
 
-use decide::{Age, Room};
+use decide::{RunSlot, TaskAge};
 use stateright::{Model, Property};
 
 use crate::create::Reply;
@@ -23,8 +23,8 @@ pub enum Step {
     TurnAway(u8),
     LookUp(u8),
     CannotLookUp(u8),
-    Learn(u8, Age),
-    Room(u8, Room),
+    Learn(u8, TaskAge),
+    RunSlot(u8, RunSlot),
     CannotConnect(u8),
     RunEnds(u8, Handler),
     Create(u8, Reply),

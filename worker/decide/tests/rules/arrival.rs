@@ -3,26 +3,26 @@
 use std::time::Duration;
 
 use crate::chain::{delivery, policy, queue};
-use decide::Answer::{Done, NoRoom, NotHandedOn, NotNotified, Unknown};
+use decide::Answer::{Done, HandOverPending, NoCapacity, NotificationPending, Unknown};
 use decide::{
-    Age, Answer, Arrival, Creation, Ends, Facts, Finish, NotifyOn, Outcome, Policy, Question,
-    Reason, Room, Target, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Creation, Finish, NotifyOn, Outcome, Reason,
+    RequiredInput, RouteTarget, RunSlot, StagePolicy, SuccessorLookup, TaskAge, on_arrival,
 };
 
 /// What the caller finds out, if asked.
 #[derive(Clone, Copy)]
 struct World {
-    ends: Ends,
-    age: Age,
-    room: Room,
+    ends: SuccessorLookup,
+    age: TaskAge,
+    room: RunSlot,
 }
 
 const QUIET: World = World {
-    ends: Ends::Nothing,
-    age: Age::Known(Duration::from_secs(1)),
-    room: Room::Free,
+    ends: SuccessorLookup::NotFound,
+    age: TaskAge::Known(Duration::from_secs(1)),
+    room: RunSlot::Acquired,
 };
-const OLD: Age = Age::Known(Duration::from_secs(101));
+const OLD: TaskAge = TaskAge::Known(Duration::from_secs(101));
 
 #[derive(Debug, PartialEq)]
 enum Then {
@@ -33,43 +33,56 @@ enum Then {
 }
 
 /// Asks as the worker does, and notes the questions.
-fn decide(r: u32, e: u32, p: Option<u16>, policy: &Policy, world: World) -> (String, Then) {
+fn decide(r: u32, e: u32, p: Option<u16>, policy: &StagePolicy, world: World) -> (String, Then) {
     decide_about(&delivery(r, e, p), policy, world)
 }
 
-fn decide_about(delivery: &decide::Delivery, policy: &Policy, world: World) -> (String, Then) {
-    let mut facts = Facts::default();
+fn decide_about(delivery: &decide::Delivery, policy: &StagePolicy, world: World) -> (String, Then) {
+    let mut inputs = ArrivalInputs::default();
     let mut asked = String::new();
     loop {
-        match on_arrival(delivery, policy, &facts) {
-            Arrival::Ask(Question::Ends) => {
+        match on_arrival(delivery, policy, &inputs) {
+            ArrivalDecision::Needs(RequiredInput::Successor) => {
                 asked.push('e');
-                assert!(facts.ends.replace(world.ends).is_none(), "asked twice");
+                assert!(
+                    inputs.successor.replace(world.ends).is_none(),
+                    "asked twice"
+                );
             }
-            Arrival::Ask(Question::Age) => {
+            ArrivalDecision::Needs(RequiredInput::TaskAge) => {
                 asked.push('a');
-                assert!(facts.age.replace(world.age).is_none(), "asked twice");
+                assert!(inputs.age.replace(world.age).is_none(), "asked twice");
             }
-            Arrival::Ask(Question::Room) => {
+            ArrivalDecision::Needs(RequiredInput::RunSlot) => {
                 asked.push('r');
-                assert!(facts.room.replace(world.room).is_none(), "asked twice");
+                assert!(inputs.run_slot.replace(world.room).is_none(), "asked twice");
             }
-            Arrival::Run => return (asked, Then::Run),
-            Arrival::Finish(Finish::Answer(answer)) => return (asked, Then::Answer(answer)),
-            Arrival::Finish(Finish::Create(owed)) => {
-                assert!(!owed.folded);
-                let then = match owed.creation {
+            ArrivalDecision::Run => return (asked, Then::Run),
+            ArrivalDecision::Finish(Finish::Answer(answer)) => {
+                return (asked, Then::Answer(answer));
+            }
+            ArrivalDecision::Finish(Finish::Create(pending)) => {
+                assert!(!pending.folded);
+                let then = match pending.creation {
                     Creation::NextTask(to) => {
                         let to = if to == queue("incoming-2") {
                             "next"
                         } else {
                             "elsewhere"
                         };
-                        Then::HandOver(to, owed.reason, owed.attempts, owed.until_then)
+                        Then::HandOver(
+                            to,
+                            pending.reason,
+                            pending.attempts,
+                            pending.answer_on_failure,
+                        )
                     }
-                    Creation::Notification(outcome) => {
-                        Then::End(outcome, owed.reason, owed.attempts, owed.until_then)
-                    }
+                    Creation::Notification(outcome) => Then::End(
+                        outcome,
+                        pending.reason,
+                        pending.attempts,
+                        pending.answer_on_failure,
+                    ),
                 };
                 return (asked, then);
             }
@@ -81,30 +94,38 @@ fn decide_about(delivery: &decide::Delivery, policy: &Policy, world: World) -> (
 fn the_table() {
     use Then::{Answer as Says, End, HandOver, Run};
     let found = World {
-        ends: Ends::Found,
+        ends: SuccessorLookup::Found,
         ..QUIET
     };
     let unknown = World {
-        ends: Ends::Unknown,
+        ends: SuccessorLookup::Unknown,
         ..QUIET
     };
     let full = World {
-        room: Room::Full,
+        room: RunSlot::NoneFree,
         ..QUIET
     };
     let twin = World {
-        room: Room::RunningHere,
+        room: RunSlot::TaskInFlight,
         ..QUIET
     };
     let old = World { age: OLD, ..QUIET };
     let ageless = World {
-        age: Age::Unknown,
+        age: TaskAge::Unknown,
         ..QUIET
     };
-    let next = |reason, attempts, until_then| HandOver("next", reason, attempts, until_then);
-    let exhausted = |attempts| next(Reason::EXHAUSTED, attempts, NotHandedOn);
+    let next =
+        |reason, attempts, answer_on_failure| HandOver("next", reason, attempts, answer_on_failure);
+    let exhausted = |attempts| next(Reason::EXHAUSTED, attempts, HandOverPending);
     let expired = |attempts| next(Reason::EXPIRED, attempts, Unknown);
-    let told = |attempts| End(Outcome::Succeeded, Reason::SUCCEEDED, attempts, NotNotified);
+    let told = |attempts| {
+        End(
+            Outcome::Succeeded,
+            Reason::SUCCEEDED,
+            attempts,
+            NotificationPending,
+        )
+    };
 
     #[rustfmt::skip]
     let rows = [
@@ -119,10 +140,10 @@ fn the_table() {
         ("A2: unreachable before", 1, 0, Some(0), QUIET, "er", Run),
         ("A2: finished before", 1, 0, Some(504), found, "e", Says(Done)),
         ("A2: before A3", 3, 2, Some(596), found, "e", Says(Done)),
-        ("A2: before A5", 1, 0, Some(504), World { room: Room::Full, ..found }, "e", Says(Done)),
+        ("A2: before A5", 1, 0, Some(504), World { room: RunSlot::NoneFree, ..found }, "e", Says(Done)),
         ("A2: can't ask", 1, 0, Some(504), unknown, "e", Says(Unknown)),
-        ("A2: can't ask, A3 would apply", 3, 2, Some(596), unknown, "e", Says(NotHandedOn)),
-        ("A2: can't ask, A3 would apply", 4, 3, Some(477), unknown, "e", Says(NotHandedOn)),
+        ("A2: can't ask, A3 would apply", 3, 2, Some(596), unknown, "e", Says(HandOverPending)),
+        ("A2: can't ask, A3 would apply", 4, 3, Some(477), unknown, "e", Says(HandOverPending)),
         ("A3: not handed on", 3, 2, Some(596), QUIET, "e", exhausted(3)),
         ("A3: not handed on, in the first attempt", 1, 0, Some(596), QUIET, "e", exhausted(1)),
         ("A3: used up after an edit", 3, 3, Some(477), QUIET, "", exhausted(3)),
@@ -137,8 +158,8 @@ fn the_table() {
         ("A4: young enough", 10, 0, Some(0), QUIET, "ear", Run),
         ("A4: age unknown", 10, 0, Some(0), ageless, "ear", Run),
         ("A4: A3 has the first word", 12, 2, Some(596), old, "e", exhausted(3)),
-        ("A5: full", 0, 0, None, full, "r", Says(NoRoom)),
-        ("A5: runs here", 1, 0, Some(504), twin, "er", Says(NoRoom)),
+        ("A5: full", 0, 0, None, full, "r", Says(NoCapacity)),
+        ("A5: runs here", 1, 0, Some(504), twin, "er", Says(NoCapacity)),
         ("A6: refused before", 200, 0, Some(503), QUIET, "ear", Run),
     ];
     for (name, r, e, p, world, questions, then) in rows {
@@ -149,26 +170,26 @@ fn the_table() {
 
 #[test]
 fn the_last_stage_ends_where_others_hand_over() {
-    let last = Policy {
+    let last = StagePolicy {
         downstream: None,
         ..policy(3)
     };
-    for (r, e, p, reason, attempts, until_then) in [
-        (3, 2, Some(596), Reason::EXHAUSTED, 3, NotHandedOn),
-        (3, 3, Some(477), Reason::EXHAUSTED, 3, NotHandedOn),
+    for (r, e, p, reason, attempts, answer_on_failure) in [
+        (3, 2, Some(596), Reason::EXHAUSTED, 3, HandOverPending),
+        (3, 3, Some(477), Reason::EXHAUSTED, 3, HandOverPending),
         (10, 0, Some(0), Reason::EXPIRED, 0, Unknown),
     ] {
         let (_, then) = decide(r, e, p, &last, World { age: OLD, ..QUIET });
         assert_eq!(
             then,
-            Then::End(Outcome::Failed, reason, attempts, until_then)
+            Then::End(Outcome::Failed, reason, attempts, answer_on_failure)
         );
     }
 }
 
 #[test]
 fn what_the_client_does_not_want_to_hear_is_not_owed() {
-    let mut silent = Policy {
+    let mut silent = StagePolicy {
         downstream: None,
         ..policy(3)
     };
@@ -196,37 +217,37 @@ fn a_task_that_goes_in_circles_ends() {
     let (_, then) = decide_about(&circling, &policy(3), QUIET);
     assert_eq!(
         then,
-        Then::HandOver("next", Reason::EXHAUSTED, 3, NotHandedOn)
+        Then::HandOver("next", Reason::EXHAUSTED, 3, HandOverPending)
     );
     circling.ledger.hop = 64;
     let (_, then) = decide_about(&circling, &policy(3), QUIET);
     assert_eq!(
         then,
-        Then::End(Outcome::Failed, Reason::LOOP, 3, NotHandedOn)
+        Then::End(Outcome::Failed, Reason::LOOP, 3, HandOverPending)
     );
 }
 
 #[test]
 fn a_route_by_header_comes_after_the_look_up_and_before_the_run() {
-    let routed = |r, e, p, to: Target| {
+    let routed = |r, e, p, to: RouteTarget| {
         let mut delivery = delivery(r, e, p);
-        delivery.routed = Some(to);
+        delivery.header_route = Some(to);
         delivery
     };
     let full = World {
-        room: Room::Full,
+        room: RunSlot::NoneFree,
         ..QUIET
     };
-    let elsewhere = || Target::Queue(queue("slow"));
+    let elsewhere = || RouteTarget::Queue(queue("slow"));
     let on_its_way = Then::HandOver("elsewhere", Reason::ROUTED, 0, Unknown);
     let failed = Then::End(Outcome::Failed, Reason::ROUTED, 0, Unknown);
     let found = World {
-        ends: Ends::Found,
+        ends: SuccessorLookup::Found,
         ..QUIET
     };
     for (r, e, p, to, world, questions, then) in [
         (0, 0, None, elsewhere(), full, "", on_its_way),
-        (0, 0, None, Target::Fail, full, "", failed),
+        (0, 0, None, RouteTarget::Fail, full, "", failed),
         (1, 0, Some(500), elsewhere(), found, "e", Then::Answer(Done)),
         // Used up before the route was there: the 596 must not be forgotten.
         (
@@ -236,7 +257,7 @@ fn a_route_by_header_comes_after_the_look_up_and_before_the_run() {
             elsewhere(),
             QUIET,
             "e",
-            Then::HandOver("next", Reason::EXHAUSTED, 1, NotHandedOn),
+            Then::HandOver("next", Reason::EXHAUSTED, 1, HandOverPending),
         ),
     ] {
         let (asked, got) = decide_about(&routed(r, e, p, to), &policy(3), world);
@@ -252,7 +273,7 @@ fn every_queue_that_may_hold_the_end_is_looked_at() {
     )
     .unwrap();
     let ledger = delivery(1, 0, None).ledger;
-    let names = policy.ends_of(&ledger);
+    let names = policy.successor_tasks(&ledger);
     let next = |id: &str| queue(id).task(ledger.root.task(1));
     let end = |id: &str| queue(id).task(ledger.root.notification());
     for name in [

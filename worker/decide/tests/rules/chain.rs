@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{Delivery, Ledger, Notifier, NotifyOn, Policy, Routes};
+use decide::{Delivery, Ledger, Notifier, NotifyOn, Routes, StagePolicy};
 use jiff::Timestamp;
 
 pub fn queue(id: &str) -> QueuePath {
@@ -12,8 +12,8 @@ pub fn queue(id: &str) -> QueuePath {
         .unwrap()
 }
 
-pub fn policy(max_attempts: u32) -> Policy {
-    Policy {
+pub fn policy(max_attempts: u32) -> StagePolicy {
+    StagePolicy {
         chain: "orders".into(),
         stage: "fast".parse().unwrap(),
         queue: queue("incoming"),
@@ -39,10 +39,10 @@ pub fn delivery(r: u32, e: u32, p: Option<u16>) -> Delivery {
     Delivery {
         ledger: Ledger::first(&task, Timestamp::UNIX_EPOCH),
         task: task.id,
-        retries: r,
-        executions: e,
-        previous: p,
-        ledger_ignored: None,
-        routed: None,
+        retry_count: r,
+        execution_count: e,
+        previous_response: p,
+        ledger_error: None,
+        header_route: None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::chain::{policy, queue};
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
-use decide::{Answer, Delivery, Ledger, Reason, Root, StageRecord, Unusable};
+use decide::{Answer, Delivery, Ledger, LedgerError, Reason, RootId, StageRecord};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn climbed(hops: u32) -> Ledger {
     ledger
 }
 
-fn read(text: &str, own: &cloudtasks::TaskId) -> Result<Ledger, Unusable> {
+fn read(text: &str, own: &cloudtasks::TaskId) -> Result<Ledger, LedgerError> {
     Ledger::read(&HeaderValue::from_str(text).unwrap(), own)
 }
 
@@ -61,7 +61,11 @@ fn a_push_is_read() {
     let delivery = Delivery::parse(&push("order-1"), &policy(3), NOW).unwrap();
     assert_eq!(delivery.task.as_str(), "order-1");
     assert_eq!(
-        (delivery.retries, delivery.executions, delivery.previous),
+        (
+            delivery.retry_count,
+            delivery.execution_count,
+            delivery.previous_response
+        ),
         (2, 1, Some(503))
     );
     assert_eq!(delivery.unanswered(), 1);
@@ -79,8 +83,8 @@ fn what_cant_be_judged_is_refused_and_forgets_nothing() {
         (EXECUTION_COUNT, Some("99999999999"), "can't be read"),
     ] {
         for (previous, answer) in [
-            ("596", Answer::NotHandedOn),
-            ("597", Answer::NotNotified),
+            ("596", Answer::HandOverPending),
+            ("597", Answer::NotificationPending),
             ("503", Answer::Unknown),
             ("?", Answer::Unknown),
         ] {
@@ -90,9 +94,9 @@ fn what_cant_be_judged_is_refused_and_forgets_nothing() {
                 Some(value) => drop(push.insert(name, value.parse().unwrap())),
                 None => drop(push.remove(name)),
             }
-            let refusal = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
-            assert_eq!(refusal.answer, answer, "{name}: {value:?}");
-            let text = refusal.to_string();
+            let rejected = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
+            assert_eq!(rejected.answer, answer, "{name}: {value:?}");
+            let text = rejected.to_string();
             assert!(text.contains(sentence), "{text}");
         }
     }
@@ -108,11 +112,11 @@ fn on_the_first_dispatch_there_is_no_previous_response_whatever_a_producer_write
         push.insert(PREVIOUS_RESPONSE, written.parse().unwrap());
         push.insert(RETRY_COUNT, "0".parse().unwrap());
         let delivery = Delivery::parse(&push, &policy(3), NOW).unwrap();
-        assert_eq!(delivery.previous, None, "{written}");
+        assert_eq!(delivery.previous_response, None, "{written}");
 
         push.insert(QUEUE_NAME, "other".parse().unwrap());
-        let refusal = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
-        assert_eq!(refusal.answer, Answer::Unknown, "{written}");
+        let rejected = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
+        assert_eq!(rejected.answer, Answer::Unknown, "{written}");
     }
 }
 
@@ -124,17 +128,20 @@ fn a_ledger_counts_for_its_own_task_only() {
     push.insert(LEDGER_HEADER, ledger.encode().parse().unwrap());
     let delivery = Delivery::parse(&push, &policy(3), NOW).unwrap();
     assert_eq!(delivery.ledger, ledger);
-    assert_eq!(delivery.ledger_ignored, None);
+    assert_eq!(delivery.ledger_error, None);
 
     push.insert(TASK_NAME, "copy".parse().unwrap());
     let copy = Delivery::parse(&push, &policy(3), NOW).unwrap();
     assert_eq!(copy.ledger.hop, 0);
     assert_ne!(copy.ledger.root, ledger.root);
-    assert_eq!(copy.ledger_ignored, Some(Unusable::Foreign(own.clone())));
+    assert_eq!(copy.ledger_error, Some(LedgerError::OtherTask(own.clone())));
 
     push.insert(LEDGER_HEADER, "{}".parse().unwrap());
     let damaged = Delivery::parse(&push, &policy(3), NOW).unwrap();
-    assert!(matches!(damaged.ledger_ignored, Some(Unusable::Damaged(_))));
+    assert!(matches!(
+        damaged.ledger_error,
+        Some(LedgerError::Damaged(_))
+    ));
 
     push.insert(LEDGER_HEADER, r#"{"v":2,"who":"knows"}"#.parse().unwrap());
     let newer = Delivery::parse(&push, &policy(3), NOW).unwrap_err();
@@ -237,7 +244,7 @@ proptest! {
         let cut = &text[..cut.min(text.len())];
         right.insert(LEDGER_HEADER, HeaderValue::from_str(cut).unwrap());
         let delivery = Delivery::parse(&right, &policy(3), NOW).unwrap();
-        prop_assert_eq!(delivery.ledger_ignored.is_none(), cut.len() == text.len());
+        prop_assert_eq!(delivery.ledger_error.is_none(), cut.len() == text.len());
     }
 
     #[test]
@@ -246,7 +253,7 @@ proptest! {
         b in ("[a-z-]{1,9}", "[a-z_-]{1,9}", 1..70_u32),
     ) {
         let ids = |(on, task, hop): &(String, String, u32)| {
-            let root = Root::of(&queue(on).task(task.parse().unwrap()));
+            let root = RootId::of(&queue(on).task(task.parse().unwrap()));
             [root.task(*hop), root.notification()]
         };
         let all: HashSet<_> = ids(&a).into_iter().chain(ids(&b)).collect();

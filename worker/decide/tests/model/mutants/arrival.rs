@@ -2,25 +2,37 @@
 
 use cloudtasks::TaskPath;
 use decide::headers::PREVIOUS_RESPONSE;
-use decide::{Age, Answer, Arrival, Delivery, Ends, Facts, Finish, Ledger, Policy, Question, Room};
+use decide::{
+    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, Ledger, RequiredInput, RunSlot,
+    StagePolicy, SuccessorLookup, TaskAge,
+};
 use http::HeaderMap;
 
 use crate::rules::{Real, Rules};
 
 /// A mutant that hands the real `on_arrival` another delivery, or other facts.
 macro_rules! mistakes {
-    ($name:ident, |$delivery:ident, $policy:ident, $facts:ident| $change:block) => {
+    ($name:ident, |$delivery:ident, $policy:ident, $inputs:ident| $change:block) => {
         #[derive(Clone, Copy)]
         pub struct $name;
 
         impl Rules for $name {
-            fn on_arrival(&self, delivery: &Delivery, $policy: &Policy, facts: &Facts) -> Arrival {
-                fn change($delivery: &mut Delivery, $policy: &Policy, $facts: &mut Facts) {
+            fn on_arrival(
+                &self,
+                delivery: &Delivery,
+                $policy: &StagePolicy,
+                inputs: &ArrivalInputs,
+            ) -> ArrivalDecision {
+                fn change(
+                    $delivery: &mut Delivery,
+                    $policy: &StagePolicy,
+                    $inputs: &mut ArrivalInputs,
+                ) {
                     $change
                 }
-                let (mut delivery, mut facts) = (delivery.clone(), *facts);
-                change(&mut delivery, $policy, &mut facts);
-                Real.on_arrival(&delivery, $policy, &facts)
+                let (mut delivery, mut inputs) = (delivery.clone(), *inputs);
+                change(&mut delivery, $policy, &mut inputs);
+                Real.on_arrival(&delivery, $policy, &inputs)
             }
         }
     };
@@ -33,8 +45,8 @@ macro_rules! looks_at {
         pub struct $name;
 
         impl Rules for $name {
-            fn ends_of(&self, $policy: &Policy, ledger: &Ledger) -> Vec<TaskPath> {
-                let mut paths = Real.ends_of($policy, ledger);
+            fn successor_tasks(&self, $policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
+                let mut paths = Real.successor_tasks($policy, ledger);
                 paths.retain(|$path| $kept);
                 paths
             }
@@ -43,14 +55,14 @@ macro_rules! looks_at {
 }
 
 fn was(delivery: &Delivery, answer: Answer) -> bool {
-    delivery.previous == Some(answer.code())
+    delivery.previous_response == Some(answer.code())
 }
 
-fn at_its_limit(delivery: &Delivery, policy: &Policy) -> bool {
-    delivery.executions >= policy.max_attempts.get()
+fn at_its_limit(delivery: &Delivery, policy: &StagePolicy) -> bool {
+    delivery.execution_count >= policy.max_attempts.get()
 }
 
-fn is_notifier(policy: &Policy, path: &TaskPath) -> bool {
+fn is_notifier(policy: &StagePolicy, path: &TaskPath) -> bool {
     let notifier = policy.notifier.as_ref();
     notifier.is_some_and(|notifier| notifier.queue == path.queue)
 }
@@ -61,7 +73,7 @@ pub struct A0Forgets;
 
 impl Rules for A0Forgets {
     fn turned_away(&self, _previous: Option<u16>) -> Answer {
-        Answer::NoRoom
+        Answer::NoCapacity
     }
 }
 
@@ -77,14 +89,14 @@ impl Rules for PreviousWhateverR {
 }
 
 mistakes!(SkipA1, |delivery, _policy, _facts| {
-    if was(delivery, Answer::NotNotified) {
-        delivery.previous = Some(Answer::Unknown.code());
+    if was(delivery, Answer::NotificationPending) {
+        delivery.previous_response = Some(Answer::Unknown.code());
     }
 });
 
-mistakes!(A2WhereRExceedsE, |delivery, _policy, facts| {
-    if delivery.retries <= delivery.executions {
-        facts.ends = Some(Ends::Nothing);
+mistakes!(A2WhereRExceedsE, |delivery, _policy, inputs| {
+    if delivery.retry_count <= delivery.execution_count {
+        inputs.successor = Some(SuccessorLookup::NotFound);
     }
 });
 
@@ -111,24 +123,29 @@ impl Rules for A2LiveOnly {
 pub struct A2Forgets;
 
 impl Rules for A2Forgets {
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
-        if facts.ends == Some(Ends::Unknown) {
-            return Arrival::Finish(Finish::Answer(Answer::Unknown));
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        if inputs.successor == Some(SuccessorLookup::Unknown) {
+            return ArrivalDecision::Finish(Finish::Answer(Answer::Unknown));
         }
-        Real.on_arrival(delivery, policy, facts)
+        Real.on_arrival(delivery, policy, inputs)
     }
 }
 
-mistakes!(A3BeforeA2, |delivery, policy, facts| {
+mistakes!(A3BeforeA2, |delivery, policy, inputs| {
     let failed = was(delivery, Answer::Failed) && at_its_limit(delivery, policy);
-    if failed || was(delivery, Answer::NotHandedOn) {
-        facts.ends = Some(Ends::Nothing);
+    if failed || was(delivery, Answer::HandOverPending) {
+        inputs.successor = Some(SuccessorLookup::NotFound);
     }
 });
 
 mistakes!(A3WhateverP, |delivery, policy, _facts| {
-    if at_its_limit(delivery, policy) && !was(delivery, Answer::NotNotified) {
-        delivery.previous = Some(Answer::NotHandedOn.code());
+    if at_its_limit(delivery, policy) && !was(delivery, Answer::NotificationPending) {
+        delivery.previous_response = Some(Answer::HandOverPending.code());
     }
 });
 
@@ -137,18 +154,25 @@ mistakes!(A3WhateverP, |delivery, policy, _facts| {
 pub struct A3WithoutCreate;
 
 impl Rules for A3WithoutCreate {
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
-        match Real.on_arrival(delivery, policy, facts) {
-            Arrival::Finish(Finish::Create(owed)) if owed.until_then == Answer::NotHandedOn => {
-                Arrival::Finish(Finish::Answer(Answer::Done))
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        match Real.on_arrival(delivery, policy, inputs) {
+            ArrivalDecision::Finish(Finish::Create(pending))
+                if pending.answer_on_failure == Answer::HandOverPending =>
+            {
+                ArrivalDecision::Finish(Finish::Answer(Answer::Done))
             }
             arrival => arrival,
         }
     }
 }
 
-mistakes!(SkipA4, |_delivery, _policy, facts| {
-    facts.age = Some(Age::Unknown);
+mistakes!(SkipA4, |_delivery, _policy, inputs| {
+    inputs.age = Some(TaskAge::Unknown);
 });
 
 #[derive(Clone, Copy)]
@@ -156,10 +180,15 @@ mistakes!(SkipA4, |_delivery, _policy, facts| {
 pub struct HeaderRouteWithoutCreate;
 
 impl Rules for HeaderRouteWithoutCreate {
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
-        match Real.on_arrival(delivery, policy, facts) {
-            Arrival::Finish(Finish::Create(_)) if delivery.routed.is_some() => {
-                Arrival::Finish(Finish::Answer(Answer::Done))
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        match Real.on_arrival(delivery, policy, inputs) {
+            ArrivalDecision::Finish(Finish::Create(_)) if delivery.header_route.is_some() => {
+                ArrivalDecision::Finish(Finish::Answer(Answer::Done))
             }
             arrival => arrival,
         }
@@ -171,17 +200,24 @@ impl Rules for HeaderRouteWithoutCreate {
 pub struct A5BeforeA1;
 
 impl Rules for A5BeforeA1 {
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
-        match facts.room {
-            None => Arrival::Ask(Question::Room),
-            Some(Room::Free) => Real.on_arrival(delivery, policy, facts),
-            Some(Room::Full | Room::RunningHere) => Arrival::Finish(Finish::Answer(Answer::NoRoom)),
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        match inputs.run_slot {
+            None => ArrivalDecision::Needs(RequiredInput::RunSlot),
+            Some(RunSlot::Acquired) => Real.on_arrival(delivery, policy, inputs),
+            Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => {
+                ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity))
+            }
         }
     }
 }
 
-mistakes!(A5BesideItsTwin, |_delivery, _policy, facts| {
-    if facts.room == Some(Room::RunningHere) {
-        facts.room = Some(Room::Free);
+mistakes!(A5BesideItsTwin, |_delivery, _policy, inputs| {
+    if inputs.run_slot == Some(RunSlot::TaskInFlight) {
+        inputs.run_slot = Some(RunSlot::Acquired);
     }
 });

@@ -1,7 +1,7 @@
 //! Ids that are made of something else.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
-use decide::{Ledger, Outcome, Policy};
+use decide::{Ledger, Outcome, StagePolicy};
 
 use crate::rules::{Real, Rules};
 
@@ -14,9 +14,9 @@ impl Rules for TaskHoldsStage {
         format!("{}-{}", ledger.root, to.id).parse().unwrap()
     }
 
-    fn ends_of(&self, policy: &Policy, ledger: &Ledger) -> Vec<TaskPath> {
+    fn successor_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
         let next = ledger.next_task();
-        let mut paths = Real.ends_of(policy, ledger);
+        let mut paths = Real.successor_tasks(policy, ledger);
         // On its own queue that is the task's own name.
         paths.retain(|path| path.queue != policy.queue);
         for path in paths.iter_mut().filter(|path| path.id == next) {
@@ -36,7 +36,7 @@ impl Rules for EndHoldsOutcome {
         format!("{end}-{}", outcome.as_str()).parse().unwrap()
     }
 
-    fn ends_of(&self, policy: &Policy, ledger: &Ledger) -> Vec<TaskPath> {
+    fn successor_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
         renamed(self, policy, ledger)
     }
 }
@@ -51,16 +51,16 @@ impl Rules for EndHoldsHop {
         format!("{end}-{}", ledger.hop).parse().unwrap()
     }
 
-    fn ends_of(&self, policy: &Policy, ledger: &Ledger) -> Vec<TaskPath> {
+    fn successor_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
         renamed(self, policy, ledger)
     }
 }
 
 /// The real names, with the mutant's notifications in place of the real one.
-fn renamed(mutant: &impl Rules, policy: &Policy, ledger: &Ledger) -> Vec<TaskPath> {
+fn renamed(mutant: &impl Rules, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
     let end = ledger.root.notification();
     let (ends, mut paths): (Vec<_>, Vec<_>) = Real
-        .ends_of(policy, ledger)
+        .successor_tasks(policy, ledger)
         .into_iter()
         .partition(|path| path.id == end);
     for TaskPath { queue, .. } in ends {

@@ -1,6 +1,9 @@
 //! Changed rules about what follows a run or a create: B1 to B5.
 
-use decide::{Answer, Arrival, CreateEnd, Delivery, Facts, Finish, Owed, Policy, Run};
+use decide::{
+    Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, PendingCreate,
+    RunResult, StagePolicy,
+};
 
 use crate::rules::{Real, Rules};
 
@@ -11,7 +14,13 @@ macro_rules! says {
         pub struct $name;
 
         impl Rules for $name {
-            fn after_run(&self, d: &Delivery, p: &Policy, run: &Run, gone: bool) -> Finish {
+            fn after_run(
+                &self,
+                d: &Delivery,
+                p: &StagePolicy,
+                run: &RunResult,
+                gone: bool,
+            ) -> Finish {
                 let $finish = Real.after_run(d, p, run, gone);
                 $change
             }
@@ -23,44 +32,48 @@ macro_rules! says {
 fn with(finish: Finish, instead_of: Answer, word: Answer) -> Finish {
     match finish {
         Finish::Answer(answer) if answer == instead_of => Finish::Answer(word),
-        Finish::Create(owed) if owed.until_then == instead_of => Finish::Create(Owed {
-            until_then: word,
-            ..owed
-        }),
+        Finish::Create(pending) if pending.answer_on_failure == instead_of => {
+            Finish::Create(PendingCreate {
+                answer_on_failure: word,
+                ..pending
+            })
+        }
         finish => finish,
     }
 }
 
-/// `finish`, but done at once where something had to be created and `until_then` was the answer.
-fn without_create(finish: Finish, until_then: Answer) -> Finish {
+/// `finish`, but done at once where something had to be created and `answer_on_failure` was the answer.
+fn without_create(finish: Finish, answer_on_failure: Answer) -> Finish {
     match finish {
-        Finish::Create(owed) if owed.until_then == until_then => Finish::Answer(Answer::Done),
+        Finish::Create(pending) if pending.answer_on_failure == answer_on_failure => {
+            Finish::Answer(Answer::Done)
+        }
         finish => finish,
     }
 }
 
 says!(B1Says477, |finish| with(
     finish,
-    Answer::NotNotified,
+    Answer::NotificationPending,
     Answer::Failed
 ));
 says!(B1Says503, |finish| with(
     finish,
-    Answer::NotNotified,
-    Answer::NoRoom
+    Answer::NotificationPending,
+    Answer::NoCapacity
 ));
 says!(B1WithoutCreate, |finish| without_create(
     finish,
-    Answer::NotNotified
+    Answer::NotificationPending
 ));
 says!(B2Says503, |finish| with(
     finish,
     Answer::Failed,
-    Answer::NoRoom
+    Answer::NoCapacity
 ));
 says!(B3WithoutCreate, |finish| without_create(
     finish,
-    Answer::NotHandedOn
+    Answer::HandOverPending
 ));
 says!(B4WithoutCreate, |finish| without_create(
     finish,
@@ -72,7 +85,7 @@ says!(B4WithoutCreate, |finish| without_create(
 pub struct B3DeafToHangUps;
 
 impl Rules for B3DeafToHangUps {
-    fn after_run(&self, d: &Delivery, p: &Policy, run: &Run, _gone: bool) -> Finish {
+    fn after_run(&self, d: &Delivery, p: &StagePolicy, run: &RunResult, _gone: bool) -> Finish {
         Real.after_run(d, p, run, false)
     }
 }
@@ -82,9 +95,9 @@ impl Rules for B3DeafToHangUps {
 pub struct B3HangUpWhateverR;
 
 impl Rules for B3HangUpWhateverR {
-    fn after_run(&self, d: &Delivery, p: &Policy, run: &Run, gone: bool) -> Finish {
+    fn after_run(&self, d: &Delivery, p: &StagePolicy, run: &RunResult, gone: bool) -> Finish {
         let mut delivery = d.clone();
-        delivery.retries = p.max_attempts.get();
+        delivery.retry_count = p.max_attempts.get();
         Real.after_run(&delivery, p, run, gone)
     }
 }
@@ -94,12 +107,17 @@ impl Rules for B3HangUpWhateverR {
 pub struct B5Waits;
 
 impl Rules for B5Waits {
-    fn after_create(&self, policy: &Policy, owed: Owed, end: CreateEnd) -> Finish {
+    fn after_create(
+        &self,
+        policy: &StagePolicy,
+        pending: PendingCreate,
+        end: CreateResult,
+    ) -> Finish {
         let end = match end {
-            CreateEnd::Refused => CreateEnd::Unknown,
-            CreateEnd::Exists | CreateEnd::Unknown => end,
+            CreateResult::Refused => CreateResult::Unknown,
+            CreateResult::Exists | CreateResult::Unknown => end,
         };
-        Real.after_create(policy, owed, end)
+        Real.after_create(policy, pending, end)
     }
 }
 
@@ -108,8 +126,8 @@ impl Rules for B5Waits {
 pub struct AlreadyIsFailure;
 
 impl Rules for AlreadyIsFailure {
-    fn already(&self) -> CreateEnd {
-        CreateEnd::Unknown
+    fn already(&self) -> CreateResult {
+        CreateResult::Unknown
     }
 }
 
@@ -118,12 +136,17 @@ impl Rules for AlreadyIsFailure {
 pub struct FailedIs409;
 
 impl Rules for FailedIs409 {
-    fn on_arrival(&self, delivery: &Delivery, policy: &Policy, facts: &Facts) -> Arrival {
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
         let mut delivery = delivery.clone();
-        if delivery.previous == Some(409) {
-            delivery.previous = Some(Answer::Failed.code());
+        if delivery.previous_response == Some(409) {
+            delivery.previous_response = Some(Answer::Failed.code());
         }
-        Real.on_arrival(&delivery, policy, facts)
+        Real.on_arrival(&delivery, policy, inputs)
     }
 
     fn code(&self, answer: Answer) -> u16 {

@@ -1,12 +1,9 @@
-//! The ids of the tasks that the worker creates, derived so that two workers which do the same
-//! work twice give the same name, and Cloud Tasks keeps one.
+//! The ids of the tasks that the worker creates. They are deterministic: two workers that do the same
+//! work use the same id, and Cloud Tasks keeps one task.
 //!
-//! A task's id follows from its root and its hop, never from a stage's name or place: in a ladder
-//! that is reordered while tasks climb, such a name could come up twice, and the second task
-//! would be taken for the first. The notification's id follows from the root alone, whatever the
-//! outcome, so that a task cannot end twice.
-//!
-//! Each id begins with a hash, because Cloud Tasks asks for names that don't share prefixes.
+//! A task's id depends on its root and its hop, never on a stage's name or position: after a reorder
+//! the same stage could come up twice. The notification's id depends on the root alone, so that a task
+//! ends once. Each id begins with a hash, as Cloud Tasks recommends: names must not share prefixes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,18 +14,18 @@ use sha2::{Digest, Sha256};
 /// The hexadecimal digits kept of a hash: 128 bits.
 const DIGITS: usize = 32;
 
-/// What all the tasks that one producer's task becomes have in common: a hash of its first
-/// queue's full path and its first id.
+/// Identifies a producer's task and all tasks that it becomes: a hash of the first queue's full path and
+/// the first task's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Root(String);
+pub struct RootId(String);
 
-/// A text that is no root.
+/// A text that is not a root id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a root is {DIGITS} hexadecimal digits in lower case")]
-pub struct NotARoot;
+#[error("a root id is {DIGITS} hexadecimal digits in lower case")]
+pub struct InvalidRootId;
 
-impl Root {
-    /// The root of the task that a producer put on `first.queue`.
+impl RootId {
+    /// The root id of a producer's task.
     pub fn of(first: &TaskPath) -> Self {
         Self(hash(&["root", &first.to_string()]))
     }
@@ -52,17 +49,17 @@ impl Root {
     }
 }
 
-impl FromStr for Root {
-    type Err = NotARoot;
+impl FromStr for RootId {
+    type Err = InvalidRootId;
 
-    fn from_str(text: &str) -> Result<Self, NotARoot> {
+    fn from_str(text: &str) -> Result<Self, InvalidRootId> {
         let hexadecimal = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
         let fits = text.len() == DIGITS && text.bytes().all(hexadecimal);
-        fits.then(|| Self(text.to_owned())).ok_or(NotARoot)
+        fits.then(|| Self(text.to_owned())).ok_or(InvalidRootId)
     }
 }
 
-impl fmt::Display for Root {
+impl fmt::Display for RootId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -72,7 +69,7 @@ fn hash(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part.as_bytes());
-        // No name contains it, so that no two lists of parts read the same.
+        // A separator that no name contains, so that no two lists of parts are equal.
         hasher.update([0]);
     }
     let digest = hasher.finalize();
@@ -99,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn ids_stay_what_they_are_between_releases() {
-        // Workers of two releases are alive together during a rollout, and must agree.
-        let root = Root::of(&first("order-1"));
+    fn ids_are_the_same_in_every_release() {
+        // During a rollout, workers of two releases run side by side and must agree.
+        let root = RootId::of(&first("order-1"));
         assert_eq!(root.as_str(), "f037f9747548e06c29b9810fe8314fcd");
         assert_eq!(root.task(1).as_str(), "1b0eda1f4158d054372a1f289222c73e-1");
         assert_eq!(
@@ -111,10 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn no_two_ids_are_the_same() {
+    fn ids_are_unique() {
         let mut seen = HashSet::new();
         for task in ["a", "b", "a-1", "1"] {
-            let root = Root::of(&first(task));
+            let root = RootId::of(&first(task));
             assert!(seen.insert(root.notification()));
             for hop in 0..70 {
                 assert!(seen.insert(root.task(hop)), "{task}, hop {hop}");

@@ -1,0 +1,83 @@
+//! How a task leaves its stage: to the next stage, by a route, or to its end.
+
+use cloudtasks::QueuePath;
+
+use super::finish::{Creation, Finish, PendingCreate};
+use crate::headers::Delivery;
+use crate::stage::{RouteTarget, StagePolicy};
+use crate::values::{Answer, Outcome, Reason};
+
+/// The most hand-overs of a task. More are a loop: a chain has at most 16 stages, and edits and routes
+/// can lead a task over some of them again.
+pub const MAX_HOPS: u32 = 64;
+
+/// Why a task leaves its stage.
+#[derive(Debug, Clone)]
+pub(super) struct StageExit {
+    pub reason: Reason,
+    pub attempts: u32,
+    pub answer_on_failure: Answer,
+}
+
+impl StageExit {
+    /// The task goes to the next stage; from the last stage it ends as Failed.
+    pub(super) fn to_next_stage(self, delivery: &Delivery, policy: &StagePolicy) -> Finish {
+        match &policy.downstream {
+            Some(queue) => self.hand_over(delivery, policy, queue),
+            None => self.end(policy, Outcome::Failed),
+        }
+    }
+
+    /// The task goes where a route leads.
+    pub(super) fn by_route(
+        self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        target: &RouteTarget,
+    ) -> Finish {
+        match target {
+            RouteTarget::Queue(queue) => self.hand_over(delivery, policy, queue),
+            RouteTarget::Fail => self.end(policy, Outcome::Failed),
+        }
+    }
+
+    fn hand_over(self, delivery: &Delivery, policy: &StagePolicy, queue: &QueuePath) -> Finish {
+        // Two stages whose routes lead to each other would pass a task back and forth forever.
+        if delivery.ledger.hop >= MAX_HOPS {
+            let reason = Reason::LOOP;
+            return Self { reason, ..self }.end(policy, Outcome::Failed);
+        }
+        self.create(Creation::NextTask(queue.clone()))
+    }
+
+    /// The task ends. An outcome that `NOTIFY_ON` leaves out needs no notification.
+    pub(super) fn end(self, policy: &StagePolicy, outcome: Outcome) -> Finish {
+        let notify = policy
+            .notifier
+            .as_ref()
+            .is_some_and(|notifier| match outcome {
+                Outcome::Succeeded => notifier.on.succeeded,
+                Outcome::Failed => notifier.on.failed,
+            });
+        if notify {
+            self.create(Creation::Notification(outcome))
+        } else {
+            Finish::Answer(Answer::Done)
+        }
+    }
+
+    fn create(self, creation: Creation) -> Finish {
+        let Self {
+            reason,
+            attempts,
+            answer_on_failure,
+        } = self;
+        Finish::Create(PendingCreate {
+            creation,
+            reason,
+            attempts,
+            folded: false,
+            answer_on_failure,
+        })
+    }
+}
