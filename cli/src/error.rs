@@ -48,7 +48,7 @@ pub enum Error {
     Operator(#[from] executor_operator::Error),
     /// A worker could not be started.
     #[error("{0}")]
-    Worker(#[from] executor_worker::Error),
+    Worker(#[from] executor_worker::StartError),
     /// The handler's URL can't be used.
     #[error(
         "--handler {0:?} is not usable: write http://HOST:PORT, with a path if it replaces the tasks' own"

@@ -1,4 +1,4 @@
-//! The program `executor-worker`: one stage's worker, told everything by its environment.
+//! The program `executor-worker`: the worker of one stage, configured by its environment.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -13,8 +13,7 @@ fn main() -> anyhow::Result<ExitCode> {
     runtime()?.block_on(run())
 }
 
-/// On one processor, which is what a limit of one or less leaves a pod, a second thread would only
-/// take turns with the first.
+/// With one processor, as in a pod with a CPU limit of one or less, a second thread only costs time.
 fn runtime() -> std::io::Result<Runtime> {
     let alone = available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut builder = if alone {
@@ -26,7 +25,7 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 async fn run() -> anyhow::Result<ExitCode> {
-    // TLS panics at its first use when two providers are linked and none was chosen.
+    // If two providers are linked and none is installed, the first use of TLS panics.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     log();
     let config = match Config::from_vars(&|name| std::env::var(name).ok()) {
@@ -50,14 +49,14 @@ fn log() {
     if std::io::stdout().is_terminal() {
         log.init();
     } else {
-        // A push is one span in no other: a list of spans would say it twice.
+        // A push has one span, which a list of spans would repeat.
         log.json().flatten_event(true).with_span_list(false).init();
     }
 }
 
 #[allow(
     clippy::print_stderr,
-    reason = "the user reads it where he set the variable"
+    reason = "whoever set the variable reads standard error"
 )]
 fn refuse(error: &executor_worker::ConfigError) -> ExitCode {
     eprintln!("{error}");

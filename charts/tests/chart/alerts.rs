@@ -20,7 +20,10 @@ const COUNTED: [(&str, &[&str]); 2] = [
     ),
     (
         "executor_worker_",
-        &[include_str!("../../../worker/src/stats.rs")],
+        &[
+            include_str!("../../../worker/src/telemetry/metrics.rs"),
+            include_str!("../../../worker/contract/src/metrics.rs"),
+        ],
     ),
 ];
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use executor_worker::Snapshot;
+use executor_worker::MetricsSnapshot;
 
 /// One stage, at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Row {
     /// Whether there are more that were not counted.
     pub and_more: bool,
     /// What its workers have done.
-    pub done: Snapshot,
+    pub done: MetricsSnapshot,
 }
 
 /// Draws rows.

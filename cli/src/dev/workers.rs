@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use executor_operator::{Error as OperatorError, Workloads};
-use executor_worker::{Config, Running, Snapshot, Stats, start};
+use executor_worker::{Config, MetricsSnapshot, RunningWorker, WorkerMetrics, start};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
@@ -33,7 +33,7 @@ struct State {
     services: BTreeMap<String, Service>,
     running: BTreeMap<String, Worker>,
     /// Replaced ones, which still finish what they have.
-    leaving: Vec<Running>,
+    leaving: Vec<RunningWorker>,
     /// Where workers that aren't there yet will listen, so that their queues can be told first.
     promised: BTreeMap<String, SocketAddr>,
 }
@@ -41,9 +41,9 @@ struct State {
 struct Worker {
     stage: String,
     queue: String,
-    running: Running,
+    running: RunningWorker,
     /// Counters of every worker that this stage has had.
-    stats: Vec<Arc<Stats>>,
+    stats: Vec<Arc<WorkerMetrics>>,
 }
 
 impl Workers {
@@ -70,7 +70,7 @@ impl Workers {
     }
 
     /// What each stage has done so far: its name, its queue's full path, its counters.
-    pub fn snapshots(&self) -> BTreeMap<String, (String, Snapshot)> {
+    pub fn snapshots(&self) -> BTreeMap<String, (String, MetricsSnapshot)> {
         let state = self.state();
         let sums = state.running.values().map(|worker| {
             let snapshots = worker.stats.iter().map(|stats| stats.snapshot());
@@ -105,7 +105,7 @@ impl Workers {
 
     /// Stops every worker, and waits a little for what runs.
     pub async fn stop(&self) {
-        let all: Vec<Running> = {
+        let all: Vec<RunningWorker> = {
             let mut state = self.state();
             let running = std::mem::take(&mut state.running);
             let leaving = std::mem::take(&mut state.leaving);
@@ -115,7 +115,7 @@ impl Workers {
                 .chain(leaving)
                 .collect()
         };
-        let stops = futures::future::join_all(all.into_iter().map(Running::stop));
+        let stops = futures::future::join_all(all.into_iter().map(RunningWorker::stop));
         let _ = tokio::time::timeout(ENOUGH, stops).await;
     }
 
@@ -133,7 +133,7 @@ impl Workers {
             .await
             .map_err(|error| Problem::invalid(error.to_string()))?;
         let mut state = self.state();
-        let mut counters = vec![running.stats()];
+        let mut counters = vec![running.metrics()];
         if let Some(old) = state.running.remove(&name) {
             counters.extend(old.stats);
             state.leaving.push(old.running);
@@ -238,8 +238,8 @@ impl Workloads for Workers {
     }
 }
 
-fn sum(snapshots: impl Iterator<Item = Snapshot>) -> Snapshot {
-    snapshots.fold(Snapshot::default(), |total, one| Snapshot {
+fn sum(snapshots: impl Iterator<Item = MetricsSnapshot>) -> MetricsSnapshot {
+    snapshots.fold(MetricsSnapshot::default(), |total, one| MetricsSnapshot {
         runs_started: total.runs_started + one.runs_started,
         runs_under_way: total.runs_under_way + one.runs_under_way,
         pushes_under_way: total.pushes_under_way + one.pushes_under_way,

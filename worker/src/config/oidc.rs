@@ -1,64 +1,64 @@
-//! What a push must prove, where it must prove anything.
+//! The token that pushes must carry.
 
 use cloudtasks::Endpoint;
 use http::Uri;
+use worker_contract::env;
 
-use super::{ConfigError, Vars, words, wrong_unless};
+use super::env_vars::{EnvVars, valid};
+use super::error::ConfigError;
 
-/// Google writes either into its tokens.
+/// Google's tokens have one of these.
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
-/// The public halves of the keys that Google signs tokens with.
+/// The public keys that Google signs tokens with.
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
-
-const AUDIENCES: &str = "OIDC_AUDIENCES";
-const EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
-const ISSUERS: &str = "OIDC_ISSUERS";
-const KEYS_URL: &str = "OIDC_JWKS_URL";
 
 /// The token that each push must carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oidc {
-    /// For whom it may be meant: one of these.
+    /// The audiences that are accepted.
     pub audiences: Vec<String>,
-    /// Whose it may be. The audience alone proves nothing, since whoever has a Google account can
-    /// have a token for any audience.
+    /// The service accounts that are accepted. The audience alone proves nothing: anybody with a Google
+    /// account can get a token for any audience.
     pub emails: Vec<String>,
-    /// Who may have signed it.
+    /// The issuers that are accepted.
     pub issuers: Vec<String>,
-    /// Where the issuer publishes its keys, as a JSON Web Key Set.
+    /// The URL of the issuer's keys, a JSON Web Key Set.
     pub keys_url: Uri,
 }
 
-impl Vars<'_> {
-    /// None, where neither audiences nor accounts are named: then every push is taken.
+impl EnvVars<'_> {
+    /// None if no variable is set: then every push is accepted.
     pub(super) fn oidc(&self, endpoint: &Endpoint) -> Result<Option<Oidc>, ConfigError> {
-        let (audiences, emails) = (self.words(AUDIENCES), self.words(EMAILS));
-        let (issuers, keys_url) = (self.words(ISSUERS), self.get(KEYS_URL));
+        let audiences: Vec<String> = self.list(env::OIDC_AUDIENCES)?;
+        let emails: Vec<String> = self.list(env::OIDC_SERVICE_ACCOUNT_EMAILS)?;
+        let issuers: Vec<String> = self.list(env::OIDC_ISSUERS)?;
+        let keys_url = self.get(env::OIDC_JWKS_URL);
         if audiences.is_empty() && emails.is_empty() && issuers.is_empty() && keys_url.is_none() {
             return Ok(None);
         }
         if audiences.is_empty() {
             return Err(ConfigError::Missing {
-                variable: AUDIENCES,
-                mend: "write the audiences that a push's token may have, with commas between; or leave out all that begins with OIDC_, and every push is taken",
+                variable: env::OIDC_AUDIENCES,
+                fix: "write the audiences that a push's token may have, with commas between; or set no OIDC_ variable, which accepts every push",
             });
         }
         if emails.is_empty() {
             return Err(ConfigError::Missing {
-                variable: EMAILS,
-                mend: "write the service accounts that pushes may come from, with commas between, such as pusher@my-project.iam.gserviceaccount.com",
+                variable: env::OIDC_SERVICE_ACCOUNT_EMAILS,
+                fix: "write the service accounts that pushes may come from, with commas between, such as pusher@my-project.iam.gserviceaccount.com",
             });
         }
         for email in &emails {
             let is_one = email.split_once('@').is_some_and(|(name, domain)| {
                 !name.is_empty() && !domain.is_empty() && !domain.contains('@')
             });
-            let mend = "write service accounts, such as pusher@my-project.iam.gserviceaccount.com";
-            wrong_unless(is_one.then_some(()), EMAILS, email, mend)?;
+            let fix = "write service accounts, such as pusher@my-project.iam.gserviceaccount.com";
+            let variable = env::OIDC_SERVICE_ACCOUNT_EMAILS;
+            valid(is_one.then_some(()), variable, email, fix)?;
         }
         let (default_issuers, default_keys) = match endpoint {
             Endpoint::Google => (GOOGLE_ISSUERS.map(str::to_owned).into(), GOOGLE_KEYS.into()),
-            // It signs its tokens itself.
+            // The emulator signs its tokens itself.
             Endpoint::Emulator(host) => {
                 let issuer = format!("http://{host}");
                 let keys = format!("{issuer}/jwks");
@@ -74,18 +74,13 @@ impl Vars<'_> {
             } else {
                 issuers
             },
-            keys_url: wrong_unless(
+            keys_url: valid(
                 web_address(&keys_url),
-                KEYS_URL,
+                env::OIDC_JWKS_URL,
                 &keys_url,
                 "write an http or https URL, such as https://www.googleapis.com/oauth2/v3/certs",
             )?,
         }))
-    }
-
-    fn words(&self, variable: &str) -> Vec<String> {
-        let text = self.get(variable).unwrap_or_default();
-        words(&text).map(str::to_owned).collect()
     }
 }
 

@@ -1,57 +1,58 @@
-//! What a token must say, and the words for what is wrong with one.
+//! Validates tokens: the bearer header, the key id, the claims.
 
 use http::{HeaderMap, header};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
+use worker_contract::metrics::NOT_A_PUSH;
 
 use crate::config::Oidc;
 
-/// How far the issuer's clock and ours may be apart, in seconds.
-const SKEW: u64 = 30;
-/// Google's tokens have about 1,000 bytes. More is read by nobody.
-const LONGEST: usize = 8192;
-/// Google's key ids have 40 characters.
-const LONGEST_KEY_ID: usize = 200;
+/// The clock skew between the issuer and the worker that is tolerated, in seconds.
+const CLOCK_SKEW: u64 = 30;
+/// The longest token, in bytes. Google's have about 1,000.
+const MAX_TOKEN_BYTES: usize = 8192;
+/// The longest key id, in bytes. Google's have 40.
+const MAX_KEY_ID_BYTES: usize = 200;
 
-/// Why a push is refused. The words are labels of a metric, and there are no others.
+/// Why a push is refused. The operator reads these reasons from a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum TokenError {
     #[error(
-        "it has neither a token nor a header of Cloud Tasks: a load balancer's check, or a stranger"
+        "it has neither a token nor Cloud Tasks' headers: a health check on the wrong port, or a scan"
     )]
     NotAPush,
-    #[error("it has no token: does its queue have an oidcToken?")]
+    #[error("it has no token: set an oidcToken on its queue")]
     Missing,
     #[error("its token can't be read")]
     Malformed,
     #[error("its token isn't signed with RS256")]
     Algorithm,
     #[error(
-        "its token is signed with a key that the issuer doesn't publish, or that could not be fetched"
+        "its token is signed with a key that the issuer doesn't publish, or that can't be fetched"
     )]
     UnknownKey,
-    #[error("its token's signature is not the key's: it is forged")]
+    #[error("its token's signature is not valid: it is forged")]
     Signature,
-    #[error("its token is from another issuer than OIDC_ISSUERS")]
+    #[error("its token is from an issuer that is not in OIDC_ISSUERS")]
     Issuer,
-    #[error("its token is for another audience than OIDC_AUDIENCES")]
+    #[error("its token is for an audience that is not in OIDC_AUDIENCES")]
     Audience,
-    #[error("its token is another account's than OIDC_SERVICE_ACCOUNT_EMAILS")]
+    #[error("its token is of an account that is not in OIDC_SERVICE_ACCOUNT_EMAILS")]
     Email,
     #[error("its token's email address is not verified")]
     EmailUnverified,
     #[error("its token has expired")]
     Expired,
-    #[error("its token is from the future: is a clock wrong?")]
+    #[error("its token is not valid yet: check the clocks")]
     NotYetValid,
 }
 
-impl Refused {
-    /// The word in metrics and logs.
+impl TokenError {
+    /// The reason in metrics and logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::NotAPush => "not_a_push",
+            Self::NotAPush => NOT_A_PUSH,
             Self::Missing => "missing",
             Self::Malformed => "malformed",
             Self::Algorithm => "algorithm",
@@ -67,58 +68,58 @@ impl Refused {
     }
 }
 
-/// The token of a push.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
+/// The bearer token of a push.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         let is_push = headers.contains_key(decide::headers::QUEUE_NAME);
         return Err(if is_push {
-            Refused::Missing
+            TokenError::Missing
         } else {
-            Refused::NotAPush
+            TokenError::NotAPush
         });
     };
-    let text = value.to_str().map_err(|_| Refused::Malformed)?;
-    if values.next().is_some() || text.len() > LONGEST {
-        return Err(Refused::Malformed);
+    let text = value.to_str().map_err(|_| TokenError::Malformed)?;
+    if values.next().is_some() || text.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::Malformed);
     }
-    let (scheme, token) = text.split_once(' ').ok_or(Refused::Malformed)?;
-    // Another scheme is the producer's own, on a queue that signs nothing.
+    let (scheme, token) = text.split_once(' ').ok_or(TokenError::Malformed)?;
+    // Another scheme is the producer's own, on a queue without a token.
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    is_bearer.then_some(token.trim()).ok_or(Refused::Missing)
+    is_bearer.then_some(token.trim()).ok_or(TokenError::Missing)
 }
 
-/// The id of the key that a token says it is signed with.
-pub(super) fn key_id(token: &str) -> Result<String, Refused> {
+/// The id of the key that a token names.
+pub(super) fn key_id(token: &str) -> Result<String, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-        // Well-formed, with an algorithm that the library doesn't know, `none` among them.
+        // Well-formed, with an algorithm that the library doesn't know, such as `none`.
         ErrorKind::Json(error) if error.to_string().contains("unknown variant") => {
-            Refused::Algorithm
+            TokenError::Algorithm
         }
-        _ => Refused::Malformed,
+        _ => TokenError::Malformed,
     })?;
     if header.alg != Algorithm::RS256 {
-        return Err(Refused::Algorithm);
+        return Err(TokenError::Algorithm);
     }
-    let id = header.kid.ok_or(Refused::UnknownKey)?;
-    let fits = id.len() <= LONGEST_KEY_ID;
-    fits.then_some(id).ok_or(Refused::UnknownKey)
+    let id = header.kid.ok_or(TokenError::UnknownKey)?;
+    let fits = id.len() <= MAX_KEY_ID_BYTES;
+    fits.then_some(id).ok_or(TokenError::UnknownKey)
 }
 
-/// What a token must say.
+/// Validates a token's signature and claims.
 #[derive(Debug)]
-pub(super) struct Demand {
+pub(super) struct TokenValidator {
     validation: Validation,
     emails: Vec<String>,
 }
 
-impl Demand {
+impl TokenValidator {
     pub(super) fn new(oidc: &Oidc) -> Self {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&oidc.audiences);
         validation.set_issuer(&oidc.issuers);
         validation.set_required_spec_claims(&["exp", "aud", "iss"]);
-        validation.leeway = SKEW;
+        validation.leeway = CLOCK_SKEW;
         validation.validate_nbf = true;
         Self {
             validation,
@@ -126,42 +127,42 @@ impl Demand {
         }
     }
 
-    /// Whether a token that is signed with `key` says all that it must.
-    pub(super) fn met_by(&self, token: &str, key: &DecodingKey) -> Result<(), Refused> {
+    /// Validates a token that names `key`.
+    pub(super) fn validate(&self, token: &str, key: &DecodingKey) -> Result<(), TokenError> {
         let decoded = jsonwebtoken::decode::<Map<String, Value>>(token, key, &self.validation);
-        let claims = decoded.map_err(|error| why(error.kind()))?.claims;
+        let claims = decoded.map_err(|error| token_error(error.kind()))?.claims;
         let email = claims.get("email").and_then(Value::as_str);
         if !email.is_some_and(|email| self.emails.iter().any(|it| it == email)) {
-            return Err(Refused::Email);
+            return Err(TokenError::Email);
         }
         if claims.get("email_verified") != Some(&Value::Bool(true)) {
-            return Err(Refused::EmailUnverified);
+            return Err(TokenError::EmailUnverified);
         }
-        // The library looks at exp and nbf, not at this one.
-        let latest = jsonwebtoken::get_current_timestamp() + SKEW;
+        // The library checks exp and nbf, but not iat.
+        let latest = jsonwebtoken::get_current_timestamp() + CLOCK_SKEW;
         let issued = claims.get("iat").map(Value::as_f64);
         #[allow(clippy::cast_precision_loss, reason = "seconds are far below 2^52")]
         match issued {
-            Some(None) => Err(Refused::Malformed),
-            Some(Some(issued)) if issued > latest as f64 => Err(Refused::NotYetValid),
+            Some(None) => Err(TokenError::Malformed),
+            Some(Some(issued)) if issued > latest as f64 => Err(TokenError::NotYetValid),
             Some(Some(_)) | None => Ok(()),
         }
     }
 }
 
-fn why(error: &ErrorKind) -> Refused {
+fn token_error(error: &ErrorKind) -> TokenError {
     match error {
-        ErrorKind::InvalidSignature => Refused::Signature,
-        ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => Refused::Algorithm,
-        ErrorKind::ExpiredSignature => Refused::Expired,
-        ErrorKind::ImmatureSignature => Refused::NotYetValid,
-        ErrorKind::InvalidIssuer => Refused::Issuer,
-        ErrorKind::InvalidAudience => Refused::Audience,
+        ErrorKind::InvalidSignature => TokenError::Signature,
+        ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => TokenError::Algorithm,
+        ErrorKind::ExpiredSignature => TokenError::Expired,
+        ErrorKind::ImmatureSignature => TokenError::NotYetValid,
+        ErrorKind::InvalidIssuer => TokenError::Issuer,
+        ErrorKind::InvalidAudience => TokenError::Audience,
         ErrorKind::MissingRequiredClaim(claim) => match claim.as_str() {
-            "iss" => Refused::Issuer,
-            "aud" => Refused::Audience,
-            _ => Refused::Expired,
+            "iss" => TokenError::Issuer,
+            "aud" => TokenError::Audience,
+            _ => TokenError::Expired,
         },
-        _ => Refused::Malformed,
+        _ => TokenError::Malformed,
     }
 }

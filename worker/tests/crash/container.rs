@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testkit::{Process, eventually};
 
-use crate::handler::{self, RunResult};
+use crate::handler::{self, Run};
 use crate::worker::Worker;
 
 /// The test is over long before.

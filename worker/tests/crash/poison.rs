@@ -9,13 +9,13 @@ use testkit::{Emulator, Receiver, Recorded, eventually, free_port};
 
 use crate::chain::{self, STAGES, Surroundings};
 use crate::container::Container;
-use crate::handler::{POISON, RunResult};
+use crate::handler::{POISON, Run};
 use crate::worker::{SOON, Worker};
 
 const BESIDE: [&str; 6] = ["t-1", "t-2", "t-3", "t-4", "t-5", "t-6"];
 
 #[tokio::test]
-async fn a_task_that_kills_its_handler_climbs_to_its_end_and_harms_no_other() {
+async fn a_task_that_kills_its_handler_ends_as_failed_and_harms_no_other() {
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
     let client = Receiver::answering(200);

@@ -14,7 +14,7 @@ const DOWNSTREAM: (&str, &str) = (
 );
 
 #[tokio::test]
-async fn a_task_that_was_handed_on_is_left_alone() {
+async fn a_task_that_was_handed_over_is_not_run_again() {
     let ladder = Ladder::new().await;
     ladder.paused_queue("incoming-2").await;
     let handler = Receiver::answering(500);
@@ -54,7 +54,7 @@ async fn a_task_that_was_handed_on_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_created_is_created_later_without_a_run() {
+async fn a_failed_create_is_repeated_later_without_a_run() {
     let ladder = Ladder::new().await;
     let handler = Receiver::start(|request| async move {
         let status = if request.body == "good" { 200 } else { 500 };
@@ -111,7 +111,7 @@ async fn a_previous_response_that_a_producer_wrote_skips_no_run() {
 }
 
 #[tokio::test]
-async fn pushes_that_cant_be_judged_run_nothing() {
+async fn an_invalid_push_does_not_run_the_handler() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(200);
     let worker = ladder.worker(&handler, &[]).await;
@@ -140,7 +140,7 @@ async fn pushes_that_cant_be_judged_run_nothing() {
 }
 
 #[tokio::test]
-async fn without_cloud_tasks_the_worker_is_not_ready_and_forgets_nothing() {
+async fn a_worker_without_cloud_tasks_is_not_ready_and_repeats_596() {
     let port = free_port();
     let emulator = format!("127.0.0.1:{port}");
     let config = config(&[("CLOUD_TASKS_EMULATOR_HOST", &emulator)]);

@@ -132,7 +132,7 @@ async fn a_handler_that_refuses_connections_costs_no_attempt() {
     let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "1")]).await;
     drop(handler);
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 503);
-    assert_eq!(worker.stats().snapshot().handler_unreachable, 1);
+    assert_eq!(worker.metrics().snapshot().handler_unreachable, 1);
     worker.stop().await;
 }
 
@@ -145,7 +145,11 @@ async fn a_handler_that_dies_in_its_answer_has_failed() {
         let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
         let answer = push(worker.addr(), &head("order-1", 0, 0, None)).await;
         assert_eq!(answer, 477, "{announced}");
-        assert_eq!(worker.stats().snapshot().attempts_failed, 1, "{announced}");
+        assert_eq!(
+            worker.metrics().snapshot().attempts_failed,
+            1,
+            "{announced}"
+        );
         worker.stop().await;
     }
 }
@@ -173,7 +177,7 @@ async fn a_handler_that_hangs_in_a_long_answer_fails_by_timeout() {
     let vars = [("HANDLER_URL", url.as_str()), ("HANDLER_TIMEOUT", "500ms")];
     let worker = ladder.worker(&handler, &vars).await;
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 477);
-    assert_eq!(worker.stats().snapshot().attempts_timed_out, 1);
+    assert_eq!(worker.metrics().snapshot().attempts_timed_out, 1);
     worker.stop().await;
 }
 
@@ -191,7 +195,7 @@ async fn a_handler_that_hangs_fails_by_timeout() {
     assert_eq!(handler.requests().len(), 2);
     assert_eq!(event["data"]["reason"], "timeout");
     assert_eq!(event["data"]["lastAnswer"], serde_json::Value::Null);
-    assert_eq!(worker.stats().snapshot().attempts_timed_out, 2);
+    assert_eq!(worker.metrics().snapshot().attempts_timed_out, 2);
     worker.stop().await;
 }
 
@@ -220,7 +224,7 @@ async fn a_route_follows_a_timeout() {
 }
 
 #[tokio::test]
-async fn verdicts_and_routes_lead_where_they_say() {
+async fn verdicts_and_routes_send_tasks_to_their_targets() {
     let ladder = Ladder::new().await;
     for id in ["incoming-2", "slow"] {
         ladder.paused_queue(id).await;

@@ -11,7 +11,7 @@ use crate::pushes::{begin, head, push, send, status};
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
-async fn a_body_beyond_a_mebibyte_is_refused_unread() {
+async fn a_body_above_one_mebibyte_is_rejected_unread() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(200);
     let worker = ladder.worker(&handler, &[]).await;
@@ -38,7 +38,7 @@ async fn a_body_beyond_a_mebibyte_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_task_of_nearly_a_mebibyte_climbs_byte_for_byte() {
+async fn a_task_of_nearly_one_mebibyte_is_handed_over_byte_for_byte() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(500);
     let next = Receiver::answering(200);
@@ -58,7 +58,7 @@ async fn a_task_of_nearly_a_mebibyte_climbs_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_task_that_no_queue_takes_ends_as_unpassable() {
+async fn a_task_that_no_queue_accepts_ends_as_unpassable() {
     let ladder = Ladder::new().await;
     ladder.paused_queue("incoming-2").await;
     let handler = Receiver::answering(500);

@@ -1,4 +1,4 @@
-//! Every variable: what is right is taken, what is wrong says how to mend it.
+//! Every variable: what is right is taken, what is wrong says how to fix it.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -54,7 +54,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("NOTIFIER_QUEUE", "projects/p/locations/l/queues/incoming", "write another queue"),
     ("NOTIFIER_URL", "", "NOTIFIER_URL is not set: write the URL"),
     ("NOTIFIER_URL", "/events", "write an http or https URL"),
-    ("HANDLER_URL", "", "HANDLER_URL is not set: write where"),
+    ("HANDLER_URL", "", "HANDLER_URL is not set: write the handler's URL"),
     ("HANDLER_URL", "ftp://x", "write an http or https URL"),
     ("HANDLER_URL", "127.0.0.1:8080", "write an http or https URL"),
     ("HANDLER_TIMEOUT", "60", "write a duration above 0s and below 30m"),
@@ -81,33 +81,33 @@ const WRONG_OIDC: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn each_wrong_value_is_a_sentence() {
-    for (name, value, mend) in WRONG {
+fn each_invalid_value_is_reported_with_its_fix() {
+    for (name, value, fix) in WRONG {
         let sentence = sentence(name, value);
         assert!(
-            sentence.contains(name) && sentence.contains(mend),
+            sentence.contains(name) && sentence.contains(fix),
             "{name}={value}: {sentence}"
         );
     }
 }
 
 #[test]
-fn each_wrong_demand_is_a_sentence() {
+fn each_invalid_oidc_value_is_reported_with_its_fix() {
     let right = [
         ("OIDC_AUDIENCES", "orders"),
         ("OIDC_SERVICE_ACCOUNT_EMAILS", "a@b"),
     ];
-    for (name, value, mend) in WRONG_OIDC {
+    for (name, value, fix) in WRONG_OIDC {
         let sentence = sentence_beside(&right, name, value);
         assert!(
-            sentence.contains(name) && sentence.contains(mend),
+            sentence.contains(name) && sentence.contains(fix),
             "{name}={value}: {sentence}"
         );
     }
 }
 
 #[test]
-fn audiences_and_accounts_go_together() {
+fn audiences_and_accounts_are_required_together() {
     let (audiences, emails) = ("OIDC_AUDIENCES", "OIDC_SERVICE_ACCOUNT_EMAILS");
     for (set, missing) in [
         (audiences, emails),
@@ -124,7 +124,7 @@ fn audiences_and_accounts_go_together() {
 }
 
 #[test]
-fn who_signs_tokens_is_google_or_the_emulator() {
+fn the_default_issuer_is_google_or_the_emulator() {
     assert_eq!(config(&[]).oidc, None);
     let right = [
         ("OIDC_AUDIENCES", " orders, other "),
@@ -144,7 +144,7 @@ fn who_signs_tokens_is_google_or_the_emulator() {
 }
 
 #[test]
-fn what_is_not_set_has_a_default() {
+fn variables_that_are_not_set_have_defaults() {
     let config = config(&[
         ("LISTEN_ADDR", ""),
         ("ADMIN_ADDR", "-"),
@@ -162,7 +162,7 @@ fn what_is_not_set_has_a_default() {
 }
 
 #[test]
-fn the_client_chooses_what_to_hear() {
+fn notify_on_selects_the_outcomes() {
     for (text, succeeded, failed) in [
         ("Succeeded,Failed", true, true),
         ("Failed", false, true),
@@ -182,7 +182,7 @@ fn the_client_chooses_what_to_hear() {
 }
 
 #[tokio::test]
-async fn the_program_says_the_sentence_and_exits_with_2() {
+async fn the_program_prints_the_error_and_exits_with_2() {
     let mut command = Command::new(binary("executor-worker"));
     command
         .env("CHAIN", "orders")

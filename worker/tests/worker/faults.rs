@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cloudtasks::{Method, Sighting};
-use executor_worker::Stats;
+use executor_worker::WorkerMetrics;
 use testkit::{Receiver, Recorded, eventually};
 
 use crate::attempts::forward;
@@ -77,7 +77,7 @@ async fn pushes_that_never_reach_a_worker_cost_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_proxys_404s_are_no_attempts_and_the_handler_runs_all_the_same() {
+async fn a_proxys_404s_are_not_attempts_and_the_handler_still_runs() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(500);
     let worker = ladder.worker(&handler, &[]).await;
@@ -100,7 +100,7 @@ fn impatient(_push: usize, answer: Status) -> Status {
 }
 
 /// Answers only when the worker's caller has given up.
-fn late_handler(status: u16, worker: Arc<OnceLock<Arc<Stats>>>) -> Receiver {
+fn late_handler(status: u16, worker: Arc<OnceLock<Arc<WorkerMetrics>>>) -> Receiver {
     Receiver::start(move |_| {
         let worker = Arc::clone(&worker);
         async move {
@@ -127,7 +127,7 @@ async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
     let stats = Arc::new(OnceLock::new());
     let handler = late_handler(500, Arc::clone(&stats));
     let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "2")]).await;
-    stats.set(worker.stats()).unwrap();
+    stats.set(worker.metrics()).unwrap();
     let proxy = proxy(worker.addr(), impatient);
     ladder.queue("incoming", proxy.addr()).await;
     ladder.send("order-1", Method::Post, &[], b"{}").await;
@@ -139,12 +139,12 @@ async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
 }
 
 #[tokio::test]
-async fn a_success_that_nobody_waited_for_is_told_and_not_done_twice() {
+async fn a_success_whose_caller_has_left_is_notified_and_not_run_again() {
     let ladder = Ladder::new().await;
     let stats = Arc::new(OnceLock::new());
     let handler = late_handler(200, Arc::clone(&stats));
     let worker = ladder.worker(&handler, &[]).await;
-    stats.set(worker.stats()).unwrap();
+    stats.set(worker.metrics()).unwrap();
     let proxy = proxy(worker.addr(), impatient);
     ladder.queue("incoming", proxy.addr()).await;
     ladder.send("order-1", Method::Post, &[], b"{}").await;

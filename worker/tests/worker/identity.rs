@@ -1,7 +1,7 @@
 //! Whose push it is: only the pusher's own are served, and a refused one costs its task nothing.
 
 use cloudtasks::{CloudTasks, Method, OidcToken, QueueSettings};
-use executor_worker::Running;
+use executor_worker::RunningWorker;
 use serde_json::json;
 use testkit::{Receiver, eventually, free_port};
 
@@ -10,7 +10,7 @@ use crate::ladder::{Ladder, SOON, config, queue};
 use crate::pushes::{begin, get, head, push, status};
 
 /// A worker that takes tokens of `issuer`, and its handler.
-async fn guarded(ladder: &Ladder, issuer: &Issuer) -> (Running, Receiver) {
+async fn guarded(ladder: &Ladder, issuer: &Issuer) -> (RunningWorker, Receiver) {
     let handler = Receiver::answering(200);
     let url = issuer.server.url("/keys");
     let running = ladder.worker(&handler, &demand(&url)).await;
@@ -91,20 +91,20 @@ fn attempts(key: &Key) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn nobody_elses_push_runs_the_handler_or_counts() {
+async fn a_push_without_a_valid_token_neither_runs_the_handler_nor_counts() {
     let ladder = Ladder::new().await;
     let key = Key::new("first");
     let issuer = Issuer::publishing(&[&key]);
     let (worker, handler) = guarded(&ladder, &issuer).await;
     for (reason, token) in attempts(&key) {
-        let so_far = worker.stats().refusals(reason);
+        let so_far = worker.metrics().refusals(reason);
         assert_eq!(
             push(worker.addr(), &with(&token, None)).await,
             500,
             "{reason}"
         );
         assert_eq!(
-            worker.stats().refusals(reason),
+            worker.metrics().refusals(reason),
             so_far + 1,
             "{reason}: {token}"
         );
@@ -115,7 +115,7 @@ async fn nobody_elses_push_runs_the_handler_or_counts() {
         }
     }
     assert_eq!(handler.requests().len(), 0);
-    assert_eq!(worker.stats().snapshot().runs_started, 0);
+    assert_eq!(worker.metrics().snapshot().runs_started, 0);
     // And the right one is served.
     let right = key.sign(&claims(&json!({})));
     assert_eq!(push(worker.addr(), &with(&right, None)).await, 200);
@@ -157,24 +157,24 @@ async fn an_unsigned_first_push_gets_500_whatever_a_producer_wrote() {
 }
 
 #[tokio::test]
-async fn a_push_without_a_token_is_told_from_what_is_no_push() {
+async fn a_push_without_a_token_is_distinguished_from_a_request_that_is_no_push() {
     let ladder = Ladder::new().await;
     let key = Key::new("first");
     let issuer = Issuer::publishing(&[&key]);
     let (worker, handler) = guarded(&ladder, &issuer).await;
-    let stats = worker.stats();
+    let metrics = worker.metrics();
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 500);
     let basic = ("authorization".to_owned(), "Basic b3Blbg==".to_owned());
     let head = [head("order-1", 0, 0, None), vec![basic]].concat();
     assert_eq!(push(worker.addr(), &head).await, 500);
-    assert_eq!(stats.refusals("missing"), 2);
+    assert_eq!(metrics.refusals("missing"), 2);
     let right = key.sign(&claims(&json!({})));
     let twice = [with(&right, None), with(&right, None)].concat();
     assert_eq!(push(worker.addr(), &twice).await, 500);
-    assert_eq!(stats.refusals("malformed"), 1);
+    assert_eq!(metrics.refusals("malformed"), 1);
     // A load balancer's check, a scanner.
     assert_eq!(get(worker.addr(), "/.env").await.0, 500);
-    assert_eq!(stats.refusals("not_a_push"), 1);
+    assert_eq!(metrics.refusals("not_a_push"), 1);
     assert_eq!(handler.requests().len(), 0);
     let (_, page) = get(worker.admin_addr(), "/metrics").await;
     let line = "executor_worker_pushes_refused_total{chain=\"orders\",stage=\"fast\",reason=\"missing\"} 2";
@@ -196,7 +196,7 @@ async fn a_refused_push_is_answered_before_its_body_is_read() {
 }
 
 #[tokio::test]
-async fn what_google_writes_is_taken_within_the_skew_of_clocks() {
+async fn googles_tokens_are_accepted_within_the_clock_skew() {
     let ladder = Ladder::new().await;
     let key = Key::new("first");
     let issuer = Issuer::publishing(&[&key]);
@@ -223,7 +223,7 @@ async fn what_google_writes_is_taken_within_the_skew_of_clocks() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_works_without_a_restart_and_a_withdrawn_one_no_more() {
+async fn a_rotated_key_works_without_a_restart_and_a_withdrawn_key_stops_working() {
     let ladder = Ladder::new().await;
     let (old, new) = (Key::new("old"), Key::new("new"));
     let issuer = Issuer::publishing(&[&old]);
@@ -254,13 +254,13 @@ async fn a_thousand_unknown_keys_cause_a_handful_of_fetches() {
     // The first one, three in a row, and one more each 30 s.
     let later = usize::try_from(begin.elapsed().as_secs() / 30).unwrap();
     assert!(issuer.fetches() <= 4 + later, "{}", issuer.fetches());
-    assert_eq!(worker.stats().refusals("unknown_key"), 1000);
+    assert_eq!(worker.metrics().refusals("unknown_key"), 1000);
     assert_eq!(handler.requests().len(), 0);
     worker.stop().await;
 }
 
 #[tokio::test]
-async fn keys_that_are_away_at_the_start_are_waited_for_and_later_missed_by_nobody() {
+async fn a_worker_waits_for_keys_at_its_start_and_keeps_them_while_the_issuer_is_down() {
     let ladder = Ladder::new().await;
     let key = Key::new("first");
     let port = free_port();
@@ -338,14 +338,14 @@ async fn pushes_that_were_refused_cost_their_task_no_attempt() {
     let worker = ladder.worker(&handler, &vars).await;
     ladder.eager_queue("incoming", worker.addr()).await;
     ladder.send("order-1", Method::Post, &[], b"{}").await;
-    let stats = worker.stats();
+    let metrics = worker.metrics();
     eventually("pushes without a token", SOON, async || {
-        (stats.refusals("missing") >= 10).then_some(())
+        (metrics.refusals("missing") >= 10).then_some(())
     })
     .await;
     sign(&ladder.cloud, "incoming", "another-chain").await;
     eventually("pushes for another audience", SOON, async || {
-        (stats.refusals("audience") >= 10).then_some(())
+        (metrics.refusals("audience") >= 10).then_some(())
     })
     .await;
     assert_eq!(handler.requests().len(), 0);

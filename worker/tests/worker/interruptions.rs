@@ -33,7 +33,7 @@ impl Gate {
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_stops_nothing() {
+async fn a_caller_that_disconnects_stops_nothing() {
     let ladder = Ladder::new().await;
     ladder.paused_queue("incoming-2").await;
     let gate = Gate::new();
@@ -81,7 +81,7 @@ async fn a_task_whose_every_run_outlasts_its_caller_ends() {
     drop(caller);
     // The handler answers only after the worker has noticed that the caller is gone.
     eventually("the worker's notice", SOON, async || {
-        (worker.stats().snapshot().callers_waiting == 0).then_some(())
+        (worker.metrics().snapshot().callers_waiting == 0).then_some(())
     })
     .await;
     gate.open();
@@ -91,12 +91,12 @@ async fn a_task_whose_every_run_outlasts_its_caller_ends() {
 }
 
 #[tokio::test]
-async fn stopping_finishes_what_runs_and_turns_away_what_comes() {
+async fn a_stopping_worker_finishes_its_runs_and_rejects_new_pushes() {
     let ladder = Ladder::new().await;
     let gate = Gate::new();
     let handler = gate.handler(200);
     let worker = ladder.worker(&handler, &[("DRAIN_DELAY", "10ms")]).await;
-    let (to, admin, stats) = (worker.addr(), worker.admin_addr(), worker.stats());
+    let (to, admin, metrics) = (worker.addr(), worker.admin_addr(), worker.metrics());
     let running = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
     eventually("the run", SOON, async || handler.requests().pop()).await;
 
@@ -116,8 +116,8 @@ async fn stopping_finishes_what_runs_and_turns_away_what_comes() {
     gate.open();
     assert_eq!(running.await.unwrap(), 200);
     stop.await.unwrap();
-    assert_eq!(stats.snapshot().notified_succeeded, 1);
-    assert_eq!(stats.snapshot().pushes_under_way, 0);
+    assert_eq!(metrics.snapshot().notified_succeeded, 1);
+    assert_eq!(metrics.snapshot().pushes_under_way, 0);
     assert!(
         tokio::net::TcpStream::connect(to).await.is_err(),
         "nobody listens any more"
@@ -125,7 +125,7 @@ async fn stopping_finishes_what_runs_and_turns_away_what_comes() {
 }
 
 #[tokio::test]
-async fn a_worker_that_stops_is_left_by_connections_that_were_kept() {
+async fn a_stopping_worker_closes_the_connections_that_its_callers_keep() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(200);
     let worker = ladder.worker(&handler, &[("DRAIN_DELAY", "1h")]).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloudtasks::{
     Address, CloudTasks, HttpTarget, Method, NewTask, QueuePath, QueueSettings, Scheme,
 };
-use executor_worker::{Config, Running};
+use executor_worker::{Config, RunningWorker};
 use testkit::{Emulator, Receiver, Recorded, eventually};
 
 /// Far more than anything here takes, on a slow machine too.
@@ -41,7 +41,7 @@ pub fn config(more: &[(&str, &str)]) -> Config {
 }
 
 /// Starts a worker and waits until it is connected.
-pub async fn worker(config: Config) -> Running {
+pub async fn worker(config: Config) -> RunningWorker {
     let worker = executor_worker::start(config).await.unwrap();
     eventually("the worker's readiness", SOON, async || {
         worker.is_ready().then_some(())
@@ -74,7 +74,7 @@ impl Ladder {
     }
 
     /// A worker of this ladder's, which no queue pushes to yet.
-    pub async fn worker(&self, handler: &Receiver, more: &[(&str, &str)]) -> Running {
+    pub async fn worker(&self, handler: &Receiver, more: &[(&str, &str)]) -> RunningWorker {
         let emulator = self.emulator.addr().to_string();
         let (events, handler) = (self.client.url("/events"), handler.url(""));
         let mut vars = vec![

@@ -17,7 +17,7 @@ const TASKS: usize = 500;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 #[tokio::test]
-async fn every_task_of_a_failing_stage_is_on_the_next_exactly_once() {
+async fn every_task_of_a_failing_stage_is_on_the_next_stage_exactly_once() {
     let tasks = std::env::var("EXECUTOR_MANY_TASKS").map_or(TASKS, |text| text.parse().unwrap());
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(500);
@@ -87,7 +87,7 @@ async fn every_task_of_a_failing_stage_is_on_the_next_exactly_once() {
         1000.0 * seconds / count
     );
     eventually("the end of all pushes", SOON, async || {
-        (worker.stats().snapshot().pushes_under_way == 0).then_some(())
+        (worker.metrics().snapshot().pushes_under_way == 0).then_some(())
     })
     .await;
     worker.stop().await;

@@ -32,7 +32,7 @@ fn assert_same_task(run: &Recorded) {
 }
 
 #[tokio::test]
-async fn a_task_that_always_fails_climbs_unchanged_and_ends_once() {
+async fn a_task_that_always_fails_passes_every_stage_unchanged_and_ends_once() {
     let ladder = Ladder::new().await;
     let says = |request: Recorded| async move {
         (
@@ -107,14 +107,14 @@ async fn a_task_that_always_fails_climbs_unchanged_and_ends_once() {
     let body = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, BODY);
     assert_eq!(data["request"]["bodyBase64"], body);
 
-    assert_eq!(first.stats().snapshot().handed_on, 1);
-    assert_eq!(second.stats().snapshot().notified_failed, 1);
+    assert_eq!(first.metrics().snapshot().handed_on, 1);
+    assert_eq!(second.metrics().snapshot().notified_failed, 1);
     first.stop().await;
     second.stop().await;
 }
 
 #[tokio::test]
-async fn a_success_is_told_once() {
+async fn a_success_is_notified_once() {
     let ladder = Ladder::new().await;
     let handler = Receiver::start(|_| async { (201, Vec::new(), vec![b'x'; 10_000]) });
     let worker = ladder.worker(&handler, &[]).await;
@@ -135,7 +135,7 @@ async fn a_success_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_handler_url_with_a_path_replaces_the_tasks() {
+async fn a_handler_url_with_a_path_replaces_the_tasks_path() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(200);
     let url = handler.url("/work?from=queue");

@@ -27,7 +27,7 @@ const HOP_BY_HOP: [&str; 14] = [
 /// Prefixes of the headers that proxies, Cloud Tasks and this project add. Cloud Tasks replaces the
 /// Google ones when a task is created.
 const HOP_BY_HOP_PREFIXES: [&str; 6] = [
-    "executor-",
+    worker_contract::headers::PREFIX,
     "x-appengine-",
     "x-cloudtasks-",
     "x-envoy-",
@@ -37,16 +37,13 @@ const HOP_BY_HOP_PREFIXES: [&str; 6] = [
 /// Cloud Tasks' user agent. A producer's own stays.
 const CLOUD_TASKS_AGENT: &str = "Google-Cloud-Tasks";
 
-/// The operator sets this header on a queue together with its token. While a token is turned on or off,
-/// the worker's own configuration may be older or newer than the queue's.
-const TOKEN_HEADER: &str = "executor-token";
-
 /// The task's own headers.
 ///
 /// `oidc`: Cloud Tasks signs the pushes of this queue, so `Authorization` holds its token and not the
 /// producer's. It is removed, because whoever has it can push for an hour.
 pub fn task_headers(push: &HeaderMap, oidc: bool) -> HeaderMap {
-    let oidc = oidc || push.contains_key(TOKEN_HEADER);
+    // While a token is turned on or off, the queue may have it and this worker not know of it yet.
+    let oidc = oidc || push.contains_key(worker_contract::headers::TOKEN);
     let named: Vec<HeaderName> = push
         .get_all(header::CONNECTION)
         .iter()

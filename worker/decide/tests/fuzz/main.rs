@@ -33,7 +33,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn whatever_comes_is_judged_and_no_ledger_but_its_own_counts() {
+fn every_push_gets_a_decision_and_only_its_own_ledger_counts() {
     let (cases, seed) = (number("FUZZ_CASES", CASES), number("FUZZ_SEED", SEED));
     let corpus = corpus();
     let policy = policy();

@@ -24,7 +24,7 @@ fn edits() -> [Setting; 2] {
 }
 
 #[test]
-fn an_old_worker_starts_anew_where_a_hand_over_to_a_new_queue_is_not_heard_of() {
+fn an_old_worker_starts_a_task_over_if_its_hand_over_to_a_new_queue_was_not_confirmed() {
     for edit in edits() {
         for fault in UNHEARD {
             let setting = edit.clone().faults(&[fault]);
@@ -37,7 +37,7 @@ fn an_old_worker_starts_anew_where_a_hand_over_to_a_new_queue_is_not_heard_of() 
 }
 
 #[test]
-fn no_other_fault_makes_it_start_anew() {
+fn no_other_fault_makes_an_old_worker_start_a_task_over() {
     let heard = ALL.into_iter().filter(|fault| !UNHEARD.contains(fault));
     let heard: Vec<Fault> = heard.collect();
     for edit in edits() {

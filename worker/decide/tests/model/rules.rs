@@ -70,7 +70,7 @@ pub trait Rules: Send + Sync + 'static {
         CreateResult::Exists
     }
 
-    /// Whether a look-up finds a task that existed and is gone, as `look_up.rs` of the worker does.
+    /// Whether a look-up finds a task that existed and is gone, as `lookup.rs` of the worker does.
     fn finds_ended(&self) -> bool {
         true
     }

@@ -103,14 +103,14 @@ fn three_attempts(name: &str, budget: u8) -> Setting {
 }
 
 #[test]
-fn loses_each_task_that_fails_where_the_header_is_compared_as_it_arrives() {
+fn every_failing_task_is_lost_if_the_execution_count_is_compared_as_it_arrives() {
     let setting = three_attempts("no fault at all", 0);
     let lost = broken(AsItArrives, &setting, NEVER_LOST).expect("it loses the task");
     println!("{}\n{lost}", setting.name);
 }
 
 #[test]
-fn loses_a_task_whose_last_dispatch_meets_no_worker() {
+fn a_task_is_lost_if_its_last_dispatch_reaches_no_worker() {
     let quiet = three_attempts("no fault at all", 0);
     assert_eq!(broken(WithThisOne, &quiet, NEVER_LOST), None);
 

@@ -1,4 +1,4 @@
-//! The worker: what `work.rs` does with a push, one step at a time, with the same calls.
+//! The worker: what `process.rs` does with a push, one step at a time, with the same calls.
 
 use decide::RequiredInput;
 use decide::{

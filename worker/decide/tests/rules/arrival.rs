@@ -91,7 +91,7 @@ fn decide_about(delivery: &decide::Delivery, policy: &StagePolicy, world: World)
 }
 
 #[test]
-fn the_table() {
+fn every_case_of_the_arrival_rules_is_decided() {
     use Then::{Answer as Says, End, HandOver, Run};
     let found = World {
         ends: SuccessorLookup::Found,
@@ -169,7 +169,7 @@ fn the_table() {
 }
 
 #[test]
-fn the_last_stage_ends_where_others_hand_over() {
+fn the_last_stage_ends_tasks_instead_of_handing_them_over() {
     let last = StagePolicy {
         downstream: None,
         ..policy(3)
@@ -188,7 +188,7 @@ fn the_last_stage_ends_where_others_hand_over() {
 }
 
 #[test]
-fn what_the_client_does_not_want_to_hear_is_not_owed() {
+fn an_outcome_that_notify_on_leaves_out_creates_no_notification() {
     let mut silent = StagePolicy {
         downstream: None,
         ..policy(3)
@@ -211,7 +211,7 @@ fn what_the_client_does_not_want_to_hear_is_not_owed() {
 }
 
 #[test]
-fn a_task_that_goes_in_circles_ends() {
+fn a_task_that_is_handed_over_in_a_loop_ends() {
     let mut circling = delivery(3, 3, Some(477));
     circling.ledger.hop = 63;
     let (_, then) = decide_about(&circling, &policy(3), QUIET);
@@ -228,7 +228,7 @@ fn a_task_that_goes_in_circles_ends() {
 }
 
 #[test]
-fn a_route_by_header_comes_after_the_look_up_and_before_the_run() {
+fn a_route_by_header_applies_after_the_lookup_and_before_the_run() {
     let routed = |r, e, p, to: RouteTarget| {
         let mut delivery = delivery(r, e, p);
         delivery.header_route = Some(to);
@@ -266,7 +266,7 @@ fn a_route_by_header_comes_after_the_look_up_and_before_the_run() {
 }
 
 #[test]
-fn every_queue_that_may_hold_the_end_is_looked_at() {
+fn successor_tasks_are_looked_up_on_every_queue_that_may_have_them() {
     let mut policy = policy(3);
     policy.routes = serde_json::from_str(
         r#"[{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/slow"}]"#,

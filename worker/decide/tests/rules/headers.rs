@@ -57,7 +57,7 @@ fn read(text: &str, own: &cloudtasks::TaskId) -> Result<Ledger, LedgerError> {
 }
 
 #[test]
-fn a_push_is_read() {
+fn the_headers_of_a_push_are_parsed() {
     let delivery = Delivery::parse(&push("order-1"), &policy(3), NOW).unwrap();
     assert_eq!(delivery.task.as_str(), "order-1");
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_push_is_read() {
 }
 
 #[test]
-fn what_cant_be_judged_is_refused_and_forgets_nothing() {
+fn an_invalid_push_is_rejected_and_repeats_596_and_597() {
     for (name, value, sentence) in [
         (QUEUE_NAME, Some("other"), "this worker serves incoming"),
         (QUEUE_NAME, None, "is missing"),
@@ -150,7 +150,7 @@ fn a_ledger_counts_for_its_own_task_only() {
 }
 
 #[test]
-fn the_oldest_detail_goes_first_and_the_promise_last() {
+fn a_long_ledger_loses_its_oldest_records_first() {
     let long = climbed(64);
     let read = read(&long.encode(), &long.root.task(64)).unwrap();
     assert!(long.encode().len() <= MAX_LEDGER_BYTES);

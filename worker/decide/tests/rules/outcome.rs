@@ -29,7 +29,7 @@ fn next(id: &str) -> Creation {
 const END: Creation = Creation::Notification(Outcome::Failed);
 
 #[test]
-fn the_table() {
+fn every_case_after_a_run_is_decided() {
     let mut policy = policy(3);
     policy.routes = serde_json::from_str(
         r#"[{"match": {"reason": "big"}, "to": "projects/p/locations/l/queues/slow"},
@@ -87,7 +87,7 @@ fn the_table() {
 }
 
 #[test]
-fn the_last_stage_ends_where_others_hand_over() {
+fn the_last_stage_ends_tasks_instead_of_handing_them_over() {
     let last = StagePolicy {
         downstream: None,
         ..policy(1)
@@ -108,7 +108,7 @@ fn the_last_stage_ends_where_others_hand_over() {
 }
 
 #[test]
-fn what_the_client_does_not_want_to_hear_is_not_owed() {
+fn an_outcome_that_notify_on_leaves_out_creates_no_notification() {
     let mut silent = policy(3);
     silent.notifier.as_mut().unwrap().on = NotifyOn {
         succeeded: false,
@@ -122,7 +122,7 @@ fn what_the_client_does_not_want_to_hear_is_not_owed() {
 }
 
 #[test]
-fn a_create_settles_what_is_answered() {
+fn the_result_of_a_create_decides_the_answer() {
     let policy = policy(3);
     let pending = |creation, folded| PendingCreate {
         creation,

@@ -1,4 +1,4 @@
-//! One push as the worker holds it: the task, and how it got here.
+//! A push: the task, and the headers that it came with.
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
@@ -7,41 +7,38 @@ use decide::Answer;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
+use worker_contract::limits;
 
-/// The largest body that is read, in bytes: Cloud Tasks' own limit for a whole task.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
-
-/// A push, read to its end.
+/// A complete push.
 #[derive(Debug)]
 pub(crate) struct Push {
     pub method: Method,
-    /// Path and query, as they stand in the request.
+    /// Path and query, as in the request.
     pub path: PathAndQuery,
-    /// Where the push was sent to.
+    /// The host that the push was sent to.
     pub host: String,
     /// All headers.
     pub headers: HeaderMap,
     /// Whether Cloud Tasks signs the pushes of this queue.
     oidc: bool,
     pub body: Bytes,
-    /// When it arrived.
-    pub at: Timestamp,
+    pub arrived_at: Timestamp,
 }
 
-/// Why a push could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unread {
-    /// Longer than any task.
+/// Why a push can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error("the body is larger than any task")]
     TooLarge,
-    /// The connection broke.
+    #[error("the connection broke, or the body took too long")]
     Broken,
-    /// Not a method that Cloud Tasks pushes with.
+    #[error("Cloud Tasks has no such HTTP method")]
     Method,
 }
 
-impl Unread {
+impl ReadError {
     pub(crate) fn answer(self, previous: Option<u16>) -> Answer {
         match self {
             Self::TooLarge => Answer::TooLarge,
@@ -51,20 +48,20 @@ impl Unread {
 }
 
 impl Push {
-    /// Reads the body, and not a byte of one that is announced as too long.
-    pub(crate) async fn read(parts: Parts, body: Body, oidc: bool) -> Result<Self, Unread> {
-        let method = Method::parse(parts.method.as_str()).ok_or(Unread::Method)?;
+    /// Reads the body. If its announced length exceeds the limit, nothing is read.
+    pub(crate) async fn read(parts: Parts, body: Body, oidc: bool) -> Result<Self, ReadError> {
+        let method = Method::parse(parts.method.as_str()).ok_or(ReadError::Method)?;
         let announced = body.size_hint().lower();
-        if announced > MAX_BODY as u64 {
-            return Err(Unread::TooLarge);
+        if announced > limits::TASK_BYTES as u64 {
+            return Err(ReadError::TooLarge);
         }
-        // A body in chunks announces nothing; it is cut at the limit.
-        let collected = Limited::new(body, MAX_BODY).collect().await;
+        // A chunked body announces no length.
+        let collected = Limited::new(body, limits::TASK_BYTES).collect().await;
         let body = collected.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                Unread::TooLarge
+            if error.is::<LengthLimitError>() {
+                ReadError::TooLarge
             } else {
-                Unread::Broken
+                ReadError::Broken
             }
         })?;
         let host = parts
@@ -84,12 +81,12 @@ impl Push {
             headers: parts.headers,
             oidc,
             body: body.to_bytes(),
-            at: Timestamp::now(),
+            arrived_at: Timestamp::now(),
         })
     }
 
-    /// The task's own headers, without those of the hop.
-    pub(crate) fn own_headers(&self) -> HeaderMap {
+    /// The task's own headers, without the hop-by-hop headers.
+    pub(crate) fn task_headers(&self) -> HeaderMap {
         decide::headers::task_headers(&self.headers, self.oidc)
     }
 }

@@ -1,4 +1,4 @@
-//! Reaching Cloud Tasks for the first time. Afterwards the connection mends itself.
+//! The first connection to Cloud Tasks. Later the client reconnects automatically.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use cloudtasks::CloudTasks;
 use tracing::{info, warn};
 
-use crate::work::Worker;
+use crate::state::Worker;
 
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
-/// Tries until it is connected. Until then the worker is not ready, and answers 503.
+/// Retries until Cloud Tasks is reached. Until then the worker is not ready and answers 503.
 pub(crate) async fn connect(worker: Arc<Worker>) {
-    let mut wait = FIRST_WAIT;
+    let mut backoff = FIRST_BACKOFF;
     loop {
         match CloudTasks::connect(&worker.config.endpoint).await {
             Ok(cloud_tasks) => {
-                // Only this task sets it.
+                // Nothing else sets it.
                 let _ = worker.cloud_tasks.set(cloud_tasks);
-                worker.stats.connected.set(1);
+                worker.metrics.connected.set(1);
                 info!(stage = %worker.config.policy.stage, "connected to Cloud Tasks");
                 return;
             }
@@ -27,12 +27,12 @@ pub(crate) async fn connect(worker: Arc<Worker>) {
                 warn!(
                     stage = %worker.config.policy.stage,
                     %error,
-                    again_in = ?wait,
-                    "can't reach Cloud Tasks"
+                    retry_in = ?backoff,
+                    "can't connect to Cloud Tasks"
                 );
             }
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }

@@ -1,10 +1,11 @@
-//! The run: the task is sent to the handler, and its answer becomes a verdict.
+//! Runs the handler: sends it the task, and turns its response into a result.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use decide::{Delivery, FailedAttempt, HandlerHeaders, Reason, RunResult, StagePolicy};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -14,17 +15,16 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tracing::warn;
 
 use crate::config::{Config, HandlerUrl};
-use crate::connector::connector;
-use crate::push::Push;
+use crate::transport::{Push, connector};
 
-/// How much of the handler's answer is kept for the notification, in bytes.
-const KEPT: usize = 4096;
+/// The bytes of the handler's response that the notification carries.
+const KEPT_BYTES: usize = 4096;
 /// A handler in the same pod, or a service near by, accepts within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may wait for its next run. A request sent just as the handler closes an
-/// idle connection counts as a failed attempt, since nobody knows whether it was read; servers
-/// close after 2 s (gunicorn), 5 s (Node, uvicorn) or more.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long a connection may be idle. If the handler closes an idle connection just as a request is
+/// sent, the attempt fails, because it is unknown whether the handler has read it. Servers close after
+/// 2 s (gunicorn), 5 s (Node, uvicorn) or more.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The connections to one handler.
 #[derive(Debug, Clone)]
@@ -34,29 +34,30 @@ pub(crate) struct Handler {
     timeout: Duration,
 }
 
-/// How a run ended, and what the handler said.
+/// One run of the handler.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    pub run: RunResult,
-    pub last_answer: Option<LastAnswer>,
+pub(crate) struct HandlerRun {
+    pub result: RunResult,
+    pub response: Option<HandlerResponse>,
 }
 
-/// The beginning of the handler's answer.
+/// The beginning of the handler's response.
 #[derive(Debug)]
-pub(crate) struct LastAnswer {
+pub(crate) struct HandlerResponse {
     pub status: u16,
-    /// At most [`KEPT`] bytes.
+    /// At most [`KEPT_BYTES`].
     pub body: Bytes,
-    /// Whether there was more.
+    /// Whether the body is longer.
     pub truncated: bool,
 }
 
 impl Handler {
     pub(crate) fn new(config: &Config) -> Self {
-        // Below the time-out of the run, so that a silent address is not taken for a slow handler.
+        // Below the run's time-out, so that an address that doesn't respond is not taken for a slow
+        // handler.
         let connector = connector(CONNECT_TIMEOUT.min(config.handler_timeout / 2));
         let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
         Self {
@@ -66,45 +67,43 @@ impl Handler {
         }
     }
 
-    /// Sends the task, and waits for the answer up to the time-out.
-    pub(crate) async fn run(&self, push: &Push, delivery: &Delivery, policy: &StagePolicy) -> Ran {
+    /// Sends the task and waits for the response, up to the time-out.
+    pub(crate) async fn run(
+        &self,
+        push: &Push,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+    ) -> HandlerRun {
         let request = self.request(push, delivery, policy);
-        let answered = tokio::time::timeout(self.timeout, self.send(request)).await;
-        match answered {
-            Ok(ran) => ran,
-            Err(_) => Ran::failed(Reason::TIMEOUT),
-        }
+        tokio::time::timeout(self.timeout, self.send(request))
+            .await
+            .unwrap_or_else(|_| HandlerRun::failed(Reason::TIMEOUT))
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Ran {
+    async fn send(&self, request: Request<Full<Bytes>>) -> HandlerRun {
         let response = match self.client.request(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
                 warn!(%error, "the handler does not accept connections");
-                return Ran {
-                    run: RunResult::Unreachable,
-                    last_answer: None,
+                return HandlerRun {
+                    result: RunResult::Unreachable,
+                    response: None,
                 };
             }
-            Err(_) => return Ran::failed(Reason::CONNECTION),
+            Err(_) => return HandlerRun::failed(Reason::CONNECTION),
         };
         let (head, body) = response.into_parts();
-        // The answer counts when it is complete: a handler that dies in the middle of a 200 has
-        // not said that it is done.
+        // Only a complete response counts: a handler that dies in the middle of a 200 has not succeeded.
         match read_to_end(body).await {
-            Ok((body, truncated)) => {
-                let status = head.status.as_u16();
-                let last_answer = Some(LastAnswer {
-                    status,
+            Ok((body, truncated)) => HandlerRun {
+                result: result(&head),
+                response: Some(HandlerResponse {
+                    status: head.status.as_u16(),
                     body,
                     truncated,
-                });
-                Ran {
-                    run: judge(&Response::from_parts(head, ())),
-                    last_answer,
-                }
-            }
-            Err(_) => Ran::failed(Reason::CONNECTION),
+                }),
+            },
+            Err(_) => HandlerRun::failed(Reason::CONNECTION),
         }
     }
 
@@ -123,7 +122,7 @@ impl Handler {
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = self.uri(push);
         let headers = request.headers_mut();
-        *headers = push.own_headers();
+        *headers = push.task_headers();
         set(headers, "executor-chain", &policy.chain);
         set(headers, "executor-stage", policy.stage.as_str());
         set(headers, "executor-task", delivery.ledger.task.as_str());
@@ -151,39 +150,39 @@ impl Handler {
     }
 }
 
-impl Ran {
+impl HandlerRun {
     fn failed(reason: Reason) -> Self {
-        let run = RunResult::Failed(FailedAttempt {
+        let result = RunResult::Failed(FailedAttempt {
             status: None,
             verdict: None,
             reason,
         });
         Self {
-            run,
-            last_answer: None,
+            result,
+            response: None,
         }
     }
 
     /// The handler's status.
     pub(crate) fn status(&self) -> Option<u16> {
-        self.last_answer.as_ref().map(|answer| answer.status)
+        self.response.as_ref().map(|response| response.status)
     }
 }
 
-fn judge(response: &Response<()>) -> RunResult {
-    let status = response.status().as_u16();
-    if response.status().is_success() {
+fn result(head: &Parts) -> RunResult {
+    let status = head.status.as_u16();
+    if head.status.is_success() {
         return RunResult::Succeeded { status };
     }
     let HandlerHeaders {
         verdict,
         reason,
-        unreadable,
-    } = HandlerHeaders::parse(response.headers());
-    for header in unreadable {
+        invalid,
+    } = HandlerHeaders::parse(&head.headers);
+    for header in invalid {
         warn!(
             header,
-            "the handler says something that is no known word; the attempt has failed"
+            "the handler's header is not valid and is ignored; the attempt has failed"
         );
     }
     let reason = reason.unwrap_or(Reason::STATUS);
@@ -194,8 +193,8 @@ fn judge(response: &Response<()>) -> RunResult {
     })
 }
 
-/// Reads the body to its end, however long it is: a handler that is cut off while it writes has not
-/// finished its work. Keeps the first [`KEPT`] bytes, and says whether there were more.
+/// Reads the body to its end, however long it is: a handler that is cut off has not finished its work.
+/// Keeps the first [`KEPT_BYTES`], and says whether the body is longer.
 async fn read_to_end(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> {
     let mut kept = BytesMut::new();
     let mut truncated = false;
@@ -203,9 +202,9 @@ async fn read_to_end(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> 
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        let room = data.len().min(KEPT - kept.len());
-        kept.extend_from_slice(&data[..room]);
-        truncated |= room < data.len();
+        let fits = data.len().min(KEPT_BYTES - kept.len());
+        kept.extend_from_slice(&data[..fits]);
+        truncated |= fits < data.len();
     }
     Ok((kept.freeze(), truncated))
 }

@@ -1,8 +1,8 @@
-//! Durations as the Gateway API writes them (GEP-2257): `100ms`, `60s`, `1h30m`.
+//! Durations in the format of the Gateway API (GEP-2257): `100ms`, `60s`, `1h30m`.
 
 use std::time::Duration;
 
-/// Reads one to four pairs of a whole number of at most five digits and a unit (`h`, `m`, `s`,
+/// Parses one to four pairs of a whole number of at most five digits and a unit (`h`, `m`, `s`,
 /// `ms`).
 pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_gateway_api_writes_is_read_and_nothing_else() {
+    fn durations_of_the_gateway_api_are_parsed_and_no_others() {
         for (text, milliseconds) in [
             ("100ms", 100),
             ("0s", 0),

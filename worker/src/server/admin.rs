@@ -1,4 +1,4 @@
-//! Health and metrics, on an address of their own: a task may have any path.
+//! Health and metrics. They have a port of their own, because a task may have any path.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,28 +8,32 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{StatusCode, header};
+use worker_contract::probes;
 
-use crate::work::Worker;
+use crate::state::Worker;
 
-/// The content type of Prometheus' text format as `prometheus-client` writes it.
+/// The content type of what `prometheus-client` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the admin pages tell about.
+/// What the admin pages show.
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     pub worker: Arc<Worker>,
-    /// Whether pushes are turned away, since the worker stops. Until then it is ready: where all pods
-    /// of a Service are leaving, Kubernetes goes on with those that are.
+    /// Whether the worker has stopped accepting pushes. Until then it stays ready: if all pods of a
+    /// Service are terminating, Kubernetes routes to those that are ready.
     pub refusing: Arc<AtomicBool>,
 }
 
 impl Admin {
     pub(crate) fn router(self) -> Router {
         Router::new()
-            .route("/healthz", get(async || "alive\n"))
-            .route("/readyz", get(ready))
-            .route("/readyz/load-balancer", get(ready_for_a_load_balancer))
-            .route("/metrics", get(metrics))
+            .route(probes::LIVENESS, get(async || "alive\n"))
+            .route(probes::READINESS, get(ready))
+            .route(
+                probes::READINESS_OF_LOAD_BALANCER,
+                get(ready_for_load_balancer),
+            )
+            .route(probes::METRICS, get(metrics))
             .with_state(self)
     }
 }
@@ -52,9 +56,9 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
 }
 
-/// A load balancer that knows a pod by its health alone has to hear at once that it is leaving, since
-/// it goes on sending pushes for as long as its checks take.
-async fn ready_for_a_load_balancer(admin: State<Admin>) -> (StatusCode, &'static str) {
+/// A load balancer that knows pods by health checks alone must see at once that one is terminating: it
+/// keeps sending pushes until its checks have failed.
+async fn ready_for_load_balancer(admin: State<Admin>) -> (StatusCode, &'static str) {
     if admin.worker.stopping.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else {
@@ -65,6 +69,6 @@ async fn ready_for_a_load_balancer(admin: State<Admin>) -> (StatusCode, &'static
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, OPEN_METRICS)],
-        admin.worker.stats.prometheus(),
+        admin.worker.metrics.prometheus(),
     )
 }

@@ -7,21 +7,21 @@ use decide::Ledger;
 use decide::headers::to_api_headers;
 use decide::task::LEDGER_HEADER;
 
-use crate::push::Push;
+use crate::transport::Push;
 
-/// The task to create on `queue`. `ledger` has this stage behind it; `folded` leaves its details
-/// out; `deadline` is how long Cloud Tasks waits for the next stage's answer.
-pub(crate) fn next_task(
+/// The task to create on `queue`. `ledger` already has this stage's record; `folded` leaves all records
+/// out.
+pub(super) fn next_task(
     push: &Push,
     ledger: Ledger,
     queue: &QueuePath,
     folded: bool,
-    deadline: Duration,
+    dispatch_deadline: Duration,
 ) -> NewTask {
     let path = queue.task(ledger.next_task());
     let ledger = ledger.next_hop();
     let ledger = if folded { ledger.folded() } else { ledger };
-    let mut headers = to_api_headers(&push.own_headers());
+    let mut headers = to_api_headers(&push.task_headers());
     headers.insert(LEDGER_HEADER.to_owned(), ledger.encode());
     NewTask {
         path: Some(path),
@@ -30,6 +30,6 @@ pub(crate) fn next_task(
         method: push.method,
         headers,
         body: push.body.to_vec(),
-        dispatch_deadline: Some(deadline),
+        dispatch_deadline: Some(dispatch_deadline),
     }
 }

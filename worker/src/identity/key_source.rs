@@ -1,5 +1,6 @@
-//! One fetch of the issuer's keys.
+//! Fetches the issuer's keys.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,65 +14,71 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use serde_json::Value;
 
-use super::keys::KeySet;
-use crate::connector::connector;
+use crate::transport::connector;
 
-/// How long a fetch may take. A push that waits for it has its dispatch deadline, of which this is
-/// the smaller part.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// Google's have about 2,000 bytes.
-const LARGEST: usize = 256 * 1024;
-/// Google publishes two or three.
-const MOST_KEYS: usize = 100;
-/// For how long keys are fresh whose issuer doesn't say.
-const FRESH_FOR: Duration = Duration::from_hours(1);
-/// What an issuer may say: less would load it, with more a key that it withdraws would count on.
-const SHORTEST: Duration = Duration::from_mins(1);
-const LONGEST: Duration = Duration::from_hours(24);
+/// How long a fetch may take. A push may wait for it, and this is little of its dispatch deadline.
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest key set, in bytes. Google's has about 2,000.
+const MAX_BYTES: usize = 256 * 1024;
+/// The most keys. Google publishes two or three.
+const MAX_KEYS: usize = 100;
+/// How long keys are fresh if the issuer doesn't say.
+const DEFAULT_MAX_AGE: Duration = Duration::from_hours(1);
+/// The range of the issuer's `max-age`. A shorter one would overload the issuer, a longer one would keep
+/// a withdrawn key valid.
+const MIN_MAX_AGE: Duration = Duration::from_mins(1);
+const MAX_MAX_AGE: Duration = Duration::from_hours(24);
 
-/// Where the keys are.
+/// The keys by their ids.
+pub(super) type KeySet = HashMap<String, DecodingKey>;
+
+/// The issuer's key set at its URL.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct KeySource {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     url: Uri,
 }
 
-/// What a fetch has brought.
+/// The result of a fetch.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(super) struct FetchedKeys {
     pub keys: KeySet,
-    pub fresh_for: Duration,
+    pub max_age: Duration,
 }
 
-/// Why there are no keys.
+/// Why a fetch failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error("{0} doesn't answer ({1}): may the worker connect there?")]
-    Away(Uri, String),
-    #[error("{0} doesn't answer within {PATIENCE:?}: may the worker connect there?")]
+pub(super) enum FetchError {
+    #[error("{0} can't be reached ({1}): allow the worker to connect to it")]
+    Unreachable(Uri, String),
+    #[error("{0} doesn't answer within {FETCH_TIMEOUT:?}: allow the worker to connect to it")]
     TimedOut(Uri),
-    #[error("{0} answers {1}: does OIDC_JWKS_URL name a key set?")]
+    #[error("{0} answers {1}: set OIDC_JWKS_URL to the URL of a JSON Web Key Set")]
     Status(Uri, StatusCode),
-    #[error("what {0} answers is no key set with a key for RS256: does OIDC_JWKS_URL name one?")]
+    #[error(
+        "{0} answers without a key for RS256: set OIDC_JWKS_URL to the URL of a JSON Web Key Set"
+    )]
     NoKeys(Uri),
 }
 
-impl Source {
+impl KeySource {
     pub(super) fn new(url: Uri) -> Self {
         let client = Client::builder(TokioExecutor::new())
-            // Hours pass between two fetches.
+            // Fetches are hours apart.
             .pool_max_idle_per_host(0)
-            .build(connector(PATIENCE / 2));
+            .build(connector(FETCH_TIMEOUT / 2));
         Self { client, url }
     }
 
-    pub(super) async fn fetch(&self) -> Result<Fetched, Error> {
-        let fetched = tokio::time::timeout(PATIENCE, self.ask()).await;
-        fetched.unwrap_or_else(|_| Err(Error::TimedOut(self.url.clone())))
+    pub(super) async fn fetch(&self) -> Result<FetchedKeys, FetchError> {
+        let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.ask()).await;
+        fetched.unwrap_or_else(|_| Err(FetchError::TimedOut(self.url.clone())))
     }
 
-    async fn ask(&self) -> Result<Fetched, Error> {
-        let away = |error: &dyn std::fmt::Display| Error::Away(self.url.clone(), error.to_string());
+    async fn ask(&self) -> Result<FetchedKeys, FetchError> {
+        let unreachable = |error: &dyn std::fmt::Display| {
+            FetchError::Unreachable(self.url.clone(), error.to_string())
+        };
         let request = Request::builder()
             .method(Method::GET)
             .uri(self.url.clone())
@@ -79,29 +86,29 @@ impl Source {
             .body(Empty::new())
             .expect("a URI and a constant header make a request");
         let response = self.client.request(request).await;
-        let (head, body) = response.map_err(|error| away(&error))?.into_parts();
+        let (head, body) = response.map_err(|error| unreachable(&error))?.into_parts();
         if head.status != StatusCode::OK {
-            return Err(Error::Status(self.url.clone(), head.status));
+            return Err(FetchError::Status(self.url.clone(), head.status));
         }
-        let body = Limited::new(body, LARGEST).collect().await;
-        let body = body.map_err(|error| away(&error))?.to_bytes();
+        let body = Limited::new(body, MAX_BYTES).collect().await;
+        let body = body.map_err(|error| unreachable(&error))?.to_bytes();
         let keys = keys(&body);
         if keys.is_empty() {
-            // Those that are there are worth more.
-            return Err(Error::NoKeys(self.url.clone()));
+            // The cached keys are better than none.
+            return Err(FetchError::NoKeys(self.url.clone()));
         }
-        Ok(Fetched {
+        Ok(FetchedKeys {
             keys,
-            fresh_for: fresh_for(&head.headers),
+            max_age: max_age(&head.headers),
         })
     }
 }
 
-/// The keys of a set that signatures with RS256 can be verified with. Others are no business of ours.
+/// The keys of a set that can verify RS256 signatures.
 fn keys(body: &[u8]) -> KeySet {
     let set: Value = serde_json::from_slice(body).unwrap_or_default();
     let keys = set.get("keys").and_then(Value::as_array);
-    let keys = keys.into_iter().flatten().take(MOST_KEYS);
+    let keys = keys.into_iter().flatten().take(MAX_KEYS);
     keys.filter_map(|key| {
         let key: Jwk = serde_json::from_value(key.clone()).ok()?;
         let common = &key.common;
@@ -119,17 +126,17 @@ fn keys(body: &[u8]) -> KeySet {
     .collect()
 }
 
-fn fresh_for(headers: &HeaderMap) -> Duration {
-    let said = headers.get_all(header::CACHE_CONTROL).iter();
-    let said = said.filter_map(|value| value.to_str().ok());
-    let max_age = said
+fn max_age(headers: &HeaderMap) -> Duration {
+    let values = headers.get_all(header::CACHE_CONTROL).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    let max_age = values
         .flat_map(|value| value.split(','))
         .filter_map(|word| word.trim().split_once('='))
         .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
         .and_then(|(_, age)| age.trim_matches('"').parse().ok());
     max_age
-        .map_or(FRESH_FOR, Duration::from_secs)
-        .clamp(SHORTEST, LONGEST)
+        .map_or(DEFAULT_MAX_AGE, Duration::from_secs)
+        .clamp(MIN_MAX_AGE, MAX_MAX_AGE)
 }
 
 #[cfg(test)]
@@ -137,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_issuers_word_on_how_long_its_keys_are_fresh_counts_within_bounds() {
+    fn an_issuers_max_age_counts_within_bounds() {
         for (said, seconds) in [
             (None, 3600),
             (Some("public, max-age=19442, must-revalidate"), 19442),
@@ -151,12 +158,12 @@ mod tests {
             if let Some(said) = said {
                 headers.insert(header::CACHE_CONTROL, said.parse().unwrap());
             }
-            assert_eq!(fresh_for(&headers).as_secs(), seconds, "{said:?}");
+            assert_eq!(max_age(&headers).as_secs(), seconds, "{said:?}");
         }
     }
 
     #[test]
-    fn only_keys_for_our_algorithm_are_taken() {
+    fn only_keys_for_rs256_are_used() {
         let body = br#"{"keys": [
             {"kty": "RSA", "kid": "ours", "use": "sig", "alg": "RS256", "n": "AQAB", "e": "AQAB", "new": {}},
             {"kty": "RSA", "kid": "unsaid", "n": "AQAB", "e": "AQAB"},

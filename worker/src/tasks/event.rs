@@ -1,4 +1,4 @@
-//! The event that tells the client how a task ended: `CloudEvents` 1.0, structured JSON.
+//! The event that notifies the client of a task's outcome: `CloudEvents` 1.0, structured JSON.
 
 use std::collections::BTreeMap;
 
@@ -10,53 +10,53 @@ use decide::{Ledger, Outcome, PendingCreate, StagePolicy};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::push::Push;
-use crate::run::{LastAnswer, Ran};
+use crate::handler::{HandlerResponse, HandlerRun};
+use crate::transport::Push;
 
 const SUCCEEDED: &str = "dev.executor-chain.task.succeeded.v1";
 const FAILED: &str = "dev.executor-chain.task.failed.v1";
-/// The largest event, in bytes. A task on the notifier queue is 1 MiB at most, headers included.
-const MAX_EVENT: usize = 900_000;
+/// The largest event, in bytes. A task is at most 1 MiB, headers included.
+const MAX_EVENT_BYTES: usize = 900_000;
 
-/// What an event is made of.
-pub(crate) struct Told<'a> {
+/// What an event is made from.
+pub(super) struct EventSource<'a> {
     pub push: &'a Push,
     pub policy: &'a StagePolicy,
-    /// With the last stage in it.
+    /// With the last stage's record.
     pub ledger: &'a Ledger,
     pub pending: &'a PendingCreate,
-    /// The run that this dispatch made, if any.
-    pub ran: Option<&'a Ran>,
+    /// The run of this dispatch, if there was one.
+    pub run: Option<&'a HandlerRun>,
 }
 
-/// How much of the task itself an event carries.
+/// How much of the task an event carries.
 #[derive(Clone, Copy)]
-enum Carried {
+enum RequestDetail {
     All,
     WithoutBody,
     Nothing,
 }
 
-impl Told<'_> {
+impl EventSource<'_> {
     /// The event as JSON, with as much of a failed task as fits.
-    pub(crate) fn event(&self, outcome: Outcome) -> Vec<u8> {
-        let least = if self.pending.folded {
-            Carried::Nothing
+    pub(super) fn event(&self, outcome: Outcome) -> Vec<u8> {
+        let most = if self.pending.folded {
+            RequestDetail::Nothing
         } else {
-            Carried::All
+            RequestDetail::All
         };
-        let whole = self.encode(outcome, least);
-        if whole.len() <= MAX_EVENT {
+        let whole = self.encode(outcome, most);
+        if whole.len() <= MAX_EVENT_BYTES {
             return whole;
         }
-        let without_body = self.encode(outcome, Carried::WithoutBody);
-        if without_body.len() <= MAX_EVENT {
+        let without_body = self.encode(outcome, RequestDetail::WithoutBody);
+        if without_body.len() <= MAX_EVENT_BYTES {
             return without_body;
         }
-        self.encode(outcome, Carried::Nothing)
+        self.encode(outcome, RequestDetail::Nothing)
     }
 
-    fn encode(&self, outcome: Outcome, carried: Carried) -> Vec<u8> {
+    fn encode(&self, outcome: Outcome, detail: RequestDetail) -> Vec<u8> {
         let ty = match outcome {
             Outcome::Succeeded => SUCCEEDED,
             Outcome::Failed => FAILED,
@@ -67,13 +67,13 @@ impl Told<'_> {
             .source(format!("/chains/{}", self.policy.chain))
             .subject(self.ledger.task.as_str())
             .time(Timestamp::now().to_string())
-            .data("application/json", self.data(outcome, carried))
+            .data("application/json", self.data(outcome, detail))
             .build()
             .expect("id, type and source are set, and the time is RFC 3339");
         serde_json::to_vec(&event).expect("an event is JSON")
     }
 
-    fn data(&self, outcome: Outcome, carried: Carried) -> Value {
+    fn data(&self, outcome: Outcome, detail: RequestDetail) -> Value {
         let mut data = json!({
             "task": self.ledger.task.as_str(),
             "queue": self.ledger.queue.as_str(),
@@ -82,16 +82,16 @@ impl Told<'_> {
             "outcome": outcome.as_str(),
             "reason": self.pending.reason.as_str(),
             "attempts": self.attempts(),
-            "lastAnswer": self.ran.and_then(|ran| ran.last_answer.as_ref()).map(last_answer),
+            "lastAnswer": self.run.and_then(|run| run.response.as_ref()).map(last_answer),
         });
         if outcome == Outcome::Failed {
             data["ledger"] = self.ledger.to_json();
-            data["request"] = self.request(carried);
+            data["request"] = self.request(detail);
         }
         data
     }
 
-    /// Attempts by stage. A stage that the task came over twice counts both.
+    /// The attempts by stage. If a task was on a stage twice, both count.
     fn attempts(&self) -> Map<String, Value> {
         let mut attempts: BTreeMap<&str, u64> = BTreeMap::new();
         let mut order = Vec::new();
@@ -108,25 +108,25 @@ impl Told<'_> {
             .collect()
     }
 
-    /// The task itself: the end of the ladder must not be the end of the data.
-    fn request(&self, carried: Carried) -> Value {
+    /// The task itself, so that its data outlives it.
+    fn request(&self, detail: RequestDetail) -> Value {
         let Push {
             method, path, body, ..
         } = self.push;
         let path = path.as_str();
-        let headers = || json!(to_api_headers(&self.push.own_headers()));
+        let headers = || json!(to_api_headers(&self.push.task_headers()));
         let base64 = || Value::String(BASE64_STANDARD.encode(body));
         let left_out = |what: &str| format!("{what} left out: the event would be too large");
-        match carried {
-            Carried::All => json!({
+        match detail {
+            RequestDetail::All => json!({
                 "method": method.as_str(), "path": path, "headers": headers(),
                 "bodyBase64": base64(), "bodyBytes": body.len(),
             }),
-            Carried::WithoutBody => json!({
+            RequestDetail::WithoutBody => json!({
                 "method": method.as_str(), "path": path, "headers": headers(),
                 "bodyBase64": null, "bodyBytes": body.len(), "leftOut": left_out("the body is"),
             }),
-            Carried::Nothing => json!({
+            RequestDetail::Nothing => json!({
                 "method": method.as_str(), "path": null, "headers": null,
                 "bodyBase64": null, "bodyBytes": body.len(),
                 "leftOut": left_out("path, headers and body are"),
@@ -135,13 +135,13 @@ impl Told<'_> {
     }
 }
 
-fn last_answer(answer: &LastAnswer) -> Value {
-    let LastAnswer {
+fn last_answer(response: &HandlerResponse) -> Value {
+    let HandlerResponse {
         status,
         body,
         truncated,
-    } = answer;
-    // What is kept may end within a character.
+    } = response;
+    // A truncated body may end within a character.
     let whole = match std::str::from_utf8(body) {
         Err(error) if *truncated && error.error_len().is_none() => &body[..error.valid_up_to()],
         _ => body,

@@ -1,0 +1,62 @@
+//! The names of the worker's environment variables, and their default values. `docs/worker.md`
+//! describes them.
+
+use std::time::Duration;
+
+/// The chain, as `namespace/name`.
+pub const CHAIN: &str = "CHAIN";
+/// The stage's name.
+pub const STAGE: &str = "STAGE";
+/// The queue that feeds the stage.
+pub const QUEUE: &str = "QUEUE";
+/// The stage's attempts.
+pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
+/// The handler's URL.
+pub const HANDLER_URL: &str = "HANDLER_URL";
+/// How long one run may take.
+pub const HANDLER_TIMEOUT: &str = "HANDLER_TIMEOUT";
+/// The runs at once.
+pub const CONCURRENCY: &str = "CONCURRENCY";
+/// The next stage's queue.
+pub const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
+/// All queues on which the next task may already exist.
+pub const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
+/// The stage's routes, as JSON.
+pub const ROUTES: &str = "ROUTES";
+/// The dispatch deadline of each queue that tasks are handed over to.
+pub const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
+/// How long a task may stay without an answer to its pushes.
+pub const GIVE_UP_AFTER: &str = "GIVE_UP_AFTER";
+/// The outcomes to notify of.
+pub const NOTIFY_ON: &str = "NOTIFY_ON";
+/// The queue that carries the notifications.
+pub const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
+/// The URL that notifications are sent to.
+pub const NOTIFIER_URL: &str = "NOTIFIER_URL";
+/// Queues that carried the chain's notifications before.
+pub const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
+/// The audiences that a push's token may have.
+pub const OIDC_AUDIENCES: &str = "OIDC_AUDIENCES";
+/// The service accounts that a push's token may be of.
+pub const OIDC_SERVICE_ACCOUNT_EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
+/// The issuers that may have signed a push's token.
+pub const OIDC_ISSUERS: &str = "OIDC_ISSUERS";
+/// The URL of the issuer's keys.
+pub const OIDC_JWKS_URL: &str = "OIDC_JWKS_URL";
+/// How long pushes are accepted after SIGTERM.
+pub const DRAIN_DELAY: &str = "DRAIN_DELAY";
+/// The address for pushes.
+pub const LISTEN_ADDR: &str = "LISTEN_ADDR";
+/// The address for health and metrics.
+pub const ADMIN_ADDR: &str = "ADMIN_ADDR";
+/// The emulator's `host:port`.
+pub const CLOUD_TASKS_EMULATOR_HOST: &str = "CLOUD_TASKS_EMULATOR_HOST";
+
+/// [`HANDLER_TIMEOUT`] if it is not set.
+pub const DEFAULT_HANDLER_TIMEOUT: Duration = Duration::from_mins(1);
+/// [`GIVE_UP_AFTER`] if it is not set.
+pub const DEFAULT_GIVE_UP_AFTER: Duration = Duration::from_hours(480);
+/// [`CONCURRENCY`] if it is not set.
+pub const DEFAULT_CONCURRENCY: u32 = 100;
+/// In [`ROUTES`], in place of a queue: the task ends as Failed.
+pub const ROUTE_TO_FAIL: &str = "fail";

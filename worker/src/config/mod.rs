@@ -1,0 +1,268 @@
+//! The worker's configuration, read once from the environment and valid from then on.
+
+mod env_vars;
+mod error;
+mod oidc;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cloudtasks::{Endpoint, QueuePath};
+use decide::{Notifier, NotifyOn, Routes, StagePolicy};
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use worker_contract::{duration, env, limits, ports};
+
+use env_vars::{EnvVars, comma_separated, parsed, valid};
+
+pub use error::ConfigError;
+pub use oidc::Oidc;
+
+const ONE_MILLISECOND: Duration = Duration::from_millis(1);
+
+/// The configuration of one worker.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The stage's policy.
+    pub policy: StagePolicy,
+    /// The user's HTTP server.
+    pub handler: HandlerUrl,
+    /// How long one run may take, including the connect.
+    pub handler_timeout: Duration,
+    /// The runs of the handler at once.
+    pub concurrency: u32,
+    /// How long the worker accepts pushes after SIGTERM: a load balancer learns late that a pod is
+    /// terminating.
+    pub drain_delay: Duration,
+    /// The dispatch deadlines of tasks that are handed over, by their next queue.
+    pub dispatch_deadlines: BTreeMap<QueuePath, Duration>,
+    /// The token that each push must carry. None accepts every push.
+    pub oidc: Option<Oidc>,
+    /// The address for pushes. Port 0 is any free port.
+    pub listen: SocketAddr,
+    /// The address for health and metrics.
+    pub admin: SocketAddr,
+    /// Google, or an emulator.
+    pub endpoint: Endpoint,
+}
+
+/// The handler's URL. If it has a path, that replaces each task's own path and query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandlerUrl {
+    /// HTTP or HTTPS.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// Replaces a task's own path and query.
+    pub path: Option<PathAndQuery>,
+}
+
+impl Config {
+    /// Reads the variables through `get`. An empty one counts as not set.
+    pub fn from_vars(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let vars = EnvVars(get);
+        let queue: QueuePath = vars.required(
+            env::QUEUE,
+            "write the queue's full path, projects/PROJECT/locations/LOCATION/queues/QUEUE",
+        )?;
+        let downstream = vars.other_queue(env::DOWNSTREAM_QUEUE, &queue)?;
+        let max_attempts = vars.text(
+            env::MAX_ATTEMPTS,
+            "write how often the handler runs, such as 3",
+        )?;
+        let handler = vars.text(
+            env::HANDLER_URL,
+            "write the handler's URL, such as http://127.0.0.1:8080",
+        )?;
+        let endpoint = Endpoint::from_emulator_host(vars.get(env::CLOUD_TASKS_EMULATOR_HOST));
+        Ok(Self {
+            policy: StagePolicy {
+                chain: vars.chain()?,
+                stage: vars.required(env::STAGE, "write the stage's name")?,
+                max_attempts: valid(
+                    max_attempts.parse::<NonZeroU32>().ok(),
+                    env::MAX_ATTEMPTS,
+                    &max_attempts,
+                    "write a whole number from 1 to 4294967295",
+                )?,
+                lookup_queues: vars.list(env::LOOKUP_QUEUES)?,
+                notifier: vars.notifier(&queue)?,
+                give_up_after: vars.duration(
+                    env::GIVE_UP_AFTER,
+                    env::DEFAULT_GIVE_UP_AFTER,
+                    ONE_MILLISECOND,
+                    None,
+                )?,
+                routes: vars.routes()?,
+                queue,
+                downstream,
+            },
+            handler: handler_url(&handler)?,
+            handler_timeout: vars.duration(
+                env::HANDLER_TIMEOUT,
+                env::DEFAULT_HANDLER_TIMEOUT,
+                ONE_MILLISECOND,
+                Some(limits::HANDLER_TIMEOUT_BELOW),
+            )?,
+            concurrency: vars.concurrency()?,
+            drain_delay: vars.duration(env::DRAIN_DELAY, Duration::ZERO, Duration::ZERO, None)?,
+            dispatch_deadlines: vars.dispatch_deadlines()?,
+            oidc: vars.oidc(&endpoint)?,
+            listen: vars.address(env::LISTEN_ADDR, ports::PUSHES)?,
+            admin: vars.address(env::ADMIN_ADDR, ports::ADMIN)?,
+            endpoint,
+        })
+    }
+
+    /// The dispatch deadline of a task that is handed over to `queue`. The default is the longest: the
+    /// next stage's own time-out ends a run earlier.
+    pub(crate) fn dispatch_deadline(&self, queue: &QueuePath) -> Duration {
+        let known = self.dispatch_deadlines.get(queue);
+        known.copied().unwrap_or(limits::DISPATCH_DEADLINE_MAX)
+    }
+}
+
+impl EnvVars<'_> {
+    fn chain(&self) -> Result<String, ConfigError> {
+        let text = self.text(env::CHAIN, "write the chain's name")?;
+        // The name becomes part of a header and of a URI.
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/');
+        let fits = text.len() <= 200 && text.bytes().all(legal);
+        valid(
+            fits.then(|| text.clone()),
+            env::CHAIN,
+            &text,
+            "use at most 200 letters, digits, periods, hyphens, underscores and slashes",
+        )
+    }
+
+    /// A queue other than `own`, which would lead back to where the task is.
+    fn other_queue(
+        &self,
+        variable: &'static str,
+        own: &QueuePath,
+    ) -> Result<Option<QueuePath>, ConfigError> {
+        let Some(text) = self.get(variable) else {
+            return Ok(None);
+        };
+        let queue: QueuePath = parsed(variable, &text)?;
+        let other = (queue != *own).then_some(queue);
+        let fix = "this is QUEUE itself; write another queue";
+        valid(other, variable, &text, fix).map(Some)
+    }
+
+    fn dispatch_deadlines(&self) -> Result<BTreeMap<QueuePath, Duration>, ConfigError> {
+        let text = self.get(env::DISPATCH_DEADLINES).unwrap_or_default();
+        let fix = "write QUEUE=DURATION for each queue, with commas between, each from 15s to 30m";
+        let range = limits::DISPATCH_DEADLINE_MIN..=limits::DISPATCH_DEADLINE_MAX;
+        let deadline = |item: &str| {
+            let (queue, deadline) = item.split_once('=')?;
+            let deadline = duration::parse(deadline).filter(|it| range.contains(it))?;
+            Some((queue.parse().ok()?, deadline))
+        };
+        comma_separated(&text)
+            .map(|item| valid(deadline(item), env::DISPATCH_DEADLINES, item, fix))
+            .collect()
+    }
+
+    fn notifier(&self, own: &QueuePath) -> Result<Option<Notifier>, ConfigError> {
+        let on = self.notify_on()?;
+        let queue = self.other_queue(env::NOTIFIER_QUEUE, own)?;
+        let url = self.get(env::NOTIFIER_URL);
+        if queue.is_none() && url.is_none() && !on.succeeded && !on.failed {
+            return Ok(None);
+        }
+        let queue = queue.ok_or(ConfigError::Missing {
+            variable: env::NOTIFIER_QUEUE,
+            fix: "write the full path of the queue that carries the notifications, or NOTIFY_ON=None",
+        })?;
+        let url = url.ok_or(ConfigError::Missing {
+            variable: env::NOTIFIER_URL,
+            fix: "write the URL that notifications are sent to, or NOTIFY_ON=None",
+        })?;
+        let absolute = url.parse::<Uri>().ok().filter(|uri| {
+            url.len() <= limits::URL_LENGTH
+                && matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some()
+        });
+        valid(
+            absolute,
+            env::NOTIFIER_URL,
+            &url,
+            "write an http or https URL of at most 2083 characters",
+        )?;
+        Ok(Some(Notifier {
+            queue,
+            url,
+            retired: self.list(env::RETIRED_NOTIFIER_QUEUES)?,
+            on,
+        }))
+    }
+
+    fn notify_on(&self) -> Result<NotifyOn, ConfigError> {
+        // Not set means both, and empty means none.
+        let Some(text) = (self.0)(env::NOTIFY_ON) else {
+            return Ok(NotifyOn {
+                succeeded: true,
+                failed: true,
+            });
+        };
+        let mut on = NotifyOn {
+            succeeded: false,
+            failed: false,
+        };
+        for item in comma_separated(&text) {
+            match item {
+                "Succeeded" => on.succeeded = true,
+                "Failed" => on.failed = true,
+                "None" => {}
+                _ => {
+                    let fix = "write Succeeded, Failed, both with a comma between, or None";
+                    return valid(None, env::NOTIFY_ON, &text, fix);
+                }
+            }
+        }
+        Ok(on)
+    }
+
+    fn routes(&self) -> Result<Routes, ConfigError> {
+        let Some(text) = self.get(env::ROUTES) else {
+            return Ok(Routes::default());
+        };
+        serde_json::from_str(&text).map_err(|error| ConfigError::Invalid {
+            variable: env::ROUTES,
+            fix: format!("write a JSON list of {{\"match\": …, \"to\": …}} ({error})"),
+            value: text,
+        })
+    }
+
+    fn concurrency(&self) -> Result<u32, ConfigError> {
+        let Some(text) = self.get(env::CONCURRENCY) else {
+            return Ok(env::DEFAULT_CONCURRENCY);
+        };
+        let number = text.parse().ok();
+        let number = number.filter(|number| limits::CONCURRENCY.contains(number));
+        let fix = "write a whole number from 1 to 10000";
+        valid(number, env::CONCURRENCY, &text, fix)
+    }
+}
+
+fn handler_url(text: &str) -> Result<HandlerUrl, ConfigError> {
+    let split = |text: &str| {
+        let parts = text.parse::<Uri>().ok()?.into_parts();
+        let scheme = parts
+            .scheme
+            .filter(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS)?;
+        // Once parsed, `http://host` and `http://host/` are equal: both count as without a path.
+        let path = parts.path_and_query.filter(|path| path.as_str() != "/");
+        Some(HandlerUrl {
+            scheme,
+            authority: parts.authority?,
+            path,
+        })
+    };
+    let fix = "write an http or https URL, such as http://127.0.0.1:8080";
+    valid(split(text), env::HANDLER_URL, text, fix)
+}

@@ -1,0 +1,126 @@
+//! Processes a push: decide, run the handler, decide again, create what follows, answer.
+
+use std::time::Instant;
+
+use cloudtasks::CloudTasks;
+use decide::{
+    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult, RunSlot,
+    after_create, after_run, on_arrival,
+};
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use crate::handler::HandlerRun;
+use crate::state::Worker;
+use crate::tasks::{create, look_up_age, look_up_successor};
+use crate::transport::Push;
+
+/// Where the answer goes. The caller may disconnect before.
+type Caller = oneshot::Sender<Answer>;
+
+/// Processes a push. Returns the answer when everything that must exist before it exists.
+///
+/// Calls to Cloud Tasks are boxed: most pushes make none, and their future would carry the space.
+pub(super) async fn process(
+    worker: &Worker,
+    push: &Push,
+    cloud: &CloudTasks,
+    caller: &Caller,
+) -> Answer {
+    let policy = &worker.config.policy;
+    let delivery = match Delivery::parse(&push.headers, policy, push.arrived_at) {
+        Ok(delivery) => delivery,
+        Err(rejected) => {
+            warn!(reason = %rejected, answer = rejected.answer.as_str(), "push rejected");
+            return rejected.answer;
+        }
+    };
+    record_received(worker, &delivery);
+
+    let in_flight = worker.concurrency.enter(&delivery.task);
+    if in_flight.is_none() {
+        worker.metrics.duplicates.inc();
+    }
+    let mut inputs = ArrivalInputs::default();
+    let mut permit = None;
+    let mut handler_run = None;
+    let mut finish = loop {
+        match on_arrival(&delivery, policy, &inputs) {
+            ArrivalDecision::Needs(RequiredInput::Successor) => {
+                let lookup = Box::pin(look_up_successor(worker, &delivery, cloud));
+                inputs.successor = Some(lookup.await);
+            }
+            ArrivalDecision::Needs(RequiredInput::TaskAge) => {
+                let lookup = Box::pin(look_up_age(worker, &delivery, push.arrived_at, cloud));
+                inputs.age = Some(lookup.await);
+            }
+            ArrivalDecision::Needs(RequiredInput::RunSlot) => {
+                match worker.concurrency.acquire(in_flight.as_ref()) {
+                    Ok(acquired) => {
+                        permit = Some(acquired);
+                        inputs.run_slot = Some(RunSlot::Acquired);
+                    }
+                    Err(none) => inputs.run_slot = Some(none),
+                }
+            }
+            ArrivalDecision::Run => {
+                let HandlerRun { result, .. } =
+                    handler_run.insert(run(worker, push, &delivery).await);
+                // The slot is free for the next task. The task stays in flight until the answer.
+                drop(permit.take());
+                break after_run(&delivery, policy, result, caller.is_closed());
+            }
+            ArrivalDecision::Finish(finish) => break finish,
+        }
+    };
+    loop {
+        match finish {
+            Finish::Answer(answer) => return answer,
+            Finish::Create(pending) => {
+                let run = handler_run.as_ref();
+                let create = Box::pin(create(worker, push, &delivery, &pending, run, cloud));
+                let result = create.await;
+                finish = after_create(policy, pending, result);
+            }
+        }
+    }
+}
+
+async fn run(worker: &Worker, push: &Push, delivery: &Delivery) -> HandlerRun {
+    let metrics = &worker.metrics;
+    metrics.runs_started.inc();
+    metrics.runs_under_way.inc();
+    let begin = Instant::now();
+    let policy = &worker.config.policy;
+    let run = worker.handler.run(push, delivery, policy).await;
+    metrics.runs_under_way.dec();
+    metrics.run_seconds.observe(begin.elapsed().as_secs_f64());
+    metrics.attempted(&run.result);
+    // A success is logged with its answer.
+    if !matches!(run.result, RunResult::Succeeded { .. }) {
+        info!(
+            attempt = delivery.execution_count.saturating_add(1),
+            status = run.status(),
+            result = ?run.result,
+            "the handler has run"
+        );
+    }
+    run
+}
+
+fn record_received(worker: &Worker, delivery: &Delivery) {
+    if let Some(error) = &delivery.ledger_error {
+        worker.metrics.ledgers_ignored.inc();
+        warn!(%error, "ledger ignored: the task counts as new");
+    }
+    if delivery.unanswered() > 0 {
+        worker.metrics.unanswered.inc();
+    }
+    debug!(
+        retry_count = delivery.retry_count,
+        execution_count = delivery.execution_count,
+        previous_response = delivery.previous_response,
+        hop = delivery.ledger.hop,
+        "push received"
+    );
+}

@@ -1,0 +1,102 @@
+//! Receives a push. What can't be served is rejected before its body is read; the rest is processed in
+//! a tokio task of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use decide::Answer;
+use decide::headers::{TASK_NAME, previous_response};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::sync::oneshot;
+use tracing::{Instrument, info, info_span, warn};
+use worker_contract::limits;
+
+use super::process::process;
+use crate::state::Worker;
+use crate::transport::{Push, ReadError};
+
+/// Receives one push.
+pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request) -> Response {
+    let _waiting = worker.metrics.caller();
+    let answer = admit(&worker, request).await;
+    worker.metrics.answered(answer);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() =
+        StatusCode::from_u16(answer.code()).expect("all answers are codes from 200 to 599");
+    // A caller that keeps its connection would push to this worker until it ends, whatever a load
+    // balancer knows of it. The last of those pushes would be rejected.
+    if worker.stopping.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    // A push that is rejected unread keeps its 596 or 597, or the handler would run again.
+    let previous = previous_response(&parts.headers);
+    let no_capacity = Answer::NoCapacity.unless_pending(previous);
+    let unknown = Answer::Unknown.unless_pending(previous);
+
+    // Before the limit on pushes, so that strangers use no permits. 500 and not 401, which Cloud Tasks
+    // counts as an attempt: a wrong audience would use up every task's attempts.
+    if let Some(verifier) = &worker.verifier
+        && verifier
+            .verify(&parts.headers, &worker.metrics)
+            .await
+            .is_err()
+    {
+        return unknown;
+    }
+
+    // No permit is free either while the worker stops.
+    let Ok(permit) = Arc::clone(&worker.push_permits).try_acquire_owned() else {
+        return no_capacity;
+    };
+    let Some(cloud) = worker.cloud_tasks.get().cloned() else {
+        return no_capacity;
+    };
+
+    let span = span(worker, &parts.headers);
+    let signed = worker.verifier.is_some();
+    let read = tokio::time::timeout(limits::READ_PUSH, Push::read(parts, body, signed));
+    let push = match read.await.unwrap_or(Err(ReadError::Broken)) {
+        Ok(push) => push,
+        Err(error) => {
+            span.in_scope(|| warn!(%error, "can't read the push"));
+            return error.answer(previous);
+        }
+    };
+
+    // A caller that disconnects ends this future, but not the task: the next task may be half created,
+    // and the handler's success must be kept.
+    let (caller, answered) = oneshot::channel();
+    let worker = Arc::clone(worker);
+    let work = async move {
+        worker.metrics.pushes_under_way.inc();
+        let answer = process(&worker, &push, &cloud, &caller).await;
+        worker.metrics.pushes_under_way.dec();
+        let gone = caller.send(answer).is_err();
+        info!(
+            answer = answer.as_str(),
+            code = answer.code(),
+            caller_gone = gone,
+            "answered"
+        );
+        drop(permit);
+    };
+    tokio::spawn(work.instrument(span));
+    // No answer means that the task has panicked.
+    answered.await.unwrap_or(unknown)
+}
+
+fn span(worker: &Worker, headers: &HeaderMap) -> tracing::Span {
+    let policy = &worker.config.policy;
+    let task = headers.get(TASK_NAME).and_then(|name| name.to_str().ok());
+    info_span!("push", chain = policy.chain, stage = %policy.stage, queue = %policy.queue, task)
+}

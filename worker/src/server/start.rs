@@ -1,0 +1,183 @@
+//! Starting and stopping a worker.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::handler::Handler as _;
+use axum::serve::{Listener, ListenerExt};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
+use worker_contract::env;
+
+use super::admin::Admin;
+use super::connect::connect;
+use super::start_error::StartError;
+use crate::config::Config;
+use crate::handler::Handler;
+use crate::identity::{PushVerifier, refresh_keys};
+use crate::pipeline::receive;
+use crate::state::{ConcurrencyLimit, Worker};
+use crate::telemetry::WorkerMetrics;
+
+/// How long connections may take to close when no push is in flight.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running worker. If it is dropped without [`RunningWorker::stop`], it closes its listeners at once;
+/// pushes in flight continue while the runtime lives.
+#[derive(Debug)]
+pub struct RunningWorker {
+    worker: Arc<Worker>,
+    refusing: Arc<AtomicBool>,
+    addr: SocketAddr,
+    admin_addr: SocketAddr,
+    /// The limit of pushes in flight.
+    max_pushes: u32,
+    servers: JoinSet<()>,
+    _closed_on_drop: DropGuard,
+    close: CancellationToken,
+}
+
+/// Starts a worker: listens on its addresses, and connects to Cloud Tasks in the background.
+pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
+    let listener = bind(config.listen, env::LISTEN_ADDR).await?;
+    let admin_listener = bind(config.admin, env::ADMIN_ADDR).await?;
+    let addr = local(&listener, config.listen, env::LISTEN_ADDR)?;
+    let admin_addr = local(&admin_listener, config.admin, env::ADMIN_ADDR)?;
+
+    // More than runs: lookups and creates need no run slot.
+    let max_pushes = config.concurrency * 2 + 64;
+    let worker = Arc::new(Worker {
+        cloud_tasks: OnceLock::new(),
+        handler: Handler::new(&config),
+        concurrency: ConcurrencyLimit::new(config.concurrency),
+        verifier: config.oidc.as_ref().map(PushVerifier::new),
+        push_permits: Arc::new(Semaphore::new(
+            usize::try_from(max_pushes).unwrap_or(usize::MAX),
+        )),
+        stopping: AtomicBool::new(false),
+        metrics: Arc::new(WorkerMetrics::new(
+            &config.policy.chain,
+            config.policy.stage.as_str(),
+        )),
+        config,
+    });
+    let refusing = Arc::new(AtomicBool::new(false));
+    let admin = Admin {
+        worker: Arc::clone(&worker),
+        refusing: Arc::clone(&refusing),
+    };
+    // No router: method and path are the task's, so any of them may come.
+    let pushes = receive.with_state(Arc::clone(&worker));
+
+    let close = CancellationToken::new();
+    let mut servers = JoinSet::new();
+    // No idle time-out: Google's load balancers keep connections for 600 s, and a push fails if the other
+    // end closes one first.
+    let pushes = axum::serve(no_delay(listener), pushes.into_make_service())
+        .with_graceful_shutdown(close.clone().cancelled_owned());
+    let admin = axum::serve(admin_listener, admin.router())
+        .with_graceful_shutdown(close.clone().cancelled_owned());
+    // Both servers retry failed accepts, and can't fail otherwise.
+    servers.spawn(async { pushes.await.unwrap_or(()) });
+    servers.spawn(async { admin.await.unwrap_or(()) });
+    let connecting = close
+        .clone()
+        .run_until_cancelled_owned(connect(Arc::clone(&worker)));
+    servers.spawn(async move { connecting.await.unwrap_or(()) });
+    let fetching = close
+        .clone()
+        .run_until_cancelled_owned(fetch_keys(Arc::clone(&worker)));
+    servers.spawn(async move { fetching.await.unwrap_or(()) });
+    info!(stage = %worker.config.policy.stage, %addr, %admin_addr, "serving");
+    Ok(RunningWorker {
+        worker,
+        refusing,
+        addr,
+        admin_addr,
+        max_pushes,
+        servers,
+        _closed_on_drop: close.clone().drop_guard(),
+        close,
+    })
+}
+
+impl RunningWorker {
+    /// The address for pushes.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The address for health and metrics.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// Whether the worker is connected to Cloud Tasks, can verify tokens, and isn't stopping.
+    pub fn is_ready(&self) -> bool {
+        !self.worker.stopping.load(Ordering::Relaxed) && self.worker.can_serve()
+    }
+
+    /// The worker's metrics. They outlive it.
+    pub fn metrics(&self) -> Arc<WorkerMetrics> {
+        Arc::clone(&self.worker.metrics)
+    }
+
+    /// Stops the worker. It accepts pushes for the drain delay. Then it is not ready and answers 503, and
+    /// returns when the pushes in flight are done.
+    pub async fn stop(mut self) {
+        self.worker.stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.worker.config.drain_delay).await;
+        self.refusing.store(true, Ordering::Relaxed);
+        info!(stage = %self.worker.config.policy.stage, "draining");
+        // The semaphore is fair: from here on no push gets a permit, and this returns when all permits are
+        // back.
+        let all = self.worker.push_permits.acquire_many(self.max_pushes).await;
+        self.close.cancel();
+        let closed = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            self.servers.shutdown().await;
+        }
+        drop(all);
+    }
+}
+
+/// Refreshes the issuer's keys, if pushes need tokens.
+async fn fetch_keys(worker: Arc<Worker>) {
+    if let (Some(verifier), Some(oidc)) = (&worker.verifier, &worker.config.oidc) {
+        refresh_keys(verifier, oidc, &worker.metrics).await;
+    }
+}
+
+async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen {
+        address,
+        variable,
+        source,
+    })
+}
+
+fn local(
+    listener: &TcpListener,
+    address: SocketAddr,
+    variable: &'static str,
+) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen {
+        address,
+        variable,
+        source,
+    })
+}
+
+/// Answers are sent at once, not collected into larger packets.
+fn no_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        // If it fails, answers are only slower.
+        let _ = stream.set_nodelay(true);
+    })
+}

@@ -1,0 +1,7 @@
+//! The state of one worker: its configuration, its connections, its limits.
+
+mod concurrency_limit;
+mod worker;
+
+pub(crate) use concurrency_limit::ConcurrencyLimit;
+pub(crate) use worker::Worker;

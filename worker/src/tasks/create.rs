@@ -1,0 +1,152 @@
+//! Creates the next task or the notification, with a few tries within a time limit. If Cloud Tasks still
+//! does not confirm it, the answer says so, and Cloud Tasks pushes again.
+
+use std::time::{Duration, Instant};
+
+use cloudtasks::{CloudTasks, Created, Error, NewTask, QueuePath};
+use decide::{CreateResult, Creation, Delivery, Ledger, PendingCreate, StageRecord};
+use jiff::{Timestamp, Unit};
+use tracing::{info, warn};
+use worker_contract::limits;
+
+use super::event::EventSource;
+use super::lookup::look_up_arrival;
+use super::next_task::next_task;
+use super::notification::notification;
+use crate::handler::HandlerRun;
+use crate::state::Worker;
+use crate::transport::Push;
+
+const TRIES: u32 = 3;
+/// The longest backoff before the second try. It doubles before each further try.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+
+/// Creates the pending task.
+pub(crate) async fn create(
+    worker: &Worker,
+    push: &Push,
+    delivery: &Delivery,
+    pending: &PendingCreate,
+    run: Option<&HandlerRun>,
+    cloud: &CloudTasks,
+) -> CreateResult {
+    let ledger = ledger(worker, push, delivery, pending, run, cloud).await;
+    let policy = &worker.config.policy;
+    let (queue, task) = match &pending.creation {
+        Creation::NextTask(queue) => {
+            let deadline = worker.config.dispatch_deadline(queue);
+            let task = next_task(push, ledger, queue, pending.folded, deadline);
+            (queue, task)
+        }
+        Creation::Notification(outcome) => {
+            let Some(notifier) = &policy.notifier else {
+                // Without a notifier the rules create no notification.
+                return CreateResult::Exists;
+            };
+            let source = EventSource {
+                push,
+                policy,
+                ledger: &ledger,
+                pending,
+                run,
+            };
+            (&notifier.queue, notification(&source, *outcome, notifier))
+        }
+    };
+    // The accident that the order of create and answer prevents. `make chaos` must catch it.
+    #[cfg(feature = "broken-hand-over")]
+    if matches!(pending.creation, Creation::NextTask(_)) {
+        let (queue, cloud) = (queue.clone(), cloud.clone());
+        tokio::spawn(async move { cloud.create_task(&queue, &task).await });
+        return CreateResult::Exists;
+    }
+    let begin = Instant::now();
+    let result = create_with_retries(queue, &task, cloud).await;
+    let seconds = begin.elapsed().as_secs_f64();
+    worker.metrics.create_seconds.observe(seconds);
+    record(worker, pending, result);
+    result
+}
+
+async fn create_with_retries(
+    queue: &QueuePath,
+    task: &NewTask,
+    cloud: &CloudTasks,
+) -> CreateResult {
+    let tries = async {
+        let mut longest_backoff = FIRST_BACKOFF;
+        for left in (0..TRIES).rev() {
+            match cloud.create_task(queue, task).await {
+                Ok(Created::New | Created::Already) => return CreateResult::Exists,
+                Err(Error::Refused { message, .. }) => {
+                    warn!(queue = %queue, %message, "Cloud Tasks refuses the task");
+                    return CreateResult::Refused;
+                }
+                Err(error) if error.is_transient() && left > 0 => {
+                    warn!(queue = %queue, %error, "create failed, retrying");
+                }
+                Err(error) => {
+                    warn!(queue = %queue, %error, "create failed");
+                    return CreateResult::Unknown;
+                }
+            }
+            // Jitter: in an outage all tasks of a worker fail at the same moment.
+            tokio::time::sleep(longest_backoff.mul_f64(fastrand::f64())).await;
+            longest_backoff *= 2;
+        }
+        CreateResult::Unknown
+    };
+    tokio::time::timeout(limits::CREATE, tries)
+        .await
+        .unwrap_or_else(|_| {
+            warn!(queue = %queue, timeout = ?limits::CREATE, "create not confirmed in time");
+            CreateResult::Unknown
+        })
+}
+
+/// The task's ledger with this stage's record.
+async fn ledger(
+    worker: &Worker,
+    push: &Push,
+    delivery: &Delivery,
+    pending: &PendingCreate,
+    run: Option<&HandlerRun>,
+    cloud: &CloudTasks,
+) -> Ledger {
+    let since = look_up_arrival(worker, delivery, push.arrived_at, cloud).await;
+    let mut ledger = delivery.ledger.clone();
+    if ledger.hop == 0 {
+        ledger.first_seen = to_milliseconds(since);
+    }
+    ledger.with(StageRecord {
+        stage: worker.config.policy.stage.clone(),
+        attempts: pending.attempts,
+        dispatches: delivery.retry_count.saturating_add(1),
+        since: to_milliseconds(since),
+        until: to_milliseconds(Timestamp::now()),
+        status: run.and_then(HandlerRun::status),
+        reason: pending.reason.clone(),
+    })
+}
+
+fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
+    let reason = pending.reason.as_str();
+    match (result, &pending.creation) {
+        (CreateResult::Exists, Creation::NextTask(queue)) => {
+            worker.metrics.handed_on.inc();
+            info!(reason, to = %queue, "handed over");
+        }
+        (CreateResult::Exists, Creation::Notification(outcome)) => {
+            worker.metrics.notified(*outcome);
+            info!(reason, outcome = outcome.as_str(), "ended");
+        }
+        (CreateResult::Refused | CreateResult::Unknown, _) => {
+            worker.metrics.creates_failed.inc();
+        }
+    }
+}
+
+/// Nanoseconds would only make the ledger longer.
+fn to_milliseconds(time: Timestamp) -> Timestamp {
+    time.round(Unit::Millisecond).unwrap_or(time)
+}

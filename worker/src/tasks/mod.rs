@@ -1,0 +1,11 @@
+//! The worker's calls to Cloud Tasks: lookups before a decision, and creating the next task or the
+//! notification after it.
+
+mod create;
+mod event;
+mod lookup;
+mod next_task;
+mod notification;
+
+pub(crate) use create::create;
+pub(crate) use lookup::{look_up_age, look_up_successor};

@@ -1,0 +1,289 @@
+//! Metrics: for Prometheus, and for programs that run a worker in their own process.
+
+use std::sync::atomic::AtomicU64;
+
+use decide::{Answer, Outcome, RunResult};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Metric, Registry, Unit};
+use worker_contract::metrics::{PREFIX, PUSHES_REFUSED};
+
+/// The metrics of a worker since its start.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    registry: Registry,
+    pub(crate) runs_started: Counter,
+    pub(crate) runs_under_way: Gauge,
+    pub(crate) pushes_under_way: Gauge,
+    callers_waiting: Gauge,
+    pub(crate) run_seconds: Histogram,
+    pub(crate) create_seconds: Histogram,
+    pub(crate) creates_failed: Counter,
+    pub(crate) look_ups_failed: Counter,
+    pub(crate) found_done: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) unanswered: Counter,
+    pub(crate) ledgers_ignored: Counter,
+    pub(crate) handed_on: Counter,
+    attempts: Family<OutcomeLabel, Counter>,
+    notifications: Family<OutcomeLabel, Counter>,
+    answers: Family<AnswerLabel, Counter>,
+    pushes_refused: Family<ReasonLabel, Counter>,
+    key_fetches: Family<OutcomeLabel, Counter>,
+    pub(crate) connected: Gauge<u64, AtomicU64>,
+}
+
+/// The metrics at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MetricsSnapshot {
+    /// Runs of the handler that have started.
+    pub runs_started: u64,
+    /// Runs in progress now.
+    pub runs_under_way: u64,
+    /// Pushes in flight now, including runs.
+    pub pushes_under_way: u64,
+    /// Callers that wait for an answer. If a caller disconnects, its push stays in flight.
+    pub callers_waiting: u64,
+    /// Runs that succeeded.
+    pub attempts_succeeded: u64,
+    /// Runs that failed, without time-outs.
+    pub attempts_failed: u64,
+    /// Runs that timed out.
+    pub attempts_timed_out: u64,
+    /// Runs that could not start because the handler accepted no connection. Not attempts.
+    pub handler_unreachable: u64,
+    /// Tasks handed over to another stage.
+    pub handed_on: u64,
+    /// Notifications of a success.
+    pub notified_succeeded: u64,
+    /// Notifications of a failure.
+    pub notified_failed: u64,
+    /// Creates of a next task or a notification that Cloud Tasks did not confirm.
+    pub creates_failed: u64,
+}
+
+/// A caller that waits for an answer.
+#[derive(Debug)]
+pub(crate) struct WaitingCaller(Gauge);
+
+impl Drop for WaitingCaller {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabel {
+    answer: &'static str,
+}
+
+/// [`worker_contract::metrics::REASON`] is its field's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+const SUCCEEDED: &str = "succeeded";
+const FAILED: &str = "failed";
+const TIMED_OUT: &str = "timeout";
+const UNREACHABLE: &str = "unreachable";
+
+/// A new metric, registered.
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// A histogram from a millisecond on, in steps of factor four.
+fn register_seconds(registry: &mut Registry, name: &str, help: &str, buckets: u16) -> Histogram {
+    let metric = Histogram::new(exponential_buckets(0.001, 4.0, buckets));
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+impl WorkerMetrics {
+    pub(crate) fn new(chain: &str, stage: &str) -> Self {
+        let labels = [
+            ("chain".into(), chain.to_owned().into()),
+            ("stage".into(), stage.to_owned().into()),
+        ];
+        let mut registry = Registry::with_prefix_and_labels(PREFIX, labels.into_iter());
+        let r = &mut registry;
+        Self {
+            runs_started: register(r, "runs_started", "Runs of the handler started"),
+            creates_failed: register(
+                r,
+                "creates_failed",
+                "Next tasks and notifications that Cloud Tasks did not confirm",
+            ),
+            look_ups_failed: register(
+                r,
+                "look_ups_failed",
+                "Lookups that Cloud Tasks did not answer",
+            ),
+            found_done: register(
+                r,
+                "found_done",
+                "Pushes of tasks that an earlier dispatch had finished here",
+            ),
+            duplicates: register(
+                r,
+                "duplicates",
+                "Pushes of a task that was already in flight here",
+            ),
+            unanswered: register(
+                r,
+                "pushes_after_silence",
+                "Pushes of tasks that have dispatches without a counted answer",
+            ),
+            ledgers_ignored: register(
+                r,
+                "ledgers_ignored",
+                "Ledgers that were damaged or another task's",
+            ),
+            handed_on: register(r, "handed_on", "Tasks handed over to another stage"),
+            runs_under_way: register(r, "runs_under_way", "Runs of the handler in progress"),
+            pushes_under_way: register(r, "pushes_under_way", "Pushes in flight"),
+            callers_waiting: register(
+                r,
+                "callers_waiting",
+                "Callers that wait for an answer; the callers of the other pushes in flight have disconnected",
+            ),
+            // A handler takes from a millisecond to half an hour.
+            run_seconds: register_seconds(r, "run_duration", "Duration of the handler's runs", 11),
+            create_seconds: register_seconds(
+                r,
+                "create_duration",
+                "Duration of creating a next task or a notification, retries included",
+                8,
+            ),
+            attempts: register(r, "attempts", "Runs of the handler by outcome"),
+            notifications: register(r, "notifications", "Notifications created"),
+            answers: register(r, "answers", "Answers to pushes"),
+            connected: register(
+                r,
+                "connected",
+                "Whether the worker has connected to Cloud Tasks since its start",
+            ),
+            pushes_refused: register(
+                r,
+                PUSHES_REFUSED,
+                "Pushes refused for their token, by reason",
+            ),
+            key_fetches: register(
+                r,
+                "key_fetches",
+                "Fetches of the keys that tokens are verified with",
+            ),
+            registry,
+        }
+    }
+
+    /// Counts a caller until the value is dropped, which also happens when the caller disconnects.
+    pub(crate) fn caller(&self) -> WaitingCaller {
+        self.callers_waiting.inc();
+        WaitingCaller(self.callers_waiting.clone())
+    }
+
+    pub(crate) fn attempted(&self, result: &RunResult) {
+        let outcome = match result {
+            RunResult::Succeeded { .. } => SUCCEEDED,
+            RunResult::Failed(failure) if failure.reason == decide::Reason::TIMEOUT => TIMED_OUT,
+            RunResult::Failed(_) => FAILED,
+            RunResult::Unreachable => UNREACHABLE,
+        };
+        self.attempts.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn notified(&self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Succeeded => SUCCEEDED,
+            Outcome::Failed => FAILED,
+        };
+        self.notifications
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
+    /// Counts a push that was refused for its token.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.pushes_refused
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
+    }
+
+    /// Counts a fetch of keys.
+    pub(crate) fn keys_fetched(&self, succeeded: bool) {
+        let outcome = if succeeded { SUCCEEDED } else { FAILED };
+        self.key_fetches
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
+    pub(crate) fn answered(&self, answer: Answer) {
+        self.answers
+            .get_or_create(&AnswerLabel {
+                answer: answer.as_str(),
+            })
+            .inc();
+    }
+
+    /// The metrics now.
+    pub fn snapshot(&self) -> MetricsSnapshot {
+        let attempts = |outcome| count(&self.attempts, &OutcomeLabel { outcome });
+        let notifications = |outcome| count(&self.notifications, &OutcomeLabel { outcome });
+        let gauge = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+        MetricsSnapshot {
+            runs_started: self.runs_started.get(),
+            runs_under_way: gauge(&self.runs_under_way),
+            pushes_under_way: gauge(&self.pushes_under_way),
+            callers_waiting: gauge(&self.callers_waiting),
+            attempts_succeeded: attempts(SUCCEEDED),
+            attempts_failed: attempts(FAILED),
+            attempts_timed_out: attempts(TIMED_OUT),
+            handler_unreachable: attempts(UNREACHABLE),
+            handed_on: self.handed_on.get(),
+            notified_succeeded: notifications(SUCCEEDED),
+            notified_failed: notifications(FAILED),
+            creates_failed: self.creates_failed.get(),
+        }
+    }
+
+    /// The number of pushes with this answer.
+    pub fn answers(&self, answer: Answer) -> u64 {
+        count(
+            &self.answers,
+            &AnswerLabel {
+                answer: answer.as_str(),
+            },
+        )
+    }
+
+    /// The number of pushes that were refused for their token, by a reason such as `audience`.
+    pub fn refusals(&self, reason: &'static str) -> u64 {
+        count(&self.pushes_refused, &ReasonLabel { reason })
+    }
+
+    /// The metrics in OpenMetrics' text format.
+    pub fn prometheus(&self) -> String {
+        let mut page = String::new();
+        text::encode(&mut page, &self.registry).expect("writing into a String does not fail");
+        page
+    }
+}
+
+fn count<L>(family: &Family<L, Counter>, label: &L) -> u64
+where
+    L: Clone + Eq + std::hash::Hash,
+{
+    family.get(label).map_or(0, |counter| counter.get())
+}

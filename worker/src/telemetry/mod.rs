@@ -1,0 +1,5 @@
+//! The worker's metrics.
+
+mod metrics;
+
+pub use metrics::{MetricsSnapshot, WorkerMetrics};
