@@ -51,25 +51,25 @@ macro_rules! words {
 words! {
     /// The type of a condition.
     pub enum ConditionType {
-        /// the queues are as the spec says, pushes can reach the workers, and the workers are ready.
+        /// no error blocks the chain, and none of PushesReachable, QueuesReady, and WorkersReady is False.
         Ready,
         /// every queue exists and has the settings of the spec.
         QueuesReady,
-        /// every stage has all its pods ready, with the newest values.
+        /// every stage has its pods ready, with the newest version.
         WorkersReady,
-        /// Cloud Tasks can reach the workers, as far as the operator can tell.
+        /// Cloud Tasks can reach the workers, as far as the cluster shows.
         PushesReachable,
-        /// a queue was changed outside the operator.
+        /// a queue was changed or deleted outside the operator.
         Drifted,
-        /// a queue is paused, by the spec, the operator or somebody else.
+        /// a stage's queue or the notifier's queue is paused, by anyone.
         Paused,
         /// a removed stage has tasks or workers left, or a deleted chain finishes its tasks.
         Draining,
-        /// a queue may dispatch more tasks at once than its workers run.
+        /// a queue may have more dispatches in flight than its workers can run.
         Undersized,
-        /// pushes need no token, and come by an address that others can reach.
+        /// pushes arrive at a public address, and a worker accepts them without a token.
         PushesUnauthenticated,
-        /// workers refused pushes because of their token.
+        /// workers refused pushes because of their token in the last 10 minutes.
         PushesRefused,
     }
 }
@@ -166,5 +166,8 @@ pub(crate) fn description() -> String {
     let types: Vec<String> = types
         .map(|it| format!("{it}: {}", it.meaning().trim()))
         .collect();
-    format!("The conditions by type. {}", types.join(" "))
+    format!(
+        "conditions is the state of the chain, by type. {}",
+        types.join(" ")
+    )
 }

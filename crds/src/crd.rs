@@ -1,4 +1,4 @@
-//! The CRD: the derived schema, made fit for the API server, with the rules put in.
+//! The CRD: the derived schema, adapted to the API server, with the validation rules.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::rules::RULES;
 use crate::spec::ExecutorChain;
 
-/// More than any pod has.
+/// More containers than any real pod has.
 const MAX_CONTAINERS: usize = 32;
 const TEMPLATES: [&str; 2] = ["spec.template", "spec.stages[].template"];
 
@@ -36,8 +36,8 @@ pub fn crd() -> CustomResourceDefinition {
     serde_json::from_value(crd).expect("it was a CRD before")
 }
 
-/// The CRD as YAML. The schemas of the pod templates stand in one line of JSON each, which is YAML
-/// too: indented they would be two thirds of the file, and nobody reads them there.
+/// The CRD as YAML. The schema of each pod template is one line of JSON, which is also YAML:
+/// indented, they would be two thirds of the file.
 pub fn yaml() -> Result<String, serde_saphyr::SerializeError> {
     let mut crd = serde_json::to_value(crd()).expect("a CRD is plain data");
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
@@ -73,9 +73,9 @@ fn at<'a>(schema: &'a mut Value, path: &str) -> &'a mut Value {
         })
 }
 
-/// A pod template is embedded twice. With its descriptions the CRD would have 700 KB, more than
-/// client-side `kubectl apply` can keep in its annotation. And `containers` isn't required: a
-/// template may only add labels to a stage whose handler is a URL.
+/// The pod template is embedded twice. With descriptions the CRD would have 700 KB, too much for the
+/// annotation of a client-side `kubectl apply`. `containers` isn't required: a stage whose handler is
+/// a URL may have a template that only adds labels.
 fn strip_template(template: &mut Value) {
     strip_descriptions(template);
     if let Some(spec) = template
@@ -83,7 +83,7 @@ fn strip_template(template: &mut Value) {
         .and_then(Value::as_object_mut)
     {
         spec.remove("required");
-        // A rule about every container needs a bound to be admitted.
+        // The API server accepts a CEL rule over containers only if their number is bounded.
         for list in ["containers", "initContainers"] {
             let containers = &mut spec["properties"][list];
             containers["maxItems"] = json!(MAX_CONTAINERS);
@@ -94,7 +94,7 @@ fn strip_template(template: &mut Value) {
 
 fn strip_descriptions(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
-    // A property may itself be called description.
+    // A property may be named description.
     map.retain(|key, value| key != "description" || !value.is_string());
     for (key, value) in map {
         match value {
@@ -108,13 +108,9 @@ fn strip_descriptions(schema: &mut Value) {
     }
 }
 
-/// The API server takes `format: int32` for a remark: a number that doesn't fit would go in, and no
-/// client that reads chains with types could list any of them. So the bounds are written out.
-///
-/// And things that the derive writes and a CRD should not have: formats that OpenAPI doesn't know,
-/// such as uint16, of which the API server warns; and `nullable`, since an explicit null would then
-/// be kept and count as set (`has(self.x)`), where the API server otherwise drops it;
-/// and the line breaks of the source in descriptions.
+/// Writes out int32 bounds: the API server doesn't enforce `format: int32`, and a larger number would
+/// break every typed client that lists chains. Removes unknown formats such as uint16 (the API server
+/// warns), `nullable` (an explicit null would count as set), and line breaks in descriptions.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -140,8 +136,8 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// A probe's port may be a name or a number; of a number only the type is checked, and it need not
-/// fit one of 32 bits.
+/// A probe's port is a name or a number. The API server doesn't check the range of the number, and
+/// typed clients read 32 bits.
 fn bound_port(properties: &mut Map<String, Value>) {
     if let Some(Value::Object(port)) = properties.get_mut("port")
         && port.contains_key("x-kubernetes-int-or-string")
@@ -151,7 +147,7 @@ fn bound_port(properties: &mut Map<String, Value>) {
     }
 }
 
-/// `kubectl explain` wraps by itself, so a paragraph is one line.
+/// `kubectl explain` wraps lines, so a paragraph is one line.
 fn unwrap_lines(text: &str) -> String {
     let paragraphs: Vec<String> = text
         .split("\n\n")

@@ -1,4 +1,4 @@
-//! Durations as the Gateway API writes them (GEP-2257): `100ms`, `60s`, `1h30m`.
+//! Durations in the format of the Gateway API (GEP-2257): `100ms`, `60s`, `1h30m`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,7 +25,9 @@ impl Duration {
 
 /// A text that isn't a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a duration: write numbers with units h, m, s, ms, such as 100ms or 1h30m")]
+#[error(
+    "{0:?} is not a duration: use one to four numbers with the units h, m, s, or ms, such as 100ms or 1h30m"
+)]
 pub struct DurationError(String);
 
 impl FromStr for Duration {

@@ -1,12 +1,11 @@
-//! The `ExecutorChain` API: what a manifest may say, what a status tells, and the rules by which
-//! the API server refuses a manifest that can't be served.
+//! The `ExecutorChain` API: spec, status, conditions, and the validation rules of the API server.
 //!
-//! The CRD (`crds/executorchains.yaml`) and the reference (`docs/api.md`) are generated from here:
-//! `make generate`.
+//! `make generate` generates the CRD (`crds/executorchains.yaml`) and the reference (`docs/api.md`)
+//! from here.
 
 #![allow(
     clippy::doc_markdown,
-    reason = "these comments are what kubectl explain prints, where backticks would stand as they are"
+    reason = "these comments are what kubectl explain prints, where backticks would show"
 )]
 #![allow(
     clippy::duplicated_attributes,

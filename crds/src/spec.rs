@@ -1,4 +1,4 @@
-//! What a manifest says. The doc comments are what `kubectl explain` prints.
+//! The spec of a chain. `kubectl explain` prints the doc comments.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::CustomResource;
@@ -9,9 +9,10 @@ use crate::duration::Duration;
 use crate::status::ExecutorChainStatus;
 use crate::template;
 
-/// A ladder of stages for the tasks of Cloud Tasks. A task that has used up its attempts on one
-/// stage is handed to the next stage's queue; after the last one the client gets a Failed
-/// notification, and a Succeeded one as soon as a handler has succeeded.
+/// ExecutorChain is an ordered list of stages for the tasks of Cloud Tasks. Each stage has its own
+/// queue, retry budget, and workers. A task that exhausts its attempts on one stage is handed over
+/// to the next stage's queue. A notification reports whether the task succeeded, or failed on the
+/// last stage.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -23,7 +24,7 @@ use crate::template;
     shortname = "chain",
     shortname = "ec",
     category = "all",
-    doc = "A ladder of stages for the tasks of Cloud Tasks: when a task's attempts on one stage are used up it is handed to the next stage's queue, and after the last stage the client is told.",
+    doc = "ExecutorChain is an ordered list of stages for the tasks of Cloud Tasks. A task that exhausts its attempts on one stage is handed over to the next stage's queue. After the last stage the client is notified.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -45,60 +46,64 @@ use crate::template;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutorChainSpec {
-    /// The Google Cloud project of the queues, by id. Default: the operator's own. It can't be
-    /// changed, since the tasks under way live in it.
+    /// project is the ID of the Google Cloud project that has the queues. Defaults to the
+    /// operator's --project. Immutable, since the queues hold tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Za-z0-9.:-]{1,100}$"), length(max = 100))]
     pub project: Option<String>,
 
-    /// The Cloud Tasks location of the queues, such as europe-west1. Default: the operator's own.
-    /// It can't be changed.
+    /// location is the Cloud Tasks location of the queues, such as europe-west1. Defaults to the
+    /// operator's --location. Immutable, since the queues hold tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"), length(max = 63))]
     pub location: Option<String>,
 
-    /// What becomes of the queues when the chain is deleted. Retain pauses the stage queues before
-    /// the workers go: no task is lost for 31 days, and applying the chain again carries on. Drain
-    /// serves the chain until its stage queues are empty, and then does the same. Delete
-    /// deletes the stage queues with the tasks in them; their names stay blocked for days. Orphan
-    /// leaves queues and workers as they are, and a chain of that name that is applied again takes
-    /// them over. The notifier's queue stays in any case.
+    /// deletionPolicy is what happens to the stage queues when the chain is deleted. Retain pauses
+    /// the queues before the workers are deleted: tasks are kept for up to 31 days after their
+    /// creation, and applying the chain again resumes them. Drain keeps serving the chain until its
+    /// stage queues are empty, then does what Retain does. Delete deletes the queues and their
+    /// tasks; the queue names are then blocked for up to 7 days. Orphan leaves queues and workers
+    /// running; a chain with the same name, applied later, takes them over. The notifier's queue is
+    /// always kept.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
-    /// What happens when somebody else changes a setting of a queue that this chain sets. Enforce
-    /// puts it right within seconds. Report shows it in the condition Drifted and leaves rates,
-    /// concurrency and backoff alone until the spec is edited. Attempts without end and the
-    /// address are put right either way: on these rests that no task is lost.
+    /// driftPolicy is what the operator does when a queue setting of this chain is changed outside
+    /// the operator. Enforce restores the setting within seconds. Report shows the change in the
+    /// condition Drifted and leaves rates, concurrency, and backoff alone until the spec is edited.
+    /// Unlimited attempts, the push address, and the token are restored in either case, because no
+    /// task may be lost.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 
-    /// How the client is told what became of its tasks.
+    /// notifier is how the client is notified of the outcome of its tasks.
     pub notifier: Notifier,
 
-    /// How each push proves that it comes from Cloud Tasks. Left out, whoever reaches a worker can
-    /// run its handler. Needs a push address with https; a producer's own Authorization header then
-    /// doesn't reach the handler.
+    /// oidc is the identity that Cloud Tasks pushes with. Workers refuse a push without a valid
+    /// token. If unset, anyone who can reach a worker can run its handler. Requires https push
+    /// addresses. A producer's own Authorization header then no longer reaches the handler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
 
-    /// How pushes reach the workers: by your own ingress, or by a Gateway. Default: the cluster address
-    /// of each stage's Service, which an emulator can reach and Google can't.
+    /// push is how pushes reach the workers: through your own ingress or through a Gateway.
+    /// Defaults to the cluster address of each stage's Service, which Google can't reach; an
+    /// emulator in the cluster can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
 
-    /// Who sets where the queues push to. Managed: the operator writes each queue's own address, so
-    /// that tasks already queued follow when the workers move.
+    /// httpTarget is who sets the queues' push addresses. Managed: the operator sets each queue's
+    /// address, so that queued tasks follow when the workers move. Unmanaged isn't supported yet.
     #[serde(default)]
     pub http_target: HttpTargetPolicy,
 
-    /// How long a worker that is told to stop goes on accepting pushes, since load balancers learn
-    /// late that it is leaving. Default 10s; behind a Google load balancer 60s is better.
+    /// drainDelay is how long a worker keeps accepting pushes after SIGTERM, since load balancers
+    /// learn late that it is terminating. Defaults to 10s. Use 60s behind a Google load balancer.
     #[serde(default = "default_drain_delay")]
     pub drain_delay: Duration,
 
-    /// The pod template of every stage that has none of its own. Its containers are the handler;
-    /// they run beside the worker, start before it, and are stopped after it has drained.
+    /// template is the pod template of every stage without a template of its own. Its containers
+    /// are the handler. They run beside the worker, start before it, and are stopped after it has
+    /// drained.
     #[serde(
         default,
         deserialize_with = "template::read",
@@ -106,72 +111,74 @@ pub struct ExecutorChainSpec {
     )]
     pub template: Option<PodTemplateSpec>,
 
-    /// The ladder, first stage first. A stage's name is its identity: to move a stage to another
-    /// queue, add a new stage and remove the old one.
+    /// stages is the list of stages, in the order in which tasks pass them. A stage is identified
+    /// by its name. To move a stage to another queue, add a new stage and remove the old one.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub stages: Vec<Stage>,
 }
 
-/// 10s: endpoints and kube-proxy need a moment to learn that a pod is leaving.
+/// 10s: endpoints and kube-proxy need a moment to notice a terminating pod.
 fn default_drain_delay() -> Duration {
     Duration::from_secs(10)
 }
 
-/// What becomes of the queues when the chain is deleted.
+/// DeletionPolicy is what happens to the stage queues when the chain is deleted.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DeletionPolicy {
-    /// Pause the stage queues, keep every task.
+    /// Pause the queues and keep their tasks.
     #[default]
     Retain,
-    /// Finish every task first.
+    /// Finish all tasks, then do as Retain.
     Drain,
     /// Delete the queues and the tasks in them.
     Delete,
-    /// Leave all as it is.
+    /// Leave queues and workers running.
     Orphan,
 }
 
-/// What happens when somebody else changes a setting that the chain sets.
+/// DriftPolicy is what the operator does about changes made outside it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DriftPolicy {
-    /// Put it right.
+    /// Restore the setting.
     #[default]
     Enforce,
-    /// Only show it.
+    /// Only report the change.
     Report,
 }
 
-/// Who sets where the queues push to.
+/// HttpTargetPolicy is who sets the queues' push addresses.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum HttpTargetPolicy {
-    /// The operator.
+    /// The operator sets them.
     #[default]
     Managed,
-    /// Somebody else.
+    /// The operator leaves them alone.
     Unmanaged,
 }
 
-/// How the client is told what became of its tasks: a CloudEvent, POSTed through a queue.
+/// Notifier is how the client is notified: a CloudEvent for each task that ends, sent through a
+/// queue.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Notifier {
-    /// The queue that carries the notifications. Several chains may share one. It can't be the
-    /// queue of a stage.
+    /// queue is the ID of the queue that carries the notifications. Chains may share it. It must
+    /// not be a stage's queue.
     #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,100}$"), length(max = 100))]
     pub queue: String,
 
-    /// Where notifications are POSTed, as a CloudEvent in structured JSON.
+    /// url is the address that notifications are POSTed to, as CloudEvents in structured JSON.
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2083))]
     pub url: String,
 
-    /// Which outcomes are told. Default: both. Without Failed a task that fails for good leaves no
-    /// trace.
+    /// outcomes is the list of outcomes to notify about. Defaults to both. Without Failed, a task
+    /// that fails on the last stage leaves no trace.
     // Not "on": kubectl reads YAML 1.1, where an unquoted on is the boolean true.
     #[serde(default = "both_outcomes")]
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub outcomes: Vec<Outcome>,
 
-    /// How fast notifications are sent. What is left out is not changed on the queue.
+    /// rateLimits is how fast notifications are sent. A field that is unset is neither set nor
+    /// corrected on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limits: Option<RateLimits>,
 }
@@ -180,137 +187,142 @@ fn both_outcomes() -> Vec<Outcome> {
     vec![Outcome::Succeeded, Outcome::Failed]
 }
 
-/// How a task ended.
+/// Outcome is how a task ended.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A handler answered 2xx.
     Succeeded,
-    /// The last stage's attempts were used up, or a route led to fail.
+    /// The task exhausted its attempts on the last stage, expired there, or was sent to fail by a
+    /// route or by the handler.
     Failed,
 }
 
-/// The identity that Cloud Tasks pushes with. Workers then refuse every push that doesn't carry a
-/// token of this account for one of the audiences; one that is refused costs its task no attempt.
+/// Oidc is the identity that Cloud Tasks pushes with. Workers refuse each push that lacks a token
+/// of this account for one of the audiences. A refused push doesn't count as an attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Oidc {
-    /// The service account whose token each push carries. It is of the project of the queues, and the
-    /// operator must be allowed to act as it (iam.serviceAccounts.actAs).
+    /// serviceAccountEmail is the service account whose token each push carries. It must belong to
+    /// the project of the queues, and the operator needs the permission iam.serviceAccounts.actAs
+    /// on it.
     #[schemars(length(max = 320))]
     pub service_account_email: String,
-    /// The audiences that a worker accepts; the first is set on the queues. Any words will do, such as
-    /// the chain's name, if no other service that trusts this account accepts the same.
+    /// audiences is the list of audiences that workers accept. The first one is set on the queues.
+    /// Use any word, such as the chain's name, that no other service with this account accepts.
     #[schemars(length(min = 1, max = 8), inner(length(max = 2083)), extend("x-kubernetes-list-type" = "atomic"))]
     pub audiences: Vec<String>,
 }
 
-/// How pushes reach the workers.
+/// Push is how pushes reach the workers. Exactly one of url and gateway must be set.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Push {
-    /// Scheme, host and port under which your own ingress reaches a stage's Service, such as
-    /// `https://{stage}-{chain}-{namespace}.push.example.com`. The task keeps its path and query, so
-    /// stages are told apart by host: {stage} must be in it where there are several. Let the load
-    /// balancer check port 9481, path /readyz/load-balancer: on the port of the pushes a check is no
-    /// push, and gets 500.
+    /// url is the address of a stage behind your own ingress: scheme, host, and port, such as
+    /// `https://{stage}-{chain}-{namespace}.push.example.com`. It must contain {stage} if the chain
+    /// has several stages: tasks keep their own path and query, so only the host tells stages
+    /// apart. Point the load balancer's health check at port 9481, path /readyz/load-balancer; on
+    /// the push port a health check gets 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
-    /// A Gateway under which the operator makes an HTTPRoute for each stage, and on GKE the policies
-    /// that it needs beside it. Queues push to https, port 443, at the route's host.
+    /// gateway is a Gateway to which the operator attaches an HTTPRoute for each stage, and on GKE
+    /// the policies that the route needs. Queues push to the route's host over https, port 443.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
 }
 
-/// A Gateway of the Gateway API, which is somebody else's: the operator only attaches routes to it.
+/// Gateway refers to a Gateway of the Gateway API. The operator attaches routes to it and never
+/// changes it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Gateway {
-    /// Its name.
+    /// name is the name of the Gateway.
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
         length(min = 1, max = 253)
     )]
     pub name: String,
-    /// Its namespace. Default: the chain's. The Gateway's listener must allow routes from the chain's
-    /// namespace (allowedRoutes).
+    /// namespace is the namespace of the Gateway. Defaults to the chain's namespace. The Gateway's
+    /// listener must allow routes from the chain's namespace (allowedRoutes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
         length(min = 1, max = 63)
     )]
     pub namespace: Option<String>,
-    /// The listener to attach to. Default: each that allows it; then one for plain HTTP serves the
-    /// pushes too.
+    /// sectionName is the name of the listener to attach to. Defaults to every listener that allows
+    /// the route; a plain HTTP listener then serves pushes too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
         length(min = 1, max = 253)
     )]
     pub section_name: Option<String>,
-    /// The host of a stage, such as `{stage}-{chain}-{namespace}.push.example.com`. A label that gets
-    /// longer than 63 characters is cut, and a hash keeps it apart from its like. {stage} must be in it
-    /// where there are several stages.
+    /// hostname is the host of a stage, such as `{stage}-{chain}-{namespace}.push.example.com`. It
+    /// must contain {stage} if the chain has several stages. A label longer than 63 characters is
+    /// shortened and made unique with a hash.
     #[schemars(length(min = 1, max = 253))]
     pub hostname: String,
 }
 
-/// One rung of the ladder: a queue, how often a task is tried there, and by what.
+/// Stage is one step of the chain: a queue, its retry budget, and the workers that serve it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// The stage's identity within the chain; part of its Deployment's name. The word fail is
-    /// taken: routes use it for the end.
+    /// name identifies the stage within the chain and is part of its Deployment's name. It can't be
+    /// fail, which routes use.
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
         length(min = 1, max = 63)
     )]
     pub name: String,
 
-    /// The Cloud Tasks queue of this stage, by id. It is created if it isn't there. It can't be
-    /// changed: tasks wait in it.
+    /// queue is the ID of the Cloud Tasks queue of this stage. The operator creates the queue if it
+    /// doesn't exist. Immutable, since the queue holds tasks.
     #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,100}$"), length(max = 100))]
     pub queue: String,
 
-    /// How often the handler runs for a task on this stage before the task is handed on. The
-    /// worker counts; the queue itself never gives a task up. What never reached the handler (a
-    /// worker that was away or full) doesn't count.
+    /// maxAttempts is the number of times the handler runs for a task on this stage before the task
+    /// is handed over. The worker counts the attempts; the queue has unlimited attempts. A push
+    /// that doesn't reach the handler, because the worker is down or at capacity, doesn't count.
     #[schemars(range(min = 1))]
     pub max_attempts: i32,
 
-    /// How fast the queue dispatches. Changing it restarts nothing and acts at once. What is left
-    /// out is not changed on the queue.
+    /// rateLimits is how fast the queue dispatches. A change takes effect within a second and
+    /// restarts no pods. A field that is unset is neither set nor corrected on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limits: Option<RateLimits>,
 
-    /// How long a failed task waits. Changing it restarts nothing. What is left out is not changed
-    /// on the queue.
+    /// backoff is how long a failed task waits before the next attempt. A change takes effect
+    /// within a second and restarts no pods. A field that is unset is neither set nor corrected on
+    /// the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 
-    /// How many worker pods. Left out, it is not set, and an autoscaler may own it; taken out, the
-    /// number stays as it is until somebody else sets it.
+    /// replicas is the number of worker pods. If unset, the operator doesn't set it, so that an
+    /// autoscaler can. Removing the field keeps the current number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
 
-    /// How many tasks one worker pod runs at once, default 100. Times the replicas it should cover
-    /// the queue's maxConcurrentDispatches: what has no room is answered 503, which slows the
-    /// queue.
+    /// concurrency is the number of tasks that one worker pod runs at once. Defaults to 100.
+    /// Replicas times concurrency should be at least the queue's maxConcurrentDispatches: pushes
+    /// over the workers' capacity get 503, which throttles the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub concurrency: Option<i32>,
 
-    /// How long a task may stay on this stage when nobody answers for it, default 480h. Then it is
-    /// handed on with the reason expired; Cloud Tasks itself drops tasks after 31 days, unsaid.
+    /// giveUpAfter is how long a task may stay on this stage while its pushes get no answer.
+    /// Defaults to 480h. The task is then handed over with the reason expired. Cloud Tasks deletes
+    /// a task silently after 31 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
 
-    /// What runs the task: a container of the pod template, or a URL.
+    /// handler is the HTTP server that runs the tasks: a container of the pod template, or a URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handler: Option<Handler>,
 
-    /// The pod template of this stage, in place of the chain's.
+    /// template is the pod template of this stage. It replaces the chain's template.
     #[serde(
         default,
         deserialize_with = "template::read",
@@ -318,114 +330,123 @@ pub struct Stage {
     )]
     pub template: Option<PodTemplateSpec>,
 
-    /// Shortcuts, first match first: a task whose attempt ended so goes to a later stage at once,
-    /// or to its end.
+    /// routes is a list of shortcuts: a task that matches goes directly to a later stage, or ends
+    /// as Failed. The first match applies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub routes: Vec<Route>,
 
-    /// true pauses the queue: tasks are kept, none is dispatched. Removing it resumes what it
-    /// paused.
+    /// paused pauses the queue if true: tasks are kept and not dispatched. If false, the queue is
+    /// kept running and any pause is lifted. If unset, only pauses that the operator made are
+    /// lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 }
 
-/// How fast a queue dispatches.
+/// RateLimits is how fast a queue dispatches.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimits {
-    /// Dispatches a second, retries included; above 0, at most 500, fractions allowed. A new
-    /// queue's own default is 500.
+    /// maxDispatchesPerSecond is the number of dispatches per second, retries included. Fractions
+    /// are allowed. Cloud Tasks' default for a new queue is 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "exclusiveMinimum" = true, "maximum" = 500))]
     pub max_dispatches_per_second: Option<f64>,
 
-    /// Dispatches under way at once, 1 to 5000. A new queue's own default is 1000.
+    /// maxConcurrentDispatches is the number of dispatches that may be in flight at once. Cloud
+    /// Tasks' default for a new queue is 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5000))]
     pub max_concurrent_dispatches: Option<i32>,
 }
 
-/// How long a failed task waits before its next attempt.
+/// Backoff is how long a failed task waits before its next attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Backoff {
-    /// The wait after the first attempt. A new queue's own default is 100ms.
+    /// min is the wait after the first attempt. Cloud Tasks' default for a new queue is 100ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Duration>,
 
-    /// The longest wait, below 24h. A new queue's own default is 1h.
+    /// max is the longest wait. Must be below 24h. Cloud Tasks' default for a new queue is 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Duration>,
 
-    /// How often the wait doubles before it grows by addition. A new queue's own default is 16.
+    /// maxDoublings is the number of times the wait doubles before it grows linearly. Cloud Tasks'
+    /// default for a new queue is 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_doublings: Option<i32>,
 }
 
-/// What runs a task: any HTTP server. 2xx is success, anything else a failed attempt.
+/// Handler is an HTTP server that runs tasks. A 2xx response is success; any other response is a
+/// failed attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Handler {
-    /// The port that the handler's container listens on, on 127.0.0.1 of the pod. Default 8080.
+    /// port is the port that the handler's container listens on, at 127.0.0.1 of the pod. Defaults
+    /// to 8080.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
 
-    /// Replaces the task's own path and query; more than a slash. Default: the task's own.
+    /// path replaces the path and query of the task. It must be longer than a slash. Defaults to
+    /// the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^/[^\s]+$"), length(max = 1024))]
     pub path: Option<String>,
 
-    /// A handler outside the pod: scheme, host, port. A path in it replaces the task's own.
+    /// url is the address of a handler outside the pod. A path in it replaces the path and query of
+    /// the task. Excludes port and path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2083))]
     pub url: Option<String>,
 
-    /// How long one run may take, below 30m; then the attempt has failed with the reason timeout.
-    /// Default 60s.
+    /// timeout is how long one run may take. Must be below 30m. Defaults to 60s. After it, the
+    /// attempt has failed with the reason timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 }
 
-/// Where a task goes at once when an attempt ended in a given way.
+/// Route sends matching tasks directly to a later stage, or to their end.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
-    /// What it applies to.
+    /// match is the condition for the route.
     #[serde(rename = "match")]
     pub matches: RouteMatch,
-    /// A later stage of this chain, or fail: notify Failed at once.
+    /// to is the name of a later stage of this chain, or fail, which ends the task as Failed.
     #[schemars(length(min = 1, max = 63))]
     pub to: String,
 }
 
-/// What a route applies to: exactly one of the three.
+/// RouteMatch is the condition for a route. Exactly one field must be set.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteMatch {
-    /// The handler's Executor-Reason, or timeout or connection, which the worker gives itself.
+    /// reason matches a failed attempt by its reason: the handler's Executor-Reason, or timeout or
+    /// connection, which the worker sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,63}$"), length(max = 63))]
     pub reason: Option<String>,
-    /// The handler's status, such as 503, or a class of them, such as 4xx.
+    /// status matches a failed attempt by the handler's response code, such as 503, or a class of
+    /// codes, such as 4xx.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[1-5]([0-9]{2}|xx)$"), length(max = 3))]
     pub status: Option<String>,
-    /// A header of the task itself: it is sent on before the handler runs.
+    /// header matches a header of the task, before the handler runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderMatch>,
 }
 
-/// A header of the task and the value it must have.
+/// HeaderMatch is a header of the task and the value that it must have.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderMatch {
-    /// The header's name; case doesn't matter.
+    /// name is the name of the header, in any case.
     #[schemars(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"), length(max = 256))]
     pub name: String,
-    /// The whole value; case matters.
+    /// value is the exact value of the header. Case matters.
     #[schemars(length(max = 1024))]
     pub value: String,
 }

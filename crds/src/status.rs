@@ -1,4 +1,4 @@
-//! What a status tells: what is in force, not what was asked for.
+//! The status of a chain: observed state, never desired state.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::conditions::description;
 
-/// What is true of the chain, as last seen.
+/// ExecutorChainStatus is the observed state of the chain.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutorChainStatus {
-    /// The generation of the spec that this status speaks of.
+    /// observedGeneration is the generation of the spec that this status was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
@@ -19,70 +19,71 @@ pub struct ExecutorChainStatus {
     #[schemars(description = description(), length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 
-    /// The queues in the order that a task climbs them.
+    /// path is the list of stage queues, in the order in which tasks pass them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
-    /// A hash of what was set when all queues were last as the spec says. As long as the same is
-    /// to be set, whatever differs has been changed by somebody else.
+    /// queuesHash is a hash of the desired queue settings at the time when all queues matched them.
+    /// The operator uses it to tell an outside change from an edit of the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues_hash: Option<String>,
 
-    /// The queues that are paused, by whomever.
+    /// paused is the list of paused queues, whoever paused them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
 
-    /// The queues of removed stages that still have tasks, or may get some.
+    /// draining is the list of queues of removed stages that have tasks or may still get some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
 
-    /// Each queue of the chain with the values that are in force, those of stages that drain last.
+    /// stages is the observed state of each stage queue. Removed stages that drain come last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["queue"]))]
     pub stages: Vec<StageStatus>,
 }
 
-/// Who paused a queue.
+/// PausedBy is who paused a queue.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PausedBy {
-    /// The stage says so.
+    /// The stage sets paused: true.
     Spec,
-    /// The operator, until a worker of the stage is ready.
+    /// The operator paused it, and resumes it when a worker of the stage is ready.
     Operator,
-    /// Somebody else, who may resume it.
+    /// It was paused outside the operator.
     Outside,
 }
 
-/// One queue of the chain, with what is in force on it.
+/// StageStatus is the observed state of one stage queue and its workers.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StageStatus {
-    /// The queue's id: the key. A stage's name may come back with another queue, and is then another
-    /// stage.
+    /// queue is the ID of the queue. It is the key of this list, because a removed stage's name may
+    /// be reused with another queue.
     pub queue: String,
-    /// The stage that it serves.
+    /// name is the name of the stage.
     pub name: String,
-    /// Running, Paused, Disabled, or Missing.
+    /// state is the state of the queue: Running, Paused, Disabled, or Missing.
     pub state: String,
-    /// Who paused it, where it is paused.
+    /// pausedBy is who paused the queue. Unset if it isn't paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_by: Option<PausedBy>,
-    /// Dispatches a second, as the queue has it.
+    /// maxDispatchesPerSecond is the dispatch rate that is set on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_dispatches_per_second: Option<f64>,
-    /// Dispatches at once, as the queue has it.
+    /// maxConcurrentDispatches is the concurrency that is set on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_dispatches: Option<i32>,
-    /// Attempts, as the stage's Deployment tells its workers.
+    /// maxAttempts is the number of attempts in the stage's Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<i32>,
-    /// Pods that are ready.
+    /// readyReplicas is the number of ready pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
-    /// Whether every pod runs with the newest values.
+    /// workersUpToDate is true if every pod runs the newest version of the Deployment.
     pub workers_up_to_date: bool,
-    /// Where the queue drains, because its stage was removed or its chain is deleted: roughly how many
-    /// tasks are left. 0-9, 10-99, 100+, or unknown.
+    /// draining is roughly how many tasks are left in a queue that drains: 0-9, 10-99, 100+, or
+    /// unknown. Unset if the queue doesn't drain. A queue drains when its stage is removed, or its
+    /// chain is deleted with the policy Drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The pod template, read as the API server reads one.
+//! Reads the pod template as the API server does.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::de::{Deserialize, Deserializer, Error};
@@ -9,8 +9,8 @@ const MAPS: [&str; 3] = ["limits", "requests", "overhead"];
 /// Fields that are a quantity.
 const FIELDS: [&str; 2] = ["sizeLimit", "divisor"];
 
-/// Reads a template in which a quantity may be a number, as in `cpu: 1`. The API server reads such a
-/// pod; a CRD keeps the number as it is, and the typed client wants a text.
+/// Reads a template in which a quantity may be a number, as in `cpu: 1`. The API server accepts that
+/// in a pod; a custom resource keeps the number, and the typed client requires a string.
 pub(crate) fn read<'de, D>(deserializer: D) -> Result<Option<PodTemplateSpec>, D::Error>
 where
     D: Deserializer<'de>,

@@ -103,7 +103,7 @@ async fn the_examples_are_admitted_by_both() {
 #[test]
 fn the_readme_quotes_sentences_that_users_see() {
     let readme = include_str!("../../../README.md");
-    let quoted = "two stages have one queue: give each stage a queue of its own";
+    let quoted = "two stages use the same queue: give each stage its own queue";
     assert!(readme.contains(quoted));
     assert!(RULES.iter().any(|rule| rule.message == quoted));
 }
@@ -185,10 +185,10 @@ async fn explain_tells_units_and_defaults() {
     let text = server.kubectl(&explain).await.expect_ok();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
-        "how often the handler runs",
-        "default 480h",
-        "at once, default 100",
-        "restarts nothing",
+        "the number of times the handler runs",
+        "defaults to 480h",
+        "at once. defaults to 100",
+        "restarts no pods",
     ] {
         assert!(
             text.to_lowercase().contains(said),

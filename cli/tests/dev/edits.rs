@@ -44,7 +44,7 @@ async fn an_edit_that_is_refused_gets_its_sentence_and_the_old_stays_in_force() 
     for (edit, sentence) in [
         (
             ORDERS.replace("queue: incoming-2", "queue: incoming-9"),
-            "a stage's queue can't be changed",
+            "a stage's queue is immutable",
         ),
         (
             ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 501"),
@@ -56,7 +56,7 @@ async fn an_edit_that_is_refused_gets_its_sentence_and_the_old_stays_in_force() 
         ),
         (
             ORDERS.replace("  project: demo\n", ""),
-            "project can't be changed",
+            "project is immutable",
         ),
         (ORDERS.replace("spec:", "spec: ]"), "line"),
     ] {
