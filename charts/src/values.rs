@@ -58,7 +58,7 @@ pub fn table(values: &[Value]) -> String {
         let comment = value.comment.replace('|', "\\|");
         format!("| `{}` | {default} | {comment} |\n", value.path)
     });
-    let head = "| Value | Default | What it is |\n|---|---|---|\n";
+    let head = "| Value | Default | Description |\n|---|---|---|\n";
     [head.to_owned()].into_iter().chain(rows).collect()
 }
 

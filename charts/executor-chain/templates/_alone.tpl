@@ -1,12 +1,12 @@
-{{/* Refuses an install that would serve chains which another release serves. Two that serve all
-namespaces, or the same one, want a role of the same name; an install for all and one for some do not, so
-they are looked for. Where the cluster can't be asked, as in `helm template`, nothing is found. */}}
+{{/* Refuses a release that would serve the chains of another release. If both serve all namespaces, or the
+same one, their roles have the same name. A release for all namespaces and one for some are found by `lookup`,
+which returns nothing without a cluster, as in `helm template`. */}}
 {{- define "executor-chain.alone" -}}
 {{- if .Values.rbac.create }}
 {{- $kind := "rbac.authorization.k8s.io/v1" }}
 {{- $role := include "executor-chain.roleName" . }}
 {{- $found := list }}
-{{- /* Who installs with rights in some namespaces alone may not ask for this one. */}}
+{{- /* With permissions in some namespaces only, this lookup would be forbidden. */}}
 {{- if or .Values.crds.install (not .Values.operator.cluster) (not .Values.watchNamespaces) }}
 {{- with lookup $kind "ClusterRoleBinding" "" $role }}
 {{- $found = append $found . }}
@@ -34,11 +34,11 @@ they are looked for. Where the cluster can't be asked, as in `helm template`, no
 {{- with .metadata.namespace }}
 {{- $whose = printf "the chains of namespace %s" . }}
 {{- end }}
-{{- $by := "another operator, by a binding that no Helm release owns" }}
+{{- $by := "another operator, whose role binding belongs to no Helm release" }}
 {{- if $name }}
 {{- $by = printf "the release %s in namespace %s" $name $namespace }}
 {{- end }}
-{{- fail (printf "%s are served by %s: two operators would write the same queues. Give each release namespaces of its own in watchNamespaces, or uninstall the other" $whose $by) }}
+{{- fail (printf "%s are served by %s: two operators would write the same queues. Set watchNamespaces so that each release serves its own namespaces, or uninstall the other release" $whose $by) }}
 {{- end }}
 {{- end }}
 {{- end }}

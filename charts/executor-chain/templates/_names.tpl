@@ -24,17 +24,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "executor-chain.fullname" .) -}}
 {{- else -}}
-{{- required "serviceAccount.name is empty and serviceAccount.create is false: name the service account that the operator runs as" .Values.serviceAccount.name -}}
+{{- required "serviceAccount.create is false and serviceAccount.name is empty: set serviceAccount.name to the service account of the operator" .Values.serviceAccount.name -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* Cluster-wide objects of two releases must not meet: they hold their namespace too. */ -}}
+{{- /* Names of cluster-scoped objects contain the namespace, so that two releases don't collide. */ -}}
 {{- define "executor-chain.clusterName" -}}
 {{- printf "%s:%s" .Release.Namespace (include "executor-chain.fullname" .) -}}
 {{- end -}}
 
-{{- /* What an operator may do to chains has one name everywhere: of two that would serve the same chains
-       Helm refuses the second. */ -}}
+{{- /* The same role name in every release, so that Helm refuses a second release that would serve the same
+       chains. */ -}}
 {{- define "executor-chain.roleName" -}}
 executor-chain-operator
 {{- end -}}

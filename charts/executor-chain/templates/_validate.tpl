@@ -1,4 +1,4 @@
-{{- /* What the schema can't say, or only in words that help nobody. */ -}}
+{{- /* Rules that the schema can't express, or only with an unclear error. */ -}}
 {{- define "executor-chain.validate" -}}
 {{- range $name := list "queuePollInterval" "gateAfter" "addressDelay" "handOverTime" "nameMemory" "replicasPatience" "routePatience" "refusalPollInterval" "deletionPatience" -}}
 {{- include "executor-chain.duration" (list "operator" $name (get $.Values.operator $name)) -}}
@@ -13,11 +13,11 @@
 {{- end -}}
 {{- range .Values.watchNamespaces -}}
 {{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" .) -}}
-{{- fail (printf "watchNamespaces has %q, which is no namespace's name: write names such as shop, one for each namespace" .) -}}
+{{- fail (printf "watchNamespaces has %q, which is not a valid namespace name: list each namespace as an item of its own, such as [shop, hall]" .) -}}
 {{- end -}}
 {{- end -}}
 {{- if ne (len .Values.watchNamespaces) (len (uniq .Values.watchNamespaces)) -}}
-{{- fail "watchNamespaces names a namespace twice: write each once" -}}
+{{- fail "watchNamespaces has a duplicate: list each namespace once" -}}
 {{- end -}}
 {{- with .Values.location -}}
 {{- if not (regexMatch "^[a-z0-9-]{1,63}$" .) -}}
@@ -26,29 +26,29 @@
 {{- end -}}
 {{- with .Values.project -}}
 {{- if not (regexMatch "^[A-Za-z0-9.:-]{1,100}$" .) -}}
-{{- fail (printf "project is %q: write a project's id, such as my-project" .) -}}
+{{- fail (printf "project is %q: write a project ID, such as my-project" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range list .Values.image .Values.worker.image -}}
 {{- if regexMatch ":[^/]*$" .repository -}}
-{{- fail (printf "the repository %q has a tag: write that as tag, beside it" .repository) -}}
+{{- fail (printf "the repository %q contains a tag: set the value tag next to it instead" .repository) -}}
 {{- end -}}
 {{- end -}}
 {{- $values := dict "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
 {{- range $argument := .Values.operator.extraArgs -}}
 {{- $flag := regexReplaceAll "^--([a-z-]+).*$" $argument "${1}" -}}
 {{- with get $values $flag -}}
-{{- fail (printf "operator.extraArgs has %s: that is the value %s" $argument .) -}}
+{{- fail (printf "operator.extraArgs has %s: set the value %s instead" $argument .) -}}
 {{- end -}}
 {{- if eq $flag "admin-addr" -}}
-{{- fail (printf "operator.extraArgs has %s: probes and metrics count on port 9481" $argument) -}}
+{{- fail (printf "operator.extraArgs has %s: remove it, because probes and metrics need port 9481" $argument) -}}
 {{- end -}}
 {{- if and (hasPrefix "-" $argument) (not (hasPrefix "--" $argument)) -}}
-{{- fail (printf "operator.extraArgs has %s, which is no flag: write --flag=value" $argument) -}}
+{{- fail (printf "operator.extraArgs has %s, which is not a flag: write --flag=value" $argument) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicas) 1) (has "--leader-election=false" .Values.operator.extraArgs) -}}
-{{- fail (printf "replicas is %d and leader election is off: then each of them writes to the same queues; set replicas to 1, or leave it on" (int .Values.replicas)) -}}
+{{- fail (printf "replicas is %d and leader election is off, so all replicas would write to the same queues: set replicas to 1, or enable leader election" (int .Values.replicas)) -}}
 {{- end -}}
 {{- include "executor-chain.alone" . -}}
 {{- end -}}

@@ -1,20 +1,20 @@
-//! Values that make no sense, each refused with its sentence.
+//! Invalid values, each refused with an error that says what to write.
 
 use futures::future::join_all;
 
 use crate::rendered::{SYSTEM, template};
 
 #[rustfmt::skip]
-const NONSENSE: &[(&str, &str)] = &[
-    // Names that are none.
-    ("replica: 2", "at '/replica': value must be 'left out: the chart has no value of this name"),
-    ("image: {name: x}", "at '/image/name': value must be 'left out: the chart has no value of this name"),
-    ("worker: {tag: x}", "at '/worker/tag': value must be 'left out: the chart has no value of this name"),
-    ("operator: {gateafter: 30s}", "at '/operator/gateafter': value must be 'left out: the chart has no value of this name"),
-    ("crds: {keeps: true}", "at '/crds/keeps': value must be 'left out: the chart has no value of this name"),
-    ("resources: {request: {cpu: 1}}", "at '/resources/request': value must be 'left out: the chart has no value of this name"),
-    ("watchNamespace: shop", "at '/watchNamespace': value must be 'left out: the chart has no value of this name"),
-    // Values of another kind.
+const INVALID: &[(&str, &str)] = &[
+    // Unknown values.
+    ("replica: 2", "at '/replica': value must be 'omitted: the chart has no value of this name"),
+    ("image: {name: x}", "at '/image/name': value must be 'omitted: the chart has no value of this name"),
+    ("worker: {tag: x}", "at '/worker/tag': value must be 'omitted: the chart has no value of this name"),
+    ("operator: {gateafter: 30s}", "at '/operator/gateafter': value must be 'omitted: the chart has no value of this name"),
+    ("crds: {keeps: true}", "at '/crds/keeps': value must be 'omitted: the chart has no value of this name"),
+    ("resources: {request: {cpu: 1}}", "at '/resources/request': value must be 'omitted: the chart has no value of this name"),
+    ("watchNamespace: shop", "at '/watchNamespace': value must be 'omitted: the chart has no value of this name"),
+    // Wrong types.
     ("replicas: two", "at '/replicas': got string, want integer"),
     ("replicas: -1", "at '/replicas': minimum: got -1, want 0"),
     ("image: {repository: ''}", "at '/image/repository': minLength: got 0, want 1"),
@@ -25,30 +25,30 @@ const NONSENSE: &[(&str, &str)] = &[
     ("serviceAccount: {annotations: {a: 1}}", "at '/serviceAccount/annotations/a': got number, want string"),
     ("operator: {cloudTasksCallsPerSecond: 0}", "minimum: got 0, want 1"),
     ("operator: {concurrency: 0}", "minimum: got 0, want 1"),
-    // What a schema can't say.
+    // Rules that the schema can't express.
     ("operator: {gateAfter: soon}", r#"operator.gateAfter is "soon": write a duration such as 500ms, 30s or 1m30s"#),
     ("operator: {queuePollInterval: '5'}", r#"operator.queuePollInterval is "5": write a duration"#),
     ("serviceMonitor: {interval: often}", r#"serviceMonitor.interval is "often": write a duration"#),
     ("emulatorHost: 'http://x:1'", r#"emulatorHost is "http://x:1": write host:port, such as cloud-tasks.emulators.svc:8123"#),
     ("emulatorHost: x", r#"emulatorHost is "x": write host:port"#),
-    ("watchNamespaces: [Shop]", r#"watchNamespaces has "Shop", which is no namespace's name"#),
-    ("watchNamespaces: ['shop,hall']", r#"watchNamespaces has "shop,hall", which is no namespace's name"#),
-    ("watchNamespaces: [shop, shop]", "watchNamespaces names a namespace twice: write each once"),
+    ("watchNamespaces: [Shop]", r#"watchNamespaces has "Shop", which is not a valid namespace name"#),
+    ("watchNamespaces: ['shop,hall']", r#"watchNamespaces has "shop,hall", which is not a valid namespace name"#),
+    ("watchNamespaces: [shop, shop]", "watchNamespaces has a duplicate: list each namespace once"),
     ("location: europe west", r#"location is "europe west": write a Cloud Tasks location, such as europe-west1"#),
-    ("project: projects/x", r#"project is "projects/x": write a project's id, such as my-project"#),
-    ("image: {repository: 'operator:1'}", r#"the repository "operator:1" has a tag: write that as tag, beside it"#),
-    ("worker: {image: {repository: 'worker:1'}}", r#"the repository "worker:1" has a tag"#),
-    ("serviceAccount: {create: false}", "name the service account that the operator runs as"),
+    ("project: projects/x", r#"project is "projects/x": write a project ID, such as my-project"#),
+    ("image: {repository: 'operator:1'}", r#"the repository "operator:1" contains a tag: set the value tag next to it instead"#),
+    ("worker: {image: {repository: 'worker:1'}}", r#"the repository "worker:1" contains a tag"#),
+    ("serviceAccount: {create: false}", "set serviceAccount.name to the service account of the operator"),
     ("operator: {extraArgs: [--leader-election=false]}", "replicas is 2 and leader election is off"),
-    ("operator: {extraArgs: [--namespace=shop]}", "operator.extraArgs has --namespace=shop: that is the value watchNamespaces"),
-    ("operator: {extraArgs: [--gate-after, 1m]}", "operator.extraArgs has --gate-after: that is the value operator.gateAfter"),
-    ("operator: {extraArgs: [--admin-addr=0.0.0.0:80]}", "operator.extraArgs has --admin-addr=0.0.0.0:80: probes and metrics count on port 9481"),
-    ("operator: {extraArgs: [-h]}", "operator.extraArgs has -h, which is no flag: write --flag=value"),
+    ("operator: {extraArgs: [--namespace=shop]}", "operator.extraArgs has --namespace=shop: set the value watchNamespaces instead"),
+    ("operator: {extraArgs: [--gate-after, 1m]}", "operator.extraArgs has --gate-after: set the value operator.gateAfter instead"),
+    ("operator: {extraArgs: [--admin-addr=0.0.0.0:80]}", "operator.extraArgs has --admin-addr=0.0.0.0:80: remove it, because probes and metrics need port 9481"),
+    ("operator: {extraArgs: [-h]}", "operator.extraArgs has -h, which is not a flag: write --flag=value"),
 ];
 
 #[tokio::test]
-async fn nonsense_is_refused_with_its_sentence() {
-    let tried = NONSENSE.iter().map(async |(values, sentence)| {
+async fn an_invalid_value_is_refused_with_its_error() {
+    let tried = INVALID.iter().map(async |(values, sentence)| {
         let said = template(SYSTEM, values).await.expect_refused();
         (!said.contains(sentence)).then(|| format!("{values}\n  not: {sentence}\n  but: {said}"))
     });

@@ -179,8 +179,8 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
     // One serves all: there is nothing left for another.
     install(&server, RELEASE, "system", &[]).await.expect_ok();
     let all = "the chains of all namespaces are served by the release executor-chain in namespace system: \
-               two operators would write the same queues. Give each release namespaces of its own in \
-               watchNamespaces, or uninstall the other";
+               two operators would write the same queues. Set watchNamespaces so that each release serves \
+               its own namespaces, or uninstall the other release";
     refused("second", "other", &[], all).await;
     refused(RELEASE, "other", &[], all).await;
     refused("second", "other", &[no_crd, shop], all).await;
@@ -218,7 +218,7 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
         "yard",
     ];
     server.kubectl(&by_hand).await.expect_ok();
-    let yard = "the chains of namespace yard are served by another operator, by a binding that no Helm release owns";
+    let yard = "the chains of namespace yard are served by another operator, whose role binding belongs to no Helm release";
     refused("third", "other", &[no_crd, "watchNamespaces={yard}"], yard).await;
     // And may be upgraded as it likes.
     let upgrade = ["upgrade", "second", CHART, "-n", "other", "--reuse-values"];
