@@ -10,45 +10,46 @@ use crate::model::queue_headers::{
 };
 use crate::model::{Desired, DesiredStage, hash};
 
-/// A queue that never gives a task up by itself, with the limits that the spec sets.
+/// The limits that the spec sets, on a queue that never deletes a task by itself.
 ///
-/// Cloud Tasks deletes a task unsaid when its attempts are used up, and the last attempt may never
-/// have reached a worker: so the budget is the worker's, and the queue's is without end. While a
-/// retry duration is set the attempts are not exact, so it is taken away.
-fn limits(rates: Option<RateLimits>, backoff: Option<Backoff>) -> QueueSettings {
-    let RateLimits {
-        max_dispatches_per_second,
-        max_concurrent_dispatches,
-    } = rates.unwrap_or(RateLimits {
-        max_dispatches_per_second: None,
-        max_concurrent_dispatches: None,
+/// Cloud Tasks silently deletes a task that exhausts its attempts, and the last attempt may never have
+/// reached a worker: so the worker counts attempts, and the queue's are unlimited. While a retry
+/// duration is set the attempts are not exact, so it is removed.
+fn limits(
+    rates: Option<RateLimits>,
+    backoff: Option<Backoff>,
+    http_target: Option<HttpTarget>,
+) -> QueueSettings {
+    let (rate, concurrent) = rates.map_or((None, None), |rates| {
+        let RateLimits {
+            max_dispatches_per_second,
+            max_concurrent_dispatches,
+        } = rates;
+        (max_dispatches_per_second, max_concurrent_dispatches)
     });
-    let Backoff {
-        min,
-        max,
-        max_doublings,
-    } = backoff.unwrap_or(Backoff {
-        min: None,
-        max: None,
-        max_doublings: None,
+    let (min, max, max_doublings) = backoff.map_or((None, None, None), |backoff| {
+        let Backoff {
+            min,
+            max,
+            max_doublings,
+        } = backoff;
+        (min, max, max_doublings)
     });
     QueueSettings {
-        max_dispatches_per_second,
-        max_concurrent_dispatches,
+        max_dispatches_per_second: rate,
+        max_concurrent_dispatches: concurrent,
+        max_attempts: Some(-1),
+        max_retry_duration: Some(None),
         min_backoff: min.map(|time| time.0),
         max_backoff: max.map(|time| time.0),
         max_doublings,
-        ..never_gives_up()
+        http_target,
     }
 }
 
 /// What every queue of a chain has, whatever its spec says.
-pub fn never_gives_up() -> QueueSettings {
-    QueueSettings {
-        max_attempts: Some(-1),
-        max_retry_duration: Some(None),
-        ..QueueSettings::default()
-    }
+pub fn unlimited() -> QueueSettings {
+    limits(None, None, None)
 }
 
 /// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
@@ -68,15 +69,13 @@ pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSetti
     let mut target = found_target(found);
     let mark = (NOTIFIER_HEADER.to_owned(), mark.to_owned());
     target.headers.extend([mark]);
-    QueueSettings {
-        http_target: Some(target),
-        ..limits(rates.filter(|_| holder.is_none()), None)
-    }
+    let rates = rates.filter(|_| holder.is_none());
+    limits(rates, None, Some(target))
 }
 
 /// Another chain that sets the limits of the notifier's queue, to others than this one's spec says.
 pub fn rival<'a>(desired: &Desired, found: &'a Queue) -> Option<&'a str> {
-    let wanted = limits(desired.notifier.rate_limits, None);
+    let wanted = limits(desired.notifier.rate_limits, None, None);
     let is_other = !difference(found, &wanted).is_empty();
     limits_holder(found).filter(|holder| is_other && *holder != desired.queue_owner)
 }
@@ -107,10 +106,7 @@ pub fn settings_hash(desired: &Desired) -> String {
 
 /// What a stage's queue should have.
 pub fn stage_settings(stage: &DesiredStage, target: HttpTarget) -> QueueSettings {
-    QueueSettings {
-        http_target: Some(target),
-        ..limits(stage.rate_limits, stage.backoff)
-    }
+    limits(stage.rate_limits, stage.backoff, Some(target))
 }
 
 fn found_target(found: Option<&Queue>) -> HttpTarget {
@@ -195,70 +191,96 @@ pub(crate) fn keep_token(target: &mut HttpTarget, found: &Queue) {
 
 /// What has to be set so that `queue` has all of `wanted`: nothing else is touched or sent.
 pub fn difference(queue: &Queue, wanted: &QueueSettings) -> QueueSettings {
-    let QueueSettings {
-        max_dispatches_per_second,
-        max_concurrent_dispatches,
-        max_attempts,
-        max_retry_duration,
-        min_backoff,
-        max_backoff,
-        max_doublings,
-        http_target,
-    } = wanted;
-    let nothing = HttpTarget::default();
-    let target = queue.http_target.as_ref().unwrap_or(&nothing);
-    QueueSettings {
-        max_dispatches_per_second: max_dispatches_per_second
-            .filter(|rate| !same_rate(*rate, queue.max_dispatches_per_second)),
-        max_concurrent_dispatches: max_concurrent_dispatches
-            .filter(|dispatches| *dispatches != queue.max_concurrent_dispatches),
-        max_attempts: max_attempts.filter(|attempts| *attempts != queue.max_attempts),
-        max_retry_duration: max_retry_duration.filter(|limit| *limit != queue.max_retry_duration),
-        min_backoff: min_backoff.filter(|time| *time != queue.min_backoff),
-        max_backoff: max_backoff.filter(|time| *time != queue.max_backoff),
-        max_doublings: max_doublings.filter(|doublings| *doublings != queue.max_doublings),
-        http_target: http_target.clone().filter(|wanted| wanted != target),
-    }
+    select(wanted, &all_of(queue), Keep::Different)
 }
 
 /// What `queue` has of the fields that are set in `fields`.
 pub fn as_found(queue: &Queue, fields: &QueueSettings) -> QueueSettings {
+    select(&all_of(queue), fields, Keep::Named)
+}
+
+/// Every setting of a queue.
+fn all_of(queue: &Queue) -> QueueSettings {
+    QueueSettings {
+        max_dispatches_per_second: Some(queue.max_dispatches_per_second),
+        max_concurrent_dispatches: Some(queue.max_concurrent_dispatches),
+        max_attempts: Some(queue.max_attempts),
+        max_retry_duration: Some(queue.max_retry_duration),
+        min_backoff: Some(queue.min_backoff),
+        max_backoff: Some(queue.max_backoff),
+        max_doublings: Some(queue.max_doublings),
+        http_target: Some(queue.http_target.clone().unwrap_or_default()),
+    }
+}
+
+/// Which fields are selected.
+#[derive(Clone, Copy)]
+enum Keep {
+    /// Those that differ from the other settings.
+    Different,
+    /// Those that the other settings have too.
+    Named,
+}
+
+impl Keep {
+    fn field<T: Clone>(
+        self,
+        value: Option<&T>,
+        other: Option<&T>,
+        same: fn(&T, &T) -> bool,
+    ) -> Option<T> {
+        let is_kept = |value: &&T| match self {
+            Self::Different => !other.is_some_and(|other| same(value, other)),
+            Self::Named => other.is_some(),
+        };
+        value.filter(is_kept).cloned()
+    }
+}
+
+/// The fields of `settings` that are selected by `other`.
+fn select(settings: &QueueSettings, other: &QueueSettings, keep: Keep) -> QueueSettings {
+    /// One line for each field.
+    macro_rules! fields {
+        ($($field:ident $same:expr,)+) => {{
+            let QueueSettings { $($field),+ } = settings;
+            QueueSettings {
+                $($field: keep.field($field.as_ref(), other.$field.as_ref(), $same),)+
+            }
+        }};
+    }
+    fields! {
+        // Rates go over the wire as doubles; a billionth is below anything that matters.
+        max_dispatches_per_second |one, other| (one - other).abs() < 1e-9,
+        max_concurrent_dispatches PartialEq::eq,
+        max_attempts PartialEq::eq,
+        max_retry_duration PartialEq::eq,
+        min_backoff PartialEq::eq,
+        max_backoff PartialEq::eq,
+        max_doublings PartialEq::eq,
+        http_target PartialEq::eq,
+    }
+}
+
+/// What has to be corrected although drift is only to be reported: on these rests that no task is lost.
+pub fn without_limits(settings: QueueSettings) -> QueueSettings {
     let QueueSettings {
-        max_dispatches_per_second,
-        max_concurrent_dispatches,
+        max_dispatches_per_second: _,
+        max_concurrent_dispatches: _,
         max_attempts,
         max_retry_duration,
-        min_backoff,
-        max_backoff,
-        max_doublings,
+        min_backoff: _,
+        max_backoff: _,
+        max_doublings: _,
         http_target,
-    } = fields;
-    let target = || queue.http_target.clone().unwrap_or_default();
+    } = settings;
     QueueSettings {
-        max_dispatches_per_second: max_dispatches_per_second
-            .map(|_| queue.max_dispatches_per_second),
-        max_concurrent_dispatches: max_concurrent_dispatches
-            .map(|_| queue.max_concurrent_dispatches),
-        max_attempts: max_attempts.map(|_| queue.max_attempts),
-        max_retry_duration: max_retry_duration.map(|_| queue.max_retry_duration),
-        min_backoff: min_backoff.map(|_| queue.min_backoff),
-        max_backoff: max_backoff.map(|_| queue.max_backoff),
-        max_doublings: max_doublings.map(|_| queue.max_doublings),
-        http_target: http_target.as_ref().map(|_| target()),
+        max_dispatches_per_second: None,
+        max_concurrent_dispatches: None,
+        max_attempts,
+        max_retry_duration,
+        min_backoff: None,
+        max_backoff: None,
+        max_doublings: None,
+        http_target,
     }
-}
-
-/// What has to be put right although drift is only to be shown: on these rests that no task is lost.
-pub fn without_limits(settings: QueueSettings) -> QueueSettings {
-    QueueSettings {
-        max_attempts: settings.max_attempts,
-        max_retry_duration: settings.max_retry_duration,
-        http_target: settings.http_target,
-        ..QueueSettings::default()
-    }
-}
-
-/// Rates go over the wire as doubles, unchanged; a billionth is below anything that matters.
-fn same_rate(one: f64, other: f64) -> bool {
-    (one - other).abs() < 1e-9
 }

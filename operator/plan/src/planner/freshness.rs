@@ -57,7 +57,20 @@ impl Freshness {
                 }
             }
             Step::PauseQueue { queue } if is_to_be_paused(queue) => Self::Queues,
-            _ => Self::All,
+            Step::CreateQueue { .. }
+            | Step::PauseQueue { .. }
+            | Step::ResumeQueue { .. }
+            | Step::DeleteQueue { .. }
+            | Step::ApplyService(_)
+            | Step::ApplyDeployment(_)
+            | Step::ApplyGatewayResource { .. }
+            | Step::DeleteGatewayResource(_)
+            | Step::DeleteDeployment { .. }
+            | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::ReleaseGatewayResource(_)
+            | Step::RemoveFinalizer => Self::All,
         });
         looks.max().unwrap_or(Self::Cached)
     }
@@ -75,7 +88,14 @@ impl Freshness {
             Step::PauseQueue { .. } | Step::ResumeQueue { .. } | Step::DeleteQueue { .. } => {
                 Self::Queues
             }
-            _ => Self::All,
+            Step::ApplyGatewayResource { .. }
+            | Step::DeleteGatewayResource(_)
+            | Step::DeleteDeployment { .. }
+            | Step::DeleteService { .. }
+            | Step::ReleaseDeployment { .. }
+            | Step::ReleaseService { .. }
+            | Step::ReleaseGatewayResource(_)
+            | Step::RemoveFinalizer => Self::All,
         });
         looks.max().unwrap_or(Self::Cached)
     }

@@ -159,7 +159,13 @@ fn hold_raise(
         max_concurrent_dispatches: settings
             .max_concurrent_dispatches
             .take_if(|dispatches| *dispatches > found.max_concurrent_dispatches),
-        ..QueueSettings::default()
+        // No other setting lets a queue push more.
+        max_attempts: None,
+        max_retry_duration: None,
+        min_backoff: None,
+        max_backoff: None,
+        max_doublings: None,
+        http_target: None,
     };
     if !held.is_empty() {
         plan.wait(Wait {

@@ -39,7 +39,7 @@ pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
         let Some(found) = ours else { continue };
         let settings = Box::new(queue_settings::difference(
             found,
-            &queue_settings::never_gives_up(),
+            &queue_settings::unlimited(),
         ));
         if !settings.is_empty() {
             let queue = removed.queue;

@@ -10,8 +10,8 @@ use plan::{ChainView, Desired, Observed, Plan, plan};
 use crate::golden::{seen, sentence, with};
 use crate::phases::{round, state, without_slow};
 use crate::world::{
-    ORDERS, apply, chain, desired, gateway_says, planned, roll, settings, settle, status,
-    with_gateways,
+    ORDERS, Transcript, apply, chain, desired, gateway_says, planned, roll, settings, settle,
+    status, with_gateways,
 };
 
 const TEMPLATE: &str = "{stage}-{chain}-{namespace}.push.example.com";
@@ -24,14 +24,14 @@ fn under(gateway: &str) -> String {
     )
 }
 
-fn by_gateway() -> String {
+pub fn by_gateway() -> String {
     under(&format!(
         "name: external, namespace: infra, sectionName: https, hostname: '{TEMPLATE}'"
     ))
 }
 
 /// A world with Gateways in which the chain is as it should be.
-fn settled(yaml: &str) -> Observed {
+pub fn settled(yaml: &str) -> Observed {
     let mut observed = Observed::default();
     with_gateways(&mut observed);
     settle(&mut observed, &desired(yaml));
@@ -101,42 +101,61 @@ fn without_gkes_policies_there_is_a_route_alone() {
 
 #[test]
 fn a_queue_moves_to_a_gateway_when_its_route_is_accepted_and_back() {
+    let mut transcript = Transcript::default();
     let mut observed = settled(ORDERS);
     let yaml = by_gateway();
-    insta::assert_snapshot!(round(&mut observed, &yaml, 1, 0).to_string());
+    transcript.add(
+        "the spec names a Gateway",
+        &round(&mut observed, &yaml, 1, 0),
+    );
     // Nobody has said anything of it.
     let waiting = round(&mut observed, &yaml, 1, 0);
     assert!(waiting.is_empty(), "{waiting}");
-    insta::assert_snapshot!(waiting.to_string());
+    transcript.add("the Gateway has reported nothing", &waiting);
     assert!(waiting.recheck_in().is_some());
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: nobody has said yet that the Gateway infra/external serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener");
+    transcript.add("PushesReachable", &sentence(&status, "PushesReachable"));
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
-    insta::assert_snapshot!(round(&mut observed, &yaml, 1, 0).to_string());
+    transcript.add(
+        "the Gateway accepts the routes",
+        &round(&mut observed, &yaml, 1, 0),
+    );
     assert!(round(&mut observed, &yaml, 1, 0).is_empty());
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutesAccepted: the Gateway infra/external has accepted the route of each stage");
+    transcript.add("PushesReachable", &sentence(&status, "PushesReachable"));
     // Back: the old way stays for a minute.
-    insta::assert_snapshot!(text(&settle(&mut observed, &desired(ORDERS))));
+    transcript.add(
+        "back to cluster addresses",
+        &text(&settle(&mut observed, &desired(ORDERS))),
+    );
     assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 0);
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
 fn another_hostname_leaves_the_old_route_until_its_queue_has_moved() {
+    let mut transcript = Transcript::default();
     let mut observed = settled(&by_gateway());
     let to = by_gateway().replace("push.example.com", "tasks.example.com");
-    insta::assert_snapshot!(round(&mut observed, &to, 1, 0).to_string());
+    transcript.add(
+        "the spec has another hostname",
+        &round(&mut observed, &to, 1, 0),
+    );
     assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 4);
     // However long it takes.
     round(&mut observed, &to, 300, 0);
     assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 4);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
-    insta::assert_snapshot!(round(&mut observed, &to, 1, 0).to_string());
+    transcript.add("its route is accepted", &round(&mut observed, &to, 1, 0));
     round(&mut observed, &to, 0, 0);
     let waiting = round(&mut observed, &to, 59, 0);
     assert!(waiting.is_empty(), "{waiting}");
-    insta::assert_snapshot!(round(&mut observed, &to, 1, 0).to_string());
+    transcript.add(
+        "60 s after the queue moved",
+        &round(&mut observed, &to, 1, 0),
+    );
     assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -216,18 +235,20 @@ fn a_gateway_of_which_nobody_says_anything_is_trusted_after_a_while() {
 
 #[test]
 fn a_queue_whose_route_is_refused_is_paused_after_a_while() {
+    let mut transcript = Transcript::default();
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     gateway_says(&mut observed, "Accepted", "False", "NotAllowedByListeners");
     assert!(round(&mut observed, &yaml, 1, 0).is_empty());
-    insta::assert_snapshot!(round(&mut observed, &yaml, 30, 0).to_string());
+    transcript.add("refused for 30 s", &round(&mut observed, &yaml, 30, 0));
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator, until a worker of the stage is ready and its route accepted: incoming, incoming-2");
+    transcript.add("Paused", &sentence(&status, "Paused"));
     let waiting = round(&mut observed, &yaml, 30, 0);
-    insta::assert_snapshot!(waiting.to_string());
+    transcript.add("still refused", &waiting);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
-    insta::assert_snapshot!(round(&mut observed, &yaml, 1, 0).to_string());
+    transcript.add("accepted", &round(&mut observed, &yaml, 1, 0));
     assert_eq!(state(&observed, "incoming").1, None);
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -328,6 +349,7 @@ fn patience(observed: &Observed) -> (u64, u64) {
 
 #[test]
 fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
+    let mut transcript = Transcript::default();
     let short = by_gateway();
     let long = short.replace(
         "replicas: 2\n",
@@ -336,24 +358,28 @@ fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
     let mut observed = settled(&short);
     assert_eq!(patience(&observed), (160, 160));
     // It is told before there are pods that take longer.
-    insta::assert_snapshot!(round(&mut observed, &long, 1, 0).to_string());
+    transcript.add("a longer time-out", &round(&mut observed, &long, 1, 0));
     assert_eq!(patience(&observed), (700, 700));
     roll(&mut observed);
     round(&mut observed, &long, 1, 0);
     // Shorter again: a pod that was told to stop may be at work for ten minutes.
     let former = observed.pods.clone();
-    insta::assert_snapshot!(round(&mut observed, &short, 1, 0).to_string());
+    transcript.add("a shorter time-out", &round(&mut observed, &short, 1, 0));
     roll(&mut observed);
     observed.pods.extend(former.clone());
     observed.pods.extend(former);
     let waiting = round(&mut observed, &short, 1, 0);
-    insta::assert_snapshot!(waiting.to_string(), @"wait: the load balancer waits less for stage fast once its former pods have ended");
+    transcript.add("former pods run", &waiting);
     assert!(waiting.recheck_in().is_some());
     assert_eq!(patience(&observed), (700, 700));
     roll(&mut observed);
-    insta::assert_snapshot!(round(&mut observed, &short, 1, 0).to_string(), @"apply GCPBackendPolicy orders-fast: the spec says so");
+    transcript.add(
+        "former pods have ended",
+        &round(&mut observed, &short, 1, 0),
+    );
     assert_eq!(patience(&observed), (160, 160));
     assert!(round(&mut observed, &short, 1, 0).waits.is_empty());
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -374,6 +400,7 @@ fn a_route_that_somebody_changed_or_deleted_is_put_back() {
 
 #[test]
 fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
+    let mut transcript = Transcript::default();
     use crds::DeletionPolicy::{Orphan, Retain};
     let yaml = by_gateway();
     let desired = desired(&yaml);
@@ -388,7 +415,7 @@ fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
             )
         };
         let plan = end(&observed);
-        insta::assert_snapshot!(plan.to_string());
+        transcript.add(&format!("{policy:?}"), &plan);
         apply(&mut observed, &plan);
         assert!(end(&observed).is_empty());
         let left = GatewayResourceKind::ALL.map(|kind| names(&observed, kind).len());
@@ -397,6 +424,7 @@ fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
         settle(&mut observed, &desired);
         assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
     }
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]

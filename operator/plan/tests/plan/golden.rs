@@ -1,8 +1,8 @@
 //! What is planned in each situation, as text: the behaviour that a reviewer reads.
 
 use crate::world::{
-    ORDERS, apply, default_queue, desired, foreign_deployment, planned, queue_path, settle,
-    settled, status,
+    ORDERS, Transcript, apply, default_queue, desired, foreign_deployment, planned, queue_path,
+    settle, settled, status,
 };
 use cloudtasks::QueueState;
 use crds::conditions::Reason;
@@ -157,13 +157,16 @@ fn stages_change_places() {
 
 #[test]
 fn a_stage_is_paused_by_the_spec_and_resumed() {
+    let mut transcript = Transcript::default();
     let paused = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
-    insta::assert_snapshot!(edit(ORDERS, &paused, |_| ()));
-    insta::assert_snapshot!(edit(&paused, ORDERS, |_| ()));
+    transcript.add("paused: true", &edit(ORDERS, &paused, |_| ()));
+    transcript.add("without paused", &edit(&paused, ORDERS, |_| ()));
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
 fn a_pause_made_outside_is_left_until_the_spec_says_something() {
+    let mut transcript = Transcript::default();
     let pause = |observed: &mut Observed| {
         observed
             .queues
@@ -171,9 +174,10 @@ fn a_pause_made_outside_is_left_until_the_spec_says_something() {
             .unwrap()
             .state = QueueState::Paused;
     };
-    insta::assert_snapshot!(edit(ORDERS, ORDERS, pause), @"");
+    transcript.add("the spec says nothing", &edit(ORDERS, ORDERS, pause));
     let resumed = with("maxAttempts: 3", "maxAttempts: 3\n    paused: false");
-    insta::assert_snapshot!(edit(ORDERS, &resumed, pause));
+    transcript.add("paused: false", &edit(ORDERS, &resumed, pause));
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -318,15 +322,17 @@ fn what_others_add_and_how_the_api_server_writes_amounts_is_no_difference() {
 
 #[test]
 fn a_chain_is_deleted_and_applied_again() {
+    let mut transcript = Transcript::default();
     let mut observed = settled(ORDERS);
     let end = deletion(ORDERS, &observed);
-    insta::assert_snapshot!(end.to_string());
+    transcript.add("deleted", &end);
     apply(&mut observed, &end);
     assert!(deletion(ORDERS, &observed).is_empty());
     let again = planned(ORDERS, &observed).unwrap();
-    insta::assert_snapshot!(again.to_string());
+    transcript.add("applied again", &again);
     apply(&mut observed, &again);
     assert!(planned(ORDERS, &observed).unwrap().is_empty());
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -487,6 +493,7 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
 
 #[test]
 fn the_name_of_a_removed_stage_is_not_given_to_another_queue_and_the_end_pauses_both() {
+    let mut transcript = Transcript::default();
     let without = ORDERS.split("  - name: slow").next().unwrap();
     let mut observed = settled(ORDERS);
     let removal = planned(without, &observed).unwrap();
@@ -500,8 +507,9 @@ fn the_name_of_a_removed_stage_is_not_given_to_another_queue_and_the_end_pauses_
     );
     // With its old queue it just comes back.
     let back = planned(ORDERS, &observed).unwrap();
-    insta::assert_snapshot!(back.to_string());
-    insta::assert_snapshot!(deletion(without, &observed).to_string());
+    transcript.add("the stage is back", &back);
+    transcript.add("or the chain is deleted", &deletion(without, &observed));
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]

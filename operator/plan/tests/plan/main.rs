@@ -10,6 +10,7 @@ mod edits;
 mod freshness;
 mod gateway;
 mod golden;
+mod invariants;
 mod phases;
 mod status;
 mod token_rotation;

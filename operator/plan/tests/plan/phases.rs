@@ -9,8 +9,8 @@ use plan::{ChainView, Observed, Plan, TimedCondition, plan};
 
 use crate::golden::{seen, sentence, with};
 use crate::world::{
-    ORDERS, apply, apply_step, desired, look, pass, planned, pod, queue_path, roll, settle,
-    settled, status,
+    ORDERS, Transcript, apply, apply_step, desired, look, pass, planned, pod, queue_path, roll,
+    settle, settled, status,
 };
 
 const WITHOUT: &str = "  - name: slow";
@@ -41,16 +41,18 @@ pub fn state(observed: &Observed, id: &str) -> (QueueState, Option<PauseReason>)
 
 #[test]
 fn a_stage_without_a_ready_pod_is_gated_until_one_is_ready() {
+    let mut transcript = Transcript::default();
     let mut observed = settled(ORDERS);
     set_ready(&mut observed, "orders-fast", 0);
     assert!(round(&mut observed, ORDERS, 0, 0).is_empty());
     assert!(round(&mut observed, ORDERS, 29, 0).is_empty());
-    insta::assert_snapshot!(round(&mut observed, ORDERS, 1, 0).to_string());
+    transcript.add("no ready pod for 30 s", &round(&mut observed, ORDERS, 1, 0));
     let status = seen(ORDERS, &observed);
-    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator, until a worker of the stage is ready: incoming");
+    transcript.add("Paused", &sentence(&status, "Paused"));
     set_ready(&mut observed, "orders-fast", 1);
-    insta::assert_snapshot!(round(&mut observed, ORDERS, 1, 0).to_string());
+    transcript.add("a pod is ready", &round(&mut observed, ORDERS, 1, 0));
     assert_eq!(state(&observed, "incoming"), (QueueState::Running, None));
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -90,23 +92,28 @@ fn a_gate_is_not_for_those_who_say_paused_or_not_paused_themselves() {
 
 #[test]
 fn a_rate_and_the_replicas_that_are_raised_with_it() {
+    let mut transcript = Transcript::default();
     let to = with("maxDispatchesPerSecond: 10", "maxDispatchesPerSecond: 100").replace(
         "    maxAttempts: 2\n",
         "    maxAttempts: 2\n    replicas: 5\n",
     );
     let mut observed = settled(ORDERS);
-    insta::assert_snapshot!(round(&mut observed, &to, 0, 0).to_string());
+    transcript.add("raised", &round(&mut observed, &to, 0, 0));
     let status = seen(&to, &observed);
-    insta::assert_snapshot!(sentence(&status, "QueuesReady"), @"Progressing: still to do: queue incoming-2 gets rate 100/s once stage slow has its 5 workers ready, or after 120 s at most");
+    transcript.add("QueuesReady", &sentence(&status, "QueuesReady"));
     // Four of five: it is held back, but not for ever.
     set_ready(&mut observed, "orders-slow", 4);
     assert!(round(&mut observed, &to, 119, 0).is_empty());
     let mut patient = observed.clone();
-    insta::assert_snapshot!(round(&mut patient, &to, 1, 0).to_string(), @"update queue incoming-2 (rate 100/s): the queue differs from the spec");
+    transcript.add(
+        "four of five workers are ready for 120 s",
+        &round(&mut patient, &to, 1, 0),
+    );
     roll(&mut observed);
-    insta::assert_snapshot!(round(&mut observed, &to, 0, 0).to_string(), @"update queue incoming-2 (rate 100/s): the queue differs from the spec");
+    transcript.add("or all five are", &round(&mut observed, &to, 0, 0));
     // And down: the queue first.
-    insta::assert_snapshot!(round(&mut observed, ORDERS, 0, 0).to_string());
+    transcript.add("lowered again", &round(&mut observed, ORDERS, 0, 0));
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]
@@ -283,6 +290,7 @@ fn the_end_of_one_removed_stages_workers_rolls_nobody() {
 
 #[test]
 fn a_removed_stage_drains_until_its_queue_was_seen_empty_twice() {
+    let mut transcript = Transcript::default();
     let to = without_slow();
     let mut observed = settled(ORDERS);
     round(&mut observed, to, 0, 12);
@@ -295,32 +303,42 @@ fn a_removed_stage_drains_until_its_queue_was_seen_empty_twice() {
     round(&mut observed, to, 0, 0);
     assert!(round(&mut observed, to, 600, 0).is_empty());
     let status = seen(to, &observed);
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 drains once no other worker can hand tasks to it any more");
+    transcript.add(
+        "Draining, while a former pod hands over",
+        &sentence(&status, "Draining"),
+    );
     assert_eq!(status.draining.as_deref(), Some("incoming-2"));
     roll(&mut observed);
     // It has ended. What it handed over is still there.
     assert!(round(&mut observed, to, 0, 12).is_empty());
     let status = seen(to, &observed);
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 has 10 to 99 tasks left, and never empties while a producer puts tasks into it");
+    transcript.add(
+        "Draining, when it has ended",
+        &sentence(&status, "Draining"),
+    );
     // Empty, not empty, empty again: it begins anew.
     assert!(round(&mut observed, to, 0, 0).is_empty());
     assert!(round(&mut observed, to, 20, 1).is_empty());
     assert!(round(&mut observed, to, 20, 0).is_empty());
     assert!(round(&mut observed, to, 29, 0).is_empty());
-    insta::assert_snapshot!(round(&mut observed, to, 1, 0).to_string());
+    transcript.add("empty for 30 s", &round(&mut observed, to, 1, 0));
     // A task came before the pause.
     let mut late = observed.clone();
-    insta::assert_snapshot!(round(&mut late, to, 1, 1).to_string());
-    insta::assert_snapshot!(round(&mut observed, to, 1, 0).to_string());
+    transcript.add(
+        "a task arrived before the pause",
+        &round(&mut late, to, 1, 1),
+    );
+    transcript.add("or none did", &round(&mut observed, to, 1, 0));
     let status = seen(to, &observed);
     assert_eq!(
         (status.draining.as_deref(), status.paused.as_deref()),
         (None, None)
     );
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"NothingDrains: removed, empty when it was paused, and kept so: incoming-2");
+    transcript.add("Draining", &sentence(&status, "Draining"));
     // And back: it is resumed when there are workers.
     settle(&mut observed, &desired(ORDERS));
     assert_eq!(state(&observed, "incoming-2"), (QueueState::Running, None));
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]

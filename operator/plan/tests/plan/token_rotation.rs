@@ -12,7 +12,8 @@ use plan::{ChainView, Desired, Observed, Plan, RequiredToken, Settings, Step};
 use crate::golden::{seen, sentence};
 use crate::phases::round;
 use crate::world::{
-    ORDERS, chain, desired, pass, planned, pod, queue_path, roll, settings, settle, settled,
+    ORDERS, Transcript, chain, desired, pass, planned, pod, queue_path, roll, settings, settle,
+    settled,
 };
 
 fn with_oidc(email: &str, audiences: &str) -> String {
@@ -76,25 +77,33 @@ fn a_new_chain_has_its_token_from_the_first_push_on() {
 
 #[test]
 fn a_token_is_sent_before_it_is_demanded() {
+    let mut transcript = Transcript::default();
     let mut observed = settled(&public());
     let status = seen(&public(), &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"NoTokenDemanded: whoever finds the push address can run the handlers: set spec.oidc, or let nobody but Cloud Tasks through where pushes come in");
+    transcript.add(
+        "PushesUnauthenticated",
+        &sentence(&status, "PushesUnauthenticated"),
+    );
     let yaml = with_oidc(A, "x");
     let plan = round(&mut observed, &yaml, 0, 0);
-    insta::assert_snapshot!(plan.to_string());
+    transcript.add("the spec requires a token", &plan);
     assert_now(&observed, "a@p.example x", "");
     round(&mut observed, &yaml, 0, 0);
     round(&mut observed, &yaml, 59, 0);
     assert_now(&observed, "a@p.example x", "");
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "WorkersReady"), @"Progressing: stages without all their pods ready and up to date: fast, slow; workers of stage slow demand a token once queue incoming-2 has sent it for 60 s; workers of stage fast demand a token once queue incoming has sent it for 60 s");
-    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"TokenNotDemandedYet: stages with workers that don't demand a token yet, see WorkersReady: fast, slow");
+    transcript.add("WorkersReady", &sentence(&status, "WorkersReady"));
+    transcript.add(
+        "PushesUnauthenticated",
+        &sentence(&status, "PushesUnauthenticated"),
+    );
     round(&mut observed, &yaml, 1, 0);
     assert_now(&observed, "a@p.example x", "a@p.example x");
     // Who begins anew takes nothing back.
     roll(&mut observed);
     observed.elapsed.clear();
     assert!(round(&mut observed, &yaml, 0, 0).is_empty());
+    insta::assert_snapshot!(transcript.to_string());
 }
 
 #[test]

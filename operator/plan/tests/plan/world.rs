@@ -1,6 +1,7 @@
 //! A world in memory that carries out plans, as Cloud Tasks and the API server would.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
@@ -365,4 +366,21 @@ pub fn status(
     let plan = plan::plan(view);
     let seen = PlannedView { view, plan: &plan };
     plan::status(previous, None, Some(seen), None, Timestamp::UNIX_EPOCH)
+}
+
+/// What happens in a scenario: a paragraph for each moment that a reviewer reads.
+#[derive(Default)]
+pub struct Transcript(String);
+
+impl Transcript {
+    /// Adds what is planned or reported then.
+    pub fn add(&mut self, when: &str, what: &impl fmt::Display) {
+        self.0 += &format!("# {when}\n{}\n\n", what.to_string().trim_end());
+    }
+}
+
+impl fmt::Display for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.trim_end())
+    }
 }

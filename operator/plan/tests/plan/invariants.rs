@@ -1,0 +1,113 @@
+//! A fault in a rule of the planner is found by the invariants: they are given the plan that the faulty
+//! rule would make, and what was really observed.
+
+use std::time::Duration;
+
+use crate::gateway::{by_gateway, settled};
+use crate::phases::{round, set_ready};
+use crate::world::{ORDERS, desired, gateway_says, queue_path, settled as settled_inside};
+use plan::invariants::broken;
+use plan::model::GatewayResourceKind;
+use plan::{ChainView, Observed, plan};
+
+/// What the plan breaks that is made for `believed`, where `observed` is true.
+fn caught(yaml: &str, observed: &Observed, believed: &Observed) -> Vec<String> {
+    let desired = desired(yaml);
+    let honest = plan(ChainView::new(&desired, observed)).unwrap();
+    assert_eq!(
+        broken(ChainView::new(&desired, observed), &honest),
+        Vec::<String>::new()
+    );
+    let faulty = plan(ChainView::new(&desired, believed)).unwrap();
+    assert_ne!(faulty.steps, honest.steps, "the fault changes nothing");
+    broken(ChainView::new(&desired, observed), &faulty)
+}
+
+/// With the routes refused by their Gateway.
+fn refused(observed: &Observed) -> Observed {
+    let mut refused = observed.clone();
+    gateway_says(&mut refused, "Accepted", "False", "NotAllowedByListeners");
+    refused
+}
+
+#[test]
+fn a_rule_that_takes_a_refused_route_for_an_accepted_one_is_caught() {
+    let yaml = by_gateway();
+    // A queue that moves there.
+    let mut accepted = settled(ORDERS);
+    round(&mut accepted, &yaml, 1, 0);
+    gateway_says(&mut accepted, "Accepted", "True", "Accepted");
+    let caught_move = caught(&yaml, &refused(&accepted), &accepted);
+    assert!(
+        caught_move[0].contains("its Gateway hasn't accepted its route"),
+        "{caught_move:?}"
+    );
+    // A paused queue that is resumed.
+    let mut paused = refused(&settled(&yaml));
+    for seconds in [1, 30, 1] {
+        round(&mut paused, &yaml, seconds, 0);
+    }
+    let mut accepted = paused.clone();
+    gateway_says(&mut accepted, "Accepted", "True", "Accepted");
+    let caught_resume = caught(&yaml, &paused, &accepted);
+    assert!(
+        caught_resume[0].contains("pushes would reach no pod"),
+        "{caught_resume:?}"
+    );
+}
+
+#[test]
+fn a_rule_that_takes_an_accepted_route_for_a_refused_one_is_caught() {
+    let yaml = by_gateway();
+    let accepted = settled(&yaml);
+    let mut believed = refused(&accepted);
+    let desired = desired(&yaml);
+    for time in [Duration::ZERO, Duration::from_secs(30)] {
+        crate::world::pass(&mut believed, &desired, time);
+    }
+    let caught = caught(&yaml, &accepted, &believed);
+    assert!(
+        caught[0].contains("somebody takes its pushes"),
+        "{caught:?}"
+    );
+}
+
+#[test]
+fn a_rule_that_looks_for_the_wrong_workers_behind_an_address_is_caught() {
+    // Queues that still push by their Gateway's old host, to the same workers.
+    let yaml = by_gateway().replace("push.example.com", "tasks.example.com");
+    let served = settled(&by_gateway());
+    let mut believed = served.clone();
+    let desired = desired(&yaml);
+    set_ready(&mut believed, "orders-fast", 0);
+    for time in [Duration::ZERO, Duration::from_secs(30)] {
+        crate::world::pass(&mut believed, &desired, time);
+    }
+    let caught = caught(&yaml, &served, &believed);
+    assert!(
+        caught
+            .iter()
+            .any(|it| it.contains("somebody takes its pushes")),
+        "{caught:?}"
+    );
+    let routes = served.gateway_objects(GatewayResourceKind::HttpRoute);
+    assert_eq!(routes.count(), 2);
+}
+
+#[test]
+fn a_rule_that_takes_a_pod_for_ready_is_caught() {
+    let mut gated = settled_inside(ORDERS);
+    set_ready(&mut gated, "orders-fast", 0);
+    for seconds in [0, 30, 1] {
+        round(&mut gated, ORDERS, seconds, 0);
+    }
+    let queue = gated.queues.get(&queue_path("incoming")).unwrap();
+    assert_eq!(queue.state, cloudtasks::QueueState::Paused);
+    let mut believed = gated.clone();
+    set_ready(&mut believed, "orders-fast", 1);
+    let caught = caught(ORDERS, &gated, &believed);
+    assert!(
+        caught[0].contains("pushes would reach no pod"),
+        "{caught:?}"
+    );
+}
