@@ -128,7 +128,7 @@ fn finding(part: ConditionType, seen: PlannedView<'_>, stages: &[StageStatus]) -
 /// Nothing was seen, so nothing is claimed.
 fn unknown(problem: &Problem) -> Finding {
     let Problem { reason, message } = problem;
-    Finding::new(None, *reason, format!("can't be told: {message}"))
+    Finding::new(None, *reason, format!("unknown: {message}"))
 }
 
 /// Derived from the others, and False while something stands in the way.

@@ -89,7 +89,7 @@ async fn it_is_only_shown_where_the_spec_says_so() {
     let (holds, ..) = condition(&status, "QueuesReady").unwrap();
     assert_eq!(holds, "False");
     // What would lose tasks is put right all the same.
-    eventually("attempts without end", SOON, async || {
+    eventually("unlimited attempts", SOON, async || {
         let found = queues.get_queue(&queue("incoming")).await.ok()?;
         (found.max_attempts == -1).then_some(())
     })
@@ -117,7 +117,7 @@ async fn a_queue_that_somebody_deletes_is_told_and_its_name_is_blocked() {
     place.settle("orders").await;
     queues.delete_queue(&queue("incoming-2")).await.unwrap();
     let note = note(&place).await;
-    assert!(note.contains("incoming-2 is gone"), "{note}");
+    assert!(note.contains("incoming-2 was deleted"), "{note}");
     place.not_ready("orders", "QueueNameBlocked").await;
     let status = place.chains().get("orders").await.unwrap().status.unwrap();
     let (holds, _, message) = condition(&status, "Drifted").unwrap();

@@ -240,7 +240,7 @@ async fn what_somebody_changes_by_hand_is_put_right() {
         .await
         .unwrap();
     // Nobody touches the chain: the inventory tells.
-    eventually("attempts without end again", SOON, async || {
+    eventually("unlimited attempts again", SOON, async || {
         let found = queues.get_queue(&queue("incoming")).await.ok()?;
         (found.max_attempts == -1).then_some(found)
     })

@@ -119,7 +119,7 @@ async fn a_token_is_turned_on_and_off_in_the_order_that_refuses_no_push() {
     place
         .status("orders", "a wait for the former pod", |status| {
             let said = condition(status, "QueuesReady");
-            said.is_some_and(|(_, _, sentence)| sentence.contains("sends no token any more once"))
+            said.is_some_and(|(_, _, sentence)| sentence.contains("stops sending a token once"))
         })
         .await;
     assert_eq!(sent(&queues, "incoming").await.as_deref(), Some("orders"));

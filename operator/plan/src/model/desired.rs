@@ -231,7 +231,7 @@ impl Desired {
         match stages.find(is_clear) {
             Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
                 Err(Problem::invalid(format!(
-                    "oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage {} has http://{}: set push.url to one, or leave oidc out",
+                    "stage {} has the address http://{}, and Cloud Tasks sends a token over https only: set push.url to an https address, or omit oidc",
                     stage.name, stage.address.host
                 )))
             }
@@ -323,7 +323,7 @@ fn parent(chain: &ExecutorChain, settings: &Settings) -> Result<LocationPath, Pr
         (None, Some(project)) => project.clone(),
         (None, None) => {
             return Err(Problem::invalid(
-                "spec.project is left out and the operator has no default: set it, or start the operator with --project",
+                "spec.project is missing and the operator has no default: set it, or start the operator with --project",
             ));
         }
     };
@@ -334,7 +334,7 @@ fn parent(chain: &ExecutorChain, settings: &Settings) -> Result<LocationPath, Pr
         (None, Some(location)) => location.clone(),
         (None, None) => {
             return Err(Problem::invalid(
-                "spec.location is left out and the operator has no default: set it, or start the operator with --location",
+                "spec.location is missing and the operator has no default: set it, or start the operator with --location",
             ));
         }
     };
@@ -361,8 +361,12 @@ fn handler(stage: &Stage) -> Result<HandlerAt, Problem> {
     }
     let port = match handler.port {
         None => DEFAULT_PORT,
-        Some(port) => u16::try_from(port)
-            .map_err(|_| invalid(stage, format!("handler.port {port} is not a port")))?,
+        Some(port) => u16::try_from(port).map_err(|_| {
+            invalid(
+                stage,
+                format!("handler.port {port} is not a port: use 1 to 65535"),
+            )
+        })?,
     };
     let handler = HandlerAt::Container {
         port,
@@ -377,7 +381,7 @@ fn handler(stage: &Stage) -> Result<HandlerAt, Problem> {
 fn web_address(url: &str) -> Result<String, String> {
     let why = |what: &str| {
         format!(
-            "{url:?} is no web address ({what}): write scheme, host and, where needed, port and path, such as https://api.example.com/task-events"
+            "{url:?} is not a URL ({what}): write scheme, host and, where needed, port and path, such as https://api.example.com/task-events"
         )
     };
     let uri: http::Uri = url.parse().map_err(|error| why(&format!("{error}")))?;
@@ -416,7 +420,7 @@ fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Tar
         .find(|stage| stage.name == route.to)
         .ok_or_else(|| {
             Problem::invalid(format!(
-                "a route leads to {}, which is no stage of this chain",
+                "a route leads to {}, which is not a stage of this chain",
                 route.to
             ))
         })?;

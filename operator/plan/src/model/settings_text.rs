@@ -25,7 +25,7 @@ impl fmt::Display for SettingsText<'_> {
             max_dispatches_per_second.map(|rate| format!("rate {rate}/s")),
             max_concurrent_dispatches.map(|dispatches| format!("concurrent {dispatches}")),
             max_attempts.map(|attempts| match attempts {
-                -1 => "attempts without end".to_owned(),
+                -1 => "unlimited attempts".to_owned(),
                 attempts => format!("attempts {attempts}"),
             }),
             max_retry_duration.map(|limit| match limit {

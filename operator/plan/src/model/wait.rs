@@ -208,13 +208,13 @@ impl fmt::Display for WaitReason {
                 is_sent,
             } => {
                 let what = if *is_sent {
-                    "sends the token that the spec says"
+                    "sends the spec's token"
                 } else {
-                    "sends no token any more"
+                    "stops sending a token"
                 };
                 write!(
                     f,
-                    "queue {queue} {what} once no worker of stage {stage} is left that would refuse its pushes"
+                    "queue {queue} {what} once every worker of stage {stage} accepts that"
                 )
             }
             Self::Raise {
@@ -225,7 +225,7 @@ impl fmt::Display for WaitReason {
                 patience,
             } => write!(
                 f,
-                "queue {queue} gets {} once stage {stage} has its {replicas} workers ready, or after {} s at most",
+                "queue {queue} gets {} once stage {stage} has {replicas} ready workers, after {} s at the latest",
                 SettingsText(limits),
                 patience.as_secs()
             ),
@@ -250,9 +250,9 @@ impl fmt::Display for WaitReason {
                 delay,
             } => {
                 let what = if *is_required {
-                    "take no other token than the spec says"
+                    "accept only the spec's token"
                 } else {
-                    "demand a token"
+                    "require a token"
                 };
                 write!(
                     f,
@@ -262,7 +262,7 @@ impl fmt::Display for WaitReason {
             }
             Self::HandOvers { stage, obstacle } => write!(
                 f,
-                "stage {stage} hands tasks on as the spec says once {obstacle}"
+                "stage {stage} hands tasks over as the spec says once {obstacle}"
             ),
             Self::FormerWorkers {
                 deployment,
@@ -270,26 +270,29 @@ impl fmt::Display for WaitReason {
                 delay,
             } => write!(
                 f,
-                "the former workers {deployment} of queue {queue} go {} s after it has begun to push to the new ones",
+                "the former workers {deployment} of queue {queue} are deleted {} s after it starts to push to the new ones",
                 delay.as_secs()
             ),
-            Self::Fed { queue } => write!(f, "other workers may still hand tasks to {queue}"),
+            Self::Fed { queue } => write!(f, "other workers may still hand tasks over to {queue}"),
             Self::Drains {
                 queue,
                 backlog: Some(backlog),
-            } => write!(f, "{queue} drains: {backlog}"),
+            } => write!(f, "{queue} drains: {backlog} left"),
             Self::Drains {
                 queue,
                 backlog: None,
-            } => write!(f, "{queue} drains: could not be counted"),
-            Self::LastCount { queue } => write!(f, "{queue} is looked at once more"),
+            } => write!(f, "{queue} drains: its tasks could not be counted"),
+            Self::LastCount { queue } => write!(
+                f,
+                "{queue} is counted once more before its workers are deleted"
+            ),
             Self::LoadBalancer { stage } => write!(
                 f,
-                "the load balancer waits less for stage {stage} once its former pods have ended"
+                "the load balancer's timeouts for stage {stage} are lowered once its former pods have ended"
             ),
             Self::Route { route, delay } => write!(
                 f,
-                "route {route} goes {} s after the last queue has begun to push elsewhere",
+                "route {route} is deleted {} s after the last queue starts to push elsewhere",
                 delay.as_secs()
             ),
         }
@@ -301,7 +304,7 @@ impl fmt::Display for AddressObstacle {
         f.write_str(match self {
             Self::WorkersNotReady => "its workers are ready",
             Self::TasksCouldReturn => NO_FORMER_WORKER,
-            Self::TokenNotAccepted => "its workers take the queue's token",
+            Self::TokenNotAccepted => "its workers accept the queue's token",
             Self::RouteNotAccepted => "its Gateway has accepted its route",
         })
     }
@@ -316,4 +319,4 @@ impl fmt::Display for HandOverObstacle {
     }
 }
 
-const NO_FORMER_WORKER: &str = "no former worker is left that would hand its tasks back";
+const NO_FORMER_WORKER: &str = "no former worker is left that could hand its tasks back";

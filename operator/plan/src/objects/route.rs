@@ -101,9 +101,7 @@ impl Desired {
 }
 
 /// The chain's routes that no stage has.
-pub(crate) fn left_routes<'a>(
-    view: ChainView<'a>,
-) -> impl Iterator<Item = (&'a String, &'a DynamicObject)> {
+pub(crate) fn left_routes(view: ChainView<'_>) -> impl Iterator<Item = (&String, &DynamicObject)> {
     let stages = view.desired.stages.iter();
     let wanted = stages.filter_map(|stage| route(view.desired, stage));
     let wanted: BTreeSet<String> = wanted.map(|route| route.name_any()).collect();

@@ -20,7 +20,7 @@ use crate::rules::pause;
 
 const KEEPS: &str = "the chain is deleted and keeps its tasks";
 const DELETES: &str = "the chain is deleted, and its queues with it";
-const LEAVES: &str = "the chain is deleted and leaves all as it is";
+const LEAVES: &str = "the chain is deleted and leaves everything as it is";
 
 /// Whether a deleted chain that finishes its tasks first has finished them: no queue of its own is
 /// left, or all were seen empty twice, as far apart as a hand-over can last.
@@ -126,10 +126,7 @@ pub fn plan_deletion(
         plan.push(step, reason);
     }
     if observed.has_finalizer {
-        plan.push(
-            Step::RemoveFinalizer,
-            "nothing is left to do before it goes",
-        );
+        plan.push(Step::RemoveFinalizer, "nothing is left to do");
     }
     debug_assert_eq!(
         broken_deletion(policy, queue_owner, observed, &plan),

@@ -10,7 +10,7 @@ use crate::objects::route;
 use crate::rules::route_acceptance;
 
 const ROUTE: &str = "the stage's host needs a route";
-const POLICY: &str = "the load balancer would go by its defaults";
+const POLICY: &str = "the load balancer would use its defaults";
 
 /// The ways to those stages whose queues are there, or to those whose queues are not.
 pub(super) fn ingress(plan: &mut Plan, view: ChainView<'_>, is_there: bool) {

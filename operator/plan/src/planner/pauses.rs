@@ -54,7 +54,7 @@ pub(super) fn carry_out(
         PauseDecision::Pause(cause) => {
             let reason = Some(cause.reason());
             if with_pause_reason(target, reason, at) != *target {
-                plan.push(update(reason), "the pause needs its reason");
+                plan.push(update(reason), "the queue records why it is paused");
             }
             if !is_paused {
                 plan.push(Step::PauseQueue { queue: path() }, cause.text());
@@ -65,7 +65,7 @@ pub(super) fn carry_out(
                 plan.push(Step::ResumeQueue { queue: path() }, cause.text());
             }
             if target.headers.contains_key(PAUSE_HEADER) {
-                plan.push(update(None), "the pause is over");
+                plan.push(update(None), "the pause has ended");
             }
         }
     }

@@ -22,7 +22,7 @@ fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Prob
         return Err(Problem::new(
             Reason::NameTaken,
             format!(
-                "the host {host} of stage {} leads to chain {other} (namespace/name), which came first: write another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
+                "the host {host} of stage {} is already used by chain {other} (namespace/name): use another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
                 stage.name
             ),
         ));
@@ -35,7 +35,7 @@ fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Prob
             return Err(Problem::new(
                 Reason::NameTaken,
                 format!(
-                    "{kind} {name} exists and isn't this chain's: rename the stage, or delete the {kind}"
+                    "{kind} {name} exists and doesn't belong to this chain: rename the stage, or delete the {kind}"
                 ),
             ));
         }
@@ -52,7 +52,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
         return Err(Problem::new(
             Reason::QueueOwnedByAnother,
             format!(
-                "the notifier's queue {} is a stage of chain {owner} (cluster/namespace/name), whose workers would take the events for tasks: use another queue, or delete that chain and its owner header on the queue",
+                "the notifier's queue {} belongs to a stage of chain {owner} (cluster/namespace/name), whose workers would run notifications as tasks: use another queue, or delete that chain and its owner header on the queue",
                 notifier.id
             ),
         ));
@@ -75,7 +75,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
             return Err(Problem::new(
                 Reason::QueueOwnedByAnother,
                 format!(
-                    "queue {} carries notifications, or has carried them, and its events would be taken for tasks: give stage {} another queue, or make sure that it is empty and delete its header {}",
+                    "queue {} carries or has carried notifications, which workers would run as tasks: give stage {} another queue, or empty this one and delete its header {}",
                     stage.queue.id,
                     stage.name,
                     queue_headers::NOTIFIER_HEADER
@@ -98,7 +98,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
                 return Err(Problem::new(
                     Reason::NameTaken,
                     format!(
-                        "{kind} {} exists and isn't this chain's: rename the stage, or delete the {kind}",
+                        "{kind} {} exists and doesn't belong to this chain: rename the stage, or delete the {kind}",
                         stage.child
                     ),
                 ));
@@ -121,7 +121,7 @@ fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), P
     if served.id == stage.queue.id {
         let (from, to) = (&served.parent, &stage.queue.parent);
         return Err(Problem::invalid(format!(
-            "the chain's queues are in {from}, and would now be looked for in {to}, since the operator's defaults have changed: write the old project and location into the spec, or start the operator with them again",
+            "the chain's queues are in {from}, and the operator's defaults have changed to {to}: write the old project and location into the spec, or start the operator with them",
         )));
     }
     Err(Problem::new(

@@ -37,7 +37,7 @@ fn settings(
                 queue,
                 settings: Box::new(wanted),
             },
-            "there is no such queue",
+            "the queue doesn't exist",
         ),
         Some(found) => {
             let difference = queue_settings::difference(found, &wanted);
@@ -51,7 +51,7 @@ fn settings(
                 let adopts =
                     settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
                 let reason = if adopts {
-                    "the queue would give tasks up by itself, or differs from the spec"
+                    "the queue would delete tasks, or differs from the spec"
                 } else {
                     "the queue differs from the spec"
                 };

@@ -20,11 +20,11 @@ pub(super) use gateway_resources::{policies, routes};
 
 const DRAINED: &str = "the stage is removed, and its queue is empty";
 
-const GIVES_UP: &str = "the queue would give tasks up by itself";
+const GIVES_UP: &str = "the queue would delete tasks";
 
 const UNSERVED: &str = "the stage is removed, and has no workers";
 
-const FORGOTTEN: &str = "the stage is removed, and nothing looks for its tasks any more";
+const FORGOTTEN: &str = "the stage is removed, and no worker looks up its tasks any more";
 
 const RENAMED: &str = "the queue pushes to other workers now";
 

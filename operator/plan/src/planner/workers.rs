@@ -145,7 +145,7 @@ pub(super) fn why_apply<K: ResourceExt + Serialize>(
     if !is_applied(found, wanted) {
         Some("the spec says so")
     } else if !owns(found.meta(), wanted) {
-        Some("somebody changed it")
+        Some("it was changed outside the operator")
     } else {
         None
     }

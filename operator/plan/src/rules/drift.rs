@@ -34,7 +34,7 @@ impl fmt::Display for Drift {
             theirs,
         } = self;
         match theirs {
-            None => write!(f, "{queue} is gone"),
+            None => write!(f, "{queue} was deleted"),
             Some(theirs) => write!(
                 f,
                 "{queue} has {}, the spec says {}",
@@ -52,7 +52,7 @@ const MOST: usize = 5;
 pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
     let named: Vec<String> = drifts.iter().take(MOST).map(ToString::to_string).collect();
     let then = match desired.drift_policy {
-        DriftPolicy::Enforce => "it is put right, unless Ready says what prevents that",
+        DriftPolicy::Enforce => "the operator corrects it, unless Ready says what prevents that",
         DriftPolicy::Report => {
             "driftPolicy is Report, so rates, concurrency and backoff stay as they are"
         }

@@ -88,9 +88,9 @@ impl PauseCause {
         match self {
             Self::Spec => "the spec says so",
             Self::NoReadyWorker => "no worker of the stage is ready",
-            Self::NoRoute => "no Gateway leads pushes to the stage",
+            Self::NoRoute => "the stage's route isn't accepted",
             Self::Drained => "the stage is removed, and its queue is empty",
-            Self::Deserted => "its workers are gone",
+            Self::Deserted => "the queue has tasks and no workers",
             Self::ChainDeleted => "the chain is deleted and keeps its tasks",
         }
     }
@@ -101,8 +101,8 @@ impl ResumeCause {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Spec => "the spec says so",
-            Self::ReasonGone => "we paused it, and the reason is gone",
-            Self::TasksArrived => "tasks came after it was seen empty",
+            Self::ReasonGone => "the reason of the operator's pause is gone",
+            Self::TasksArrived => "tasks arrived in the drained queue",
         }
     }
 }

@@ -9,8 +9,8 @@ use super::unused_routes;
 use crate::model::{Backlog, ChainView, Rollout, TimedCondition};
 use crate::objects::route::left_routes;
 
-/// The timed_conditions that hold. `known` tells of one whether it held the last time; `None`: nothing is known of
-/// the chain, by somebody who starts anew.
+/// The timed conditions that hold. `known` says of one whether it held the last time; `None` after a
+/// restart, when nothing is known of the chain.
 pub fn timed_conditions(
     view: ChainView<'_>,
     known: impl Fn(&TimedCondition) -> Option<bool>,

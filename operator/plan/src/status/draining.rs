@@ -22,7 +22,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
     );
     if let Some(former) = list(renamed.into_iter().map(|renamed| renamed.deployment)) {
         said.push(format!(
-            "workers of renamed stages, which go when their queues push to the new ones: {former}"
+            "workers of renamed stages, deleted when their queues push to the new ones: {former}"
         ));
     }
     let (reason, message) = if view.desired.finishes {
@@ -39,14 +39,14 @@ fn sentence(removed: &RemovedStage, drain: Drain) -> Option<String> {
     let queue = &removed.queue.id;
     match drain {
         Drain::Fed => Some(format!(
-            "{queue} drains once no other worker can hand tasks to it any more"
+            "{queue} drains once no other worker can hand tasks over to it"
         )),
         Drain::Drains(Some(backlog)) => Some(format!(
-            "{queue} has {backlog} left, and never empties while a producer puts tasks into it"
+            "{queue} has {backlog} left, and doesn't empty while a producer creates tasks in it"
         )),
-        Drain::Drains(None) => Some(format!("{queue} drains; how much is left can't be told")),
+        Drain::Drains(None) => Some(format!("{queue} drains; its tasks could not be counted")),
         Drain::Deserted => Some(format!(
-            "{queue} has tasks and no workers: put the stage back to serve them, or delete the queue"
+            "{queue} has tasks and no workers: add the stage again to serve them, or delete the queue"
         )),
         Drain::Drained => None,
     }
@@ -61,7 +61,7 @@ fn finishing(view: ChainView<'_>) -> String {
         let paused = if is_paused { " and is paused" } else { "" };
         Some(format!("{} has {backlog}{paused}", stage.queue.id))
     });
-    let left = list(queues).unwrap_or_else(|| "what is left can't be told".to_owned());
+    let left = list(queues).unwrap_or_else(|| "its tasks could not be counted".to_owned());
     format!("the chain is deleted and finishes its tasks first: {left}")
 }
 
@@ -72,7 +72,7 @@ fn nothing(view: ChainView<'_>, removed: &[RemovedStage]) -> String {
     match list(drained.map(|removed| removed.queue.id.to_string())) {
         None => "no removed stage is left".to_owned(),
         Some(drained) => {
-            format!("removed, empty when it was paused, and kept so: {drained}")
+            format!("queues of removed stages, empty and paused: {drained}")
         }
     }
 }

@@ -16,6 +16,6 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         } else {
             Reason::NoDrift
         },
-        sentence.unwrap_or_else(|| "nobody else has changed a queue".to_owned()),
+        sentence.unwrap_or_else(|| "no queue was changed outside the operator".to_owned()),
     )
 }

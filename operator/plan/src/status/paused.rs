@@ -50,7 +50,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
     let mut said = Vec::new();
     if let Some(queues) = names(PausedBy::Outside) {
         let sentence = format!(
-            "paused by somebody else, and left so until they resume it, or its stage says paused: false: {queues}"
+            "paused outside the operator, until it is resumed there or its stage sets paused: false: {queues}"
         );
         said.push((Reason::PausedOutside, sentence));
     }
@@ -59,9 +59,8 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
             Push::Cluster | Push::Url => "",
             Push::Gateway(_) => " and its route accepted",
         };
-        let sentence = format!(
-            "paused by the operator, until a worker of the stage is ready{until}: {queues}"
-        );
+        let sentence =
+            format!("paused by the operator until a worker of the stage is ready{until}: {queues}");
         said.push((Reason::PausedByOperator, sentence));
     }
     if let Some(queues) = names(PausedBy::Spec) {

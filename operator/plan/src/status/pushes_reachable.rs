@@ -22,10 +22,10 @@ type Verdict = (Option<bool>, Reason, String);
 
 fn cluster(desired: &Desired) -> Verdict {
     if desired.emulator_host.is_some() {
-        let message = "pushes go to the cluster addresses of the Services, as is right for an emulator inside the cluster";
+        let message = "queues push to the cluster addresses of the Services, which an emulator inside the cluster can reach";
         return (Some(true), Reason::ClusterAddress, message.to_owned());
     }
-    let message = "queues push to the cluster addresses of the Services, which Google can't reach: set spec.push to say how pushes come in. Until then tasks wait in their queues";
+    let message = "queues push to the cluster addresses of the Services, which Google can't reach: set spec.push. Until then tasks wait in their queues";
     (Some(false), Reason::ClusterAddress, message.to_owned())
 }
 
@@ -38,13 +38,13 @@ fn own_ingress(desired: &Desired) -> Verdict {
             Some(false),
             Reason::PrivateAddress,
             format!(
-                "queues push to {hosts}, which only a private network knows, so that Google can't reach it: write a public host into spec.push.url. Until then tasks wait in their queues"
+                "queues push to {hosts}, in a private network that Google can't reach: set spec.push.url to a public host. Until then tasks wait in their queues"
             ),
         ),
         None => (
             None,
             Reason::OwnIngress,
-            "pushes go where spec.push.url says; whether they reach the workers from there isn't looked at"
+            "queues push to spec.push.url; the operator doesn't check whether that address leads to the workers"
                 .to_owned(),
         ),
     }
@@ -70,18 +70,18 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
     }
     if let Some(refused) = list(refused.into_iter()) {
         let message =
-            format!("the Gateway {gateway} doesn't take or serve the routes of: {refused}");
+            format!("the Gateway {gateway} refuses these routes or fails to serve them: {refused}");
         (Some(false), Reason::RouteNotAccepted, message)
     } else if let Some(missing) = list(missing.into_iter()) {
         let message = format!("hosts without a route: {missing}");
         (Some(false), Reason::RoutePending, message)
     } else if let Some(unheard) = list(unheard.into_iter()) {
         let message = format!(
-            "nobody has said yet that the Gateway {gateway} serves the routes of {unheard}: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener"
+            "the Gateway {gateway} has not reported that it serves the routes of {unheard}: new routes take some minutes. If this lasts, check that the Gateway and its listener exist"
         );
         (Some(false), Reason::RoutePending, message)
     } else {
-        let message = format!("the Gateway {gateway} has accepted the route of each stage");
+        let message = format!("the Gateway {gateway} has accepted the route of every stage");
         (Some(true), Reason::RoutesAccepted, message)
     }
 }

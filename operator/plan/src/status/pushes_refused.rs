@@ -19,20 +19,20 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
     let mut silent = desired.stages.iter().map(|stage| &stage.queue);
     let (holds, reason, message) = if let Some(refused) = list(refused) {
         let message = format!(
-            "workers have refused pushes for their token in the last minutes; such tasks wait and are tried again, and no attempt is counted: {refused}"
+            "workers refused pushes because of their token in the last minutes: {refused}. Cloud Tasks retries them, and no attempt is counted"
         );
         (Some(true), Reason::TokensRefused, message)
     } else if desired.oidc.is_none() {
-        let message = "no token is demanded, see PushesUnauthenticated".to_owned();
+        let message = "no token is required, see the condition PushesUnauthenticated".to_owned();
         (Some(false), Reason::NoTokenDemanded, message)
     } else if let Some(queue) = silent.find(|queue| !observed.auth_failures.contains_key(*queue)) {
         let message = format!(
-            "no ready worker of queue {} has answered on port 9481, so that nothing is known",
+            "no ready worker of queue {} answers on port 9481, so refused pushes can't be counted",
             queue.id
         );
         (None, Reason::WorkersNotAsked, message)
     } else {
-        let message = "no push was refused for its token in the last minutes".to_owned();
+        let message = "no push was refused because of its token in the last minutes".to_owned();
         (Some(false), Reason::NoneRefused, message)
     };
     Finding::new(holds, reason, message)

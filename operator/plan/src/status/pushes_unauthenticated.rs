@@ -15,18 +15,18 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
     let ChainView { desired, observed } = view;
     let open = open(observed);
     let (holds, reason, message) = if open.is_empty() && desired.oidc.is_some() {
-        let message = "every worker that is there demands a token".to_owned();
+        let message = "every worker requires a token".to_owned();
         (false, Reason::TokensDemanded, message)
     } else if desired.push == Push::Cluster {
-        let message = "pushes come to the Services' own addresses: let a NetworkPolicy say who in the cluster may reach port 9480".to_owned();
+        let message = "pushes come to the Services' cluster addresses: restrict access to port 9480 with a NetworkPolicy".to_owned();
         (false, Reason::PushesInternal, message)
     } else if desired.oidc.is_none() {
-        let message = "whoever finds the push address can run the handlers: set spec.oidc, or let nobody but Cloud Tasks through where pushes come in".to_owned();
+        let message = "anyone who knows the push address can run the handlers: set spec.oidc, or let only Cloud Tasks through at the ingress".to_owned();
         (true, Reason::NoTokenDemanded, message)
     } else {
         let open: Vec<&str> = open.iter().map(String::as_str).collect();
         let message = format!(
-            "stages with workers that don't demand a token yet, see WorkersReady: {}",
+            "stages with workers that don't require a token yet, see the condition WorkersReady: {}",
             open.join(", ")
         );
         (true, Reason::TokenNotDemandedYet, message)

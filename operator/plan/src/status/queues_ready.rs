@@ -20,7 +20,7 @@ pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Find
         return Finding::new(
             Some(false),
             Reason::QueueMissing,
-            format!("not there: {missing}"),
+            format!("missing queues: {missing}"),
         );
     }
     if let Some(disabled) = in_state("Disabled") {
@@ -28,7 +28,7 @@ pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Find
             Some(false),
             Reason::QueueDisabled,
             format!(
-                "disabled by Google, so that nothing is dispatched: {disabled}; resume the queue in the console, or see what is wrong with the project's billing and API"
+                "Google has disabled these queues and dispatches nothing: {disabled}. Resume them in the console, or check the project's billing and its Cloud Tasks API"
             ),
         );
     }
@@ -43,7 +43,7 @@ pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Find
             Some(false),
             Reason::QueueOwnedByAnother,
             format!(
-                "the limits of the notifier's queue {} are set by chain {holder} (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue",
+                "the notifier's queue {} is shared with chain {holder} (cluster/namespace/name), which sets its limits: omit notifier.rateLimits, use the same values, or use another queue",
                 desired.notifier.queue.id
             ),
         );
@@ -53,7 +53,7 @@ pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Find
         Ok(steps) if steps.is_empty() && !drifts.is_empty() => Finding::new(
             Some(false),
             Reason::QueueChanged,
-            "somebody else has changed a queue, and driftPolicy is Report: see Drifted",
+            "a queue was changed outside the operator, and driftPolicy is Report: see the condition Drifted",
         ),
         Ok(steps) if steps.is_empty() => Finding::new(
             Some(true),
@@ -63,7 +63,7 @@ pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Find
         Ok(steps) => Finding::new(
             Some(false),
             Reason::Progressing,
-            format!("still to do: {steps}"),
+            format!("pending: {steps}"),
         ),
         Err(Problem { reason, message }) => Finding::new(Some(false), *reason, message),
     }

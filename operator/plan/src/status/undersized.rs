@@ -20,7 +20,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         let pushes = queue.max_concurrent_dispatches;
         (places < pushes).then(|| {
             format!(
-                "{} has {pushes} dispatches at once for {pods} × {each} places",
+                "{} dispatches {pushes} tasks at once, and its workers run {pods} × {each}",
                 stage.queue.id
             )
         })
@@ -29,12 +29,14 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         None => Finding::new(
             Some(false),
             Reason::EnoughPlaces,
-            "every stage has a place for each dispatch",
+            "every stage can run as many tasks as its queue dispatches at once",
         ),
         Some(short) => Finding::new(
             Some(true),
             Reason::TooFewPlaces,
-            format!("what finds no place is answered 503, which slows the queue: {short}"),
+            format!(
+                "pushes over the workers' capacity get 503, which throttles the queue: {short}. Add replicas, raise concurrency, or lower maxConcurrentDispatches"
+            ),
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether every stage has its pods ready, with the newest values.
+//! Whether every stage has all its pods ready and up to date.
 
 use crds::StageStatus;
 use crds::conditions::Reason;
@@ -23,13 +23,13 @@ pub(super) fn finding(
         return Finding::new(
             Some(true),
             Reason::AsSpecified,
-            "every stage has its pods ready, with the newest values",
+            "every stage has all its pods ready and up to date",
         );
     };
     let waits = plan
         .as_ref()
         .map_or_else(|_| Vec::new(), |plan| plan.waits_for(Concern::Workers));
-    let message = format!("stages without all their pods ready and up to date: {behind}");
+    let message = format!("stages whose pods are not all ready and up to date: {behind}");
     let (reason, message) = if waits.is_empty() {
         (Reason::PodsNotReady, message)
     } else {

@@ -174,7 +174,7 @@ fn stages_that_change_places_while_their_queues_move_never_play_ping_pong() {
     let (fast, slow) = stages.split_once("  - name: slow").unwrap();
     let swapped = format!("{head}  - name: slow{slow}  - name: fast{fast}");
     let plan = round(&mut observed, &swapped, 1, 0).to_string();
-    let wait = "stage slow hands tasks on as the spec says once no former worker is left";
+    let wait = "stage slow hands tasks over as the spec says once no former worker is left";
     assert!(plan.contains(wait), "{plan}");
     settle(&mut observed, &desired(&swapped));
 }
@@ -189,7 +189,7 @@ fn a_gateway_that_refuses_keeps_the_queue_where_it_is() {
         assert!(round(&mut observed, &yaml, 3600, 0).is_empty());
     }
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RouteNotAccepted: the Gateway infra/external doesn't take or serve the routes of: fast-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway), slow-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway)");
+    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RouteNotAccepted: the Gateway infra/external refuses these routes or fails to serve them: fast-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway), slow-orders-shop.push.example.com (Accepted is False, NotAllowedByListeners: says the Gateway)");
     assert!(sentence(&status, "Ready").starts_with("RouteNotAccepted"));
     // What GKE says once its load balancer has tried.
     for (condition, reason) in [
@@ -230,7 +230,7 @@ fn a_gateway_of_which_nobody_says_anything_is_trusted_after_a_while() {
     assert!(round(&mut observed, &yaml, 0, 0).is_empty());
     assert_eq!(round(&mut observed, &yaml, 1, 0).steps.len(), 2);
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: nobody has said yet that the Gateway infra/external serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: it may take some minutes when they are new; else see whether there is such a Gateway, with such a listener");
+    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: the Gateway infra/external has not reported that it serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: new routes take some minutes. If this lasts, check that the Gateway and its listener exist");
 }
 
 #[test]
@@ -440,16 +440,16 @@ fn what_the_cluster_doesnt_have_is_refused_with_a_sentence() {
         told
     };
     let mut without = Observed::default();
-    insta::assert_snapshot!(said(&without), @"GatewayApiMissing: spec.push.gateway asks for routes under the Gateway infra/external, and this cluster has no HTTPRoute of the Gateway API (httproutes.gateway.networking.k8s.io, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url");
+    insta::assert_snapshot!(said(&without), @"GatewayApiMissing: spec.push.gateway names the Gateway infra/external, and this cluster has no HTTPRoute of the Gateway API (httproutes.gateway.networking.k8s.io, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url");
     let forbidden = Availability::Forbidden("httproutes is forbidden".into());
     without
         .availability
         .insert(GatewayResourceKind::HttpRoute, forbidden.clone());
-    insta::assert_snapshot!(said(&without), @"KubernetesError: spec.push.gateway needs one HTTPRoute for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on httproutes.gateway.networking.k8s.io (httproutes is forbidden)");
+    insta::assert_snapshot!(said(&without), @"KubernetesError: spec.push.gateway needs one HTTPRoute for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on httproutes.gateway.networking.k8s.io (httproutes is forbidden)");
     observed
         .availability
         .insert(GatewayResourceKind::BackendPolicy, forbidden);
-    insta::assert_snapshot!(said(&observed), @"KubernetesError: spec.push.gateway needs one GCPBackendPolicy for each stage, and the operator may not look at them: give its role get, list, watch, create, patch and delete on gcpbackendpolicies.networking.gke.io (httproutes is forbidden)");
+    insta::assert_snapshot!(said(&observed), @"KubernetesError: spec.push.gateway needs one GCPBackendPolicy for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on gcpbackendpolicies.networking.gke.io (httproutes is forbidden)");
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
     observed.taken_hosts.insert(host.into(), other);
     let problem = planned(&yaml, &observed).unwrap_err();
     assert_eq!(problem.reason, Reason::NameTaken);
-    insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast leads to chain stock/orders-shop (namespace/name), which came first: write another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
+    insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast is already used by chain stock/orders-shop (namespace/name): use another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
     observed.taken_hosts.clear();
     if let Some(Availability::Served(policies)) = observed
         .availability
@@ -473,7 +473,7 @@ fn a_host_or_a_name_that_is_anothers_is_refused() {
     }
     let problem = planned(&yaml, &observed).unwrap_err();
     assert_eq!(problem.reason, Reason::NameTaken);
-    insta::assert_snapshot!(problem.message, @"GCPBackendPolicy orders-slow exists and isn't this chain's: rename the stage, or delete the GCPBackendPolicy");
+    insta::assert_snapshot!(problem.message, @"GCPBackendPolicy orders-slow exists and doesn't belong to this chain: rename the stage, or delete the GCPBackendPolicy");
 }
 
 #[test]
@@ -518,27 +518,27 @@ fn what_google_can_reach_is_told() {
         with("  project: my-project\n", &push)
     };
     insta::assert_snapshot!(told(ORDERS, Some("emulator:8123")), @r#"
-PushesReachable True: ClusterAddress: pushes go to the cluster addresses of the Services, as is right for an emulator inside the cluster
+PushesReachable True: ClusterAddress: queues push to the cluster addresses of the Services, which an emulator inside the cluster can reach
 Ready True: AsSpecified: every queue and every worker is as the spec says
 "#);
     insta::assert_snapshot!(told(ORDERS, None), @r#"
-PushesReachable False: ClusterAddress: queues push to the cluster addresses of the Services, which Google can't reach: set spec.push to say how pushes come in. Until then tasks wait in their queues
-Ready False: ClusterAddress: queues push to the cluster addresses of the Services, which Google can't reach: set spec.push to say how pushes come in. Until then tasks wait in their queues
+PushesReachable False: ClusterAddress: queues push to the cluster addresses of the Services, which Google can't reach: set spec.push. Until then tasks wait in their queues
+Ready False: ClusterAddress: queues push to the cluster addresses of the Services, which Google can't reach: set spec.push. Until then tasks wait in their queues
 "#);
     insta::assert_snapshot!(told(&url("https://{stage}.push.example.com"), None), @r#"
-PushesReachable Unknown: OwnIngress: pushes go where spec.push.url says; whether they reach the workers from there isn't looked at
+PushesReachable Unknown: OwnIngress: queues push to spec.push.url; the operator doesn't check whether that address leads to the workers
 Ready True: AsSpecified: every queue and every worker is as the spec says
 "#);
     insta::assert_snapshot!(told(&url("http://{stage}.shop.svc.cluster.local"), None), @r#"
-PushesReachable False: PrivateAddress: queues push to fast.shop.svc.cluster.local, slow.shop.svc.cluster.local, which only a private network knows, so that Google can't reach it: write a public host into spec.push.url. Until then tasks wait in their queues
-Ready False: PrivateAddress: queues push to fast.shop.svc.cluster.local, slow.shop.svc.cluster.local, which only a private network knows, so that Google can't reach it: write a public host into spec.push.url. Until then tasks wait in their queues
+PushesReachable False: PrivateAddress: queues push to fast.shop.svc.cluster.local, slow.shop.svc.cluster.local, in a private network that Google can't reach: set spec.push.url to a public host. Until then tasks wait in their queues
+Ready False: PrivateAddress: queues push to fast.shop.svc.cluster.local, slow.shop.svc.cluster.local, in a private network that Google can't reach: set spec.push.url to a public host. Until then tasks wait in their queues
 "#);
     insta::assert_snapshot!(told(&url("http://{stage}.shop.svc.cluster.local"), Some("emulator:8123")), @r#"
-PushesReachable Unknown: OwnIngress: pushes go where spec.push.url says; whether they reach the workers from there isn't looked at
+PushesReachable Unknown: OwnIngress: queues push to spec.push.url; the operator doesn't check whether that address leads to the workers
 Ready True: AsSpecified: every queue and every worker is as the spec says
 "#);
     insta::assert_snapshot!(told(&by_gateway(), None), @r#"
-PushesReachable True: RoutesAccepted: the Gateway infra/external has accepted the route of each stage
+PushesReachable True: RoutesAccepted: the Gateway infra/external has accepted the route of every stage
 Ready True: AsSpecified: every queue and every worker is as the spec says
 "#);
 }

@@ -257,7 +257,7 @@ fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
     observed.queues.clone_from(&theirs.queues);
     let again = planned(&orders, &observed).unwrap();
     assert!(again.is_empty(), "{again}");
-    insta::assert_snapshot!(sentence(&seen(&parcels, &theirs), "QueuesReady"), @"QueueOwnedByAnother: the limits of the notifier's queue orders-notifier are set by chain cluster-a/shop/orders (cluster/namespace/name), which shares it: leave notifier.rateLimits out, write the same, or use another queue");
+    insta::assert_snapshot!(sentence(&seen(&parcels, &theirs), "QueuesReady"), @"QueueOwnedByAnother: the notifier's queue orders-notifier is shared with chain cluster-a/shop/orders (cluster/namespace/name), which sets its limits: omit notifier.rateLimits, use the same values, or use another queue");
     // When the first goes, the second may.
     let end = deletion(&orders, &observed);
     apply(&mut observed, &end);
@@ -274,10 +274,7 @@ fn what_was_in_force_is_known_after_nothing_could_be_seen() {
     let away = Problem::new(Reason::CloudTasksAway, "away");
     let now = jiff::Timestamp::UNIX_EPOCH;
     let blind = plan::status(&good, None, None, Some(&away), now);
-    assert_eq!(
-        sentence(&blind, "Drifted"),
-        "CloudTasksAway: can't be told: away"
-    );
+    assert_eq!(sentence(&blind, "Drifted"), "CloudTasksAway: unknown: away");
     assert_eq!(blind.queues_hash, good.queues_hash);
     // Another rate is an edit, another number of attempts doesn't concern the queues.
     let rate = with("maxDispatchesPerSecond: 500", "maxDispatchesPerSecond: 20");
@@ -296,12 +293,12 @@ fn drift_is_put_right_or_shown() {
         "project: my-project",
         "project: my-project\n  driftPolicy: Report",
     );
-    insta::assert_snapshot!(edit(&report, &report, meddle), @"update queue incoming (attempts without end): the queue would give tasks up by itself, or differs from the spec");
+    insta::assert_snapshot!(edit(&report, &report, meddle), @"update queue incoming (unlimited attempts): the queue would delete tasks, or differs from the spec");
     let mut observed = settled(&report);
     meddle(&mut observed);
-    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, attempts without end; driftPolicy is Report, so rates, concurrency and backoff stay as they are");
+    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, unlimited attempts; driftPolicy is Report, so rates, concurrency and backoff stay as they are");
     observed.was_in_force = false;
-    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"NoDrift: nobody else has changed a queue");
+    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"NoDrift: no queue was changed outside the operator");
 }
 
 #[test]
@@ -369,7 +366,7 @@ fn a_renamed_stage_keeps_its_queue() {
     apply(&mut observed, &renamed);
     let status = seen(&to, &observed);
     assert_eq!(status.draining, None, "its queue is a live one");
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: workers of renamed stages, which go when their queues push to the new ones: orders-fast");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: workers of renamed stages, deleted when their queues push to the new ones: orders-fast");
 }
 
 #[test]
@@ -383,7 +380,7 @@ fn a_stage_that_was_paused_and_is_removed_drains() {
     pause.state = QueueState::Paused;
     let status = seen(without, &observed);
     assert_eq!(status.paused.as_deref(), Some("incoming-2"));
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 drains once no other worker can hand tasks to it any more");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 drains once no other worker can hand tasks over to it");
 }
 
 #[test]
@@ -399,8 +396,8 @@ fn what_a_removed_stage_left_behind_is_known_after_the_chain_came_back() {
     let lookup = variable(&observed.deployments["orders-fast"], "LOOKUP_QUEUES").unwrap();
     assert!(lookup.contains("incoming-2"), "{lookup}");
     let status = seen(without, &observed);
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 drains once no other worker can hand tasks to it any more");
-    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator, until a worker of the stage is ready: incoming, incoming-2");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 drains once no other worker can hand tasks over to it");
+    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator until a worker of the stage is ready: incoming, incoming-2");
 }
 
 #[test]

@@ -246,7 +246,7 @@ fn tasks_that_reach_a_drained_queue_are_told() {
     settle(&mut observed, &desired(without_slow()));
     round(&mut observed, without_slow(), 60, 12);
     let status = seen(without_slow(), &observed);
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 has tasks and no workers: put the stage back to serve them, or delete the queue");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 has tasks and no workers: add the stage again to serve them, or delete the queue");
     assert_eq!(status.draining.as_deref(), Some("incoming-2"));
 }
 
@@ -274,7 +274,7 @@ fn a_queue_that_drains_gives_no_task_up_whoever_has_changed_it() {
     queue.max_attempts = 5;
     queue.max_retry_duration = Some(Duration::from_mins(1));
     let plan = round(&mut observed, without_slow(), 0, 12);
-    insta::assert_snapshot!(plan.steps[0].step.to_string(), @"update queue incoming-2 (attempts without end, no retry limit)");
+    insta::assert_snapshot!(plan.steps[0].step.to_string(), @"update queue incoming-2 (unlimited attempts, no retry limit)");
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn a_drained_queue_is_deleted_a_day_later_where_the_chain_says_so() {
     assert!(round(&mut observed, &to, 86_000, 0).is_empty());
     // Somebody has put a task there.
     assert!(round(&mut observed.clone(), &to, 400, 1).is_empty());
-    insta::assert_snapshot!(round(&mut observed, &to, 400, 0).to_string(), @"delete queue incoming-2: the stage is removed, and nothing looks for its tasks any more");
+    insta::assert_snapshot!(round(&mut observed, &to, 400, 0).to_string(), @"delete queue incoming-2: the stage is removed, and no worker looks up its tasks any more");
 }
 
 #[test]
@@ -462,7 +462,7 @@ fn what_other_stages_are_about_to_be_told_counts_for_a_circle() {
     let mut observed = settled(ORDERS);
     let plan = round(&mut observed, &to, 0, 0).to_string();
     // third will hand to quick's queue, which still pushes to fast, which hands to slow.
-    let wait = "stage slow hands tasks on as the spec says once no former worker is left";
+    let wait = "stage slow hands tasks over as the spec says once no former worker is left";
     assert!(plan.contains(wait), "{plan}");
     let slow = &observed.deployments["orders-slow"];
     assert_eq!(plan::objects::worker_env::hand_over_targets(slow).len(), 0);
@@ -499,7 +499,7 @@ fn tasks_of_a_removed_stage_whose_workers_are_gone_are_kept_and_told() {
     roll(&mut observed);
     insta::assert_snapshot!(round(&mut observed, to, 0, 3).to_string());
     let status = seen(to, &observed);
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 has tasks and no workers: put the stage back to serve them, or delete the queue");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 has tasks and no workers: add the stage again to serve them, or delete the queue");
 }
 
 #[test]
@@ -527,10 +527,10 @@ fn a_new_first_stage_is_not_waited_for_by_the_others() {
 fn fewer_places_than_dispatches_are_told() {
     let observed = settled(ORDERS);
     let status = seen(ORDERS, &observed);
-    insta::assert_snapshot!(sentence(&status, "Undersized"), @"TooFewPlaces: what finds no place is answered 503, which slows the queue: incoming-2 has 1000 dispatches at once for 1 × 100 places");
+    insta::assert_snapshot!(sentence(&status, "Undersized"), @"TooFewPlaces: pushes over the workers' capacity get 503, which throttles the queue: incoming-2 dispatches 1000 tasks at once, and its workers run 1 × 100. Add replicas, raise concurrency, or lower maxConcurrentDispatches");
     let enough = with("maxAttempts: 2", "maxAttempts: 2\n    concurrency: 1000");
     let status = seen(&enough, &settled(&enough));
-    insta::assert_snapshot!(sentence(&status, "Undersized"), @"EnoughPlaces: every stage has a place for each dispatch");
+    insta::assert_snapshot!(sentence(&status, "Undersized"), @"EnoughPlaces: every stage can run as many tasks as its queue dispatches at once");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn queues_that_are_paused_by_several_are_all_named() {
     let outside = observed.queues.get_mut(&queue_path("incoming")).unwrap();
     outside.state = QueueState::Paused;
     let status = seen(ORDERS, &observed);
-    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedOutside: paused by somebody else, and left so until they resume it, or its stage says paused: false: incoming; paused by the operator, until a worker of the stage is ready: incoming-2");
+    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedOutside: paused outside the operator, until it is resumed there or its stage sets paused: false: incoming; paused by the operator until a worker of the stage is ready: incoming-2");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_drained_queue_that_is_back_is_paused_until_a_worker_is_ready() {
     );
     let status = seen(ORDERS, &observed);
     assert_eq!(status.paused.as_deref(), Some("incoming-2"));
-    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator, until a worker of the stage is ready: incoming-2");
+    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedByOperator: paused by the operator until a worker of the stage is ready: incoming-2");
 }
 
 #[test]
@@ -71,5 +71,5 @@ fn workers_that_somebody_changed_are_not_the_newest() {
     })));
     let status = seen(ORDERS, &observed);
     assert!(!status.stages[0].workers_up_to_date);
-    insta::assert_snapshot!(sentence(&status, "WorkersReady"), @"PodsNotReady: stages without all their pods ready and up to date: fast");
+    insta::assert_snapshot!(sentence(&status, "WorkersReady"), @"PodsNotReady: stages whose pods are not all ready and up to date: fast");
 }

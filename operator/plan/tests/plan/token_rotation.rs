@@ -71,8 +71,8 @@ fn a_new_chain_has_its_token_from_the_first_push_on() {
     assert_eq!(notifier.http_target.as_ref().unwrap().token, None);
     settle(&mut observed, &desired(&yaml));
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"TokensDemanded: every worker that is there demands a token");
-    insta::assert_snapshot!(sentence(&status, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming has answered on port 9481, so that nothing is known");
+    insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"TokensDemanded: every worker requires a token");
+    insta::assert_snapshot!(sentence(&status, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming answers on port 9481, so refused pushes can't be counted");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_token_that_somebody_changes_is_put_right_and_told() {
     let found = observed.queues.get_mut(&queue_path("incoming")).unwrap();
     found.http_target.as_mut().unwrap().token = None;
     let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; it is put right, unless Ready says what prevents that");
+    insta::assert_snapshot!(sentence(&status, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; the operator corrects it, unless Ready says what prevents that");
     round(&mut observed, &yaml, 0, 0);
     assert_now(&observed, "a@p.example x", "a@p.example x");
 }
@@ -225,17 +225,17 @@ fn refusals_are_told_by_queue_and_reason() {
     let mut observed = settled(&yaml);
     let why = BTreeSet::from(["audience".to_owned(), "missing".to_owned()]);
     observed.auth_failures.insert(queue_path("incoming"), why);
-    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"TokensRefused: workers have refused pushes for their token in the last minutes; such tasks wait and are tried again, and no attempt is counted: incoming (audience, missing)");
+    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"TokensRefused: workers refused pushes because of their token in the last minutes: incoming (audience, missing). Cloud Tasks retries them, and no attempt is counted");
     observed
         .auth_failures
         .insert(queue_path("incoming"), BTreeSet::new());
-    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 has answered on port 9481, so that nothing is known");
+    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 answers on port 9481, so refused pushes can't be counted");
     observed
         .auth_failures
         .insert(queue_path("incoming-2"), BTreeSet::new());
-    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"NoneRefused: no push was refused for its token in the last minutes");
+    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"NoneRefused: no push was refused because of its token in the last minutes");
     let open = settled(&public());
-    insta::assert_snapshot!(sentence(&seen(&public(), &open), "PushesRefused"), @"NoTokenDemanded: no token is demanded, see PushesUnauthenticated");
+    insta::assert_snapshot!(sentence(&seen(&public(), &open), "PushesRefused"), @"NoTokenDemanded: no token is required, see the condition PushesUnauthenticated");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_token_in_the_clear_is_for_an_emulator_alone() {
     let yaml = with_oidc(A, "x").replace("https://{stage}.push", "http://{stage}.push");
     let refused = Desired::new(&chain(&yaml), &settings()).unwrap_err();
     assert_eq!(refused.reason, Reason::InvalidSpec);
-    insta::assert_snapshot!(refused.message, @"oidc needs an address that begins with https, since Cloud Tasks sends no token in the clear, and stage fast has http://fast.push.example.com: set push.url to one, or leave oidc out");
+    insta::assert_snapshot!(refused.message, @"stage fast has the address http://fast.push.example.com, and Cloud Tasks sends a token over https only: set push.url to an https address, or omit oidc");
     let emulator = Settings {
         emulator_host: Some("127.0.0.1:8123".into()),
         ..settings()

@@ -23,7 +23,10 @@ pub const ROWS: &[Row] = &[
                         "WorkersReady",
                         "False",
                         "Progressing",
-                        &["middle", "stage fast hands tasks on as the spec says once"],
+                        &[
+                            "middle",
+                            "stage fast hands tasks over as the spec says once",
+                        ],
                     ),
                     ("Paused", "True", "PausedByOperator", &["incoming-2"]),
                 ]),

@@ -93,7 +93,7 @@ pub const ROWS: &[Row] = &[
                         "Undersized",
                         "True",
                         "TooFewPlaces",
-                        &["incoming-2 has 100 dispatches at once for 0 × 100 places"],
+                        &["incoming-2 dispatches 100 tasks at once, and its workers run 0 × 100"],
                     ),
                 ]),
             ),

@@ -37,7 +37,10 @@ pub const ROWS: &[Row] = &[
                         "WorkersReady",
                         "False",
                         "Progressing",
-                        &["middle", "stage fast hands tasks on as the spec says once"],
+                        &[
+                            "middle",
+                            "stage fast hands tasks over as the spec says once",
+                        ],
                     ),
                 ]),
             ),
@@ -99,7 +102,12 @@ pub const ROWS: &[Row] = &[
                 Tells::WellBut(&[
                     ("Ready", "False", "QueueNameBlocked", &["incoming-2"]),
                     ("QueuesReady", "False", "QueueMissing", &["incoming-2"]),
-                    ("Drifted", "True", "QueueChanged", &["incoming-2 is gone"]),
+                    (
+                        "Drifted",
+                        "True",
+                        "QueueChanged",
+                        &["incoming-2 was deleted"],
+                    ),
                 ]),
             ),
             Act::new(
@@ -124,7 +132,7 @@ pub const ROWS: &[Row] = &[
                         "Drifted",
                         "True",
                         "QueueChanged",
-                        &["orders-notifier is gone"],
+                        &["orders-notifier was deleted"],
                     ),
                 ]),
             ),
@@ -147,7 +155,7 @@ pub const ROWS: &[Row] = &[
                     "Undersized",
                     "True",
                     "TooFewPlaces",
-                    &["incoming has 1000 dispatches at once for 2 × 100 places"],
+                    &["incoming dispatches 1000 tasks at once, and its workers run 2 × 100"],
                 )]),
             ),
             Act::new(

@@ -16,7 +16,7 @@ const DRAINED: Tells = Tells::WellBut(&[(
     "Draining",
     "False",
     "NothingDrains",
-    &["removed, empty when it was paused, and kept so: incoming-2"],
+    &["queues of removed stages, empty and paused: incoming-2"],
 )]);
 
 pub const ROWS: &[Row] = &[
@@ -29,7 +29,7 @@ pub const ROWS: &[Row] = &[
                     "Draining",
                     "True",
                     "StageRemoved",
-                    &["incoming-2 drains once no other worker can hand tasks to it any more"],
+                    &["incoming-2 drains once no other worker can hand tasks over to it"],
                 )]),
             ),
             Act::new(&[Deed::FormerPodEnds], DRAINED),

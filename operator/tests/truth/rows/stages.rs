@@ -18,7 +18,7 @@ pub const ROWS: &[Row] = &[
                         "Progressing",
                         &[
                             "middle",
-                            "stage fast hands tasks on as the spec says once a worker of stage middle is ready",
+                            "stage fast hands tasks over as the spec says once a worker of stage middle is ready",
                         ],
                     ),
                     ("Paused", "True", "PausedByOperator", &["incoming-2"]),

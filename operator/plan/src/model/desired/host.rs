@@ -33,7 +33,7 @@ pub fn host(template: &str, of: StageNames<'_>) -> Result<String, String> {
         .map(|label| shortened(fill(label, of), of))
         .collect();
     let host = labels.join(".");
-    let wrong = |what: &str| format!("gives {host:?}, which is no host ({what})");
+    let wrong = |what: &str| format!("gives {host:?}, which is not a valid host ({what})");
     if let Some(label) = labels.iter().find(|label| !is_label(label)) {
         return Err(wrong(&format!(
             "{label:?} must begin and end with a letter or a digit, and have only these and hyphens"
@@ -52,7 +52,7 @@ pub fn host(template: &str, of: StageNames<'_>) -> Result<String, String> {
         .iter()
         .all(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
     {
-        return Err(wrong("it is an address, and a route needs a name"));
+        return Err(wrong("it is an IP address, and a route needs a name"));
     }
     Ok(host)
 }
@@ -130,7 +130,7 @@ mod tests {
             ("{stage}-.example.com", "\"fast-\" must begin"),
             ("{stage}.example.com.", "\"\" must begin"),
             ("{stage.example.com", "\"{stage\" must begin"),
-            ("10.0.0.1", "it is an address"),
+            ("10.0.0.1", "it is an IP address"),
             (
                 &format!("{{stage}}.{long}.{long}.{long}.{long}.com"),
                 "a host has at most 253",

@@ -11,7 +11,7 @@ use crate::objects::names::is_ours;
 use crate::objects::route::{self, left_routes};
 use crate::rules::unused_routes::is_bypassed;
 
-const BYPASSED: &str = "nothing is pushed to its host any more";
+const BYPASSED: &str = "no queue pushes to its host any more";
 
 const NO_ROUTE: &str = "no route leads to its Service any more";
 
