@@ -400,8 +400,8 @@ fn a_route_that_somebody_changed_or_deleted_is_put_back() {
 
 #[test]
 fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
-    let mut transcript = Transcript::default();
     use crds::DeletionPolicy::{Orphan, Retain};
+    let mut transcript = Transcript::default();
     let yaml = by_gateway();
     let desired = desired(&yaml);
     for policy in [Retain, Orphan] {

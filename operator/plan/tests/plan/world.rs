@@ -375,7 +375,8 @@ pub struct Transcript(String);
 impl Transcript {
     /// Adds what is planned or reported then.
     pub fn add(&mut self, when: &str, what: &impl fmt::Display) {
-        self.0 += &format!("# {when}\n{}\n\n", what.to_string().trim_end());
+        let what = what.to_string();
+        self.0.extend(["# ", when, "\n", what.trim_end(), "\n\n"]);
     }
 }
 
