@@ -18,7 +18,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use kube_runtime::reflector::ObjectRef;
-use plan::objects::worker_env::ADMIN_PORT;
+use worker_contract::ports;
 
 use crate::name::{Name, name, tell};
 use crate::reconcile::Chain;
@@ -122,7 +122,7 @@ impl Refusals {
     async fn ask(&self, asker: &Asker, round: usize) {
         let turns = self.turns(round);
         let answers = futures::stream::iter(turns).map(async |(chain, guard)| {
-            let to = SocketAddr::new(guard.address, ADMIN_PORT);
+            let to = SocketAddr::new(guard.address, ports::ADMIN);
             let counters = asker.ask(to).await;
             (chain, guard, counters)
         });

@@ -17,6 +17,7 @@ use plan::objects::names::{QUEUE_ANNOTATION, STAGE_LABEL};
 use plan::objects::ownership::record;
 use plan::objects::worker_env::variable;
 use plan::{Observed, Problem};
+use worker_contract::env;
 
 /// How long workers may take to connect, or to finish when all of it ends.
 const ENOUGH: Duration = Duration::from_secs(3);
@@ -169,10 +170,10 @@ fn all_ready(deployment: &Deployment) -> DeploymentStatus {
 /// The configuration that a pod of the Deployment would read, on addresses of this machine.
 fn config(deployment: &Deployment, listen: SocketAddr) -> Result<Config, OperatorError> {
     let get = |name: &str| match name {
-        "LISTEN_ADDR" => Some(listen.to_string()),
-        "ADMIN_ADDR" => Some("127.0.0.1:0".to_owned()),
+        env::LISTEN_ADDR => Some(listen.to_string()),
+        env::ADMIN_ADDR => Some("127.0.0.1:0".to_owned()),
         // No load balancer has to learn that a worker leaves.
-        "DRAIN_DELAY" => Some("0s".to_owned()),
+        env::DRAIN_DELAY => Some("0s".to_owned()),
         name => variable(deployment, name),
     };
     Config::from_vars(&get).map_err(|error| Problem::invalid(error.to_string()).into())

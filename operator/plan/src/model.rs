@@ -37,6 +37,6 @@ pub use settings::{Settings, Timing};
 pub use timed_condition::TimedCondition;
 pub use wait::{AddressObstacle, Concern, HandOverObstacle, ResumeObstacle, Wait, WaitReason};
 
-pub(crate) use desired::{AROUND_A_RUN, SERVICE_PORT};
+pub(crate) use desired::SERVICE_PORT;
 pub(crate) use settings_text::SettingsText;
 pub(crate) use short_hash::hash;

@@ -10,6 +10,8 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use worker_contract::metrics::{NOT_A_PUSH, PUSHES_REFUSED_TOTAL, REASON};
+use worker_contract::probes;
 
 use super::tally::Counters;
 
@@ -17,10 +19,6 @@ use super::tally::Counters;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A worker's page has about 10,000 bytes.
 const LARGEST: usize = 256 * 1024;
-/// What a worker counts them in; see docs/worker.md.
-const COUNTER: &str = "executor_worker_pushes_refused_total{";
-/// What isn't a push is none that was refused, but somebody who looks around.
-const NO_PUSH: &str = "not_a_push";
 /// A worker has a dozen reasons, each a word. Whatever else answers gets into no status.
 const MOST: usize = 16;
 const LONGEST: usize = 32;
@@ -44,7 +42,7 @@ impl Asker {
     }
 
     async fn page(&self, to: SocketAddr) -> Option<Bytes> {
-        let request = Request::get(format!("http://{to}/metrics"));
+        let request = Request::get(format!("http://{to}{}", probes::METRICS));
         let response = self
             .0
             .request(request.body(Empty::new()).ok()?)
@@ -59,14 +57,16 @@ impl Asker {
 }
 
 fn counters(page: &str) -> Counters {
-    let lines = page.lines().filter_map(|line| line.strip_prefix(COUNTER));
+    let counter = format!("{PUSHES_REFUSED_TOTAL}{{");
+    let label = format!("{REASON}=\"");
+    let lines = page.lines().filter_map(|line| line.strip_prefix(&counter));
     let counters = lines.filter_map(|line| {
         let (labels, value) = line.rsplit_once("} ")?;
-        let (_, reason) = labels.split_once("reason=\"")?;
+        let (_, reason) = labels.split_once(&label)?;
         let (reason, _) = reason.split_once('"')?;
         let is_word =
             reason.len() <= LONGEST && reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let is_one = is_word && reason != NO_PUSH;
+        let is_one = is_word && reason != NOT_A_PUSH;
         is_one.then_some((reason.to_owned(), value.trim().parse().ok()?))
     });
     counters.take(MOST).collect::<BTreeMap<_, _>>()

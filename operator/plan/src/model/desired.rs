@@ -14,6 +14,8 @@ use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Outcome, RateLimits, Rout
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
+use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
+use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 
 use super::child_name::child_name;
 use super::problem::Problem;
@@ -24,13 +26,6 @@ use push::{address, hosts_are_apart, push};
 pub(crate) use push::SERVICE_PORT;
 pub use push::{ParentGateway, Push};
 
-/// How long a run may take when the spec doesn't say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
-/// What the limits of a worker add up to around a run: the push is read (30 s), the ends and the age
-/// are looked up (10 s each), then the record (2 s), and at most three creates (10 s each).
-pub(crate) const AROUND_A_RUN: Duration = Duration::from_secs(90);
-/// Cloud Tasks waits no longer.
-const LONGEST_DEADLINE: Duration = Duration::from_mins(30);
 /// Where a handler container listens when the spec doesn't say.
 const DEFAULT_PORT: u16 = 8080;
 
@@ -167,7 +162,7 @@ pub enum Target {
 impl DesiredStage {
     /// How long Cloud Tasks should wait for an answer of this stage's workers.
     pub fn dispatch_deadline(&self) -> Duration {
-        (self.timeout + AROUND_A_RUN).min(LONGEST_DEADLINE)
+        (self.timeout + AROUND_A_RUN).min(DISPATCH_DEADLINE_MAX)
     }
 }
 
@@ -406,7 +401,7 @@ fn timeout(stage: &Stage) -> Duration {
         .handler
         .as_ref()
         .and_then(|handler| handler.timeout)
-        .map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)
+        .map_or(DEFAULT_HANDLER_TIMEOUT, |timeout| timeout.0)
 }
 
 fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Target, Problem> {

@@ -22,7 +22,7 @@ pub const DRAINED_HEADER: &str = "executor-drained";
 
 /// On a queue whose token we have set: without it, it is somebody else's and stays. Workers see it on
 /// each push, and know whose `Authorization` is there.
-pub const TOKEN_HEADER: &str = "executor-token";
+pub const TOKEN_HEADER: &str = worker_contract::headers::TOKEN;
 
 /// What we write on queues. Other headers are somebody else's.
 pub const OUR_HEADERS: [&str; 5] = [

@@ -12,10 +12,12 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
+use worker_contract::limits::AROUND_A_RUN;
+use worker_contract::{ports, probes};
 
 use super::names::{self, is_applied};
-use super::worker_env::{ADMIN_PORT, RetiredQueues, TASKS_PORT, WORKER, hand_as_told, worker_env};
-use crate::model::{AROUND_A_RUN, ChainView, Desired, DesiredStage, RequiredToken};
+use super::worker_env::{RetiredQueues, WORKER, hand_as_told, worker_env};
+use crate::model::{ChainView, Desired, DesiredStage, RequiredToken};
 use crate::objects::ownership::owns_field;
 
 /// So long a new pod must have been ready before an old one is told to stop. A handler without a probe
@@ -135,9 +137,12 @@ fn worker(
         name: WORKER.into(),
         image: Some(desired.worker_image.clone()),
         env: Some(worker_env(desired, index, retired, required)),
-        ports: Some(vec![port("tasks", TASKS_PORT), port("admin", ADMIN_PORT)]),
-        readiness_probe: Some(probe("/readyz", 2)),
-        liveness_probe: Some(probe("/healthz", 10)),
+        ports: Some(vec![
+            port("tasks", ports::PUSHES),
+            port("admin", ports::ADMIN),
+        ]),
+        readiness_probe: Some(probe(probes::READINESS, 2)),
+        liveness_probe: Some(probe(probes::LIVENESS, 10)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             capabilities: Some(Capabilities {

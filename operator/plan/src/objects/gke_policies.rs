@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use kube::core::DynamicObject;
 use serde_json::json;
+use worker_contract::env::{DRAIN_DELAY, HANDLER_TIMEOUT};
+use worker_contract::limits::AROUND_A_RUN;
+use worker_contract::{ports, probes};
 
 use super::gateway_resources::object;
-use super::worker_env::{ADMIN_PORT, DRAIN_DELAY, HANDLER_TIMEOUT, variable};
+use super::worker_env::variable;
 use crate::model::{
-    AROUND_A_RUN, ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName,
-    Observed, Rollout,
+    ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName, Observed, Rollout,
 };
 use crate::objects::ownership::owns_field;
 
@@ -144,8 +146,8 @@ fn health_check(desired: &Desired, stage: &DesiredStage) -> DynamicObject {
                 "type": "HTTP",
                 "httpHealthCheck": {
                     "portSpecification": "USE_FIXED_PORT",
-                    "port": ADMIN_PORT,
-                    "requestPath": "/readyz/load-balancer",
+                    "port": ports::ADMIN,
+                    "requestPath": probes::READINESS_OF_LOAD_BALANCER,
                 },
             },
         },

@@ -7,49 +7,19 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{EnvVar, Pod as KubernetesPod, PodSpec};
 use kube::ResourceExt;
 use serde_json::{Value, json};
+use worker_contract::env::{
+    ADMIN_ADDR, CHAIN, CLOUD_TASKS_EMULATOR_HOST, CONCURRENCY, DISPATCH_DEADLINES,
+    DOWNSTREAM_QUEUE, DRAIN_DELAY, GIVE_UP_AFTER, HANDLER_TIMEOUT, HANDLER_URL, LISTEN_ADDR,
+    LOOKUP_QUEUES, MAX_ATTEMPTS, NOTIFIER_QUEUE, NOTIFIER_URL, NOTIFY_ON, OIDC_AUDIENCES,
+    OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE, RETIRED_NOTIFIER_QUEUES, ROUTE_TO_FAIL, ROUTES, STAGE,
+};
+use worker_contract::ports;
 
 use super::names::STAGE_LABEL;
 use crate::model::{ChainView, Desired, DesiredStage, Pod, RequiredToken, Target};
 
 /// The name of the worker's container.
 pub(crate) const WORKER: &str = "worker";
-
-/// The queue that a worker serves.
-pub(crate) const QUEUE: &str = "QUEUE";
-
-/// The next stage's queue.
-pub(crate) const DOWNSTREAM_QUEUE: &str = "DOWNSTREAM_QUEUE";
-
-/// The queues that shortcuts lead to.
-pub(crate) const ROUTES: &str = "ROUTES";
-
-const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
-
-const LISTEN_ADDR: &str = "LISTEN_ADDR";
-
-/// How long one run may take.
-pub(crate) const HANDLER_TIMEOUT: &str = "HANDLER_TIMEOUT";
-
-/// How long a worker goes on accepting after it was told to stop.
-pub(crate) const DRAIN_DELAY: &str = "DRAIN_DELAY";
-
-const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
-
-const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
-
-const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
-
-/// The audiences that a worker takes tokens for.
-pub(crate) const OIDC_AUDIENCES: &str = "OIDC_AUDIENCES";
-
-/// The accounts that a worker takes tokens of.
-pub(crate) const OIDC_EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
-
-/// The port on which a worker takes pushes.
-pub const TASKS_PORT: u16 = 9480;
-
-/// The port of a worker's health and metrics, apart from the tasks' own paths.
-pub const ADMIN_PORT: u16 = 9481;
 
 /// Queues that the chain no longer uses, and where an earlier dispatch may have put what a task was
 /// owed: a worker that doesn't look there gives the task a second end.
@@ -162,12 +132,12 @@ pub fn worker_env(
         .join(",");
     let variables = [
         (
-            "CHAIN",
+            CHAIN,
             Some(format!("{}/{}", desired.namespace, desired.name)),
         ),
-        ("STAGE", Some(stage.name.clone())),
+        (STAGE, Some(stage.name.clone())),
         (QUEUE, Some(stage.queue.to_string())),
-        ("MAX_ATTEMPTS", Some(stage.max_attempts.to_string())),
+        (MAX_ATTEMPTS, Some(stage.max_attempts.to_string())),
         (
             DOWNSTREAM_QUEUE,
             desired.downstream(index).map(ToString::to_string),
@@ -178,19 +148,19 @@ pub fn worker_env(
             RETIRED_NOTIFIER_QUEUES,
             (!retired_notifiers.is_empty()).then_some(retired_notifiers),
         ),
-        ("NOTIFIER_URL", Some(notifier.url.clone())),
-        ("NOTIFY_ON", Some(outcomes.join(","))),
-        ("HANDLER_URL", Some(stage.handler.url())),
+        (NOTIFIER_URL, Some(notifier.url.clone())),
+        (NOTIFY_ON, Some(outcomes.join(","))),
+        (HANDLER_URL, Some(stage.handler.url())),
         (
             HANDLER_TIMEOUT,
             Some(crds::Duration(stage.timeout).to_string()),
         ),
         (
-            "CONCURRENCY",
+            CONCURRENCY,
             stage.concurrency.map(|slots| slots.to_string()),
         ),
         (
-            "GIVE_UP_AFTER",
+            GIVE_UP_AFTER,
             stage
                 .give_up_after
                 .map(|time| crds::Duration(time).to_string()),
@@ -201,11 +171,14 @@ pub fn worker_env(
         ),
         (ROUTES, routes(stage)),
         (DISPATCH_DEADLINES, deadlines(desired, index)),
-        (LISTEN_ADDR, Some(format!("0.0.0.0:{TASKS_PORT}"))),
-        ("ADMIN_ADDR", Some(format!("0.0.0.0:{ADMIN_PORT}"))),
+        (LISTEN_ADDR, Some(format!("0.0.0.0:{}", ports::PUSHES))),
+        (ADMIN_ADDR, Some(format!("0.0.0.0:{}", ports::ADMIN))),
         (OIDC_AUDIENCES, demand.map(|it| list(&it.audiences))),
-        (OIDC_EMAILS, demand.map(|it| list(&it.emails))),
-        ("CLOUD_TASKS_EMULATOR_HOST", desired.emulator_host.clone()),
+        (
+            OIDC_SERVICE_ACCOUNT_EMAILS,
+            demand.map(|it| list(&it.emails)),
+        ),
+        (CLOUD_TASKS_EMULATOR_HOST, desired.emulator_host.clone()),
     ];
     variables
         .into_iter()
@@ -247,7 +220,7 @@ fn routes(stage: &DesiredStage) -> Option<String> {
         .map(|(matches, to)| {
             let to = match to {
                 Target::Queue(queue) => queue.to_string(),
-                Target::Fail => "fail".to_owned(),
+                Target::Fail => ROUTE_TO_FAIL.to_owned(),
             };
             json!({"match": matches, "to": to})
         })
@@ -305,7 +278,7 @@ impl RequiredToken {
             let words = told.split(',').filter(|word| !word.is_empty());
             words.map(str::to_owned).collect()
         };
-        let (emails, audiences) = (list(OIDC_EMAILS), list(OIDC_AUDIENCES));
+        let (emails, audiences) = (list(OIDC_SERVICE_ACCOUNT_EMAILS), list(OIDC_AUDIENCES));
         let is_none = emails.is_empty() && audiences.is_empty();
         (!is_none).then_some(Self { emails, audiences })
     }
