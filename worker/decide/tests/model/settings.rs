@@ -123,14 +123,14 @@ fn producer_writes(name: &str, previous: &'static str) -> Setting {
 }
 
 pub fn failures_only() -> Setting {
-    Setting::ladder("only failures are told, N = 2, 1", &[2, 1]).told(NotifyOn {
+    Setting::ladder("only failures are notified, N = 2, 1", &[2, 1]).told(NotifyOn {
         succeeded: false,
         failed: true,
     })
 }
 
 pub fn nothing_told() -> Setting {
-    Setting::ladder("nothing is told, N = 2, 1", &[2, 1]).told(NotifyOn {
+    Setting::ladder("nothing is notified, N = 2, 1", &[2, 1]).told(NotifyOn {
         succeeded: false,
         failed: false,
     })

@@ -17,7 +17,7 @@ pub fn story(path: Path<State, Step>) -> String {
             unreachable!("a step lies between two states");
         };
         let said = say(state, *step);
-        writeln!(text, "{number:>3}. {said:<66} {}", queues(after)).unwrap();
+        writeln!(text, "{number:>3}. {said:<68} {}", queues(after)).unwrap();
     }
     text
 }
@@ -46,11 +46,11 @@ fn say(state: &State, step: Step) -> String {
     };
     let what = match (step, who.phase) {
         (Step::Arrive(_, pod), _) => format!("arrives again{}", at(pod)),
-        (Step::LookUp(_), _) => "the worker looks for the end".to_owned(),
-        (Step::CannotLookUp(_), _) => "a look-up fails".to_owned(),
+        (Step::LookUp(_), _) => "the worker looks up the successor".to_owned(),
+        (Step::CannotLookUp(_), _) => "a lookup fails".to_owned(),
         (Step::Learn(_, age), _) => format!("its age is {age:?}"),
-        (Step::RunSlot(_, decide::RunSlot::Acquired), _) => "there is room".to_owned(),
-        (Step::RunSlot(..), _) => "there is no room".to_owned(),
+        (Step::RunSlot(_, decide::RunSlot::Acquired), _) => "a run slot is free".to_owned(),
+        (Step::RunSlot(..), _) => "no run slot is free".to_owned(),
         (Step::CannotConnect(_), _) => "the handler takes no connections".to_owned(),
         (Step::RunEnds(_, handler), _) => format!("the handler {handler:?}"),
         (Step::Create(_, reply), Phase::Creating(task)) => create(task, reply),
@@ -67,7 +67,7 @@ fn dispatch(step: Step) -> String {
         Step::Dispatch(_, pod, false) => format!("dispatched{}", at(pod)),
         Step::Dispatch(_, pod, true) => format!("dispatched twice{}", at(pod)),
         Step::Foreign(_, code) => format!("dispatched, and another answers {code}"),
-        _ => "dispatched, and turned away unread".to_owned(),
+        _ => "dispatched, and rejected unread".to_owned(),
     }
 }
 
@@ -88,7 +88,7 @@ fn at(pod: Pod) -> String {
 fn create(task: PendingTask, reply: Reply) -> String {
     let how = match reply {
         Reply::Arrives => "creates",
-        Reply::IsLost => "creates, and doesn't hear of it,",
+        Reply::IsLost => "creates without confirmation",
         Reply::IsLate => "gives up too early to create",
         Reply::Fails => "can't create",
         Reply::Refuses => "is refused",
