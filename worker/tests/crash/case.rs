@@ -13,9 +13,9 @@ pub enum Point {
     DuringRun,
     /// The handler has answered, and the worker's create is on its way to Cloud Tasks.
     BeforeCreate,
-    /// The create is carried out, and the worker has not heard so.
+    /// The task is created, and the worker has no reply yet.
     AfterCreate,
-    /// The worker has answered, and Cloud Tasks has not heard so. Where a run leads to no create,
+    /// The worker has answered, and Cloud Tasks has not got the answer. Where a run leads to no create,
     /// this is also the only point between the handler's answer and Cloud Tasks' hearing of it.
     AfterAnswer,
 }
@@ -54,7 +54,7 @@ pub struct Expected {
     pub outcome: String,
     /// Runs of the handler on each stage.
     pub runs: [u64; 3],
-    /// Attempts that count on each stage, as the notification tells them.
+    /// The attempts on each stage, as the notification has them.
     pub attempts: [u64; 3],
 }
 

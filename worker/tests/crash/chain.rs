@@ -124,7 +124,7 @@ pub struct Surroundings {
     pub client: String,
 }
 
-/// A worker of the stage, told what the operator would tell it.
+/// A worker of the stage, with the environment that the operator would write.
 pub fn worker(stage: &Stage, listen: SocketAddr, admin: SocketAddr, at: &Surroundings) -> Command {
     let lookup: Vec<String> = STAGES.iter().map(|s| s.queue().to_string()).collect();
     let downstream = STAGES.get(stage.index + 1).map(|s| s.queue().to_string());

@@ -21,7 +21,7 @@ use crate::worker::Worker;
 #[derive(Clone)]
 pub struct Creates {
     pub emulator: SocketAddr,
-    /// The worker that calls. It starts later, since it is told where to call.
+    /// The worker that calls. It starts later, because its environment has the address.
     pub worker: Arc<OnceLock<Arc<Worker>>>,
     pub script: Arc<Script>,
     pub trace: Trace,

@@ -9,7 +9,7 @@ pub const POISON: &str = "poison";
 const PORT: &str = "EXECUTOR_CHAIN_CRASH_HANDLER_PORT";
 const RUN: &str = "handler runs: ";
 
-/// One run, as the handler told of it before it answered or died.
+/// One run, as the handler reported it before it answered or died.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Run {
     pub task: String,

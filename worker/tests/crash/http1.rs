@@ -16,7 +16,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Body = BoxBody<Bytes, Infallible>;
 
 /// Serves on a free port of this machine until the runtime ends. Where `answer` gives an error,
-/// the connection is closed without a word.
+/// the connection is closed without an answer.
 pub async fn serve<A, F>(answer: A) -> SocketAddr
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,

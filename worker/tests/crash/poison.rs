@@ -80,7 +80,7 @@ async fn a_task_that_kills_its_handler_ends_as_failed_and_harms_no_other() {
     }
 }
 
-/// What the client was told of each task: outcome, and attempts by stage.
+/// The notification of each task: outcome, and attempts by stage.
 fn told(ends: &[Recorded]) -> BTreeMap<String, (String, Value)> {
     ends.iter()
         .map(|end| {

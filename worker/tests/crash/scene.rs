@@ -100,7 +100,7 @@ impl Scene {
         }
     }
 
-    /// Waits until the workers were killed as planned, the client has heard of an end, and no
+    /// Waits until the workers were killed as planned, the client was notified of an end, and no
     /// queue holds anything that could still be pushed.
     async fn end(&self) -> Vec<Recorded> {
         eventually(&self.case.to_string(), SOON, async || {

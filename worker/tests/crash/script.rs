@@ -7,12 +7,12 @@ use tokio::sync::watch;
 use crate::case::{Case, Point};
 use crate::chain::Stage;
 
-/// A case under way.
+/// A case in progress.
 pub struct Script {
     case: Case,
     /// The kills that have happened, by stage.
     struck: [AtomicBool; 3],
-    /// The stages whose task Cloud Tasks has deleted, because it heard a 2xx.
+    /// The stages whose task Cloud Tasks has deleted after a 2xx.
     settled: watch::Sender<[bool; 3]>,
 }
 
@@ -41,7 +41,7 @@ impl Script {
         each.all(|(blow, struck)| blow.is_some() == struck.load(Ordering::Relaxed))
     }
 
-    /// Cloud Tasks is about to hear a 2xx.
+    /// Cloud Tasks is about to get a 2xx.
     pub fn settle(&self, stage: &Stage) {
         self.settled
             .send_modify(|settled| settled[stage.index] = true);

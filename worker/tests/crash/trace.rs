@@ -1,4 +1,4 @@
-//! What happened to a task, in order, for whoever has to find out why a case fails.
+//! What happened to a task, in order, to find out why a case fails.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

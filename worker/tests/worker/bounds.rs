@@ -99,7 +99,7 @@ async fn runs_are_bounded_and_a_task_runs_once_at_a_time() {
 
     assert_eq!(push(to, &head("c", 0, 0, None)).await, 503);
     assert_eq!(push(to, &head("a", 1, 0, Some(504))).await, 503);
-    // What needs no run needs no room.
+    // Without a run, no run slot is needed.
     assert_eq!(push(to, &head("d", 1, 0, Some(597))).await, 200);
 
     gate.open();

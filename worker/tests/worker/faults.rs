@@ -1,4 +1,4 @@
-//! What stands between Cloud Tasks and a worker, and gets it wrong.
+//! Faults of proxies between Cloud Tasks and a worker.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -44,7 +44,7 @@ async fn pushes_that_never_reach_a_worker_cost_no_attempt() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(500);
     let worker = ladder.worker(&handler, &[]).await;
-    // A hundred times somebody says 503, then nobody listens for a hundred times.
+    // A hundred answers of 503, then a hundred refused connections.
     let unavailable = Receiver::answering(503);
     let port = unavailable.addr().port();
     ladder.eager_queue("incoming", unavailable.addr()).await;

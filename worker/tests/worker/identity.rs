@@ -1,4 +1,4 @@
-//! Whose push it is: only the pusher's own are served, and a refused one costs its task nothing.
+//! Tokens of pushes: only the pusher's pushes are served, and a refused push costs its task nothing.
 
 use cloudtasks::{CloudTasks, Method, OidcToken, QueueSettings};
 use executor_worker::RunningWorker;
@@ -33,9 +33,9 @@ fn with(token: &str, previous: Option<u16>) -> Vec<(String, String)> {
     head
 }
 
-/// Everything that somebody might try, and the reason for which it is refused.
+/// Tokens that an attacker might try, and the reason for which each is refused.
 fn attempts(key: &Key) -> Vec<(&'static str, String)> {
-    // Of the same id, as whoever forges one would write it.
+    // With the same id, as in a forged token.
     let forger = Key::new(&key.id);
     let stranger = Key::new("unheard-of");
     let says = |more: serde_json::Value| key.sign(&claims(&more));
@@ -330,7 +330,7 @@ async fn sign(cloud: &CloudTasks, id: &str, audience: &str) {
 async fn pushes_that_were_refused_cost_their_task_no_attempt() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(500);
-    // The emulator is an issuer of its own, and the worker's default where it is one's Cloud Tasks.
+    // The emulator is its own issuer, and the worker's default issuer if it uses the emulator.
     let vars = [
         ("OIDC_AUDIENCES", AUDIENCE),
         ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),

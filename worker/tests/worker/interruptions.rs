@@ -143,8 +143,8 @@ async fn a_stopping_worker_closes_the_connections_that_its_callers_keep() {
         .unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
-    // Where all pods of a Service are leaving, those that are ready are used; who looks at their health
-    // alone hears that they leave.
+    // If all pods of a Service are terminating, Kubernetes uses those that are ready. A load balancer
+    // that knows health checks alone must see that they terminate.
     assert_eq!(get(admin, "/readyz").await.0, 200);
     assert_eq!(get(admin, "/readyz/load-balancer").await.0, 503);
 }

@@ -63,7 +63,7 @@ impl Key {
     }
 }
 
-/// What a right token says, with `more` over it; null takes away.
+/// The claims of a valid token, with `more` over them; null removes a claim.
 pub fn claims(more: &Value) -> Value {
     let now = get_current_timestamp();
     let mut claims = json!({

@@ -135,7 +135,7 @@ impl Ladder {
             .unwrap();
     }
 
-    /// Waits until the client has heard of an end, and all queues are empty.
+    /// Waits until the client is notified of an end, and all queues are empty.
     pub async fn end(&self, queues: &[&str]) -> serde_json::Value {
         let events = eventually("the end of the task", SOON, async || {
             let events = self.client.requests();

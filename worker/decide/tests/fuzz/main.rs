@@ -1,5 +1,5 @@
-//! Headers and ledgers that nobody wrote: valid ones, broken in the ways that proxies, copies and
-//! people break them. `FUZZ_CASES` and `FUZZ_SEED` choose how many and which.
+//! Invalid headers and ledgers: valid ones, broken in the ways that proxies, copies and people break
+//! them. `FUZZ_CASES` and `FUZZ_SEED` choose how many and which.
 
 #![allow(
     clippy::unwrap_used,
@@ -103,7 +103,7 @@ fn is_first(headers: &HeaderMap) -> bool {
     count.and_then(|text| text.parse().ok()) == Some(0_u32) && counts.next().is_none()
 }
 
-/// The next task can be read by the next stage, whatever this one was told.
+/// The next stage can read the next task's ledger, whatever this stage got.
 fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
     let next = ledger.clone().with(record("fast")).next_hop();
     let text = next.encode();
@@ -210,7 +210,7 @@ fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
     headers
 }
 
-/// Tasks that have climbed so far, with what they carry.
+/// Tasks after some hand-overs, with their ledgers.
 fn corpus() -> Vec<(TaskId, String)> {
     let mut corpus = Vec::new();
     for first in ["order-1", "a", &"x".repeat(500)] {

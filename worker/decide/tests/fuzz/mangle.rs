@@ -65,12 +65,12 @@ fn once(bytes: &mut Vec<u8>, corpus: &[(TaskId, String)], rng: &mut Rng) {
                 bytes[index] = b"0123456789abcdef"[rng.usize(..16)];
             }
         }
-        // A word is put in.
+        // A token is inserted.
         5 => {
             let word = rng.choice(WORDS).unwrap_or_default();
             bytes.splice(at..at, word.iter().copied());
         }
-        // A word stands in a part's place.
+        // A token replaces a part.
         6 => {
             let word = rng.choice(WORDS).unwrap_or_default();
             bytes.splice(at..end.min(at + 16), word.iter().copied());

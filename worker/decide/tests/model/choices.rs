@@ -1,4 +1,4 @@
-//! CreatedTask may happen next.
+//! What may happen next.
 
 use decide::RequiredInput;
 use decide::{RunSlot, TaskAge};
@@ -10,7 +10,7 @@ use crate::setting::{OLD, YOUNG};
 use crate::state::{Phase, Push, State};
 use crate::world::{Pod, Step, World};
 
-/// Dispatches without an answer after which a task that nobody answers is old.
+/// After so many unanswered dispatches a task is old.
 const OLD_AFTER: u8 = 10;
 
 impl<R: Rules> World<R> {
@@ -105,7 +105,7 @@ impl<R: Rules> World<R> {
                 (Fault::Refused, Step::Create(index, Reply::Refuses)),
                 (Fault::Killed, Step::Kill(index)),
             ],
-            // A worker that has only looked leaves nothing behind when it dies: for Cloud Tasks
+            // A worker that has only looked up leaves nothing behind when it dies: for Cloud Tasks
             // that is one more foreign answer.
             Phase::Running | Phase::Answering(_) => &[(Fault::Killed, Step::Kill(index))],
             Phase::InTransit => &[],
@@ -123,7 +123,7 @@ impl<R: Rules> World<R> {
     }
 
     /// The pods that a push may come to: of each release one that has nothing to do with its
-    /// task, and those that have it in work.
+    /// task, and those that have it in flight.
     fn pods(&self, state: &State, push: &Push) -> (Vec<Pod>, Vec<Pod>) {
         let last = u8::try_from(self.setting.releases.len() - 1).unwrap();
         let rolled_out = push.hop >= self.setting.rolled_out_by;

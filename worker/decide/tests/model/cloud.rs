@@ -29,7 +29,7 @@ impl<R: Rules> World<R> {
         }
     }
 
-    /// Cloud Tasks hears `code` to the dispatch `r` of a task.
+    /// Cloud Tasks gets the answer `code` to the dispatch `r` of a task.
     pub fn hears(&self, state: &mut State, (queue, hop, r): (u8, u8, u8), code: u16) {
         let same = |task: &Task| (task.queue, task.hop) == (queue, hop);
         let Some(index) = state.tasks.iter().position(same) else {

@@ -8,15 +8,15 @@ use crate::state::{CreatedTask, LateCreate, PendingTask, Push, State};
 use crate::worker::on;
 use crate::world::World;
 
-/// CreatedTask becomes of an attempt to create.
+/// The result of an attempt to create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reply {
     Arrives,
-    /// The task exists, and the worker doesn't hear it.
+    /// The task exists, and the worker gets no reply.
     IsLost,
     /// The task will exist later, and the worker doesn't wait for it.
     IsLate,
-    /// The task doesn't exist, and the worker hears nothing of use.
+    /// The task doesn't exist, and the reply says nothing about it.
     Fails,
     Refuses,
 }
@@ -54,7 +54,7 @@ impl<R: Rules> World<R> {
         };
         let policy = self.policy(&push);
         let finish = self.rules.after_create(policy, self.pending(task), end);
-        // No stage takes the task, and nobody wants to be told.
+        // No stage accepts the task, and the client is not notified of failures.
         state.untold |= end == CreateResult::Refused
             && finish == Finish::Answer(Answer::Done)
             && !on(policy).failed;
@@ -82,7 +82,7 @@ impl<R: Rules> World<R> {
                 CreatedTask::Next(queue) => Creation::NextTask(self.tables.path(queue).clone()),
                 CreatedTask::Notification(outcome) => Creation::Notification(outcome),
             },
-            // No rule looks at these two.
+            // No rule reads these two.
             reason: Reason::EXHAUSTED,
             attempts: 0,
             folded: task.folded,

@@ -1,29 +1,29 @@
-//! CreatedTask may go wrong.
+//! The faults.
 
-/// CreatedTask may go wrong. Each costs one of a setting's faults.
+/// A fault. Each costs one of a setting's budget.
 ///
 /// A worker that dies before the handler's start is a `Foreign` answer to Cloud Tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// A dispatch gets somebody else's answer, and no worker sees it.
+    /// Another party answers a dispatch, and no worker sees it.
     Foreign,
-    /// A worker turns a push away unread, because it is full or stopping.
+    /// A worker rejects a push unread, because it is at capacity or stopping.
     TurnedAway,
-    /// A look-up fails.
+    /// A lookup fails.
     LookUp,
-    /// No place to run the handler.
+    /// No run slot is free.
     Full,
-    /// The handler takes no connections.
+    /// The handler accepts no connection.
     Unreachable,
     /// The worker dies.
     Killed,
-    /// Somebody between answers, or nobody waits any longer, while the worker works on.
+    /// A proxy answers, or the caller stops waiting, while the worker continues.
     HungUp,
     /// A create fails.
     Create,
     /// A create succeeds, and its reply is lost.
     Reply,
-    /// A create takes effect after its worker has given it up.
+    /// A create takes effect after its worker has given up.
     Late,
     /// A create is refused as invalid.
     Refused,
@@ -50,7 +50,7 @@ pub const ALL: [Fault; 12] = [
     Fault::SamePod,
 ];
 
-/// CreatedTask goes wrong in every run, at no cost.
+/// What goes wrong in every run, at no cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Always {
     Nothing,

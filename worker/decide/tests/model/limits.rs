@@ -1,6 +1,6 @@
-//! CreatedTask the rules can't promise: a worker of before an edit looks for a task's end on the queues
-//! that it knows. If a new worker has handed the task to a queue that came with the edit, and
-//! Cloud Tasks has not heard so, the old one starts anew. No task is lost by that, none ends
+//! What the rules can't promise: a worker of the release before an edit looks up successors only on the
+//! queues that it knows. If a new worker has handed the task over to a new queue, and Cloud Tasks did not
+//! get the answer, the old worker starts the task over. No task is lost by that, none ends
 //! twice, and all other promises hold.
 
 use crate::faults::{ALL, Fault};
@@ -11,7 +11,7 @@ use crate::search::broken;
 use crate::setting::Setting;
 use crate::settings;
 
-/// Those by which Cloud Tasks doesn't hear of a hand-over.
+/// The faults after which Cloud Tasks doesn't know of a hand-over.
 const UNHEARD: [Fault; 3] = [Fault::Killed, Fault::HungUp, Fault::Reply];
 
 fn edits() -> [Setting; 2] {

@@ -1,4 +1,4 @@
-//! The promises, noted where they are broken and checked in every state.
+//! The promises: each step notes which it breaks, and the checker looks in every state.
 
 use decide::Outcome;
 use stateright::Property;
@@ -127,8 +127,8 @@ impl<R: Rules> World<R> {
         self.tables.most(queue) + self.setting.budget + unanswered
     }
 
-    /// A task goes on, and not for ever: dispatches and hand-overs are bounded, and a dispatch
-    /// that waits for an answer has a worker who owes it. So every path comes to where no task is
+    /// A task advances, and not forever: dispatches and hand-overs are bounded, and for each dispatch
+    /// in flight a worker will answer. So every path comes to where no task is
     /// left, and there [`NEVER_LOST`] says that the end is recorded.
     fn goes_to_its_end(&self, state: &State) -> bool {
         let fits = |task: &Task| task.r <= self.dispatches(task.queue);

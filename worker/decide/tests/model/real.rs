@@ -31,7 +31,7 @@ pub fn hold(setting: &Setting) {
     checker.assert_properties();
 }
 
-/// All faults, and then one more of those that leave one dispatch of a task in work at a time.
+/// All faults, and then one more of those that leave one dispatch of a task in flight at a time.
 fn hold_in_both(setting: Setting, faults: u8, faults_one_at_a_time: u8) {
     hold(&setting.clone().budget(faults));
     hold(&setting.budget(faults_one_at_a_time).one_at_a_time());
@@ -84,7 +84,7 @@ rules_hold_in! {
     swapped, deep 2 3;
 }
 
-/// CreatedTask [`crate::order`] leaves out hides nothing here.
+/// What [`crate::order`] leaves out hides nothing here.
 #[test]
 fn all_orders() {
     hold(&settings::one_attempt_in_all_orders());

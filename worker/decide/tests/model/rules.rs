@@ -1,4 +1,4 @@
-//! CreatedTask the model asks the worker's rules. [`Real`] passes every question on to the crate; a
+//! What the model asks the worker's rules. [`Real`] passes every question on to the crate; a
 //! mutant answers one of them differently.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
@@ -42,7 +42,7 @@ pub trait Rules: Send + Sync + 'static {
         decide::after_create(policy, pending, end)
     }
 
-    /// The names that tell that a stage is done with a task.
+    /// The tasks that follow one, if its stage has finished with it.
     fn successor_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
         policy.successor_tasks(ledger)
     }
@@ -56,7 +56,7 @@ pub trait Rules: Send + Sync + 'static {
         ledger.root.notification()
     }
 
-    /// CreatedTask a worker answers that turns a push away unread, because it is full or stopping.
+    /// The answer to a push that is rejected unread, because the worker is at capacity or stopping.
     fn turned_away(&self, previous: Option<u16>) -> Answer {
         Answer::NoCapacity.unless_pending(previous)
     }
@@ -65,12 +65,12 @@ pub trait Rules: Send + Sync + 'static {
         answer.code()
     }
 
-    /// CreatedTask Cloud Tasks' `ALREADY_EXISTS` means, as `create.rs` of the worker takes it.
+    /// What Cloud Tasks' `ALREADY_EXISTS` means, as in the worker's `create.rs`.
     fn already(&self) -> CreateResult {
         CreateResult::Exists
     }
 
-    /// Whether a look-up finds a task that existed and is gone, as `lookup.rs` of the worker does.
+    /// Whether a lookup finds a task that existed and is deleted, as in the worker's `lookup.rs`.
     fn finds_ended(&self) -> bool {
         true
     }

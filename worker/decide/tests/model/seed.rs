@@ -1,4 +1,4 @@
-//! The rule that this project began with, and the loss that comes with it: the client is told
+//! The rule that this project began with, and the loss that comes with it: the client is notified
 //! when the count of executions reaches N, and the queue's own limit of attempts is the same N.
 
 use decide::{

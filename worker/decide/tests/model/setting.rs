@@ -24,7 +24,7 @@ pub struct Setting {
     pub handler: Vec<Handler>,
     pub faults: Vec<Fault>,
     pub budget: u8,
-    /// CreatedTask others answer in the worker's place.
+    /// The answers of other parties in the worker's place.
     pub codes: Vec<u16>,
     pub always: Always,
     pub refuses: Refuses,
@@ -34,7 +34,7 @@ pub struct Setting {
     pub headers: Vec<(&'static str, &'static str)>,
     /// Every order of the steps, none left out.
     pub all_orders: bool,
-    /// Workers of before an edit don't know of the queues that came with it. CreatedTask follows from
+    /// Workers of before an edit don't know of the queues that came with it. What follows from
     /// that is a known limit, and breaks no promise unless this is set.
     pub strict: bool,
 }
@@ -78,7 +78,7 @@ impl Setting {
         Self { faults, ..self }
     }
 
-    /// The same without the faults that let two dispatches of a task be in work at once. CreatedTask the
+    /// The same without the faults that let two dispatches of a task be in flight at once. What the
     /// rules promise only then is checked on every path of such a setting.
     pub fn one_at_a_time(self) -> Self {
         let overlaps = [Fault::HungUp, Fault::Twice, Fault::SamePod];

@@ -13,23 +13,23 @@ pub const NOTIFIER: u8 = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// CreatedTask lives on the stages' queues.
+    /// The tasks on the stages' queues.
     pub tasks: Vec<Task>,
-    /// CreatedTask workers have in hand.
+    /// The pushes in flight at workers.
     pub pushes: Vec<Push>,
     /// Creates that have not taken effect, and whose workers wait no longer.
     pub late: Vec<LateCreate>,
-    /// The ids that each queue remembers, one bit for each. Names are remembered for ever.
+    /// The ids that each queue remembers, one bit for each. Names are remembered forever.
     pub names: [u32; NOTIFIER as usize + 1],
     /// Faults that may still happen.
     pub faults: u8,
     /// The highest hop that was ever created.
     pub top_hop: u8,
-    /// An end that nobody wanted to be told.
+    /// The task has ended with an outcome that needs no notification.
     pub untold: bool,
     /// The handler has succeeded, and nothing has happened since that may forget it.
     pub succeeded: bool,
-    /// Runs may have overlapped, or a worker looked where it could not see.
+    /// Runs may have overlapped, or a worker did not know the queue with the successor.
     pub overlapped: bool,
     /// Promises that were broken, as the bits of [`crate::promises::Broken`].
     pub broken: u8,
@@ -72,7 +72,7 @@ pub struct Push {
     pub e: u8,
     pub p: Option<u16>,
     pub pod: Pod,
-    /// It is this push that has marked the task as in work in the pod.
+    /// This push has put the task in flight in its pod.
     pub marked: bool,
     /// Somebody still waits for the answer.
     pub heard: bool,
@@ -90,7 +90,7 @@ pub enum Phase {
     Answering(Answer),
 }
 
-/// [`decide::PendingCreate`], without what no rule looks at.
+/// [`decide::PendingCreate`], without what no rule reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PendingTask {
     pub what: CreatedTask,
@@ -133,7 +133,7 @@ impl State {
         self.names[usize::from(NOTIFIER)].count_ones()
     }
 
-    /// The end is recorded, or is one that nobody wanted to be told.
+    /// The end is recorded, or needs no notification.
     pub fn ended(&self) -> bool {
         self.ends() > 0 || self.untold
     }

@@ -44,7 +44,7 @@ impl<R: Rules> World<R> {
         }
     }
 
-    /// A dispatch beside a push that is still in work is a fault of its own where it meets the
+    /// A dispatch beside a push that is still in flight is a fault of its own where it meets the
     /// same pod, and where every caller hangs up.
     fn overlap(&self, state: &State, task: u8, pod: Pod) -> Option<Fault> {
         let task = &state.tasks[usize::from(task)];
@@ -132,7 +132,7 @@ impl<R: Rules> World<R> {
         self.setting.always == Always::HungUp && push.phase == Phase::Running
     }
 
-    /// What the worker would have answered is never heard.
+    /// The worker's answer never arrives.
     fn forgets(state: &mut State, push: &Push) {
         state.succeeded = false;
         state.explains_a_run(push.queue, push.hop);

@@ -1,4 +1,4 @@
-//! CreatedTask depends on the setting alone, computed once: the deliveries, parsed from the headers that
+//! What depends on the setting alone, computed once: the deliveries, parsed from the headers that
 //! Cloud Tasks would send, and the ids, which are hashes, as small numbers.
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
@@ -27,7 +27,7 @@ pub struct Tables {
     attempts: Vec<(u8, u8)>,
     /// By release, queue and hop.
     rows: Vec<Option<Row>>,
-    /// CreatedTask the rules take for the previous response when a producer's task comes first.
+    /// The previous response, as the rules read it on a task's first dispatch.
     first_previous: Option<u16>,
 }
 
@@ -180,7 +180,7 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
     headers
 }
 
-/// CreatedTask Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
+/// What Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
 fn counted(task: &TaskPath) -> HeaderMap {
     let pairs = [
         (headers::QUEUE_NAME, task.queue.id.as_str()),

@@ -27,7 +27,7 @@ impl<R: Rules> World<R> {
         delivery
     }
 
-    /// A push reaches a pod. The mark comes before anything is asked.
+    /// A push reaches a pod. The task is in flight before any lookup.
     pub fn arrives(&self, state: &mut State, mut push: Push, pod: Pod) {
         push.pod = pod;
         state.overlapped |= state.pushes.iter().any(|other| other.is_beside(&push));
@@ -36,7 +36,7 @@ impl<R: Rules> World<R> {
         self.decides(state, push);
     }
 
-    /// Asks the rules, with what is known by now.
+    /// Asks the rules, with the inputs so far.
     fn decides(&self, state: &mut State, mut push: Push) {
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
         let inputs = &mut push.inputs;
@@ -118,7 +118,7 @@ impl<R: Rules> World<R> {
         self.decides(state, push);
     }
 
-    /// There is room, and the handler takes no connections.
+    /// A run slot is free, and the handler accepts no connection.
     pub fn cannot_connect(&self, state: &mut State, mut push: Push) {
         push.inputs.run_slot = Some(RunSlot::Acquired);
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
@@ -160,17 +160,17 @@ impl<R: Rules> World<R> {
         self.goes_on(state, push, finish);
     }
 
-    /// CreatedTask the rules have decided.
+    /// What the rules have decided.
     pub fn goes_on(&self, state: &mut State, mut push: Push, finish: Finish) {
         push.phase = match finish {
             Finish::Answer(answer) => Phase::Answering(answer),
             Finish::Create(pending) => Phase::Creating(self.pending_task(pending)),
         };
-        // CreatedTask was asked is settled.
+        // The inputs are used.
         push.inputs = decide::ArrivalInputs::default();
         match push.phase {
-            // An answer that nobody waits for is no step. Where a fault let the caller go, it
-            // explains what follows; where every caller goes, a word that is lost does.
+            // An answer whose caller has left is no step. If a fault made the caller leave, the fault
+            // explains what follows; if every caller leaves, the lost answer does.
             Phase::Answering(answer) if !push.heard => {
                 let words = [Answer::HandOverPending, Answer::NotificationPending];
                 if self.setting.always == Always::HungUp && words.contains(&answer) {
@@ -182,7 +182,7 @@ impl<R: Rules> World<R> {
     }
 }
 
-/// CreatedTask the client wants to be told.
+/// The outcomes that the client is notified of.
 pub fn on(policy: &StagePolicy) -> NotifyOn {
     let notifier = policy.notifier.as_ref();
     notifier.expect("every setting has a notifier").on

@@ -17,9 +17,9 @@ pub enum Step {
     Dispatch(u8, Pod, bool),
     /// The second delivery arrives.
     Arrive(u8, Pod),
-    /// A dispatch gets somebody else's answer.
+    /// Another party answers a dispatch.
     Foreign(u8, u16),
-    /// A worker turns the push away unread.
+    /// A worker rejects the push unread.
     TurnAway(u8),
     LookUp(u8),
     CannotLookUp(u8),
@@ -28,7 +28,7 @@ pub enum Step {
     CannotConnect(u8),
     RunEnds(u8, Handler),
     Create(u8, Reply),
-    /// A create takes effect that its worker has given up.
+    /// A create takes effect after its worker has given up.
     Appear(u8),
     Answer(u8),
     Kill(u8),

@@ -38,7 +38,7 @@ macro_rules! mistakes {
     };
 }
 
-/// A mutant that looks for an end at some of the names only.
+/// A mutant that looks up only some of the successors.
 macro_rules! looks_at {
     ($name:ident, |$policy:ident, $path:ident| $kept:expr) => {
         #[derive(Clone, Copy)]

@@ -102,7 +102,7 @@ impl Rules for B3HangUpWhateverR {
     }
 }
 
-/// A refused hand-over is tried again for ever.
+/// A refused hand-over is retried forever.
 #[derive(Clone, Copy)]
 pub struct B5Waits;
 
