@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use decide::{Delivery, FailedAttempt, HandlerHeaders, Reason, RunResult, StagePolicy};
+use decide::{Delivery, FailedAttempt, HandlerHeaders, RunResult, StagePolicy, TaskReason};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use http_body_util::{BodyExt, Full};
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tracing::warn;
 
 use crate::config::{Config, HandlerUrl};
-use crate::transport::{Push, connector};
+use crate::transport::{PushRequest, connector};
 
 /// The bytes of the handler's response that the notification carries.
 const KEPT_BYTES: usize = 4096;
@@ -28,7 +28,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The connections to one handler.
 #[derive(Debug, Clone)]
-pub(crate) struct Handler {
+pub(crate) struct HandlerClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: HandlerUrl,
     timeout: Duration,
@@ -51,7 +51,7 @@ pub(crate) struct HandlerResponse {
     pub truncated: bool,
 }
 
-impl Handler {
+impl HandlerClient {
     pub(crate) fn new(config: &Config) -> Self {
         // Below the run's time-out, so that an address that doesn't respond is not taken for a slow
         // handler.
@@ -70,14 +70,14 @@ impl Handler {
     /// Sends the task and waits for the response, up to the time-out.
     pub(crate) async fn run(
         &self,
-        push: &Push,
+        push: &PushRequest,
         delivery: &Delivery,
         policy: &StagePolicy,
     ) -> HandlerRun {
         let request = self.request(push, delivery, policy);
         tokio::time::timeout(self.timeout, self.send(request))
             .await
-            .unwrap_or_else(|_| HandlerRun::failed(Reason::TIMEOUT))
+            .unwrap_or_else(|_| HandlerRun::failed(TaskReason::TIMEOUT))
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> HandlerRun {
@@ -90,7 +90,7 @@ impl Handler {
                     response: None,
                 };
             }
-            Err(_) => return HandlerRun::failed(Reason::CONNECTION),
+            Err(_) => return HandlerRun::failed(TaskReason::CONNECTION),
         };
         let (head, body) = response.into_parts();
         // Only a complete response counts: a handler that dies in the middle of a 200 has not succeeded.
@@ -103,13 +103,13 @@ impl Handler {
                     truncated,
                 }),
             },
-            Err(_) => HandlerRun::failed(Reason::CONNECTION),
+            Err(_) => HandlerRun::failed(TaskReason::CONNECTION),
         }
     }
 
     fn request(
         &self,
-        push: &Push,
+        push: &PushRequest,
         delivery: &Delivery,
         policy: &StagePolicy,
     ) -> Request<Full<Bytes>> {
@@ -139,7 +139,7 @@ impl Handler {
         request
     }
 
-    fn uri(&self, push: &Push) -> Uri {
+    fn uri(&self, push: &PushRequest) -> Uri {
         let path = self.url.path.as_ref().unwrap_or(&push.path);
         Uri::builder()
             .scheme(self.url.scheme.clone())
@@ -151,7 +151,7 @@ impl Handler {
 }
 
 impl HandlerRun {
-    fn failed(reason: Reason) -> Self {
+    fn failed(reason: TaskReason) -> Self {
         let result = RunResult::Failed(FailedAttempt {
             status: None,
             verdict: None,
@@ -185,7 +185,7 @@ fn result(head: &Parts) -> RunResult {
             "the handler's header is not valid and is ignored; the attempt has failed"
         );
     }
-    let reason = reason.unwrap_or(Reason::STATUS);
+    let reason = reason.unwrap_or(TaskReason::STATUS);
     RunResult::Failed(FailedAttempt {
         status: Some(status),
         verdict,

@@ -22,7 +22,8 @@ pub use rules::{
     on_arrival,
 };
 pub use stage::{
-    Notifier, NotifyOn, Route, RouteMatch, RouteTarget, Routes, StagePolicy, StatusPattern,
+    NotifierPolicy, NotifyOn, RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute,
+    StatusPattern,
 };
 pub use task::{Ledger, LedgerError, RootId, StageRecord};
-pub use values::{Answer, InvalidHeaderText, Outcome, Reason, StageName};
+pub use values::{Answer, InvalidHeaderText, Outcome, StageName, TaskReason};

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cloudtasks::{Endpoint, QueuePath};
-use decide::{Notifier, NotifyOn, Routes, StagePolicy};
+use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy};
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use worker_contract::{duration, env, limits, ports};
@@ -18,7 +18,7 @@ use worker_contract::{duration, env, limits, ports};
 use env_vars::{EnvVars, comma_separated, parsed, valid};
 
 pub use error::ConfigError;
-pub use oidc::Oidc;
+pub use oidc::OidcConfig;
 
 const ONE_MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -39,7 +39,7 @@ pub struct Config {
     /// The dispatch deadlines of tasks that are handed over, by their next queue.
     pub dispatch_deadlines: BTreeMap<QueuePath, Duration>,
     /// The token that each push must carry. None accepts every push.
-    pub oidc: Option<Oidc>,
+    pub oidc: Option<OidcConfig>,
     /// The address for pushes. Port 0 is any free port.
     pub listen: SocketAddr,
     /// The address for health and metrics.
@@ -167,7 +167,7 @@ impl EnvVars<'_> {
             .collect()
     }
 
-    fn notifier(&self, own: &QueuePath) -> Result<Option<Notifier>, ConfigError> {
+    fn notifier(&self, own: &QueuePath) -> Result<Option<NotifierPolicy>, ConfigError> {
         let on = self.notify_on()?;
         let queue = self.other_queue(env::NOTIFIER_QUEUE, own)?;
         let url = self.get(env::NOTIFIER_URL);
@@ -193,7 +193,7 @@ impl EnvVars<'_> {
             &url,
             "write an http or https URL of at most 2083 characters",
         )?;
-        Ok(Some(Notifier {
+        Ok(Some(NotifierPolicy {
             queue,
             url,
             retired: self.list(env::RETIRED_NOTIFIER_QUEUES)?,

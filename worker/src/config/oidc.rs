@@ -14,7 +14,7 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
 /// The token that each push must carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Oidc {
+pub struct OidcConfig {
     /// The audiences that are accepted.
     pub audiences: Vec<String>,
     /// The service accounts that are accepted. The audience alone proves nothing: anybody with a Google
@@ -28,7 +28,7 @@ pub struct Oidc {
 
 impl EnvVars<'_> {
     /// None if no variable is set: then every push is accepted.
-    pub(super) fn oidc(&self, endpoint: &Endpoint) -> Result<Option<Oidc>, ConfigError> {
+    pub(super) fn oidc(&self, endpoint: &Endpoint) -> Result<Option<OidcConfig>, ConfigError> {
         let audiences: Vec<String> = self.list(env::OIDC_AUDIENCES)?;
         let emails: Vec<String> = self.list(env::OIDC_SERVICE_ACCOUNT_EMAILS)?;
         let issuers: Vec<String> = self.list(env::OIDC_ISSUERS)?;
@@ -66,7 +66,7 @@ impl EnvVars<'_> {
             }
         };
         let keys_url = keys_url.unwrap_or(default_keys);
-        Ok(Some(Oidc {
+        Ok(Some(OidcConfig {
             audiences,
             emails,
             issuers: if issuers.is_empty() {

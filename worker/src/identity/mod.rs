@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use tracing::warn;
 
-use crate::config::Oidc;
+use crate::config::OidcConfig;
 use crate::telemetry::WorkerMetrics;
 use key_cache::KeyCache;
 use key_source::KeySource;
@@ -30,7 +30,7 @@ pub(crate) struct PushVerifier {
 }
 
 impl PushVerifier {
-    pub(crate) fn new(oidc: &Oidc) -> Self {
+    pub(crate) fn new(oidc: &OidcConfig) -> Self {
         Self {
             validator: TokenValidator::new(oidc),
             keys: Arc::new(KeyCache::default()),
@@ -88,7 +88,11 @@ impl PushVerifier {
 }
 
 /// Refreshes the issuer's keys until it is dropped.
-pub(crate) async fn refresh_keys(verifier: &PushVerifier, oidc: &Oidc, metrics: &WorkerMetrics) {
+pub(crate) async fn refresh_keys(
+    verifier: &PushVerifier,
+    oidc: &OidcConfig,
+    metrics: &WorkerMetrics,
+) {
     let source = KeySource::new(oidc.keys_url.clone());
     verifier.keys.refresh(&source, metrics).await;
 }

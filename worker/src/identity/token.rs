@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
 use worker_contract::metrics::NOT_A_PUSH;
 
-use crate::config::Oidc;
+use crate::config::OidcConfig;
 
 /// The clock skew between the issuer and the worker that is tolerated, in seconds.
 const CLOCK_SKEW: u64 = 30;
@@ -114,7 +114,7 @@ pub(super) struct TokenValidator {
 }
 
 impl TokenValidator {
-    pub(super) fn new(oidc: &Oidc) -> Self {
+    pub(super) fn new(oidc: &OidcConfig) -> Self {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&oidc.audiences);
         validation.set_issuer(&oidc.issuers);

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use crate::handler::HandlerRun;
 use crate::state::Worker;
 use crate::tasks::{create, look_up_age, look_up_successor};
-use crate::transport::Push;
+use crate::transport::PushRequest;
 
 /// Where the answer goes. The caller may disconnect before.
 type Caller = oneshot::Sender<Answer>;
@@ -23,7 +23,7 @@ type Caller = oneshot::Sender<Answer>;
 /// Calls to Cloud Tasks are boxed: most pushes make none, and their future would carry the space.
 pub(super) async fn process(
     worker: &Worker,
-    push: &Push,
+    push: &PushRequest,
     cloud: &CloudTasks,
     caller: &Caller,
 ) -> Answer {
@@ -86,7 +86,7 @@ pub(super) async fn process(
     }
 }
 
-async fn run(worker: &Worker, push: &Push, delivery: &Delivery) -> HandlerRun {
+async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> HandlerRun {
     let metrics = &worker.metrics;
     metrics.runs_started.inc();
     metrics.runs_under_way.inc();

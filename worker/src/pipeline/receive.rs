@@ -17,7 +17,7 @@ use worker_contract::limits;
 
 use super::process::process;
 use crate::state::Worker;
-use crate::transport::{Push, ReadError};
+use crate::transport::{PushRequest, ReadError};
 
 /// Receives one push.
 pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request) -> Response {
@@ -64,7 +64,7 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
 
     let span = span(worker, &parts.headers);
     let signed = worker.verifier.is_some();
-    let read = tokio::time::timeout(limits::READ_PUSH, Push::read(parts, body, signed));
+    let read = tokio::time::timeout(limits::READ_PUSH, PushRequest::read(parts, body, signed));
     let push = match read.await.unwrap_or(Err(ReadError::Broken)) {
         Ok(push) => push,
         Err(error) => {

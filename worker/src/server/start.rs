@@ -18,7 +18,7 @@ use super::admin::Admin;
 use super::connect::connect;
 use super::start_error::StartError;
 use crate::config::Config;
-use crate::handler::Handler;
+use crate::handler::HandlerClient;
 use crate::identity::{PushVerifier, refresh_keys};
 use crate::pipeline::receive;
 use crate::state::{ConcurrencyLimit, Worker};
@@ -53,7 +53,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
     let max_pushes = config.concurrency * 2 + 64;
     let worker = Arc::new(Worker {
         cloud_tasks: OnceLock::new(),
-        handler: Handler::new(&config),
+        handler: HandlerClient::new(&config),
         concurrency: ConcurrencyLimit::new(config.concurrency),
         verifier: config.oidc.as_ref().map(PushVerifier::new),
         push_permits: Arc::new(Semaphore::new(

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::concurrency_limit::ConcurrencyLimit;
 use crate::config::Config;
-use crate::handler::Handler;
+use crate::handler::HandlerClient;
 use crate::identity::PushVerifier;
 use crate::telemetry::WorkerMetrics;
 
@@ -18,7 +18,7 @@ pub(crate) struct Worker {
     pub config: Config,
     /// Empty until the first connection.
     pub cloud_tasks: OnceLock<CloudTasks>,
-    pub handler: Handler,
+    pub handler: HandlerClient,
     /// Limits runs.
     pub concurrency: ConcurrencyLimit,
     /// None if the stage takes pushes without a token.

@@ -15,7 +15,7 @@ use super::next_task::next_task;
 use super::notification::notification;
 use crate::handler::HandlerRun;
 use crate::state::Worker;
-use crate::transport::Push;
+use crate::transport::PushRequest;
 
 const TRIES: u32 = 3;
 /// The longest backoff before the second try. It doubles before each further try.
@@ -24,7 +24,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// Creates the pending task.
 pub(crate) async fn create(
     worker: &Worker,
-    push: &Push,
+    push: &PushRequest,
     delivery: &Delivery,
     pending: &PendingCreate,
     run: Option<&HandlerRun>,
@@ -107,7 +107,7 @@ async fn create_with_retries(
 /// The task's ledger with this stage's record.
 async fn ledger(
     worker: &Worker,
-    push: &Push,
+    push: &PushRequest,
     delivery: &Delivery,
     pending: &PendingCreate,
     run: Option<&HandlerRun>,

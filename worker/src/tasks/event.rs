@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::handler::{HandlerResponse, HandlerRun};
-use crate::transport::Push;
+use crate::transport::PushRequest;
 
 const SUCCEEDED: &str = "dev.executor-chain.task.succeeded.v1";
 const FAILED: &str = "dev.executor-chain.task.failed.v1";
@@ -20,7 +20,7 @@ const MAX_EVENT_BYTES: usize = 900_000;
 
 /// What an event is made from.
 pub(super) struct EventSource<'a> {
-    pub push: &'a Push,
+    pub push: &'a PushRequest,
     pub policy: &'a StagePolicy,
     /// With the last stage's record.
     pub ledger: &'a Ledger,
@@ -110,7 +110,7 @@ impl EventSource<'_> {
 
     /// The task itself, so that its data outlives it.
     fn request(&self, detail: RequestDetail) -> Value {
-        let Push {
+        let PushRequest {
             method, path, body, ..
         } = self.push;
         let path = path.as_str();

@@ -7,12 +7,12 @@ use decide::Ledger;
 use decide::headers::to_api_headers;
 use decide::task::LEDGER_HEADER;
 
-use crate::transport::Push;
+use crate::transport::PushRequest;
 
 /// The task to create on `queue`. `ledger` already has this stage's record; `folded` leaves all records
 /// out.
 pub(super) fn next_task(
-    push: &Push,
+    push: &PushRequest,
     ledger: Ledger,
     queue: &QueuePath,
     folded: bool,

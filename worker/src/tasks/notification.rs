@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudtasks::{Method, NewTask};
-use decide::{Notifier, Outcome};
+use decide::{NotifierPolicy, Outcome};
 
 use super::event::EventSource;
 
@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 pub(super) fn notification(
     source: &EventSource<'_>,
     outcome: Outcome,
-    notifier: &Notifier,
+    notifier: &NotifierPolicy,
 ) -> NewTask {
     NewTask {
         path: Some(notifier.queue.task(source.ledger.root.notification())),

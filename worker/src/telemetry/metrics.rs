@@ -197,7 +197,9 @@ impl WorkerMetrics {
     pub(crate) fn attempted(&self, result: &RunResult) {
         let outcome = match result {
             RunResult::Succeeded { .. } => SUCCEEDED,
-            RunResult::Failed(failure) if failure.reason == decide::Reason::TIMEOUT => TIMED_OUT,
+            RunResult::Failed(failure) if failure.reason == decide::TaskReason::TIMEOUT => {
+                TIMED_OUT
+            }
             RunResult::Failed(_) => FAILED,
             RunResult::Unreachable => UNREACHABLE,
         };

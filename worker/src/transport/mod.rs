@@ -1,7 +1,7 @@
 //! HTTP in and out: the push that came in, and the connector for requests.
 
 mod connector;
-mod push;
+mod push_request;
 
 pub(crate) use connector::connector;
-pub(crate) use push::{Push, ReadError};
+pub(crate) use push_request::{PushRequest, ReadError};

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::values::Reason;
+use crate::values::TaskReason;
 
 /// The header in which a handler says what to do with the task.
 pub const VERDICT: &str = "executor-verdict";
@@ -26,7 +26,7 @@ pub struct HandlerHeaders {
     /// The verdict.
     pub verdict: Option<Verdict>,
     /// The reason.
-    pub reason: Option<Reason>,
+    pub reason: Option<TaskReason>,
     /// The headers whose value is not valid. They are ignored: the attempt has just failed.
     pub invalid: Vec<&'static str>,
 }

@@ -3,7 +3,7 @@
 use super::finish::{Creation, Finish, PendingCreate};
 use super::stage_exit::StageExit;
 use crate::stage::StagePolicy;
-use crate::values::{Answer, Outcome, Reason};
+use crate::values::{Answer, Outcome, TaskReason};
 
 /// The result of a create, retries included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: Create
             // B5: no next stage will ever take the task. Retries would keep it here forever.
             Creation::NextTask(_) => {
                 let exit = StageExit {
-                    reason: Reason::UNPASSABLE,
+                    reason: TaskReason::UNPASSABLE,
                     attempts: pending.attempts,
                     answer_on_failure: pending.answer_on_failure,
                 };

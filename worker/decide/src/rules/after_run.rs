@@ -4,7 +4,7 @@ use super::finish::Finish;
 use super::stage_exit::StageExit;
 use crate::headers::{Delivery, Verdict};
 use crate::stage::StagePolicy;
-use crate::values::{Answer, Outcome, Reason};
+use crate::values::{Answer, Outcome, TaskReason};
 
 /// The result of a run of the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct FailedAttempt {
     /// The handler's verdict, if it gave one.
     pub verdict: Option<Verdict>,
     /// The handler's reason, or the worker's.
-    pub reason: Reason,
+    pub reason: TaskReason,
 }
 
 /// Decides what follows a run.
@@ -43,7 +43,7 @@ pub fn after_run(
     let n = policy.max_attempts.get();
     let attempts = delivery.execution_count.saturating_add(1);
     let dispatches = delivery.retry_count.saturating_add(1);
-    let exit = |reason: &Reason, answer_on_failure| StageExit {
+    let exit = |reason: &TaskReason, answer_on_failure| StageExit {
         reason: reason.clone(),
         attempts,
         answer_on_failure,
@@ -52,7 +52,7 @@ pub fn after_run(
     let failure = match run {
         // B1: a 2xx before the notification exists would lose the outcome. 597 keeps it.
         RunResult::Succeeded { .. } => {
-            return exit(&Reason::SUCCEEDED, Answer::NotificationPending)
+            return exit(&TaskReason::SUCCEEDED, Answer::NotificationPending)
                 .end(policy, Outcome::Succeeded);
         }
         // The handler never got the task. To count this would use up the attempts while a pod starts.

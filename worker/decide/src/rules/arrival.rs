@@ -9,7 +9,7 @@ use super::finish::Finish;
 use super::stage_exit::StageExit;
 use crate::headers::Delivery;
 use crate::stage::StagePolicy;
-use crate::values::{Answer, Outcome, Reason};
+use crate::values::{Answer, Outcome, TaskReason};
 
 /// From this number of unanswered dispatches on, the worker looks up the task's age.
 pub const AGE_LOOKUP_THRESHOLD: u32 = 10;
@@ -101,7 +101,7 @@ pub fn on_arrival(
     // twice.
     if p_is(Answer::NotificationPending) {
         let attempts = e.saturating_add(1);
-        let exit = exit(Reason::SUCCEEDED, attempts, Answer::NotificationPending);
+        let exit = exit(TaskReason::SUCCEEDED, attempts, Answer::NotificationPending);
         return ArrivalDecision::Finish(exit.end(policy, Outcome::Succeeded));
     }
 
@@ -131,7 +131,7 @@ pub fn on_arrival(
         } else {
             e
         };
-        let exit = exit(Reason::EXHAUSTED, attempts, Answer::HandOverPending);
+        let exit = exit(TaskReason::EXHAUSTED, attempts, Answer::HandOverPending);
         return ArrivalDecision::Finish(exit.to_next_stage(delivery, policy));
     }
 
@@ -142,7 +142,7 @@ pub fn on_arrival(
         match inputs.age {
             None => return ArrivalDecision::Needs(RequiredInput::TaskAge),
             Some(TaskAge::Known(age)) if age > policy.give_up_after => {
-                let exit = exit(Reason::EXPIRED, e, Answer::Unknown);
+                let exit = exit(TaskReason::EXPIRED, e, Answer::Unknown);
                 return ArrivalDecision::Finish(exit.to_next_stage(delivery, policy));
             }
             Some(TaskAge::Known(_) | TaskAge::Unknown) => {}
@@ -152,7 +152,7 @@ pub fn on_arrival(
     // A route by header needs no run. After A3, because a failed create here would replace its 596;
     // before A5, because it needs no slot.
     if let Some(target) = &delivery.header_route {
-        let exit = exit(Reason::ROUTED, e, Answer::Unknown);
+        let exit = exit(TaskReason::ROUTED, e, Answer::Unknown);
         return ArrivalDecision::Finish(exit.by_route(delivery, policy, target));
     }
 

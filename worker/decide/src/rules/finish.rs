@@ -2,7 +2,7 @@
 
 use cloudtasks::QueuePath;
 
-use crate::values::{Answer, Outcome, Reason};
+use crate::values::{Answer, Outcome, TaskReason};
 
 /// How the work on a push finishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct PendingCreate {
     /// What to create.
     pub creation: Creation,
     /// Why the task leaves the stage.
-    pub reason: Reason,
+    pub reason: TaskReason,
     /// The attempts on the stage.
     pub attempts: u32,
     /// Whether to leave out the optional parts, because Cloud Tasks refused the whole.

@@ -5,7 +5,7 @@ use cloudtasks::QueuePath;
 use super::finish::{Creation, Finish, PendingCreate};
 use crate::headers::Delivery;
 use crate::stage::{RouteTarget, StagePolicy};
-use crate::values::{Answer, Outcome, Reason};
+use crate::values::{Answer, Outcome, TaskReason};
 
 /// The most hand-overs of a task. More are a loop: a chain has at most 16 stages, and edits and routes
 /// can lead a task over some of them again.
@@ -14,7 +14,7 @@ pub const MAX_HOPS: u32 = 64;
 /// Why a task leaves its stage.
 #[derive(Debug, Clone)]
 pub(super) struct StageExit {
-    pub reason: Reason,
+    pub reason: TaskReason,
     pub attempts: u32,
     pub answer_on_failure: Answer,
 }
@@ -44,7 +44,7 @@ impl StageExit {
     fn hand_over(self, delivery: &Delivery, policy: &StagePolicy, queue: &QueuePath) -> Finish {
         // Two stages whose routes lead to each other would pass a task back and forth forever.
         if delivery.ledger.hop >= MAX_HOPS {
-            let reason = Reason::LOOP;
+            let reason = TaskReason::LOOP;
             return Self { reason, ..self }.end(policy, Outcome::Failed);
         }
         self.create(Creation::NextTask(queue.clone()))

@@ -3,5 +3,5 @@
 mod policy;
 mod routes;
 
-pub use policy::{Notifier, NotifyOn, StagePolicy};
-pub use routes::{Route, RouteMatch, RouteTarget, Routes, StatusPattern};
+pub use policy::{NotifierPolicy, NotifyOn, StagePolicy};
+pub use routes::{RouteCondition, RouteTarget, Routes, StageRoute, StatusPattern};

@@ -26,7 +26,7 @@ pub struct StagePolicy {
     /// and of stages that were removed less than a day ago.
     pub lookup_queues: Vec<QueuePath>,
     /// Where notifications go.
-    pub notifier: Option<Notifier>,
+    pub notifier: Option<NotifierPolicy>,
     /// How long a task may stay on the stage while its pushes get no answer.
     pub give_up_after: Duration,
     /// Where tasks go by header, status or reason.
@@ -35,7 +35,7 @@ pub struct StagePolicy {
 
 /// Where notifications go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notifier {
+pub struct NotifierPolicy {
     /// The queue that carries the notifications.
     pub queue: QueuePath,
     /// The URL that they are sent to, by POST.

@@ -4,7 +4,7 @@ use cloudtasks::QueuePath;
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
-use crate::values::Reason;
+use crate::values::TaskReason;
 
 /// Where a route leads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,9 +17,9 @@ pub enum RouteTarget {
 
 /// What a route matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RouteMatch {
+pub enum RouteCondition {
     /// The reason of a failed attempt, the handler's or the worker's (`timeout`, `connection`).
-    Reason(Reason),
+    Reason(TaskReason),
     /// The status of a failed attempt.
     Status(StatusPattern),
     /// One of the task's own headers, before the handler runs.
@@ -62,9 +62,9 @@ impl StatusPattern {
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RouteJson")]
-pub struct Route {
+pub struct StageRoute {
     /// What it matches.
-    pub when: RouteMatch,
+    pub when: RouteCondition,
     /// Where it leads.
     pub to: RouteTarget,
 }
@@ -74,26 +74,26 @@ pub struct Route {
 /// `{"status": "4xx"}` or `{"header": {"name": …, "value": …}}`, and `to` may be `"fail"`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]
-pub struct Routes(Vec<Route>);
+pub struct Routes(Vec<StageRoute>);
 
 impl Routes {
     /// Where a task with these headers goes, without a run.
     pub fn before_run(&self, headers: &HeaderMap) -> Option<&RouteTarget> {
         self.first(|when| match when {
-            RouteMatch::Header { name, value } => headers
+            RouteCondition::Header { name, value } => headers
                 .get_all(name)
                 .iter()
                 .any(|given| given.as_bytes() == value.as_bytes()),
-            RouteMatch::Reason(_) | RouteMatch::Status(_) => false,
+            RouteCondition::Reason(_) | RouteCondition::Status(_) => false,
         })
     }
 
     /// Where a task goes after an attempt that failed like this.
-    pub fn after_failure(&self, status: Option<u16>, reason: &Reason) -> Option<&RouteTarget> {
+    pub fn after_failure(&self, status: Option<u16>, reason: &TaskReason) -> Option<&RouteTarget> {
         self.first(|when| match when {
-            RouteMatch::Reason(wanted) => wanted == reason,
-            RouteMatch::Status(pattern) => status.is_some_and(|status| pattern.matches(status)),
-            RouteMatch::Header { .. } => false,
+            RouteCondition::Reason(wanted) => wanted == reason,
+            RouteCondition::Status(pattern) => status.is_some_and(|status| pattern.matches(status)),
+            RouteCondition::Header { .. } => false,
         })
     }
 
@@ -105,7 +105,7 @@ impl Routes {
         })
     }
 
-    fn first(&self, matches: impl Fn(&RouteMatch) -> bool) -> Option<&RouteTarget> {
+    fn first(&self, matches: impl Fn(&RouteCondition) -> bool) -> Option<&RouteTarget> {
         self.0
             .iter()
             .find(|route| matches(&route.when))
@@ -113,8 +113,8 @@ impl Routes {
     }
 }
 
-impl From<Vec<Route>> for Routes {
-    fn from(routes: Vec<Route>) -> Self {
+impl From<Vec<StageRoute>> for Routes {
+    fn from(routes: Vec<StageRoute>) -> Self {
         Self(routes)
     }
 }
@@ -122,31 +122,31 @@ impl From<Vec<Route>> for Routes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RouteJson {
-    r#match: RouteMatchJson,
+    r#match: RouteConditionJson,
     to: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum RouteMatchJson {
+enum RouteConditionJson {
     Reason(String),
     Status(String),
     Header { name: String, value: String },
 }
 
-impl TryFrom<RouteJson> for Route {
+impl TryFrom<RouteJson> for StageRoute {
     type Error = String;
 
     fn try_from(wire: RouteJson) -> Result<Self, String> {
         let when = match wire.r#match {
-            RouteMatchJson::Reason(text) => {
-                RouteMatch::Reason(text.parse().map_err(|error| format!("{error}"))?)
+            RouteConditionJson::Reason(text) => {
+                RouteCondition::Reason(text.parse().map_err(|error| format!("{error}"))?)
             }
-            RouteMatchJson::Status(text) => RouteMatch::Status(
+            RouteConditionJson::Status(text) => RouteCondition::Status(
                 StatusPattern::parse(&text)
                     .ok_or_else(|| format!("{text:?} is not a status: write 503 or 4xx"))?,
             ),
-            RouteMatchJson::Header { name, value } => RouteMatch::Header {
+            RouteConditionJson::Header { name, value } => RouteCondition::Header {
                 name: name
                     .parse()
                     .map_err(|_| format!("{name:?} is not a header name"))?,

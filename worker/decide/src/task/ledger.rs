@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::task_ids::RootId;
-use crate::values::{Reason, StageName};
+use crate::values::{StageName, TaskReason};
 
 /// The header's name, in lower case like all headers of a push.
 pub const LEDGER_HEADER: &str = "executor-ledger";
@@ -55,7 +55,7 @@ pub struct StageRecord {
     /// The handler's last status. None if the last attempt had none, or if an earlier dispatch got it.
     pub status: Option<u16>,
     /// Why the task left.
-    pub reason: Reason,
+    pub reason: TaskReason,
 }
 
 /// Why a ledger header is not valid for a task.

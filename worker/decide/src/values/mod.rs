@@ -3,11 +3,11 @@
 mod answer;
 mod header_text;
 mod outcome;
-mod reason;
 mod stage_name;
+mod task_reason;
 
 pub use answer::Answer;
 pub use header_text::InvalidHeaderText;
 pub use outcome::Outcome;
-pub use reason::Reason;
 pub use stage_name::StageName;
+pub use task_reason::TaskReason;

@@ -15,8 +15,8 @@ use cloudtasks::{QueuePath, TaskId};
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Delivery, Ledger, Reason, RequiredInput, Routes,
-    RunSlot, StagePolicy, StageRecord, SuccessorLookup, TaskAge, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Delivery, Ledger, RequiredInput, Routes, RunSlot,
+    StagePolicy, StageRecord, SuccessorLookup, TaskAge, TaskReason, on_arrival,
 };
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -239,7 +239,7 @@ fn record(stage: &str) -> StageRecord {
         since: Timestamp::UNIX_EPOCH,
         until: Timestamp::UNIX_EPOCH,
         status: Some(500),
-        reason: Reason::STATUS,
+        reason: TaskReason::STATUS,
     }
 }
 

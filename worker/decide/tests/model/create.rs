@@ -1,6 +1,6 @@
 //! The worker creates what it task, as `create.rs` of the worker does.
 
-use decide::{Answer, CreateResult, Creation, Finish, PendingCreate, Reason};
+use decide::{Answer, CreateResult, Creation, Finish, PendingCreate, TaskReason};
 
 use crate::faults::Refuses;
 use crate::rules::Rules;
@@ -83,7 +83,7 @@ impl<R: Rules> World<R> {
                 CreatedTask::Notification(outcome) => Creation::Notification(outcome),
             },
             // No rule reads these two.
-            reason: Reason::EXHAUSTED,
+            reason: TaskReason::EXHAUSTED,
             attempts: 0,
             folded: task.folded,
             answer_on_failure: task.answer_on_failure,

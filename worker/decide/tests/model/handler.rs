@@ -1,6 +1,6 @@
 //! The handler, and how its runs may end.
 
-use decide::{FailedAttempt, Reason, RunResult, Verdict};
+use decide::{FailedAttempt, RunResult, TaskReason, Verdict};
 
 /// One way in which a run of the handler may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,11 +17,11 @@ impl Handler {
     pub fn run(self) -> RunResult {
         let (status, verdict, reason) = match self {
             Self::Succeeds => return RunResult::Succeeded { status: 200 },
-            Self::Fails => (Some(500), None, Reason::STATUS),
-            Self::TimesOut => (None, None, Reason::TIMEOUT),
-            Self::Says404 => (Some(404), None, Reason::STATUS),
-            Self::Escalates => (Some(500), Some(Verdict::Escalate), Reason::STATUS),
-            Self::GivesUp => (Some(500), Some(Verdict::Fail), Reason::STATUS),
+            Self::Fails => (Some(500), None, TaskReason::STATUS),
+            Self::TimesOut => (None, None, TaskReason::TIMEOUT),
+            Self::Says404 => (Some(404), None, TaskReason::STATUS),
+            Self::Escalates => (Some(500), Some(Verdict::Escalate), TaskReason::STATUS),
+            Self::GivesUp => (Some(500), Some(Verdict::Fail), TaskReason::STATUS),
         };
         RunResult::Failed(FailedAttempt {
             status,

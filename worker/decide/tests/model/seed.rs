@@ -3,7 +3,7 @@
 
 use decide::{
     Answer, ArrivalDecision, ArrivalInputs, Creation, Delivery, Finish, Outcome, PendingCreate,
-    Reason, RequiredInput, RunResult, RunSlot, StagePolicy,
+    RequiredInput, RunResult, RunSlot, StagePolicy, TaskReason,
 };
 
 use crate::faults::Fault;
@@ -86,7 +86,7 @@ fn run_where_there_is_room(inputs: &ArrivalInputs) -> ArrivalDecision {
 fn tell(outcome: Outcome) -> Finish {
     Finish::Create(PendingCreate {
         creation: Creation::Notification(outcome),
-        reason: Reason::EXHAUSTED,
+        reason: TaskReason::EXHAUSTED,
         attempts: 0,
         folded: false,
         answer_on_failure: Answer::Unknown,

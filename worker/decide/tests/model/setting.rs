@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{Notifier, NotifyOn, Routes, StagePolicy};
+use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy};
 
 use crate::faults::{ALL, Always, Fault, Refuses};
 use crate::handler::Handler;
@@ -151,7 +151,7 @@ pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<StagePolicy> {
         max_attempts: (*attempts).try_into().unwrap(),
         downstream: queues.get(index + 1).cloned(),
         lookup_queues: lookup_queues.clone(),
-        notifier: Some(Notifier {
+        notifier: Some(NotifierPolicy {
             queue: queue_path(4),
             url: "http://client/events".into(),
             retired: Vec::new(),

@@ -2,8 +2,8 @@
 
 use decide::RequiredInput;
 use decide::{
-    Answer, ArrivalDecision, Creation, Delivery, FailedAttempt, Finish, NotifyOn, Outcome, Reason,
-    RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge,
+    Answer, ArrivalDecision, Creation, Delivery, FailedAttempt, Finish, NotifyOn, Outcome,
+    RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge, TaskReason,
 };
 
 use crate::faults::Always;
@@ -57,7 +57,7 @@ impl<R: Rules> World<R> {
             }
             ArrivalDecision::Finish(finish) => {
                 if let Finish::Create(pending) = &finish {
-                    if pending.reason == Reason::EXHAUSTED
+                    if pending.reason == TaskReason::EXHAUSTED
                         && push.p != Some(self.rules.code(Answer::HandOverPending))
                     {
                         state.used_up(&push, self.tables.least(push.queue), 0);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::chain::{delivery, policy, queue};
 use decide::Answer::{Done, HandOverPending, NoCapacity, NotificationPending, Unknown};
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Creation, Finish, NotifyOn, Outcome, Reason,
-    RequiredInput, RouteTarget, RunSlot, StagePolicy, SuccessorLookup, TaskAge, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Creation, Finish, NotifyOn, Outcome, RequiredInput,
+    RouteTarget, RunSlot, StagePolicy, SuccessorLookup, TaskAge, TaskReason, on_arrival,
 };
 
 /// What the caller finds out, if asked.
@@ -28,8 +28,8 @@ const OLD: TaskAge = TaskAge::Known(Duration::from_secs(101));
 enum Then {
     Run,
     Answer(Answer),
-    HandOver(&'static str, Reason, u32, Answer),
-    End(Outcome, Reason, u32, Answer),
+    HandOver(&'static str, TaskReason, u32, Answer),
+    End(Outcome, TaskReason, u32, Answer),
 }
 
 /// Asks as the worker does, and notes the questions.
@@ -116,12 +116,12 @@ fn every_case_of_the_arrival_rules_is_decided() {
     };
     let next =
         |reason, attempts, answer_on_failure| HandOver("next", reason, attempts, answer_on_failure);
-    let exhausted = |attempts| next(Reason::EXHAUSTED, attempts, HandOverPending);
-    let expired = |attempts| next(Reason::EXPIRED, attempts, Unknown);
+    let exhausted = |attempts| next(TaskReason::EXHAUSTED, attempts, HandOverPending);
+    let expired = |attempts| next(TaskReason::EXPIRED, attempts, Unknown);
     let told = |attempts| {
         End(
             Outcome::Succeeded,
-            Reason::SUCCEEDED,
+            TaskReason::SUCCEEDED,
             attempts,
             NotificationPending,
         )
@@ -175,9 +175,9 @@ fn the_last_stage_ends_tasks_instead_of_handing_them_over() {
         ..policy(3)
     };
     for (r, e, p, reason, attempts, answer_on_failure) in [
-        (3, 2, Some(596), Reason::EXHAUSTED, 3, HandOverPending),
-        (3, 3, Some(477), Reason::EXHAUSTED, 3, HandOverPending),
-        (10, 0, Some(0), Reason::EXPIRED, 0, Unknown),
+        (3, 2, Some(596), TaskReason::EXHAUSTED, 3, HandOverPending),
+        (3, 3, Some(477), TaskReason::EXHAUSTED, 3, HandOverPending),
+        (10, 0, Some(0), TaskReason::EXPIRED, 0, Unknown),
     ] {
         let (_, then) = decide(r, e, p, &last, World { age: OLD, ..QUIET });
         assert_eq!(
@@ -217,13 +217,13 @@ fn a_task_that_is_handed_over_in_a_loop_ends() {
     let (_, then) = decide_about(&circling, &policy(3), QUIET);
     assert_eq!(
         then,
-        Then::HandOver("next", Reason::EXHAUSTED, 3, HandOverPending)
+        Then::HandOver("next", TaskReason::EXHAUSTED, 3, HandOverPending)
     );
     circling.ledger.hop = 64;
     let (_, then) = decide_about(&circling, &policy(3), QUIET);
     assert_eq!(
         then,
-        Then::End(Outcome::Failed, Reason::LOOP, 3, HandOverPending)
+        Then::End(Outcome::Failed, TaskReason::LOOP, 3, HandOverPending)
     );
 }
 
@@ -239,8 +239,8 @@ fn a_route_by_header_applies_after_the_lookup_and_before_the_run() {
         ..QUIET
     };
     let elsewhere = || RouteTarget::Queue(queue("slow"));
-    let on_its_way = Then::HandOver("elsewhere", Reason::ROUTED, 0, Unknown);
-    let failed = Then::End(Outcome::Failed, Reason::ROUTED, 0, Unknown);
+    let on_its_way = Then::HandOver("elsewhere", TaskReason::ROUTED, 0, Unknown);
+    let failed = Then::End(Outcome::Failed, TaskReason::ROUTED, 0, Unknown);
     let found = World {
         ends: SuccessorLookup::Found,
         ..QUIET
@@ -257,7 +257,7 @@ fn a_route_by_header_applies_after_the_lookup_and_before_the_run() {
             elsewhere(),
             QUIET,
             "e",
-            Then::HandOver("next", Reason::EXHAUSTED, 1, HandOverPending),
+            Then::HandOver("next", TaskReason::EXHAUSTED, 1, HandOverPending),
         ),
     ] {
         let (asked, got) = decide_about(&routed(r, e, p, to), &policy(3), world);

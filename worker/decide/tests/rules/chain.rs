@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{Delivery, Ledger, Notifier, NotifyOn, Routes, StagePolicy};
+use decide::{Delivery, Ledger, NotifierPolicy, NotifyOn, Routes, StagePolicy};
 use jiff::Timestamp;
 
 pub fn queue(id: &str) -> QueuePath {
@@ -20,7 +20,7 @@ pub fn policy(max_attempts: u32) -> StagePolicy {
         max_attempts: max_attempts.try_into().unwrap(),
         downstream: Some(queue("incoming-2")),
         lookup_queues: vec![queue("incoming"), queue("incoming-2"), queue("retired")],
-        notifier: Some(Notifier {
+        notifier: Some(NotifierPolicy {
             queue: queue("notifier"),
             url: "http://client/events".into(),
             retired: vec![queue("old-notifier")],

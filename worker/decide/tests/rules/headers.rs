@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::chain::{policy, queue};
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
-use decide::{Answer, Delivery, Ledger, LedgerError, Reason, RootId, StageRecord};
+use decide::{Answer, Delivery, Ledger, LedgerError, RootId, StageRecord, TaskReason};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn record(stage: &str) -> StageRecord {
         since: NOW,
         until: NOW,
         status: Some(500),
-        reason: Reason::STATUS,
+        reason: TaskReason::STATUS,
     }
 }
 

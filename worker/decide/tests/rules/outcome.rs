@@ -4,12 +4,12 @@ use crate::chain::{delivery, policy, queue};
 use decide::Answer::{Done, Failed, HandOverPending, NoCapacity, NotificationPending, Unknown};
 use decide::{
     Answer, CreateResult, Creation, FailedAttempt, Finish, NotifyOn, Outcome, PendingCreate,
-    Reason, RunResult, StagePolicy, Verdict, after_create, after_run,
+    RunResult, StagePolicy, TaskReason, Verdict, after_create, after_run,
 };
 
 fn pending(
     creation: Creation,
-    reason: &Reason,
+    reason: &TaskReason,
     attempts: u32,
     answer_on_failure: Answer,
 ) -> Finish {
@@ -45,16 +45,20 @@ fn every_case_after_a_run_is_decided() {
     };
     let plain = || failed(Some(500), None, "status");
     let timeout = || failed(None, None, "timeout");
-    let (status, late, big) = (Reason::STATUS, Reason::TIMEOUT, "big".parse().unwrap());
+    let (status, late, big) = (
+        TaskReason::STATUS,
+        TaskReason::TIMEOUT,
+        "big".parse().unwrap(),
+    );
     let says = |verdict| failed(Some(500), Some(verdict), "status");
 
     #[rustfmt::skip]
     let rows = [
         // (name, R, E, run, caller gone, what then)
         ("B1", 0, 0, RunResult::Succeeded { status: 204 }, false,
-            pending(Creation::Notification(Outcome::Succeeded), &Reason::SUCCEEDED, 1, NotificationPending)),
+            pending(Creation::Notification(Outcome::Succeeded), &TaskReason::SUCCEEDED, 1, NotificationPending)),
         ("B1: budget used up", 5, 4, RunResult::Succeeded { status: 200 }, true,
-            pending(Creation::Notification(Outcome::Succeeded), &Reason::SUCCEEDED, 5, NotificationPending)),
+            pending(Creation::Notification(Outcome::Succeeded), &TaskReason::SUCCEEDED, 5, NotificationPending)),
         ("never sent", 2, 2, RunResult::Unreachable, false, Finish::Answer(NoCapacity)),
         ("never sent, caller gone", 9, 2, RunResult::Unreachable, true, Finish::Answer(NoCapacity)),
         ("B2: first", 0, 0, plain(), false, Finish::Answer(Failed)),
@@ -96,14 +100,17 @@ fn the_last_stage_ends_tasks_instead_of_handing_them_over() {
         RunResult::Failed(FailedAttempt {
             status: Some(500),
             verdict,
-            reason: Reason::STATUS,
+            reason: TaskReason::STATUS,
         })
     };
     for (verdict, answer_on_failure) in
         [(None, HandOverPending), (Some(Verdict::Escalate), Unknown)]
     {
         let then = after_run(&delivery(0, 0, None), &last, &failure(verdict), false);
-        assert_eq!(then, pending(END, &Reason::STATUS, 1, answer_on_failure));
+        assert_eq!(
+            then,
+            pending(END, &TaskReason::STATUS, 1, answer_on_failure)
+        );
     }
 }
 
@@ -126,7 +133,7 @@ fn the_result_of_a_create_decides_the_answer() {
     let policy = policy(3);
     let pending = |creation, folded| PendingCreate {
         creation,
-        reason: Reason::STATUS,
+        reason: TaskReason::STATUS,
         attempts: 3,
         folded,
         answer_on_failure: HandOverPending,
@@ -145,7 +152,7 @@ fn the_result_of_a_create_decides_the_answer() {
     assert_eq!(
         after(next("incoming-2"), true, CreateResult::Refused),
         Finish::Create(PendingCreate {
-            reason: Reason::UNPASSABLE,
+            reason: TaskReason::UNPASSABLE,
             ..pending(END, false)
         })
     );

@@ -9,9 +9,9 @@ use super::header_text::{InvalidHeaderText, check};
 /// Why an attempt failed, or why a task left its stage. A handler can set its own with
 /// `Executor-Reason`; the constants are the worker's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Reason(Cow<'static, str>);
+pub struct TaskReason(Cow<'static, str>);
 
-impl Reason {
+impl TaskReason {
     /// The stage's attempts are used up. The reason of the last attempt is unknown: an earlier
     /// dispatch got it.
     pub const EXHAUSTED: Self = Self(Cow::Borrowed("exhausted"));
@@ -38,7 +38,7 @@ impl Reason {
     }
 }
 
-impl FromStr for Reason {
+impl FromStr for TaskReason {
     type Err = InvalidHeaderText;
 
     fn from_str(text: &str) -> Result<Self, InvalidHeaderText> {
@@ -47,7 +47,7 @@ impl FromStr for Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for TaskReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

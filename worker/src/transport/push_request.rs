@@ -13,7 +13,7 @@ use worker_contract::limits;
 
 /// A complete push.
 #[derive(Debug)]
-pub(crate) struct Push {
+pub(crate) struct PushRequest {
     pub method: Method,
     /// Path and query, as in the request.
     pub path: PathAndQuery,
@@ -47,7 +47,7 @@ impl ReadError {
     }
 }
 
-impl Push {
+impl PushRequest {
     /// Reads the body. If its announced length exceeds the limit, nothing is read.
     pub(crate) async fn read(parts: Parts, body: Body, oidc: bool) -> Result<Self, ReadError> {
         let method = Method::parse(parts.method.as_str()).ok_or(ReadError::Method)?;
