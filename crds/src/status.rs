@@ -28,7 +28,7 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues_hash: Option<String>,
 
-    /// paused is the list of paused queues, whoever paused them.
+    /// paused is the list of paused queues, including those paused outside the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
 
