@@ -1,11 +1,11 @@
 //! What to do for a chain: desired and observed state in, an ordered list of steps out.
 //!
-//! Nothing here does I/O or reads a clock, and nothing here may depend on what could: the crate
-//! sees neither a Kubernetes client, nor an async runtime, nor gRPC (`make lint` checks it). The
-//! operator and `executor-chain dev` share it.
+//! Nothing here does I/O or reads a clock, and no dependency could: neither a Kubernetes client, nor
+//! an async runtime, nor gRPC (`make lint` checks it). The operator and `executor-chain dev` share
+//! it.
 //!
-//! Layers, from top to bottom; imports point downward only:
-//! [`planner`], [`invariants`] and [`status`](mod@status), then [`rules`], [`objects`], [`model`].
+//! Layers, from top to bottom; imports point downward only: [`planner`], [`invariants`] and
+//! [`status`](mod@status), then [`rules`], [`objects`], [`model`].
 
 pub mod invariants;
 pub mod model;

@@ -1,4 +1,4 @@
-//! The order of edits: from what is there to what should be, so that no task is lost on the way.
+//! The order of edits: from observed to desired state, so that no task is lost on the way.
 
 pub mod deletion;
 pub mod freshness;
@@ -14,25 +14,25 @@ use crate::model::{ChainView, Plan, Problem, Step};
 use crate::objects::worker_env::RetiredQueues;
 use crate::rules::gateway_api::refuse_gateway;
 
-/// What has to be done for `desired`, in order; nothing when all is as it should be.
+/// What has to be done, in order; nothing when all is as it should be.
 ///
-/// The queues that a worker is told of come before it, and later stages before earlier ones: it never
-/// hands a task to a queue that isn't there, nor to one that still gives tasks up by itself. What has to wait for
-/// something, such as a pod that isn't ready yet, is among the plan's waits, and not among its steps.
+/// The queues of a worker come before it, and later stages before earlier ones: it never hands a task
+/// over to a queue that doesn't exist, nor to one that deletes tasks by itself. What has to wait, for
+/// example for a ready pod, is among the plan's waits, not its steps.
 pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
     let ChainView { desired, observed } = view;
     refuse_gateway(view)?;
     preconditions::refuse_foreign(view)?;
     let mut plan = Plan::default();
     if !observed.has_finalizer {
-        // First of all: a chain that is deleted half-made must still pause its queues.
+        // First of all: a chain that is deleted half-created must still pause its queues.
         plan.push(
             Step::AddFinalizer,
             "deleting the chain must pause its queues first",
         );
     }
-    // What is there comes first: neither a pause, nor a lower rate, nor another image waits in an
-    // incident for a queue that can't be made.
+    // What exists comes first: in an incident neither a pause, nor a lower rate, nor another image
+    // waits for a queue that can't be created.
     let retired = RetiredQueues::of(view);
     let stages = || (0..desired.stages.len()).rev();
     removal::keep_tasks(&mut plan, view);
@@ -41,7 +41,7 @@ pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
             queues::notifier(&mut plan, view);
         }
         if !is_there {
-            // A new queue pushes as soon as it is made: its host has a route before.
+            // A new queue pushes as soon as it is created: its host has a route before.
             ingress::ingress(&mut plan, view, is_there);
         }
         for stage in desired.stages.iter().rev() {

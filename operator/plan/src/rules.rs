@@ -1,4 +1,4 @@
-//! The rules of a safe edit, each for itself; the planner puts them in order.
+//! The rules of a safe edit, one by one; the planner puts them in order.
 
 pub mod drain;
 pub mod drift;

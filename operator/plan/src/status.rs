@@ -1,4 +1,4 @@
-//! What the status says: only what was observed, never what was asked for.
+//! The status: observed state, never desired state.
 
 mod draining;
 mod drifted;
@@ -79,7 +79,7 @@ pub fn status(
         if queues.is_some_and(|(_, finding)| finding.holds == Some(true)) {
             status.queues_hash = hash;
         } else if status.queues_hash != hash {
-            // Half of an edit may be done: whoever takes it back finds no drift, but another edit.
+            // Half of an edit may be applied: taking it back is another edit, not drift.
             status.queues_hash = None;
         }
     }

@@ -1,4 +1,4 @@
-//! How much is left in a queue, roughly: a status must not change with each task.
+//! Roughly how many tasks a queue has: a status must not change with each task.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Backlog {
 }
 
 impl Backlog {
-    /// As many as have to be counted.
+    /// Counting stops here.
     pub const ENOUGH: usize = 100;
 
     /// Of so many tasks.
@@ -33,7 +33,7 @@ impl Backlog {
 impl fmt::Display for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            // None among them: a sentence must not change with each task that comes and goes.
+            // Including none: a message must not change with each task.
             Self::Empty | Self::Few => "fewer than 10 tasks",
             Self::Tens => "10 to 99 tasks",
             Self::Many => "100 tasks or more",

@@ -1,5 +1,4 @@
-//! The spec, parsed: what a plan is made from. Whatever can be wrong with a spec that passed the
-//! schema is found here, once.
+//! The parsed spec. What can be wrong with a spec that passed the schema is found here, once.
 
 mod host;
 mod push;
@@ -40,23 +39,23 @@ pub struct Desired {
     pub owner: Option<OwnerReference>,
     /// What is written on the queues: cluster, namespace and name.
     pub queue_owner: String,
-    /// How the client is told.
+    /// How the client is notified.
     pub notifier: DesiredNotifier,
-    /// The ladder, first stage first.
+    /// The stages, first one first.
     pub stages: Vec<DesiredStage>,
     /// The token that each push carries.
     pub oidc: Option<DesiredOidc>,
     /// How pushes reach the workers.
     pub push: Push,
-    /// What happens to changes that others make on the queues.
+    /// What happens to changes made outside the operator.
     pub drift_policy: DriftPolicy,
-    /// What becomes of queues that are needed no more.
+    /// What becomes of queues that are no longer needed.
     pub deletion_policy: DeletionPolicy,
     /// Whether the chain is deleted, and finishes its tasks first.
     pub finishes: bool,
     /// How long to wait where nothing can be observed.
     pub timing: Timing,
-    /// How long a worker goes on accepting after it was told to stop.
+    /// How long a worker accepts pushes after SIGTERM.
     pub drain_delay: Duration,
     /// The image of the workers.
     pub worker_image: String,
@@ -64,14 +63,14 @@ pub struct Desired {
     pub emulator_host: Option<String>,
 }
 
-/// How the client is told.
+/// How the client is notified.
 #[derive(Debug, Clone)]
 pub struct DesiredNotifier {
     /// The queue that carries the notifications.
     pub queue: QueuePath,
     /// Where they are sent.
     pub url: String,
-    /// Which outcomes are told.
+    /// Which outcomes are notified.
     pub outcomes: Vec<Outcome>,
     /// How fast.
     pub rate_limits: Option<RateLimits>,
@@ -82,7 +81,7 @@ pub struct DesiredNotifier {
 pub struct DesiredOidc {
     /// Whose it is.
     pub service_account_email: String,
-    /// For whom it may be meant; the first is set on the queues.
+    /// The accepted audiences; the first is set on the queues.
     pub audiences: Vec<String>,
 }
 
@@ -103,11 +102,11 @@ pub struct DesiredStage {
     pub backoff: Option<crds::Backoff>,
     /// Where the queue pushes to.
     pub address: Address,
-    /// How many pods; `None` is somebody else's to say.
+    /// How many pods; `None`: the operator doesn't set it.
     pub replicas: Option<i32>,
     /// How many tasks one pod runs at once.
     pub concurrency: Option<i32>,
-    /// How long an unanswered task may stay.
+    /// The longest that a task may stay in the stage.
     pub give_up_after: Option<Duration>,
     /// What runs the tasks.
     pub handler: HandlerAt,
@@ -136,7 +135,7 @@ pub enum HandlerAt {
 }
 
 impl HandlerAt {
-    /// As the worker is told.
+    /// As the worker gets it.
     pub fn url(&self) -> String {
         match self {
             Self::Container { port, path } => {
@@ -150,12 +149,12 @@ impl HandlerAt {
     }
 }
 
-/// Where a route leads.
+/// Where a shortcut leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// To a later stage's queue.
     Queue(QueuePath),
-    /// To the end.
+    /// To the failed outcome.
     Fail,
 }
 
@@ -219,7 +218,7 @@ impl Desired {
         Ok(desired)
     }
 
-    /// Cloud Tasks sends a token over HTTPS alone; an emulator over anything.
+    /// Cloud Tasks sends a token over HTTPS only; an emulator over both.
     fn refuse_token_in_the_clear(&self) -> Result<(), Problem> {
         let mut stages = self.stages.iter();
         let is_clear = |stage: &&DesiredStage| stage.address.scheme == Scheme::Http;
@@ -239,7 +238,7 @@ impl Desired {
         self.stages.get(index + 1).map(|stage| &stage.queue)
     }
 
-    /// The queues that the workers of the stage at `index` hand tasks to.
+    /// The queues that the workers of the stage at `index` hand tasks over to.
     pub fn hand_over_targets(&self, index: usize) -> BTreeSet<QueuePath> {
         let routes = self.stages[index].routes.iter();
         let shortcuts = routes.filter_map(|(_, to)| match to {
@@ -384,7 +383,7 @@ fn web_address(url: &str) -> Result<String, String> {
     if authority.host().is_empty() {
         return Err(why("it has no host"));
     }
-    // `Uri` takes a port that is none for no port at all.
+    // `Uri` reads an invalid port as no port.
     let has_port = authority.as_str().ends_with(|c: char| c.is_ascii_digit())
         && authority
             .as_str()

@@ -12,7 +12,7 @@ pub enum GatewayResourceKind {
     HttpRoute,
     /// GKE: how long the load balancer waits for an answer.
     BackendPolicy,
-    /// GKE: how the load balancer finds out which pods are well.
+    /// GKE: how the load balancer checks the health of pods.
     HealthCheckPolicy,
 }
 
@@ -69,13 +69,13 @@ impl fmt::Display for GatewayResourceKind {
     }
 }
 
-/// What the API server has of a kind.
+/// Whether the API server has a kind.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Availability {
     /// It doesn't know the kind.
     #[default]
     Absent,
-    /// It knows the kind, and doesn't let us see any; in its own words.
+    /// It knows the kind, and doesn't let the operator read it; with its message.
     Forbidden(String),
     /// The objects that carry the chain's label or have the name of one of its own, by name.
     Served(BTreeMap<String, DynamicObject>),

@@ -3,13 +3,13 @@
 use cloudtasks::{Queue, QueuePath};
 use rpds::RedBlackTreeMapSync;
 
-/// Queues by their paths. Copies share what they have in common, also when one is changed: a location
-/// holds a thousand, its chains look at them all at once, and each answer of Cloud Tasks changes one.
+/// Queues by their paths. Copies share their entries: a location has a thousand queues, each of its
+/// chains gets a copy, and each answer of Cloud Tasks changes one entry.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LocationQueues(RedBlackTreeMapSync<QueuePath, Queue>);
 
 impl LocationQueues {
-    /// The queue of this path, if it is there.
+    /// The queue of this path, if it exists.
     pub fn get(&self, path: &QueuePath) -> Option<&Queue> {
         self.0.get(path)
     }
@@ -19,7 +19,7 @@ impl LocationQueues {
         self.0.get_mut(path)
     }
 
-    /// Whether it is there.
+    /// Whether it exists.
     pub fn contains_key(&self, path: &QueuePath) -> bool {
         self.0.contains_key(path)
     }
@@ -44,12 +44,12 @@ impl LocationQueues {
         self.0.is_empty()
     }
 
-    /// Puts one in the place of that with its path.
+    /// Adds a queue, or replaces the one of its path.
     pub fn insert(&mut self, queue: Queue) {
         self.0.insert_mut(queue.path.clone(), queue);
     }
 
-    /// Takes one away.
+    /// Removes a queue.
     pub fn remove(&mut self, path: &QueuePath) {
         self.0.remove_mut(path);
     }

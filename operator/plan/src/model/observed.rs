@@ -15,44 +15,42 @@ use super::location_queues::LocationQueues;
 use super::pod::Pod;
 use super::timed_condition::TimedCondition;
 
-/// What is there.
+/// What was observed.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// When it was looked at.
+    /// When it was observed.
     pub now: Timestamp,
-    /// Whether the chain has our finalizer; where there is no API server it needs none.
+    /// Whether the chain has the operator's finalizer; without an API server it needs none.
     pub has_finalizer: bool,
-    /// Whether the queues were as the spec says before, and the same is still to be set: what differs
-    /// now, somebody else has changed.
+    /// Whether the queues matched the spec before, and the spec of the queues is unchanged: what
+    /// differs now was changed outside the operator.
     pub was_in_force: bool,
-    /// Every queue of the chain's project and location; of a chain that ends, of each place where
+    /// Every queue of the chain's project and location; for a deleted chain, of each location where
     /// it has one.
     pub queues: LocationQueues,
     /// The Deployments that carry the chain's label or a child's name, by name.
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.
     pub services: BTreeMap<String, Service>,
-    /// What the API server has of each kind that is attached to Services; one that isn't here is
-    /// absent.
+    /// What the API server has of each kind; one that isn't in the map is absent.
     pub availability: BTreeMap<GatewayResourceKind, Availability>,
-    /// The hosts of the chain's stages to which another chain's route leads, and has led for longer:
-    /// host to namespace and name of that chain.
+    /// The hosts of the chain's stages that another chain's route had first: host to namespace and
+    /// name of that chain.
     pub taken_hosts: BTreeMap<String, String>,
-    /// The pods that carry the chain's label, those that are about to end too.
+    /// The pods that carry the chain's label, terminating ones included.
     pub pods: Vec<Pod>,
     /// What is left in the queues whose tasks were counted just now.
     pub backlogs: BTreeMap<QueuePath, Backlog>,
-    /// What was left in queues when they were counted last: to tell of, and not to act on.
+    /// The tasks of queues when they were last counted: for the status, not for decisions.
     pub last_backlogs: BTreeMap<QueuePath, Backlog>,
-    /// The reasons for which workers have refused pushes lately, by their queue; nothing of those that
-    /// could not be asked.
+    /// Why workers refused pushes lately, by queue; no entry for workers that could not be asked.
     pub auth_failures: BTreeMap<QueuePath, BTreeSet<String>>,
-    /// For how long each condition has held, as far as somebody has watched it.
+    /// For how long each condition has held, as far as it was watched.
     pub elapsed: BTreeMap<TimedCondition, Duration>,
 }
 
 impl Observed {
-    /// The objects of a kind that are there.
+    /// The objects of a kind.
     pub fn gateway_objects(
         &self,
         kind: GatewayResourceKind,
@@ -70,12 +68,12 @@ impl Observed {
         objects.find(|(it, _)| *it == name).map(|(_, found)| found)
     }
 
-    /// Whether the API server knows a kind and lets us have some.
+    /// Whether the API server knows a kind and lets the operator read it.
     pub(crate) fn is_available(&self, kind: GatewayResourceKind) -> bool {
         matches!(self.availability.get(&kind), Some(Availability::Served(_)))
     }
 
-    /// What is left in a queue, as far as it was ever counted.
+    /// The tasks of a queue, if they were ever counted.
     pub fn backlog(&self, queue: &QueuePath) -> Option<Backlog> {
         let last = || self.last_backlogs.get(queue);
         self.backlogs.get(queue).or_else(last).copied()

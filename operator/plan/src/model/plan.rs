@@ -13,7 +13,7 @@ use super::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use super::settings_text::SettingsText;
 use super::wait::{Concern, Wait};
 
-/// One write, to Cloud Tasks or to Kubernetes. Each may be repeated without harm.
+/// One write to Cloud Tasks or Kubernetes. Each is idempotent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Keep the chain until its deletion policy is carried out.
@@ -22,10 +22,10 @@ pub enum Step {
     CreateQueue {
         /// Which.
         queue: QueuePath,
-        /// All that the spec sets.
+        /// Everything that the spec sets.
         settings: Box<QueueSettings>,
     },
-    /// Set what differs, and nothing else.
+    /// Set only what differs.
     UpdateQueue {
         /// Which.
         queue: QueuePath,
@@ -70,23 +70,23 @@ pub enum Step {
         /// Its name.
         name: String,
     },
-    /// Take the chain's ownership off a Deployment, which then stays when the chain goes.
+    /// Remove the chain's ownership of a Deployment, which then stays when the chain is deleted.
     ReleaseDeployment {
         /// Its name.
         name: String,
     },
-    /// Take the chain's ownership off a Service.
+    /// Remove the chain's ownership of a Service.
     ReleaseService {
         /// Its name.
         name: String,
     },
-    /// Take the chain's ownership off what is attached to a Service.
+    /// Remove the chain's ownership of what is attached to a Service.
     ReleaseGatewayResource(GatewayResourceName),
-    /// Let the chain go.
+    /// Let the API server delete the chain.
     RemoveFinalizer,
 }
 
-/// A step with the reason that it is there for.
+/// A step and its reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// What to do.
@@ -95,14 +95,14 @@ pub struct Planned {
     pub reason: &'static str,
 }
 
-/// Steps in the order in which they have to be done: the first that fails stops the rest.
+/// Ordered steps: the first that fails stops the rest.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// What is to be done now.
     pub steps: Vec<Planned>,
     /// What is held back.
     pub waits: Vec<Wait>,
-    /// When something may be to do that nobody has edited.
+    /// When there may be something to do without an event.
     next: Option<Duration>,
 }
 
@@ -115,12 +115,12 @@ impl Plan {
         self.waits.push(wait);
     }
 
-    /// Something may be to do after so long, if nothing changes until then.
+    /// There may be something to do after so long, without an event.
     pub(crate) fn recheck_after(&mut self, time: Duration) {
         self.next = Some(self.next.map_or(time, |next| next.min(time)));
     }
 
-    /// When to look again, if nothing is heard until then; `None`: there is nothing to wait for.
+    /// When to plan again without an event; `None`: there is nothing to wait for.
     pub fn recheck_in(&self) -> Option<Duration> {
         let waits = self.waits.iter().filter_map(|wait| wait.recheck_in);
         waits.chain(self.next).min()

@@ -6,17 +6,17 @@ use cloudtasks::QueuePath;
 
 use super::required_token::RequiredToken;
 
-/// A pod of a stage, as far as it matters to whom it hands tasks and which pushes it takes.
+/// Where it hands tasks over to, and which pushes it accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
     /// Its name.
     pub name: String,
     /// The stage that it was made for.
     pub stage: String,
-    /// The queue whose pushes it takes.
+    /// The queue that it serves.
     pub queue: QueuePath,
-    /// The queues that it may hand tasks to.
+    /// The queues that it may hand tasks over to.
     pub targets: BTreeSet<QueuePath>,
-    /// The token that it demands of a push.
+    /// The token that it requires of a push.
     pub required_token: Option<RequiredToken>,
 }

@@ -3,13 +3,13 @@
 use cloudtasks::QueuePath;
 use crds::conditions::Reason;
 
-/// What stands in the way of a chain. Other chains go on.
+/// What prevents a chain from being served. Other chains are not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
     /// The reason of the condition.
     pub reason: Reason,
-    /// What it is and how to mend it.
+    /// What is wrong, where, and what to do.
     pub message: String,
 }
 
@@ -32,13 +32,13 @@ impl From<&cloudtasks::Error> for Problem {
     fn from(error: &cloudtasks::Error) -> Self {
         use cloudtasks::Error;
         let reason = match error {
-            // A queue that went away after we saw it; the next look finds it missing.
+            // A queue that was deleted since it was read; the next read finds it missing.
             Error::Missing { resource, .. } if resource.parse::<QueuePath>().is_ok() => {
                 Reason::QueueMissing
             }
             Error::Missing { .. } => Reason::ProjectNotFound,
             Error::ExistedTooRecently { .. } => Reason::QueueNameBlocked,
-            // Made since we looked; the next look finds it.
+            // A queue that was created since the last read; the next read finds it.
             Error::Exists { .. } => Reason::Progressing,
             Error::Refused { .. } | Error::NotNow { .. } => Reason::QueueRefused,
             Error::Forbidden { .. } => Reason::PermissionDenied,

@@ -1,18 +1,17 @@
-//! What we write on a queue. Cloud Tasks has no labels; the headers that a queue adds to its pushes
-//! keep what we write there.
+//! What the operator writes on a queue: Cloud Tasks has no labels, so it uses headers that the queue
+//! adds to its pushes.
 
 use cloudtasks::Queue;
 use jiff::Timestamp;
 
-/// The chain that manages a queue. Cloud Tasks has no labels; the headers that a queue adds to its
-/// pushes keep what we write there.
+/// The chain that manages a queue.
 pub const OWNER_HEADER: &str = "executor-owner";
 
-/// Why we paused a queue. A paused queue without it was paused by somebody else.
+/// Why the operator paused a queue. A paused queue without it was paused outside the operator.
 pub const PAUSE_HEADER: &str = "executor-pause";
 
-/// On a queue that carries notifications, or has carried them: the chain that sets its limits, or
-/// that nobody does.
+/// On a queue that carries or has carried notifications: the chain that sets its limits, or that none
+/// does.
 pub const NOTIFIER_HEADER: &str = "executor-notifier";
 
 pub(crate) const NOBODY: &str = "shared";
@@ -20,11 +19,11 @@ pub(crate) const NOBODY: &str = "shared";
 /// When a removed stage's queue was paused because it was empty, as RFC 3339 says.
 pub const DRAINED_HEADER: &str = "executor-drained";
 
-/// On a queue whose token we have set: without it, it is somebody else's and stays. Workers see it on
-/// each push, and know whose `Authorization` is there.
+/// On a queue whose token the operator has set; another token stays. Workers see it on each push, and
+/// know whose `Authorization` they got.
 pub const TOKEN_HEADER: &str = worker_contract::headers::TOKEN;
 
-/// What we write on queues. Other headers are somebody else's.
+/// All headers that the operator writes on queues. It leaves others alone.
 pub const OUR_HEADERS: [&str; 5] = [
     OWNER_HEADER,
     PAUSE_HEADER,
@@ -33,7 +32,7 @@ pub const OUR_HEADERS: [&str; 5] = [
     TOKEN_HEADER,
 ];
 
-/// Why we paused a queue.
+/// Why the operator paused a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PauseReason {
     /// The spec says so.
@@ -47,7 +46,7 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    /// As it stands on the queue.
+    /// As it is written on the queue.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Spec => "spec",
@@ -63,8 +62,8 @@ pub fn owner(queue: &Queue) -> Option<&str> {
     header(queue, OWNER_HEADER)
 }
 
-/// Why we paused a queue, if it was us: then we may resume it. A word that we don't know is a later
-/// version's, and ours all the same.
+/// Why the operator paused a queue, if it did: then it may resume it. An unknown reason is one of a
+/// later version.
 pub fn pause_reason(queue: &Queue) -> Option<PauseReason> {
     header(queue, PAUSE_HEADER).map(|reason| match reason {
         "retain" => PauseReason::Retain,
@@ -79,7 +78,7 @@ pub fn drained_since(queue: &Queue) -> Option<Timestamp> {
     header(queue, DRAINED_HEADER)?.parse().ok()
 }
 
-/// Whether events may wait in a queue, which no worker must take for tasks.
+/// Whether a queue may have notifications, which no worker may run as tasks.
 pub fn is_notifiers(queue: &Queue) -> bool {
     header(queue, NOTIFIER_HEADER).is_some()
 }

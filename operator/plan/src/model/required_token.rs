@@ -6,12 +6,12 @@ use cloudtasks::OidcToken;
 
 use super::desired::DesiredOidc;
 
-/// A token that workers demand: one of these accounts', for one of these audiences.
+/// A token that workers require: of one of these accounts, for one of these audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredToken {
-    /// Whose the token may be.
+    /// The accounts.
     pub emails: BTreeSet<String>,
-    /// For whom it may be meant.
+    /// The audiences.
     pub audiences: BTreeSet<String>,
 }
 
@@ -24,7 +24,7 @@ impl RequiredToken {
         }
     }
 
-    /// Whether a push with this token is let in.
+    /// Whether workers accept a push with this token.
     pub fn accepts(&self, token: Option<&OidcToken>) -> bool {
         token.is_some_and(|token| {
             self.emails.contains(&token.service_account_email)

@@ -1,16 +1,15 @@
-//! How far the pods of a Deployment are, as its status tells.
+//! How far the rollout of a Deployment is, by its status.
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-/// How far the pods of a Deployment are; nothing where there is no Deployment.
+/// How far the rollout of a Deployment is; zero where there is no Deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rollout {
     /// Pods that are ready, whatever they run.
     pub ready: i32,
     /// Pods that are asked for.
     pub wanted: i32,
-    /// Whether all pods run what the Deployment says now. Those that were told to stop and have not
-    /// ended yet are not counted here.
+    /// Whether all pods run the newest template. Terminating pods are not counted.
     pub is_rolled: bool,
 }
 
@@ -33,12 +32,12 @@ impl Rollout {
         }
     }
 
-    /// Whether somebody takes pushes.
+    /// Whether a pod takes pushes.
     pub fn has_ready_pod(&self) -> bool {
         self.ready > 0
     }
 
-    /// Whether all pods are ready and run what the Deployment says now, and there are some.
+    /// Whether there are pods, and all are ready and up to date.
     pub fn is_complete(&self) -> bool {
         self.is_rolled && self.ready >= self.wanted && self.has_ready_pod()
     }

@@ -1,4 +1,4 @@
-//! What the operator itself is told, and every chain shares.
+//! The operator's own settings, which all chains share.
 
 use std::time::Duration;
 
@@ -33,19 +33,18 @@ impl Settings {
 /// How long to wait where nothing can be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// For how long a stage may have no ready pod before its queue is paused; `None`: for ever.
+    /// For how long a stage may have no ready pod before its queue is paused; `None`: without limit.
     pub gate_after: Option<Duration>,
     /// How long Cloud Tasks may go on pushing to a queue's former address: an `http_target` takes up
     /// to a minute to act.
     pub address_delay: Duration,
-    /// The longest that a worker's hand-over can be under way.
+    /// The longest that a worker's hand-over can be in flight.
     pub hand_over_time: Duration,
-    /// How long Cloud Tasks remembers the names of ended tasks, in which workers look for the work of
-    /// an earlier dispatch.
+    /// How long Cloud Tasks remembers the names of ended tasks, which workers look up.
     pub name_memory: Duration,
     /// For how long a raised rate waits for the replicas that were raised with it.
     pub replicas_patience: Duration,
-    /// After how long a route of which no Gateway says anything is trusted all the same.
+    /// After how long a route without a report of its Gateway is trusted.
     pub route_patience: Duration,
 }
 

@@ -67,7 +67,7 @@ fn target(target: &HttpTarget) -> String {
          }| format!("{address}, with a token of {service_account_email} for {audience}"),
     );
     headers.iter().fold(text, |text, (key, value)| {
-        // Others may keep a secret there.
+        // Other headers may be secrets.
         let value = if queue_headers::OUR_HEADERS.contains(&key.as_str()) {
             value
         } else {

@@ -1,25 +1,25 @@
-//! What has to hold for a while before something may be done. How long it has held is a value that a
-//! plan is given; who forgets it, waits once more.
+//! What has to hold for a while before a step is safe. A plan is given how long each condition has
+//! held; after a restart the wait begins again.
 
 use cloudtasks::{OidcToken, QueuePath};
 
-/// Something that holds now, and of which it matters for how long.
+/// Something that holds now, and whose duration matters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimedCondition {
-    /// No ready pod takes the pushes of the queue of the stage with this child, or they don't come
-    /// through to it.
+    /// No ready pod takes the pushes of this stage's queue, or they don't reach it. By child name, as
+    /// the next two.
     Unserved(String),
-    /// The stage with this child is to have more pods than it had, and not so many are ready yet.
+    /// The stage is to have so many pods, more than before, and not all are ready yet.
     Grows(String, i32),
-    /// The stage with this child has some pods that are not ready, or not as its Deployment says now.
+    /// Some pods of the stage are not ready or not up to date.
     Incomplete(String),
-    /// The queue pushes to the workers that the spec gives it, and former ones are still there.
+    /// The queue pushes to the workers of the spec, and former workers exist.
     Readdressed(QueuePath),
-    /// The queue sends this token, which is what the spec says.
+    /// The queue sends this token, as the spec says.
     Signs(QueuePath, OidcToken),
-    /// The route of this name is there, and nothing is pushed to it any more.
+    /// The route of this name exists, and no queue pushes to it any more.
     Bypassed(String),
-    /// The removed stage's queue has no tasks, and nobody hands it any.
+    /// The removed stage's queue has no tasks, and no worker hands any over to it.
     Drained(QueuePath),
     /// No queue of the chain has tasks.
     ChainIsEmpty,

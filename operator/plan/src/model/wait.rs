@@ -13,12 +13,12 @@ use super::settings_text::SettingsText;
 pub struct Wait {
     /// What is held back, and what for.
     pub reason: WaitReason,
-    /// When to read again, where no event tells that it has happened.
+    /// When to read again, where no event reports that it has happened.
     pub recheck_in: Option<Duration>,
 }
 
 impl Wait {
-    /// How soon to read pods again: no event tells of their ends.
+    /// How soon to read pods again: no event reports their ends.
     pub(crate) const RECHECK: Duration = Duration::from_secs(2);
     /// How soon to count a queue's tasks again.
     pub(crate) const DRAIN_RECHECK: Duration = Duration::from_secs(10);
@@ -32,105 +32,34 @@ impl Wait {
     }
 }
 
-/// What is held back, and what for.
+/// What is held back, and what for. Stages, Deployments and routes are given by name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WaitReason {
-    /// A queue's new address.
-    Address {
-        /// The queue.
-        queue: QueueId,
-        /// The stage that it is to push to.
-        stage: String,
-        /// What is in the way.
-        obstacle: AddressObstacle,
-    },
-    /// A queue's new token, or that it sends none any more: workers would refuse its pushes.
-    Token {
-        /// The queue.
-        queue: QueueId,
-        /// Its stage.
-        stage: String,
-        /// Whether it is to send a token.
-        is_sent: bool,
-    },
-    /// A queue's higher limits: the replicas that are raised with them come first.
-    Raise {
-        /// The queue.
-        queue: QueueId,
-        /// The limits.
-        limits: Box<QueueSettings>,
-        /// Its stage.
-        stage: String,
-        /// The replicas.
-        replicas: i32,
-        /// The longest that it waits.
-        patience: Duration,
-    },
-    /// The end of the operator's pause.
-    Resume {
-        /// The queue.
-        queue: QueueId,
-        /// Its stage.
-        stage: String,
-        /// What is in the way.
-        obstacle: ResumeObstacle,
-    },
-    /// What workers require of a push: their queue has to send it first.
-    RequiredToken {
-        /// The stage.
-        stage: String,
-        /// Its queue.
-        queue: QueueId,
-        /// Whether they require one now.
-        is_required: bool,
-        /// For how long the queue has to send it.
-        delay: Duration,
-    },
-    /// The hand-overs of a stage's workers.
-    HandOvers {
-        /// The stage.
-        stage: String,
-        /// What is in the way.
-        obstacle: HandOverObstacle,
-    },
-    /// The end of a renamed stage's workers.
-    FormerWorkers {
-        /// Their Deployment.
-        deployment: String,
-        /// Their queue.
-        queue: QueueId,
-        /// For how long it has to push to others.
-        delay: Duration,
-    },
-    /// The end of a removed stage: others may hand tasks over to it.
-    Fed {
-        /// Its queue.
-        queue: QueueId,
-    },
-    /// The end of a removed stage: it has tasks, or may have some.
-    Drains {
-        /// Its queue.
-        queue: QueueId,
-        /// The tasks, if they could be counted.
-        backlog: Option<Backlog>,
-    },
-    /// The end of a removed stage: it was empty before its queue was paused.
-    LastCount {
-        /// Its queue.
-        queue: QueueId,
-    },
-    /// A load balancer's shorter time-outs.
-    LoadBalancer {
-        /// The stage.
-        stage: String,
-    },
-    /// The end of a route.
-    Route {
-        /// Its name.
-        route: String,
-        /// For how long all queues have to push elsewhere.
-        delay: Duration,
-    },
+    /// A queue's new address, to this stage.
+    Address(QueueId, String, AddressObstacle),
+    /// A queue's new token, or its end (`false`), until the workers of this stage accept that.
+    Token(QueueId, String, bool),
+    /// A queue's higher limits, until this stage has so many ready workers, or after so long.
+    Raise(QueueId, Box<QueueSettings>, String, i32, Duration),
+    /// The resume of a queue that the operator paused, until its stage takes pushes.
+    Resume(QueueId, String, ResumeObstacle),
+    /// What the workers of this stage require, until their queue has sent it for so long. `true`: they
+    /// require a token already.
+    RequiredToken(String, QueueId, bool, Duration),
+    /// The hand-overs of this stage's workers.
+    HandOvers(String, HandOverObstacle),
+    /// The end of a renamed stage's Deployment, until its queue has pushed to others for so long.
+    FormerWorkers(String, QueueId, Duration),
+    /// The end of a removed stage: others may hand tasks over to its queue.
+    Fed(QueueId),
+    /// The end of a removed stage: its queue has tasks, so many if they could be counted.
+    Drains(QueueId, Option<Backlog>),
+    /// The end of a removed stage: its queue was empty before it was paused.
+    LastCount(QueueId),
+    /// The load balancer's lower timeouts for this stage.
+    LoadBalancer(String),
+    /// The end of this route, until all queues have pushed elsewhere for so long.
+    Route(String, Duration),
 }
 
 /// What a wait holds back.
@@ -179,17 +108,16 @@ impl WaitReason {
     /// What is held back.
     pub fn concern(&self) -> Concern {
         match self {
-            Self::Address { .. }
-            | Self::Token { .. }
-            | Self::Raise { .. }
-            | Self::Resume { .. } => Concern::Queue,
-            Self::RequiredToken { .. } | Self::HandOvers { .. } => Concern::Workers,
-            Self::FormerWorkers { .. }
-            | Self::Fed { .. }
-            | Self::Drains { .. }
-            | Self::LastCount { .. }
-            | Self::LoadBalancer { .. }
-            | Self::Route { .. } => Concern::Removal,
+            Self::Address(..) | Self::Token(..) | Self::Raise(..) | Self::Resume(..) => {
+                Concern::Queue
+            }
+            Self::RequiredToken(..) | Self::HandOvers(..) => Concern::Workers,
+            Self::FormerWorkers(..)
+            | Self::Fed(_)
+            | Self::Drains(..)
+            | Self::LastCount(_)
+            | Self::LoadBalancer(_)
+            | Self::Route(..) => Concern::Removal,
         }
     }
 }
@@ -197,16 +125,10 @@ impl WaitReason {
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address {
-                queue,
-                stage,
-                obstacle,
-            } => write!(f, "queue {queue} pushes to stage {stage} once {obstacle}"),
-            Self::Token {
-                queue,
-                stage,
-                is_sent,
-            } => {
+            Self::Address(queue, stage, obstacle) => {
+                write!(f, "queue {queue} pushes to stage {stage} once {obstacle}")
+            }
+            Self::Token(queue, stage, is_sent) => {
                 let what = if *is_sent {
                     "sends the spec's token"
                 } else {
@@ -217,38 +139,21 @@ impl fmt::Display for WaitReason {
                     "queue {queue} {what} once every worker of stage {stage} accepts that"
                 )
             }
-            Self::Raise {
-                queue,
-                limits,
-                stage,
-                replicas,
-                patience,
-            } => write!(
+            Self::Raise(queue, limits, stage, replicas, patience) => write!(
                 f,
                 "queue {queue} gets {} once stage {stage} has {replicas} ready workers, after {} s at the latest",
                 SettingsText(limits),
                 patience.as_secs()
             ),
-            Self::Resume {
-                queue,
-                stage,
-                obstacle,
-            } => {
-                let (what, done) = match obstacle {
-                    ResumeObstacle::NoReadyWorker => ("a worker", "ready"),
-                    ResumeObstacle::RouteNotAccepted => ("the route", "accepted"),
-                };
-                write!(
-                    f,
-                    "queue {queue} is resumed once {what} of stage {stage} is {done}"
-                )
-            }
-            Self::RequiredToken {
-                stage,
-                queue,
-                is_required,
-                delay,
-            } => {
+            Self::Resume(queue, stage, ResumeObstacle::NoReadyWorker) => write!(
+                f,
+                "queue {queue} is resumed once a worker of stage {stage} is ready"
+            ),
+            Self::Resume(queue, stage, ResumeObstacle::RouteNotAccepted) => write!(
+                f,
+                "queue {queue} is resumed once the route of stage {stage} is accepted"
+            ),
+            Self::RequiredToken(stage, queue, is_required, delay) => {
                 let what = if *is_required {
                     "accept only the spec's token"
                 } else {
@@ -260,37 +165,29 @@ impl fmt::Display for WaitReason {
                     delay.as_secs()
                 )
             }
-            Self::HandOvers { stage, obstacle } => write!(
+            Self::HandOvers(stage, obstacle) => write!(
                 f,
                 "stage {stage} hands tasks over as the spec says once {obstacle}"
             ),
-            Self::FormerWorkers {
-                deployment,
-                queue,
-                delay,
-            } => write!(
+            Self::FormerWorkers(deployment, queue, delay) => write!(
                 f,
                 "the former workers {deployment} of queue {queue} are deleted {} s after it starts to push to the new ones",
                 delay.as_secs()
             ),
-            Self::Fed { queue } => write!(f, "other workers may still hand tasks over to {queue}"),
-            Self::Drains {
-                queue,
-                backlog: Some(backlog),
-            } => write!(f, "{queue} drains: {backlog} left"),
-            Self::Drains {
-                queue,
-                backlog: None,
-            } => write!(f, "{queue} drains: its tasks could not be counted"),
-            Self::LastCount { queue } => write!(
+            Self::Fed(queue) => write!(f, "other workers may still hand tasks over to {queue}"),
+            Self::Drains(queue, Some(backlog)) => write!(f, "{queue} drains: {backlog} left"),
+            Self::Drains(queue, None) => {
+                write!(f, "{queue} drains: its tasks could not be counted")
+            }
+            Self::LastCount(queue) => write!(
                 f,
                 "{queue} is counted once more before its workers are deleted"
             ),
-            Self::LoadBalancer { stage } => write!(
+            Self::LoadBalancer(stage) => write!(
                 f,
                 "the load balancer's timeouts for stage {stage} are lowered once its former pods have ended"
             ),
-            Self::Route { route, delay } => write!(
+            Self::Route(route, delay) => write!(
                 f,
                 "route {route} is deleted {} s after the last queue starts to push elsewhere",
                 delay.as_secs()

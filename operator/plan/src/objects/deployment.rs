@@ -16,15 +16,15 @@ use worker_contract::limits::AROUND_A_RUN;
 use worker_contract::{ports, probes};
 
 use super::names::{self, is_applied};
-use super::worker_env::{RetiredQueues, WORKER, hand_as_told, worker_env};
+use super::worker_env::{RetiredQueues, WORKER, keep_hand_overs, worker_env};
 use crate::model::{ChainView, Desired, DesiredStage, RequiredToken};
 use crate::objects::ownership::owns_field;
 
-/// So long a new pod must have been ready before an old one is told to stop. A handler without a probe
-/// counts as ready from its start, so one that ends right after it takes nobody's place.
+/// How long a new pod must be ready before an old one is terminated. A handler without a probe is
+/// ready from its start; one that crashes right away replaces no old pod.
 const MIN_READY_SECONDS: i32 = 5;
 
-/// The Deployment of the stage at `index`, as far as it depends on what is there.
+/// The Deployment of the stage at `index`, whose workers require `required`.
 pub fn deployment(
     view: ChainView<'_>,
     index: usize,
@@ -33,9 +33,9 @@ pub fn deployment(
 ) -> Deployment {
     let ChainView { desired, observed } = view;
     let stage = &desired.stages[index];
-    // Replicas that the spec no longer names would go to the API server's default, which is one pod.
-    // They stay ours as they are, until somebody else sets them. A stage that gets another name begins
-    // with as many as it had.
+    // Replicas that the spec no longer names would fall back to the API server's default of one pod.
+    // So they stay as they are until another manager sets them. A renamed stage begins with as many
+    // as it had.
     let former = || {
         let renamed = view.renamed_stages().into_iter();
         let mut former = renamed.filter(|it| it.queue == stage.queue);
@@ -56,7 +56,8 @@ pub fn deployment(
                 match_labels: Some(names::selector(&desired.name, &stage.name)),
                 match_expressions: None,
             },
-            // Never fewer pods than asked for: a push that finds none costs its task a backoff.
+            // Never fewer pods than the spec says: a push that reaches none lengthens its task's
+            // backoff.
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".into()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -74,17 +75,19 @@ pub fn deployment(
     deployment
 }
 
-/// The same Deployment, whose workers hand tasks to where those of `found` do; `None` if that is no
-/// change.
-pub(crate) fn handing_as_before(wanted: &Deployment, found: &Deployment) -> Option<Deployment> {
+/// The same Deployment with the hand-overs of `found`; `None` if that is no change.
+pub(crate) fn with_former_hand_overs(
+    wanted: &Deployment,
+    found: &Deployment,
+) -> Option<Deployment> {
     let mut deployment = wanted.clone();
     let queue = wanted.annotations().get(names::QUEUE_ANNOTATION)?.clone();
     deployment.metadata.annotations = None;
     let template = &mut deployment.spec.as_mut()?.template;
     let mut containers = template.spec.as_mut()?.containers.iter_mut();
     let worker = containers.find(|container| container.name == WORKER)?;
-    let told = found.spec.as_ref()?.template.spec.as_ref()?;
-    hand_as_told(worker.env.as_mut()?, told);
+    let former = found.spec.as_ref()?.template.spec.as_ref()?;
+    keep_hand_overs(worker.env.as_mut()?, former);
     annotate(&mut deployment, queue);
     (!is_applied(found, &deployment)).then_some(deployment)
 }

@@ -1,4 +1,4 @@
-//! What is left of stages that the spec no longer names, or names otherwise.
+//! What is left of removed and renamed stages.
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use super::names::{is_ours, served_queue};
 use crate::model::{ChainView, queue_headers};
 
-/// A stage that the spec named once, as far as something of it is left.
+/// What is left of a removed stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedStage {
     /// Its queue, which may still have tasks.
@@ -26,8 +26,7 @@ pub struct RenamedStage {
 }
 
 impl<'a> ChainView<'a> {
-    /// What is left of stages that the spec doesn't name any more, in no order of theirs: each queue
-    /// that has workers or our name on it.
+    /// What is left of removed stages: each queue that has workers or the chain's name on it.
     pub fn removed_stages(self) -> Vec<RemovedStage> {
         let ChainView { desired, observed } = self;
         let is_named = |queue: &QueuePath| desired.queues().any(|named| named == queue);
@@ -74,7 +73,7 @@ impl<'a> ChainView<'a> {
     fn leftovers(self) -> impl Iterator<Item = &'a Deployment> {
         let ChainView { desired, observed } = self;
         let is_child = |name: &str| desired.stages.iter().any(|stage| stage.child == name);
-        // A copy that somebody made for himself has our annotations, and isn't ours.
+        // A copy made by hand has the same annotations, and isn't the chain's.
         observed.deployments.values().filter(move |deployment| {
             !is_child(&deployment.name_any())
                 && is_ours(&deployment.metadata, desired.owner.as_ref())

@@ -1,7 +1,7 @@
-//! What is attached to a stage's Service so that a Gateway leads pushes to it: its route, and on GKE
-//! the policies of the load balancer behind that Gateway.
+//! What a Gateway needs to route pushes to a stage's Service: a route, and on GKE the policies of its
+//! load balancer.
 //!
-//! Their kinds are CRDs that a cluster may have or not, so nothing here is in `k8s-openapi`.
+//! Their kinds are CRDs that a cluster may lack, so `k8s-openapi` doesn't have them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::names;
 use crate::model::{Desired, DesiredStage, GatewayResourceKind, GatewayResourceName};
 
-/// The host of a route, which whoever sees only the metadata may want to know.
+/// The host of a route, for readers of metadata alone.
 pub const HOST_ANNOTATION: &str = "executor-chain.dev/host";
 
 /// An object of a kind, attached to the Service of a stage.

@@ -1,4 +1,4 @@
-//! What GKE's load balancer is told of a stage's Service, where the cluster has its policies.
+//! The policies of GKE's load balancer for a stage's Service, where the cluster has their kinds.
 //!
 //! The fields are those of `networking.gke.io/v1`:
 //! <https://googlecloudplatform.github.io/gke-gateway-api/>.
@@ -18,17 +18,17 @@ use crate::model::{
 };
 use crate::objects::ownership::owns_field;
 
-/// The load balancer waits so much longer than the worker takes at most, or its 504 would come first:
-/// not counted, so that the task runs again, and again. Left alone it waits 30 s.
+/// So much longer than the worker's longest answer the load balancer waits. Else its 504 comes first,
+/// which isn't counted as an attempt, and the task runs again and again. Its default is 30 s.
 const LONGER_THAN_THE_WORKER: Duration = Duration::from_secs(10);
-/// It lets connections end for at most an hour.
+/// The longest connection draining that it allows.
 const LONGEST_DRAIN: Duration = Duration::from_hours(1);
-/// How often it looks at a pod, and how many looks make it well or ill: a pod that is told to stop
-/// gets no new pushes after 10 s, and accepts them for `drainDelay`.
+/// The interval of its health checks, and how many change a pod's state: a terminating pod gets no
+/// new pushes after 10 s, and accepts them for `drainDelay`.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOKS: u64 = 2;
 
-/// How long the load balancer waits, and lets connections end, in seconds.
+/// The load balancer's timeout and connection draining, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Timeouts {
     timeout: u64,
@@ -38,7 +38,7 @@ struct Timeouts {
 impl Timeouts {
     fn of(desired: &Desired, stage: &DesiredStage) -> Self {
         let timeout = stage.timeout + AROUND_A_RUN + LONGER_THAN_THE_WORKER;
-        // As long as a pod may take to end; else what it has begun is cut off.
+        // As long as a pod may take to terminate; else its runs are cut off.
         let drain = desired.drain_delay + stage.timeout + AROUND_A_RUN;
         Self {
             timeout: seconds(timeout),
@@ -62,15 +62,15 @@ impl Timeouts {
     }
 }
 
-/// Whether former workers may still be at work on runs that take longer than the spec says now, so that
-/// the load balancer has to wait for them.
+/// Whether former workers may have runs that take longer than the spec allows now, so that the load
+/// balancer has to wait for them.
 pub fn waits_for_former(view: ChainView<'_>, stage: &DesiredStage) -> bool {
     let now = Timeouts::of(view.desired, stage);
     before(view.observed, stage).is_some_and(|before| now.or_longer(before) != now)
         && !has_only_new_workers(view, stage)
 }
 
-/// What we have told the load balancer. What somebody else has is put right at once.
+/// The values that the operator applied. Others are corrected at once.
 fn before(observed: &Observed, stage: &DesiredStage) -> Option<Timeouts> {
     let found = observed.gateway_object(GatewayResourceKind::BackendPolicy, &stage.child)?;
     let spec = ["spec", "default", "timeoutSec"];
@@ -81,7 +81,7 @@ fn has_only_new_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
     let Some(workers) = view.observed.deployments.get(&stage.child) else {
         return true;
     };
-    let is_told = |name: &str, time: Duration| {
+    let has_variable = |name: &str, time: Duration| {
         variable(workers, name) == Some(crds::Duration(time).to_string())
     };
     let status = workers.status.as_ref();
@@ -93,10 +93,10 @@ fn has_only_new_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
         .pods
         .iter()
         .filter(|pod| pod.queue == stage.queue);
-    is_told(HANDLER_TIMEOUT, stage.timeout)
-        && is_told(DRAIN_DELAY, view.desired.drain_delay)
+    has_variable(HANDLER_TIMEOUT, stage.timeout)
+        && has_variable(DRAIN_DELAY, view.desired.drain_delay)
         && Rollout::of(Some(workers)).is_rolled
-        // Those that were told to stop and haven't ended are counted here alone.
+        // Terminating pods are counted here only.
         && pods.count() <= usize::try_from(all).unwrap_or_default()
 }
 
@@ -134,7 +134,7 @@ fn backend(view: ChainView<'_>, stage: &DesiredStage) -> DynamicObject {
     )
 }
 
-/// On the worker's own port: on that of the pushes a check is no push, and gets 500.
+/// On the worker's admin port: on the push port a health check is not a push and gets 500.
 fn health_check(desired: &Desired, stage: &DesiredStage) -> DynamicObject {
     let spec = json!({
         "default": {

@@ -18,13 +18,13 @@ pub const STAGE_LABEL: &str = "executor-chain.dev/stage";
 /// The full path of the queue that a Deployment's workers serve.
 pub const QUEUE_ANNOTATION: &str = "executor-chain.dev/queue";
 
-/// A hash of what was applied last: what tells a change of the spec from somebody's change by hand.
+/// A hash of what was applied last: it tells a change of the spec from a change by hand.
 pub const HASH_ANNOTATION: &str = "executor-chain.dev/applied";
 
 /// Keeps a chain until its queues are paused.
 pub const FINALIZER: &str = "executor-chain.dev/queues";
 
-/// What selects a stage's pods. A selector can't be changed, so it holds no more than it must.
+/// What selects a stage's pods. A selector is immutable, so it holds no more than it must.
 pub fn selector(chain: &str, stage: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         (CHAIN_LABEL.to_owned(), chain.to_owned()),
@@ -54,7 +54,7 @@ pub(crate) fn metadata(desired: &Desired, stage: &DesiredStage) -> ObjectMeta {
     }
 }
 
-/// The annotation by which the next look knows what was applied.
+/// The annotation that records what was applied.
 pub(crate) fn applied(object: &impl Serialize) -> (String, String) {
     let text = serde_json::to_string(object).expect("Kubernetes objects are plain data");
     (HASH_ANNOTATION.to_owned(), hash(&text))

@@ -1,12 +1,11 @@
-//! Whether what we applied is still ours.
+//! Whether the operator still owns what it applied.
 //!
-//! Comparing values can't tell: the API server drops what is zero, writes defaults into what is
-//! left out, and `1000m` as `1`, and a mutating webhook may have its own idea of an image. But with
-//! each apply it records which fields the applier owns, and takes a field away from its owner when
-//! somebody else changes or removes it
-//! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
-//! So: what we own of a live object is what it still has from us, and anything else that stands in
-//! it is no business of ours.
+//! Values can't be compared: the API server drops zero values, fills in defaults, and writes `1000m`
+//! as `1`, and a mutating webhook may change an image. But with each apply the API server records
+//! which fields the applier owns, and a field loses its owner when another manager changes or removes
+//! it (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>). So the
+//! operator compares ownership: a field that it no longer owns was changed, and other managers'
+//! fields are left alone.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
@@ -22,7 +21,7 @@ const APPLY: &str = "Apply";
 /// Whether every field of `wanted` is still ours in the live object whose metadata is `live`.
 pub fn owns(live: &ObjectMeta, wanted: &impl Serialize) -> bool {
     let mut wanted = serde_json::to_value(wanted).expect("Kubernetes objects are plain data");
-    // What names the object is nobody's.
+    // Nobody owns an object's name.
     if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, _| !["name", "namespace"].contains(&key.as_str()));
     }
@@ -40,7 +39,7 @@ pub fn owns(live: &ObjectMeta, wanted: &impl Serialize) -> bool {
 pub fn owns_field(live: &ObjectMeta, path: &[&str]) -> bool {
     let mut fields = ours(live);
     for key in path {
-        // An empty set holds all that is in it.
+        // An empty set holds everything below it.
         if fields.is_some_and(is_whole) {
             return true;
         }

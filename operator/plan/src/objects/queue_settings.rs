@@ -54,7 +54,7 @@ pub fn unlimited() -> QueueSettings {
 
 /// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
 /// share it: so it gets no address and no owner, only a mark that keeps it from becoming a stage's,
-/// and that names the chain which sets its limits. Two that did would undo each other's work for ever.
+/// and that names the chain which sets its limits. Two that did would undo each other's changes.
 pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSettings {
     let rates = desired.notifier.rate_limits;
     let ours = &desired.queue_owner;
@@ -73,7 +73,7 @@ pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSetti
     limits(rates, None, Some(target))
 }
 
-/// Another chain that sets the limits of the notifier's queue, to others than this one's spec says.
+/// Another chain that sets the limits of the notifier's queue, and not to those of this chain's spec.
 pub fn rival<'a>(desired: &Desired, found: &'a Queue) -> Option<&'a str> {
     let wanted = limits(desired.notifier.rate_limits, None, None);
     let is_other = !difference(found, &wanted).is_empty();
@@ -164,7 +164,7 @@ pub fn stage_target(
     target
 }
 
-/// The token that the spec says; where it says none, ours goes, and somebody else's stays.
+/// Sets the token of the spec. Without one the operator's token is removed, and another token stays.
 fn set_token(target: &mut HttpTarget, token: Option<OidcToken>) {
     let is_ours = target.headers.remove(TOKEN_HEADER).is_some();
     if token.is_some() {

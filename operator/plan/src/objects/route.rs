@@ -1,11 +1,11 @@
 //! The route of a stage under a Gateway.
 //!
-//! A route has the host of one stage, under one Gateway, and leads to one Service. It is never given
-//! another host or Gateway: a new one is made beside it, and the old one goes when nothing is pushed to
-//! it any more. So what is accepted is always what was asked for.
+//! A route has the host of one stage, under one Gateway, and leads to one Service. Its host and
+//! Gateway never change: a new route is created beside it, and the old one is deleted when no queue
+//! pushes to it. So an acceptance is always that of the wanted route.
 //!
-//! It uses nothing but the core of the Gateway API: GKE's Gateway has no path rewrites, time-outs,
-//! method or query matches, no port in a parent, no named rules and no regular expressions.
+//! It uses only the core of the Gateway API: GKE's Gateway has no path rewrites, timeouts, method or
+//! query matches, no port in a parent, no named rules and no regular expressions.
 
 use std::collections::BTreeSet;
 

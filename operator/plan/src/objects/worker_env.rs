@@ -1,4 +1,4 @@
-//! What a worker is told, as the variables of its environment.
+//! The environment variables of a worker, written and read.
 
 use std::collections::BTreeSet;
 
@@ -21,46 +21,46 @@ use crate::model::{ChainView, Desired, DesiredStage, Pod, RequiredToken, Target}
 /// The name of the worker's container.
 pub(crate) const WORKER: &str = "worker";
 
-/// Queues that the chain no longer uses, and where an earlier dispatch may have put what a task was
-/// owed: a worker that doesn't look there gives the task a second end.
+/// Queues that the chain no longer uses, and in which an earlier dispatch may have created a
+/// hand-over or a notification: a worker that doesn't look them up ends the task twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetiredQueues {
     /// Of removed stages.
     pub stages: Vec<QueuePath>,
-    /// Of the notifier. Kept for as long as the chain lives: nothing here has a clock, and a look-up
-    /// more costs little.
+    /// Of the notifier. Kept as long as the chain exists: there is no clock here, and a look-up more
+    /// costs little.
     pub notifiers: BTreeSet<String>,
 }
 
 impl RetiredQueues {
-    /// As the Deployments tell, which were written before the edit.
+    /// As the Deployments say, which were applied before the edit.
     pub fn of(view: ChainView<'_>) -> Self {
         let stages = view.removed_stages();
-        let told = view.observed.deployments.values().flat_map(|deployment| {
+        let queues = view.observed.deployments.values().flat_map(|deployment| {
             let now = variable(deployment, NOTIFIER_QUEUE);
             let before = variable(deployment, RETIRED_NOTIFIER_QUEUES).unwrap_or_default();
             let before: Vec<String> = before.split(',').map(str::to_owned).collect();
             now.into_iter().chain(before)
         });
         let current = view.desired.notifier.queue.to_string();
-        // In an order of its own, or the end of one stage's workers would roll all others.
+        // Sorted, or the end of one stage's workers would roll all others.
         let mut stages: Vec<QueuePath> = stages.into_iter().map(|it| it.queue).collect();
         stages.sort();
         Self {
             stages,
-            notifiers: told
+            notifiers: queues
                 .filter(|queue| !queue.is_empty() && *queue != current)
                 .collect(),
         }
     }
 }
 
-/// What a Deployment tells its workers in one variable.
+/// The value of a variable in a Deployment's worker container.
 pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
     pod_variable(deployment.spec.as_ref()?.template.spec.as_ref()?, name)
 }
 
-/// What a pod's worker is told in one variable.
+/// The value of a variable in a pod's worker container.
 pub fn pod_variable(pod: &PodSpec, name: &str) -> Option<String> {
     let mut containers = pod.containers.iter();
     let worker = containers.find(|container| container.name == WORKER)?;
@@ -72,12 +72,11 @@ pub fn pod_variable(pod: &PodSpec, name: &str) -> Option<String> {
         .map(unescaped)
 }
 
-/// Takes what a worker is told of its hand-overs, and of where to look for them, from the pods that
-/// `told` describes. Each variable stays where [`environment`] puts it: another order would be another
-/// template, and roll the pods.
-pub(crate) fn hand_as_told(variables: &mut Vec<EnvVar>, told: &PodSpec) {
-    let worker = told.containers.iter().find(|it| it.name == WORKER);
-    let told = worker.and_then(|worker| worker.env.as_ref());
+/// Takes the variables of hand-overs and look-ups from the pods that `former` describes. Each stays
+/// where [`worker_env`] puts it: another order is another template, and rolls the pods.
+pub(crate) fn keep_hand_overs(variables: &mut Vec<EnvVar>, former: &PodSpec) {
+    let worker = former.containers.iter().find(|it| it.name == WORKER);
+    let former = worker.and_then(|worker| worker.env.as_ref());
     for (name, before) in [
         (LOOKUP_QUEUES, NOTIFIER_QUEUE),
         (DOWNSTREAM_QUEUE, LOOKUP_QUEUES),
@@ -85,11 +84,11 @@ pub(crate) fn hand_as_told(variables: &mut Vec<EnvVar>, told: &PodSpec) {
         (ROUTES, DISPATCH_DEADLINES),
     ] {
         variables.retain(|variable| variable.name != name);
-        let told = told.into_iter().flatten().find(|it| it.name == name);
+        let former = former.into_iter().flatten().find(|it| it.name == name);
         let place = |name| variables.iter().position(|it: &EnvVar| it.name == name);
         let place = place(before).or_else(|| place(LISTEN_ADDR));
-        if let Some((told, place)) = told.zip(place) {
-            variables.insert(place, told.clone());
+        if let Some((former, place)) = former.zip(place) {
+            variables.insert(place, former.clone());
         }
     }
 }
@@ -103,12 +102,12 @@ fn unescaped(value: &str) -> String {
     value.replace("$$", "$")
 }
 
-/// The environment of the workers of the stage at `index`, which are to demand `demand`.
+/// The environment of the workers of the stage at `index`, which require the token `required`.
 pub fn worker_env(
     desired: &Desired,
     index: usize,
     retired: &RetiredQueues,
-    demand: Option<&RequiredToken>,
+    required: Option<&RequiredToken>,
 ) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
     let notifier = &desired.notifier;
@@ -173,10 +172,10 @@ pub fn worker_env(
         (DISPATCH_DEADLINES, deadlines(desired, index)),
         (LISTEN_ADDR, Some(format!("0.0.0.0:{}", ports::PUSHES))),
         (ADMIN_ADDR, Some(format!("0.0.0.0:{}", ports::ADMIN))),
-        (OIDC_AUDIENCES, demand.map(|it| list(&it.audiences))),
+        (OIDC_AUDIENCES, required.map(|it| list(&it.audiences))),
         (
             OIDC_SERVICE_ACCOUNT_EMAILS,
-            demand.map(|it| list(&it.emails)),
+            required.map(|it| list(&it.emails)),
         ),
         (CLOUD_TASKS_EMULATOR_HOST, desired.emulator_host.clone()),
     ];
@@ -196,8 +195,8 @@ fn list(words: &BTreeSet<String>) -> String {
     words.join(",")
 }
 
-/// Of the stages that this one hands to: a worker that died without a word, or a push that hangs, is
-/// given up as soon as it can't be answered any more.
+/// The dispatch deadlines of the stages that this one hands over to: Cloud Tasks gives up a push to a
+/// dead or hung worker as soon as no answer can come.
 fn deadlines(desired: &Desired, index: usize) -> Option<String> {
     let targets = desired.hand_over_targets(index);
     let later = desired
@@ -229,7 +228,7 @@ fn routes(stage: &DesiredStage) -> Option<String> {
 }
 
 impl Pod {
-    /// A pod that may still work: not one that has ended, and not one without a worker.
+    /// A pod that may still run: `None` for one that has ended, or has no worker.
     pub fn of(pod: &KubernetesPod) -> Option<Self> {
         let phase = pod
             .status
@@ -249,7 +248,7 @@ impl Pod {
     }
 }
 
-/// The queues that the workers of a Deployment are told to hand tasks to.
+/// The queues that the workers of a Deployment hand tasks over to.
 pub fn hand_over_targets(deployment: &Deployment) -> BTreeSet<QueuePath> {
     let template = deployment.spec.as_ref().map(|spec| &spec.template);
     let spec = template.and_then(|template| template.spec.as_ref());
@@ -271,11 +270,11 @@ fn hand_over_targets_of(spec: &PodSpec) -> BTreeSet<QueuePath> {
 }
 
 impl RequiredToken {
-    /// What the workers of a pod are told; `None`: they take every push.
+    /// What a pod's worker requires; `None`: it accepts every push.
     pub fn of_pod(pod: &PodSpec) -> Option<Self> {
         let list = |name| -> BTreeSet<String> {
-            let told = pod_variable(pod, name).unwrap_or_default();
-            let words = told.split(',').filter(|word| !word.is_empty());
+            let value = pod_variable(pod, name).unwrap_or_default();
+            let words = value.split(',').filter(|word| !word.is_empty());
             words.map(str::to_owned).collect()
         };
         let (emails, audiences) = (list(OIDC_SERVICE_ACCOUNT_EMAILS), list(OIDC_AUDIENCES));
@@ -283,7 +282,7 @@ impl RequiredToken {
         (!is_none).then_some(Self { emails, audiences })
     }
 
-    /// What the workers of a Deployment are told.
+    /// What the workers of a Deployment require.
     pub fn of_deployment(deployment: &Deployment) -> Option<Self> {
         let template = deployment.spec.as_ref().map(|spec| &spec.template);
         template?.spec.as_ref().and_then(Self::of_pod)

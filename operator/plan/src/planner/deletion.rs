@@ -1,4 +1,4 @@
-//! What has to be done before a deleted chain may go.
+//! What has to be done before a deleted chain is gone.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ const KEEPS: &str = "the chain is deleted and keeps its tasks";
 const DELETES: &str = "the chain is deleted, and its queues with it";
 const LEAVES: &str = "the chain is deleted and leaves everything as it is";
 
-/// Whether a deleted chain that finishes its tasks first has finished them: no queue of its own is
-/// left, or all were seen empty twice, as far apart as a hand-over can last.
+/// Whether a deleted chain that finishes its tasks first has finished them: it has no queue left, or
+/// all were counted empty twice, as far apart as a hand-over can last.
 pub fn has_finished(view: ChainView<'_>) -> bool {
     let ChainView { desired, observed } = view;
     let mut queues = observed.queues.values();
@@ -34,18 +34,19 @@ pub fn has_finished(view: ChainView<'_>) -> bool {
 
 /// What becomes of a deleted chain's queues and workers.
 ///
-/// - Retain: pause every queue that has our name on it, those of removed stages too, then remove the
-///   workers, and what leads to them. Nothing is lost for 31 days, and applying the chain again resumes what was paused here.
-/// - Delete: delete these queues with the tasks in them, then remove the workers.
+/// - Retain: pause every queue with the chain's name on it, those of removed stages too, then delete
+///   the workers and their routes. Nothing is lost for 31 days, and applying the chain again resumes
+///   the queues.
+/// - Delete: delete these queues with the tasks in them, then delete the workers.
 /// - Drain: as Retain, once [`has_finished`].
-/// - Orphan: take our owner references off, or the workers, and what leads to them, would go with the chain.
+/// - Orphan: remove the owner references, or the workers and their routes would be deleted with the
+///   chain.
 ///
-/// The notifier's queue goes on in any case: clients still wait for what is in it, and other chains
-/// may use it.
+/// The notifier's queue stays: clients wait for its notifications, and other chains may use it.
 ///
-/// The spec isn't asked for more than the policy: one that can't be read any more must not keep a
-/// chain, or its queues running. `owner` tells the chain's own children from objects that merely have
-/// such a name; `None` where there is no API server.
+/// Only the policy of the spec is used: a spec that can't be parsed must not keep a chain or its
+/// queues. `owner` tells the chain's objects from others of such a name; `None` without an API
+/// server.
 pub fn plan_deletion(
     policy: DeletionPolicy,
     queue_owner: &str,
@@ -56,7 +57,7 @@ pub fn plan_deletion(
     let queues = observed.queues.values();
     let queues = queues.filter(|found| queue_headers::owner(found) == Some(queue_owner));
     let reason = match policy {
-        // Whoever wants to finish first comes here when that is done, or can't be.
+        // Drain gets here when the chain has finished, or can't.
         DeletionPolicy::Retain | DeletionPolicy::Drain => {
             for found in queues {
                 let decision = pause::of_deleted(found);
@@ -84,7 +85,7 @@ pub fn plan_deletion(
             plan.push(Step::UpdateQueue { queue, settings }, reason);
         }
     }
-    // Workers go only when nothing is dispatched to them any more.
+    // Workers are deleted only when nothing is dispatched to them any more.
     let releases = policy == DeletionPolicy::Orphan;
     let deployments = ours(owner, &observed.deployments, releases, |object| {
         &object.metadata
@@ -97,7 +98,7 @@ pub fn plan_deletion(
         };
         plan.push(step, reason);
     }
-    // Before what they lead to.
+    // Before the Services that they lead to.
     for kind in GatewayResourceKind::ALL {
         let attached: BTreeMap<String, &DynamicObject> = observed
             .gateway_objects(kind)
@@ -136,8 +137,8 @@ pub fn plan_deletion(
     plan
 }
 
-/// The names of the objects that are the chain's; of those that go with it, where they are to be
-/// released: one that has been is nobody's, and would be released for ever.
+/// The names of the chain's objects; where they are to be released, of those that have its owner
+/// reference: one without would be released again and again.
 fn ours<K>(
     owner: Option<&OwnerReference>,
     objects: &BTreeMap<String, K>,

@@ -1,31 +1,30 @@
-//! How closely the operator has to look: before a plan is carried out, and after it.
+//! How fresh the inputs of a plan must be before it is applied, and what to re-read afterwards.
 //!
-//! A plan is made from what watches and the last list of the queues have told, which may be some time
-//! ago. Most of what it does harms nothing then; before the rest somebody looks, and the plan is made
-//! once more.
+//! A plan is made from cached state, which may be stale. Most steps are safe then; before the others
+//! the operator re-reads and plans again.
 
 use crate::model::{ChainView, Plan, Step};
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
 
-/// How closely to look, the least first. A step has to have a reason for less than all.
+/// How fresh the state is, the least fresh first. A step has to have a reason for less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// Not at all: what was told is enough.
+    /// Cached state is enough.
     Cached,
-    /// At the queues.
+    /// The queues are re-read.
     Queues,
-    /// At all that there is.
+    /// Everything is re-read.
     All,
 }
 
 impl Freshness {
-    /// What to look at before a plan is carried out. `is_edited`: somebody has edited the chain since
-    /// its status was written, and waits for it.
+    /// What a plan needs before it is applied. `is_edited`: the chain was edited since its status was
+    /// written, and a user waits for it.
     ///
-    /// Limits of a queue are set by a call that names them and touches nothing else. What keeps a token
-    /// or a header that somebody else set needs the queue as it is. And whoever takes pushes, hands
-    /// tasks on, or is about to end has to be seen before it is told of another queue, is pushed to, or
-    /// goes: a pod that isn't seen may still hand tasks on, and one that is seen may be ready by now.
+    /// Limits are set by a call that names them and touches nothing else. An update that keeps
+    /// another manager's token or header needs the queue as it is now. And pods have to be read
+    /// before their stage gets other hand-overs, is pushed to, or is deleted: a pod that isn't cached
+    /// may still hand tasks over, and one that is may be ready by now.
     pub fn before(plan: &Plan, view: ChainView<'_>, is_edited: bool) -> Self {
         if begins(plan, view) {
             return Self::Cached;
@@ -75,9 +74,9 @@ impl Freshness {
         looks.max().unwrap_or(Self::Cached)
     }
 
-    /// What to look at after a plan was carried out, to tell what is there: all that the answers have
-    /// not told. To a pause, a resume and a deletion Cloud Tasks answers with no queue; what is deleted
-    /// in Kubernetes may go later.
+    /// What to re-read after a plan was applied, for the status: what the answers don't contain.
+    /// Cloud Tasks answers a pause, a resume and a deletion without the queue; what is deleted in
+    /// Kubernetes may exist a while longer.
     pub fn after(plan: &Plan) -> Self {
         let looks = plan.steps.iter().map(|planned| match &planned.step {
             Step::AddFinalizer
@@ -101,11 +100,11 @@ impl Freshness {
     }
 }
 
-/// Whether a plan makes a new chain, and touches nothing that is there: a queue that is there after
-/// all refuses to be made.
+/// Whether a plan creates a new chain and touches nothing that exists: creating a queue that exists
+/// fails.
 ///
-/// A chain that has workers is none, though each of its queues be new: what its removed stages need
-/// has to be seen as it is now.
+/// A chain that has workers isn't new, even if each of its queues is: the state of its removed stages
+/// has to be read.
 fn begins(plan: &Plan, view: ChainView<'_>) -> bool {
     let steps = || plan.steps.iter().map(|planned| &planned.step);
     let makes = |queue: &QueuePath| {

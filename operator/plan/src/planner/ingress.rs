@@ -1,5 +1,5 @@
-//! The order of edits of the way that pushes take to a stage's workers by a Gateway: the Service, what
-//! the load balancer must know of it, the route.
+//! The order of edits of a stage's ingress by a Gateway: the Service, the load balancer's policies,
+//! the route.
 
 use kube::ResourceExt;
 
@@ -12,7 +12,7 @@ use crate::rules::route_acceptance;
 const ROUTE: &str = "the stage's host needs a route";
 const POLICY: &str = "the load balancer would use its defaults";
 
-/// The ways to those stages whose queues are there, or to those whose queues are not.
+/// The ingress of those stages whose queues exist, or of those whose queues don't.
 pub(super) fn ingress(plan: &mut Plan, view: ChainView<'_>, is_there: bool) {
     let stages = view.desired.stages.iter().rev();
     stages
@@ -20,8 +20,8 @@ pub(super) fn ingress(plan: &mut Plan, view: ChainView<'_>, is_there: bool) {
         .for_each(|stage| stage_ingress(plan, view, stage));
 }
 
-/// The policies before the route: with the load balancer's own defaults a run of more than 30 s would
-/// be cut off, and begin anew.
+/// The policies before the route: with the load balancer's defaults a run of more than 30 s would be
+/// cut off and start again.
 fn stage_ingress(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
     let Some(route) = route::route(view.desired, stage) else {
         return;
@@ -41,9 +41,7 @@ fn stage_ingress(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredStage) {
         }
     }
     if waits_for_former(view, stage) {
-        plan.wait(Wait::soon(WaitReason::LoadBalancer {
-            stage: stage.name.clone(),
-        }));
+        plan.wait(Wait::soon(WaitReason::LoadBalancer(stage.name.clone())));
     }
     if let Some(time) = route_acceptance::until_trusted(view, stage) {
         plan.recheck_after(time);

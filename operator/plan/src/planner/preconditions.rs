@@ -1,4 +1,4 @@
-//! What is refused before anything is planned.
+//! What is refused before anything is planned: other owners' queues, objects and hosts.
 
 use crds::conditions::Reason;
 use kube::ResourceExt;
@@ -10,8 +10,8 @@ use crate::objects::gke_policies::policies;
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::route;
 
-/// A route of another chain that has the host for longer gets all its pushes; and what somebody else
-/// made is theirs.
+/// A route of another chain that had the host first gets all its pushes. Objects of other owners are
+/// left alone.
 fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Problem> {
     let ChainView { desired, observed } = view;
     let Some(route) = route::route(desired, stage) else {
@@ -43,10 +43,11 @@ fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Prob
     Ok(())
 }
 
-/// Whichever chain came first has the queue, and a Deployment that somebody else made is theirs.
+/// The chain that came first has the queue. Objects of other owners are left alone.
 pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
     let ChainView { desired, observed } = view;
-    // Chains may share a notifier's queue, which has no owner. One that has is a stage of a chain.
+    // Chains may share a notifier's queue, which has no owner. A queue that has an owner is a stage
+    // of a chain.
     let notifier = &desired.notifier.queue;
     if let Some(owner) = observed.queues.get(notifier).and_then(queue_headers::owner) {
         return Err(Problem::new(
@@ -108,8 +109,8 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A removed stage keeps its workers until its queue is empty. Were its name taken for another queue, they would be told of
-/// that one, and whatever still waits in theirs would have nobody.
+/// A removed stage keeps its workers until its queue is empty. If its name were used for another
+/// queue, they would serve that one, and nobody would serve the tasks of theirs.
 fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), Problem> {
     let served = observed
         .deployments

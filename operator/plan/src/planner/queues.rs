@@ -20,7 +20,7 @@ pub(super) fn notifier(plan: &mut Plan, view: ChainView<'_>) {
     settings(plan, view, queue, wanted, |_, settings| settings);
 }
 
-/// Creates the queue, or sets what differs and what `holding_back` lets pass.
+/// Creates the queue, or sets what differs, without what `holding_back` removes.
 fn settings(
     plan: &mut Plan,
     view: ChainView<'_>,
@@ -95,7 +95,7 @@ pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredS
     carry_out(plan, pause, &now, observed.now);
 }
 
-/// Takes out of a target what the queue can't have yet, its address or its token, and says what that
+/// Removes what the queue can't have yet from a target, its address or its token; returns what that
 /// waits for.
 fn hold_target(
     target: &mut HttpTarget,
@@ -107,30 +107,30 @@ fn hold_target(
     };
     let mut waits = Vec::new();
     let (address, obstacle) = next_address(view, stage);
-    waits.extend(obstacle.map(|obstacle| WaitReason::Address {
-        queue: stage.queue.id.clone(),
-        stage: stage.name.clone(),
-        obstacle,
-    }));
+    waits.extend(
+        obstacle.map(|obstacle| {
+            WaitReason::Address(stage.queue.id.clone(), stage.name.clone(), obstacle)
+        }),
+    );
     let is_theirs = address.as_ref() == Some(&stage.address);
     target.address = address;
     if !is_theirs {
-        // Whom it pushes to until then may not take another token; both change in one update.
+        // The workers that it pushes to now may refuse another token; both change in one update.
         queue_settings::keep_token(target, found);
     } else if !all_accept(view.observed, stage, target.token.as_ref()) {
-        waits.push(WaitReason::Token {
-            queue: stage.queue.id.clone(),
-            stage: stage.name.clone(),
-            is_sent: target.token.is_some(),
-        });
+        waits.push(WaitReason::Token(
+            stage.queue.id.clone(),
+            stage.name.clone(),
+            target.token.is_some(),
+        ));
         queue_settings::keep_token(target, found);
     }
     waits
 }
 
-/// How long a raise of the queue's rate has still to wait: replicas that are raised with it come
-/// first, or pushes meet no pod. Not for ever: in an incident a pod that never gets ready must not
-/// hold up the rest.
+/// How long a raise of the queue's limits still waits: replicas that are raised with them come first,
+/// or pushes reach no pod. It is bounded: in an incident a pod that never gets ready must not block
+/// the rest.
 fn raise_waits(view: ChainView<'_>, stage: &DesiredStage) -> Option<Duration> {
     let ChainView { desired, observed } = view;
     let ready = Rollout::of(observed.deployments.get(&stage.child)).ready;
@@ -143,7 +143,7 @@ fn raise_waits(view: ChainView<'_>, stage: &DesiredStage) -> Option<Duration> {
     (is_edit && grows).then(|| observed.remaining(&condition, patience))
 }
 
-/// Takes what would raise the queue's rate out of `settings`.
+/// Removes what would raise the queue's limits from `settings`.
 fn hold_raise(
     plan: &mut Plan,
     desired: &Desired,
@@ -169,13 +169,13 @@ fn hold_raise(
     };
     if !held.is_empty() {
         plan.wait(Wait {
-            reason: WaitReason::Raise {
-                queue: stage.queue.id.clone(),
-                limits: Box::new(held),
-                stage: stage.name.clone(),
-                replicas: stage.replicas.unwrap_or_default(),
-                patience: desired.timing.replicas_patience,
-            },
+            reason: WaitReason::Raise(
+                stage.queue.id.clone(),
+                Box::new(held),
+                stage.name.clone(),
+                stage.replicas.unwrap_or_default(),
+                desired.timing.replicas_patience,
+            ),
             recheck_in: Some(recheck_in.min(Wait::RECHECK)),
         });
     }

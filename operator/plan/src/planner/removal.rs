@@ -1,4 +1,4 @@
-//! What becomes of stages that the spec names no more, and of the workers of renamed ones.
+//! The end of removed stages, and of the workers of renamed ones.
 
 mod gateway_resources;
 
@@ -28,8 +28,7 @@ const FORGOTTEN: &str = "the stage is removed, and no worker looks up its tasks 
 
 const RENAMED: &str = "the queue pushes to other workers now";
 
-/// As long as there may be tasks in a removed stage's queue it must not give them up by itself, whoever
-/// has changed it.
+/// A removed stage's queue may have tasks, so it must not delete them by itself, whoever changed it.
 pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
     for removed in view.removed_stages() {
         let found = view.observed.queues.get(&removed.queue);
@@ -48,7 +47,7 @@ pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
     }
 }
 
-/// The workers of renamed stages go when their queue has pushed elsewhere for long enough.
+/// The workers of renamed stages are deleted when their queue has pushed elsewhere for long enough.
 pub(crate) fn renamed(plan: &mut Plan, view: ChainView<'_>) {
     let ChainView { desired, observed } = view;
     for renamed in view.renamed_stages() {
@@ -64,11 +63,7 @@ pub(crate) fn renamed(plan: &mut Plan, view: ChainView<'_>) {
             delete_workers(plan, view, &[renamed.deployment], RENAMED);
         } else {
             plan.wait(Wait {
-                reason: WaitReason::FormerWorkers {
-                    deployment: renamed.deployment,
-                    queue: renamed.queue.id,
-                    delay,
-                },
+                reason: WaitReason::FormerWorkers(renamed.deployment, renamed.queue.id, delay),
                 recheck_in: Some(if can_go {
                     observed.remaining(&condition, delay).max(Wait::RECHECK)
                 } else {
@@ -101,7 +96,7 @@ pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
     for removed in view.removed_stages() {
         let found = observed.queues.get(&removed.queue);
         let found = found.filter(|found| {
-            // Whoever took the queue over has it; only our workers are left to remove.
+            // A queue that another chain took over is left to it; only the workers are deleted.
             queue_headers::owner(found).is_none_or(|owner| owner == desired.queue_owner)
         });
         if has_nothing_left(&removed, found) {
@@ -109,16 +104,14 @@ pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
                 forget(plan, observed, &removed.queue);
             }
         } else if is_fed(view, &removed) {
-            plan.wait(Wait::soon(WaitReason::Fed {
-                queue: removed.queue.id.clone(),
-            }));
+            plan.wait(Wait::soon(WaitReason::Fed(removed.queue.id.clone())));
             if let Some(found) = found {
                 decide_pause(plan, view, &removed, found);
             }
         } else if let Some(found) = found {
             drains(plan, view, found, &removed);
         } else {
-            // Nothing is left in a queue that isn't there, or isn't ours any more.
+            // A queue that doesn't exist, or isn't the chain's any more, has no tasks for it.
             delete_workers(plan, view, &removed.deployments, DRAINED);
         }
     }
@@ -136,7 +129,7 @@ fn decide_pause(
     decision
 }
 
-/// Workers look for nothing in the queue any more.
+/// Workers look up nothing in the queue any more.
 fn forget(plan: &mut Plan, observed: &Observed, queue: &QueuePath) {
     if observed.backlogs.get(queue) == Some(&Backlog::Empty) {
         let queue = queue.clone();
@@ -144,7 +137,7 @@ fn forget(plan: &mut Plan, observed: &Observed, queue: &QueuePath) {
     }
 }
 
-/// A removed stage that nobody feeds.
+/// A removed stage that no worker hands tasks over to.
 fn drains(plan: &mut Plan, view: ChainView<'_>, found: &Queue, removed: &RemovedStage) {
     let ChainView { desired, observed } = view;
     let queue = || removed.queue.id.clone();
@@ -156,22 +149,18 @@ fn drains(plan: &mut Plan, view: ChainView<'_>, found: &Queue, removed: &Removed
     let decision = decide_pause(plan, view, removed, found);
     if decision == PauseDecision::Pause(PauseCause::Drained) {
         // Once it is paused it is counted again: a task may have come in between.
-        plan.wait(Wait::soon(WaitReason::LastCount { queue: queue() }));
+        plan.wait(Wait::soon(WaitReason::LastCount(queue())));
     } else if !has_tasks || !removed.deployments.is_empty() {
         let condition = TimedCondition::Drained(removed.queue.clone());
         let left = observed.remaining(&condition, desired.timing.hand_over_time);
         plan.wait(Wait {
-            reason: WaitReason::Drains {
-                queue: queue(),
-                backlog,
-            },
+            reason: WaitReason::Drains(queue(), backlog),
             recheck_in: Some(left.clamp(Wait::RECHECK, Wait::DRAIN_RECHECK)),
         });
     }
 }
 
-/// The Service first, with what is attached to it: without the Deployment nothing would tell what it
-/// was.
+/// The Service first, with what is attached to it: without the Deployment nothing would identify it.
 fn delete_workers(plan: &mut Plan, view: ChainView<'_>, names: &[String], reason: &'static str) {
     for name in names {
         let name = name.clone();

@@ -11,7 +11,7 @@ use crate::model::{
     ChainView, DesiredStage, HandOverObstacle, Observed, Plan, Rollout, Step, Wait, WaitReason,
     queue_headers,
 };
-use crate::objects::deployment::{deployment, handing_as_before};
+use crate::objects::deployment::{deployment, with_former_hand_overs};
 use crate::objects::names::{is_applied, served_queue};
 use crate::objects::ownership::owns;
 use crate::objects::service::service;
@@ -20,7 +20,7 @@ use crate::rules::hand_over_graph::can_return;
 use crate::rules::push_target::may_be_pushed_to;
 use crate::rules::token_rotation;
 
-/// The stage's Service and Deployment, as far as they are not as they should be.
+/// The stage's Service and Deployment, if they differ.
 pub(super) fn workers(plan: &mut Plan, view: ChainView<'_>, index: usize, retired: &RetiredQueues) {
     let stage = &view.desired.stages[index];
     apply_service(plan, view, stage);
@@ -29,9 +29,9 @@ pub(super) fn workers(plan: &mut Plan, view: ChainView<'_>, index: usize, retire
         view,
         index,
         retired,
-        token_rotation::demand(view, stage).as_ref(),
+        token_rotation::required_now(view, stage).as_ref(),
     );
-    if let Some(reason) = token_rotation::why_not_yet(view, stage) {
+    if let Some(reason) = token_rotation::why_not_required_yet(view, stage) {
         plan.wait(Wait {
             reason,
             recheck_in: Some(token_rotation::until_sent(view, stage)),
@@ -43,14 +43,14 @@ pub(super) fn workers(plan: &mut Plan, view: ChainView<'_>, index: usize, retire
     let Some(obstacle) = hand_over_obstacle(plan, view, stage, &wanted) else {
         return plan.push(Step::ApplyDeployment(Box::new(wanted)), reason);
     };
-    plan.wait(Wait::soon(WaitReason::HandOvers {
-        stage: stage.name.clone(),
+    plan.wait(Wait::soon(WaitReason::HandOvers(
+        stage.name.clone(),
         obstacle,
-    }));
-    // All else doesn't wait.
+    )));
+    // The rest of the edit doesn't wait.
     let meanwhile = found
-        .filter(|found| hands_to_somebody(found, view))
-        .and_then(|found| handing_as_before(&wanted, found));
+        .filter(|found| hands_over_to_served_queues(found, view))
+        .and_then(|found| with_former_hand_overs(&wanted, found));
     if let Some(meanwhile) = meanwhile {
         plan.push(Step::ApplyDeployment(Box::new(meanwhile)), reason);
     }
@@ -69,8 +69,7 @@ pub(super) fn apply_service(plan: &mut Plan, view: ChainView<'_>, stage: &Desire
     }
 }
 
-/// Whether all that a stage needs is there already: it need not wait for queues that are still to be
-/// made, and may never be.
+/// Whether all queues that a stage needs exist: it must not wait for queues that can't be created.
 pub(super) fn needs_no_new_queue(view: ChainView<'_>, index: usize) -> bool {
     let ChainView { desired, observed } = view;
     let stage = &desired.stages[index];
@@ -81,8 +80,8 @@ pub(super) fn needs_no_new_queue(view: ChainView<'_>, index: usize) -> bool {
         .all(|queue| observed.queues.contains_key(queue))
 }
 
-/// Whether the queues that workers are told to hand tasks to are there and served.
-fn hands_to_somebody(workers: &Deployment, view: ChainView<'_>) -> bool {
+/// Whether the queues that workers hand tasks over to exist and are served.
+fn hands_over_to_served_queues(workers: &Deployment, view: ChainView<'_>) -> bool {
     let is_served = |queue: &QueuePath| {
         let mut deployments = view.observed.deployments.values();
         let found = view.observed.queues.get(queue);
@@ -95,7 +94,7 @@ fn hands_to_somebody(workers: &Deployment, view: ChainView<'_>) -> bool {
     hand_over_targets(workers).iter().all(is_served)
 }
 
-/// Why the workers of a stage can't be told of their new hand-overs yet.
+/// Why the workers of a stage can't get their new hand-overs yet.
 fn hand_over_obstacle(
     plan: &Plan,
     view: ChainView<'_>,
@@ -103,14 +102,14 @@ fn hand_over_obstacle(
     wanted: &Deployment,
 ) -> Option<HandOverObstacle> {
     let found = view.observed.deployments.get(&stage.child);
-    let told: BTreeSet<QueuePath> = found.map(hand_over_targets).unwrap_or_default();
+    let former: BTreeSet<QueuePath> = found.map(hand_over_targets).unwrap_or_default();
     let new: BTreeSet<QueuePath> = hand_over_targets(wanted)
-        .difference(&told)
+        .difference(&former)
         .cloned()
         .collect();
     let mut stages = view.desired.stages.iter();
     let unready = stages.find(|to| {
-        new.contains(&to.queue) && !may_be_told_of(plan, to, view.observed, found.is_some())
+        new.contains(&to.queue) && !may_hand_over_to(plan, to, view.observed, found.is_some())
     });
     if let Some(to) = unready {
         return Some(HandOverObstacle::StageNotReady(to.name.clone()));
@@ -120,10 +119,10 @@ fn hand_over_obstacle(
     comes_back.then_some(HandOverObstacle::TasksCouldReturn)
 }
 
-/// Whether workers may hand tasks to a stage. Those that work already must not hand them to nobody.
-/// A stage that is made together with those it hands to need not wait until they are ready: they all
-/// come up, and what comes too early waits in its queue.
-fn may_be_told_of(plan: &Plan, to: &DesiredStage, observed: &Observed, works: bool) -> bool {
+/// Whether workers may hand tasks over to a stage. Workers that run must not hand them over to
+/// nobody. Stages that are created together need not wait for each other: what comes too early waits
+/// in its queue.
+fn may_hand_over_to(plan: &Plan, to: &DesiredStage, observed: &Observed, works: bool) -> bool {
     let found = observed.deployments.get(&to.child);
     let is_made = found.is_some()
         || plan.steps.iter().any(|planned| {
@@ -133,7 +132,7 @@ fn may_be_told_of(plan: &Plan, to: &DesiredStage, observed: &Observed, works: bo
     is_made && (is_ready || !works)
 }
 
-/// Why `wanted` has to be applied, if it has to; `missing` is the reason where it isn't there.
+/// Why `wanted` has to be applied, if so; `missing` is the reason where it doesn't exist.
 pub(super) fn why_apply<K: ResourceExt + Serialize>(
     found: Option<&K>,
     wanted: &K,

@@ -1,9 +1,9 @@
 //! How far a removed stage has drained.
 //!
-//! Nobody hands it tasks any more, which takes until the last pod that was
-//! told to has ended; then its queue has to be seen empty twice, as far apart as a hand-over can
-//! last. Then it is paused, and looked at once more, since a producer may still put tasks there; and
-//! only then its workers go. Queues drain, not stages: one that the spec names never does.
+//! It begins when the last pod that could hand tasks over to it has ended. Then its queue has to be
+//! counted empty twice, as far apart as a hand-over can last. Then it is paused and counted once
+//! more, since a producer may still create tasks; only then its workers are deleted. Queues drain,
+//! not stages: one that the spec names never does.
 
 use cloudtasks::{Queue, QueuePath, QueueState};
 use crds::DeletionPolicy;
@@ -12,20 +12,20 @@ use super::hand_over_graph::{hand_overs, reached_from};
 use crate::model::{Backlog, ChainView, Observed, PauseReason, Rollout, queue_headers};
 use crate::objects::former_stages::RemovedStage;
 
-/// How a removed stage stands.
+/// The state of a removed stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drain {
-    /// Workers that live may still hand it tasks.
+    /// Running workers may still hand tasks over to it.
     Fed,
-    /// It works on what it has; how much that is, if it could be looked at.
+    /// It runs what it has: so many tasks, if they were counted.
     Drains(Option<Backlog>),
     /// It has tasks and no workers.
     Deserted,
-    /// It is empty, and paused; its workers are gone.
+    /// It is empty and paused, without workers.
     Drained,
 }
 
-/// How a removed stage stands.
+/// The state of a removed stage.
 pub fn drain(view: ChainView<'_>, removed: &RemovedStage) -> Drain {
     let backlog = view.observed.backlog(&removed.queue);
     let has_tasks = backlog.is_some_and(|backlog| backlog != Backlog::Empty);
@@ -40,13 +40,13 @@ pub fn drain(view: ChainView<'_>, removed: &RemovedStage) -> Drain {
     }
 }
 
-/// Whether we have paused a queue because it was empty.
+/// Whether the operator paused a queue because it was empty.
 pub(crate) fn is_marked(found: Option<&Queue>) -> bool {
     found.and_then(queue_headers::pause_reason) == Some(PauseReason::Drained)
 }
 
-/// Whether a queue is a removed stage's of which nothing else is left, was paused because it was empty,
-/// and isn't to go yet: it need not be looked at often.
+/// Whether a queue is all that is left of a removed stage, paused because it was empty, and isn't to
+/// be deleted yet: it need not be counted often.
 pub fn is_at_rest(view: ChainView<'_>, queue: &QueuePath) -> bool {
     let removed = view.removed_stages();
     let mut removed = removed.iter().filter(|removed| removed.queue == *queue);
@@ -61,8 +61,8 @@ pub(crate) fn has_nothing_left(removed: &RemovedStage, found: Option<&Queue>) ->
     removed.deployments.is_empty() && is_paused && is_marked(found)
 }
 
-/// Whether a task may still be handed to a removed stage's queue. A rollout that isn't done may bring
-/// former pods back.
+/// Whether a task may still be handed over to a removed stage's queue. An unfinished rollout may
+/// bring former pods back.
 pub fn is_fed(view: ChainView<'_>, removed: &RemovedStage) -> bool {
     let mut stages = view.desired.stages.iter();
     let unrolled = stages.any(|stage| {
@@ -72,8 +72,8 @@ pub fn is_fed(view: ChainView<'_>, removed: &RemovedStage) -> bool {
     unrolled || has_feeder(view.observed, &removed.queue)
 }
 
-/// Whether living workers may hand tasks to a queue. Those of removed stages that hand to each other in
-/// a circle end together: when all their queues are empty.
+/// Whether running workers may hand tasks over to a queue. Removed stages that hand over to each
+/// other in a circle end together, when all their queues are empty.
 fn has_feeder(observed: &Observed, queue: &QueuePath) -> bool {
     let hand_overs = hand_overs(observed);
     let from_here = reached_from(&hand_overs, queue);
@@ -90,8 +90,8 @@ fn has_feeder(observed: &Observed, queue: &QueuePath) -> bool {
     })
 }
 
-/// The queues whose tasks have to be counted, in the order in which tasks climb: what left one before
-/// it was seen empty is found in a later one.
+/// The queues whose tasks have to be counted, in the order of the stages: what left one before it was
+/// counted is found in a later one.
 pub fn queues_to_count(view: ChainView<'_>) -> Vec<QueuePath> {
     let stages = view.desired.stages.iter().filter(|_| view.desired.finishes);
     let named = stages.map(|stage| stage.queue.clone());

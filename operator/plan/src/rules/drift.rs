@@ -1,4 +1,4 @@
-//! Drift: what somebody else changed on a queue that was as the spec says.
+//! Drift: what was changed outside the operator on a queue that matched the spec.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crds::DriftPolicy;
 use crate::model::{ChainView, Desired, SettingsText, queue_headers};
 use crate::objects::queue_settings;
 
-/// A queue that was as the spec says, and isn't any more.
+/// A queue that matched the spec, and doesn't any more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drift {
     /// The queue.
     pub queue: QueueId,
     /// What the spec says of the fields that differ.
     pub ours: QueueSettings,
-    /// What they are; `None` where the queue is gone.
+    /// What they are; `None` where the queue was deleted.
     pub theirs: Option<QueueSettings>,
 }
 
@@ -45,10 +45,10 @@ impl fmt::Display for Drift {
     }
 }
 
-/// A message has room for some queues; the others are counted.
+/// A message names some queues; the others are counted.
 const MOST: usize = 5;
 
-/// The sentence of the condition, if there is drift.
+/// The message of the condition, if there is drift.
 pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
     let named: Vec<String> = drifts.iter().take(MOST).map(ToString::to_string).collect();
     let then = match desired.drift_policy {
@@ -64,8 +64,8 @@ pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
     (!drifts.is_empty()).then(|| format!("{}{more}; {then}", named.join("; ")))
 }
 
-/// What others changed. Nothing, where the spec has not been in force yet: then a difference is an
-/// edit on its way.
+/// What was changed outside the operator. Nothing, until the queues have matched the spec: before, a
+/// difference is an edit in progress.
 pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
     let ChainView { desired, observed } = view;
     if !observed.was_in_force {
@@ -73,7 +73,7 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
     }
     let notifier = &desired.notifier;
     let found = observed.queues.get(&notifier.queue);
-    let told = (
+    let notifier_settings = (
         &notifier.queue,
         queue_settings::notifier_settings(desired, found),
     );
@@ -86,7 +86,7 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
         );
         (&stage.queue, settings)
     });
-    [told]
+    [notifier_settings]
         .into_iter()
         .chain(stages)
         .filter_map(|(path, wanted)| {

@@ -3,7 +3,7 @@
 use crate::model::{Availability, ChainView, GatewayResourceKind, Problem, Push};
 use crds::conditions::Reason;
 
-/// What the API server doesn't know, or doesn't let us have, can't be made.
+/// A kind that the API server doesn't know, or doesn't let the operator read, can't be created.
 pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
     let Push::Gateway(gateway) = &view.desired.push else {
         return Ok(());
@@ -11,7 +11,7 @@ pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
     for kind in GatewayResourceKind::ALL {
         match view.observed.availability.get(&kind) {
             Some(Availability::Served(_)) => {}
-            // Not on GKE, or not with such a load balancer.
+            // Not on GKE, or without such a load balancer.
             Some(Availability::Absent) | None if kind != GatewayResourceKind::HttpRoute => {}
             Some(Availability::Absent) | None => {
                 return Err(Problem::new(

@@ -1,7 +1,7 @@
-//! Who hands tasks to whom: the hand-overs that living workers may make.
+//! The hand-over graph: which hand-overs running workers may make.
 //!
-//! A Deployment tells what its pods will do; its former pods go on doing what they were told, until
-//! they have ended. So both are asked.
+//! A Deployment says what its pods do; its former pods keep their hand-overs until they have ended.
+//! So both are read.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,7 @@ use crate::model::{ChainView, Observed};
 use crate::objects::names::served_queue;
 use crate::objects::worker_env::hand_over_targets;
 
-/// Every hand-over that a living worker may make: from the queue that it serves to the one that it
-/// hands to.
+/// Every hand-over that a running worker may make: from the queue that it serves to the target queue.
 pub fn hand_overs(observed: &Observed) -> BTreeSet<(QueuePath, QueuePath)> {
     let deployments = observed.deployments.values().filter_map(|deployment| {
         let queue = served_queue(deployment)?;
@@ -27,10 +26,10 @@ pub fn hand_overs(observed: &Observed) -> BTreeSet<(QueuePath, QueuePath)> {
     all.collect()
 }
 
-/// Whether a task that is handed to one of `targets` could come back to `queue`: two rollouts that
-/// are half done would play ping-pong with it. What the spec says counts as done: it may be, by the
-/// time that a worker hears of `targets`. The last stage of the ladder that isn't told yet never has
-/// to wait for one before it, so not all can wait for each other.
+/// Whether a task that is handed over to one of `targets` could come back to `queue`: two unfinished
+/// rollouts would hand it back and forth. The spec's hand-overs count too: they may be in effect by
+/// the time a worker gets `targets`. The last stage that is not rolled out never waits for an earlier
+/// one, so not all can wait for each other.
 pub fn can_return(view: ChainView<'_>, queue: &QueuePath, targets: &BTreeSet<QueuePath>) -> bool {
     let mut hand_overs = hand_overs(view.observed);
     for (index, stage) in view.desired.stages.iter().enumerate() {
@@ -41,7 +40,7 @@ pub fn can_return(view: ChainView<'_>, queue: &QueuePath, targets: &BTreeSet<Que
     at_once.any(|to| to == queue || reached_from(&hand_overs, to).contains(queue))
 }
 
-/// The queues to which a task of `start` may be handed, at once or on the way.
+/// The queues that a task of `start` may reach.
 pub(crate) fn reached_from<'a>(
     hand_overs: &'a BTreeSet<(QueuePath, QueuePath)>,
     start: &'a QueuePath,

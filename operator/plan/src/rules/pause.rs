@@ -121,22 +121,22 @@ pub(crate) fn of_stage(view: ChainView<'_>, stage: &DesiredStage) -> PauseDecisi
         None => Some(PauseCause::NoReadyWorker),
     };
     match cause {
-        // A pause that was made outside needs no reason of ours until it is lifted.
+        // A pause that was made outside gets no reason until it is lifted.
         Some(_) if is_outside => PauseDecision::Leave,
         Some(cause) => PauseDecision::Pause(cause),
         None if paused.is_none() => PauseDecision::Leave,
         None if stage.paused == Some(false) => PauseDecision::Resume(ResumeCause::Spec),
         None if is_outside => PauseDecision::Leave,
         None if is_taken(view, stage) => PauseDecision::Resume(ResumeCause::ReasonGone),
-        None => PauseDecision::WaitFor(WaitReason::Resume {
-            queue: stage.queue.id.clone(),
-            stage: stage.name.clone(),
-            obstacle: if has_ready_pod(view, stage) {
+        None => PauseDecision::WaitFor(WaitReason::Resume(
+            stage.queue.id.clone(),
+            stage.name.clone(),
+            if has_ready_pod(view, stage) {
                 ResumeObstacle::RouteNotAccepted
             } else {
                 ResumeObstacle::NoReadyWorker
             },
-        }),
+        )),
     }
 }
 
@@ -212,7 +212,7 @@ pub(crate) fn of_deleted(found: &Queue) -> PauseDecision {
     }
 }
 
-/// Whether a queue is paused, by whomever.
+/// Whether a queue is paused, by anyone.
 pub(crate) fn is_paused(queue: &Queue) -> bool {
     queue.state == QueueState::Paused
 }

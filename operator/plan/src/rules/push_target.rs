@@ -40,8 +40,8 @@ pub(crate) fn leads_to<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<
     })
 }
 
-/// Whether a stage's queue may push to the stage's own workers: as the spec says, or by the way that
-/// pushes took before it was edited.
+/// Whether a stage's queue may push to the stage's own workers: by the spec's address, or by the one
+/// before the edit.
 pub(crate) fn may_be_pushed_to(view: ChainView<'_>, stage: &DesiredStage) -> bool {
     if pushes_to(view.observed, stage) {
         return true;
@@ -49,15 +49,15 @@ pub(crate) fn may_be_pushed_to(view: ChainView<'_>, stage: &DesiredStage) -> boo
     if let Some(child) = leads_to(view, stage) {
         return child == stage.child;
     }
-    // Else it leads to former workers, as long as there are some.
+    // Else it leads to former workers, as long as they exist.
     let mut renamed = view.renamed_stages().into_iter();
     view.observed.queues.contains_key(&stage.queue)
         && view.observed.deployments.contains_key(&stage.child)
         && renamed.all(|it| it.queue != stage.queue)
 }
 
-/// Whether a queue pushes to the workers that the spec gives it, and not to the former ones; a route
-/// that has its host for longer would go on leading there.
+/// Whether a queue pushes to the workers of the spec, and not to the former ones: an older route with
+/// its host still leads to them.
 pub(crate) fn is_readdressed(view: ChainView<'_>, renamed: &RenamedStage) -> bool {
     let mut stages = view.desired.stages.iter();
     let stage = stages.find(|stage| stage.queue == renamed.queue);
@@ -71,8 +71,8 @@ pub(crate) fn is_readdressed(view: ChainView<'_>, renamed: &RenamedStage) -> boo
     })
 }
 
-/// Whether a ready pod takes the pushes of a stage's queue, and they come through to it: its own, or for
-/// as long as the queue pushes to others, theirs. Whom somebody else's address leads to isn't ours to judge.
+/// Whether pushes of a stage's queue reach a ready pod: its own, or while the queue pushes to former
+/// workers, theirs. Where other addresses lead isn't known.
 pub(crate) fn has_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
     let has_ready_pod =
         |child: &str| Rollout::of(view.observed.deployments.get(child)).has_ready_pod();
@@ -80,7 +80,7 @@ pub(crate) fn has_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
         return has_ready_pod(&stage.child) && route_acceptance::is_open(view, stage);
     }
     if leads_to(view, stage) == Some(&stage.child) {
-        // By the way that pushes took until the spec was edited.
+        // By the address before the edit.
         return has_ready_pod(&stage.child);
     }
     let renamed = view.renamed_stages().into_iter();
@@ -88,8 +88,7 @@ pub(crate) fn has_workers(view: ChainView<'_>, stage: &DesiredStage) -> bool {
     former.peek().is_none() || former.any(|it| has_ready_pod(&it.deployment))
 }
 
-/// Where the queue may push to now: to the stage's workers, once they are there. Else what that waits
-/// for.
+/// Where the queue may push to now: to the stage's workers, or else what prevents that.
 pub(crate) fn next_address(
     view: ChainView<'_>,
     stage: &DesiredStage,
@@ -111,15 +110,15 @@ pub(crate) fn next_address(
     let mut targets = index
         .map(|index| desired.hand_over_targets(index))
         .unwrap_or_default();
-    // Until they are told anew they do as they were told.
+    // Until they are rolled out they keep their hand-overs.
     targets.extend(
         found_workers
             .map(worker_env::hand_over_targets)
             .unwrap_or_default(),
     );
     let rollout = Rollout::of(found_workers);
-    // Whoever serves the queue until now goes on until all are there who follow; not for ever, or a
-    // pod that never gets ready would hold up the rest.
+    // The former workers serve the queue until all new ones are ready; bounded, or a pod that never
+    // gets ready would block the rest.
     let condition = TimedCondition::Incomplete(stage.child.clone());
     let has_waited = observed.has_elapsed(&condition, desired.timing.replicas_patience);
     let is_enough = rollout.is_complete() || (rollout.has_ready_pod() && has_waited);
@@ -132,7 +131,7 @@ pub(crate) fn next_address(
     {
         (now, Some(AddressObstacle::TokenNotAccepted))
     } else if !route_acceptance::may_push(view, stage) {
-        // Whoever leads pushes to the workers until now goes on: a refusal may need a person.
+        // Pushes keep their former address: a refusal may need a person.
         (now, Some(AddressObstacle::RouteNotAccepted))
     } else {
         (wanted, None)

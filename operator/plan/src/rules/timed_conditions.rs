@@ -28,7 +28,7 @@ pub fn timed_conditions(
         }
         if let Some(wanted) = stage.replicas.filter(|wanted| rollout.ready < *wanted) {
             let condition = TimedCondition::Grows(stage.child.clone(), wanted);
-            // Pods that are merely missing for a while are no growth.
+            // Pods that are missing for a while are no growth.
             if rollout.wanted < wanted || known(&condition) != Some(false) {
                 timed_conditions.insert(condition);
             }
@@ -54,7 +54,7 @@ pub fn timed_conditions(
         let condition = TimedCondition::Drained(removed.queue.clone());
         let is_empty = match observed.backlogs.get(&removed.queue) {
             Some(backlog) => *backlog == Backlog::Empty,
-            // Not counted this time: nothing speaks against what was seen before.
+            // Not counted this time: the last count stands.
             None => known(&condition) == Some(true),
         };
         if is_empty && !is_fed(view, &removed) {

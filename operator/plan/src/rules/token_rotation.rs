@@ -1,10 +1,9 @@
-//! What workers may require of a push now, while a token is
-//! turned on or off, or becomes another one.
+//! What workers may require of a push now, while a token is turned on, off, or replaced.
 //!
-//! Cloud Tasks goes on with a queue's former target for up to a minute, and former workers go on until
-//! they have ended. So a token is sent before it is demanded, demanded no more before it is no longer
-//! sent, and where it changes both the old and the new one are taken meanwhile. A push that is refused
-//! all the same costs its task no attempt, but its backoff grows.
+//! Cloud Tasks uses a queue's former target for up to a minute, and former workers run until they
+//! have ended. So a token is sent before it is required, no longer required before it is no longer
+//! sent, and while it changes both are accepted. A push that is refused nevertheless costs its task
+//! no attempt, but its backoff grows.
 
 use std::time::Duration;
 
@@ -19,35 +18,38 @@ pub(crate) fn token_of<'a>(observed: &'a Observed, stage: &DesiredStage) -> Opti
     target?.token.as_ref()
 }
 
-/// Whether every worker of a stage lets a push with this token in: those that its Deployment will
-/// make, and each that still works.
+/// Whether every worker of a stage accepts a push with this token: those of its Deployment, and each
+/// pod that runs.
 pub(crate) fn all_accept(
     observed: &Observed,
     stage: &DesiredStage,
     token: Option<&OidcToken>,
 ) -> bool {
-    let told = observed.deployments.get(&stage.child);
-    let told = told.and_then(RequiredToken::of_deployment);
+    let now_required = observed.deployments.get(&stage.child);
+    let now_required = now_required.and_then(RequiredToken::of_deployment);
     let pods = observed.pods.iter().filter(|pod| is_of(pod, stage));
     let pods = pods.filter_map(|pod| pod.required_token.as_ref());
-    told.iter().chain(pods).all(|demand| demand.accepts(token))
+    now_required
+        .iter()
+        .chain(pods)
+        .all(|demand| demand.accepts(token))
 }
 
 fn is_of(pod: &Pod, stage: &DesiredStage) -> bool {
     pod.queue == stage.queue && pod.stage == stage.name
 }
 
-/// What the workers of a stage are to demand now.
-pub(crate) fn demand(view: ChainView<'_>, stage: &DesiredStage) -> Option<RequiredToken> {
+/// What the workers of a stage are to require now.
+pub(crate) fn required_now(view: ChainView<'_>, stage: &DesiredStage) -> Option<RequiredToken> {
     let wanted = RequiredToken::of(view.desired.oidc.as_ref()?);
     let Some(workers) = view.observed.deployments.get(&stage.child) else {
-        // Nobody was there whom a push without it could have come to: the queue gets it first.
+        // No worker could have got a push without it: the queue gets it first.
         return Some(wanted);
     };
     if until_sent(view, stage).is_zero() {
         return Some(wanted);
     }
-    RequiredToken::of_deployment(workers).map(|told| wanted.and(told))
+    RequiredToken::of_deployment(workers).map(|now_required| wanted.and(now_required))
 }
 
 /// How long it takes until each push to a stage has the token that the spec says.
@@ -65,17 +67,20 @@ pub(crate) fn until_sent(view: ChainView<'_>, stage: &DesiredStage) -> Duration 
     })
 }
 
-/// Why the workers of a stage don't demand just what the spec says yet, if so.
-pub(crate) fn why_not_yet(view: ChainView<'_>, stage: &DesiredStage) -> Option<WaitReason> {
+/// What the workers of a stage wait for before they require just what the spec says, if so.
+pub(crate) fn why_not_required_yet(
+    view: ChainView<'_>,
+    stage: &DesiredStage,
+) -> Option<WaitReason> {
     let wanted = RequiredToken::of(view.desired.oidc.as_ref()?);
-    let now = demand(view, stage);
+    let now = required_now(view, stage);
     if now.as_ref() == Some(&wanted) {
         return None;
     }
-    Some(WaitReason::RequiredToken {
-        stage: stage.name.clone(),
-        queue: stage.queue.id.clone(),
-        is_required: now.is_some(),
-        delay: view.desired.timing.address_delay,
-    })
+    Some(WaitReason::RequiredToken(
+        stage.name.clone(),
+        stage.queue.id.clone(),
+        now.is_some(),
+        view.desired.timing.address_delay,
+    ))
 }

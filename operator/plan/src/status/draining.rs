@@ -1,4 +1,4 @@
-//! What is left of stages that were removed or renamed, and of a deleted chain that finishes.
+//! What is left of removed and renamed stages, and of a deleted chain that finishes its tasks.
 
 use cloudtasks::QueueState;
 use crds::conditions::Reason;
@@ -52,7 +52,7 @@ fn sentence(removed: &RemovedStage, drain: Drain) -> Option<String> {
     }
 }
 
-/// Of a deleted chain: what each queue still has.
+/// The tasks of each queue of a deleted chain.
 fn finishing(view: ChainView<'_>) -> String {
     let queues = view.desired.stages.iter().filter_map(|stage| {
         let backlog = view.observed.backlog(&stage.queue)?;

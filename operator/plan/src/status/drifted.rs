@@ -1,4 +1,4 @@
-//! What others changed on the chain's queues.
+//! What was changed on the chain's queues outside the operator.
 
 use crds::conditions::Reason;
 

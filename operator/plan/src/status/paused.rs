@@ -23,11 +23,11 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
     })
 }
 
-/// The queues of the chain that are paused, those of removed stages too, unless they are paused
-/// because nothing is in them.
+/// The paused queues of the chain, those of removed stages too, unless they are paused because they
+/// are empty.
 pub(super) fn paused(view: ChainView<'_>) -> Vec<(String, PausedBy)> {
     let found = |path| view.observed.queues.get(path);
-    // One that the spec names again is missed while it is paused, whatever was the reason once.
+    // A queue that the spec names again is missed while it is paused, for whatever reason.
     let removed = view.removed_stages();
     let removed = removed
         .iter()
@@ -69,7 +69,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
             format!("paused by the spec: {queues}"),
         ));
     }
-    // The one that asks most of whoever reads it; the sentence has all of them.
+    // The reason that needs most attention; the message has all of them.
     let reason = said
         .first()
         .map_or(Reason::NotPaused, |(reason, _)| *reason);

@@ -1,4 +1,4 @@
-//! Whether Cloud Tasks can reach the workers, as far as that can be seen from here.
+//! Whether Cloud Tasks can reach the workers, as far as the operator can tell.
 
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ fn cluster(desired: &Desired) -> Verdict {
     (Some(false), Reason::ClusterAddress, message.to_owned())
 }
 
-/// What an ingress does isn't looked at; but into a private network no push of Google's finds.
+/// The operator doesn't check an ingress; but Google can't push into a private network.
 fn own_ingress(desired: &Desired) -> Verdict {
     let hosts = desired.stages.iter().map(|stage| &stage.address.host);
     let private = list(hosts.filter(|host| is_private(host)).cloned());
@@ -56,7 +56,7 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
     }
     let mut refused = Vec::new();
     let mut missing = Vec::new();
-    let mut unheard = Vec::new();
+    let mut unreported = Vec::new();
     for stage in &view.desired.stages {
         let host = &stage.address.host;
         match route_acceptance::state(view, stage) {
@@ -64,7 +64,7 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
                 refused.push(format!("{host} ({why})"));
             }
             Some(RouteState::Missing) => missing.push(host.clone()),
-            Some(RouteState::Unheard(_)) => unheard.push(host.clone()),
+            Some(RouteState::Unreported(_)) => unreported.push(host.clone()),
             Some(RouteState::Accepted) | None => {}
         }
     }
@@ -75,9 +75,9 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
     } else if let Some(missing) = list(missing.into_iter()) {
         let message = format!("hosts without a route: {missing}");
         (Some(false), Reason::RoutePending, message)
-    } else if let Some(unheard) = list(unheard.into_iter()) {
+    } else if let Some(unreported) = list(unreported.into_iter()) {
         let message = format!(
-            "the Gateway {gateway} has not reported that it serves the routes of {unheard}: new routes take some minutes. If this lasts, check that the Gateway and its listener exist"
+            "the Gateway {gateway} has not reported that it serves the routes of {unreported}: new routes take some minutes. If this lasts, check that the Gateway and its listener exist"
         );
         (Some(false), Reason::RoutePending, message)
     } else {
@@ -86,7 +86,7 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
     }
 }
 
-/// Whether a host is surely in no public network. Of most private ones nobody can tell.
+/// Whether a host is certainly in no public network. Most private hosts can't be told.
 fn is_private(host: &str) -> bool {
     if let Ok(address) = host.parse::<IpAddr>() {
         return match address {

@@ -5,7 +5,7 @@ use crds::conditions::Reason;
 use super::{Finding, list};
 use crate::model::ChainView;
 
-/// Whether workers have refused pushes for their token. Where none could be asked nothing is claimed.
+/// Whether workers refused pushes because of their token; unknown where none could be asked.
 pub(super) fn finding(view: ChainView<'_>) -> Finding {
     let ChainView { desired, observed } = view;
     let refused = observed

@@ -10,7 +10,7 @@ use super::Finding;
 use crate::model::{ChainView, Observed, Push, RequiredToken};
 use crate::objects::names::{STAGE_LABEL, served_queue};
 
-/// Whether strangers may run a handler.
+/// Whether others than Cloud Tasks may run a handler.
 pub(super) fn finding(view: ChainView<'_>) -> Finding {
     let ChainView { desired, observed } = view;
     let open = open(observed);
@@ -34,7 +34,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
     Finding::new(Some(holds), reason, message)
 }
 
-/// The stages with workers that take every push, former pods among them.
+/// The stages with workers that accept every push, former pods included.
 fn open(observed: &Observed) -> BTreeSet<String> {
     let is_open = |deployment: &&Deployment| {
         served_queue(deployment).is_some() && RequiredToken::of_deployment(deployment).is_none()

@@ -1,4 +1,4 @@
-//! Whether every queue is there, and as the spec says.
+//! Whether every queue exists and matches the spec.
 
 use crds::conditions::Reason;
 

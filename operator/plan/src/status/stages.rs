@@ -13,28 +13,28 @@ use crate::objects::names::{STAGE_LABEL, is_applied, is_ours};
 use crate::objects::ownership::owns;
 use crate::objects::worker_env::{RetiredQueues, variable};
 use crate::rules::drain::{Drain, drain};
-use crate::rules::token_rotation::{demand, why_not_yet};
+use crate::rules::token_rotation::{required_now, why_not_required_yet};
 
-/// The stage's Deployment. The pods of one that merely has its name serve nobody here.
+/// The stage's Deployment. One that merely has its name isn't counted.
 pub(super) fn workers<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<&'a Deployment> {
     let found = view.observed.deployments.get(&stage.child);
     found.filter(|found| is_ours(&found.metadata, view.desired.owner.as_ref()))
 }
 
-/// What is in force on each stage, and on each removed one that drains.
+/// The state of each stage, and of each removed one that drains.
 pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<StageStatus> {
     let ChainView { desired, observed } = view;
     let retired = RetiredQueues::of(view);
     let stages = desired.stages.iter().enumerate();
     let named = stages.map(|(index, stage)| {
         let found = workers(view, stage);
-        // A Deployment may be well and still not be the one that the spec asks for: where a step
-        // before it failed, or the API server refuses it, or somebody has changed it.
-        let wanted = deployment(view, index, &retired, demand(view, stage).as_ref());
+        // A Deployment may be healthy and still not match the spec: an earlier step failed, the API
+        // server refuses it, or it was changed outside the operator.
+        let wanted = deployment(view, index, &retired, required_now(view, stage).as_ref());
         let is_newest = |found: &Deployment| {
             is_applied(found, &wanted)
                 && owns(&found.metadata, &wanted)
-                && why_not_yet(view, &desired.stages[index]).is_none()
+                && why_not_required_yet(view, &desired.stages[index]).is_none()
         };
         StageStatus {
             workers_up_to_date: found.is_some_and(is_newest) && Rollout::of(found).is_rolled,
@@ -61,7 +61,7 @@ pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<Stage
     named.chain(removed).collect()
 }
 
-/// What is seen of a stage's queue and workers.
+/// The state of a stage's queue and workers.
 fn seen(
     view: ChainView<'_>,
     queue: &QueuePath,
@@ -85,7 +85,7 @@ fn seen(
     }
 }
 
-/// As a status has it: one that comes and goes with each task would be written all the time.
+/// As the status has it, in ranges: it must not change with each task.
 fn left(backlog: Option<Backlog>) -> String {
     let left = match backlog {
         None => "unknown",

@@ -13,7 +13,7 @@ fn before(chain: &str, observed: &Observed) -> Freshness {
 }
 
 #[test]
-fn a_chain_begins_where_nothing_of_it_is_there() {
+fn a_new_chain_needs_no_fresh_read() {
     assert_eq!(before(ORDERS, &Observed::default()), Freshness::Cached);
 
     let workers = Observed {
@@ -36,7 +36,7 @@ fn a_chain_begins_where_nothing_of_it_is_there() {
 }
 
 #[test]
-fn a_limit_needs_no_look_and_what_workers_are_told_needs_all() {
+fn a_limit_needs_no_fresh_read_and_an_edit_of_workers_needs_all() {
     let attempts = "maxAttempts: 3";
     let paused = with(attempts, "maxAttempts: 3\n    paused: true");
     let last = ORDERS.find("  - name: slow").unwrap();
@@ -56,7 +56,7 @@ fn a_limit_needs_no_look_and_what_workers_are_told_needs_all() {
 }
 
 #[test]
-fn a_gate_needs_to_see_the_workers() {
+fn a_gate_needs_the_workers_to_be_re_read() {
     let mut observed = settled(ORDERS);
     for deployment in observed.deployments.values_mut() {
         deployment.status = None;
@@ -75,7 +75,7 @@ fn a_gate_needs_to_see_the_workers() {
 }
 
 #[test]
-fn what_nobody_has_edited_is_looked_at_before_it_is_put_right() {
+fn drift_is_re_read_before_it_is_corrected() {
     let mut observed = settled(ORDERS);
     let queue = observed.queues.get(&queue_path("incoming")).unwrap();
     let mut changed = queue.clone();
@@ -90,7 +90,7 @@ fn what_nobody_has_edited_is_looked_at_before_it_is_put_right() {
 }
 
 #[test]
-fn what_answers_do_not_tell_is_looked_at_afterwards() {
+fn what_answers_do_not_contain_is_re_read_afterwards() {
     let settled = settled(ORDERS);
     let after = |to: &str| Freshness::after(&planned(to, &settled).unwrap());
     assert_eq!(after(&with("500", "400")), Freshness::Cached);

@@ -51,7 +51,7 @@ fn names(observed: &Observed, kind: GatewayResourceKind) -> Vec<&String> {
 }
 
 #[test]
-fn what_is_attached_to_a_service() {
+fn a_gateway_gets_a_route_and_two_policies() {
     let drain = with(
         "  project: my-project\n",
         "  project: my-project\n  drainDelay: 60s\n",
@@ -80,14 +80,14 @@ fn what_is_attached_to_a_service() {
 }
 
 #[test]
-fn a_new_chain_under_a_gateway() {
+fn a_new_chain_under_a_gateway_is_paused_until_its_routes_are_accepted() {
     let mut observed = Observed::default();
     with_gateways(&mut observed);
     insta::assert_snapshot!(text(&settle(&mut observed, &desired(&by_gateway()))));
 }
 
 #[test]
-fn without_gkes_policies_there_is_a_route_alone() {
+fn a_cluster_without_gkes_policies_gets_a_route_alone() {
     let mut observed = Observed::default();
     let routes = Availability::Served(std::collections::BTreeMap::new());
     observed
@@ -166,7 +166,7 @@ fn another_gateway_with_the_same_hosts_gets_routes_beside_the_old_ones() {
 }
 
 #[test]
-fn stages_that_change_places_while_their_queues_move_never_play_ping_pong() {
+fn stages_that_change_places_while_their_queues_move_never_hand_a_task_back() {
     let mut observed = settled(ORDERS);
     // The queues push to the workers by their old addresses, whatever the spec says now.
     let yaml = by_gateway();
@@ -206,7 +206,7 @@ fn a_gateway_that_refuses_keeps_the_queue_where_it_is() {
 }
 
 #[test]
-fn a_gateway_of_which_nobody_says_anything_is_trusted_after_a_while() {
+fn a_gateway_that_reports_nothing_is_trusted_after_a_while() {
     let mut observed = settled(ORDERS);
     let yaml = by_gateway();
     round(&mut observed, &yaml, 1, 0);
@@ -252,7 +252,7 @@ fn a_queue_whose_route_is_refused_is_paused_after_a_while() {
 }
 
 #[test]
-fn a_load_balancer_that_cant_take_the_newest_state_goes_on_with_what_it_has() {
+fn a_load_balancer_that_fails_to_update_serves_its_older_state() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     observed.now += Duration::from_hours(1);
@@ -265,7 +265,7 @@ fn a_load_balancer_that_cant_take_the_newest_state_goes_on_with_what_it_has() {
 }
 
 #[test]
-fn gke_is_waited_for_until_its_load_balancer_has_the_route() {
+fn a_queue_waits_until_gkes_load_balancer_has_the_route() {
     let yaml = by_gateway();
     let mut observed = settled(ORDERS);
     round(&mut observed, &yaml, 1, 0);
@@ -325,7 +325,7 @@ fn a_renamed_stage_moves_to_a_host_of_its_own() {
 }
 
 #[test]
-fn a_renamed_stage_that_keeps_its_host_has_its_old_route_taken_first() {
+fn the_old_route_of_a_renamed_stage_that_keeps_its_host_goes_first() {
     let yaml = by_gateway();
     let (only, _) = yaml.split_once("  - name: slow").unwrap();
     let only = only.replace(TEMPLATE, "{chain}.push.example.com");
@@ -383,7 +383,7 @@ fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
 }
 
 #[test]
-fn a_route_that_somebody_changed_or_deleted_is_put_back() {
+fn a_route_that_was_changed_or_deleted_by_hand_is_restored() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     if let Some(Availability::Served(routes)) = observed
@@ -399,7 +399,7 @@ fn a_route_that_somebody_changed_or_deleted_is_put_back() {
 }
 
 #[test]
-fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
+fn a_deleted_chain_deletes_or_releases_its_routes_and_policies() {
     use crds::DeletionPolicy::{Orphan, Retain};
     let mut transcript = Transcript::default();
     let yaml = by_gateway();
@@ -428,7 +428,7 @@ fn a_deleted_chain_takes_what_is_attached_along_or_leaves_it() {
 }
 
 #[test]
-fn what_the_cluster_doesnt_have_is_refused_with_a_sentence() {
+fn kinds_that_the_cluster_lacks_are_refused_with_a_message() {
     let yaml = by_gateway();
     let desired = desired(&yaml);
     let mut observed = settled(&yaml);
@@ -453,7 +453,7 @@ fn what_the_cluster_doesnt_have_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn a_host_or_a_name_that_is_anothers_is_refused() {
+fn a_host_or_a_name_of_another_owner_is_refused() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     let host = "fast-orders-shop.push.example.com";
@@ -496,7 +496,7 @@ fn a_hostname_that_gives_no_host_is_refused() {
 }
 
 #[test]
-fn what_google_can_reach_is_told() {
+fn the_status_says_whether_google_can_reach_the_push_address() {
     let told = |yaml: &str, emulator: Option<&str>| {
         let mut settings = settings();
         settings.emulator_host = emulator.map(str::to_owned);
@@ -564,7 +564,7 @@ Address { scheme: Https, host: "slow-orders-shop.push.example.com", port: 8443 }
 }
 
 #[test]
-fn a_second_look_changes_nothing() {
+fn a_second_plan_changes_nothing() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     let hash = |observed: &Observed| {

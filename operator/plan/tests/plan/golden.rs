@@ -86,13 +86,13 @@ fn attempts_are_lowered() {
 }
 
 #[test]
-fn what_the_manifest_no_longer_says_stays_as_it_is() {
+fn a_limit_that_the_spec_no_longer_sets_stays() {
     let to = with("rateLimits: {maxDispatchesPerSecond: 10}", "rateLimits: {}");
     insta::assert_snapshot!(edit(ORDERS, &to, |_| ()), @"");
 }
 
 #[test]
-fn a_queue_that_would_give_tasks_up_is_adopted() {
+fn a_queue_with_limited_attempts_is_adopted() {
     let mut observed = Observed::default();
     let mut queue = default_queue(queue_path("incoming"));
     queue.max_attempts = 5;
@@ -102,7 +102,7 @@ fn a_queue_that_would_give_tasks_up_is_adopted() {
 }
 
 #[test]
-fn a_finite_number_set_by_hand_is_drift() {
+fn limited_attempts_set_by_hand_are_drift() {
     let plan = edit(ORDERS, ORDERS, |observed| {
         observed
             .queues
@@ -129,7 +129,7 @@ fn a_stage_is_removed() {
 }
 
 #[test]
-fn the_notifiers_queue_changes_and_workers_go_on_looking_into_the_old_one() {
+fn workers_still_look_up_the_former_notifiers_queue() {
     let to = with("queue: orders-notifier", "queue: other-notifier");
     let mut observed = settled(ORDERS);
     let change = planned(&to, &observed).unwrap();
@@ -165,7 +165,7 @@ fn a_stage_is_paused_by_the_spec_and_resumed() {
 }
 
 #[test]
-fn a_pause_made_outside_is_left_until_the_spec_says_something() {
+fn a_pause_made_outside_stays_until_the_spec_says_otherwise() {
     let mut transcript = Transcript::default();
     let pause = |observed: &mut Observed| {
         observed
@@ -181,7 +181,7 @@ fn a_pause_made_outside_is_left_until_the_spec_says_something() {
 }
 
 #[test]
-fn somebody_changed_a_deployment() {
+fn a_deployment_that_was_changed_by_hand_is_restored() {
     let plan = edit(ORDERS, ORDERS, |observed| {
         let deployment = observed.deployments.get_mut("orders-fast").unwrap();
         deployment.spec.as_mut().unwrap().replicas = Some(0);
@@ -196,7 +196,7 @@ fn somebody_changed_a_deployment() {
 }
 
 #[test]
-fn a_header_of_somebody_else_stays_on_the_queue() {
+fn a_foreign_header_stays_on_the_queue() {
     let to = with("maxAttempts: 2", "maxAttempts: 2\n    paused: true");
     let theirs = |observed: &mut Observed| {
         for id in ["incoming", "incoming-2"] {
@@ -209,7 +209,7 @@ fn a_header_of_somebody_else_stays_on_the_queue() {
 }
 
 #[test]
-fn a_queue_that_is_a_stage_elsewhere_is_no_notifiers() {
+fn a_stage_of_another_chain_is_refused_as_a_notifiers_queue() {
     let elsewhere = with("name: orders,", "name: parcels,");
     let observed = settled(&elsewhere);
     let to = ORDERS
@@ -232,7 +232,7 @@ fn meddle(observed: &mut Observed) {
 }
 
 #[test]
-fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
+fn the_first_of_two_chains_sets_the_limits_of_a_shared_notifiers_queue() {
     let limits = "task-events', rateLimits: {maxDispatchesPerSecond: RATE}}";
     let orders = with("task-events'}", &limits.replace("RATE", "50"));
     let mut observed = settled(&orders);
@@ -268,7 +268,7 @@ fn of_two_chains_that_share_a_notifiers_queue_the_first_sets_its_limits() {
 }
 
 #[test]
-fn what_was_in_force_is_known_after_nothing_could_be_seen() {
+fn the_settings_hash_survives_a_failed_read() {
     let good = seen(ORDERS, &settled(ORDERS));
     assert!(good.queues_hash.is_some());
     let away = Problem::new(Reason::CloudTasksAway, "away");
@@ -287,7 +287,7 @@ fn what_was_in_force_is_known_after_nothing_could_be_seen() {
 }
 
 #[test]
-fn drift_is_put_right_or_shown() {
+fn drift_is_corrected_or_reported() {
     insta::assert_snapshot!(edit(ORDERS, ORDERS, meddle));
     let report = with(
         "project: my-project",
@@ -302,7 +302,7 @@ fn drift_is_put_right_or_shown() {
 }
 
 #[test]
-fn what_others_add_and_how_the_api_server_writes_amounts_is_no_difference() {
+fn fields_of_others_and_normalized_amounts_are_no_difference() {
     let from = with(
         "image: 'shop:1'",
         "image: 'shop:1', resources: {limits: {cpu: 1000m}}",
@@ -333,13 +333,13 @@ fn a_chain_is_deleted_and_applied_again() {
 }
 
 #[test]
-fn queues_are_deleted_where_the_chain_says_so() {
+fn queues_are_deleted_by_the_policy_delete() {
     let observed = settled(ORDERS);
     insta::assert_snapshot!(ending(DeletionPolicy::Delete, ORDERS, &observed).to_string());
 }
 
 #[test]
-fn what_was_left_to_itself_is_taken_over_again() {
+fn an_orphaned_chain_is_adopted_when_it_is_applied_again() {
     let mut observed = settled(ORDERS);
     let end = ending(DeletionPolicy::Orphan, ORDERS, &observed);
     insta::assert_snapshot!(end.to_string());
@@ -351,7 +351,7 @@ fn what_was_left_to_itself_is_taken_over_again() {
 }
 
 #[test]
-fn a_chain_whose_queues_cant_be_looked_at_goes_all_the_same() {
+fn a_chain_whose_queues_cant_be_read_is_deleted_nevertheless() {
     let mut observed = settled(ORDERS);
     observed.queues = LocationQueues::default();
     insta::assert_snapshot!(deletion(ORDERS, &observed).to_string());
@@ -384,7 +384,7 @@ fn a_stage_that_was_paused_and_is_removed_drains() {
 }
 
 #[test]
-fn what_a_removed_stage_left_behind_is_known_after_the_chain_came_back() {
+fn the_queues_of_removed_stages_are_known_after_the_chain_is_applied_again() {
     let without = ORDERS.split("  - name: slow").next().unwrap();
     let mut observed = settled(ORDERS);
     let removal = planned(without, &observed).unwrap();
@@ -401,7 +401,7 @@ fn what_a_removed_stage_left_behind_is_known_after_the_chain_came_back() {
 }
 
 #[test]
-fn a_queue_that_carried_notifications_becomes_no_stages() {
+fn a_queue_that_carried_notifications_is_refused_as_a_stages_queue() {
     let moved = with("queue: orders-notifier", "queue: other-notifier");
     let mut observed = settled(ORDERS);
     let edit = planned(&moved, &observed).unwrap();
@@ -419,14 +419,14 @@ fn replicas_that_the_spec_no_longer_names_stay_as_they_are() {
 }
 
 #[test]
-fn a_pause_does_not_wait_for_a_queue_that_is_still_to_be_made() {
+fn a_pause_does_not_wait_for_a_queue_that_is_missing() {
     let to = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
     let to = format!("{to}  - {{name: third, queue: incoming-3, maxAttempts: 1}}\n");
     insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
 }
 
 #[test]
-fn defaults_of_the_operator_that_changed_are_named() {
+fn changed_defaults_of_the_operator_are_refused_with_their_names() {
     let observed = settled(ORDERS);
     let to = with("location: europe-west1", "location: europe-west3");
     let problem = planned(&to, &observed).unwrap_err();
@@ -438,7 +438,7 @@ fn defaults_of_the_operator_that_changed_are_named() {
 }
 
 #[test]
-fn workers_that_are_well_and_not_the_newest_are_not_ready() {
+fn healthy_workers_that_are_not_up_to_date_are_not_ready() {
     let mut observed = settled(ORDERS);
     let holds = |status: &ExecutorChainStatus| {
         let mut conditions = status.conditions.iter();
@@ -489,7 +489,7 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
 }
 
 #[test]
-fn the_name_of_a_removed_stage_is_not_given_to_another_queue_and_the_end_pauses_both() {
+fn the_name_of_a_draining_stage_is_refused_for_another_queue() {
     let mut transcript = Transcript::default();
     let without = ORDERS.split("  - name: slow").next().unwrap();
     let mut observed = settled(ORDERS);

@@ -31,7 +31,7 @@ fn refused(observed: &Observed) -> Observed {
 }
 
 #[test]
-fn a_rule_that_takes_a_refused_route_for_an_accepted_one_is_caught() {
+fn a_rule_that_mistakes_a_refused_route_for_an_accepted_one_is_caught() {
     let yaml = by_gateway();
     // A queue that moves there.
     let mut accepted = settled(ORDERS);
@@ -57,7 +57,7 @@ fn a_rule_that_takes_a_refused_route_for_an_accepted_one_is_caught() {
 }
 
 #[test]
-fn a_rule_that_takes_an_accepted_route_for_a_refused_one_is_caught() {
+fn a_rule_that_mistakes_an_accepted_route_for_a_refused_one_is_caught() {
     let yaml = by_gateway();
     let accepted = settled(&yaml);
     let mut believed = refused(&accepted);
@@ -73,7 +73,7 @@ fn a_rule_that_takes_an_accepted_route_for_a_refused_one_is_caught() {
 }
 
 #[test]
-fn a_rule_that_looks_for_the_wrong_workers_behind_an_address_is_caught() {
+fn a_rule_that_finds_no_workers_behind_an_address_is_caught() {
     // Queues that still push by their Gateway's old host, to the same workers.
     let yaml = by_gateway().replace("push.example.com", "tasks.example.com");
     let served = settled(&by_gateway());
@@ -95,7 +95,7 @@ fn a_rule_that_looks_for_the_wrong_workers_behind_an_address_is_caught() {
 }
 
 #[test]
-fn a_rule_that_takes_a_pod_for_ready_is_caught() {
+fn a_rule_that_mistakes_a_pod_for_ready_is_caught() {
     let mut gated = settled_inside(ORDERS);
     set_ready(&mut gated, "orders-fast", 0);
     for seconds in [0, 30, 1] {

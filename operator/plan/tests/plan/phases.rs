@@ -56,7 +56,7 @@ fn a_stage_without_a_ready_pod_is_gated_until_one_is_ready() {
 }
 
 #[test]
-fn who_dies_between_the_reason_and_the_pause_or_after_the_resume_leaves_nothing_behind() {
+fn an_operator_that_dies_during_a_pause_or_resume_leaves_nothing_behind() {
     let mut observed = settled(ORDERS);
     set_ready(&mut observed, "orders-fast", 0);
     round(&mut observed, ORDERS, 0, 0);
@@ -74,7 +74,7 @@ fn who_dies_between_the_reason_and_the_pause_or_after_the_resume_leaves_nothing_
 }
 
 #[test]
-fn a_gate_is_not_for_those_who_say_paused_or_not_paused_themselves() {
+fn a_stage_that_sets_paused_is_never_gated() {
     for (says, state_then) in [("false", QueueState::Running), ("true", QueueState::Paused)] {
         let yaml = with(
             "maxAttempts: 3",
@@ -91,7 +91,7 @@ fn a_gate_is_not_for_those_who_say_paused_or_not_paused_themselves() {
 }
 
 #[test]
-fn a_rate_and_the_replicas_that_are_raised_with_it() {
+fn a_rate_waits_for_the_replicas_that_are_raised_with_it() {
     let mut transcript = Transcript::default();
     let to = with("maxDispatchesPerSecond: 10", "maxDispatchesPerSecond: 100").replace(
         "    maxAttempts: 2\n",
@@ -127,7 +127,7 @@ fn a_raised_rate_alone_waits_for_nobody() {
 }
 
 #[test]
-fn a_stage_that_was_short_of_pods_all_the_time_still_gets_its_pods_first() {
+fn a_stage_that_lacked_pods_before_still_gets_its_pods_first() {
     let from = with("maxDispatchesPerSecond: 500", "maxDispatchesPerSecond: 100");
     let mut observed = settled(&from);
     set_ready(&mut observed, "orders-fast", 1);
@@ -140,7 +140,7 @@ fn a_stage_that_was_short_of_pods_all_the_time_still_gets_its_pods_first() {
 }
 
 #[test]
-fn workers_that_take_the_pushes_of_a_renamed_stages_queue_keep_it_open() {
+fn former_workers_keep_the_queue_of_a_renamed_stage_running() {
     let to = with("name: fast", "name: quick");
     let mut observed = settled(ORDERS);
     round(&mut observed, &to, 0, 0);
@@ -163,7 +163,7 @@ fn workers_that_take_the_pushes_of_a_renamed_stages_queue_keep_it_open() {
 }
 
 #[test]
-fn an_adopted_queue_is_not_ours_to_pause_as_long_as_others_take_its_pushes() {
+fn an_adopted_queue_that_pushes_elsewhere_is_not_gated() {
     let mut observed = Observed::default();
     let queue = crate::world::default_queue(queue_path("incoming"));
     observed.queues.insert(queue);
@@ -188,7 +188,7 @@ fn an_adopted_queue_is_not_ours_to_pause_as_long_as_others_take_its_pushes() {
 }
 
 #[test]
-fn a_gate_opens_although_another_stages_step_would_fail() {
+fn a_queue_is_resumed_although_another_stages_step_fails() {
     let mut observed = settled(ORDERS);
     set_ready(&mut observed, "orders-fast", 0);
     round(&mut observed, ORDERS, 0, 0);
@@ -228,7 +228,7 @@ fn an_edit_of_attempts_does_not_wait_for_a_new_stage() {
 }
 
 #[test]
-fn a_copy_that_somebody_made_of_a_deployment_is_left_alone() {
+fn a_copy_of_a_deployment_is_left_alone() {
     let mut observed = settled(ORDERS);
     let mut copy = observed.deployments["orders-fast"].clone();
     copy.metadata.name = Some("canary".into());
@@ -241,7 +241,7 @@ fn a_copy_that_somebody_made_of_a_deployment_is_left_alone() {
 }
 
 #[test]
-fn tasks_that_reach_a_drained_queue_are_told() {
+fn tasks_that_reach_a_drained_queue_are_reported() {
     let mut observed = settled(ORDERS);
     settle(&mut observed, &desired(without_slow()));
     round(&mut observed, without_slow(), 60, 12);
@@ -267,7 +267,7 @@ fn half_an_edit_that_is_taken_back_is_no_drift() {
 }
 
 #[test]
-fn a_queue_that_drains_gives_no_task_up_whoever_has_changed_it() {
+fn a_draining_queue_keeps_unlimited_attempts() {
     let mut observed = settled(ORDERS);
     round(&mut observed, without_slow(), 0, 12);
     let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
@@ -289,7 +289,7 @@ fn the_end_of_one_removed_stages_workers_rolls_nobody() {
 }
 
 #[test]
-fn a_removed_stage_drains_until_its_queue_was_seen_empty_twice() {
+fn a_removed_stage_drains_until_its_queue_is_empty_twice() {
     let mut transcript = Transcript::default();
     let to = without_slow();
     let mut observed = settled(ORDERS);
@@ -342,7 +342,7 @@ fn a_removed_stage_drains_until_its_queue_was_seen_empty_twice() {
 }
 
 #[test]
-fn a_rollout_that_is_not_done_may_bring_former_pods_back() {
+fn an_unfinished_rollout_holds_up_a_drain() {
     let to = without_slow();
     let mut observed = settled(ORDERS);
     round(&mut observed, to, 0, 0);
@@ -359,7 +359,7 @@ fn a_rollout_that_is_not_done_may_bring_former_pods_back() {
 }
 
 #[test]
-fn what_drains_is_in_the_status_with_what_is_left() {
+fn the_status_lists_draining_queues_and_their_backlog() {
     let to = without_slow();
     let mut observed = settled(ORDERS);
     round(&mut observed, to, 0, 12);
@@ -386,7 +386,7 @@ fn what_drains_is_in_the_status_with_what_is_left() {
 }
 
 #[test]
-fn a_drained_queue_is_deleted_a_day_later_where_the_chain_says_so() {
+fn a_drained_queue_is_deleted_a_day_later_by_the_policy_delete() {
     let policy = |yaml: &str| {
         yaml.replace(
             "project: my-project",
@@ -403,7 +403,7 @@ fn a_drained_queue_is_deleted_a_day_later_where_the_chain_says_so() {
 }
 
 #[test]
-fn a_drained_queue_is_kept_where_nobody_asked_for_its_end() {
+fn a_drained_queue_is_kept_by_other_policies() {
     let mut observed = settled(ORDERS);
     settle(&mut observed, &desired(without_slow()));
     round(&mut observed, without_slow(), 90_000, 0);
@@ -452,7 +452,7 @@ fn with_stages(stages: &str) -> String {
 }
 
 #[test]
-fn what_other_stages_are_about_to_be_told_counts_for_a_circle() {
+fn planned_hand_overs_of_other_stages_count_for_a_circle() {
     let to = with_stages(
         "  - {name: zeroth, queue: incoming-0, maxAttempts: 1}
   - {name: slow, queue: incoming-2, maxAttempts: 1}
@@ -469,7 +469,7 @@ fn what_other_stages_are_about_to_be_told_counts_for_a_circle() {
 }
 
 #[test]
-fn a_queue_is_not_given_to_workers_who_do_as_they_were_told_before() {
+fn a_queue_waits_for_workers_with_former_hand_overs() {
     let half = with_stages(
         "  - {name: quick, queue: incoming-2, maxAttempts: 1}
   - {name: fast, queue: incoming, maxAttempts: 1}
@@ -490,7 +490,7 @@ fn a_queue_is_not_given_to_workers_who_do_as_they_were_told_before() {
 }
 
 #[test]
-fn tasks_of_a_removed_stage_whose_workers_are_gone_are_kept_and_told() {
+fn tasks_of_a_removed_stage_without_workers_are_kept_and_reported() {
     let to = without_slow();
     let mut observed = settled(ORDERS);
     round(&mut observed, to, 0, 3);
@@ -503,7 +503,7 @@ fn tasks_of_a_removed_stage_whose_workers_are_gone_are_kept_and_told() {
 }
 
 #[test]
-fn stages_that_swap_names_and_queues_never_play_ping_pong() {
+fn stages_that_swap_names_and_queues_never_hand_a_task_back() {
     let to = "  - {name: first, queue: incoming-2, maxAttempts: 2}\n  - {name: second, queue: incoming, maxAttempts: 3}\n";
     let to = format!("{}{to}", ORDERS.split("  - name: fast").next().unwrap());
     let mut observed = settled(ORDERS);
@@ -513,7 +513,7 @@ fn stages_that_swap_names_and_queues_never_play_ping_pong() {
 }
 
 #[test]
-fn a_new_first_stage_is_not_waited_for_by_the_others() {
+fn other_stages_do_not_wait_for_a_new_first_stage() {
     let to = with(
         "  - name: fast",
         "  - {name: zeroth, queue: incoming-0, maxAttempts: 1}\n  - name: fast",
@@ -524,7 +524,7 @@ fn a_new_first_stage_is_not_waited_for_by_the_others() {
 }
 
 #[test]
-fn fewer_places_than_dispatches_are_told() {
+fn a_queue_that_dispatches_more_than_its_workers_run_is_reported() {
     let observed = settled(ORDERS);
     let status = seen(ORDERS, &observed);
     insta::assert_snapshot!(sentence(&status, "Undersized"), @"TooFewPlaces: pushes over the workers' capacity get 503, which throttles the queue: incoming-2 dispatches 1000 tasks at once, and its workers run 1 × 100. Add replicas, raise concurrency, or lower maxConcurrentDispatches");
@@ -547,7 +547,7 @@ fn a_deployment_that_never_had_a_status_counts_as_not_ready() {
 }
 
 #[test]
-fn a_deletion_whose_operator_dies_after_each_step_ends() {
+fn a_deletion_ends_although_the_operator_dies_after_each_step() {
     use crds::DeletionPolicy::{Delete, Drain, Orphan, Retain};
     for policy in [Retain, Delete, Drain, Orphan] {
         let mut observed = settled(ORDERS);
@@ -569,7 +569,7 @@ fn a_deletion_whose_operator_dies_after_each_step_ends() {
 
 /// Every edit of the ladder, by an operator that dies after each step and remembers nothing.
 #[test]
-fn an_edit_whose_operator_dies_after_each_step_ends() {
+fn an_edit_ends_although_the_operator_dies_after_each_step() {
     let middle = with(
         "  - name: slow",
         "  - {name: middle, queue: incoming-middle, maxAttempts: 1}\n  - name: slow",

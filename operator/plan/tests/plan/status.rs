@@ -13,7 +13,7 @@ use crate::phases::{round, set_ready, state, without_slow};
 use crate::world::{ORDERS, desired, foreign_deployment, queue_path, settle, settled};
 
 #[test]
-fn queues_that_are_paused_by_several_are_all_named() {
+fn pauses_of_different_origin_are_all_named() {
     let mut observed = settled(ORDERS);
     set_ready(&mut observed, "orders-slow", 0);
     round(&mut observed, ORDERS, 0, 0);
@@ -25,7 +25,7 @@ fn queues_that_are_paused_by_several_are_all_named() {
 }
 
 #[test]
-fn a_drained_queue_that_is_back_is_paused_until_a_worker_is_ready() {
+fn a_drained_queue_of_a_stage_that_is_back_is_paused_until_a_worker_is_ready() {
     let mut observed = settled(ORDERS);
     settle(&mut observed, &desired(without_slow()));
     assert_eq!(seen(without_slow(), &observed).paused, None);
@@ -40,7 +40,7 @@ fn a_drained_queue_that_is_back_is_paused_until_a_worker_is_ready() {
 }
 
 #[test]
-fn pods_of_somebody_elses_deployment_are_not_counted() {
+fn pods_of_a_foreign_deployment_are_not_counted() {
     let mut observed = Observed {
         deployments: foreign_deployment("orders-slow"),
         ..Observed::default()
@@ -59,7 +59,7 @@ fn pods_of_somebody_elses_deployment_are_not_counted() {
 }
 
 #[test]
-fn workers_that_somebody_changed_are_not_the_newest() {
+fn workers_that_were_changed_by_hand_are_not_up_to_date() {
     let mut observed = settled(ORDERS);
     assert!(seen(ORDERS, &observed).stages[0].workers_up_to_date);
     let deployment = observed.deployments.get_mut("orders-fast").unwrap();

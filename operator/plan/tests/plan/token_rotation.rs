@@ -61,7 +61,7 @@ fn assert_now(observed: &Observed, sent: &str, told: &str) {
 }
 
 #[test]
-fn a_new_chain_has_its_token_from_the_first_push_on() {
+fn a_new_chain_sends_its_token_from_the_first_push_on() {
     let yaml = with_oidc(A, "x, y");
     let mut observed = Observed::default();
     round(&mut observed, &yaml, 0, 0);
@@ -76,7 +76,7 @@ fn a_new_chain_has_its_token_from_the_first_push_on() {
 }
 
 #[test]
-fn a_token_is_sent_before_it_is_demanded() {
+fn a_token_is_sent_before_it_is_required() {
     let mut transcript = Transcript::default();
     let mut observed = settled(&public());
     let status = seen(&public(), &observed);
@@ -107,7 +107,7 @@ fn a_token_is_sent_before_it_is_demanded() {
 }
 
 #[test]
-fn a_token_is_demanded_no_more_before_it_is_sent_no_more() {
+fn a_token_is_no_longer_required_before_it_is_no_longer_sent() {
     let mut observed = settled(&with_oidc(A, "x"));
     let yaml = public();
     let former = pod(&observed.deployments["orders-fast"]).unwrap();
@@ -124,7 +124,7 @@ fn a_token_is_demanded_no_more_before_it_is_sent_no_more() {
 }
 
 #[test]
-fn two_audiences_are_taken_while_one_becomes_the_other() {
+fn both_audiences_are_accepted_while_one_replaces_the_other() {
     let mut observed = settled(&with_oidc(A, "x"));
     let yaml = with_oidc(A, "y");
     let former = pod(&observed.deployments["orders-fast"]).unwrap();
@@ -156,7 +156,7 @@ fn the_account_changes_as_an_audience_does() {
 }
 
 #[test]
-fn an_audience_that_is_taken_already_is_sent_at_once() {
+fn an_audience_that_is_already_accepted_is_sent_at_once() {
     let mut observed = settled(&with_oidc(A, "x, y"));
     let plan = round(&mut observed, &with_oidc(A, "y, x"), 0, 0);
     assert_now(&observed, "a@p.example y", "a@p.example x+y");
@@ -184,7 +184,7 @@ fn a_renamed_stage_gets_its_token_with_its_address() {
 }
 
 #[test]
-fn a_token_of_somebody_else_stays_until_the_spec_has_one_and_goes_with_it() {
+fn a_foreign_token_stays_until_the_spec_has_one() {
     let mut observed = settled(&public());
     let token = OidcToken {
         service_account_email: "theirs@p.example".into(),
@@ -207,7 +207,7 @@ fn a_token_of_somebody_else_stays_until_the_spec_has_one_and_goes_with_it() {
 }
 
 #[test]
-fn a_token_that_somebody_changes_is_put_right_and_told() {
+fn a_token_that_is_changed_outside_is_corrected_and_reported() {
     let yaml = with_oidc(A, "x");
     let mut observed = settled(&yaml);
     observed.was_in_force = true;
@@ -220,7 +220,7 @@ fn a_token_that_somebody_changes_is_put_right_and_told() {
 }
 
 #[test]
-fn refusals_are_told_by_queue_and_reason() {
+fn refused_pushes_are_reported_by_queue_and_reason() {
     let yaml = with_oidc(A, "x");
     let mut observed = settled(&yaml);
     let why = BTreeSet::from(["audience".to_owned(), "missing".to_owned()]);
@@ -239,7 +239,7 @@ fn refusals_are_told_by_queue_and_reason() {
 }
 
 #[test]
-fn a_token_in_the_clear_is_for_an_emulator_alone() {
+fn a_token_over_http_is_for_an_emulator_only() {
     let yaml = with_oidc(A, "x").replace("https://{stage}.push", "http://{stage}.push");
     let refused = Desired::new(&chain(&yaml), &settings()).unwrap_err();
     assert_eq!(refused.reason, Reason::InvalidSpec);
@@ -270,7 +270,7 @@ fn only(yaml: &str, observed: &Observed, keep: fn(&Step) -> bool) -> Plan {
 }
 
 #[test]
-fn the_linter_knows_a_push_that_would_be_refused() {
+fn the_invariants_catch_a_push_that_would_be_refused() {
     let is_queue = |step: &Step| matches!(step, Step::UpdateQueue { .. });
     let is_workers = |step: &Step| matches!(step, Step::ApplyDeployment(_));
     let on = settled(&with_oidc(A, "x"));

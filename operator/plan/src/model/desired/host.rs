@@ -7,8 +7,8 @@ const LONGEST_LABEL: usize = 63;
 
 const LONGEST_NAME: usize = 253;
 
-/// So many hex digits tell apart what is cut: of a million stages two have the same ones with a
-/// chance of one in two million.
+/// So many hex digits keep cut names apart: of a million stages two collide with a chance of one in
+/// two million.
 const HASH: usize = 15;
 
 /// The stage of a chain.

@@ -1,5 +1,5 @@
-//! The end of routes and policies: of those that nothing is pushed to any more, because the chain's
-//! pushes come another way, and of those whose Service goes.
+//! The end of routes that no queue pushes to any more, of policies without a route, and of both with
+//! their Service.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ const BYPASSED: &str = "no queue pushes to its host any more";
 
 const NO_ROUTE: &str = "no route leads to its Service any more";
 
-/// A route goes when nothing has been pushed to it for as long as a new address takes to act.
+/// A route is deleted when no queue has pushed to it for as long as a new address takes to act.
 pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
     let delay = view.desired.timing.address_delay;
     for (name, left) in left_routes(view) {
@@ -34,10 +34,7 @@ pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
             );
         } else {
             plan.wait(Wait {
-                reason: WaitReason::Route {
-                    route: name.clone(),
-                    delay,
-                },
+                reason: WaitReason::Route(name.clone(), delay),
                 recheck_in: is_bypassed.then(|| {
                     view.observed
                         .remaining(&condition, delay)
@@ -48,7 +45,7 @@ pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
     }
 }
 
-/// The policies of Services that are only reached from inside the cluster, once no route leads there.
+/// The policies of Services without a route, once the chain has no Gateway.
 pub(crate) fn policies(plan: &mut Plan, view: ChainView<'_>) {
     if let Push::Gateway(_) = view.desired.push {
         return;
@@ -64,7 +61,7 @@ pub(crate) fn policies(plan: &mut Plan, view: ChainView<'_>) {
     }
 }
 
-/// Takes all that is attached to a Service off it, the routes first.
+/// Deletes all that is attached to a Service, the routes first.
 pub(super) fn detach(plan: &mut Plan, view: ChainView<'_>, service: &str, reason: &'static str) {
     for (name, route) in view.routes() {
         if route::backend(route) == Some(service) {
