@@ -118,7 +118,7 @@ pub fn broken_deletion(
 impl Simulation<'_> {
     /// Why a step must not be carried out, if so.
     fn why_not(&self, step: &Step) -> Option<&'static str> {
-        let why = (!self.is_own(step)).then_some("it belongs to somebody else");
+        let why = (!self.is_own(step)).then_some("it belongs to another owner");
         why.or_else(|| self.why_not_safe(step))
     }
 
@@ -193,7 +193,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// A hand-over needs a queue that exists, that never deletes tasks, and that somebody serves.
+    /// A hand-over needs a queue that exists, that never deletes tasks, and that is served.
     fn why_not_handed_over(&self, deployment: &Deployment) -> Option<&'static str> {
         let notifier = variable(deployment, "NOTIFIER_QUEUE").and_then(|it| it.parse().ok());
         let queues = hand_over_targets(deployment);
@@ -231,10 +231,10 @@ impl Simulation<'_> {
             }
             None => self.is_empty(queue) || !self.is_served(queue),
         };
-        (!is_right).then_some("somebody takes its pushes")
+        (!is_right).then_some("its pushes are taken")
     }
 
-    /// Whether somebody takes the pushes of a stage's queue; where addresses outside lead is not known.
+    /// Whether a pod takes the pushes of a stage's queue; where addresses outside lead is not known.
     fn is_taken(&self, stage: &DesiredStage) -> bool {
         let address = |known: &SimulatedQueue| known.address.clone();
         let now = self.queues.get(&stage.queue).and_then(address);

@@ -28,7 +28,7 @@ const FORGOTTEN: &str = "the stage is removed, and no worker looks up its tasks 
 
 const RENAMED: &str = "the queue pushes to other workers now";
 
-/// A removed stage's queue may have tasks, so it must not delete them by itself, whoever changed it.
+/// A removed stage's queue may have tasks, so it must not delete them by itself, even if it was changed outside.
 pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
     for removed in view.removed_stages() {
         let found = view.observed.queues.get(&removed.queue);

@@ -50,7 +50,7 @@ pub enum PauseCause {
 /// Why a queue is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResumeCause {
-    /// The spec says so, whoever has paused it.
+    /// The spec says so, even of a pause made outside.
     Spec,
     /// The operator paused it, and the reason is gone.
     ReasonGone,

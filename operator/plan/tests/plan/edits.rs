@@ -186,11 +186,11 @@ fn push() -> impl Strategy<Value = Push> {
 /// What happens to a chain, one thing after another.
 #[derive(Debug, Clone)]
 enum Event {
-    /// Somebody edits the spec.
+    /// A user edits the spec.
     Edit(Spec),
     /// The operator plans, and dies after so many steps.
     Steps(usize),
-    /// Somebody does something in the console.
+    /// A user does something in the console.
     Meddle(u8),
     /// A new pod comes up beside the old ones, which live on.
     HalfRoll(u8),
@@ -220,7 +220,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What somebody does in the console.
+/// What a user does in the console.
 fn meddle(observed: &mut Observed, what: u8) {
     let index = usize::from(what >> 4);
     if what % 4 == 3 {
@@ -289,7 +289,7 @@ fn is_safe(
             prop_assert_eq!(attempts, Some(-1), "{} gives up, or isn't there", target);
         }
     }
-    // What we pause has its reason written on it, so that whoever comes after us may resume it.
+    // What we pause has its reason written on it, so that the next operator may resume it.
     if let Step::PauseQueue { queue } = step {
         prop_assert!(
             pause_reason(observed.queues.get(queue).unwrap()).is_some(),

@@ -185,7 +185,7 @@ fn a_deployment_that_was_changed_by_hand_is_restored() {
     let plan = edit(ORDERS, ORDERS, |observed| {
         let deployment = observed.deployments.get_mut("orders-fast").unwrap();
         deployment.spec.as_mut().unwrap().replicas = Some(0);
-        // Whoever changes a field owns it from then on.
+        // The manager that changes a field owns it from then on.
         let ours = &mut deployment.metadata.managed_fields.as_mut().unwrap()[0];
         ours.fields_v1 = Some(FieldsV1(json!({
             "f:metadata": {},
@@ -223,7 +223,7 @@ fn a_stage_of_another_chain_is_refused_as_a_notifiers_queue() {
     );
 }
 
-/// Somebody changes a rate and the attempts of a queue that was as the spec says.
+/// A client changes a rate and the attempts of a queue that was as the spec says.
 fn meddle(observed: &mut Observed) {
     observed.was_in_force = true;
     let queue = observed.queues.get_mut(&queue_path("incoming")).unwrap();
@@ -374,7 +374,7 @@ fn a_stage_that_was_paused_and_is_removed_drains() {
     let paused = with("maxAttempts: 2", "maxAttempts: 2\n    paused: true");
     let without = ORDERS.split("  - name: slow").next().unwrap();
     insta::assert_snapshot!(edit(&paused, without, |_| ()));
-    // Somebody else's pause is theirs to lift, and shows.
+    // A pause made outside stays, and is reported.
     let mut observed = settled(ORDERS);
     let pause = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
     pause.state = QueueState::Paused;

@@ -67,7 +67,7 @@ fn an_operator_that_dies_during_a_pause_or_resume_leaves_nothing_behind() {
         state(&observed, "incoming"),
         (QueueState::Running, Some(PauseReason::Gate))
     );
-    // Whoever comes next has seen nothing yet, and the pod is well by now.
+    // The next operator has observed nothing yet, and the pod is ready by now.
     set_ready(&mut observed, "orders-fast", 2);
     round(&mut observed, ORDERS, 0, 0);
     assert_eq!(state(&observed, "incoming"), (QueueState::Running, None));
@@ -194,7 +194,7 @@ fn a_queue_is_resumed_although_another_stages_step_fails() {
     round(&mut observed, ORDERS, 0, 0);
     round(&mut observed, ORDERS, 30, 0);
     set_ready(&mut observed, "orders-fast", 2);
-    // Somebody has deleted a queue, and its name is blocked.
+    // A client has deleted a queue, and its name is blocked.
     observed.queues.remove(&queue_path("incoming-2"));
     let to = with("maxAttempts: 3", "maxAttempts: 4");
     let plan = planned(&to, &observed).unwrap();
@@ -397,7 +397,7 @@ fn a_drained_queue_is_deleted_a_day_later_by_the_policy_delete() {
     let mut observed = settled(&policy(ORDERS));
     settle(&mut observed, &desired(&to));
     assert!(round(&mut observed, &to, 86_000, 0).is_empty());
-    // Somebody has put a task there.
+    // A producer has created a task there.
     assert!(round(&mut observed.clone(), &to, 400, 1).is_empty());
     insta::assert_snapshot!(round(&mut observed, &to, 400, 0).to_string(), @"delete queue incoming-2: the stage is removed, and no worker looks up its tasks any more");
 }
@@ -408,7 +408,7 @@ fn a_drained_queue_is_kept_by_other_policies() {
     settle(&mut observed, &desired(without_slow()));
     round(&mut observed, without_slow(), 90_000, 0);
     assert!(round(&mut observed, without_slow(), 1, 0).is_empty());
-    // Somebody resumes it: pushes would meet nobody.
+    // A client resumes it: pushes would reach no pod.
     let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
     queue.state = QueueState::Running;
     settle(&mut observed, &desired(without_slow()));

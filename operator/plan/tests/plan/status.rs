@@ -1,5 +1,5 @@
 //! What the status says where it is easy to say too much: of pauses with several reasons, of workers
-//! that are somebody else's, or not what was applied.
+//! of other owners, or not as applied.
 
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
@@ -63,7 +63,7 @@ fn workers_that_were_changed_by_hand_are_not_up_to_date() {
     let mut observed = settled(ORDERS);
     assert!(seen(ORDERS, &observed).stages[0].workers_up_to_date);
     let deployment = observed.deployments.get_mut("orders-fast").unwrap();
-    // Whoever changes a field owns it from then on.
+    // The manager that changes a field owns it from then on.
     let ours = &mut deployment.metadata.managed_fields.as_mut().unwrap()[0];
     ours.fields_v1 = Some(FieldsV1(json!({
         "f:metadata": {},

@@ -41,7 +41,7 @@ fn now(observed: &Observed) -> (String, String) {
     let sent = target(observed).and_then(|target| {
         let token = target.token.as_ref()?;
         let is_marked = target.headers.contains_key(TOKEN_HEADER);
-        let mark = if is_marked { "" } else { " of somebody else" };
+        let mark = if is_marked { "" } else { " set outside" };
         Some(format!(
             "{} {}{mark}",
             token.service_account_email, token.audience
@@ -193,7 +193,7 @@ fn a_foreign_token_stays_until_the_spec_has_one() {
     let found = observed.queues.get_mut(&queue_path("incoming")).unwrap();
     found.http_target.as_mut().unwrap().token = Some(token);
     assert!(round(&mut observed, &public(), 0, 0).is_empty());
-    assert_now(&observed, "theirs@p.example z of somebody else", "");
+    assert_now(&observed, "theirs@p.example z set outside", "");
     settle(&mut observed, &desired(&with_oidc(A, "x")));
     assert_now(&observed, "a@p.example x", "a@p.example x");
     settle(&mut observed, &desired(&public()));

@@ -336,7 +336,7 @@ pub fn settled(yaml: &str) -> Observed {
     observed
 }
 
-/// A Deployment that somebody else made.
+/// A Deployment of another owner.
 pub fn foreign_deployment(name: &str) -> BTreeMap<String, Deployment> {
     let metadata = ObjectMeta {
         name: Some(name.into()),
