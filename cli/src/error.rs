@@ -45,7 +45,7 @@ pub enum Error {
     CloudTasks(#[from] cloudtasks::Error),
     /// A step of the plan failed.
     #[error("{0}")]
-    Operator(#[from] executor_operator::Error),
+    Execute(#[from] execute::Error),
     /// A worker could not be started.
     #[error("{0}")]
     Worker(#[from] executor_worker::StartError),

@@ -1,47 +1,47 @@
-//! What the operator is told on its command line or in its environment.
+//! The command line, and the environment variables that stand for its flags.
 
 use std::net::SocketAddr;
 
 use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
+use execute::Rate;
 use plan::{Settings, Timing};
 
 use crate::namespaces::Namespaces;
-use crate::pace::Rate;
 
 /// Reconciles `ExecutorChain`s into Cloud Tasks queues, Deployments and Services.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "executor-operator", version, about)]
 pub struct Args {
-    /// The project of chains that name none.
+    /// The default project of chains.
     #[arg(long, env = "PROJECT")]
     pub project: Option<ProjectId>,
 
-    /// The Cloud Tasks location of chains that name none.
+    /// The default Cloud Tasks location of chains.
     #[arg(long, env = "LOCATION")]
     pub location: Option<LocationId>,
 
-    /// Serve the chains of these namespaces alone, `shop,orders` or one flag each. Default: of all
+    /// Serve only the chains of these namespaces: `shop,orders`, or one flag each. Default: all
     /// namespaces.
     #[arg(long, env = "WATCH_NAMESPACE", value_delimiter = ',')]
     pub namespace: Vec<String>,
 
-    /// Whether of several operators one leads and the others stand by. Without it, run one.
+    /// Elect a leader among several operators; the others stand by. If false, run only one.
     #[arg(long, env = "LEADER_ELECTION", value_name = "true|false", default_value_t = true, action = ArgAction::Set)]
     pub leader_election: bool,
 
-    /// The Lease that the leader holds.
+    /// The name of the leader's Lease.
     #[arg(long, env = "LEASE_NAME", default_value = "executor-operator")]
     pub lease_name: String,
 
-    /// Where the Lease is. Default: the namespace that is served, if it is one; else the operator's
-    /// own. An operator that lives elsewhere should name its own: a Lease that goes with the
-    /// namespace can't be had while the last chains in it are to go.
+    /// The namespace of the Lease. Default: the namespace that is served, if it is one, else the
+    /// operator's own. If the operator runs in another namespace than it serves, set its own: in a
+    /// terminating namespace no Lease can be created, and the chains there could not be deleted.
     #[arg(long, env = "LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The namespace of the operator's pod. Default: that of its service account, or of the context
-    /// in the kubeconfig.
+    /// The namespace of the operator's pod. Default: the namespace of its service account, or of the
+    /// kubeconfig's context.
     #[arg(long, env = "POD_NAMESPACE")]
     pub pod_namespace: Option<String>,
 
@@ -49,8 +49,8 @@ pub struct Args {
     #[arg(long, env = "WORKER_IMAGE", default_value = concat!("executor-worker:", env!("CARGO_PKG_VERSION")))]
     pub worker_image: String,
 
-    /// What tells this cluster from others; it is written on each queue. Default: the UID of the
-    /// namespace kube-system.
+    /// A name that is unique to this cluster; each queue carries it in its owner header. Default: the
+    /// UID of the namespace kube-system.
     #[arg(long, env = "CLUSTER_NAME")]
     pub cluster: Option<String>,
 
@@ -58,63 +58,63 @@ pub struct Args {
     #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
 
-    /// How long a deleted chain waits for its queues to be paused while Cloud Tasks can't be asked;
-    /// then it goes without. No task is lost by that: the queues keep them.
+    /// How long a deleted chain waits for Cloud Tasks to pause its queues. After that its finalizer is
+    /// removed regardless; the queues keep their tasks.
     #[arg(long, env = "DELETION_PATIENCE", default_value = "10m")]
     pub deletion_patience: crds::Duration,
 
-    /// How often the queues of each location are listed: they have no watch.
+    /// How often the queues of each location are listed, since queues have no watch.
     #[arg(long, env = "QUEUE_POLL_INTERVAL", default_value = "5s")]
     pub queue_poll_interval: crds::Duration,
 
-    /// How often workers that demand tokens are asked which pushes they have refused: at most three of
-    /// each stage at a time.
+    /// How often workers that require tokens are asked which pushes they have refused: at most three
+    /// pods of each stage at a time.
     #[arg(long, env = "REFUSAL_POLL_INTERVAL", default_value = "15s")]
     pub refusal_poll_interval: crds::Duration,
 
-    /// For how long a stage may have no ready pod before its queue is paused, so that its tasks don't
-    /// back off against nothing; it is resumed when one is ready. 0s: for ever.
+    /// How long a stage may have no ready pod before its queue is paused, so that its tasks don't back
+    /// off for nothing. The queue is resumed when a pod is ready. 0s: never paused.
     #[arg(long, env = "GATE_AFTER", default_value = "30s")]
     pub gate_after: crds::Duration,
 
-    /// How long Cloud Tasks may go on pushing to a queue's former address, and with its former token.
-    /// So long the workers of a renamed stage stay, and so long both tokens are taken.
+    /// How long Cloud Tasks may still push to a queue's former address, and with its former token. The
+    /// workers of a renamed stage stay for that time, and both tokens are accepted.
     #[arg(long, env = "ADDRESS_DELAY", default_value = "60s")]
     pub address_delay: crds::Duration,
 
-    /// The longest that a worker's hand-over may take. A queue that drains has to be seen empty
-    /// twice, so far apart.
+    /// The longest that a worker's hand-over may take. A queue that drains must be empty for that
+    /// time.
     #[arg(long, env = "HAND_OVER_TIME", default_value = "30s")]
     pub hand_over_time: crds::Duration,
 
-    /// How long Cloud Tasks remembers the names of ended tasks. So long a removed stage's queue is
-    /// kept where the deletionPolicy is Delete.
+    /// How long Cloud Tasks remembers the names of ended tasks. The queue of a removed stage is kept for
+    /// that time before the deletionPolicy Delete deletes it.
     #[arg(long, env = "NAME_MEMORY", default_value = "24h")]
     pub name_memory: crds::Duration,
 
-    /// For how long a raised rate waits for the replicas that were raised with it.
+    /// How long a raised rate waits for the replicas that were raised with it.
     #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
     pub replicas_patience: crds::Duration,
 
-    /// How long to wait for a Gateway to say that it takes a stage's route; then it is trusted to, and
-    /// its queue pushes there.
+    /// How long to wait for a Gateway to accept a stage's route. After that the queue pushes there
+    /// regardless.
     #[arg(long, env = "ROUTE_PATIENCE", default_value = "10m")]
     pub route_patience: crds::Duration,
 
-    /// How many calls a second Cloud Tasks gets at most, from 1 to 1000, all chains together; twice as
-    /// many in one second after a rest. It gets fewer for a while when a quota is used up.
+    /// The limit of calls to Cloud Tasks a second, from 1 to 1000, for all chains together. A burst may
+    /// be twice as many. After an exhausted quota the limit is lower for a minute.
     #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]
     pub cloud_tasks_calls_per_second: Rate,
 
-    /// Where health and metrics are served.
+    /// The address of health and metrics.
     #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
     pub admin_addr: SocketAddr,
 
-    /// How many chains are reconciled at once.
+    /// How many chains are reconciled concurrently.
     #[arg(long, env = "CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
 
-    /// `host:port` of a Cloud Tasks emulator, used in place of Google.
+    /// `host:port` of a Cloud Tasks emulator to use instead of Google.
     #[arg(long, env = "CLOUD_TASKS_EMULATOR_HOST")]
     pub emulator_host: Option<String>,
 }
@@ -174,7 +174,7 @@ mod tests {
     use super::Args;
 
     #[test]
-    fn the_lease_is_where_it_excludes_whom_it_should() {
+    fn operators_that_serve_the_same_namespaces_share_a_lease() {
         let rows: [(&[&str], &str); 7] = [
             (&[], "own"),
             (&["--pod-namespace=system"], "system"),

@@ -1,4 +1,4 @@
-//! The controller: watches chains, and starts rounds.
+//! The controller: watches chains, and starts reconciles.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -13,90 +13,88 @@ use kube_runtime::utils::Backoff;
 use kube_runtime::{Controller, WatchStreamExt, watcher};
 use tokio_util::sync::CancellationToken;
 
+use crate::api_server::RETRY_PAUSE;
 use crate::args::Args;
+use crate::chain::Chain;
 use crate::context::Context;
 use crate::error::Error;
-use crate::namespaces::Sorted;
-use crate::reconcile::{Chain, again, reconcile};
+use crate::namespaces::TriggersByScope;
+use crate::reconcile::error_policy::error_policy;
+use crate::reconcile::reconcile;
 
 type Failed = controller::Error<Error, watcher::Error>;
 
-/// How long to wait before asking again for what isn't there yet.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long reconciles may take to end after SIGTERM. Most take well under a second; one that takes
+/// longer waits for something unavailable.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What runs when we are told to stop has so long to end: a round takes well under a second, and what
-/// takes longer waits for something that is away.
-const LEAVE: Duration = Duration::from_secs(3);
-
-/// Serves chains until `stop`, or until it is dropped: then rounds end where they are.
-pub async fn serve(
+/// Serves chains until `stop`, or until it is dropped: then reconciles are canceled.
+pub async fn serve_chains(
     args: &Args,
     context: Arc<Context>,
-    changed: impl Stream<Item = ObjectRef<Chain>>,
+    triggered: impl Stream<Item = ObjectRef<Chain>>,
     stop: CancellationToken,
 ) {
     let scopes = args.namespaces().scopes();
-    let (sorted, changed_in) = Sorted::new(&scopes);
-    // All namespaces together start no more rounds at once than one would.
+    let (by_scope, triggered_in) = TriggersByScope::new(&scopes);
+    // The limit is for all namespaces together.
     let count = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
     let concurrency = (args.concurrency / count.max(1)).max(1);
-    let controllers = scopes.iter().zip(changed_in).map(|(scope, changed)| {
+    let controllers = scopes.iter().zip(triggered_in).map(|(scope, triggered)| {
         let client = &context.client;
         let (reader, writer) = reflector::store();
-        let echoes = Arc::clone(&context);
+        let filter = Arc::clone(&context);
         let chains = watcher(scope.api::<Chain>(client), watcher::Config::default())
-            // Who wrote which field is half of what a chain takes up here, and nobody reads it.
+            // Managed fields take half of the memory of a chain, and are never read.
             .modify(|chain| chain.meta_mut().managed_fields = None)
             .reflect(writer)
             .applied_objects()
-            .try_filter(move |chain| ready(!echoes.echoes.is_one(chain)));
+            .try_filter(move |chain| ready(!filter.caches.status_echo.is_echo(chain)));
         Controller::for_stream(chains, reader)
             .with_config(Config::default().concurrency(concurrency))
-            .trigger_backoff(Steady)
-            .reconcile_on(changed)
+            .trigger_backoff(ConstantBackoff)
+            .reconcile_on(triggered)
             .graceful_shutdown_on(stop.clone().cancelled_owned())
-            .run(reconcile, again, Arc::clone(&context))
-            .for_each(|outcome| async { said(outcome, &context) })
+            .run(reconcile, error_policy, Arc::clone(&context))
+            .for_each(|outcome| async { after(outcome, &context) })
     });
     let controllers = join_all(controllers);
     let late = async {
         stop.cancelled().await;
-        tokio::time::sleep(LEAVE).await;
+        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
     };
     tokio::select! {
         _ = controllers => {}
-        () = async { sorted.pass_on(changed).await; std::future::pending().await } => {}
-        () = late => tracing::warn!("rounds that still run are cut off"),
+        () = async { by_scope.forward(triggered).await; std::future::pending().await } => {}
+        () = late => tracing::warn!("reconciles that still run are canceled"),
     }
 }
 
-/// One watch that fails backs off all of them together, by default for up to half a minute; an edit
-/// in an incident can't wait for that.
-struct Steady;
+/// One watch that fails backs off all watches together, by default for up to half a minute. An edit in
+/// an incident can't wait for that.
+struct ConstantBackoff;
 
-impl Iterator for Steady {
+impl Iterator for ConstantBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        Some(PATIENCE)
+        Some(RETRY_PAUSE)
     }
 }
 
-impl Backoff for Steady {
+impl Backoff for ConstantBackoff {
     fn reset(&mut self) {}
 }
 
-/// What [`again`] has not said already: a watch that fails makes the operator deaf.
-fn said(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) {
+/// What follows a reconcile. Its failures are logged by [`error_policy`].
+fn after(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) {
     match outcome {
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        // It is gone, by its deletion or because somebody removed its finalizer.
+        // The chain no longer exists: it was deleted, or its finalizer was removed by hand.
         Err(controller::Error::ObjectNotFound(chain)) => {
             let namespace = chain.namespace.unwrap_or_default();
-            context.inventory.forget(&namespace, &chain.name);
-            context.refusals.forget(&namespace, &chain.name);
-            context.kinds.forget(&namespace, &chain.name);
-            context.metrics.chains.gone(&namespace, &chain.name);
+            context.caches.forget(&namespace, &chain.name);
+            context.metrics.conditions.remove(&namespace, &chain.name);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
             context.metrics.watch_failed();

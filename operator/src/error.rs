@@ -1,27 +1,28 @@
-//! What can go wrong while a chain is reconciled.
+//! What can go wrong in the operator.
 
 use std::time::Duration;
 
 use crds::conditions::Reason;
+use kube::core::Status;
 use plan::Problem;
 
 /// Why a chain could not be reconciled, or why the operator could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The chain can't be served as it stands.
+    /// The chain can't be served as it is.
     #[error("{0}")]
     Problem(#[from] Problem),
     /// Cloud Tasks refused or failed a call.
     #[error("{0}")]
     CloudTasks(#[from] cloudtasks::Error),
-    /// What a deleted chain's policy asks of its queues could not be done, yet.
+    /// The deletion policy of a deleted chain could not be carried out yet.
     #[error(
-        "the chain is deleted, and its queues must first be paused, or deleted, as its deletionPolicy says: {error}. From {until} on it goes without"
+        "the chain is deleted, but its deletionPolicy could not be carried out on its queues: {error}. At {until} the finalizer is removed regardless"
     )]
-    NotEnded {
+    DeletionBlocked {
         /// What went wrong.
         error: cloudtasks::Error,
-        /// When it goes all the same.
+        /// When the finalizer is removed regardless.
         until: jiff::Timestamp,
     },
     /// The API server refused or failed a call.
@@ -38,13 +39,13 @@ pub enum Error {
     TimedOut {
         /// What was to be done.
         action: String,
-        /// How long we waited.
+        /// The time limit.
         after: Duration,
     },
-    /// Somebody else is the leader, or may be soon.
-    #[error("this operator is no longer the leader: the one that is will go on")]
+    /// Another operator is the leader, or may be soon.
+    #[error("this operator is no longer the leader: the new leader continues")]
     NotLeader,
-    /// No way to the API server.
+    /// The cluster can't be accessed.
     #[error("no access to a cluster ({0}): set KUBECONFIG, or run in a pod with a service account")]
     NoCluster(String),
     /// The admin address can't be used.
@@ -52,80 +53,70 @@ pub enum Error {
     Admin {
         /// The address.
         address: std::net::SocketAddr,
-        /// The system's word.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
 }
 
-impl Error {
-    /// The reason and the sentence that the chain's condition gets.
-    pub fn problem(&self) -> Problem {
-        match self {
-            Self::Problem(problem) => problem.clone(),
-            Self::CloudTasks(error) => Problem::from(error),
-            Self::NotEnded { error, .. } => {
-                Problem::new(Problem::from(error).reason, self.to_string())
-            }
-            Self::Kubernetes { .. }
-            | Self::TimedOut { .. }
-            // It stands in no status.
-            | Self::NotLeader
-            | Self::NoCluster(_)
-            | Self::Admin { .. } => Problem::new(Reason::KubernetesError, self.to_string()),
-        }
-    }
-
-    /// How long to wait before the next try, after `failures` in a row: what only a person can mend
-    /// is looked at now and then, and a quota needs time.
-    pub fn retry_after(&self, failures: u32) -> Duration {
-        let exponential = |at_most: u32| Duration::from_secs(1 << failures.min(at_most));
-        match self {
-            // Whoever mends these mends them in the cluster, where looking costs little and nobody
-            // tells us: a Deployment that isn't ours is gone, a right is given.
-            Self::Problem(problem)
-                if [
-                    Reason::NameTaken,
-                    Reason::GatewayApiMissing,
-                    Reason::KubernetesError,
-                ]
-                .contains(&problem.reason) =>
-            {
-                Duration::from_secs(8)
-            }
-            Self::Kubernetes { .. } => exponential(3),
-            Self::Problem(_) => Duration::from_secs(30),
-            Self::CloudTasks(cloudtasks::Error::Quota { .. }) => {
-                exponential(5).max(Duration::from_secs(15))
-            }
-            Self::CloudTasks(_)
-            | Self::NotEnded { .. }
-            | Self::TimedOut { .. }
-            | Self::NotLeader
-            | Self::NoCluster(_)
-            | Self::Admin { .. } => exponential(5),
+impl From<execute::Error> for Error {
+    fn from(error: execute::Error) -> Self {
+        match error {
+            execute::Error::Problem(problem) => Self::Problem(problem),
+            execute::Error::CloudTasks(error) => Self::CloudTasks(error),
+            execute::Error::NotLeader => Self::NotLeader,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Error {
+    /// Whether the object of a call doesn't exist.
+    pub fn is_not_found(&self) -> bool {
+        self.api_status().is_some_and(|status| status.code == 404)
+    }
 
-    #[test]
-    fn what_is_mended_in_the_cluster_is_looked_at_again_soon() {
-        let refused = Error::Kubernetes {
-            action: "apply Deployment orders-fast".into(),
-            source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
-        };
-        let taken = Problem::new(Reason::NameTaken, "Deployment orders-fast exists");
-        for (error, seconds) in [
-            (refused, [1, 2, 8, 8]),
-            (taken.into(), [8, 8, 8, 8]),
-            (Problem::invalid("no project").into(), [30, 30, 30, 30]),
-        ] {
-            let waits = [0, 1, 3, 9].map(|failures| error.retry_after(failures).as_secs());
-            assert_eq!(waits, seconds, "{error}");
+    /// The API server's message, if it forbids a call.
+    pub fn forbidden(&self) -> Option<&str> {
+        let status = self.api_status().filter(|status| status.code == 403)?;
+        Some(&status.message)
+    }
+
+    /// Whether a write was refused because the namespace is terminating.
+    pub fn is_namespace_terminating(&self) -> bool {
+        let message = self.forbidden();
+        message.is_some_and(|message| message.contains("is being terminated"))
+    }
+
+    fn api_status(&self) -> Option<&Status> {
+        match self {
+            Self::Kubernetes { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            Self::Problem(_)
+            | Self::CloudTasks(_)
+            | Self::DeletionBlocked { .. }
+            | Self::TimedOut { .. }
+            | Self::NotLeader
+            | Self::NoCluster(_)
+            | Self::Admin { .. } => None,
+        }
+    }
+
+    /// The reason and the message of the chain's condition.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem.clone(),
+            Self::CloudTasks(error) => Problem::from(error),
+            Self::DeletionBlocked { error, .. } => {
+                Problem::new(Problem::from(error).reason, self.to_string())
+            }
+            Self::Kubernetes { .. }
+            | Self::TimedOut { .. }
+            // These get into no status.
+            | Self::NotLeader
+            | Self::NoCluster(_)
+            | Self::Admin { .. } => Problem::new(Reason::KubernetesError, self.to_string()),
         }
     }
 }

@@ -1,41 +1,24 @@
 //! The operator: observe → plan → apply → report.
 //!
 //! [`reconcile`](reconcile::reconcile) is the table of contents; each of its steps is a file. What
-//! to do, and in which order, is decided in the crate `plan`, which sees none of this.
+//! to do, and in which order, is decided in the crate `plan`, which does no I/O.
+//!
+//! Modules import only from the layers below: `run`, `controller`, `reconcile`, `context`, `cache` and
+//! `leader`, `telemetry`, then the rest.
 
-pub mod admin;
-pub mod apply;
+pub mod api_server;
 pub mod args;
-pub mod calls;
-pub mod chains;
-pub mod children;
-pub mod claim;
-pub mod connection;
+pub mod cache;
+pub mod chain;
 pub mod context;
 pub mod controller;
-pub mod drift;
-pub mod echoes;
-pub mod end;
 pub mod error;
-pub mod events;
-pub mod inventory;
-pub mod kinds;
-pub mod kubernetes;
-pub mod lease;
-pub mod memory;
-pub mod metrics;
-mod name;
+pub mod leader;
 pub mod namespaces;
-pub mod observe;
-pub mod pace;
 pub mod reconcile;
-pub mod refusals;
-pub mod report;
 pub mod run;
+pub mod telemetry;
 
-pub use apply::{Workloads, apply};
 pub use args::Args;
-pub use calls::Calls;
-pub use claim::Claim;
 pub use error::Error;
 pub use run::run;

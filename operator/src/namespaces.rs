@@ -1,28 +1,27 @@
-//! Which namespaces are served: all of them, or those that are named, each with watches of its own,
-//! so that rights in these are enough.
+//! Which namespaces are served: all, or some by name, each with its own watches, so that rights in these
+//! namespaces are enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{Stream, StreamExt};
 use kube::core::{DynamicResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource};
 use kube_runtime::reflector::ObjectRef;
 
-use crate::reconcile::Chain;
+use crate::chain::{Chain, Triggers};
 
 /// The namespaces whose chains are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Namespaces {
-    /// Every one, by one watch of the whole cluster.
+    /// All, by one watch of the whole cluster.
     All,
-    /// These alone; there is at least one.
+    /// These; at least one.
     These(BTreeSet<String>),
 }
 
 impl Namespaces {
-    /// Those of the command line. Empty names count for nothing, as a variable that is set to nothing
-    /// makes them.
+    /// From the command line. Empty names are ignored: a variable that is set to nothing gives one.
     pub fn of(names: &[String]) -> Self {
         let names = names.iter().map(|name| name.trim());
         let names: BTreeSet<String> = names
@@ -36,7 +35,7 @@ impl Namespaces {
         }
     }
 
-    /// The one namespace, if it is one.
+    /// The namespace, if there is exactly one.
     pub fn only(&self) -> Option<&str> {
         match self {
             Self::These(names) if names.len() == 1 => names.first().map(String::as_str),
@@ -44,7 +43,7 @@ impl Namespaces {
         }
     }
 
-    /// What each watch covers: a namespace, or all of them.
+    /// What each watch covers.
     pub fn scopes(&self) -> Vec<Scope> {
         match self {
             Self::All => vec![Scope(None)],
@@ -53,12 +52,12 @@ impl Namespaces {
     }
 }
 
-/// What one watch covers.
+/// What one watch covers: one namespace, or all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scope(Option<String>);
 
 impl Scope {
-    /// The objects of a kind in it.
+    /// The API for objects of a kind in it.
     pub fn api<K>(&self, client: &Client) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -69,7 +68,7 @@ impl Scope {
         }
     }
 
-    /// The objects of a kind without a type in it.
+    /// The API for untyped objects of a kind in it.
     pub fn api_of<K>(&self, client: &Client, resource: &K::DynamicType) -> Api<K>
     where
         K: Resource<Scope = DynamicResourceScope>,
@@ -86,14 +85,14 @@ impl Scope {
     }
 }
 
-/// Chains by the scope that serves them.
-pub(crate) struct Sorted {
-    senders: BTreeMap<Scope, UnboundedSender<ObjectRef<Chain>>>,
+/// Passes each triggered chain to the controller that serves its namespace.
+pub struct TriggersByScope {
+    senders: BTreeMap<Scope, Triggers>,
 }
 
-impl Sorted {
-    /// One stream for each scope.
-    pub(crate) fn new(scopes: &[Scope]) -> (Self, Vec<UnboundedReceiver<ObjectRef<Chain>>>) {
+impl TriggersByScope {
+    /// With one receiver for each scope.
+    pub fn new(scopes: &[Scope]) -> (Self, Vec<UnboundedReceiver<ObjectRef<Chain>>>) {
         let mut senders = BTreeMap::new();
         let mut receivers = Vec::new();
         for scope in scopes {
@@ -104,8 +103,8 @@ impl Sorted {
         (Self { senders }, receivers)
     }
 
-    /// Passes each chain on, until there are no more.
-    pub(crate) async fn pass_on(self, chains: impl Stream<Item = ObjectRef<Chain>>) {
+    /// Passes on chains until the stream ends.
+    pub async fn forward(self, chains: impl Stream<Item = ObjectRef<Chain>>) {
         let mut chains = std::pin::pin!(chains);
         while let Some(chain) = chains.next().await {
             let sender = self
@@ -113,7 +112,7 @@ impl Sorted {
                 .get(&Scope(None))
                 .or_else(|| self.senders.get(&Scope(chain.namespace.clone())));
             if let Some(sender) = sender {
-                // Nobody listens any more when the operator stops.
+                // It fails only after the controller has stopped.
                 let _ = sender.unbounded_send(chain);
             }
         }
@@ -126,8 +125,8 @@ mod tests {
     use futures::stream;
     use kube_runtime::reflector::ObjectRef;
 
-    use super::{Namespaces, Scope, Sorted};
-    use crate::reconcile::Chain;
+    use super::{Namespaces, Scope, TriggersByScope};
+    use crate::chain::Chain;
 
     fn named(names: &[&str]) -> Namespaces {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn none_or_an_empty_name_is_all() {
+    fn no_name_or_an_empty_name_means_all() {
         assert_eq!(named(&[]), Namespaces::All);
         assert_eq!(named(&["", " "]), Namespaces::All);
         assert_eq!(named(&["shop", ""]).only(), Some("shop"));
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_chain_reaches_the_watch_that_covers_it() {
+    async fn a_trigger_reaches_the_controller_that_serves_its_namespace() {
         let chain = |namespace: &str| ObjectRef::<Chain>::new("orders").within(namespace);
         for (names, reached) in [
             (
@@ -155,9 +154,9 @@ mod tests {
             ),
             (&[], &[&["shop", "hall", "shop", "yard"]]),
         ] {
-            let (sorted, receivers) = Sorted::new(&named(names).scopes());
+            let (by_scope, receivers) = TriggersByScope::new(&named(names).scopes());
             let chains = ["shop", "hall", "shop", "yard"].map(chain);
-            sorted.pass_on(stream::iter(chains)).await;
+            by_scope.forward(stream::iter(chains)).await;
             for (receiver, reached) in receivers.into_iter().zip(reached) {
                 let got: Vec<_> = receiver.collect().await;
                 let reached: Vec<_> = reached.iter().map(|it| chain(it)).collect();

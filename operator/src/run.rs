@@ -1,131 +1,131 @@
-//! What the program does: it waits for what it needs, stands by until it leads, and serves chains for
-//! as long as it does.
+//! The program: waits for what it needs, stands by until it is the leader, and serves chains while it is.
 
 use std::sync::Arc;
 
+use execute::{AdminClient, Connection, Fence};
+use futures::channel::mpsc::unbounded;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Readiness};
+use crate::api_server::{RETRY_PAUSE, call};
 use crate::args::Args;
-use crate::calls::Calls;
-use crate::children::Children;
-use crate::claim::Claim;
-use crate::connection::Connection;
-use crate::context::{Context, Told, call};
-use crate::controller::{PATIENCE, serve};
+use crate::cache::{Caches, PollIntervals};
+use crate::chain::Chain;
+use crate::context::Context;
+use crate::controller::serve_chains;
 use crate::error::Error;
-use crate::inventory::Inventory;
-use crate::kinds::Kinds;
-use crate::lease::Candidate;
-use crate::metrics::Metrics;
+use crate::leader::lease::LeaseCandidate;
 use crate::namespaces::Scope;
-use crate::reconcile::Chain;
-use crate::refusals::Refusals;
+use crate::telemetry::admin_server::{Readiness, serve_admin};
+use crate::telemetry::metrics::Metrics;
 
-/// What every term needs.
-struct Office {
+/// What outlives a term as the leader.
+struct Operator {
     args: Args,
     config: Config,
     cluster: String,
-    queues: Calls,
-    claim: Claim,
+    queues: AdminClient,
+    fence: Fence,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 }
 
-/// Serves chains until SIGTERM or SIGINT, whenever it is the leader.
+/// Serves chains whenever it is the leader, until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> Result<(), Error> {
     let stop = stop_on_signal();
     let readiness = Readiness::default();
-    let office = tokio::select! {
-        // It may be waiting still, and no signal kills process 1 of a container by itself.
+    let operator = tokio::select! {
+        // It may still be waiting, and no signal ends process 1 of a container by itself.
         () = stop.cancelled() => return Ok(()),
-        office = open(args, stop.clone(), &readiness) => office?,
+        operator = prepare(args, stop.clone(), &readiness) => operator?,
     };
-    if office.args.leader_election {
-        return office.elected(readiness).await;
+    if operator.args.leader_election {
+        return operator.run_elected(readiness).await;
     }
     readiness.can_lead();
-    office.terms().await
+    operator.run_terms().await
 }
 
-/// Waits for all that is needed.
-async fn open(args: Args, stop: CancellationToken, readiness: &Readiness) -> Result<Office, Error> {
+/// Waits for what every term needs.
+async fn prepare(
+    args: Args,
+    stop: CancellationToken,
+    readiness: &Readiness,
+) -> Result<Operator, Error> {
     let config = Config::infer()
         .await
         .map_err(|error| Error::NoCluster(error.to_string()))?;
     let client = connect(&config)?;
     let metrics = Arc::new(Metrics::default());
-    admin::serve(args.admin_addr, readiness.clone(), metrics.clone()).await?;
+    serve_admin(args.admin_addr, readiness.clone(), metrics.clone()).await?;
     wait_for_crd(&args.namespaces().scopes(), &client).await;
     let connection = Connection::to(args.endpoint());
     tokio::spawn(wait_for_cloud_tasks(connection.clone(), readiness.clone()));
     let cluster = cluster(&args, &client).await?;
-    let claim = if args.leader_election {
-        Claim::none()
+    let fence = if args.leader_election {
+        Fence::not_granted()
     } else {
-        Claim::endless()
+        Fence::unlimited()
     };
-    let most = args.cloud_tasks_calls_per_second;
-    Ok(Office {
-        queues: Calls::new(connection, claim.clone(), Arc::clone(&metrics), most),
+    let rate = args.cloud_tasks_calls_per_second;
+    Ok(Operator {
+        queues: AdminClient::new(connection, fence.clone(), metrics.clone(), rate),
         args,
         config,
         cluster,
-        claim,
+        fence,
         metrics,
         stop,
     })
 }
 
-impl Office {
-    /// Serves whenever it has the lease.
-    async fn elected(&self, readiness: Readiness) -> Result<(), Error> {
+impl Operator {
+    /// Serves chains whenever it holds the Lease.
+    async fn run_elected(&self, readiness: Readiness) -> Result<(), Error> {
         let namespace = self.args.lease_namespace(&self.config.default_namespace);
-        let candidate = Candidate::new(
+        let candidate = LeaseCandidate::new(
             self.config.clone(),
             &namespace,
             &self.args.lease_name,
-            self.claim.clone(),
+            self.fence.clone(),
             readiness,
         )?;
-        // In a task of its own: a renewal waits for nothing that we do.
+        // In a task of its own, so that nothing delays a renewal.
         let retire = CancellationToken::new();
-        let mut standing = tokio::spawn(candidate.stand(retire.clone()));
+        let mut election = tokio::spawn(candidate.run(retire.clone()));
         tokio::select! {
-            served = self.terms() => {
+            served = self.run_terms() => {
                 served?;
                 // Only now, when nothing is written any more.
                 retire.cancel();
-                standing.await
+                election.await
             }
-            ended = &mut standing => ended,
+            ended = &mut election => ended,
         }
-        .expect("it ends when it is told to, and doesn't panic");
+        .expect("it ends only when it is told to, and doesn't panic");
         Ok(())
     }
 
-    /// Stands by, serves, stands by again.
-    async fn terms(&self) -> Result<(), Error> {
+    /// Stands by, serves a term, and stands by again.
+    async fn run_terms(&self) -> Result<(), Error> {
         loop {
             tracing::info!("standing by");
             tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
-                () = self.claim.begins() => {}
+                () = self.fence.granted() => {}
             }
             self.metrics.leads(true);
             let ended = tokio::select! {
                 biased;
-                // What runs is dropped where it is.
-                () = self.claim.ends() => None,
-                served = self.term() => Some(served),
+                // Reconciles are dropped where they are.
+                () = self.fence.ended() => None,
+                served = self.run_term() => Some(served),
             };
             self.metrics.leads(false);
-            self.metrics.chains.forget();
+            self.metrics.conditions.clear();
             match ended {
                 None => tracing::warn!("no longer the leader"),
                 Some(served) => return served,
@@ -133,35 +133,34 @@ impl Office {
         }
     }
 
-    /// One term, until it is told to stop. Nothing is left of the one before: its connections may be
-    /// half open, and what it knew is old.
-    async fn term(&self) -> Result<(), Error> {
+    /// One term as the leader, until SIGTERM. Connections and caches are new: those of the term before
+    /// may be half-open, and stale.
+    async fn run_term(&self) -> Result<(), Error> {
         let client = connect(&self.config)?;
-        let queues = self.queues.clone();
-        let metrics = Arc::clone(&self.metrics);
-        let period = self.args.queue_poll_interval.0;
-        let (inventory, changed) = Inventory::new(queues.clone(), Arc::clone(&metrics), period);
-        let (refusals, refused) = Refusals::new(self.args.refusal_poll_interval.0);
-        let changed = futures::stream::select(changed, refused);
-        let scopes = self.args.namespaces().scopes();
-        let children = Children::new(&client, &scopes, inventory.changes(), Arc::clone(&metrics));
-        let kinds = Kinds::new(client.clone(), scopes, inventory.changes());
+        let (triggers, triggered) = unbounded();
+        let intervals = PollIntervals {
+            queues: self.args.queue_poll_interval.0,
+            auth_failures: self.args.refusal_poll_interval.0,
+        };
+        let caches = Caches::new(
+            &client,
+            &self.queues,
+            &self.args.namespaces().scopes(),
+            &intervals,
+            &triggers,
+            &self.metrics,
+        );
         let context = Arc::new(Context::new(
             client,
-            self.claim.clone(),
-            queues,
-            Told {
-                inventory,
-                children,
-                refusals,
-                kinds,
-            },
+            self.fence.clone(),
+            self.queues.clone(),
+            caches,
             self.args.settings(self.cluster.clone()),
             self.args.deletion_patience.0,
-            metrics,
+            Arc::clone(&self.metrics),
         ));
         tracing::info!(cluster = self.cluster, "serving chains");
-        serve(&self.args, context, changed, self.stop.clone()).await;
+        serve_chains(&self.args, context, triggered, self.stop.clone()).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -171,23 +170,23 @@ fn connect(config: &Config) -> Result<Client, Error> {
     Client::try_from(config.clone()).map_err(|error| Error::NoCluster(error.to_string()))
 }
 
-/// Cancelled at the first SIGTERM or SIGINT.
+/// Canceled at the first SIGTERM or SIGINT.
 fn stop_on_signal() -> CancellationToken {
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let stopped = stop.clone();
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        told.cancel();
+        stopped.cancel();
     });
     stop
 }
 
-/// A watch of a kind that isn't there would only back off, ever more slowly. Of several namespaces one
-/// is enough: the kind is there then, and the others are served as soon as they let us.
+/// A watch of a kind that doesn't exist would only back off, longer and longer. One namespace of several
+/// is enough: others are served as soon as their rights are granted.
 async fn wait_for_crd(scopes: &[Scope], client: &Client) {
     let one = ListParams::default().limit(1);
     loop {
@@ -200,15 +199,15 @@ async fn wait_for_crd(scopes: &[Scope], client: &Client) {
                 }
             }
         }
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
-/// Says until it is there that it isn't. Chains are served meanwhile, as far as they can be.
+/// Logs until Cloud Tasks is reached. Meanwhile chains are served as far as possible.
 async fn wait_for_cloud_tasks(connection: Connection, readiness: Readiness) {
     while let Err(error) = connection.get().await {
         tracing::warn!(%error, "waiting for Cloud Tasks");
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
     readiness.has_cloud_tasks();
 }

@@ -1,4 +1,4 @@
-//! The account: what was sent, and how each task ended.
+//! The account: which tasks were sent, and how each has ended.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -6,16 +6,16 @@ use std::sync::Mutex;
 
 use cloudtasks::TaskId;
 
-/// How a task ended, as its notification says.
+/// How a task has ended, by its notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// A handler succeeded.
     Succeeded,
-    /// No stage was left, or a route led to the end.
+    /// No stage was left, or a route ended the task.
     Failed,
 }
 
-/// Every task that `dev` sent itself, and every notification that came.
+/// The tasks that `dev` has sent, and all notifications.
 #[derive(Default)]
 pub struct Ledger(Mutex<Entries>);
 
@@ -28,12 +28,12 @@ struct Entries {
 }
 
 impl Ledger {
-    /// These are about to be sent: an account begun later would miss those that end at once.
+    /// These tasks are about to be sent. They are recorded first: one may end at once.
     pub fn send(&self, ids: &[TaskId]) {
         self.entries().sent.extend(ids.iter().cloned());
     }
 
-    /// A notification about the task came. It may come twice; it must not change its mind.
+    /// A notification has arrived. A duplicate is fine; one with another outcome is a contradiction.
     pub fn ended(&self, task: &str, ending: Ending) {
         let mut entries = self.entries();
         let first = *entries.ended.entry(task.to_owned()).or_insert(ending);
@@ -42,14 +42,14 @@ impl Ledger {
         }
     }
 
-    /// How many tasks have ended, whoever sent them.
+    /// How many tasks have ended, also those that `dev` has not sent.
     pub fn count_ended(&self) -> usize {
         self.entries().ended.len()
     }
 
-    /// The account of the tasks that `dev` sent, or of all that ended if it sent none. Whatever is
-    /// sent and hasn't ended is lost, if no queue holds it any more.
-    pub fn account(&self, handed_on: Vec<(String, u64)>) -> Account {
+    /// The account of the tasks that `dev` has sent, or of all that have ended if it has sent none. While
+    /// all queues are empty, a task that has not ended is lost.
+    pub fn account(&self, handed_over: Vec<(String, u64)>) -> Account {
         let entries = self.entries();
         let mut endings: BTreeMap<&str, Ending> = BTreeMap::new();
         for (task, ending) in &entries.ended {
@@ -71,7 +71,7 @@ impl Ledger {
             failed: count(Some(Ending::Failed)),
             without_end: count(None),
             contradictory: entries.contradictory.len(),
-            handed_on,
+            handed_over,
         }
     }
 
@@ -82,25 +82,25 @@ impl Ledger {
     }
 }
 
-/// What became of the tasks.
+/// How many tasks have ended, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Tasks sent.
     pub sent: usize,
-    /// Tasks that a handler finished.
+    /// Tasks that succeeded.
     pub succeeded: usize,
-    /// Tasks that ended as Failed.
+    /// Tasks that failed.
     pub failed: usize,
-    /// Tasks of which no end was heard.
+    /// Tasks without a notification.
     pub without_end: usize,
-    /// Tasks of which two different ends were heard.
+    /// Tasks with two contradictory notifications.
     pub contradictory: usize,
     /// Hand-overs, by stage.
-    pub handed_on: Vec<(String, u64)>,
+    pub handed_over: Vec<(String, u64)>,
 }
 
 impl Account {
-    /// Whether every task ended, once.
+    /// Whether every task has ended, without a contradiction.
     pub fn is_clean(&self) -> bool {
         self.without_end == 0 && self.contradictory == 0
     }
@@ -108,16 +108,16 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "sent       {}", self.sent)?;
-        writeln!(f, "succeeded  {}", self.succeeded)?;
-        writeln!(f, "failed     {}", self.failed)?;
-        for (stage, count) in &self.handed_on {
-            writeln!(f, "handed on  {count} by {stage}")?;
+        writeln!(f, "sent        {}", self.sent)?;
+        writeln!(f, "succeeded   {}", self.succeeded)?;
+        writeln!(f, "failed      {}", self.failed)?;
+        for (stage, count) in &self.handed_over {
+            writeln!(f, "handed over {count} by {stage}")?;
         }
         if self.contradictory > 0 {
             writeln!(f, "contradictory {}", self.contradictory)?;
         }
-        write!(f, "lost       {}", self.without_end)
+        write!(f, "lost        {}", self.without_end)
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_of_which_nothing_was_heard_is_lost() {
+    fn a_task_without_a_notification_is_lost() {
         let ledger = Ledger::default();
         ledger.send(&ids(&["a", "b", "c"]));
         ledger.ended("a", Ending::Succeeded);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_may_come_twice_and_must_not_change_its_mind() {
+    fn a_duplicate_notification_is_fine_and_a_contradictory_one_is_not() {
         let ledger = Ledger::default();
         ledger.send(&ids(&["a"]));
         ledger.ended("a", Ending::Succeeded);

@@ -1,24 +1,19 @@
-//! The chain that `dev` serves: brought to what the manifest says by the operator's own plan and
-//! apply.
+//! The chain that `dev` serves: made what the manifest says by the operator's own plan and apply.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cloudtasks::{Address, CloudTasks, Endpoint, Scheme};
 use crds::Outcome;
-use executor_operator::connection::Connection;
-use executor_operator::metrics::Metrics;
-use executor_operator::pace::Rate;
-use executor_operator::{Calls, Claim, apply};
+use execute::{AdminClient, Connection, Fence, Rate, apply};
 use plan::{ChainView, Desired, HandlerAt, Observed, Push, TimedCondition, plan, timed_conditions};
 
 use crate::dev::manifest::Manifest;
 use crate::dev::workers::Workers;
 use crate::error::Error;
 
-/// Rounds until nothing is left to do: queues and workers, then the addresses of those that were
-/// replaced.
-const ROUNDS: usize = 5;
+/// At most so many plans for one edit: queues and workers, then the addresses of replaced workers.
+const MAX_PLANS: usize = 5;
 
 /// A chain that is served.
 pub struct Chain {
@@ -26,57 +21,59 @@ pub struct Chain {
     pub queues: CloudTasks,
     /// Its workers.
     pub workers: Workers,
-    /// The chain as it should be, with the addresses of this machine.
+    /// The desired state, with addresses of this machine.
     pub desired: Desired,
-    /// Where everything that the chain reaches is.
-    places: Places,
-    connection: Connection,
-    metrics: Arc<Metrics>,
+    addresses: LocalAddresses,
+    admin: AdminClient,
 }
 
-/// Addresses of this machine that take the place of what a manifest names.
+/// Addresses of this machine that replace those in the manifest.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct LocalAddresses {
     /// `host:port` of the emulator.
     pub emulator: String,
     /// Takes the notifications.
     pub receiver: SocketAddr,
-    /// Runs the tasks whose handler isn't on this machine.
+    /// The built-in handler, for stages whose handler isn't on this machine.
     pub handler: SocketAddr,
-    /// Runs all tasks, because the user says so.
-    pub asked_handler: Option<String>,
+    /// The handler of all stages, from `--handler`.
+    pub chosen_handler: Option<String>,
 }
 
 impl Chain {
-    /// Makes the queues and starts the workers; what was done, a line a step.
+    /// Creates the queues and starts the workers. Returns what was done, one line a step.
     pub async fn start(
         manifest: &Manifest,
         queues: CloudTasks,
-        places: Places,
+        addresses: LocalAddresses,
     ) -> Result<(Self, Vec<String>), Error> {
-        let desired = desired(manifest, &places)?;
+        let desired = desired(manifest, &addresses)?;
         let workers = Workers::default();
-        let metrics = Arc::default();
-        let emulator = Endpoint::Emulator(places.emulator.clone());
+        let emulator = Endpoint::Emulator(addresses.emulator.clone());
         let mut chain = Self {
-            connection: Connection::to(emulator),
+            admin: AdminClient::new(
+                Connection::to(emulator),
+                // No other operator serves this chain.
+                Fence::unlimited(),
+                Arc::new(()),
+                Rate::default(),
+            ),
             queues,
             workers,
             desired,
-            places,
-            metrics,
+            addresses,
         };
         let done = chain.converge().await?;
         Ok((chain, done))
     }
 
-    /// Puts an edit in force; what was done, a line a step.
+    /// Applies an edit. Returns what was done, one line a step.
     pub async fn edit(&mut self, manifest: &Manifest) -> Result<Vec<String>, Error> {
-        let before = std::mem::replace(&mut self.desired, desired(manifest, &self.places)?);
+        let before = std::mem::replace(&mut self.desired, desired(manifest, &self.addresses)?);
         let done = self.converge().await;
         if done.is_err() {
-            // Some steps may have been carried out: they are taken back. What else may fail is what
-            // failed just now, and that is said.
+            // Steps that were applied are undone. Another error there would be this one again, which is
+            // returned.
             self.desired = before;
             let _ = self.converge().await;
         }
@@ -85,7 +82,7 @@ impl Chain {
 
     async fn converge(&mut self) -> Result<Vec<String>, Error> {
         let mut done = Vec::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_PLANS {
             for stage in &mut self.desired.stages {
                 stage.address = local(self.workers.address(&stage.child)?);
             }
@@ -93,15 +90,11 @@ impl Chain {
             if plan.is_empty() {
                 break;
             }
-            // Nobody else serves this chain.
-            let metrics = Arc::clone(&self.metrics);
-            let claim = Claim::endless();
-            let queues = Calls::new(self.connection.clone(), claim, metrics, Rate::default());
-            apply(&plan, &queues, &self.workers, &self.metrics).await?;
+            apply(&plan, &self.admin, &self.workers, |_, _| {}).await?;
             self.workers.connected().await;
             done.extend(plan.steps.iter().map(|planned| planned.step.to_string()));
         }
-        // Their queues push to others now.
+        // No queue pushes to replaced workers any more.
         self.workers.release();
         Ok(done)
     }
@@ -114,28 +107,29 @@ impl Chain {
             ..Observed::default()
         };
         self.workers.observe(&mut observed);
-        // The emulator sends a new token from the next push on.
-        let facts =
-            timed_conditions(ChainView::new(&self.desired, &observed), |_| None).into_iter();
-        let signs = facts.filter(|fact| matches!(fact, TimedCondition::Signs(..)));
+        // The emulator uses a new token from the next push on.
+        let hold = timed_conditions(ChainView::new(&self.desired, &observed), |_| None);
+        let tokens = hold
+            .into_iter()
+            .filter(|it| matches!(it, TimedCondition::Signs(..)));
         let delay = self.desired.timing.address_delay;
-        observed.elapsed = signs.map(|fact| (fact, delay)).collect();
+        observed.elapsed = tokens.map(|condition| (condition, delay)).collect();
         Ok(observed)
     }
 }
 
-fn desired(manifest: &Manifest, places: &Places) -> Result<Desired, Error> {
-    let mut desired = manifest.desired(Some(places.emulator.clone()))?;
-    desired.notifier.url = format!("http://{}/", places.receiver);
-    // Both outcomes are counted here; only those that the manifest asks for are passed on.
+fn desired(manifest: &Manifest, addresses: &LocalAddresses) -> Result<Desired, Error> {
+    let mut desired = manifest.desired(Some(addresses.emulator.clone()))?;
+    desired.notifier.url = format!("http://{}/", addresses.receiver);
+    // Both outcomes are counted; only those that the manifest selects are forwarded.
     desired.notifier.outcomes = vec![Outcome::Succeeded, Outcome::Failed];
-    // Each worker has an address of this machine.
+    // Each worker has its own address.
     desired.push = Push::Cluster;
     for stage in &mut desired.stages {
-        stage.handler = match (&places.asked_handler, &stage.handler) {
+        stage.handler = match (&addresses.chosen_handler, &stage.handler) {
             (Some(url), _) => HandlerAt::Url(url.clone()),
             (None, HandlerAt::Url(url)) if is_local(url) => HandlerAt::Url(url.clone()),
-            (None, _) => HandlerAt::Url(format!("http://{}", places.handler)),
+            (None, _) => HandlerAt::Url(format!("http://{}", addresses.handler)),
         };
     }
     Ok(desired)
@@ -149,7 +143,7 @@ fn local(address: SocketAddr) -> Address {
     }
 }
 
-/// Whether a URL leads to this machine: nothing else is ever called from here.
+/// Whether a URL is on this machine: `dev` calls no other.
 pub fn is_local(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else {
         return false;
@@ -171,7 +165,7 @@ mod tests {
     use super::is_local;
 
     #[test]
-    fn only_this_machine_is_local() {
+    fn only_loopback_addresses_are_local() {
         for url in [
             "http://127.0.0.1:80/a",
             "http://localhost/x",

@@ -1,5 +1,5 @@
-//! The built-in handler, which misbehaves on purpose: a share of the tasks fails, each in its own
-//! way, and the same task always in the same way.
+//! The built-in handler, which fails a share of the tasks on purpose. The same task always fails in the
+//! same way.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -9,14 +9,14 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use crds::{ExecutorChain, Stage};
 
-/// How large each share is; what is left succeeds at once.
+/// The shares of failing tasks. The rest succeeds at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Shares {
     /// Fail their first attempt.
     pub once: f64,
     /// Fail on every stage but the last.
     pub until_last: f64,
-    /// Fail for ever.
+    /// Fail always.
     pub for_ever: f64,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Display for Shares {
         } = self;
         write!(
             f,
-            "{:.0}% fail their first attempt, {:.0}% every stage but the last, {:.0}% for ever",
+            "{:.0}% fail their first attempt, {:.0}% every stage but the last, {:.0}% always",
             once * 100.0,
             until_last * 100.0,
             for_ever * 100.0
@@ -66,17 +66,17 @@ fn fate(task: &str, shares: Shares) -> Fate {
     }
 }
 
-/// The first and the last stage, on which the handler behaves in its own way.
+/// The names of the first and the last stage.
 #[derive(Debug, Clone)]
 pub struct LadderEnds(Arc<Mutex<(String, String)>>);
 
 impl LadderEnds {
-    /// Those of a chain.
+    /// Of a chain.
     pub fn of(chain: &ExecutorChain) -> Self {
         Self(Arc::new(Mutex::new(names(chain))))
     }
 
-    /// The chain was edited.
+    /// Takes an edit.
     pub fn follow(&self, chain: &ExecutorChain) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names(chain);
     }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_kept_within_reason_and_a_task_keeps_its_fate() {
+    fn each_share_of_tasks_fails_in_its_way_and_a_task_always_in_the_same_way() {
         let shares = Shares {
             once: 0.25,
             until_last: 0.25,

@@ -1,4 +1,4 @@
-//! The manifest that `dev` runs: read, admitted, and read again when it changes.
+//! The manifest that `dev` runs.
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,9 @@ use crate::error::Error;
 /// An admitted manifest.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The file that it stands in.
+    /// Its file.
     pub file: PathBuf,
-    /// Its text, to see a change by.
+    /// Its text, to notice changes.
     pub text: String,
     /// The chain.
     pub chain: ExecutorChain,
@@ -22,7 +22,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a file as the API server would take it: on its own, or as an edit of `old`.
+    /// Reads and validates a file as the API server would: as a new chain, or as an edit of `old`.
     pub fn read(file: &Path, old: Option<&Self>) -> Result<Self, Error> {
         let text = std::fs::read_to_string(file).map_err(|source| Error::File {
             file: file.to_owned(),
@@ -41,7 +41,7 @@ impl Manifest {
         })
     }
 
-    /// The chain as it should be here: what the operator's flags would say has its own defaults.
+    /// The desired state. What the operator's flags would set has other defaults here.
     pub fn desired(&self, emulator_host: Option<String>) -> Result<Desired, Error> {
         let settings = Settings {
             project: "dev".parse().ok(),
@@ -53,18 +53,18 @@ impl Manifest {
             timing: Timing::default(),
         };
         let mut desired = Desired::new(&self.chain, &settings)?;
-        // There is no API server whose garbage collector would need to know.
+        // There is no garbage collector that would need an owner reference.
         desired.owner = None;
         Ok(desired)
     }
 
-    /// The queue that producers put their tasks into, on the emulator at `to`.
+    /// The first queue, on the emulator at `to`.
     pub fn first_queue(&self, to: &str) -> Result<QueuePath, Error> {
         let desired = self.desired(Some(to.to_owned()))?;
         let first = desired
             .stages
             .first()
-            .expect("the schema wants at least one stage");
+            .expect("the schema requires at least one stage");
         Ok(first.queue.clone())
     }
 }

@@ -1,5 +1,5 @@
-//! Takes the notifier's place: counts each notification, and passes it on to the manifest's own
-//! URL where that is on this machine.
+//! Receives the notifications instead of the client: counts each, and forwards it to `notifier.url` if
+//! that is on this machine.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::dev::account::{Ending, Ledger};
 use crate::dev::chain::is_local;
 
-/// The part of an event that is counted.
+/// The part of a notification that is counted.
 #[derive(Deserialize)]
 struct Event {
     #[serde(rename = "type")]
@@ -29,17 +29,17 @@ struct Data {
     task: String,
 }
 
-/// Whom the manifest wants to be told of what. An edit changes it while the receiver runs.
+/// The manifest's notifier, which an edit may change.
 #[derive(Clone)]
-pub struct Told(Arc<RwLock<Notifier>>);
+pub struct NotifierSettings(Arc<RwLock<Notifier>>);
 
-impl Told {
-    /// As the first manifest says.
+impl NotifierSettings {
+    /// Of the first manifest.
     pub fn new(notifier: &Notifier) -> Self {
         Self(Arc::new(RwLock::new(notifier.clone())))
     }
 
-    /// As an edit says; whether that changes anything.
+    /// Takes an edit. Returns whether it changes anything.
     pub fn follow(&self, notifier: &Notifier) -> bool {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let changes = current.url != notifier.url || current.outcomes != notifier.outcomes;
@@ -47,28 +47,28 @@ impl Told {
         changes
     }
 
-    /// Where on this machine an outcome is told, if it is.
+    /// Where an outcome is forwarded to.
     fn url(&self, outcome: Outcome) -> Option<String> {
         let notifier = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let is_told = is_local(&notifier.url) && notifier.outcomes.contains(&outcome);
-        is_told.then(|| notifier.url.clone())
+        let is_forwarded = is_local(&notifier.url) && notifier.outcomes.contains(&outcome);
+        is_forwarded.then(|| notifier.url.clone())
     }
 }
 
 struct Receiver {
     ledger: Arc<Ledger>,
-    told: Told,
+    notifier: NotifierSettings,
     client: Client<HttpConnector, Body>,
 }
 
 /// The receiver's routes.
-pub fn routes(ledger: Arc<Ledger>, told: Told) -> Router {
+pub fn routes(ledger: Arc<Ledger>, notifier: NotifierSettings) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
     Router::new()
         .fallback(receive)
         .with_state(Arc::new(Receiver {
             ledger,
-            told,
+            notifier,
             client,
         }))
 }
@@ -86,10 +86,10 @@ async fn receive(
     } else {
         (Ending::Failed, Outcome::Failed)
     };
-    if let Some(url) = receiver.told.url(outcome) {
-        let status = pass_on(&receiver, &url, &headers, body).await;
+    if let Some(url) = receiver.notifier.url(outcome) {
+        let status = forward(&receiver, &url, &headers, body).await;
         if !status.is_success() {
-            // The notifier's queue tries again, as it would without us.
+            // The notifier's queue retries, as it would without `dev`.
             return status;
         }
     }
@@ -97,7 +97,7 @@ async fn receive(
     StatusCode::OK
 }
 
-async fn pass_on(receiver: &Receiver, url: &str, headers: &HeaderMap, body: Bytes) -> StatusCode {
+async fn forward(receiver: &Receiver, url: &str, headers: &HeaderMap, body: Bytes) -> StatusCode {
     let mut request = Request::post(url);
     if let Some(kind) = headers.get(header::CONTENT_TYPE) {
         request = request.header(header::CONTENT_TYPE, kind);

@@ -1,4 +1,4 @@
-//! The course of `executor-chain dev`.
+//! Runs `executor-chain dev`: follows the file, the queues and the signals.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -13,23 +13,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::DevOptions;
 use crate::dev::account::Ledger;
-use crate::dev::chain::{Chain, Places};
+use crate::dev::chain::{Chain, LocalAddresses};
 use crate::dev::handler::{self, LadderEnds, Shares};
 use crate::dev::manifest::Manifest;
-use crate::dev::receiver::{self, Told};
+use crate::dev::receiver::{self, NotifierSettings};
 use crate::dev::view::{Row, View};
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::send::{Content, ids, send};
 
-/// How often the file, the queues and the table are looked at.
+/// How often the file is read and the table is drawn.
 const TICK: Duration = Duration::from_millis(200);
-/// Where nobody watches a table, a line now and then is enough.
+/// How often a line is printed where there is no terminal.
 const LINE: Duration = Duration::from_secs(1);
-/// Queues longer than this, a page of a list, are shown as this long and more.
-const LONGEST_SHOWN: usize = 1000;
+/// A page of ListTasks. A longer queue is shown as `1000+`.
+const MAX_SHOWN: usize = 1000;
 
-/// Runs a chain until it is interrupted, or idle if that was asked for.
+/// Runs a chain until it is interrupted, or with `--exit-when-idle` until it is idle.
 pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -63,13 +63,13 @@ struct Session {
     chain: Chain,
     ledger: Arc<Ledger>,
     ends: LadderEnds,
-    told: Told,
+    notifier: NotifierSettings,
     view: View,
     shown: Instant,
-    /// A text that was refused, so that it is refused only once.
+    /// The text that was refused last, so that it is reported once.
     refused: Option<String>,
     accounted: bool,
-    /// The tasks that are being sent; what to say when they are.
+    /// Sends the tasks; returns what to print then.
     sending: Option<JoinHandle<Result<String, Error>>>,
 }
 
@@ -86,9 +86,9 @@ impl Session {
         let (emulator, queues) = Emulator::start(options.listen).await?;
         let ledger = Arc::new(Ledger::default());
         let ends = LadderEnds::of(&manifest.chain);
-        let told = Told::new(&manifest.chain.spec.notifier);
-        let places = places(&options, &told, &ledger, &ends).await?;
-        let (chain, done) = Chain::start(&manifest, queues, places).await?;
+        let notifier = NotifierSettings::new(&manifest.chain.spec.notifier);
+        let addresses = addresses(&options, &notifier, &ledger, &ends).await?;
+        let (chain, done) = Chain::start(&manifest, queues, addresses).await?;
         let mut view = View::new();
         say_hello(&mut view, &options, &chain, &done);
         let mut session = Self {
@@ -98,7 +98,7 @@ impl Session {
             chain,
             ledger,
             ends,
-            told,
+            notifier,
             view,
             shown: Instant::now(),
             refused: None,
@@ -109,7 +109,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Sends in the background: a large number takes its time, and the table shows it.
+    /// Sends in the background: many tasks take time, and the table shows them.
     fn send_tasks(&mut self) -> Result<(), Error> {
         let Some(count) = self.options.tasks else {
             return Ok(());
@@ -132,7 +132,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether all tasks are sent; says so once.
+    /// Whether all tasks are sent. Prints it once.
     async fn has_sent(&mut self) -> Result<bool, Error> {
         let Some(sending) = self.sending.take() else {
             return Ok(true);
@@ -146,7 +146,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Looks at the file and at the queues; an exit code ends the session.
+    /// Reads the file and the queues. An exit code ends the session.
     async fn tick(&mut self) -> Result<Option<ExitCode>, Error> {
         if self.view.is_gone() {
             return Ok(Some(ExitCode::FAILURE));
@@ -161,7 +161,7 @@ impl Session {
         }
         self.show().await?;
         if self.options.tasks.is_some() || self.options.exit_when_idle {
-            let account = self.ledger.account(handed_on(&self.rows().await?));
+            let account = self.ledger.account(handed_over(&self.rows().await?));
             self.view.say(&account.to_string());
             self.accounted = true;
             if self.options.exit_when_idle {
@@ -178,21 +178,21 @@ impl Session {
         Ok(())
     }
 
-    /// An edit is put in force; one that is refused is said once, and the old stays in force.
+    /// Applies an edit. If it is refused, the error is printed once, and the last good version stays.
     async fn follow_the_file(&mut self) {
         let Ok(text) = std::fs::read_to_string(&self.manifest.file) else {
             return;
         };
         let is_known = text == self.manifest.text || self.refused.as_ref() == Some(&text);
-        // An editor that empties the file before it writes is not done yet.
+        // Some editors empty the file before they write.
         if is_known || text.trim().is_empty() {
             return;
         }
         match self.edit().await {
-            Ok(done) if done.is_empty() => self.view.say("edit: nothing to change"),
+            Ok(done) if done.is_empty() => self.view.say("edit: no change"),
             Ok(done) => self
                 .view
-                .say(&format!("edit in force:\n  {}", done.join("\n  "))),
+                .say(&format!("edit applied:\n  {}", done.join("\n  "))),
             Err(error) => {
                 self.view
                     .say(&format!("{error}\nthe last good version stays in force"));
@@ -205,9 +205,9 @@ impl Session {
         let manifest = Manifest::read(&self.manifest.file, Some(&self.manifest))?;
         let mut done = self.chain.edit(&manifest).await?;
         let notifier = &manifest.chain.spec.notifier;
-        if self.told.follow(notifier) {
+        if self.notifier.follow(notifier) {
             let outcomes = &notifier.outcomes;
-            done.push(format!("tell {outcomes:?} to {}", notifier.url));
+            done.push(format!("notify {} of {outcomes:?}", notifier.url));
         }
         self.ends.follow(&manifest.chain);
         self.manifest = manifest;
@@ -222,7 +222,7 @@ impl Session {
             let tasks = self
                 .chain
                 .queues
-                .list_tasks(&stage.queue, LONGEST_SHOWN)
+                .list_tasks(&stage.queue, MAX_SHOWN)
                 .await?;
             let (_, done) = snapshots
                 .remove(&stage.queue.to_string())
@@ -230,16 +230,16 @@ impl Session {
             rows.push(Row {
                 stage: stage.name.clone(),
                 queued: tasks.len(),
-                and_more: tasks.len() >= LONGEST_SHOWN,
+                and_more: tasks.len() >= MAX_SHOWN,
                 done,
             });
         }
         Ok(rows)
     }
 
-    /// Whether no queue holds a task, those of removed stages included. A task is in the next queue
-    /// before it leaves its own; it can hide from a look by a hop to a queue that was looked at
-    /// already, and not from as many looks as there are queues.
+    /// Whether all queues are empty, those of removed stages included. A task is on the next queue before
+    /// it leaves its own, so one pass can miss it on its way to a queue that was read already. As many
+    /// passes as there are queues can't.
     async fn is_idle(&self) -> Result<bool, Error> {
         let queues = &self.chain.queues;
         let parent = &self.chain.desired.notifier.queue.parent;
@@ -254,17 +254,17 @@ impl Session {
         Ok(true)
     }
 
-    /// Interrupted before all tasks had an end: that is no success, if an end was asked for.
+    /// With `--tasks`, an interrupt before all tasks have ended is a failure.
     fn interrupted(&mut self) -> ExitCode {
         let waits = self.options.tasks.is_some() && !self.accounted;
         if waits {
-            self.view.say("interrupted before every task had ended");
+            self.view.say("interrupted before all tasks had ended");
         }
         ExitCode::from(u8::from(waits))
     }
 }
 
-fn handed_on(rows: &[Row]) -> Vec<(String, u64)> {
+fn handed_over(rows: &[Row]) -> Vec<(String, u64)> {
     let last = rows.len().saturating_sub(1);
     rows.iter()
         .take(last)
@@ -272,18 +272,18 @@ fn handed_on(rows: &[Row]) -> Vec<(String, u64)> {
         .collect()
 }
 
-async fn places(
+async fn addresses(
     options: &DevOptions,
-    told: &Told,
+    notifier: &NotifierSettings,
     ledger: &Arc<Ledger>,
     ends: &LadderEnds,
-) -> Result<Places, Error> {
-    let receiver = receiver::routes(ledger.clone(), told.clone());
-    Ok(Places {
+) -> Result<LocalAddresses, Error> {
+    let receiver = receiver::routes(ledger.clone(), notifier.clone());
+    Ok(LocalAddresses {
         emulator: options.listen.to_string(),
         receiver: serve(receiver).await?,
         handler: serve(handler::routes(shares(options), ends.clone())).await?,
-        asked_handler: options.handler.clone(),
+        chosen_handler: options.handler.clone(),
     })
 }
 
@@ -295,7 +295,7 @@ fn shares(options: &DevOptions) -> Shares {
     }
 }
 
-/// Serves on a free port of this machine for as long as the process lives.
+/// Serves on a free port of this machine until the process ends.
 async fn serve(routes: Router) -> Result<SocketAddr, Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -312,7 +312,7 @@ fn say_hello(view: &mut View, options: &DevOptions, chain: &Chain, done: &[Strin
     view.say(&format!("  {}", done.join("\n  ")));
     view.say(&match &options.handler {
         Some(url) => format!("tasks are run by {url}"),
-        // A handler.url that leads to this machine is used as it is.
+        // A handler.url on this machine is used all the same.
         None => format!("tasks are run by a built-in handler: {}", shares(options)),
     });
 }

@@ -1,4 +1,4 @@
-//! What a person sees: on a terminal a live table, elsewhere a line now and then.
+//! The output: a live table on a terminal, else a line now and then.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,32 +7,32 @@ use std::time::Instant;
 
 use executor_worker::MetricsSnapshot;
 
-/// One stage, at one moment.
+/// The state of one stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The stage.
     pub stage: String,
     /// Tasks in its queue.
     pub queued: usize,
-    /// Whether there are more that were not counted.
+    /// Whether the queue has more, which were not counted.
     pub and_more: bool,
     /// What its workers have done.
     pub done: MetricsSnapshot,
 }
 
-/// Draws rows.
+/// Prints rows and messages.
 pub struct View {
     is_terminal: bool,
     drawn: usize,
     last: Option<(Instant, BTreeMap<String, u64>)>,
     last_line: String,
     begin: Instant,
-    /// Whoever read what we print has gone.
+    /// Standard output is closed.
     is_gone: bool,
 }
 
 impl View {
-    /// A view of standard output.
+    /// Prints to standard output.
     pub fn new() -> Self {
         Self {
             is_terminal: std::io::stdout().is_terminal(),
@@ -44,7 +44,7 @@ impl View {
         }
     }
 
-    /// Whether nobody reads any more, as after `| head`.
+    /// Whether standard output is closed, as after `| head`.
     pub fn is_gone(&self) -> bool {
         self.is_gone
     }
@@ -55,12 +55,12 @@ impl View {
         self.is_gone |= put.is_err();
     }
 
-    /// Whether it is drawn again and again.
+    /// Whether the table is redrawn.
     pub fn is_live(&self) -> bool {
         self.is_terminal
     }
 
-    /// Prints lines that stay, above the table.
+    /// Prints lines that stay above the table.
     pub fn say(&mut self, text: &str) {
         self.wipe();
         self.put(&format!("{text}\n"));
@@ -95,8 +95,8 @@ impl View {
     fn table(&mut self, rows: &[Row]) -> String {
         let rates = self.rates(rows);
         let mut table = format!(
-            "{:<20} {:>8} {:>8} {:>8} {:>10} {:>10} {:>10}\n",
-            "STAGE", "PENDING", "RUNNING", "RATE/S", "ATTEMPTS", "SUCCEEDED", "HANDED ON"
+            "{:<20} {:>8} {:>8} {:>8} {:>10} {:>10} {:>11}\n",
+            "STAGE", "PENDING", "RUNNING", "RATE/S", "ATTEMPTS", "SUCCEEDED", "HANDED OVER"
         );
         for (row, rate) in rows.iter().zip(rates) {
             let Row { stage, done, .. } = row;
@@ -104,7 +104,7 @@ impl View {
             let pending = row.count(row.queued.saturating_sub(running));
             let _ = writeln!(
                 table,
-                "{stage:<20} {pending:>8} {running:>8} {rate:>8.1} {:>10} {:>10} {:>10}",
+                "{stage:<20} {pending:>8} {running:>8} {rate:>8.1} {:>10} {:>10} {:>11}",
                 done.runs_started, done.attempts_succeeded, done.handed_on
             );
         }
@@ -144,7 +144,7 @@ fn line(rows: &[Row]) -> String {
         .map(|row| {
             let Row { stage, done, .. } = row;
             format!(
-                "{stage}: {} queued, {} attempts, {} succeeded, {} handed on",
+                "{stage}: {} queued, {} attempts, {} succeeded, {} handed over",
                 row.count(row.queued),
                 done.runs_started,
                 done.attempts_succeeded,

@@ -1,12 +1,12 @@
-//! The workers of `dev`: what is a Deployment in a cluster is a worker in this process, told by the
-//! same environment.
+//! The workers of `dev`: a Deployment of a cluster is a worker in this process, configured by the same
+//! environment variables.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use executor_operator::{Error as OperatorError, Workloads};
+use execute::Workloads;
 use executor_worker::{Config, MetricsSnapshot, RunningWorker, WorkerMetrics, start};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
@@ -19,8 +19,8 @@ use plan::objects::worker_env::variable;
 use plan::{Observed, Problem};
 use worker_contract::env;
 
-/// How long workers may take to connect, or to finish when all of it ends.
-const ENOUGH: Duration = Duration::from_secs(3);
+/// How long workers may take to connect, or to finish at the end.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// All workers, by the names of their Deployments.
 #[derive(Default)]
@@ -33,22 +33,22 @@ struct State {
     deployments: BTreeMap<String, Deployment>,
     services: BTreeMap<String, Service>,
     running: BTreeMap<String, Worker>,
-    /// Replaced ones, which still finish what they have.
+    /// Replaced workers, which finish their runs.
     leaving: Vec<RunningWorker>,
-    /// Where workers that aren't there yet will listen, so that their queues can be told first.
-    promised: BTreeMap<String, SocketAddr>,
+    /// The addresses of workers that have not started: their queues are created first.
+    reserved: BTreeMap<String, SocketAddr>,
 }
 
 struct Worker {
     stage: String,
     queue: String,
     running: RunningWorker,
-    /// Counters of every worker that this stage has had.
+    /// Counters of all workers that this stage has had.
     stats: Vec<Arc<WorkerMetrics>>,
 }
 
 impl Workers {
-    /// What is there, as the plan sees it.
+    /// The observed state.
     pub fn observe(&self, observed: &mut Observed) {
         let state = self.state();
         observed.deployments.clone_from(&state.deployments);
@@ -56,21 +56,21 @@ impl Workers {
         observed.has_finalizer = true;
     }
 
-    /// Where the workers of a Deployment take pushes, or will once they are there.
+    /// Where the worker of a Deployment takes pushes, or will.
     pub fn address(&self, deployment: &str) -> std::io::Result<SocketAddr> {
         let mut state = self.state();
         if let Some(worker) = state.running.get(deployment) {
             return Ok(worker.running.addr());
         }
-        if let Some(promised) = state.promised.get(deployment) {
-            return Ok(*promised);
+        if let Some(reserved) = state.reserved.get(deployment) {
+            return Ok(*reserved);
         }
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        state.promised.insert(deployment.to_owned(), address);
+        state.reserved.insert(deployment.to_owned(), address);
         Ok(address)
     }
 
-    /// What each stage has done so far: its name, its queue's full path, its counters.
+    /// The counters of each stage, by its queue's path, with its name.
     pub fn snapshots(&self) -> BTreeMap<String, (String, MetricsSnapshot)> {
         let state = self.state();
         let sums = state.running.values().map(|worker| {
@@ -80,8 +80,8 @@ impl Workers {
         sums.collect()
     }
 
-    /// Waits until all are connected: what is pushed to one that isn't gets a 503. Not for ever,
-    /// since that harms no task.
+    /// Waits until all workers are connected: until then they answer pushes with 503. Limited, since no
+    /// task is lost by that.
     pub async fn connected(&self) {
         let is_connected = || {
             self.state()
@@ -94,17 +94,17 @@ impl Workers {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let _ = tokio::time::timeout(ENOUGH, all).await;
+        let _ = tokio::time::timeout(TIMEOUT, all).await;
     }
 
-    /// Lets replaced workers finish, without waiting for them.
+    /// Stops replaced workers when their runs have ended, without waiting.
     pub fn release(&self) {
         for worker in std::mem::take(&mut self.state().leaving) {
             tokio::spawn(worker.stop());
         }
     }
 
-    /// Stops every worker, and waits a little for what runs.
+    /// Stops all workers, and waits a short time for their runs.
     pub async fn stop(&self) {
         let all: Vec<RunningWorker> = {
             let mut state = self.state();
@@ -117,7 +117,7 @@ impl Workers {
                 .collect()
         };
         let stops = futures::future::join_all(all.into_iter().map(RunningWorker::stop));
-        let _ = tokio::time::timeout(ENOUGH, stops).await;
+        let _ = tokio::time::timeout(TIMEOUT, stops).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,10 +126,10 @@ impl Workers {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn start(&self, deployment: &Deployment) -> Result<(), OperatorError> {
+    async fn start(&self, deployment: &Deployment) -> Result<(), execute::Error> {
         let name = deployment.name_any();
-        let promised = self.state().promised.remove(&name);
-        let listen = promised.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let reserved = self.state().reserved.remove(&name);
+        let listen = reserved.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let running = start(config(deployment, listen)?)
             .await
             .map_err(|error| Problem::invalid(error.to_string()))?;
@@ -155,7 +155,7 @@ impl Workers {
     }
 }
 
-/// One worker takes the pushes of as many pods as the Deployment has.
+/// One worker stands for all pods of a Deployment.
 fn all_ready(deployment: &Deployment) -> DeploymentStatus {
     let spec = deployment.spec.as_ref();
     let replicas = Some(spec.and_then(|spec| spec.replicas).unwrap_or(1));
@@ -167,12 +167,12 @@ fn all_ready(deployment: &Deployment) -> DeploymentStatus {
     }
 }
 
-/// The configuration that a pod of the Deployment would read, on addresses of this machine.
-fn config(deployment: &Deployment, listen: SocketAddr) -> Result<Config, OperatorError> {
+/// The configuration of a pod of the Deployment, with addresses of this machine.
+fn config(deployment: &Deployment, listen: SocketAddr) -> Result<Config, execute::Error> {
     let get = |name: &str| match name {
         env::LISTEN_ADDR => Some(listen.to_string()),
         env::ADMIN_ADDR => Some("127.0.0.1:0".to_owned()),
-        // No load balancer has to learn that a worker leaves.
+        // No load balancer needs time to notice that a worker stops.
         env::DRAIN_DELAY => Some("0s".to_owned()),
         name => variable(deployment, name),
     };
@@ -180,56 +180,64 @@ fn config(deployment: &Deployment, listen: SocketAddr) -> Result<Config, Operato
 }
 
 impl Workloads for Workers {
-    async fn add_finalizer(&self) -> Result<(), OperatorError> {
+    type Error = execute::Error;
+
+    async fn add_finalizer(&self) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn remove_finalizer(&self) -> Result<(), OperatorError> {
+    async fn remove_finalizer(&self) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn apply_service(&self, service: &Service) -> Result<(), OperatorError> {
+    async fn apply_service(&self, service: &Service) -> Result<(), execute::Error> {
         let mut service = service.clone();
         record(&mut service.metadata);
         self.state().services.insert(service.name_any(), service);
         Ok(())
     }
 
-    async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), OperatorError> {
+    async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), execute::Error> {
         self.start(deployment).await
     }
 
-    async fn delete_service(&self, name: &str) -> Result<(), OperatorError> {
+    async fn delete_service(&self, name: &str) -> Result<(), execute::Error> {
         self.state().services.remove(name);
         Ok(())
     }
 
-    // On this machine nothing stands before a worker.
-    async fn attach(
+    // On this machine workers have no load balancer.
+    async fn apply_gateway_resource(
         &self,
         _kind: GatewayResourceKind,
         _object: &DynamicObject,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn detach(&self, _name: &GatewayResourceName) -> Result<(), OperatorError> {
+    async fn delete_gateway_resource(
+        &self,
+        _name: &GatewayResourceName,
+    ) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn release_attached(&self, _name: &GatewayResourceName) -> Result<(), OperatorError> {
+    async fn release_gateway_resource(
+        &self,
+        _name: &GatewayResourceName,
+    ) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn release_service(&self, _name: &str) -> Result<(), OperatorError> {
+    async fn release_service(&self, _name: &str) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn release_deployment(&self, _name: &str) -> Result<(), OperatorError> {
+    async fn release_deployment(&self, _name: &str) -> Result<(), execute::Error> {
         Ok(())
     }
 
-    async fn delete_deployment(&self, name: &str) -> Result<(), OperatorError> {
+    async fn delete_deployment(&self, name: &str) -> Result<(), execute::Error> {
         let mut state = self.state();
         state.deployments.remove(name);
         if let Some(worker) = state.running.remove(name) {

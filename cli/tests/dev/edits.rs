@@ -80,7 +80,7 @@ async fn attempts_and_a_new_stage_are_in_force_for_the_next_task() {
         ORDERS.replace("maxAttempts: 3", "maxAttempts: 1")
     ));
     dev.says("create queue incoming-3").await;
-    dev.says("edit in force").await;
+    dev.says("edit applied").await;
     dev.send(&[]).await;
     eventually("a run on the new stage", SOON, async || {
         let runs = handler.requests();
@@ -108,7 +108,7 @@ async fn stages_that_only_change_places_are_admitted() {
         .unwrap();
     lines.swap(first, first + 1);
     dev.edit(&lines.join("\n"));
-    dev.says("edit in force").await;
+    dev.says("edit applied").await;
     assert!(dev.process.exit_code().is_none());
 }
 
@@ -129,7 +129,7 @@ async fn a_removed_stage_ends_its_tasks_before_the_account() {
     dev.edit(without);
     assert_eq!(dev.process.exit(SOON).await, 0, "{}", dev.process.log());
     let log = dev.process.log();
-    assert!(log.contains("lost       0"), "{log}");
+    assert!(log.contains("lost        0"), "{log}");
 }
 
 #[tokio::test]

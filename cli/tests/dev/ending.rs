@@ -43,7 +43,7 @@ async fn an_interrupted_account_is_no_success() {
     assert!(
         dev.process
             .log()
-            .contains("interrupted before every task had ended")
+            .contains("interrupted before all tasks had ended")
     );
 }
 

@@ -28,7 +28,7 @@ async fn delete(place: &Place, chain: &str) {
 }
 
 #[tokio::test]
-async fn retain_pauses_the_stage_queues_and_removes_the_workers() {
+async fn retain_pauses_the_stage_queues_and_deletes_the_workers() {
     let (place, _emulator, queues) = with_emulator("retain").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -55,7 +55,7 @@ async fn retain_pauses_the_stage_queues_and_removes_the_workers() {
 }
 
 #[tokio::test]
-async fn a_pause_made_by_hand_outlives_the_chain_and_its_return() {
+async fn a_manual_pause_stays_when_the_chain_is_deleted_and_applied_again() {
     let (place, _emulator, queues) = with_emulator("by-hand").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -79,7 +79,7 @@ async fn a_chain_that_could_never_be_served_can_be_deleted() {
 }
 
 #[tokio::test]
-async fn a_chain_that_is_deleted_while_cloud_tasks_is_away_waits_and_goes_in_the_end() {
+async fn a_chain_deleted_during_an_outage_of_cloud_tasks_waits_until_its_patience_ends() {
     let (place, emulator, _queues) =
         Place::with("away-at-the-end", &["--deletion-patience", "3s"]).await;
     place.apply(ORDERS).await;
@@ -102,7 +102,7 @@ fn with_policy(policy: &str) -> String {
 }
 
 #[tokio::test]
-async fn delete_takes_the_stage_queues_and_leaves_the_notifiers() {
+async fn delete_deletes_the_stage_queues_and_keeps_the_notifiers_queue() {
     let (place, _emulator, queues) = with_emulator("delete").await;
     place.apply(&with_policy("Delete")).await;
     place.settle("orders").await;
@@ -113,7 +113,7 @@ async fn delete_takes_the_stage_queues_and_leaves_the_notifiers() {
 }
 
 #[tokio::test]
-async fn orphan_leaves_all_as_it_is_and_the_chain_may_come_back() {
+async fn orphan_keeps_everything_for_a_chain_that_is_applied_again() {
     let (place, _emulator, queues) = with_emulator("orphan").await;
     place.apply(&with_policy("Orphan")).await;
     place.settle("orders").await;
@@ -139,7 +139,7 @@ async fn orphan_leaves_all_as_it_is_and_the_chain_may_come_back() {
 }
 
 #[tokio::test]
-async fn a_chain_that_drains_goes_in_the_end_when_cloud_tasks_stays_away() {
+async fn a_draining_chain_is_deleted_when_cloud_tasks_stays_unavailable_for_its_patience() {
     let (place, emulator, _queues) =
         Place::with("drain-away", &["--deletion-patience", "3s"]).await;
     place.apply(&with_policy("Drain")).await;
@@ -149,7 +149,7 @@ async fn a_chain_that_drains_goes_in_the_end_when_cloud_tasks_stays_away() {
 }
 
 #[tokio::test]
-async fn a_chain_that_drains_in_a_namespace_that_ends_keeps_its_tasks_and_goes() {
+async fn a_draining_chain_in_a_terminating_namespace_is_deleted_and_keeps_its_tasks() {
     let (place, _emulator, queues) = with_emulator("drain-ends").await;
     place.apply(&with_policy("Drain")).await;
     place.settle("orders").await;
@@ -168,7 +168,7 @@ async fn a_chain_that_drains_in_a_namespace_that_ends_keeps_its_tasks_and_goes()
 }
 
 #[tokio::test]
-async fn a_chain_that_drains_and_can_no_more_be_served_keeps_its_tasks_and_goes() {
+async fn a_draining_chain_that_can_no_longer_be_served_is_deleted_and_keeps_its_tasks() {
     let (place, _emulator, queues) =
         Place::with("drain-refused", &["--deletion-patience", "3s"]).await;
     place.apply(&with_policy("Drain")).await;
@@ -194,7 +194,7 @@ async fn a_chain_that_drains_and_can_no_more_be_served_keeps_its_tasks_and_goes(
 }
 
 #[tokio::test]
-async fn an_operator_that_never_reached_cloud_tasks_says_so_and_lets_chains_go() {
+async fn an_operator_that_never_reached_cloud_tasks_reports_it_and_deletes_chains() {
     let nowhere = format!("127.0.0.1:{}", free_port());
     let place = Place::at("nowhere", &nowhere, &["--deletion-patience", "3s"]).await;
     place.apply(ORDERS).await;
@@ -203,7 +203,7 @@ async fn an_operator_that_never_reached_cloud_tasks_says_so_and_lets_chains_go()
 }
 
 #[tokio::test]
-async fn each_policy_lets_the_chain_go_when_the_project_or_the_right_to_it_is_gone() {
+async fn every_policy_deletes_the_chain_when_its_project_or_the_permission_is_gone() {
     let refusals = [
         (5, "The requested project was not found"),
         (7, "The principal lacks cloudtasks.queues.list"),

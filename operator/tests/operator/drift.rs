@@ -39,7 +39,7 @@ async fn note(place: &Place) -> String {
 }
 
 #[tokio::test]
-async fn it_is_put_right_and_told() {
+async fn drift_is_corrected_and_reported() {
     let (place, _emulator, queues) = with_emulator("enforce").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -67,7 +67,7 @@ async fn it_is_put_right_and_told() {
 }
 
 #[tokio::test]
-async fn it_is_only_shown_where_the_spec_says_so() {
+async fn drift_is_only_reported_with_drift_policy_report() {
     let (place, _emulator, queues) = with_emulator("report").await;
     let report = ORDERS.replace(
         "  project: demo\n",
@@ -111,7 +111,7 @@ async fn it_is_only_shown_where_the_spec_says_so() {
 }
 
 #[tokio::test]
-async fn a_queue_that_somebody_deletes_is_told_and_its_name_is_blocked() {
+async fn a_queue_deleted_outside_the_operator_is_reported_and_its_name_is_blocked() {
     let (place, _emulator, queues) = with_emulator("deleted").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -208,7 +208,7 @@ async fn drifts(place: &Place) -> u64 {
 }
 
 #[tokio::test]
-async fn each_field_of_ours_is_put_right_and_counted() {
+async fn every_field_that_the_chain_sets_is_corrected_and_counted() {
     let (place, _emulator, queues) = Place::with("fields", &["--queue-poll-interval=500ms"]).await;
     place.apply(&whole("Enforce")).await;
     place.settle("orders").await;
@@ -227,7 +227,7 @@ async fn each_field_of_ours_is_put_right_and_counted() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_and_what_is_only_reported_is_left_alone() {
+async fn fields_that_the_chain_does_not_set_and_reported_ones_are_not_changed() {
     let (place, _emulator, queues) =
         Place::with("left-alone", &["--queue-poll-interval=500ms"]).await;
     place.apply(&whole("Report")).await;

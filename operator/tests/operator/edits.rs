@@ -19,7 +19,7 @@ fn by_hand() -> QueueSettings {
 }
 
 #[tokio::test]
-async fn a_rate_reaches_the_queue_alone_and_no_worker() {
+async fn a_changed_rate_changes_the_queue_and_no_worker() {
     let (place, _emulator, queues) = with_emulator("rate").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -65,7 +65,7 @@ async fn a_rate_reaches_the_queue_alone_and_no_worker() {
 }
 
 #[tokio::test]
-async fn attempts_reach_the_workers_alone_and_no_queue() {
+async fn changed_attempts_change_the_workers_and_no_queue() {
     let (place, _emulator, queues) = with_emulator("attempts").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -97,7 +97,7 @@ async fn attempts_reach_the_workers_alone_and_no_queue() {
 }
 
 #[tokio::test]
-async fn a_stage_is_paused_shown_and_resumed() {
+async fn a_stage_is_paused_reported_as_paused_and_resumed() {
     let (place, _emulator, queues) = with_emulator("pause").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -123,7 +123,7 @@ async fn a_stage_is_paused_shown_and_resumed() {
 }
 
 #[tokio::test]
-async fn a_removed_stage_keeps_its_queue_and_its_workers() {
+async fn a_removed_stage_keeps_its_queue_and_its_workers_while_it_drains() {
     let (place, _emulator, queues) = with_emulator("removed").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;

@@ -173,7 +173,7 @@ const HOSTS: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn routes_and_policies_are_made_and_nothing_is_written_twice() {
+async fn routes_and_policies_are_created_and_nothing_is_written_twice() {
     let (place, _emulator, queues) = place("gateway").await;
     place.apply(&by_gateway("push.example")).await;
     has_hosts(&place, &HOSTS).await;
@@ -235,7 +235,7 @@ async fn the_example_becomes_ready() {
 }
 
 #[tokio::test]
-async fn what_somebody_does_to_a_route_or_a_policy_is_put_right() {
+async fn a_changed_or_deleted_route_or_policy_is_corrected() {
     let (place, _emulator, _queues) = place("gateway-drift").await;
     place.apply(&by_gateway("push.example")).await;
     settle(&place, "orders").await;
@@ -308,7 +308,7 @@ async fn without_the_gateway_api_a_chain_says_so_and_another_is_served() {
 }
 
 #[tokio::test]
-async fn what_is_installed_later_is_used_when_it_is_there() {
+async fn kinds_that_are_installed_later_are_used_from_then_on() {
     let emulator = Emulator::start().await;
     let place = Place::on_a_server_of_its_own(CRD, &emulator).await;
     let queues = emulator.cloud_tasks().await;
@@ -345,7 +345,7 @@ async fn what_is_installed_later_is_used_when_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_queue_moves_when_its_route_is_accepted_and_the_old_way_stays_for_a_while() {
+async fn a_queue_moves_when_its_route_is_accepted_and_the_former_address_stays_for_a_while() {
     let (place, _emulator, queues) = place("gateway-moves").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -402,7 +402,7 @@ async fn a_queue_moves_when_its_route_is_accepted_and_the_old_way_stays_for_a_wh
 }
 
 #[tokio::test]
-async fn a_removed_stage_takes_its_route_along() {
+async fn a_removed_stage_loses_its_route() {
     let (place, _emulator, _queues) = place("gateway-removed").await;
     let yaml = by_gateway("push.example");
     place.apply(&yaml).await;
@@ -428,7 +428,7 @@ async fn a_removed_stage_takes_its_route_along() {
 }
 
 #[tokio::test]
-async fn of_two_chains_with_one_host_the_first_has_it() {
+async fn of_two_chains_with_one_host_the_older_has_it() {
     let (place, _emulator, queues) = place("gateway-two").await;
     let first = by_gateway("push.example").replace("'{stage}-{chain}.", "'{stage}.");
     place.apply(&first).await;
@@ -453,7 +453,7 @@ async fn of_two_chains_with_one_host_the_first_has_it() {
 }
 
 #[tokio::test]
-async fn a_deleted_chain_takes_its_routes_along_or_leaves_them() {
+async fn a_deleted_chain_deletes_or_releases_its_routes() {
     let (place, _emulator, _queues) = place("gateway-end").await;
     for (policy, left) in [("Retain", 0), ("Orphan", 3)] {
         let policy = format!("  project: demo\n  deletionPolicy: {policy}\n");

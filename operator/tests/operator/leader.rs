@@ -80,7 +80,7 @@ impl Two {
 }
 
 #[tokio::test]
-async fn one_that_is_killed_is_replaced() {
+async fn a_killed_leader_is_replaced() {
     let two = Two::start("killed").await;
     two.first.operator.kill9();
     let killed = Instant::now();
@@ -94,7 +94,7 @@ async fn one_that_is_killed_is_replaced() {
 }
 
 #[tokio::test]
-async fn one_that_is_told_to_stop_is_replaced_at_once() {
+async fn a_leader_that_gets_sigterm_is_replaced_at_once() {
     let two = Two::start("told").await;
     two.first.operator.terminate();
     let told = Instant::now();
@@ -105,7 +105,7 @@ async fn one_that_is_told_to_stop_is_replaced_at_once() {
 }
 
 #[tokio::test]
-async fn one_that_is_cut_off_leaves_the_queues_to_the_next() {
+async fn a_leader_cut_off_from_the_api_server_leaves_the_queues_to_the_next_one() {
     let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
     let two = Two::with("cut", &server.kubeconfig_through(&way)).await;
@@ -138,7 +138,7 @@ async fn one_that_is_cut_off_leaves_the_queues_to_the_next() {
 }
 
 #[tokio::test]
-async fn one_that_was_stopped_writes_nothing_when_it_continues() {
+async fn a_leader_that_was_stopped_writes_nothing_when_it_continues() {
     let two = Two::start("stopped").await;
     let before = two.first.writes("").await;
     two.first.operator.signal("STOP");
@@ -157,7 +157,7 @@ async fn one_that_was_stopped_writes_nothing_when_it_continues() {
 }
 
 #[tokio::test]
-async fn one_that_leads_again_after_an_outage_of_the_api_server_goes_on() {
+async fn a_leader_serves_chains_again_after_an_outage_of_the_api_server() {
     let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
     let emulator = Emulator::start().await;

@@ -34,7 +34,7 @@ async fn two() -> (Place, Emulator, CallProxy) {
 }
 
 #[tokio::test]
-async fn one_that_does_not_answer_holds_up_no_other() {
+async fn a_location_that_does_not_answer_delays_no_other() {
     let (place, emulator, proxy) = two().await;
     proxy.keep(AWAY);
     place.not_ready("parcels", "CloudTasksAway").await;
@@ -67,7 +67,7 @@ async fn one_that_does_not_answer_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn one_without_chains_is_listed_no_more() {
+async fn a_location_without_chains_is_no_longer_listed() {
     let (place, _emulator, proxy) = two().await;
     place
         .kubectl(&["delete", "chain", "parcels", "--timeout=20s"])

@@ -58,7 +58,7 @@ async fn all_become_ready(place: &Place) {
 }
 
 #[tokio::test]
-async fn an_outage_costs_few_calls_and_needs_nobody_when_it_is_over() {
+async fn an_outage_costs_few_calls_and_recovers_automatically() {
     let emulator = Emulator::start().await;
     let way = Proxy::start(emulator.addr()).await;
     let args = ["--queue-poll-interval", "500ms"];
@@ -99,7 +99,7 @@ async fn an_outage_costs_few_calls_and_needs_nobody_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_used_up_quota_slows_the_calls() {
+async fn an_exhausted_quota_lowers_the_rate_of_calls() {
     let cloud = refusing(8, "Quota exceeded for queue management");
     let place = Place::at("quota", &cloud.addr().to_string(), &[]).await;
     place.apply(ORDERS).await;
@@ -109,7 +109,7 @@ async fn a_used_up_quota_slows_the_calls() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_is_away_is_counted_and_an_edit_is_seen_when_it_is_back() {
+async fn watch_failures_are_counted_and_an_edit_is_seen_when_the_api_server_returns() {
     let emulator = Emulator::start().await;
     let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
@@ -138,7 +138,7 @@ async fn an_api_server_that_is_away_is_counted_and_an_edit_is_seen_when_it_is_ba
 }
 
 #[tokio::test]
-async fn chains_that_begin_together_have_one_notifiers_queue_and_none_is_held_up() {
+async fn chains_created_together_share_a_notifiers_queue_without_a_failure() {
     let emulator = Emulator::start().await;
     let way = Proxy::start(emulator.addr()).await;
     let place = Place::at("together", &way.addr().to_string(), &[]).await;

@@ -78,7 +78,7 @@ async fn end_task(emulator: &Emulator, task: &TaskPath) {
 }
 
 #[tokio::test]
-async fn a_stage_is_told_of_a_new_one_when_that_has_a_ready_worker() {
+async fn a_stage_hands_over_to_a_new_stage_once_that_has_a_ready_worker() {
     let (place, _emulator, _queues) = Place::with("new-stage", QUICK).await;
     place.apply(&without("middle")).await;
     place.settle("orders").await;
@@ -98,7 +98,7 @@ async fn a_stage_is_told_of_a_new_one_when_that_has_a_ready_worker() {
 }
 
 #[tokio::test]
-async fn a_removed_stage_drains_and_goes_and_may_come_back() {
+async fn a_removed_stage_drains_is_deleted_and_can_be_added_again() {
     let (place, emulator, queues) = Place::with("drains", QUICK).await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -152,7 +152,7 @@ async fn a_removed_stage_drains_and_goes_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn a_drained_queue_is_deleted_once_no_task_is_looked_for_in_it() {
+async fn a_drained_queue_is_deleted_once_no_worker_looks_up_tasks_in_it() {
     let args = [QUICK, &["--name-memory=0s"]].concat();
     let (place, emulator, queues) = Place::with("drained", &args).await;
     let deletes = |manifest: &str| manifest.replace("spec:\n", "spec:\n  deletionPolicy: Delete\n");
@@ -177,7 +177,7 @@ async fn a_drained_queue_is_deleted_once_no_task_is_looked_for_in_it() {
 }
 
 #[tokio::test]
-async fn a_stage_without_workers_is_gated_and_opened_by_whoever_is_there_then() {
+async fn the_queue_of_a_stage_without_workers_is_paused_and_another_operator_resumes_it() {
     let (mut place, _emulator, queues) = Place::with("gate", QUICK).await;
     place.apply(ORDERS).await;
     let gated = |status: &ExecutorChainStatus| {
@@ -231,7 +231,7 @@ async fn a_renamed_stage_gets_the_pushes_when_its_workers_are_ready() {
 }
 
 #[tokio::test]
-async fn a_deleted_chain_that_drains_finishes_its_tasks_first() {
+async fn a_deleted_chain_with_policy_drain_finishes_its_tasks_first() {
     let (place, emulator, queues) = Place::with("finishes", QUICK).await;
     let drain = ORDERS.replace(
         "  project: demo\n",

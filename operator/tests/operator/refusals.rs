@@ -24,7 +24,7 @@ async fn without_a_project_a_chain_says_so_and_another_is_served() {
 }
 
 #[tokio::test]
-async fn a_queue_name_that_is_blocked_says_so() {
+async fn a_blocked_queue_name_is_reported() {
     let (place, _emulator, queues) = with_emulator("blocked").await;
     let blocked = crate::place::queue("incoming-2");
     queues
@@ -46,7 +46,7 @@ async fn a_queue_name_that_is_blocked_says_so() {
 }
 
 #[tokio::test]
-async fn a_queue_of_another_chain_is_refused_with_its_name() {
+async fn a_queue_of_another_chain_is_refused_with_that_chains_name() {
     let (place, _emulator, queues) = with_emulator("conflict").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -78,7 +78,7 @@ async fn a_queue_of_another_chain_is_refused_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_deployment_of_that_name_is_left_alone() {
+async fn a_foreign_deployment_with_a_stages_name_is_not_changed() {
     let (place, _emulator, _queues) = with_emulator("taken").await;
     let create = [
         "create",
@@ -113,7 +113,7 @@ pub fn refusing(code: u32, message: &'static str) -> Receiver {
 }
 
 #[tokio::test]
-async fn what_cloud_tasks_refuses_is_a_reason_of_its_own() {
+async fn a_refusal_by_cloud_tasks_has_its_own_reason() {
     for (code, reason, words) in [
         (5, "ProjectNotFound", "The requested project was not found"),
         (
@@ -133,7 +133,7 @@ async fn what_cloud_tasks_refuses_is_a_reason_of_its_own() {
 }
 
 #[tokio::test]
-async fn cloud_tasks_goes_away_and_comes_back() {
+async fn an_outage_of_cloud_tasks_is_reported_until_it_ends() {
     let emulator = Emulator::start().await;
     let port = emulator.addr().port();
     let place = Place::new("away", &emulator.addr().to_string()).await;
@@ -165,7 +165,7 @@ async fn cloud_tasks_goes_away_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_chain_that_cant_be_read_stands_alone_and_can_be_deleted() {
+async fn a_chain_that_cant_be_parsed_blocks_no_other_and_can_be_deleted() {
     let emulator = Emulator::start().await;
     let mut place = Place::on_a_server_of_its_own(&lax_crd(), &emulator).await;
     let unreadable = ORDERS

@@ -120,7 +120,7 @@ async fn queues_and_workers_exist_as_planned_and_kubectl_wait_returns() {
 }
 
 #[tokio::test]
-async fn a_second_round_writes_nothing_anywhere() {
+async fn a_second_reconcile_writes_nothing() {
     let (place, _emulator, queues) = with_emulator("idle").await;
     place.apply(ORDERS).await;
     place.apply(ZEROS).await;
@@ -148,7 +148,7 @@ async fn a_second_round_writes_nothing_anywhere() {
 }
 
 #[tokio::test]
-async fn chains_that_nobody_changes_cost_no_round_however_often_queues_are_listed() {
+async fn unchanged_chains_are_not_reconciled_however_often_queues_are_listed() {
     let (place, _emulator, _queues) =
         Place::with("idle-many", &["--queue-poll-interval", "500ms"]).await;
     for name in ["a", "b", "c", "d"] {
@@ -191,7 +191,7 @@ async fn handlers_are_native_sidecars_and_the_worker_is_the_main_container() {
 }
 
 #[tokio::test]
-async fn what_somebody_changes_by_hand_is_put_right() {
+async fn manual_changes_are_corrected() {
     let (place, _emulator, queues) = with_emulator("drift").await;
     place.apply(ORDERS).await;
     place.settle("orders").await;
@@ -284,7 +284,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn examples_become_ready_and_a_second_round_of_theirs_writes_nothing() {
+async fn examples_become_ready_and_their_second_reconcile_writes_nothing() {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"));
     assert_eq!(
         files.unwrap().count(),
@@ -309,7 +309,7 @@ async fn examples_become_ready_and_a_second_round_of_theirs_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_operator_that_is_there_before_its_crd_waits_for_it() {
+async fn an_operator_that_starts_before_its_crd_waits_for_it() {
     let emulator = Emulator::start().await;
     let place = Place::before_the_crd(&emulator).await;
     assert_eq!(place.http_status("/healthz").await, "200");

@@ -74,7 +74,7 @@ async fn pod(place: &Place, name: &str) -> Api<Pod> {
 }
 
 #[tokio::test]
-async fn a_chain_with_oidc_has_its_token_on_the_queues_and_in_the_workers() {
+async fn oidc_is_set_on_the_queues_and_required_by_the_workers() {
     let (place, _emulator, queues) = with_emulator("oidc").await;
     place.apply(&with_audiences("orders, former")).await;
     place.settle("orders").await;
@@ -98,7 +98,7 @@ async fn a_chain_with_oidc_has_its_token_on_the_queues_and_in_the_workers() {
 }
 
 #[tokio::test]
-async fn a_token_is_turned_on_and_off_in_the_order_that_refuses_no_push() {
+async fn a_token_is_turned_on_and_off_without_a_refused_push() {
     let args = ["--address-delay", "1s"];
     let (place, _emulator, queues) = Place::with("on-off", &args).await;
     place.apply(&public("")).await;
@@ -130,7 +130,7 @@ async fn a_token_is_turned_on_and_off_in_the_order_that_refuses_no_push() {
 }
 
 #[tokio::test]
-async fn an_audience_changes_while_both_are_taken() {
+async fn an_audience_changes_while_both_are_accepted() {
     let args = ["--address-delay", "1s"];
     let (place, _emulator, queues) = Place::with("audience", &args).await;
     place.apply(&with_audiences("old")).await;
@@ -171,7 +171,7 @@ fn worker(deployment: &Deployment, ip: &str) -> Process {
 }
 
 #[tokio::test]
-async fn pushes_that_are_refused_show_in_the_status() {
+async fn refused_pushes_are_reported_in_the_status() {
     // Of the loopback range, and nobody else's.
     let ip = "127.11.7.3";
     let args = ["--refusal-poll-interval", "200ms"];

@@ -9,7 +9,7 @@ const BACK: Act = Act::new(&[Deed::CloudTasks(Way::Open)], WELL);
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "Cloud Tasks is away",
+        name: "Cloud Tasks is unavailable",
         acts: &[
             Act::new(
                 &[Deed::CloudTasks(Way::Closed)],
@@ -20,7 +20,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "Cloud Tasks is away, and the chain is edited",
+        name: "Cloud Tasks is unavailable, and the chain is edited",
         acts: &[
             Act::new(
                 &[
@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "Cloud Tasks is away, and an operator begins",
+        name: "Cloud Tasks is unavailable when an operator starts",
         acts: &[
             Act::new(
                 &[
@@ -60,7 +60,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a quota is used up",
+        name: "a quota is exhausted",
         acts: &[
             Act::new(
                 &[Deed::Refuses(8, "Quota exceeded for queue management")],
@@ -71,7 +71,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "the project isn't there",
+        name: "the project doesn't exist",
         acts: &[
             Act::new(
                 &[Deed::Refuses(5, "The requested project was not found")],

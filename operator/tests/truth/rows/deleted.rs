@@ -10,7 +10,7 @@ const DRAIN: (&str, &str) = (PROJECT, "  project: demo\n  deletionPolicy: Drain\
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "a deleted chain that finishes its tasks",
+        name: "a deleted chain that drains",
         chain: &[DRAIN],
         acts: &[
             Act::new(
@@ -54,7 +54,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a chain that is deleted while Cloud Tasks is away",
+        name: "a chain that is deleted while Cloud Tasks is unavailable",
         acts: &[
             Act::new(
                 &[Deed::CloudTasks(Way::Closed), DELETE],

@@ -47,7 +47,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "the notifier's limits are another chain's",
+        name: "another chain sets the notifier's limits",
         acts: &[
             Act::new(
                 &[
@@ -83,7 +83,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a Deployment of somebody else has a stage's name",
+        name: "a foreign Deployment has a stage's name",
         chain: &[(MIDDLE, "")],
         acts: &[
             Act::new(
@@ -105,7 +105,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "workers that somebody tells otherwise, put right",
+        name: "workers reconfigured outside the operator, corrected",
         acts: &[Act::new(
             &[Deed::Kubectl(&[
                 "set",
@@ -118,7 +118,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a Deployment and a Service that somebody deleted",
+        name: "a Deployment and a Service deleted outside the operator",
         acts: &[Act::new(
             &[Deed::Kubectl(&[
                 "delete",
@@ -130,7 +130,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a status that somebody wrote",
+        name: "a status written outside the operator",
         acts: &[
             Act {
                 done: &[Deed::Kubectl(&[

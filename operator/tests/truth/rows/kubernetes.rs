@@ -7,7 +7,7 @@ const LOOK: &[&str] = &["get", "list", "watch"];
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "the queues are made, and a Deployment is refused",
+        name: "the queues are created, and a Deployment is refused",
         chain: &[(MIDDLE, "")],
         acts: &[
             Act::new(
@@ -36,7 +36,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "no right to change Deployments",
+        name: "no permission to change Deployments",
         operator: Operator::ServiceAccount,
         acts: &[
             Act::new(
@@ -59,7 +59,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "somebody tells workers otherwise, and it can't be put right",
+        name: "workers reconfigured outside the operator, which can't be corrected",
         operator: Operator::ServiceAccount,
         acts: &[
             Act::new(
@@ -82,7 +82,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a spec that can't be read",
+        name: "a spec that can't be parsed",
         operator: Operator::WithALaxCrd,
         acts: &[
             Act::new(

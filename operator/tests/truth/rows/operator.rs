@@ -8,7 +8,7 @@ const START: Deed = Deed::Operator(Signal::Start);
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "the leader is killed, and nobody is there when the chain is edited",
+        name: "the leader is killed, and no operator runs when the chain is edited",
         operator: Operator::Elected,
         acts: &[
             Act::new(

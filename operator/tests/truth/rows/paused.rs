@@ -56,7 +56,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "three queues paused, each by another",
+        name: "three queues paused for three reasons",
         acts: &[
             Act::new(
                 &[

@@ -24,7 +24,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "fewer pods than asked for",
+        name: "fewer pods than replicas",
         acts: &[
             Act::new(&[some(2, 2, 1)], FAST_IS_BEHIND),
             Act::new(&[Deed::Pods("fast", Pods::Ready)], WELL),
@@ -79,7 +79,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "scaled to nothing by hand, where the spec says no number",
+        name: "scaled to zero by hand, and the spec sets no replicas",
         acts: &[
             Act::new(
                 &[Deed::Kubectl(&[
@@ -109,7 +109,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "scaled by hand, where the spec says how many",
+        name: "scaled by hand, and the spec sets replicas",
         acts: &[Act::new(
             &[Deed::Kubectl(&[
                 "scale",

@@ -21,7 +21,7 @@ const RATE_DRIFTED: Tells = Tells::WellBut(&[
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "a queue that can't be made, because its name is blocked",
+        name: "a queue that can't be created, because its name is blocked",
         chain: &[(MIDDLE, "")],
         acts: &[
             Act::new(
@@ -55,7 +55,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a rate that somebody changed, with driftPolicy Report",
+        name: "a rate changed outside the operator, with driftPolicy Report",
         chain: &[REPORT],
         acts: &[
             Act::new(&[BY_HAND], RATE_DRIFTED),
@@ -64,7 +64,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "the same, and another operator comes to it",
+        name: "the same, and another operator starts",
         chain: &[REPORT],
         acts: &[
             Act::new(
@@ -86,7 +86,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "attempts with an end that somebody set, put right",
+        name: "finite attempts set outside the operator, corrected",
         acts: &[Act {
             done: &[Deed::Queue("incoming", Hand::Attempts(5))],
             passing: &[("Drifted", "True", "QueueChanged", &["incoming has", "5"])],
@@ -95,7 +95,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a stage's queue that somebody deleted",
+        name: "a stage's queue deleted outside the operator",
         acts: &[
             Act::new(
                 &[Deed::Queue("incoming-2", Hand::Delete)],
@@ -121,7 +121,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "the notifier's queue that somebody deleted",
+        name: "the notifier's queue deleted outside the operator",
         acts: &[
             Act::new(
                 &[Deed::Queue("orders-notifier", Hand::Delete)],
@@ -144,7 +144,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "more dispatches than places",
+        name: "more concurrent dispatches than capacity",
         acts: &[
             Act::new(
                 &[Deed::Apply(&[(
@@ -172,7 +172,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "ten edits, there and back, faster than rounds",
+        name: "ten edits back and forth, faster than reconciles",
         acts: &[
             Act::new(&[Deed::Edits(10)], WELL),
             Act::new(&[Deed::Apply(&[]), Deed::Edits(3), Deed::Apply(&[])], WELL),

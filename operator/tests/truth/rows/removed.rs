@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a removed stage whose workers somebody deleted",
+        name: "a removed stage whose workers were deleted outside the operator",
         acts: &[
             Act::new(
                 &[
@@ -69,7 +69,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a stage that is put back while it drains",
+        name: "a stage that is added again while it drains",
         acts: &[
             Act::new(&[TASK, REMOVE], Tells::WellBut(&[LEFT])),
             Act::new(&[BACK], WELL),
@@ -77,7 +77,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a stage that is put back when it has drained, and its pods don't get ready",
+        name: "a stage that is added again when it has drained, and its pods don't become ready",
         args: &["--gate-after=0s"],
         acts: &[
             Act::new(&[REMOVE], DRAINED),

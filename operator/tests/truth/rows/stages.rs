@@ -5,7 +5,7 @@ use crate::row::{Act, Deed, PLAIN, Pods, Row, Tells, WELL};
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "a new stage that never gets ready, and nobody hands to it",
+        name: "a new stage that never becomes ready, and no stage hands over to it",
         chain: &[(MIDDLE, "")],
         acts: &[
             Act::new(
@@ -29,7 +29,7 @@ pub const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "a renamed stage whose new pods never get ready",
+        name: "a renamed stage whose new pods never become ready",
         acts: &[
             Act::new(
                 &[

@@ -25,7 +25,7 @@ const NOT_ASKED: Told = ("PushesRefused", "Unknown", "WorkersNotAsked", &[]);
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "a public address without a token, which is turned on then",
+        name: "a public address without a token, then with one",
         acts: &[
             Act::new(
                 &[Deed::Apply(PUBLIC)],

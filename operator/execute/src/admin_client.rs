@@ -1,0 +1,265 @@
+//! The client of Cloud Tasks' admin API. Every call waits for the rate limiter and is reported to a
+//! [`CallObserver`]; every write also needs the [`Fence`].
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cloudtasks::{LocationPath, Queue, QueuePath, QueueSettings};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::fence::Fence;
+use crate::rate_limiter::{Priority, Rate, RateLimiter, Ticket, TokenBucket};
+
+/// ListTasks has a quota of its own, 600 a minute in a region, which ListQueues shares.
+const COUNTS_PER_SECOND: f64 = 5.0;
+/// How many queues may be counted at once after a pause.
+const COUNT_BURST: f64 = 50.0;
+
+/// A list takes well under a second. Two failures are an outage, which statuses must soon report, also
+/// where nothing answers.
+const LIST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Learns of each call, for metrics.
+pub trait CallObserver: Send + Sync {
+    /// A call has ended.
+    fn called(&self, method: &'static str, error: Option<&cloudtasks::Error>);
+    /// The rate limit is now so many calls a second.
+    fn rate_limited_to(&self, calls_per_second: f64);
+}
+
+/// Observes nothing.
+impl CallObserver for () {
+    fn called(&self, _method: &'static str, _error: Option<&cloudtasks::Error>) {}
+    fn rate_limited_to(&self, _calls_per_second: f64) {}
+}
+
+/// Cloud Tasks' admin API. Clones share the rate limit and the fence.
+#[derive(Clone)]
+pub struct AdminClient {
+    connection: Connection,
+    fence: Fence,
+    observer: Arc<dyn CallObserver>,
+    limits: Arc<Limits>,
+}
+
+struct Limits {
+    calls: Mutex<RateLimiter>,
+    counts: Mutex<TokenBucket>,
+    /// A call has started or was canceled, so others have moved up.
+    moved: Notify,
+}
+
+impl AdminClient {
+    /// At most `rate` calls a second; writes while `fence` grants them.
+    pub fn new(
+        connection: Connection,
+        fence: Fence,
+        observer: Arc<dyn CallObserver>,
+        rate: Rate,
+    ) -> Self {
+        let now = Instant::now();
+        let calls = RateLimiter::new(rate, now);
+        observer.rate_limited_to(calls.rate());
+        let limits = Arc::new(Limits {
+            calls: Mutex::new(calls),
+            counts: Mutex::new(TokenBucket::full(COUNTS_PER_SECOND, COUNT_BURST, now)),
+            moved: Notify::new(),
+        });
+        Self {
+            connection,
+            fence,
+            observer,
+            limits,
+        }
+    }
+
+    /// `ListQueues`, all pages. Limited as one call: a page holds 1000 queues, a project's default
+    /// maximum. Urgent, since each edit is planned from one; rare, since a location has one at a time.
+    pub async fn list_queues(
+        &self,
+        parent: &LocationPath,
+    ) -> Result<Vec<Queue>, cloudtasks::Error> {
+        self.acquire(Priority::Urgent).await;
+        let list = async {
+            let list = async { self.connection.get().await?.list_queues(parent).await };
+            let listed = timeout(LIST_TIMEOUT, list).await;
+            listed.unwrap_or_else(|_| {
+                Err(cloudtasks::Error::TimedOut {
+                    resource: parent.to_string(),
+                    after: LIST_TIMEOUT,
+                })
+            })
+        };
+        self.observed("ListQueues", list).await
+    }
+
+    /// `GetQueue`.
+    pub async fn get_queue(&self, path: &QueuePath) -> Result<Queue, cloudtasks::Error> {
+        self.acquire(Priority::Normal).await;
+        self.observed("GetQueue", async {
+            self.connection.get().await?.get_queue(path).await
+        })
+        .await
+    }
+
+    /// `ListTasks`: how many tasks the queue has, at most `limit`; `None` over the rate limit. It never
+    /// waits: an edit is worth more than a count.
+    pub async fn count_tasks(
+        &self,
+        queue: &QueuePath,
+        limit: usize,
+    ) -> Result<Option<usize>, cloudtasks::Error> {
+        if !self.limits.counts().take(Instant::now()) {
+            return Ok(None);
+        }
+        let call = async { self.connection.get().await?.list_tasks(queue, limit).await };
+        let counted = self.observed("ListTasks", call).await;
+        counted.map(|tasks| Some(tasks.len()))
+    }
+
+    /// `CreateQueue`.
+    pub async fn create_queue(
+        &self,
+        path: &QueuePath,
+        settings: &QueueSettings,
+    ) -> Result<Queue, Error> {
+        self.acquire(Priority::Normal).await;
+        let call = async {
+            self.connection
+                .get()
+                .await?
+                .create_queue(path, settings)
+                .await
+        };
+        self.write("CreateQueue", call).await
+    }
+
+    /// `UpdateQueue`.
+    pub async fn update_queue(
+        &self,
+        path: &QueuePath,
+        settings: &QueueSettings,
+    ) -> Result<Queue, Error> {
+        self.acquire(Priority::Urgent).await;
+        let call = async {
+            self.connection
+                .get()
+                .await?
+                .update_queue(path, settings)
+                .await
+        };
+        self.write("UpdateQueue", call).await
+    }
+
+    /// `PauseQueue`.
+    pub async fn pause_queue(&self, path: &QueuePath) -> Result<(), Error> {
+        self.acquire(Priority::Urgent).await;
+        self.write("PauseQueue", async {
+            self.connection.get().await?.pause_queue(path).await
+        })
+        .await
+    }
+
+    /// `ResumeQueue`.
+    pub async fn resume_queue(&self, path: &QueuePath) -> Result<(), Error> {
+        self.acquire(Priority::Urgent).await;
+        self.write("ResumeQueue", async {
+            self.connection.get().await?.resume_queue(path).await
+        })
+        .await
+    }
+
+    /// `DeleteQueue`, with its tasks.
+    pub async fn delete_queue(&self, path: &QueuePath) -> Result<(), Error> {
+        self.acquire(Priority::Normal).await;
+        self.write("DeleteQueue", async {
+            self.connection.get().await?.delete_queue(path).await
+        })
+        .await
+    }
+
+    fn write<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<T, cloudtasks::Error>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        let call = self.observed(method, call);
+        // The fence comes after the rate limiter, where the call may have waited long.
+        self.fence.guard(async { call.await.map_err(Error::from) })
+    }
+
+    /// Makes the call, and learns from its answer.
+    fn observed<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<T, cloudtasks::Error>>,
+    ) -> impl Future<Output = Result<T, cloudtasks::Error>> {
+        let call = Box::pin(call);
+        async move {
+            let answer = call.await;
+            self.observer.called(method, answer.as_ref().err());
+            if let Err(cloudtasks::Error::Quota { .. }) = &answer {
+                self.limits.calls().quota_exhausted(Instant::now());
+                let rate = self.limits.calls().rate();
+                self.observer.rate_limited_to(rate);
+                tracing::warn!(
+                    method,
+                    rate,
+                    "a quota of Cloud Tasks is exhausted: the rate limit is lowered"
+                );
+            }
+            answer
+        }
+    }
+
+    /// Waits until the call may start.
+    async fn acquire(&self, priority: Priority) {
+        let waiting = Waiting {
+            ticket: self.limits.calls().enqueue(priority),
+            limits: &self.limits,
+        };
+        loop {
+            // Before the limiter is asked, or a move in between would be missed.
+            let moved = self.limits.moved.notified();
+            let wait = {
+                let mut calls = self.limits.calls();
+                let wait = calls.try_acquire(waiting.ticket, Instant::now());
+                self.observer.rate_limited_to(calls.rate());
+                wait
+            };
+            let Some(wait) = wait else {
+                return;
+            };
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = moved => {}
+            }
+        }
+    }
+}
+
+impl Limits {
+    fn counts(&self) -> MutexGuard<'_, TokenBucket> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, RateLimiter> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A waiting call, which leaves the queue also when its reconcile is canceled.
+struct Waiting<'a> {
+    ticket: Ticket,
+    limits: &'a Limits,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.limits.calls().cancel(self.ticket);
+        self.limits.moved.notify_waiters();
+    }
+}

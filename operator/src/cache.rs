@@ -1,0 +1,93 @@
+//! What the operator keeps in memory, so that a reconcile needs few calls.
+
+pub mod api_discovery;
+pub mod auth_failures;
+pub mod children;
+pub mod condition_timers;
+pub mod failures;
+pub mod locations;
+pub mod objects;
+pub mod status_echo;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use execute::AdminClient;
+use kube::Client;
+
+use crate::chain::Triggers;
+use crate::namespaces::Scope;
+use crate::telemetry::metrics::Metrics;
+use api_discovery::ApiDiscovery;
+use auth_failures::AuthFailures;
+use children::ChildCache;
+use condition_timers::ConditionTimers;
+use failures::FailureCounts;
+use locations::LocationCache;
+use status_echo::StatusEchoFilter;
+
+/// The caches of one term as the leader.
+pub struct Caches {
+    /// The queues of each location.
+    pub locations: Arc<LocationCache>,
+    /// The Deployments, Services and pods of chains.
+    pub children: Arc<ChildCache>,
+    /// Pushes that workers refuse for their token.
+    pub auth_failures: Arc<AuthFailures>,
+    /// Which optional APIs the cluster has, and chains' objects of these.
+    pub api_discovery: Arc<ApiDiscovery>,
+    /// Since when each timed condition has held.
+    pub condition_timers: ConditionTimers,
+    /// Which changes of chains are the operator's own.
+    pub status_echo: StatusEchoFilter,
+    /// Failed reconciles.
+    pub failures: FailureCounts,
+}
+
+/// How often what has no watch is polled.
+pub struct PollIntervals {
+    /// The queues of each location.
+    pub queues: Duration,
+    /// The workers' counters of refused pushes.
+    pub auth_failures: Duration,
+}
+
+impl Caches {
+    /// Watches and polls from now on. Chains that are to be reconciled go to `triggers`.
+    pub fn new(
+        client: &Client,
+        queues: &AdminClient,
+        scopes: &[Scope],
+        intervals: &PollIntervals,
+        triggers: &Triggers,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        Self {
+            locations: LocationCache::new(
+                queues.clone(),
+                Arc::clone(metrics),
+                intervals.queues,
+                triggers.clone(),
+            ),
+            children: ChildCache::new(client, scopes, triggers.clone(), Arc::clone(metrics)),
+            auth_failures: AuthFailures::new(intervals.auth_failures, triggers.clone()),
+            api_discovery: ApiDiscovery::new(client.clone(), scopes.to_vec(), triggers.clone()),
+            condition_timers: ConditionTimers::default(),
+            status_echo: StatusEchoFilter::default(),
+            failures: FailureCounts::default(),
+        }
+    }
+
+    /// A chain no longer exists.
+    pub fn forget(&self, namespace: &str, chain: &str) {
+        self.locations.forget(namespace, chain);
+        self.auth_failures.forget(namespace, chain);
+        self.api_discovery.forget(namespace, chain);
+    }
+
+    /// A chain is deleted: nothing of it is left to serve.
+    pub fn forget_uid(&self, uid: &str) {
+        self.condition_timers.forget(uid);
+        self.status_echo.forget(uid);
+    }
+}

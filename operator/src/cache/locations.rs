@@ -1,0 +1,415 @@
+//! The queues of each location that has chains, listed every few seconds, since queues have no watch.
+//!
+//! One list serves all chains of a location, so the number of calls doesn't grow with the number of
+//! chains. A chain is reconciled when one of its queues has changed, and when Cloud Tasks becomes
+//! unavailable or available again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use cloudtasks::{Error, LocationPath, Queue, QueuePath};
+use execute::AdminClient;
+use kube::Resource;
+use plan::LocationQueues;
+use plan::model::queue_headers::owner;
+
+use crate::chain::{NamespacedName, Triggers, name_of, trigger};
+use crate::telemetry::metrics::Metrics;
+
+/// So many failed lists in a row are an outage.
+const OUTAGE: u32 = 2;
+/// A shorter period only exhausts a quota.
+const MIN_PERIOD: Duration = Duration::from_millis(500);
+
+/// The queues of each location, as last listed.
+pub struct LocationCache {
+    cloud: AdminClient,
+    metrics: Arc<Metrics>,
+    period: Duration,
+    locations: Mutex<Locations>,
+    triggers: Triggers,
+}
+
+#[derive(Default)]
+struct Locations {
+    known: BTreeMap<LocationPath, Arc<Location>>,
+    /// How many have been added so far, former ones included.
+    added: u32,
+}
+
+#[derive(Default)]
+struct Location {
+    /// Held during a list, so that lists end in the order in which they begin.
+    listing: tokio::sync::Mutex<()>,
+    state: Mutex<LocationState>,
+}
+
+#[derive(Default)]
+struct LocationState {
+    /// The last successful list, and answers since; `None` before the first list.
+    queues: Option<LocationQueues>,
+    /// Answers since the current list began, which may not show them.
+    answered: BTreeMap<QueuePath, Queue>,
+    /// Why the last lists failed, and how many in a row.
+    error: Option<Error>,
+    failures: u32,
+    /// Chains to be reconciled at the end of the period: without that pause, two chains that undo each
+    /// other's changes would do so in a tight loop.
+    concerned: BTreeSet<NamespacedName>,
+    /// The queues that each chain watches.
+    watched: BTreeMap<NamespacedName, WatchedQueues>,
+    /// The number of the last list that has begun, and of the last that has ended. One may be canceled in
+    /// between.
+    begun: u64,
+    ended: u64,
+}
+
+/// The queues that a chain watches.
+pub struct WatchedQueues {
+    /// The queues in its spec.
+    pub queues: BTreeSet<QueuePath>,
+    /// And those with this owner in their header.
+    pub owner: String,
+}
+
+impl LocationCache {
+    /// An empty cache. Chains that are to be reconciled go to `triggers`.
+    pub fn new(
+        cloud: AdminClient,
+        metrics: Arc<Metrics>,
+        period: Duration,
+        triggers: Triggers,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            cloud,
+            metrics,
+            period: period.max(MIN_PERIOD),
+            locations: Mutex::default(),
+            triggers,
+        })
+    }
+
+    /// The queues of a location, at most a few seconds old; an error during an outage. From now on the
+    /// chain is reconciled when one of `watched` changes.
+    pub async fn get(
+        self: &Arc<Self>,
+        chain: &impl Resource,
+        parent: &LocationPath,
+        watched: WatchedQueues,
+    ) -> Result<LocationQueues, Error> {
+        let location = self.location(parent, Some((name_of(chain), watched)));
+        if location.lock().ended == 0 {
+            self.list(parent, &location).await;
+        }
+        location.lock().outcome()
+    }
+
+    /// The queues of a location, by a list that begins now.
+    pub async fn list_now(
+        self: &Arc<Self>,
+        chain: &impl Resource,
+        parent: &LocationPath,
+    ) -> Result<LocationQueues, Error> {
+        let location = self.location(parent, None);
+        self.list(parent, &location).await;
+        let mut state = location.lock();
+        // It is being reconciled with this very list.
+        state.concerned.remove(&name_of(chain));
+        match &state.error {
+            Some(error) => Err(error.clone()),
+            None => state.outcome(),
+        }
+    }
+
+    /// Takes what Cloud Tasks has answered to a chain's writes, which saves a list.
+    pub fn answered(
+        self: &Arc<Self>,
+        chain: &impl Resource,
+        parent: &LocationPath,
+        queues: &[Queue],
+    ) {
+        let location = self.location(parent, None);
+        let mut state = location.lock();
+        let Some(known) = &state.queues else { return };
+        let changes = QueueChanges::by(known, queues);
+        // Other chains may use the same notifier's queue.
+        let concerned = changes.concerned(&state.watched);
+        state.concerned.extend(concerned);
+        state.concerned.remove(&name_of(chain));
+        state.answered(queues);
+    }
+
+    /// A chain no longer exists. A location without chains is no longer listed.
+    pub fn forget(&self, namespace: &str, chain: &str) {
+        let name = (namespace.to_owned(), chain.to_owned());
+        for location in self.lock().known.values() {
+            location.lock().watched.remove(&name);
+        }
+    }
+
+    /// The state of a location, which is listed from now on while a chain watches it.
+    fn location(
+        self: &Arc<Self>,
+        parent: &LocationPath,
+        watches: Option<(NamespacedName, WatchedQueues)>,
+    ) -> Arc<Location> {
+        let mut locations = self.lock();
+        let location = if let Some(location) = locations.known.get(parent) {
+            Arc::clone(location)
+        } else {
+            let location = Arc::new(Location::default());
+            let known = Arc::clone(&location);
+            locations.known.insert(parent.clone(), known);
+            let first = self.period.mul_f64(share_of_period(locations.added));
+            locations.added = locations.added.wrapping_add(1);
+            let cache = Arc::downgrade(self);
+            let polled = Arc::clone(&location);
+            tokio::spawn(poll(cache, parent.clone(), polled, first));
+            location
+        };
+        // Under the lock of the map, so that the location can't be dropped in between.
+        location.lock().watched.extend(watches);
+        location
+    }
+
+    /// Lists once. A list that began after this call and has ended meanwhile does as well.
+    async fn list(&self, parent: &LocationPath, location: &Location) {
+        // A list that runs now may have begun before this call.
+        let before = location.lock().begun;
+        let _listing = location.listing.lock().await;
+        let number = {
+            let mut state = location.lock();
+            if state.ended > before {
+                return;
+            }
+            state.begin()
+        };
+        let listed = self.cloud.list_queues(parent).await;
+        self.metrics.listed(listed.as_ref().err());
+        let mut state = location.lock();
+        state.ended = number;
+        state.take(listed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Locations> {
+        self.locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lists a location every period, until no chain watches it or the cache is dropped, at the end of a
+/// term as the leader.
+async fn poll(
+    cache: Weak<LocationCache>,
+    parent: LocationPath,
+    location: Arc<Location>,
+    first: Duration,
+) {
+    let Some(period) = cache.upgrade().map(|it| it.period) else {
+        return;
+    };
+    let mut usual = first;
+    loop {
+        // Whether one failure is an outage should be known soon.
+        let is_doubtful = (1..OUTAGE).contains(&location.lock().failures);
+        let pause = if is_doubtful { MIN_PERIOD } else { usual };
+        usual = period;
+        tokio::time::sleep(pause).await;
+        let Some(cache) = cache.upgrade() else {
+            return;
+        };
+        {
+            let mut locations = cache.lock();
+            if location.lock().watched.is_empty() {
+                locations.known.remove(&parent);
+                return;
+            }
+        }
+        cache.list(&parent, &location).await;
+        let concerned = std::mem::take(&mut location.lock().concerned);
+        for chain in &concerned {
+            trigger(&cache.triggers, chain);
+        }
+    }
+}
+
+/// After which share of a period a location is listed for the second time. At a start all locations are
+/// listed at once; this spreads their later lists evenly.
+fn share_of_period(number: u32) -> f64 {
+    // Multiples of the golden ratio divide any circle evenly.
+    1.0 - (f64::from(number) * 0.618_033_988_75).fract()
+}
+
+impl Location {
+    fn lock(&self) -> MutexGuard<'_, LocationState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LocationState {
+    /// The cached queues. One failed list, such as one that timed out, is no outage.
+    fn outcome(&self) -> Result<LocationQueues, Error> {
+        match (&self.error, &self.queues) {
+            (Some(error), None) => Err(error.clone()),
+            (Some(error), Some(_)) if self.is_outage() => Err(error.clone()),
+            (_, Some(queues)) => Ok(queues.clone()),
+            (None, None) => Ok(LocationQueues::default()),
+        }
+    }
+
+    fn is_outage(&self) -> bool {
+        self.failures >= OUTAGE
+    }
+
+    /// A list begins. Returns its number.
+    fn begin(&mut self) -> u64 {
+        self.answered.clear();
+        self.begun += 1;
+        self.begun
+    }
+
+    fn answered(&mut self, queues: &[Queue]) {
+        let known = self.queues.get_or_insert_default();
+        known.extend(queues.iter().cloned());
+        let answered = queues.iter().cloned();
+        self.answered
+            .extend(answered.map(|queue| (queue.path.clone(), queue)));
+    }
+
+    /// Takes the outcome of a list, and notes the chains that it concerns.
+    fn take(&mut self, listed: Result<Vec<Queue>, Error>) {
+        let was_outage = self.is_outage();
+        let queues = match listed {
+            Ok(queues) => queues,
+            Err(error) => {
+                self.error = Some(error);
+                self.failures = self.failures.saturating_add(1);
+                if !was_outage && self.is_outage() {
+                    self.concerned.extend(self.watched.keys().cloned());
+                }
+                return;
+            }
+        };
+        self.error = None;
+        self.failures = 0;
+        let mut queues: LocationQueues = queues.into_iter().collect();
+        queues.extend(std::mem::take(&mut self.answered).into_values());
+        let concerned: Vec<NamespacedName> = if was_outage {
+            self.watched.keys().cloned().collect()
+        } else {
+            QueueChanges::between(self.queues.as_ref(), &queues).concerned(&self.watched)
+        };
+        self.concerned.extend(concerned);
+        self.queues = Some(queues);
+    }
+}
+
+/// Queues that differ between two lists.
+#[derive(Default)]
+struct QueueChanges<'a> {
+    queues: BTreeSet<&'a QueuePath>,
+    /// Their owners before and now.
+    owners: BTreeSet<&'a str>,
+}
+
+impl<'a> QueueChanges<'a> {
+    fn between(before: Option<&'a LocationQueues>, now: &'a LocationQueues) -> Self {
+        let mut changes = Self::default();
+        for queue in before.into_iter().flat_map(LocationQueues::values) {
+            changes.compare(queue, now.get(&queue.path));
+        }
+        for queue in now.values() {
+            changes.compare(queue, before.and_then(|before| before.get(&queue.path)));
+        }
+        changes
+    }
+
+    /// The changes that answers make.
+    fn by(before: &'a LocationQueues, answers: &'a [Queue]) -> Self {
+        let mut changes = Self::default();
+        for queue in answers {
+            let known = before.get(&queue.path);
+            changes.compare(queue, known);
+            if let Some(known) = known {
+                changes.compare(known, Some(queue));
+            }
+        }
+        changes
+    }
+
+    fn compare(&mut self, queue: &'a Queue, other: Option<&Queue>) {
+        if other != Some(queue) {
+            self.queues.insert(&queue.path);
+            self.owners.extend(owner(queue));
+        }
+    }
+
+    /// The chains that watch one of them.
+    fn concerned(&self, watched: &BTreeMap<NamespacedName, WatchedQueues>) -> Vec<NamespacedName> {
+        let concerned = watched.iter().filter(|(_, it)| self.concern(it));
+        concerned.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn concern(&self, watched: &WatchedQueues) -> bool {
+        let mut queues = watched.queues.iter();
+        self.owners.contains(watched.owner.as_str())
+            || queues.any(|queue| self.queues.contains(queue))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudtasks::{Queue, QueueState};
+
+    use super::{LocationState, share_of_period};
+
+    fn queue(rate: f64) -> Queue {
+        Queue {
+            path: "projects/demo/locations/europe-west1/queues/incoming"
+                .parse()
+                .unwrap(),
+            state: QueueState::Running,
+            max_dispatches_per_second: rate,
+            max_concurrent_dispatches: 10,
+            max_attempts: -1,
+            max_retry_duration: None,
+            min_backoff: std::time::Duration::from_millis(100),
+            max_backoff: std::time::Duration::from_secs(10),
+            max_doublings: 16,
+            http_target: None,
+        }
+    }
+
+    #[test]
+    fn a_list_that_began_before_an_answer_does_not_undo_it() {
+        let mut state = LocationState::default();
+        state.take(Ok(vec![queue(1.0)]));
+        let rate = |state: &LocationState| {
+            let queues = state.outcome().unwrap();
+            let mut queues = queues.values();
+            queues.next().map(|queue| queue.max_dispatches_per_second)
+        };
+        state.begin();
+        state.answered(&[queue(2.0)]);
+        assert_eq!(rate(&state), Some(2.0));
+        state.take(Ok(vec![queue(1.0)]));
+        assert_eq!(rate(&state), Some(2.0));
+        state.begin();
+        state.take(Ok(vec![queue(1.0)]));
+        assert_eq!(rate(&state), Some(1.0), "it was changed back");
+    }
+
+    #[test]
+    fn the_lists_of_many_locations_are_spread_over_a_period() {
+        for count in [2, 5, 20, 40] {
+            let mut shares: Vec<f64> = (0..count).map(share_of_period).collect();
+            shares.sort_by(f64::total_cmp);
+            assert!(shares.iter().all(|it| *it > 0.0 && *it <= 1.0));
+            let gaps = shares.windows(2).map(|pair| pair[1] - pair[0]);
+            let least = gaps.fold(f64::INFINITY, f64::min);
+            assert!(least * f64::from(count) > 0.3, "{count}: {shares:?}");
+        }
+    }
+}

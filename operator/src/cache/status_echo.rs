@@ -1,0 +1,176 @@
+//! The watch shows each status that the operator writes. Such an echo needs no reconcile.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crds::ExecutorChainStatus;
+use kube::{Resource, ResourceExt};
+
+use crate::chain::Chain;
+
+/// What is known of each chain, by its UID.
+#[derive(Debug, Default)]
+pub struct StatusEchoFilter(Mutex<HashMap<String, LastSeen>>);
+
+#[derive(Debug, Default)]
+struct LastSeen {
+    /// A hash of the status that we wrote last, or found to need no write.
+    status: Option<u64>,
+    /// The hash of the queues' settings in that status.
+    queues_hash: Option<String>,
+    /// A hash of what else triggers a reconcile.
+    rest: Option<u64>,
+}
+
+impl StatusEchoFilter {
+    /// A status is about to be written, or needs no write.
+    pub fn written(&self, uid: &str, status: &ExecutorChainStatus) {
+        let mut chains = self.lock();
+        let seen = chains.entry(uid.to_owned()).or_default();
+        seen.status = Some(hash(status));
+        seen.queues_hash.clone_from(&status.queues_hash);
+    }
+
+    /// Whether the last status says that settings with this hash are set on the queues; `None` before
+    /// the first status.
+    pub fn has_queues_hash(&self, uid: &str, hash: &str) -> Option<bool> {
+        let chains = self.lock();
+        let seen = chains.get(uid).filter(|seen| seen.status.is_some())?;
+        Some(seen.queues_hash.as_deref() == Some(hash))
+    }
+
+    /// Whether a status is not the last one.
+    pub fn is_stale(&self, uid: &str, status: Option<&ExecutorChainStatus>) -> bool {
+        let chains = self.lock();
+        let written = chains.get(uid).and_then(|seen| seen.status);
+        written.is_some() && written != status.map(hash)
+    }
+
+    /// Whether nothing but the status differs from the last time, and the status is ours. A status that
+    /// was written outside the operator is no echo: it is corrected.
+    pub fn is_echo(&self, chain: &Chain) -> bool {
+        let Ok(parsed) = &chain.0 else {
+            return false;
+        };
+        let meta = chain.meta();
+        let rest = hash(&(
+            meta.generation,
+            &meta.deletion_timestamp,
+            &meta.finalizers,
+            &meta.labels,
+            &meta.annotations,
+            &meta.owner_references,
+        ));
+        let mut chains = self.lock();
+        let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
+        let is_same = seen.rest.replace(rest) == Some(rest);
+        let status = parsed.status.as_ref().map(hash);
+        is_same && status.is_some() && status == seen.status
+    }
+
+    /// A chain is deleted.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, LastSeen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash(value: &impl serde::Serialize) -> u64 {
+    let text = serde_json::to_vec(value).expect("it came as JSON");
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::ExecutorChain;
+    use kube::core::DeserializeGuard;
+    use serde_json::json;
+
+    use super::*;
+
+    fn chain(generation: i64, path: Option<&str>) -> Chain {
+        let status = path.map(|path| json!({"path": path}));
+        let chain: ExecutorChain = serde_json::from_value(json!({
+            "apiVersion": "executor-chain.dev/v1alpha1",
+            "kind": "ExecutorChain",
+            "metadata": {"name": "orders", "uid": "1f0c", "generation": generation},
+            "spec": {
+                "notifier": {"queue": "notifier", "url": "https://api.example.com/"},
+                "stages": [],
+            },
+            "status": status,
+        }))
+        .unwrap();
+        DeserializeGuard(Ok(chain))
+    }
+
+    fn with_finalizer(mut chain: Chain) -> Chain {
+        chain.meta_mut().finalizers = Some(vec!["executor-chain.dev/queues".to_owned()]);
+        chain
+    }
+
+    fn status(path: &str) -> ExecutorChainStatus {
+        ExecutorChainStatus {
+            path: Some(path.into()),
+            ..ExecutorChainStatus::default()
+        }
+    }
+
+    #[test]
+    fn only_our_own_status_is_an_echo() {
+        let filter = StatusEchoFilter::default();
+        assert!(!filter.is_echo(&chain(1, None)), "a new chain");
+        assert!(!filter.is_echo(&chain(1, None)), "no status is written yet");
+        filter.written("1f0c", &status("incoming"));
+        assert!(filter.is_echo(&chain(1, Some("incoming"))));
+        assert!(filter.is_echo(&chain(1, Some("incoming"))), "a new watch");
+        assert!(!filter.is_echo(&chain(1, Some("forged"))));
+        assert!(!filter.is_echo(&chain(1, None)), "a removed status");
+        assert!(!filter.is_echo(&chain(2, Some("incoming"))), "an edit");
+        filter.forget("1f0c");
+        assert!(!filter.is_echo(&chain(2, Some("incoming"))));
+    }
+
+    #[test]
+    fn a_chain_that_gets_its_finalizer_is_no_echo() {
+        let filter = StatusEchoFilter::default();
+        filter.written("1f0c", &status("incoming"));
+        assert!(!filter.is_echo(&chain(1, Some("incoming"))));
+        let with = || with_finalizer(chain(1, Some("incoming")));
+        assert!(!filter.is_echo(&with()));
+        assert!(filter.is_echo(&with()));
+    }
+
+    #[test]
+    fn a_status_is_stale_once_another_one_is_written() {
+        let filter = StatusEchoFilter::default();
+        assert!(!filter.is_stale("1f0c", None), "nothing is known");
+        filter.written("1f0c", &status("incoming"));
+        assert!(filter.is_stale("1f0c", Some(&status("before"))));
+        assert!(filter.is_stale("1f0c", None));
+        assert!(!filter.is_stale("1f0c", Some(&status("incoming"))));
+    }
+
+    #[test]
+    fn the_last_status_says_what_is_set_on_the_queues() {
+        let filter = StatusEchoFilter::default();
+        assert_eq!(filter.has_queues_hash("1f0c", "5a1e"), None);
+        filter.written("1f0c", &status("incoming"));
+        assert_eq!(filter.has_queues_hash("1f0c", "5a1e"), Some(false));
+        let set = ExecutorChainStatus {
+            queues_hash: Some("5a1e".into()),
+            ..status("incoming")
+        };
+        filter.written("1f0c", &set);
+        assert_eq!(filter.has_queues_hash("1f0c", "5a1e"), Some(true));
+        assert_eq!(filter.has_queues_hash("1f0c", "b0a7"), Some(false));
+        filter.forget("1f0c");
+        assert_eq!(filter.has_queues_hash("1f0c", "5a1e"), None);
+    }
+}

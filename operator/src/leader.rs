@@ -1,0 +1,3 @@
+//! Which of several operators is the leader.
+
+pub mod lease;

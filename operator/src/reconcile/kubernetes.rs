@@ -1,0 +1,225 @@
+//! A chain's workloads in a cluster, written by server-side apply.
+
+use std::fmt::Debug;
+
+use cloudtasks::Queue;
+use crds::ExecutorChain;
+use execute::Workloads;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Api, Resource, ResourceExt};
+use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::objects::names::FINALIZER;
+use plan::objects::ownership::FIELD_MANAGER;
+use plan::{Plan, Step};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::api_server::call;
+use crate::cache::children::Child;
+use crate::context::Context;
+use crate::error::Error;
+
+/// A kind, and the API for its objects.
+type Called<K> = (String, Api<K>);
+
+/// The workloads of one chain.
+pub struct Kubernetes<'a> {
+    /// The API server's client.
+    pub context: &'a Context,
+    /// The chain's metadata: more isn't needed, and a spec that can't be read is no obstacle.
+    pub chain: &'a ObjectMeta,
+}
+
+impl Kubernetes<'_> {
+    /// Runs the steps of a plan, and counts each. The queues that were created or updated.
+    pub async fn carry_out(&self, plan: &Plan) -> Result<Vec<Queue>, Error> {
+        let counted = |step: &Step, error: Option<&Error>| {
+            self.context.metrics.effect(step, error);
+            #[cfg(feature = "dies-after-a-step")]
+            if error.is_none() {
+                die_after_a_step();
+            }
+        };
+        execute::apply(plan, &self.context.queues, self, counted).await
+    }
+
+    fn namespace(&self) -> &str {
+        self.chain.namespace.as_deref().unwrap_or_default()
+    }
+
+    fn api<K>(&self) -> Called<K>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        let api = Api::namespaced(self.context.client.clone(), self.namespace());
+        (K::kind(&()).into_owned(), api)
+    }
+
+    fn attached(&self, kind: GatewayResourceKind) -> Called<DynamicObject> {
+        let client = self.context.client.clone();
+        let api = Api::namespaced_with(client, self.namespace(), &kind.resource());
+        (kind.to_string(), api)
+    }
+
+    /// What the object is then.
+    async fn apply<K>(&self, (kind, api): Called<K>, object: &K) -> Result<K, Error>
+    where
+        K: Clone + Debug + DeserializeOwned + Serialize + Sync + Resource,
+    {
+        let name = object.name_any();
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let action = format!("apply {kind} {name}");
+        let patch = Patch::Apply(object);
+        let write = api.patch(&name, &parameters, &patch);
+        self.context.write(action, write).await
+    }
+
+    /// A child, which is known then without a look.
+    async fn apply_child<K: Child + Serialize + Sync>(&self, object: &K) -> Result<(), Error> {
+        let now = self.apply(self.api(), object).await?;
+        self.context.caches.children.answered(now);
+        Ok(())
+    }
+
+    async fn delete<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
+    where
+        K: Clone + Debug + DeserializeOwned,
+    {
+        let action = format!("delete {kind} {name}");
+        // Background, whatever the kind's default is: the pods go too, and we don't wait for them.
+        let parameters = DeleteParams::background();
+        let write = api.delete(name, &parameters);
+        match self.context.write(action, write).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the chain's owner reference off an object.
+    async fn release<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
+    where
+        K: Clone + Debug + DeserializeOwned,
+    {
+        let action = format!("release {kind} {name}");
+        let Some(found) = call(&*action, api.get_metadata_opt(name)).await? else {
+            return Ok(());
+        };
+        let found = found.metadata;
+        let owners = found.owner_references.iter().flatten();
+        let others: Vec<_> = owners
+            .filter(|owner| Some(&owner.uid) != self.chain.uid.as_ref())
+            .collect();
+        let patch = Patch::Merge(json!({"metadata": {
+            "ownerReferences": others,
+            "resourceVersion": found.resource_version,
+        }}));
+        let parameters = PatchParams::default();
+        let write = api.patch_metadata(name, &parameters, &patch);
+        match self.context.write(action, write).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Replaces the finalizers, if the chain is still the one that we saw.
+    async fn set_finalizers(&self, finalizers: Vec<String>) -> Result<(), Error> {
+        let name = self.chain.name.clone().unwrap_or_default();
+        let patch = Patch::Merge(json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": self.chain.resource_version,
+        }}));
+        let (_, api) = self.api::<ExecutorChain>();
+        let parameters = PatchParams::default();
+        let write = api.patch_metadata(&name, &parameters, &patch);
+        match self.context.write("set finalizers", write).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+impl Workloads for Kubernetes<'_> {
+    type Error = Error;
+
+    async fn add_finalizer(&self) -> Result<(), Error> {
+        let mut finalizers = self.chain.finalizers.clone().unwrap_or_default();
+        finalizers.push(FINALIZER.to_owned());
+        self.set_finalizers(finalizers).await
+    }
+
+    async fn remove_finalizer(&self) -> Result<(), Error> {
+        let finalizers = self.chain.finalizers.iter().flatten();
+        let others = finalizers.filter(|name| *name != FINALIZER);
+        self.set_finalizers(others.cloned().collect()).await
+    }
+
+    async fn apply_service(&self, service: &Service) -> Result<(), Error> {
+        self.apply_child(service).await
+    }
+
+    async fn apply_deployment(&self, deployment: &Deployment) -> Result<(), Error> {
+        self.apply_child(deployment).await
+    }
+
+    async fn delete_service(&self, name: &str) -> Result<(), Error> {
+        self.delete(self.api::<Service>(), name).await
+    }
+
+    async fn delete_deployment(&self, name: &str) -> Result<(), Error> {
+        self.delete(self.api::<Deployment>(), name).await
+    }
+
+    async fn apply_gateway_resource(
+        &self,
+        kind: GatewayResourceKind,
+        object: &DynamicObject,
+    ) -> Result<(), Error> {
+        self.apply(self.attached(kind), object).await.map(drop)
+    }
+
+    async fn delete_gateway_resource(
+        &self,
+        GatewayResourceName { kind, name }: &GatewayResourceName,
+    ) -> Result<(), Error> {
+        self.delete(self.attached(*kind), name).await
+    }
+
+    async fn release_gateway_resource(
+        &self,
+        GatewayResourceName { kind, name }: &GatewayResourceName,
+    ) -> Result<(), Error> {
+        self.release(self.attached(*kind), name).await
+    }
+
+    async fn release_service(&self, name: &str) -> Result<(), Error> {
+        self.release(self.api::<Service>(), name).await
+    }
+
+    async fn release_deployment(&self, name: &str) -> Result<(), Error> {
+        self.release(self.api::<Deployment>(), name).await
+    }
+}
+
+/// The worst instant for a kill, for `make edits`: one step is done, and the next has not begun.
+#[cfg(feature = "dies-after-a-step")]
+fn die_after_a_step() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static DONE: AtomicU32 = AtomicU32::new(0);
+    let done = DONE.fetch_add(1, Ordering::SeqCst) + 1;
+    let enough = std::env::var("EXECUTOR_OPERATOR_STEPS").ok();
+    if enough.and_then(|steps| steps.parse().ok()) == Some(done) {
+        let pid = std::process::id().to_string();
+        let _ = std::process::Command::new("kill")
+            .args(["-9", &pid])
+            .status();
+        loop {
+            std::thread::park();
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The operator's metrics.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use execute::CallObserver;
+use plan::Step;
+use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::error::Error;
+use crate::telemetry::condition_gauges::ConditionGauges;
+
+type Labels = Vec<(&'static str, &'static str)>;
+
+/// The operator's metrics.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    effects: Family<Labels, Counter>,
+    reconciles: Family<Labels, Counter>,
+    drifts: Family<Labels, Counter>,
+    lists: Family<Labels, Counter>,
+    watch_failures: Counter,
+    leader: Gauge,
+    calls: Family<Labels, Counter>,
+    rate_limit: Gauge<f64, AtomicU64>,
+    /// The chains' conditions.
+    pub conditions: ConditionGauges,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("executor_operator");
+        let effects = Family::<Labels, Counter>::default();
+        let reconciles = Family::<Labels, Counter>::default();
+        let drifts = Family::<Labels, Counter>::default();
+        let lists = Family::<Labels, Counter>::default();
+        let watch_failures = Counter::default();
+        registry.register(
+            "watch_failures",
+            "Failures of watches of the API server; until a watch is restarted, edits are not seen",
+            watch_failures.clone(),
+        );
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "1 for the leader, 0 for the other operators that share its lease",
+            leader.clone(),
+        );
+        let calls = Family::<Labels, Counter>::default();
+        let rate_limit = Gauge::default();
+        registry.register(
+            "cloud_tasks_calls",
+            "Calls to Cloud Tasks, by method and outcome",
+            calls.clone(),
+        );
+        registry.register(
+            "cloud_tasks_calls_per_second",
+            "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota",
+            rate_limit.clone(),
+        );
+        registry.register(
+            "queue_lists",
+            "Lists of a location's queues, by outcome",
+            lists.clone(),
+        );
+        registry.register(
+            "effects",
+            "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
+            effects.clone(),
+        );
+        registry.register(
+            "reconciles",
+            "Reconciles of chains, by outcome",
+            reconciles.clone(),
+        );
+        registry.register(
+            "queue_drifts",
+            "Changes to queues from outside the operator, by field",
+            drifts.clone(),
+        );
+        let conditions = ConditionGauges::register(&mut registry);
+        Self {
+            registry: Mutex::new(registry),
+            effects,
+            reconciles,
+            drifts,
+            lists,
+            watch_failures,
+            leader,
+            calls,
+            rate_limit,
+            conditions,
+        }
+    }
+}
+
+impl Metrics {
+    /// Sets whether this operator is the leader.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// Counts one step of a plan.
+    pub fn effect(&self, step: &Step, error: Option<&Error>) {
+        let effect = match step {
+            Step::AddFinalizer => "add_finalizer",
+            Step::CreateQueue { .. } => "create_queue",
+            Step::UpdateQueue { .. } => "update_queue",
+            Step::PauseQueue { .. } => "pause_queue",
+            Step::ResumeQueue { .. } => "resume_queue",
+            Step::DeleteQueue { .. } => "delete_queue",
+            Step::ApplyService(_) => "apply_service",
+            Step::ApplyDeployment(_) => "apply_deployment",
+            Step::ApplyGatewayResource { kind, .. } => match kind {
+                GatewayResourceKind::HttpRoute => "apply_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "apply_policy"
+                }
+            },
+            Step::DeleteGatewayResource(GatewayResourceName { kind, .. }) => match kind {
+                GatewayResourceKind::HttpRoute => "delete_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "delete_policy"
+                }
+            },
+            Step::ReleaseGatewayResource(GatewayResourceName { kind, .. }) => match kind {
+                GatewayResourceKind::HttpRoute => "release_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "release_policy"
+                }
+            },
+            Step::DeleteDeployment { .. } => "delete_deployment",
+            Step::DeleteService { .. } => "delete_service",
+            Step::ReleaseDeployment { .. } => "release_deployment",
+            Step::ReleaseService { .. } => "release_service",
+            Step::RemoveFinalizer => "remove_finalizer",
+        };
+        self.count_effect(effect, error);
+    }
+
+    /// Counts one write of a status.
+    pub fn status_written(&self, error: Option<&Error>) {
+        self.count_effect("write_status", error);
+    }
+
+    /// A write that was left to a new leader is not counted.
+    fn count_effect(&self, effect: &'static str, error: Option<&Error>) {
+        if let Some(Error::NotLeader) = error {
+            return;
+        }
+        self.effects
+            .get_or_create(&vec![("effect", effect), ("outcome", outcome(error))])
+            .inc();
+    }
+
+    /// Counts a field of a queue that was changed outside the operator.
+    pub fn drifted(&self, field: &'static str) {
+        self.drifts.get_or_create(&vec![("field", field)]).inc();
+    }
+
+    /// Counts one list of a location's queues.
+    pub fn listed(&self, error: Option<&cloudtasks::Error>) {
+        let labels = vec![("outcome", outcome_of_call(error))];
+        self.lists.get_or_create(&labels).inc();
+    }
+
+    /// Counts one failure of a watch.
+    pub fn watch_failed(&self) {
+        self.watch_failures.inc();
+    }
+
+    /// Counts one reconcile. The end of a term as the leader is no failure of the chain.
+    pub fn reconciled(&self, error: Option<&Error>) {
+        let error = error.filter(|error| !matches!(error, Error::NotLeader));
+        let reason = error.map_or("AsSpecified", |error| error.problem().reason);
+        self.reconciles
+            .get_or_create(&vec![("reason", reason)])
+            .inc();
+    }
+
+    /// The metrics in the format of `OpenMetrics`.
+    pub fn text(&self) -> String {
+        let registry = self
+            .registry
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing to a String can't fail");
+        text
+    }
+}
+
+impl CallObserver for Metrics {
+    fn called(&self, method: &'static str, error: Option<&cloudtasks::Error>) {
+        let labels = vec![("method", method), ("outcome", outcome_of_call(error))];
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    fn rate_limited_to(&self, calls_per_second: f64) {
+        self.rate_limit.set(calls_per_second);
+    }
+}
+
+fn outcome_of_call(error: Option<&cloudtasks::Error>) -> &'static str {
+    match error {
+        None => "succeeded",
+        Some(cloudtasks::Error::TimedOut { .. }) => "timed_out",
+        Some(_) => "failed",
+    }
+}
+
+fn outcome(error: Option<&Error>) -> &'static str {
+    match error {
+        None => "succeeded",
+        Some(Error::TimedOut { .. } | Error::CloudTasks(cloudtasks::Error::TimedOut { .. })) => {
+            "timed_out"
+        }
+        Some(_) => "failed",
+    }
+}
