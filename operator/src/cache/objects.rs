@@ -1,4 +1,6 @@
-//! What is known of the objects of one kind.
+//! The objects of one kind, as a watch and the API server's answers to our own writes show them.
+//!
+//! Per object the higher resource version wins, whoever brought it. A relist replaces everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,44 +14,15 @@ use tokio::sync::watch;
 use crate::chain::{NamespacedName, name_of};
 use crate::namespaces::Scope;
 
-/// What a watch shows.
+/// What the cache may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchState {
-    /// Nothing yet.
+    /// The first list has not ended.
     Starting,
-    /// All that is there.
+    /// The cache is complete.
     Synced,
-    /// What was there once: it has failed.
+    /// The watch has failed: the cache is stale until the next list.
     Failed,
-}
-
-/// The objects of one kind, by namespace and name. Of those without a chain's label, no more than
-/// that they are there.
-pub struct ObjectCache<T> {
-    /// Until when rounds wait for the first list of a watch, before they look for themselves.
-    patience: Instant,
-    states: BTreeMap<Scope, watch::Sender<WatchState>>,
-    contents: Mutex<Contents<T>>,
-}
-
-struct Contents<T> {
-    watches: BTreeMap<Scope, WatchProgress>,
-    objects: BTreeMap<NamespacedName, Object<T>>,
-    /// The names of what has a chain's label.
-    labelled: BTreeMap<NamespacedName, BTreeSet<String>>,
-}
-
-/// How far a watch is.
-#[derive(Default)]
-struct WatchProgress {
-    /// The newest version that it has told. It tells all in their order, so whatever is older has been
-    /// told, or is gone again.
-    told: u64,
-    /// The newest one of the list with which it begins.
-    listed: u64,
-    /// Whether a round has looked for itself, since there was no list: what it saw may be old by the
-    /// time of the next one.
-    was_missed: bool,
 }
 
 /// An object of which a part is cached.
@@ -60,119 +33,147 @@ pub trait Cacheable: Resource {
     fn into_cached(self) -> Self::Cached;
 }
 
-/// From when something is known, beside the list with which a watch begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Since {
-    /// Before it.
-    Before,
-    /// An answer came while it was under way.
-    Answered,
-    /// That list, or the watch after it.
-    Told,
+/// The objects of one kind, by namespace and name. Of those without a chain's label, only that they
+/// exist.
+pub struct ObjectCache<T> {
+    /// Until when reconciles wait for the first list, before they ask the API server themselves.
+    first_list_deadline: Instant,
+    states: BTreeMap<Scope, watch::Sender<WatchState>>,
+    contents: Mutex<Contents<T>>,
 }
 
-struct Object<T> {
+struct Contents<T> {
+    watches: BTreeMap<Scope, WatchProgress>,
+    objects: BTreeMap<NamespacedName, CachedObject<T>>,
+    /// The names of the objects that have a chain's label.
+    labelled: BTreeMap<NamespacedName, BTreeSet<String>>,
+}
+
+#[derive(Default)]
+struct WatchProgress {
+    /// The highest version that the watch has delivered. It delivers in order, so it has delivered
+    /// every older version too, or a later deletion.
+    delivered: u64,
+    /// Whether a reconcile found no complete cache and asked the API server: what it read may be stale
+    /// by now.
+    was_missed: bool,
+}
+
+struct CachedObject<T> {
     version: Option<u64>,
-    since: Since,
-    /// The chain that it has the label of, and what is kept of it for that.
+    /// Whether the last list, or the watch since, has shown it.
+    is_listed: bool,
+    /// The chain in its label, and what is cached of it for that chain.
     labelled: Option<(String, T)>,
     /// The chains that own it.
     owners: Vec<String>,
 }
 
 impl<T: Clone> ObjectCache<T> {
+    /// Empty. Reconciles wait at most `patience` for the first list.
     pub fn new(scopes: &[Scope], patience: Duration) -> Self {
         let state = |scope: &Scope| (scope.clone(), watch::Sender::new(WatchState::Starting));
-        let watch = |scope: &Scope| (scope.clone(), WatchProgress::default());
+        let progress = |scope: &Scope| (scope.clone(), WatchProgress::default());
         Self {
-            patience: Instant::now() + patience,
+            first_list_deadline: Instant::now() + patience,
             states: scopes.iter().map(state).collect(),
             contents: Mutex::new(Contents {
-                watches: scopes.iter().map(watch).collect(),
+                watches: scopes.iter().map(progress).collect(),
                 objects: BTreeMap::new(),
                 labelled: BTreeMap::new(),
             }),
         }
     }
 
-    /// What has the label of a chain, by name. The first list is waited for; nothing where the watch
-    /// has failed.
+    /// The objects with the label of a chain, by name. Waits for the first list; `None` if the cache
+    /// isn't complete.
     pub async fn of(&self, namespace: &str, chain: &str) -> Option<BTreeMap<String, T>> {
         let mut scopes = self.states.iter();
         let (scope, state) = scopes.find(|(scope, _)| scope.covers(namespace))?;
         let mut state = state.subscribe();
-        let begun = state.wait_for(|state| *state != WatchState::Starting);
-        let patience = self.patience.saturating_duration_since(Instant::now());
-        let state = match tokio::time::timeout(patience, begun).await {
+        let started = state.wait_for(|state| *state != WatchState::Starting);
+        let patience = self
+            .first_list_deadline
+            .saturating_duration_since(Instant::now());
+        let state = match tokio::time::timeout(patience, started).await {
             Ok(state) => *state.ok()?,
             Err(_) => WatchState::Starting,
         };
         let mut contents = self.lock();
         if state != WatchState::Synced {
-            contents
-                .watches
-                .entry(scope.clone())
-                .or_default()
-                .was_missed = true;
+            contents.progress(scope).was_missed = true;
             return None;
         }
-        let names = contents
-            .labelled
-            .get(&(namespace.to_owned(), chain.to_owned()));
+        let chain = (namespace.to_owned(), chain.to_owned());
+        let names = contents.labelled.get(&chain);
         let found = names.into_iter().flatten().filter_map(|name| {
             let key = (namespace.to_owned(), name.clone());
-            let (_, kept) = contents.objects.get(&key)?.labelled.clone()?;
-            Some((key.1, kept))
+            let (_, cached) = contents.objects.get(&key)?.labelled.clone()?;
+            Some((key.1, cached))
         });
         Some(found.collect())
     }
 
-    /// Whether there is one of that name.
+    /// Whether an object of that name exists.
     pub fn has(&self, namespace: &str, name: &str) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
         self.lock().objects.contains_key(&key)
     }
 
-    /// What a watch shows.
+    /// Whether the cache is complete.
     pub fn watch_state(&self, scope: &Scope) -> WatchState {
         self.states
             .get(scope)
             .map_or(WatchState::Failed, |state| *state.borrow())
     }
 
-    /// A watch has failed.
+    /// The watch has failed.
     pub fn failed(&self, scope: &Scope) {
         self.set_state(scope, WatchState::Failed);
     }
 
-    /// A watch begins to tell of all that is there.
+    /// A list of everything begins.
     pub fn relist_began(&self, scope: &Scope) {
         let mut contents = self.lock();
-        contents.watches.entry(scope.clone()).or_default().listed = 0;
+        contents.progress(scope).delivered = 0;
         let objects = contents.objects.iter_mut();
         for (_, object) in objects.filter(|(key, _)| scope.covers(&key.0)) {
-            object.since = Since::Before;
+            object.is_listed = false;
         }
     }
 
-    /// A watch has told of all that is there. The chains that have lost something, and all of them if
-    /// one didn't wait for this.
-    ///
-    /// What was answered and is not in the list goes too. It may have been deleted before the list was
-    /// made, which nobody will tell; if it was made after the list, the watch tells of it next.
+    /// The list shows an object. It replaces a newer one too: versions go back when an etcd is restored.
+    /// Returns the chains that this concerns: none if it is the version that is cached.
+    pub fn relisted<K: Cacheable<Cached = T>>(
+        &self,
+        scope: &Scope,
+        object: K,
+    ) -> BTreeSet<NamespacedName> {
+        let version = version(&object);
+        let mut contents = self.lock();
+        contents.delivered(scope, version);
+        if let Some(known) = contents.objects.get_mut(&name_of(&object))
+            && version.is_some()
+            && known.version == version
+        {
+            known.is_listed = true;
+            return BTreeSet::new();
+        }
+        contents.put(object, true)
+    }
+
+    /// The list has ended: what it has not shown doesn't exist. Returns the chains that have lost an
+    /// object, and all chains if a reconcile did not wait for the list.
     pub fn relist_ended(&self, scope: &Scope) -> BTreeSet<NamespacedName> {
         let mut contents = self.lock();
-        let known = contents.objects.iter();
-        let gone =
-            known.filter(|(key, object)| scope.covers(&key.0) && object.since != Since::Told);
+        let objects = contents.objects.iter();
+        let gone = objects.filter(|(key, object)| scope.covers(&key.0) && !object.is_listed);
         let gone: Vec<NamespacedName> = gone.map(|(key, _)| key.clone()).collect();
         let mut concerned = BTreeSet::new();
         for key in gone {
-            concerned.extend(contents.take(&key));
+            concerned.extend(contents.remove(&key));
         }
-        let watch = contents.watches.entry(scope.clone()).or_default();
-        watch.told = watch.listed;
-        if std::mem::take(&mut watch.was_missed) {
+        if std::mem::take(&mut contents.progress(scope).was_missed) {
             let all = contents.labelled.keys();
             concerned.extend(all.filter(|key| scope.covers(&key.0)).cloned());
         }
@@ -181,82 +182,61 @@ impl<T: Clone> ObjectCache<T> {
         concerned
     }
 
-    /// Takes an object from the list with which a watch begins. The chains that this concerns: none, if
-    /// it is no news.
-    ///
-    /// Unless a newer one was answered since that list began, it is taken whatever is known: versions
-    /// may have gone back, with an etcd that somebody restored.
-    pub fn relisted<K: Cacheable<Cached = T>>(
-        &self,
-        scope: &Scope,
-        object: K,
-    ) -> BTreeSet<NamespacedName> {
-        let mut contents = self.lock();
-        let version = version(&object);
-        let watch = contents.watches.entry(scope.clone()).or_default();
-        watch.listed = watch.listed.max(version.unwrap_or_default());
-        if let Some(known) = contents.objects.get_mut(&name_of(&object)) {
-            let is_newer = known.since == Since::Answered && known.version >= version;
-            if version.is_some() && (known.version == version || is_newer) {
-                known.since = Since::Told;
-                return BTreeSet::new();
-            }
-        }
-        contents.put(object, version, Since::Told)
-    }
-
-    /// Takes an object as a watch tells it. The chains that this concerns: none, if it is no news.
+    /// The watch shows an object. Returns the chains that this concerns: none if a version as new is
+    /// cached.
     pub fn applied<K: Cacheable<Cached = T>>(
         &self,
         scope: &Scope,
         object: K,
     ) -> BTreeSet<NamespacedName> {
-        let mut contents = self.lock();
         let version = version(&object);
-        contents.has_told(scope, version);
-        if contents.is_old(&name_of(&object), version) {
+        let mut contents = self.lock();
+        contents.delivered(scope, version);
+        if contents.has_version(&name_of(&object), version) {
             return BTreeSet::new();
         }
-        contents.put(object, version, Since::Told)
+        contents.put(object, true)
     }
 
-    /// Takes that an object is gone, as a watch tells it. The chains that this concerns: none, if it is
-    /// there again.
+    /// The watch shows a deletion. Returns the chains that this concerns: none if a newer object of that
+    /// name is cached.
     pub fn deleted(&self, scope: &Scope, object: &impl Resource) -> BTreeSet<NamespacedName> {
         let key = name_of(object);
         let version = version(object);
         let mut contents = self.lock();
-        contents.has_told(scope, version);
+        contents.delivered(scope, version);
         let known = contents.objects.get(&key).and_then(|known| known.version);
         if version.is_some() && known > version {
             return BTreeSet::new();
         }
-        contents.take(&key)
+        contents.remove(&key)
     }
 
-    /// Takes an object as the API server has answered it to us. What a watch has told is newer, or says
-    /// that it is gone.
+    /// The API server has answered us with an object.
     pub fn answered<K: Cacheable<Cached = T>>(&self, object: K) {
         let key = name_of(&object);
         let version = version(&object);
         let mut contents = self.lock();
         let mut watches = contents.watches.iter();
         let watch = watches.find(|(scope, _)| scope.covers(&key.0));
-        let was_told =
-            watch.is_some_and(|(_, watch)| version.is_some_and(|version| version <= watch.told));
-        if !was_told && !contents.is_old(&key, version) {
-            contents.put(object, version, Since::Answered);
+        // It may have been deleted since, which the watch shows once.
+        let is_late =
+            watch.is_some_and(|(_, watch)| version.is_some_and(|it| it <= watch.delivered));
+        if !is_late && !contents.has_version(&key, version) {
+            let is_listed = contents.objects.get(&key).is_some_and(|it| it.is_listed);
+            contents.put(object, is_listed);
         }
     }
 
-    /// Takes that of a chain nothing but `there` was there when the API server was at `version`.
-    pub fn has_only(&self, chain: &NamespacedName, there: &BTreeSet<String>, version: &str) {
+    /// The API server has listed the objects of a chain, at `version`: older ones that are not `listed`
+    /// don't exist.
+    pub fn has_only(&self, chain: &NamespacedName, listed: &BTreeSet<String>, version: &str) {
         let Ok(version) = version.parse::<u64>() else {
             return;
         };
         let mut contents = self.lock();
-        let known = contents.labelled.get(chain).into_iter().flatten();
-        let others = known.filter(|name| !there.contains(*name));
+        let names = contents.labelled.get(chain).into_iter().flatten();
+        let others = names.filter(|name| !listed.contains(*name));
         let keys = others.map(|name| (chain.0.clone(), name.clone()));
         let is_older = |key: &NamespacedName| {
             let known = contents.objects.get(key).and_then(|known| known.version);
@@ -264,7 +244,7 @@ impl<T: Clone> ObjectCache<T> {
         };
         let gone: Vec<NamespacedName> = keys.filter(is_older).collect();
         for key in gone {
-            contents.take(&key);
+            contents.remove(&key);
         }
     }
 
@@ -280,32 +260,34 @@ impl<T: Clone> ObjectCache<T> {
 }
 
 impl<T> Contents<T> {
-    fn has_told(&mut self, scope: &Scope, version: Option<u64>) {
-        let watch = self.watches.entry(scope.clone()).or_default();
-        watch.told = watch.told.max(version.unwrap_or_default());
+    fn progress(&mut self, scope: &Scope) -> &mut WatchProgress {
+        self.watches.entry(scope.clone()).or_default()
     }
 
-    /// Whether something as new is known already.
-    fn is_old(&self, key: &NamespacedName, version: Option<u64>) -> bool {
+    fn delivered(&mut self, scope: &Scope, version: Option<u64>) {
+        let watch = self.progress(scope);
+        watch.delivered = watch.delivered.max(version.unwrap_or_default());
+    }
+
+    /// Whether a version as new is cached.
+    fn has_version(&self, key: &NamespacedName, version: Option<u64>) -> bool {
         let known = self.objects.get(key).and_then(|known| known.version);
         known.is_some() && version.is_some() && version <= known
     }
 
-    /// Puts an object in the place of what was known of it. The chains that it concerns.
+    /// Replaces what is cached of an object. Returns the chains that this concerns.
     fn put<K: Cacheable<Cached = T>>(
         &mut self,
         object: K,
-        version: Option<u64>,
-        since: Since,
+        is_listed: bool,
     ) -> BTreeSet<NamespacedName> {
         let key = name_of(&object);
-        let mut concerned = self.take(&key);
-        let owners = owners(&object);
+        let mut concerned = self.remove(&key);
         let chain = object.labels().get(CHAIN_LABEL).cloned();
-        let object = Object {
-            version,
-            since,
-            owners,
+        let object = CachedObject {
+            version: version(&object),
+            is_listed,
+            owners: owners(&object),
             labelled: chain.map(|chain| (chain, object.into_cached())),
         };
         concerned.extend(object.chains(&key.0));
@@ -318,8 +300,8 @@ impl<T> Contents<T> {
         concerned
     }
 
-    /// Takes an object away. The chains that it concerned.
-    fn take(&mut self, key: &NamespacedName) -> BTreeSet<NamespacedName> {
+    /// Removes an object. Returns the chains that this concerns.
+    fn remove(&mut self, key: &NamespacedName) -> BTreeSet<NamespacedName> {
         let Some(object) = self.objects.remove(key) else {
             return BTreeSet::new();
         };
@@ -337,8 +319,8 @@ impl<T> Contents<T> {
     }
 }
 
-impl<T> Object<T> {
-    /// The chains that have a round when it changes.
+impl<T> CachedObject<T> {
+    /// The chains that are reconciled when it changes.
     fn chains(&self, namespace: &str) -> BTreeSet<NamespacedName> {
         let labelled = self.labelled.iter().map(|(chain, _)| chain);
         let chains = labelled.chain(&self.owners);
@@ -348,9 +330,9 @@ impl<T> Object<T> {
     }
 }
 
-/// Versions of one kind of object can be compared: as numbers, the newer is the larger
+/// Versions of one kind can be compared as numbers
 /// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>). One that is no
-/// number counts as news.
+/// number counts as new.
 fn version(object: &impl Resource) -> Option<u64> {
     object.meta().resource_version.as_ref()?.parse().ok()
 }
@@ -366,175 +348,4 @@ fn owners(object: &impl Resource) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use k8s_openapi::api::core::v1::Service;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::cache::children::PackedObject;
-    use crate::namespaces::Namespaces;
-
-    const ORDERS: Option<&str> = Some("orders");
-
-    fn service(name: &str, version: &str, chain: Option<&str>) -> Service {
-        let labels = chain.map_or(Value::Null, |chain| json!({CHAIN_LABEL: chain}));
-        serde_json::from_value(json!({"metadata": {
-            "namespace": "shop", "name": name, "resourceVersion": version, "labels": labels,
-        }}))
-        .unwrap()
-    }
-
-    fn begun() -> (ObjectCache<PackedObject>, Scope) {
-        let scopes = Namespaces::All.scopes();
-        (ObjectCache::new(&scopes, Duration::ZERO), scopes[0].clone())
-    }
-
-    /// One whose watch has listed nothing.
-    fn empty() -> (ObjectCache<PackedObject>, Scope) {
-        let (cache, scope) = begun();
-        cache.relist_ended(&scope);
-        (cache, scope)
-    }
-
-    fn shop(names: &[&str]) -> BTreeSet<NamespacedName> {
-        let names = names.iter();
-        names
-            .map(|name| ("shop".to_owned(), (*name).to_owned()))
-            .collect()
-    }
-
-    async fn names(cache: &ObjectCache<PackedObject>, chain: &str) -> Vec<String> {
-        let found = cache.of("shop", chain).await.unwrap();
-        found.into_keys().collect()
-    }
-
-    fn has_only(cache: &ObjectCache<PackedObject>, chain: &str, there: &[&str], version: &str) {
-        let chain = ("shop".to_owned(), chain.to_owned());
-        let there = there.iter().map(|name| (*name).to_owned()).collect();
-        cache.has_only(&chain, &there, version);
-    }
-
-    #[tokio::test]
-    async fn what_is_older_than_what_is_known_is_no_news() {
-        let (cache, scope) = empty();
-        let told = |version| cache.applied(&scope, service("a", version, ORDERS));
-        assert_eq!(told("10"), shop(&["orders"]));
-        assert_eq!(told("10"), shop(&[]));
-        assert_eq!(told("9"), shop(&[]));
-        assert_eq!(cache.deleted(&scope, &service("a", "9", ORDERS)), shop(&[]));
-        assert_eq!(names(&cache, "orders").await, ["a"]);
-        assert_eq!(told("no number"), shop(&["orders"]));
-        assert_eq!(told("11"), shop(&["orders"]));
-        let gone = cache.deleted(&scope, &service("a", "no number", ORDERS));
-        assert_eq!(gone, shop(&["orders"]));
-        assert_eq!(names(&cache, "orders").await, [""; 0]);
-        assert!(!cache.has("shop", "a"));
-    }
-
-    #[tokio::test]
-    async fn an_answer_counts_until_the_watch_has_told_more() {
-        let (cache, scope) = empty();
-        cache.answered(service("a", "10", ORDERS));
-        assert_eq!(names(&cache, "orders").await, ["a"]);
-        let echo = cache.applied(&scope, service("a", "10", ORDERS));
-        assert_eq!(echo, shop(&[]), "our own write");
-        // Made anew before the watch tells that the former one is gone.
-        cache.answered(service("a", "15", ORDERS));
-        assert_eq!(
-            cache.deleted(&scope, &service("a", "12", ORDERS)),
-            shop(&[])
-        );
-        assert_eq!(names(&cache, "orders").await, ["a"]);
-        let gone = cache.deleted(&scope, &service("a", "16", ORDERS));
-        assert_eq!(gone, shop(&["orders"]));
-        // An answer that comes late makes nothing come back.
-        cache.answered(service("a", "15", ORDERS));
-        assert_eq!(names(&cache, "orders").await, [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn a_list_says_what_is_there_and_answers_how_it_is() {
-        let (cache, scope) = empty();
-        for name in ["a", "b", "c"] {
-            cache.applied(&scope, service(name, "100", ORDERS));
-        }
-        cache.relist_began(&scope);
-        cache.answered(service("c", "101", ORDERS));
-        cache.answered(service("new", "102", ORDERS));
-        // As an etcd that somebody restored tells it.
-        let restored = cache.relisted(&scope, service("a", "7", Some("parcels")));
-        assert_eq!(restored, shop(&["orders", "parcels"]));
-        let older = cache.relisted(&scope, service("c", "99", Some("parcels")));
-        assert_eq!(older, shop(&[]), "the answer is newer");
-        let gone = cache.relist_ended(&scope);
-        assert_eq!(gone, shop(&["orders"]));
-        assert_eq!(names(&cache, "orders").await, ["c"]);
-        assert_eq!(names(&cache, "parcels").await, ["a"]);
-        // Made after the list: the watch goes on with it.
-        cache.applied(&scope, service("new", "102", ORDERS));
-        cache.applied(&scope, service("a", "8", ORDERS));
-        assert_eq!(names(&cache, "orders").await, ["a", "c", "new"]);
-    }
-
-    #[tokio::test]
-    async fn a_closer_look_takes_away_what_is_not_there() {
-        let (cache, scope) = empty();
-        for (name, version) in [("a", "1"), ("b", "2"), ("c", "9")] {
-            cache.applied(&scope, service(name, version, ORDERS));
-        }
-        has_only(&cache, "orders", &["a"], "no number");
-        has_only(&cache, "parcels", &[], "5");
-        assert_eq!(names(&cache, "orders").await, ["a", "b", "c"]);
-        has_only(&cache, "orders", &["a"], "5");
-        assert_eq!(names(&cache, "orders").await, ["a", "c"], "c is newer");
-    }
-
-    #[tokio::test]
-    async fn both_chains_hear_of_a_label_that_changes() {
-        let (cache, scope) = empty();
-        cache.applied(&scope, service("a", "1", ORDERS));
-        let moved = cache.applied(&scope, service("a", "2", Some("parcels")));
-        assert_eq!(moved, shop(&["orders", "parcels"]));
-        assert_eq!(names(&cache, "orders").await, [""; 0]);
-        assert_eq!(names(&cache, "parcels").await, ["a"]);
-        let mut owned = service("a", "3", None);
-        owned.metadata.owner_references = serde_json::from_value(json!([
-            {"apiVersion": ExecutorChain::api_version(&()), "kind": "ExecutorChain", "name": "orders", "uid": ""},
-            {"apiVersion": "example.com/v1", "kind": "ExecutorChain", "name": "others", "uid": ""},
-        ]))
-        .unwrap();
-        assert_eq!(cache.applied(&scope, owned), shop(&["orders", "parcels"]));
-        assert_eq!(names(&cache, "parcels").await, [""; 0]);
-        assert!(cache.has("shop", "a"), "that it is there is known");
-        let gone = cache.deleted(&scope, &service("a", "4", None));
-        assert_eq!(gone, shop(&["orders"]));
-    }
-
-    #[tokio::test]
-    async fn a_watch_that_shows_nothing_is_not_taken_for_an_empty_one() {
-        let (cache, scope) = begun();
-        cache.relisted(&scope, service("a", "1", ORDERS));
-        assert!(cache.of("shop", "orders").await.is_none(), "not listed yet");
-        let concerned = cache.relist_ended(&scope);
-        assert_eq!(concerned, shop(&["orders"]), "it had not waited");
-        assert_eq!(names(&cache, "orders").await, ["a"]);
-        cache.relist_began(&scope);
-        assert_eq!(cache.relisted(&scope, service("a", "1", ORDERS)), shop(&[]));
-        assert_eq!(cache.relist_ended(&scope), shop(&[]), "nothing has changed");
-        cache.failed(&scope);
-        assert!(cache.of("shop", "orders").await.is_none());
-        cache.relist_began(&scope);
-        let concerned = cache.relist_ended(&scope);
-        assert_eq!(concerned, shop(&["orders"]), "it has lost something");
-        assert_eq!(names(&cache, "orders").await, [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn a_namespace_that_is_not_watched_shows_nothing() {
-        let scopes = Namespaces::of(&["hall".to_owned()]).scopes();
-        let cache: ObjectCache<PackedObject> = ObjectCache::new(&scopes, Duration::ZERO);
-        cache.relist_ended(&scopes[0]);
-        assert!(cache.of("shop", "orders").await.is_none());
-        assert!(cache.of("hall", "orders").await.is_some());
-    }
-}
+mod tests;
