@@ -1,32 +1,32 @@
-//! Says that somebody else has changed a queue: a metric for each field, an Event, and the status,
-//! before it is put right.
+//! Reports that a queue was changed outside the operator, before the operator corrects it: a metric for
+//! each field, an Event, and the status.
 
 use crds::ExecutorChain;
 use crds::conditions::{ConditionType, Reason};
 use kube::core::DeserializeGuard;
 use kube_runtime::events::EventType;
 use plan::rules::drift::sentence;
-use plan::{ChainView, Desired, Observed, drifts};
+use plan::{ChainView, Desired, drifts};
 
 use crate::context::Context;
 use crate::reconcile::events::publish;
-use crate::reconcile::findings::Findings;
+use crate::reconcile::findings::{Findings, PlannedState};
 use crate::reconcile::report::report;
 
-/// Tells of what others have changed, once: the status says so from then on, until it is over. That
-/// it can't be told is no reason not to put it right.
-pub async fn tell(
+/// Reports what was changed outside the operator, once: after that the status says so, until it is
+/// corrected. A report that fails doesn't keep the operator from correcting it.
+pub async fn report_drift(
     chain: &ExecutorChain,
     context: &Context,
     desired: &Desired,
-    observed: &Observed,
+    state: &PlannedState,
 ) {
-    let drifts = drifts(ChainView::new(desired, observed));
-    let Some(sentence) = sentence(desired, &drifts).filter(|it| !is_told(chain, it)) else {
+    let drifts = drifts(ChainView::new(desired, &state.observed));
+    let Some(sentence) = sentence(desired, &drifts).filter(|it| !is_reported(chain, it)) else {
         return;
     };
     for drift in &drifts {
-        tracing::warn!(queue = %drift.queue, %drift, "somebody else has changed a queue");
+        tracing::warn!(queue = %drift.queue, %drift, "a queue was changed outside the operator");
         for field in drift.fields() {
             context.metrics.drifted(field);
         }
@@ -42,16 +42,16 @@ pub async fn tell(
     .await;
     let findings = Findings {
         desired: Some(desired.clone()),
-        observed: Some(observed.clone()),
-        error: None,
+        state: Some(state.clone()),
+        ..Findings::default()
     };
     let chain = DeserializeGuard(Ok(chain.clone()));
     if let Err(error) = report(&chain, context, &findings).await {
-        tracing::warn!(%error, "drift could not be told in the status");
+        tracing::warn!(%error, "drift could not be written to the status");
     }
 }
 
-fn is_told(chain: &ExecutorChain, sentence: &str) -> bool {
+fn is_reported(chain: &ExecutorChain, sentence: &str) -> bool {
     let status = chain.status.as_ref();
     let mut conditions = status.iter().flat_map(|status| &status.conditions);
     conditions.any(|condition| {

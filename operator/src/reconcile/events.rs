@@ -1,4 +1,4 @@
-//! Events on a chain: what the operator did that nobody edited, and what stands in its way.
+//! Events on a chain: what the operator did without an edit, and what blocks the chain.
 
 use crds::ExecutorChain;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -9,10 +9,10 @@ use plan::{Plan, Step};
 
 use crate::context::Context;
 
-/// The longest note that an Event may have, in bytes.
-const LONGEST_NOTE: usize = 1024;
+/// The API server's limit for the note of an Event, in bytes.
+const MAX_NOTE: usize = 1024;
 
-/// Writes an Event. One that can't be written stops nothing: in a namespace that ends none can.
+/// Writes an Event. A failure is only logged: in a terminating namespace no Event can be created.
 pub async fn publish(
     context: &Context,
     chain: &ObjectMeta,
@@ -20,7 +20,7 @@ pub async fn publish(
     reason: &str,
     note: &str,
 ) {
-    let end = note.floor_char_boundary(LONGEST_NOTE);
+    let end = note.floor_char_boundary(MAX_NOTE);
     let event = Event {
         type_,
         reason: reason.into(),
@@ -28,7 +28,7 @@ pub async fn publish(
         action: "Reconcile".into(),
         secondary: None,
     };
-    // A recorder that is kept would count a second Event as the first one's, with its text.
+    // A recorder that is reused would count a second Event as the first one, with the first one's note.
     let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
     let regarding = regarding(chain);
     let write = recorder.publish(&event, &regarding);
@@ -37,8 +37,8 @@ pub async fn publish(
     }
 }
 
-/// Tells what was done to queues and workers that a person may wonder about.
-pub async fn tell_of(context: &Context, chain: &ObjectMeta, plan: &Plan) {
+/// Writes an Event for each step that a user may wonder about.
+pub async fn publish_steps(context: &Context, chain: &ObjectMeta, plan: &Plan) {
     for planned in &plan.steps {
         let reason = match &planned.step {
             Step::PauseQueue { .. } => "QueuePaused",

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, NamespaceResourceScope};
 use kube::{Api, Resource, ResourceExt};
 use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
 use plan::objects::names::FINALIZER;
@@ -21,22 +21,23 @@ use serde_json::json;
 
 use crate::api_server::call;
 use crate::cache::children::Child;
+use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;
 
-/// A kind, and the API for its objects.
-type Called<K> = (String, Api<K>);
+/// The name of a kind, and the API for its objects.
+type KindApi<K> = (String, Api<K>);
 
 /// The workloads of one chain.
 pub struct Kubernetes<'a> {
     /// The API server's client.
     pub context: &'a Context,
-    /// The chain's metadata: more isn't needed, and a spec that can't be read is no obstacle.
+    /// The chain's metadata: a spec that can't be parsed is no obstacle.
     pub chain: &'a ObjectMeta,
 }
 
 impl Kubernetes<'_> {
-    /// Runs the steps of a plan, and counts each. The queues that were created or updated.
+    /// Runs the steps of a plan, and counts each. Returns the queues that were created or updated.
     pub async fn carry_out(&self, plan: &Plan) -> Result<Vec<Queue>, Error> {
         let counted = |step: &Step, error: Option<&Error>| {
             self.context.metrics.effect(step, error);
@@ -48,26 +49,23 @@ impl Kubernetes<'_> {
         execute::apply(plan, &self.context.queues, self, counted).await
     }
 
-    fn namespace(&self) -> &str {
-        self.chain.namespace.as_deref().unwrap_or_default()
-    }
-
-    fn api<K>(&self) -> Called<K>
+    fn api<K>(&self) -> KindApi<K>
     where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        let api = Api::namespaced(self.context.client.clone(), self.namespace());
+        let client = self.context.client.clone();
+        let api = Api::namespaced(client, &name_in(self.chain).0);
         (K::kind(&()).into_owned(), api)
     }
 
-    fn attached(&self, kind: GatewayResourceKind) -> Called<DynamicObject> {
+    fn gateway_api(&self, kind: GatewayResourceKind) -> KindApi<DynamicObject> {
         let client = self.context.client.clone();
-        let api = Api::namespaced_with(client, self.namespace(), &kind.resource());
+        let api = Api::namespaced_with(client, &name_in(self.chain).0, &kind.resource());
         (kind.to_string(), api)
     }
 
-    /// What the object is then.
-    async fn apply<K>(&self, (kind, api): Called<K>, object: &K) -> Result<K, Error>
+    /// Returns the object as it is now.
+    async fn apply<K>(&self, (kind, api): KindApi<K>, object: &K) -> Result<K, Error>
     where
         K: Clone + Debug + DeserializeOwned + Serialize + Sync + Resource,
     {
@@ -79,30 +77,26 @@ impl Kubernetes<'_> {
         self.context.write(action, write).await
     }
 
-    /// A child, which is known then without a look.
+    /// The answer goes to the cache, so that it need not be read.
     async fn apply_child<K: Child + Serialize + Sync>(&self, object: &K) -> Result<(), Error> {
         let now = self.apply(self.api(), object).await?;
         self.context.caches.children.answered(now);
         Ok(())
     }
 
-    async fn delete<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
+    async fn delete<K>(&self, (kind, api): KindApi<K>, name: &str) -> Result<(), Error>
     where
         K: Clone + Debug + DeserializeOwned,
     {
         let action = format!("delete {kind} {name}");
-        // Background, whatever the kind's default is: the pods go too, and we don't wait for them.
+        // In the background, whatever the kind's default is: pods are deleted too, without a wait.
         let parameters = DeleteParams::background();
         let write = api.delete(name, &parameters);
-        match self.context.write(action, write).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error),
-        }
+        unless_missing(self.context.write(action, write).await)
     }
 
-    /// Takes the chain's owner reference off an object.
-    async fn release<K>(&self, (kind, api): Called<K>, name: &str) -> Result<(), Error>
+    /// Removes the chain's owner reference from an object.
+    async fn release<K>(&self, (kind, api): KindApi<K>, name: &str) -> Result<(), Error>
     where
         K: Clone + Debug + DeserializeOwned,
     {
@@ -121,15 +115,12 @@ impl Kubernetes<'_> {
         }}));
         let parameters = PatchParams::default();
         let write = api.patch_metadata(name, &parameters, &patch);
-        match self.context.write(action, write).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            other => other.map(drop),
-        }
+        unless_missing(self.context.write(action, write).await)
     }
 
-    /// Replaces the finalizers, if the chain is still the one that we saw.
+    /// Replaces the finalizers, if the chain has not changed since it was read.
     async fn set_finalizers(&self, finalizers: Vec<String>) -> Result<(), Error> {
-        let name = self.chain.name.clone().unwrap_or_default();
+        let (_, name) = name_in(self.chain);
         let patch = Patch::Merge(json!({"metadata": {
             "finalizers": finalizers,
             "resourceVersion": self.chain.resource_version,
@@ -137,10 +128,7 @@ impl Kubernetes<'_> {
         let (_, api) = self.api::<ExecutorChain>();
         let parameters = PatchParams::default();
         let write = api.patch_metadata(&name, &parameters, &patch);
-        match self.context.write("set finalizers", write).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            other => other.map(drop),
-        }
+        unless_missing(self.context.write("set finalizers", write).await)
     }
 }
 
@@ -180,21 +168,17 @@ impl Workloads for Kubernetes<'_> {
         kind: GatewayResourceKind,
         object: &DynamicObject,
     ) -> Result<(), Error> {
-        self.apply(self.attached(kind), object).await.map(drop)
+        self.apply(self.gateway_api(kind), object).await.map(drop)
     }
 
-    async fn delete_gateway_resource(
-        &self,
-        GatewayResourceName { kind, name }: &GatewayResourceName,
-    ) -> Result<(), Error> {
-        self.delete(self.attached(*kind), name).await
+    async fn delete_gateway_resource(&self, resource: &GatewayResourceName) -> Result<(), Error> {
+        let GatewayResourceName { kind, name } = resource;
+        self.delete(self.gateway_api(*kind), name).await
     }
 
-    async fn release_gateway_resource(
-        &self,
-        GatewayResourceName { kind, name }: &GatewayResourceName,
-    ) -> Result<(), Error> {
-        self.release(self.attached(*kind), name).await
+    async fn release_gateway_resource(&self, resource: &GatewayResourceName) -> Result<(), Error> {
+        let GatewayResourceName { kind, name } = resource;
+        self.release(self.gateway_api(*kind), name).await
     }
 
     async fn release_service(&self, name: &str) -> Result<(), Error> {
@@ -203,6 +187,14 @@ impl Workloads for Kubernetes<'_> {
 
     async fn release_deployment(&self, name: &str) -> Result<(), Error> {
         self.release(self.api::<Deployment>(), name).await
+    }
+}
+
+/// An object that doesn't exist needs no write.
+fn unless_missing<T>(written: Result<T, Error>) -> Result<(), Error> {
+    match written {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other.map(drop),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Report: the status, written only when it says something new.
+//! Report: writes the status, only when it has changed.
 
 use crds::conditions::{ConditionType, Reason};
 use crds::{ExecutorChain, ExecutorChainStatus};
@@ -7,67 +7,64 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Resource};
 use kube_runtime::events::EventType;
-use plan::{ChainView, PlannedView, plan, status};
+use plan::status;
 use serde_json::json;
 
 use crate::api_server::call;
-use crate::chain::Chain;
+use crate::chain::{Chain, name_in};
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::events::publish;
 use crate::reconcile::findings::Findings;
 
-/// Writes what the findings came to know into the chain's status, if that differs from what stands
-/// there. A chain that is gone has none.
+/// Writes the findings to the chain's status, if it differs. A chain that is deleted has none.
 pub async fn report(chain: &Chain, context: &Context, findings: &Findings) -> Result<(), Error> {
-    let seen = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
+    let given = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
     let chain = chain.meta();
-    let name = chain.name.as_deref().unwrap_or_default();
-    let namespace = chain.namespace.as_deref().unwrap_or_default();
-    if chain.deletion_timestamp.is_some() && findings.observed.is_none() && findings.error.is_none()
-    {
-        context.metrics.conditions.remove(namespace, name);
+    let (namespace, name) = name_in(chain);
+    if chain.deletion_timestamp.is_some() && findings.state.is_none() && findings.error.is_none() {
+        context.metrics.conditions.remove(&namespace, &name);
         return Ok(());
     }
     let uid = chain.uid.as_deref().unwrap_or_default();
-    // Without the type of the spec, which may not be readable.
+    let echo = &context.caches.status_echo;
+    // Untyped: the spec may not be parsable.
     let resource = ApiResource::erase::<ExecutorChain>(&());
     let api: Api<DynamicObject> =
-        Api::namespaced_with(context.client.clone(), namespace, &resource);
-    // What we were given may be older than our own last write, such as of a drift in this very findings:
-    // told again from it, a condition would get a new time for nothing.
-    let current = match seen.filter(|seen| !context.caches.status_echo.is_stale(uid, *seen)) {
-        Some(seen) => seen.cloned(),
-        None => match call("get the chain", api.get_opt(name)).await? {
+        Api::namespaced_with(context.client.clone(), &namespace, &resource);
+    // The given status may be older than our last write, such as of drift in this very reconcile: then a
+    // condition that has not changed would get a new time.
+    let current = match given.filter(|given| !echo.is_stale(uid, *given)) {
+        Some(given) => given.cloned(),
+        None => match call("get the chain", api.get_opt(&name)).await? {
             Some(current) => status_of(&current),
             None => return Ok(()),
         },
     };
     let status = next(chain, current.as_ref(), findings);
     if let Some(known) = status.as_ref().or(current.as_ref()) {
-        context.metrics.conditions.set(namespace, name, known);
+        context.metrics.conditions.set(&namespace, &name, known);
     }
     let Some(status) = status else {
         if let Some(current) = &current {
-            context.caches.status_echo.written(uid, current);
+            echo.written(uid, current);
         }
         return Ok(());
     };
-    // Before it is written: it may come back by the watch before the answer does.
-    context.caches.status_echo.written(uid, &status);
-    // A list that became empty has to go, so the whole status is replaced where it stands.
+    // Before the write: the watch may show it before the answer arrives.
+    echo.written(uid, &status);
+    // The whole status is replaced, so that lists which have become empty disappear.
     let patch = json!([{"op": "add", "path": "/status", "value": status}]);
     let patch: Patch<DynamicObject> =
         Patch::Json(serde_json::from_value(patch).expect("an add of plain data is a JSON patch"));
     let parameters = PatchParams::default();
-    let write = api.patch_status(name, &parameters, &patch);
-    let written = context.write("write the status", write).await;
-    match written {
+    let write = api.patch_status(&name, &parameters, &patch);
+    match context.write("write the status", write).await {
         Err(error) if error.is_not_found() => Ok(()),
         written => {
             context.metrics.status_written(written.as_ref().err());
             written?;
-            tell_of_ready(context, chain, current.as_ref(), &status).await;
+            publish_ready(context, chain, current.as_ref(), &status).await;
             Ok(())
         }
     }
@@ -78,8 +75,8 @@ fn status_of(chain: &DynamicObject) -> Option<ExecutorChainStatus> {
     serde_json::from_value(status.clone()).ok()
 }
 
-/// An Event when what stands in the chain's way has changed. That pods come and go is told by their own.
-async fn tell_of_ready(
+/// Writes an Event when the reason of Ready has changed. Pods have Events of their own.
+async fn publish_ready(
     context: &Context,
     chain: &ObjectMeta,
     before: Option<&ExecutorChainStatus>,
@@ -103,22 +100,17 @@ async fn tell_of_ready(
     publish(context, chain, type_, &now.reason, &now.message).await;
 }
 
-/// The status that the chain should have after a findings, if it has another one.
+/// The chain's new status, if it differs.
 fn next(
     chain: &ObjectMeta,
     current: Option<&ExecutorChainStatus>,
     findings: &Findings,
 ) -> Option<ExecutorChainStatus> {
     let problem = findings.error.as_ref().map(Error::problem);
-    let view = findings.desired.as_ref().zip(findings.observed.as_ref());
-    let view = view.map(|(desired, observed)| ChainView { desired, observed });
-    let planned = view.map(|view| (view, plan(view)));
-    let planned = planned.as_ref();
-    let planned = planned.map(|(view, plan)| PlannedView { view: *view, plan });
     let status = status(
         &current.cloned().unwrap_or_default(),
         chain.generation,
-        planned,
+        findings.planned(),
         problem.as_ref(),
         Timestamp::now(),
     );

@@ -1,156 +1,148 @@
-//! Serves one chain: observe → plan → apply, and what to report.
+//! Serves one chain: observe → plan → apply → observe.
 
 use std::time::Duration;
 
-use cloudtasks::{Error as CloudError, Queue};
+use cloudtasks::Error as CloudError;
 use crds::ExecutorChain;
-use plan::{ChainView, Desired, Freshness, Observed, Plan, Problem, plan};
+use kube_runtime::controller::Action;
+use plan::{ChainView, Desired, Freshness, Plan, plan};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::reconcile::drift;
-use crate::reconcile::events;
-use crate::reconcile::findings::Findings;
+use crate::reconcile::count::count;
+use crate::reconcile::drift::report_drift;
+use crate::reconcile::events::publish_steps;
+use crate::reconcile::findings::{Findings, Next, PlannedState};
 use crate::reconcile::intervals::{NO_EFFECT, SOON};
 use crate::reconcile::kubernetes::Kubernetes;
-use crate::reconcile::observe::{count, observe};
+use crate::reconcile::observe::observe;
 
-/// Serves a chain; when to look at it again, if nothing is heard of it until then.
+/// Makes a chain what its spec says.
 pub async fn serve(
     chain: &ExecutorChain,
     context: &Context,
     findings: &mut Findings,
-) -> Result<Option<Duration>, Error> {
+) -> Result<Next, Error> {
     let desired = &*findings
         .desired
         .insert(Desired::new(chain, &context.settings)?);
-    let observed = findings
-        .observed
-        .insert(observe(context, chain, desired, Freshness::Cached).await?);
-    let mut first = plan(ChainView::new(desired, observed));
-    if first.as_ref().is_ok_and(Plan::is_empty) {
-        // Nothing that somebody edits waits for a count.
-        count(context, chain, desired, observed).await;
-        let counted = plan(ChainView::new(desired, observed))?;
-        if counted.is_empty() {
-            // With driftPolicy Report there may be something to tell and nothing to do.
-            drift::tell(chain, context, desired, observed).await;
-            return Ok(counted.recheck_in());
-        }
-        first = Ok(counted);
+    let (state, freshness) = observe_and_plan(chain, context, desired).await?;
+    // Before it is corrected: whoever changed a queue should see that it was noticed.
+    report_drift(chain, context, desired, &state).await;
+    let state = findings.state.insert(state);
+    let mut plan = state.plan.clone()?;
+    if plan.is_empty() {
+        return Ok(Next::Report(plan.recheck_in()));
     }
-    let closer = closely(context, chain, desired, observed, first, Freshness::Cached).await;
-    let (planned, looked) = match closer {
-        Ok(closer) => closer,
-        Err(error) => return Err(findings.forget_observed(error)),
-    };
-    // Before it is put right: whoever changed a queue should see that it was noticed.
-    drift::tell(chain, context, desired, observed).await;
-    let mut now = planned?;
-    if now.is_empty() {
-        // It is as it should be by now.
-        return Ok(now.recheck_in());
-    }
-    let mut applied = carry_out(context, chain, &now).await;
-    if looked == Freshness::Cached && applied.as_ref().is_err_and(is_there_after_all) {
-        // Chains that begin together may have a notifier's queue in common, and one of them makes it.
-        // The finalizer comes before all queues.
-        observed.has_finalizer = true;
-        let closer = closely(
-            context,
-            chain,
-            desired,
-            observed,
-            Ok(now),
-            Freshness::Queues,
-        )
-        .await;
-        now = match closer {
-            Ok((planned, _)) => planned?,
-            Err(error) => return Err(findings.forget_observed(error)),
-        };
-        applied = carry_out(context, chain, &now).await;
-    }
-    // Also after a failure: the status tells what is there, not what was planned.
-    let look = if let Ok(answered) = &applied {
-        let parent = &desired.notifier.queue.parent;
-        context.caches.locations.answered(chain, parent, answered);
-        Freshness::after(&now)
-    } else {
-        Freshness::All
-    };
-    match observe(context, chain, desired, look).await {
-        Ok(seen) => *observed = seen,
-        Err(error) => return Err(findings.forget_observed(error)),
-    }
-    count(context, chain, desired, observed).await;
-    observed.has_finalizer |= applied.is_ok();
-    applied?;
-    events::tell_of(context, &chain.metadata, &now).await;
-    let next = plan(ChainView::new(desired, observed))?;
-    Ok(if next.is_empty() {
-        next.recheck_in()
-    } else if next.steps == now.steps {
-        // What was just done doesn't show, or somebody undoes it.
-        Some(NO_EFFECT)
-    } else {
-        Some(SOON)
-    })
-}
-
-/// The queues that were made or set.
-async fn carry_out(
-    context: &Context,
-    chain: &ExecutorChain,
-    plan: &Plan,
-) -> Result<Vec<Queue>, Error> {
     let workloads = Kubernetes {
         context,
         chain: &chain.metadata,
     };
-    workloads.carry_out(plan).await
+    if !state.observed.has_finalizer {
+        // Alone, as kube's own finalizer does: the watch shows the chain again, which reconciles it.
+        plan.steps.truncate(1);
+        workloads.carry_out(&plan).await?;
+        return Ok(Next::Reconcile(Action::await_change()));
+    }
+    let applied = workloads.carry_out(&plan).await;
+    findings.state = None;
+    let freshness = match &applied {
+        Ok(queues) => {
+            let parent = &desired.notifier.queue.parent;
+            context.caches.locations.answered(chain, parent, queues);
+            Freshness::after(&plan)
+        }
+        Err(error)
+            if freshness == Freshness::Cached && exists(chain, context, desired, error).await? =>
+        {
+            return Ok(Next::Reconcile(Action::requeue(Duration::ZERO)));
+        }
+        Err(_) => Freshness::All,
+    };
+    // Also after a failure: the status reports what exists, not what was planned.
+    let state = observe_applied(chain, context, desired, freshness).await?;
+    let next = findings.state.insert(state).plan.clone();
+    applied?;
+    publish_steps(context, &chain.metadata, &plan).await;
+    Ok(Next::Report(wait_after(&plan, &next?)))
 }
 
-/// Whether a queue was to be made that is there.
-fn is_there_after_all(error: &Error) -> bool {
-    matches!(error, Error::CloudTasks(CloudError::Exists { .. }))
+/// Observes and plans until what was observed is as fresh as the plan needs. Returns how fresh it is.
+async fn observe_and_plan(
+    chain: &ExecutorChain,
+    context: &Context,
+    desired: &Desired,
+) -> Result<(PlannedState, Freshness), Error> {
+    let mut freshness = Freshness::Cached;
+    loop {
+        let mut observed = observe(chain, context, desired, freshness).await?;
+        let mut planned = plan(ChainView::new(desired, &observed));
+        if planned.as_ref().is_ok_and(Plan::is_empty) {
+            // No edit waits for a count.
+            count(chain, context, desired, &mut observed).await;
+            planned = plan(ChainView::new(desired, &observed));
+        }
+        let view = ChainView::new(desired, &observed);
+        let needed = match &planned {
+            Ok(plan) if plan.is_empty() => Freshness::Cached,
+            Ok(plan) => Freshness::before(plan, view, is_edited(chain)),
+            Err(_) => Freshness::All,
+        };
+        if needed <= freshness {
+            let state = PlannedState {
+                observed,
+                plan: planned,
+            };
+            return Ok((state, freshness));
+        }
+        freshness = needed;
+    }
 }
 
-/// Whether the status tells of an older spec.
+/// Observes what exists after a plan was carried out, and plans what is still to be done.
+async fn observe_applied(
+    chain: &ExecutorChain,
+    context: &Context,
+    desired: &Desired,
+    freshness: Freshness,
+) -> Result<PlannedState, Error> {
+    let mut observed = observe(chain, context, desired, freshness).await?;
+    count(chain, context, desired, &mut observed).await;
+    let plan = plan(ChainView::new(desired, &observed));
+    Ok(PlannedState { observed, plan })
+}
+
+/// Whether the status is of an older spec.
 fn is_edited(chain: &ExecutorChain) -> bool {
     let status = chain.status.as_ref();
-    let told = status.and_then(|status| status.observed_generation);
-    told.is_some() && told != chain.metadata.generation
+    let reported = status.and_then(|status| status.observed_generation);
+    reported.is_some() && reported != chain.metadata.generation
 }
 
-/// The plan, made anew after a look of `least` and until it asks for no closer one than there was, and how
-/// close that was.
-async fn closely(
-    context: &Context,
+/// Whether a queue could not be created because another chain has just created it, such as a notifier's
+/// queue that both use. The cache shows it from now on.
+async fn exists(
     chain: &ExecutorChain,
+    context: &Context,
     desired: &Desired,
-    observed: &mut Observed,
-    mut planned: Result<Plan, Problem>,
-    least: Freshness,
-) -> Result<(Result<Plan, Problem>, Freshness), Error> {
-    let mut looked = Freshness::Cached;
-    loop {
-        let look = planned.as_ref().map_or(Freshness::All, |planned| {
-            Freshness::before(planned, ChainView::new(desired, observed), is_edited(chain))
-        });
-        let look = look.max(least);
-        if look <= looked {
-            return Ok((planned, looked));
-        }
-        let has_counted = !observed.backlogs.is_empty();
-        let has_finalizer = observed.has_finalizer;
-        *observed = observe(context, chain, desired, look).await?;
-        // It may be ours of this very round, and the chain that we were given is older.
-        observed.has_finalizer |= has_finalizer;
-        if has_counted {
-            count(context, chain, desired, observed).await;
-        }
-        looked = look;
-        planned = plan(ChainView::new(desired, observed));
+    error: &Error,
+) -> Result<bool, Error> {
+    let Error::CloudTasks(CloudError::Exists { resource }) = error else {
+        return Ok(false);
+    };
+    let parent = &desired.notifier.queue.parent;
+    let queues = context.caches.locations.list_now(chain, parent).await?;
+    let mut queues = queues.values();
+    Ok(queues.any(|queue| queue.path.to_string() == *resource))
+}
+
+/// When a chain is reconciled again after a plan was carried out, and `next` is still to be done.
+fn wait_after(done: &Plan, next: &Plan) -> Option<Duration> {
+    if next.is_empty() {
+        next.recheck_in()
+    } else if next.steps == done.steps {
+        Some(NO_EFFECT)
+    } else {
+        Some(SOON)
     }
 }

@@ -1,0 +1,49 @@
+//! Counts the tasks of queues that drain.
+
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
+
+use cloudtasks::QueuePath;
+use crds::ExecutorChain;
+use plan::rules::drain::{is_at_rest, queues_to_count};
+use plan::{Backlog, ChainView, Desired, Observed};
+
+use crate::context::Context;
+use crate::reconcile::observe::time_conditions;
+
+/// How often a queue is counted that is empty and paused, and has no stage. Before it is deleted it is
+/// counted in any case: a task may have been added.
+const REST_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Counts the tasks of queues that drain, as far as that is due. A count that fails stops nothing.
+pub async fn count(
+    chain: &ExecutorChain,
+    context: &Context,
+    desired: &Desired,
+    observed: &mut Observed,
+) {
+    let uid = chain.metadata.uid.as_deref().unwrap_or_default();
+    let timers = &context.caches.condition_timers;
+    let last = timers.backlogs(uid, Instant::now());
+    observed.backlogs.clear();
+    let view = ChainView::new(desired, observed);
+    // The longest ago first, and before them what was never counted: over the rate limit each has its
+    // turn.
+    let age = |queue: &QueuePath| last.get(queue).map_or(Duration::MAX, |(_, age)| *age);
+    let mut due = queues_to_count(view);
+    due.retain(|queue| !is_at_rest(view, queue) || age(queue) >= REST_INTERVAL);
+    due.sort_by_key(|queue| Reverse(age(queue)));
+    for queue in due {
+        match context.queues.count_tasks(&queue, Backlog::ENOUGH).await {
+            Ok(tasks) => {
+                let counted = tasks.map(|tasks| (queue, Backlog::of(tasks)));
+                observed.backlogs.extend(counted);
+            }
+            Err(error) => {
+                tracing::warn!(%queue, %error, "the tasks of a queue could not be counted")
+            }
+        }
+    }
+    timers.counted(uid, &observed.backlogs, Instant::now());
+    time_conditions(&chain.metadata, context, desired, observed);
+}

@@ -1,0 +1,184 @@
+//! Reads a chain's objects: from the caches, or from the API server.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DynamicObject, GetParams, ListParams, ObjectList};
+use kube::{Api, Resource, ResourceExt};
+use plan::model::gateway_resource::{Availability, GatewayResourceKind};
+use plan::objects::names::CHAIN_LABEL;
+use plan::{Desired, Freshness, Push};
+use serde::de::DeserializeOwned;
+
+use crate::api_server::call;
+use crate::cache::auth_failures::ScrapeTarget;
+use crate::cache::children::{Child, PackedObject};
+use crate::chain::name_in;
+use crate::context::Context;
+use crate::error::Error;
+
+/// The pods of the chain's stages, terminating ones included; and those that require tokens and can be
+/// asked which pushes they have refused.
+pub async fn read_pods(
+    chain: &ObjectMeta,
+    context: &Context,
+    freshness: Freshness,
+) -> Result<(Vec<plan::Pod>, Vec<ScrapeTarget>), Error> {
+    if freshness != Freshness::All
+        && let Some(cached) = context.caches.children.pods(chain).await
+    {
+        return Ok(cached);
+    }
+    let list: ObjectList<Pod> = list_children(chain, context).await?;
+    let pods = list.items.iter().filter_map(plan::Pod::of).collect();
+    let targets = list.items.iter().filter_map(ScrapeTarget::of).collect();
+    Ok((pods, targets))
+}
+
+/// The objects with the chain's label, and those that merely have a child's name: the plan has to see
+/// that a name is taken.
+pub async fn read_children<K>(
+    chain: &ObjectMeta,
+    context: &Context,
+    names: &[&str],
+    freshness: Freshness,
+) -> Result<BTreeMap<String, K>, Error>
+where
+    K: Child<Cached = PackedObject>,
+{
+    let api: Api<K> = Api::namespaced(context.client.clone(), &name_in(chain).0);
+    let kind = K::kind(&());
+    if freshness != Freshness::All
+        && let Some(cached) = context.caches.children.of::<K>(chain, names).await
+    {
+        let mut found = cached.labelled;
+        let others = cached.others.iter().map(String::as_str);
+        found.extend(get_named(&api, &kind, others, freshness).await?);
+        return Ok(found);
+    }
+    let list: ObjectList<K> = list_children(chain, context).await?;
+    with_names(&api, &kind, list, names, Freshness::All).await
+}
+
+/// What exists of each kind that the cluster may lack. A kind that we may not read blocks no chain that
+/// doesn't use it.
+pub async fn read_gateway_resources(
+    chain: &ObjectMeta,
+    context: &Context,
+    desired: Option<&Desired>,
+    freshness: Freshness,
+) -> Result<BTreeMap<GatewayResourceKind, Availability>, Error> {
+    let (namespace, name) = name_in(chain);
+    let uses_gateway = desired.is_some_and(|desired| matches!(desired.push, Push::Gateway(_)));
+    let discovery = &context.caches.api_discovery;
+    let kinds = discovery.of(&namespace, &name, uses_gateway).await?;
+    let reads = kinds.into_iter().map(async |kind| {
+        let names = desired.map_or_else(Vec::new, |desired| desired.gateway_resource_names(kind));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let client = context.client.clone();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &kind.resource());
+        match list_with_names(api, &kind.to_string(), chain, &names, freshness).await {
+            Ok(found) => Ok((kind, Availability::Served(found))),
+            Err(error) if error.is_not_found() => {
+                discovery.is_gone(kind);
+                Ok((kind, Availability::Absent))
+            }
+            Err(error) => match error.forbidden() {
+                Some(said) => Ok((kind, Availability::Forbidden(said.to_owned()))),
+                None => Err(error),
+            },
+        }
+    });
+    let found = futures::future::try_join_all(reads).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Lists the objects with the chain's label, consistently, and caches them.
+async fn list_children<K: Child>(
+    chain: &ObjectMeta,
+    context: &Context,
+) -> Result<ObjectList<K>, Error> {
+    let api: Api<K> = Api::namespaced(context.client.clone(), &name_in(chain).0);
+    let labelled = labelled(chain, Freshness::All);
+    let list = call(format!("list {}s", K::kind(&())), api.list(&labelled)).await?;
+    context.caches.children.listed(chain, &list);
+    Ok(list)
+}
+
+/// Selects the objects with the chain's label: consistently, or from the API server's cache, which is
+/// milliseconds old and 50 to 100 ms faster.
+fn labelled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
+    let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={}", name_in(chain).1));
+    match freshness {
+        Freshness::Cached | Freshness::Queues => labelled.match_any(),
+        Freshness::All => labelled,
+    }
+}
+
+async fn list_with_names<K>(
+    api: Api<K>,
+    kind: &str,
+    chain: &ObjectMeta,
+    names: &[&str],
+    freshness: Freshness,
+) -> Result<BTreeMap<String, K>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let labelled = labelled(chain, freshness);
+    let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
+    with_names(&api, kind, list, names, freshness).await
+}
+
+/// What was listed, and what merely has one of these names.
+async fn with_names<K>(
+    api: &Api<K>,
+    kind: &str,
+    list: ObjectList<K>,
+    names: &[&str],
+    freshness: Freshness,
+) -> Result<BTreeMap<String, K>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let mut found: BTreeMap<String, K> = list
+        .items
+        .into_iter()
+        .map(|object| (object.name_any(), object))
+        .collect();
+    let missing = names.iter().filter(|name| !found.contains_key(**name));
+    let others = get_named(api, kind, missing.copied(), freshness).await?;
+    found.extend(others);
+    Ok(found)
+}
+
+/// The objects of these names that exist, read concurrently.
+async fn get_named<'a, K>(
+    api: &Api<K>,
+    kind: &str,
+    names: impl Iterator<Item = &'a str>,
+    freshness: Freshness,
+) -> Result<Vec<(String, K)>, Error>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let parameters = match freshness {
+        Freshness::Cached | Freshness::Queues => GetParams::any(),
+        Freshness::All => GetParams::default(),
+    };
+    let gets = names.map(|name| {
+        let parameters = parameters.clone();
+        async move {
+            let action = format!("get {kind} {name}");
+            match call(action, api.get_with(name, &parameters)).await {
+                Ok(object) => Ok(Some((name.to_owned(), object))),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    });
+    let found = futures::future::try_join_all(gets).await?;
+    Ok(found.into_iter().flatten().collect())
+}
