@@ -10,13 +10,12 @@ pub mod objects;
 pub mod status_echo;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use execute::AdminClient;
 use kube::Client;
 
+use crate::args::Args;
 use crate::chain::Triggers;
-use crate::namespaces::Scope;
 use crate::telemetry::metrics::Metrics;
 use api_discovery::ApiDiscovery;
 use auth_failures::AuthFailures;
@@ -44,34 +43,24 @@ pub struct Caches {
     pub failures: FailureCounts,
 }
 
-/// How often what has no watch is polled.
-pub struct PollIntervals {
-    /// The queues of each location.
-    pub queues: Duration,
-    /// The workers' counters of refused pushes.
-    pub auth_failures: Duration,
-}
-
 impl Caches {
     /// Watches and polls from now on. Chains that are to be reconciled go to `triggers`.
     pub fn new(
+        args: &Args,
         client: &Client,
         queues: &AdminClient,
-        scopes: &[Scope],
-        intervals: &PollIntervals,
         triggers: &Triggers,
         metrics: &Arc<Metrics>,
     ) -> Self {
+        let scopes = args.namespaces().scopes();
+        let period = args.queue_poll_interval.0;
+        let metrics = || Arc::clone(metrics);
+        let triggers = || triggers.clone();
         Self {
-            locations: LocationCache::new(
-                queues.clone(),
-                Arc::clone(metrics),
-                intervals.queues,
-                triggers.clone(),
-            ),
-            children: ChildCache::new(client, scopes, triggers.clone(), Arc::clone(metrics)),
-            auth_failures: AuthFailures::new(intervals.auth_failures, triggers.clone()),
-            api_discovery: ApiDiscovery::new(client.clone(), scopes.to_vec(), triggers.clone()),
+            locations: LocationCache::new(queues.clone(), metrics(), period, triggers()),
+            children: ChildCache::new(client, &scopes, triggers(), metrics()),
+            auth_failures: AuthFailures::new(args.refusal_poll_interval.0, triggers()),
+            api_discovery: ApiDiscovery::new(client.clone(), scopes, triggers()),
             condition_timers: ConditionTimers::default(),
             status_echo: StatusEchoFilter::default(),
             failures: FailureCounts::default(),

@@ -7,9 +7,7 @@ use std::time::Duration;
 use execute::{AdminClient, Fence};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube_runtime::events::Reporter;
 use plan::Settings;
-use plan::objects::ownership::FIELD_MANAGER;
 
 use crate::api_server::call;
 use crate::cache::Caches;
@@ -29,8 +27,6 @@ pub struct Context {
     pub caches: Caches,
     /// What every plan depends on.
     pub settings: Settings,
-    /// Who writes Events.
-    pub reporter: Reporter,
     /// How long a deleted chain waits for Cloud Tasks.
     pub deletion_patience: Duration,
     /// Metrics.
@@ -38,32 +34,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// For one term as the leader.
-    pub fn new(
-        client: Client,
-        fence: Fence,
-        queues: AdminClient,
-        caches: Caches,
-        settings: Settings,
-        deletion_patience: Duration,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let reporter = Reporter {
-            controller: FIELD_MANAGER.to_owned(),
-            instance: std::env::var("HOSTNAME").ok(),
-        };
-        Self {
-            client,
-            fence,
-            queues,
-            caches,
-            settings,
-            reporter,
-            deletion_patience,
-            metrics,
-        }
-    }
-
     /// The owner header of a chain's queues.
     pub fn queue_owner(&self, chain: &ObjectMeta) -> String {
         let (namespace, name) = name_in(chain);

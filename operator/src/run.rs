@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api_server::{RETRY_PAUSE, call};
 use crate::args::Args;
-use crate::cache::{Caches, PollIntervals};
+use crate::cache::Caches;
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::controller::serve_chains;
@@ -138,27 +138,15 @@ impl Operator {
     async fn run_term(&self) -> Result<(), Error> {
         let client = connect(&self.config)?;
         let (triggers, triggered) = unbounded();
-        let intervals = PollIntervals {
-            queues: self.args.queue_poll_interval.0,
-            auth_failures: self.args.refusal_poll_interval.0,
-        };
-        let caches = Caches::new(
-            &client,
-            &self.queues,
-            &self.args.namespaces().scopes(),
-            &intervals,
-            &triggers,
-            &self.metrics,
-        );
-        let context = Arc::new(Context::new(
+        let context = Arc::new(Context {
+            caches: Caches::new(&self.args, &client, &self.queues, &triggers, &self.metrics),
             client,
-            self.fence.clone(),
-            self.queues.clone(),
-            caches,
-            self.args.settings(self.cluster.clone()),
-            self.args.deletion_patience.0,
-            Arc::clone(&self.metrics),
-        ));
+            fence: self.fence.clone(),
+            queues: self.queues.clone(),
+            settings: self.args.settings(self.cluster.clone()),
+            deletion_patience: self.args.deletion_patience.0,
+            metrics: Arc::clone(&self.metrics),
+        });
         tracing::info!(cluster = self.cluster, "serving chains");
         serve_chains(&self.args, context, triggered, self.stop.clone()).await;
         tracing::info!("stopped");

@@ -14,8 +14,8 @@ const COUNTED: [(&str, &[&str]); 2] = [
     (
         "executor_operator_",
         &[
-            include_str!("../../../operator/src/metrics.rs"),
-            include_str!("../../../operator/src/chains.rs"),
+            include_str!("../../../operator/src/telemetry/metrics.rs"),
+            include_str!("../../../operator/src/telemetry/condition_gauges.rs"),
         ],
     ),
     (

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cloudtasks::{LocationPath, Queue, QueuePath, QueueSettings};
+use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -84,7 +84,7 @@ impl AdminClient {
     ) -> Result<Vec<Queue>, cloudtasks::Error> {
         self.acquire(Priority::Urgent).await;
         let list = async {
-            let list = async { self.connection.get().await?.list_queues(parent).await };
+            let list = async { self.cloud().await?.list_queues(parent).await };
             let listed = timeout(LIST_TIMEOUT, list).await;
             listed.unwrap_or_else(|_| {
                 Err(cloudtasks::Error::TimedOut {
@@ -99,10 +99,8 @@ impl AdminClient {
     /// `GetQueue`.
     pub async fn get_queue(&self, path: &QueuePath) -> Result<Queue, cloudtasks::Error> {
         self.acquire(Priority::Normal).await;
-        self.observed("GetQueue", async {
-            self.connection.get().await?.get_queue(path).await
-        })
-        .await
+        let call = async { self.cloud().await?.get_queue(path).await };
+        self.observed("GetQueue", call).await
     }
 
     /// `ListTasks`: how many tasks the queue has, at most `limit`; `None` over the rate limit. It never
@@ -115,7 +113,7 @@ impl AdminClient {
         if !self.limits.counts().take(Instant::now()) {
             return Ok(None);
         }
-        let call = async { self.connection.get().await?.list_tasks(queue, limit).await };
+        let call = async { self.cloud().await?.list_tasks(queue, limit).await };
         let counted = self.observed("ListTasks", call).await;
         counted.map(|tasks| Some(tasks.len()))
     }
@@ -126,15 +124,8 @@ impl AdminClient {
         path: &QueuePath,
         settings: &QueueSettings,
     ) -> Result<Queue, Error> {
-        self.acquire(Priority::Normal).await;
-        let call = async {
-            self.connection
-                .get()
-                .await?
-                .create_queue(path, settings)
-                .await
-        };
-        self.write("CreateQueue", call).await
+        let call = async { self.cloud().await?.create_queue(path, settings).await };
+        self.write("CreateQueue", Priority::Normal, call).await
     }
 
     /// `UpdateQueue`.
@@ -143,52 +134,45 @@ impl AdminClient {
         path: &QueuePath,
         settings: &QueueSettings,
     ) -> Result<Queue, Error> {
-        self.acquire(Priority::Urgent).await;
-        let call = async {
-            self.connection
-                .get()
-                .await?
-                .update_queue(path, settings)
-                .await
-        };
-        self.write("UpdateQueue", call).await
+        let call = async { self.cloud().await?.update_queue(path, settings).await };
+        self.write("UpdateQueue", Priority::Urgent, call).await
     }
 
     /// `PauseQueue`.
     pub async fn pause_queue(&self, path: &QueuePath) -> Result<(), Error> {
-        self.acquire(Priority::Urgent).await;
-        self.write("PauseQueue", async {
-            self.connection.get().await?.pause_queue(path).await
-        })
-        .await
+        let call = async { self.cloud().await?.pause_queue(path).await };
+        self.write("PauseQueue", Priority::Urgent, call).await
     }
 
     /// `ResumeQueue`.
     pub async fn resume_queue(&self, path: &QueuePath) -> Result<(), Error> {
-        self.acquire(Priority::Urgent).await;
-        self.write("ResumeQueue", async {
-            self.connection.get().await?.resume_queue(path).await
-        })
-        .await
+        let call = async { self.cloud().await?.resume_queue(path).await };
+        self.write("ResumeQueue", Priority::Urgent, call).await
     }
 
     /// `DeleteQueue`, with its tasks.
     pub async fn delete_queue(&self, path: &QueuePath) -> Result<(), Error> {
-        self.acquire(Priority::Normal).await;
-        self.write("DeleteQueue", async {
-            self.connection.get().await?.delete_queue(path).await
-        })
-        .await
+        let call = async { self.cloud().await?.delete_queue(path).await };
+        self.write("DeleteQueue", Priority::Normal, call).await
+    }
+
+    async fn cloud(&self) -> Result<&CloudTasks, cloudtasks::Error> {
+        self.connection.get().await
     }
 
     fn write<T>(
         &self,
         method: &'static str,
+        priority: Priority,
         call: impl Future<Output = Result<T, cloudtasks::Error>>,
     ) -> impl Future<Output = Result<T, Error>> {
         let call = self.observed(method, call);
-        // The fence comes after the rate limiter, where the call may have waited long.
-        self.fence.guard(async { call.await.map_err(Error::from) })
+        async move {
+            self.acquire(priority).await;
+            // Only now: the call may have waited long.
+            let call = async { call.await.map_err(Error::from) };
+            self.fence.guard(call).await
+        }
     }
 
     /// Makes the call, and learns from its answer.

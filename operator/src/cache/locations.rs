@@ -316,34 +316,29 @@ struct QueueChanges<'a> {
 
 impl<'a> QueueChanges<'a> {
     fn between(before: Option<&'a LocationQueues>, now: &'a LocationQueues) -> Self {
-        let mut changes = Self::default();
-        for queue in before.into_iter().flat_map(LocationQueues::values) {
-            changes.compare(queue, now.get(&queue.path));
-        }
-        for queue in now.values() {
-            changes.compare(queue, before.and_then(|before| before.get(&queue.path)));
-        }
-        changes
+        let former = |path| before.and_then(|before| before.get(path));
+        let gone = before.into_iter().flat_map(LocationQueues::values);
+        let gone = gone.filter(|queue| now.get(&queue.path).is_none());
+        let all = now.values().map(|queue| (former(&queue.path), Some(queue)));
+        Self::of(all.chain(gone.map(|queue| (Some(queue), None))))
     }
 
     /// The changes that answers make.
     fn by(before: &'a LocationQueues, answers: &'a [Queue]) -> Self {
-        let mut changes = Self::default();
-        for queue in answers {
-            let known = before.get(&queue.path);
-            changes.compare(queue, known);
-            if let Some(known) = known {
-                changes.compare(known, Some(queue));
-            }
-        }
-        changes
+        let answers = answers.iter();
+        Self::of(answers.map(|queue| (before.get(&queue.path), Some(queue))))
     }
 
-    fn compare(&mut self, queue: &'a Queue, other: Option<&Queue>) {
-        if other != Some(queue) {
-            self.queues.insert(&queue.path);
-            self.owners.extend(owner(queue));
+    fn of(pairs: impl Iterator<Item = (Option<&'a Queue>, Option<&'a Queue>)>) -> Self {
+        let mut changes = Self::default();
+        for queue in pairs
+            .filter(|(before, now)| before != now)
+            .flat_map(|(before, now)| before.into_iter().chain(now))
+        {
+            changes.queues.insert(&queue.path);
+            changes.owners.extend(owner(queue));
         }
+        changes
     }
 
     /// The chains that watch one of them.

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 use crate::chain::{NamespacedName, name_of};
 use crate::namespaces::Scope;
 
+/// The chains that a change concerns.
+type ChainNames = BTreeSet<NamespacedName>;
+
 /// What the cache may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchState {
@@ -144,11 +147,7 @@ impl<T: Clone> ObjectCache<T> {
 
     /// The list shows an object. It replaces a newer one too: versions go back when an etcd is restored.
     /// Returns the chains that this concerns: none if it is the version that is cached.
-    pub fn relisted<K: Cacheable<Cached = T>>(
-        &self,
-        scope: &Scope,
-        object: K,
-    ) -> BTreeSet<NamespacedName> {
+    pub fn relisted<K: Cacheable<Cached = T>>(&self, scope: &Scope, object: K) -> ChainNames {
         let version = version(&object);
         let mut contents = self.lock();
         contents.delivered(scope, version);
@@ -157,19 +156,19 @@ impl<T: Clone> ObjectCache<T> {
             && known.version == version
         {
             known.is_listed = true;
-            return BTreeSet::new();
+            return ChainNames::new();
         }
         contents.put(object, true)
     }
 
     /// The list has ended: what it has not shown doesn't exist. Returns the chains that have lost an
     /// object, and all chains if a reconcile did not wait for the list.
-    pub fn relist_ended(&self, scope: &Scope) -> BTreeSet<NamespacedName> {
+    pub fn relist_ended(&self, scope: &Scope) -> ChainNames {
         let mut contents = self.lock();
         let objects = contents.objects.iter();
         let gone = objects.filter(|(key, object)| scope.covers(&key.0) && !object.is_listed);
         let gone: Vec<NamespacedName> = gone.map(|(key, _)| key.clone()).collect();
-        let mut concerned = BTreeSet::new();
+        let mut concerned = ChainNames::new();
         for key in gone {
             concerned.extend(contents.remove(&key));
         }
@@ -184,30 +183,26 @@ impl<T: Clone> ObjectCache<T> {
 
     /// The watch shows an object. Returns the chains that this concerns: none if a version as new is
     /// cached.
-    pub fn applied<K: Cacheable<Cached = T>>(
-        &self,
-        scope: &Scope,
-        object: K,
-    ) -> BTreeSet<NamespacedName> {
+    pub fn applied<K: Cacheable<Cached = T>>(&self, scope: &Scope, object: K) -> ChainNames {
         let version = version(&object);
         let mut contents = self.lock();
         contents.delivered(scope, version);
         if contents.has_version(&name_of(&object), version) {
-            return BTreeSet::new();
+            return ChainNames::new();
         }
         contents.put(object, true)
     }
 
     /// The watch shows a deletion. Returns the chains that this concerns: none if a newer object of that
     /// name is cached.
-    pub fn deleted(&self, scope: &Scope, object: &impl Resource) -> BTreeSet<NamespacedName> {
+    pub fn deleted(&self, scope: &Scope, object: &impl Resource) -> ChainNames {
         let key = name_of(object);
         let version = version(object);
         let mut contents = self.lock();
         contents.delivered(scope, version);
         let known = contents.objects.get(&key).and_then(|known| known.version);
         if version.is_some() && known > version {
-            return BTreeSet::new();
+            return ChainNames::new();
         }
         contents.remove(&key)
     }
@@ -276,11 +271,7 @@ impl<T> Contents<T> {
     }
 
     /// Replaces what is cached of an object. Returns the chains that this concerns.
-    fn put<K: Cacheable<Cached = T>>(
-        &mut self,
-        object: K,
-        is_listed: bool,
-    ) -> BTreeSet<NamespacedName> {
+    fn put<K: Cacheable<Cached = T>>(&mut self, object: K, is_listed: bool) -> ChainNames {
         let key = name_of(&object);
         let mut concerned = self.remove(&key);
         let chain = object.labels().get(CHAIN_LABEL).cloned();
@@ -301,9 +292,9 @@ impl<T> Contents<T> {
     }
 
     /// Removes an object. Returns the chains that this concerns.
-    fn remove(&mut self, key: &NamespacedName) -> BTreeSet<NamespacedName> {
+    fn remove(&mut self, key: &NamespacedName) -> ChainNames {
         let Some(object) = self.objects.remove(key) else {
-            return BTreeSet::new();
+            return ChainNames::new();
         };
         let concerned = object.chains(&key.0);
         if let Some((chain, _)) = object.labelled {
@@ -321,7 +312,7 @@ impl<T> Contents<T> {
 
 impl<T> CachedObject<T> {
     /// The chains that are reconciled when it changes.
-    fn chains(&self, namespace: &str) -> BTreeSet<NamespacedName> {
+    fn chains(&self, namespace: &str) -> ChainNames {
         let labelled = self.labelled.iter().map(|(chain, _)| chain);
         let chains = labelled.chain(&self.owners);
         chains

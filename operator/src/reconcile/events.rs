@@ -4,7 +4,8 @@ use crds::ExecutorChain;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube_runtime::events::{Event, EventType, Recorder};
+use kube_runtime::events::{Event, EventType, Recorder, Reporter};
+use plan::objects::ownership::FIELD_MANAGER;
 use plan::{Plan, Step};
 
 use crate::context::Context;
@@ -29,7 +30,7 @@ pub async fn publish(
         secondary: None,
     };
     // A recorder that is reused would count a second Event as the first one, with the first one's note.
-    let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
+    let recorder = Recorder::new(context.client.clone(), reporter());
     let regarding = regarding(chain);
     let write = recorder.publish(&event, &regarding);
     if let Err(error) = context.write("write an Event", write).await {
@@ -60,6 +61,13 @@ pub async fn publish_steps(context: &Context, chain: &ObjectMeta, plan: &Plan) {
         };
         let note = format!("{}: {}", planned.step, planned.reason);
         publish(context, chain, EventType::Normal, reason, &note).await;
+    }
+}
+
+fn reporter() -> Reporter {
+    Reporter {
+        controller: FIELD_MANAGER.to_owned(),
+        instance: std::env::var("HOSTNAME").ok(),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
+use crds::conditions::Reason;
 use execute::CallObserver;
 use plan::Step;
-use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::model::gateway_resource::GatewayResourceKind;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 use crate::error::Error;
 use crate::telemetry::condition_gauges::ConditionGauges;
@@ -35,68 +36,54 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("executor_operator");
-        let effects = Family::<Labels, Counter>::default();
-        let reconciles = Family::<Labels, Counter>::default();
-        let drifts = Family::<Labels, Counter>::default();
-        let lists = Family::<Labels, Counter>::default();
-        let watch_failures = Counter::default();
-        registry.register(
-            "watch_failures",
-            "Failures of watches of the API server; until a watch is restarted, edits are not seen",
-            watch_failures.clone(),
-        );
-        let leader = Gauge::default();
-        registry.register(
-            "leader",
-            "1 for the leader, 0 for the other operators that share its lease",
-            leader.clone(),
-        );
-        let calls = Family::<Labels, Counter>::default();
-        let rate_limit = Gauge::default();
-        registry.register(
-            "cloud_tasks_calls",
-            "Calls to Cloud Tasks, by method and outcome",
-            calls.clone(),
-        );
-        registry.register(
-            "cloud_tasks_calls_per_second",
-            "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota",
-            rate_limit.clone(),
-        );
-        registry.register(
-            "queue_lists",
-            "Lists of a location's queues, by outcome",
-            lists.clone(),
-        );
-        registry.register(
-            "effects",
-            "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
-            effects.clone(),
-        );
-        registry.register(
-            "reconciles",
-            "Reconciles of chains, by outcome",
-            reconciles.clone(),
-        );
-        registry.register(
-            "queue_drifts",
-            "Changes to queues from outside the operator, by field",
-            drifts.clone(),
-        );
-        let conditions = ConditionGauges::register(&mut registry);
+        let of = &mut registry;
         Self {
+            effects: registered(
+                of,
+                "effects",
+                "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
+            ),
+            reconciles: registered(of, "reconciles", "Reconciles of chains, by outcome"),
+            drifts: registered(
+                of,
+                "queue_drifts",
+                "Changes to queues from outside the operator, by field",
+            ),
+            lists: registered(
+                of,
+                "queue_lists",
+                "Lists of a location's queues, by outcome",
+            ),
+            watch_failures: registered(
+                of,
+                "watch_failures",
+                "Failures of watches of the API server; until a watch is restarted, edits are not seen",
+            ),
+            leader: registered(
+                of,
+                "leader",
+                "1 for the leader, 0 for the other operators that share its lease",
+            ),
+            calls: registered(
+                of,
+                "cloud_tasks_calls",
+                "Calls to Cloud Tasks, by method and outcome",
+            ),
+            rate_limit: registered(
+                of,
+                "cloud_tasks_calls_per_second",
+                "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota",
+            ),
+            conditions: ConditionGauges::register(of),
             registry: Mutex::new(registry),
-            effects,
-            reconciles,
-            drifts,
-            lists,
-            watch_failures,
-            leader,
-            calls,
-            rate_limit,
-            conditions,
         }
     }
+}
+
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 impl Metrics {
@@ -116,24 +103,15 @@ impl Metrics {
             Step::DeleteQueue { .. } => "delete_queue",
             Step::ApplyService(_) => "apply_service",
             Step::ApplyDeployment(_) => "apply_deployment",
-            Step::ApplyGatewayResource { kind, .. } => match kind {
-                GatewayResourceKind::HttpRoute => "apply_http_route",
-                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
-                    "apply_policy"
-                }
-            },
-            Step::DeleteGatewayResource(GatewayResourceName { kind, .. }) => match kind {
-                GatewayResourceKind::HttpRoute => "delete_http_route",
-                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
-                    "delete_policy"
-                }
-            },
-            Step::ReleaseGatewayResource(GatewayResourceName { kind, .. }) => match kind {
-                GatewayResourceKind::HttpRoute => "release_http_route",
-                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
-                    "release_policy"
-                }
-            },
+            Step::ApplyGatewayResource { kind, .. } => {
+                by_kind(*kind, "apply_http_route", "apply_policy")
+            }
+            Step::DeleteGatewayResource(name) => {
+                by_kind(name.kind, "delete_http_route", "delete_policy")
+            }
+            Step::ReleaseGatewayResource(name) => {
+                by_kind(name.kind, "release_http_route", "release_policy")
+            }
             Step::DeleteDeployment { .. } => "delete_deployment",
             Step::DeleteService { .. } => "delete_service",
             Step::ReleaseDeployment { .. } => "release_deployment",
@@ -177,9 +155,9 @@ impl Metrics {
     /// Counts one reconcile. The end of a term as the leader is no failure of the chain.
     pub fn reconciled(&self, error: Option<&Error>) {
         let error = error.filter(|error| !matches!(error, Error::NotLeader));
-        let reason = error.map_or("AsSpecified", |error| error.problem().reason);
+        let reason = error.map_or(Reason::AsSpecified, |error| error.problem().reason);
         self.reconciles
-            .get_or_create(&vec![("reason", reason)])
+            .get_or_create(&vec![("reason", reason.as_str())])
             .inc();
     }
 
@@ -203,6 +181,13 @@ impl CallObserver for Metrics {
 
     fn rate_limited_to(&self, calls_per_second: f64) {
         self.rate_limit.set(calls_per_second);
+    }
+}
+
+fn by_kind(kind: GatewayResourceKind, route: &'static str, policy: &'static str) -> &'static str {
+    match kind {
+        GatewayResourceKind::HttpRoute => route,
+        GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => policy,
     }
 }
 
