@@ -15,7 +15,6 @@ use crate::{comparison, edits, goodput, hand_over, idle, scale, worker};
 /// Longer than any takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(20);
 
-/// A benchmark and its options.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Benchmark {
     /// How much of the healthy work is done while other tasks fail
@@ -45,17 +44,14 @@ pub const NAMES: [&str; 7] = [
     "scale",
 ];
 
-/// A benchmark that was chosen on the command line.
 #[derive(Debug)]
 pub struct Job {
     benchmark: Benchmark,
     name: String,
-    /// Its options, to say them again.
     arguments: String,
 }
 
 impl Job {
-    /// All benchmarks, as `make bench` runs them.
     pub fn all() -> anyhow::Result<Vec<Self>> {
         let job = |name| {
             let matches = command().try_get_matches_from(["bench", name])?;
@@ -64,7 +60,6 @@ impl Job {
         NAMES.into_iter().map(job).collect()
     }
 
-    /// A benchmark as a command line chooses it.
     pub fn new(benchmark: Benchmark, matches: &ArgMatches) -> anyhow::Result<Self> {
         let (name, own) = matches.subcommand().context("no benchmark is named")?;
         let command = command();
@@ -81,7 +76,6 @@ impl Job {
         })
     }
 
-    /// Measures.
     pub async fn run(&self, seed: u64) -> anyhow::Result<Record> {
         let name = &self.name;
         println!("{name}, seed {seed}");

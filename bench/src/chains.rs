@@ -14,7 +14,6 @@ use tokio::time::sleep;
 use crate::operator::Operator;
 use crate::testbed::Testbed;
 
-/// Stages of a chain.
 pub const STAGES: usize = 4;
 
 /// A location may hold 1,000 queues, and one is for the notifications of all its chains.
@@ -47,7 +46,6 @@ pub const LOCATIONS: [&str; 20] = [
 /// More would need more locations.
 pub const MOST: usize = IN_A_LOCATION * LOCATIONS.len();
 
-/// How many are created at once.
 const AT_ONCE: usize = 4;
 /// So long 200 chains may take on a machine that has other work.
 const READY_WITHIN: Duration = Duration::from_mins(6);
@@ -55,13 +53,11 @@ const QUIET_WITHIN: Duration = Duration::from_mins(2);
 /// Longer than what an operator does later by itself: a status, a look after a write.
 const QUIET_FOR: Duration = Duration::from_secs(11);
 
-/// The rates of a chain's stages.
 pub type Rates = [u32; STAGES];
 
 /// The rates of every new chain.
 pub const RATES: Rates = [400, 100, 50, 10];
 
-/// A number of chains on a command line.
 pub fn number(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=MOST).contains(&number) => Ok(number),
@@ -73,12 +69,10 @@ pub fn number(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The name of a chain.
 pub fn name(chain: usize) -> String {
     format!("chain-{chain}")
 }
 
-/// So many chains, in words.
 pub fn counted(chains: usize) -> String {
     if chains == 1 {
         "1 chain".to_owned()
@@ -87,12 +81,10 @@ pub fn counted(chains: usize) -> String {
     }
 }
 
-/// Where a chain's queues are.
 pub fn location(chain: usize) -> &'static str {
     LOCATIONS[chain / IN_A_LOCATION % LOCATIONS.len()]
 }
 
-/// How many locations so many chains are in.
 pub fn locations(chains: usize) -> usize {
     chains.div_ceil(IN_A_LOCATION).min(LOCATIONS.len())
 }
@@ -116,7 +108,6 @@ pub fn stages(chain: usize, rates: &Rates) -> Value {
     stages.collect()
 }
 
-/// The queue of a stage.
 pub fn queue(chain: usize, stage: usize) -> QueuePath {
     let (location, id) = (location(chain), queue_id(chain, stage));
     format!("projects/demo/locations/{location}/queues/{id}")
@@ -149,7 +140,6 @@ pub async fn create(place: &Testbed, there: usize, count: usize) -> anyhow::Resu
     create_these(place, there..count).await
 }
 
-/// Creates those of these numbers.
 pub async fn create_these(
     place: &Testbed,
     numbers: impl IntoIterator<Item = usize>,
@@ -180,7 +170,6 @@ pub async fn create_and_wait(
     wait_until_ready(place, operator, count).await
 }
 
-/// Waits until so many chains are ready.
 pub async fn wait_until_ready(
     place: &Testbed,
     operator: &Operator,
@@ -214,7 +203,6 @@ pub async fn wait_until_ready(
     }
 }
 
-/// Whether a chain is as its spec says now.
 pub fn is_ready(chain: &ExecutorChain) -> bool {
     chain.status.as_ref().is_some_and(|status| {
         let mut conditions = status.conditions.iter();
@@ -223,7 +211,6 @@ pub fn is_ready(chain: &ExecutorChain) -> bool {
     })
 }
 
-/// Waits until the operator has nothing more to do.
 pub async fn wait_until_idle(operator: &Operator) -> anyhow::Result<()> {
     let begin = Instant::now();
     let (mut rounds, mut since) = (f64::NAN, begin);
@@ -242,7 +229,6 @@ pub async fn wait_until_idle(operator: &Operator) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the operator leads.
 pub async fn wait_for_leader(operator: &Operator) -> anyhow::Result<()> {
     for _ in 0..300 {
         if operator.leads().await {

@@ -9,7 +9,6 @@ use kube_runtime::{WatchStreamExt, watcher};
 use testkit::fake_pods::{Pods, report};
 use tokio::task::JoinSet;
 
-/// How many Deployments at once.
 const AT_ONCE: usize = 8;
 
 /// Says of each Deployment that all its pods are ready, until it is dropped.

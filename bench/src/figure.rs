@@ -5,11 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The value of what can't be measured. JSON has none for it.
 const MISSING: f64 = -1.0;
 
-/// One figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
-    /// What was measured.
     pub name: String,
     /// In `unit`.
     pub value: f64,
@@ -22,7 +20,6 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A figure without a goal.
     pub fn new(name: impl Into<String>, value: f64, unit: &str) -> Self {
         Self {
             name: name.into(),
@@ -43,7 +40,6 @@ impl Figure {
         }
     }
 
-    /// The goal is this much or more.
     pub fn at_least(self, least: f64) -> Self {
         let goal = format!("at least {}", quantity(least, &self.unit));
         let met = self.is_there() && self.value >= least;
@@ -58,7 +54,6 @@ impl Figure {
         self.value.total_cmp(&MISSING).is_ne()
     }
 
-    /// The goal is this much or less.
     pub fn at_most(self, most: f64) -> Self {
         let goal = format!("at most {}", quantity(most, &self.unit));
         // As it is shown: nobody should read 50, at most 50, missed.
@@ -70,7 +65,6 @@ impl Figure {
         }
     }
 
-    /// What it stands against.
     pub fn against(self, what: impl Into<String>) -> Self {
         Self {
             against: Some(what.into()),
@@ -78,7 +72,6 @@ impl Figure {
         }
     }
 
-    /// Value and unit.
     pub fn quantity(&self) -> String {
         if self.is_there() {
             quantity(self.value, &self.unit)
@@ -87,7 +80,6 @@ impl Figure {
         }
     }
 
-    /// The goal, and whether it is met.
     pub fn verdict(&self) -> String {
         match (&self.goal, self.met) {
             (Some(goal), Some(true)) => format!("{goal}: met"),
@@ -102,12 +94,10 @@ pub fn labeled(what: &str, value: f64, unit: &str) -> String {
     format!("{what}: {}", Figure::new("", value, unit).quantity())
 }
 
-/// A count as a value.
 pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// All of them in columns.
 pub fn table(figures: &[Figure]) -> String {
     let rows: Vec<[String; 4]> = figures.iter().map(cells).collect();
     let width = |column: usize| {

@@ -22,7 +22,6 @@ use crate::goodput::mitigation::Mitigation;
 use crate::goodput::summary::Summary;
 use crate::record::Measured;
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The part of all rates and numbers that the real scenarios have, from 0.01 to 1
@@ -33,7 +32,6 @@ pub struct Options {
     seconds: u64,
 }
 
-/// Measures.
 pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result<Measured> {
     let Options { size, seconds } = *options;
     anyhow::ensure!(

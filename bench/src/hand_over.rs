@@ -15,7 +15,6 @@ use crate::worker::pinned;
 use crate::worker::push::{Pushed, count};
 use crate::worker::reverse_proxy::{ReverseProxy, Upstreams};
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Bytes of a body
@@ -42,7 +41,6 @@ struct Rounds {
     many: Vec<Pushed>,
 }
 
-/// Measures.
 pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     pinned::two_cores()?;
     let (handler, _failing) = pinned::serve(500).await?;

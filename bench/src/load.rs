@@ -10,7 +10,6 @@ pub struct Load {
     pub after: f64,
 }
 
-/// The load of the minute that has passed.
 pub fn now() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let first = text.split(' ').next().and_then(|it| it.parse().ok());

@@ -5,7 +5,6 @@ use std::fs::read_to_string;
 
 use serde::{Deserialize, Serialize};
 
-/// The machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
@@ -17,7 +16,6 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one.
     pub fn this() -> Self {
         let unknown = || "unknown".to_owned();
         let cpu = value("/proc/cpuinfo", "model name", ':');

@@ -3,14 +3,11 @@
 use crate::figure::Figure;
 use crate::slope::slope;
 
-/// One metric of a measurement `M`.
 pub struct Metric<M> {
     pub name: &'static str,
     pub unit: &'static str,
     pub value: fn(&M) -> f64,
-    /// What stands beside the value.
     pub note: fn(&M) -> Option<String>,
-    /// The most that each value may be.
     pub most: Option<fn(&M) -> f64>,
     /// The most that ours may be of the peer's.
     pub share: Option<f64>,
@@ -27,7 +24,6 @@ pub enum Trend {
     Growth(f64),
 }
 
-/// A measurement of one size.
 pub struct Size<'a, M> {
     /// As "20 chains".
     pub name: String,
@@ -36,7 +32,6 @@ pub struct Size<'a, M> {
 }
 
 impl<M> Metric<M> {
-    /// A metric without goals.
     pub const fn new(name: &'static str, unit: &'static str, value: fn(&M) -> f64) -> Self {
         Self {
             name,
@@ -87,7 +82,6 @@ impl<M> Metric<M> {
         figures
     }
 
-    /// The figure of one size.
     pub fn figure(&self, size: &Size<M>) -> Figure {
         let name = format!("{}, {}", self.name, size.name);
         let mut figure = Figure::new(name, (self.value)(size.found), self.unit);
@@ -98,7 +92,6 @@ impl<M> Metric<M> {
         }
     }
 
-    /// The slope of these points, if there are several.
     pub fn slope(&self, points: &[(f64, f64)]) -> Option<Figure> {
         let figure = Figure::new(format!("{}, slope", self.name), slope(points)?, "");
         match self.trend {

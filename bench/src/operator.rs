@@ -13,7 +13,6 @@ use crate::usage::Usage;
 /// So long an operator may take to leave.
 const LEAVE: Duration = Duration::from_secs(20);
 
-/// Whose operator it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Implementation {
     Ours,
@@ -22,7 +21,6 @@ pub enum Implementation {
 }
 
 impl Implementation {
-    /// Its program's name.
     pub fn program(self) -> &'static str {
         match self {
             Self::Ours => "executor-operator",
@@ -30,7 +28,6 @@ impl Implementation {
         }
     }
 
-    /// The flag for the address of its metrics.
     fn metrics_flag(self) -> &'static str {
         match self {
             Self::Ours => "--admin-addr",
@@ -38,7 +35,6 @@ impl Implementation {
         }
     }
 
-    /// Its counter of rounds.
     fn rounds(self) -> &'static str {
         match self {
             Self::Ours => "executor_operator_reconciles_total",
@@ -55,7 +51,6 @@ impl Implementation {
     }
 }
 
-/// An operator.
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
@@ -92,30 +87,25 @@ impl Operator {
         self.process.exit(LEAVE).await;
     }
 
-    /// How many rounds it has made.
     pub async fn rounds(&self) -> anyhow::Result<f64> {
         let counters = self.counters().await?;
         Ok(counters.total(self.implementation.rounds()))
     }
 
-    /// Whether it leads.
     pub async fn leads(&self) -> bool {
         let counters = self.counters().await;
         counters.is_ok_and(|it| it.total(self.implementation.leads()) > 0.0)
     }
 
-    /// What it has counted.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let counters = testkit::counters(self.admin).await;
         counters.with_context(|| format!("the operator's metrics:\n{}", self.process.log_tail()))
     }
 
-    /// Time on the processor so far, and memory now.
     pub fn usage(&self) -> anyhow::Result<Usage> {
         Usage::of(self.process.pid())
     }
 
-    /// The end of its log.
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
     }

@@ -6,7 +6,6 @@ pub mod svg;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plot {
@@ -15,14 +14,11 @@ pub struct Plot {
     pub title: String,
     /// What the horizontal axis shows, and in which unit.
     pub across: String,
-    /// What the vertical one shows.
     pub up: String,
     pub lines: Vec<Line>,
-    /// Places on the horizontal axis.
     pub marks: Vec<Mark>,
 }
 
-/// A line through points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
@@ -32,7 +28,6 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A place on the horizontal axis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mark {

@@ -22,7 +22,6 @@ impl Sample {
     }
 }
 
-/// The middle one of several measurements.
 pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

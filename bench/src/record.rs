@@ -11,19 +11,16 @@ use crate::load::Load;
 use crate::machine::Machine;
 use crate::plot::Plot;
 
-/// What a benchmark gives.
 #[derive(Debug)]
 pub struct Measured {
     pub figures: Vec<Figure>,
     pub plots: Vec<Plot>,
 }
 
-/// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     pub name: String,
-    /// The options, to say them again.
     pub arguments: String,
     pub machine: Machine,
     pub load: Load,
@@ -47,7 +44,6 @@ impl Record {
             .with_context(|| format!("{} can't be written", path.display()))
     }
 
-    /// The last one of this name, if there is one.
     pub fn read(folder: &Path, name: &str) -> anyhow::Result<Option<Self>> {
         let path = file(folder, name);
         if !path.exists() {

@@ -19,7 +19,6 @@ use crate::scale::projection::Extremes;
 
 pub use options::Options;
 
-/// Measures.
 pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result<Vec<Figure>> {
     let mut locations = options.locations.clone();
     locations.sort_unstable();

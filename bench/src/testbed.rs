@@ -15,7 +15,6 @@ use testkit::{ApiServer, CRD, Counters, Process, free_port};
 
 use crate::operator::{Implementation, Operator};
 
-/// All but the operator.
 pub struct Testbed {
     server: ApiServer,
     pub client: Client,
@@ -46,7 +45,6 @@ impl Testbed {
         })
     }
 
-    /// An operator that talks to Cloud Tasks at `cloud_tasks`.
     pub fn operator(&self, cloud_tasks: SocketAddr) -> anyhow::Result<Operator> {
         self.operator_of(Implementation::Ours, cloud_tasks, &[])
     }
@@ -87,7 +85,6 @@ impl Testbed {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// What the API server has counted.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let request = http::Request::get("/metrics").body(Vec::new())?;
         let text = self.client.request_text(request).await?;
@@ -106,7 +103,6 @@ impl Testbed {
     }
 }
 
-/// A program beside this one.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let folder = this.parent().context("a program is in a folder")?;

@@ -6,17 +6,14 @@ use anyhow::Context;
 /// has too few.
 const NANOSECONDS: f64 = 1e6;
 
-/// What a process has used up.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     pub cpu_ms: f64,
     pub resident_mib: f64,
-    /// The most that it ever held.
     pub peak_mib: f64,
 }
 
 impl Usage {
-    /// Time on the processor so far, and memory now.
     pub fn of(pid: u32) -> anyhow::Result<Self> {
         let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
         let mut cpu_ms = 0.0;

@@ -9,7 +9,6 @@ const KUBE: &str = include_str!("../../hack/kube/go.mod");
 const ETCD: &str = include_str!("../../hack/etcd/go.mod");
 const PEER: &str = include_str!("../peer-go/go.mod");
 
-/// By the names of programs and crates.
 pub fn versions() -> anyhow::Result<BTreeMap<String, String>> {
     let mut versions = BTreeMap::new();
     for name in ["executor-operator", "cloud-tasks-emulator", "kube"] {

@@ -49,7 +49,6 @@ impl WatchTimes {
         }
     }
 
-    /// When the watch told of an edit.
     pub async fn of(&self, chain: &str, generation: i64) -> anyhow::Result<Instant> {
         let edit = (chain.to_owned(), generation);
         let begin = Instant::now();

@@ -16,7 +16,6 @@ use crate::quantile::median;
 use crate::worker::push::{Pushed, count};
 use crate::worker::reverse_proxy::{ReverseProxy, Upstreams};
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Connections, each with one push at a time
@@ -33,7 +32,6 @@ pub struct Options {
     millis: u64,
 }
 
-/// One measurement of one proxy.
 #[derive(Debug, Clone)]
 struct Measured {
     proxy: ReverseProxy,
@@ -45,7 +43,6 @@ struct Measured {
     loaded_mib: f64,
 }
 
-/// How one starts.
 #[derive(Debug, Clone, Copy)]
 struct Started {
     proxy: ReverseProxy,
@@ -53,7 +50,6 @@ struct Started {
     idle_mib: f64,
 }
 
-/// Measures.
 pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     pinned::two_cores()?;
     let (handler, _serving) = pinned::serve(200).await?;

@@ -6,7 +6,6 @@ use crate::figure::{Figure, count, labeled};
 use crate::metric::{self, Metric, Trend};
 use crate::slope::slope;
 
-/// One size.
 pub struct Size {
     pub chains: usize,
     pub ours: Measured,
@@ -51,7 +50,6 @@ const METRICS: [Of; 12] = [
         .slope_at_most(0.05),
 ];
 
-/// All of them, metric by metric.
 pub fn figures(sizes: &[Size]) -> Vec<Figure> {
     METRICS
         .iter()

@@ -54,7 +54,6 @@ pub struct Measured {
     pub locations: f64,
 }
 
-/// Measures all of it.
 pub async fn measure(
     implementation: Implementation,
     count: usize,
@@ -128,7 +127,6 @@ pub async fn measure(
     })
 }
 
-/// Edits a rate of each chain.
 async fn edit_all(
     place: &Testbed,
     rates: &mut ChainRates,

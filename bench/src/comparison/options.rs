@@ -3,7 +3,6 @@
 use crate::chains;
 use crate::edits::number;
 
-/// The options.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How many chains: a list with commas

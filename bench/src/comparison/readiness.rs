@@ -26,7 +26,6 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Watches `count` chains from now on.
     pub async fn watch(chains: Api<ExecutorChain>, count: usize) -> anyhow::Result<Self> {
         let (say, all) = oneshot::channel();
         let (begun, has_begun) = oneshot::channel();
@@ -65,7 +64,6 @@ impl Readiness {
         })
     }
 
-    /// When all were ready.
     pub async fn all(self, operator: &Operator) -> anyhow::Result<Instant> {
         let all = timeout(PATIENCE, self.all).await;
         let all = all.with_context(|| {

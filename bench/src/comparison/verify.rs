@@ -12,7 +12,6 @@ use crate::chains::{self, STAGES};
 use crate::edits::chain_rates::ChainRates;
 use crate::testbed::Testbed;
 
-/// Looks at all of it.
 pub async fn all(place: &Testbed, cloud: &CloudTasks, rates: &ChainRates) -> anyhow::Result<()> {
     let chains = rates.chains();
     let mut queues: BTreeMap<QueuePath, Queue> = BTreeMap::new();

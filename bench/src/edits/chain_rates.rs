@@ -8,10 +8,8 @@ use crate::chains::{self, RATES, Rates, STAGES};
 
 const HIGHEST: u32 = 500;
 
-/// The numbers of chains, and their rates as last edited.
 pub struct ChainRates(BTreeMap<usize, Rates>);
 
-/// One edit.
 pub struct Change {
     pub chain: usize,
     pub stage: usize,
@@ -21,7 +19,6 @@ pub struct Change {
 }
 
 impl ChainRates {
-    /// Those of so many new chains.
     pub fn new(chains: usize) -> Self {
         Self::of(0..chains)
     }
@@ -31,23 +28,19 @@ impl ChainRates {
         Self(chains.into_iter().map(|chain| (chain, RATES)).collect())
     }
 
-    /// How many chains there are.
     pub fn chains(&self) -> usize {
         self.0.len()
     }
 
-    /// What a stage's rate was last edited to.
     pub fn rate(&self, chain: usize, stage: usize) -> u32 {
         self.0[&chain][stage]
     }
 
-    /// An edit of a random stage of a random chain.
     pub fn draw(&mut self, random: &mut fastrand::Rng) -> Change {
         let mut one = self.draw_many(1, random);
         one.pop().expect("there are chains")
     }
 
-    /// Edits of so many different chains.
     pub fn draw_many(&mut self, count: usize, random: &mut fastrand::Rng) -> Vec<Change> {
         let chains: Vec<usize> = self.0.keys().copied().collect();
         let chains = random.choose_multiple(chains, count);

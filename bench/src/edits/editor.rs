@@ -23,14 +23,12 @@ pub struct EditLatency {
     pub watched: Duration,
 }
 
-/// Who edits.
 pub struct Editor {
     pub chains: Api<ExecutorChain>,
     pub queues: CloudTasks,
     pub watch_times: WatchTimes,
 }
 
-/// What the API server has answered.
 struct Answer {
     at: Instant,
     generation: i64,

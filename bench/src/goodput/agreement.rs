@@ -21,10 +21,8 @@ const GONE: f64 = 0.1;
 /// 3.2 s.
 const GONE_S: f64 = 3.2;
 
-/// In words, for the figures.
 pub const WITHIN: &str = "goodput within 5 %; p99 within a factor of 1.25 and 50 ms; end of the backlog within 10 % and 3.2 s";
 
-/// Names, real and simulated values of what doesn't agree.
 pub fn differences(real: &Summary, simulated: &Summary) -> Vec<String> {
     let mut found = Vec::new();
     for (place, when) in ["in the incident", "after it"].into_iter().enumerate() {
@@ -48,7 +46,6 @@ pub fn differences(real: &Summary, simulated: &Summary) -> Vec<String> {
     found
 }
 
-/// In words.
 pub fn seconds(drained: Option<f64>) -> String {
     drained.map_or_else(
         || "never".to_owned(),
@@ -56,7 +53,6 @@ pub fn seconds(drained: Option<f64>) -> String {
     )
 }
 
-/// How many comparisons [`differences`] makes.
 pub const COMPARISONS: usize = 5;
 
 #[cfg(test)]

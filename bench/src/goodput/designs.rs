@@ -21,7 +21,6 @@ pub struct FailureMode {
     /// In the names of files.
     pub word: &'static str,
     pub fault: Fault,
-    /// Of a run.
     pub timeout: Duration,
 }
 
@@ -46,7 +45,6 @@ pub const HANGS_LONG: FailureMode = FailureMode {
     timeout: Duration::from_secs(10),
 };
 
-/// A design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DesignKind {
     Single,

@@ -69,7 +69,6 @@ pub fn agreement(mode: FailureMode, real: &ByDesign, simulated: &ByDesign) -> Fi
     Figure::new(name, count, "times").at_most(0.0).against(told)
 }
 
-/// Where each gives way.
 pub fn saturation(points: &[(FailureMode, DesignKind, SaturationPoint)]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut farthest = 0.0_f64;
@@ -95,7 +94,6 @@ pub fn saturation(points: &[(FailureMode, DesignKind, SaturationPoint)]) -> Vec<
     figures
 }
 
-/// What runs out.
 pub fn bound_name(bound: Bound) -> &'static str {
     match bound {
         Bound::Rate => "rate",
@@ -103,7 +101,6 @@ pub fn bound_name(bound: Bound) -> &'static str {
     }
 }
 
-/// What each edit has brought.
 pub fn edited(mode: FailureMode, all: &[Mitigated], oracle: [f64; 2]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let rate = |value: f64| Figure::new("", value, "/s").quantity();

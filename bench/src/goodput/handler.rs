@@ -16,7 +16,6 @@ pub const AFFECTED: &str = "affected";
 /// Longer than any time-out.
 const HANG: Duration = Duration::from_hours(1);
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Where it listens

@@ -14,7 +14,6 @@ pub const AT: Duration = Duration::from_secs(150);
 const PROMPT: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// An edit of the first stage, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mitigation {
     AsItWas,
@@ -23,7 +22,6 @@ pub enum Mitigation {
     Route,
 }
 
-/// What came of it.
 #[derive(Debug, Clone)]
 pub struct Mitigated {
     pub mitigation: Mitigation,
@@ -61,7 +59,6 @@ impl Mitigation {
         }]
     }
 
-    /// The ladder with it.
     pub fn edited(self, seed: u64) -> Mitigated {
         let scenario = mitigated_scenario();
         let design = DesignKind::Ladder.design(HANGS_LONG.timeout, 1.0);

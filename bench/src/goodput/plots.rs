@@ -40,7 +40,6 @@ pub fn by_load(mode: FailureMode, points: &[(DesignKind, SaturationPoint)], seed
     }
 }
 
-/// Healthy goodput by time, with each edit.
 pub fn by_time(mode: FailureMode, all: &[Mitigated]) -> Plot {
     let lines = all
         .iter()

@@ -25,7 +25,6 @@ const START: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_mins(3);
 const EACH: Duration = Duration::from_secs(15);
 
-/// What came of it.
 pub struct Replay {
     /// In the order of [`DesignKind::ALL`].
     pub results: Vec<Results>,
@@ -40,7 +39,6 @@ struct Ends {
     known: Arc<Mutex<Vec<Option<Completion>>>>,
 }
 
-/// Plays it.
 pub async fn play(
     mode: FailureMode,
     size: f64,

@@ -30,7 +30,6 @@ const DOUBLINGS: u32 = 7;
 /// To a two-hundredth of where it gives way, or nearer.
 const HALVINGS: u32 = 8;
 
-/// Where a design gives way.
 #[derive(Debug, Clone, Copy)]
 pub struct SaturationPoint {
     pub simulated: f64,
@@ -76,7 +75,6 @@ fn keeps_up(kind: DesignKind, mode: FailureMode, load: f64, seed: u64) -> bool {
     late.count() * 2 < latencies.len()
 }
 
-/// Healthy tasks done a second by load.
 pub fn curve(kind: DesignKind, mode: FailureMode, loads: &[f64], seed: u64) -> Vec<(f64, f64)> {
     let design = kind.design(mode.timeout, 1.0);
     let points = loads.iter().map(|load| {

@@ -52,7 +52,6 @@ fn written(counters: &Counters, leases: bool) -> f64 {
     })
 }
 
-/// All counts at one time.
 pub struct Snapshot {
     at: Instant,
     calls: u64,

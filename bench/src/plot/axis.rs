@@ -1,6 +1,5 @@
 //! An axis: from 0 to a round number, with a line at each step.
 
-/// One axis, in a picture's length.
 #[derive(Debug, Clone, Copy)]
 pub struct Axis {
     step: f64,
@@ -12,7 +11,6 @@ pub struct Axis {
 const STEPS: f64 = 8.0;
 
 impl Axis {
-    /// One that reaches this far.
     pub fn to(most: f64, length: f64) -> Self {
         let least = most.max(1.0) / STEPS;
         let power = 10_f64.powf(least.log10().floor());
@@ -31,7 +29,6 @@ impl Axis {
         value / self.end * self.length
     }
 
-    /// The values with a line.
     pub fn steps(self) -> impl Iterator<Item = f64> {
         let (step, end) = (self.step, self.end);
         let values = (0..=20_u8).map(move |place| f64::from(place) * step);

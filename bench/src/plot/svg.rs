@@ -22,7 +22,6 @@ const DASHES: [&str; 5] = ["none", "9 3", "3 3", "12 3 3 3", "1 4"];
 const INK: &str = "#222222";
 const GRID: &str = "#dddddd";
 
-/// Draws it.
 pub fn draw(plot: &Plot) -> String {
     let mut text = String::new();
     write(plot, &mut text).expect("a string takes all that is written");

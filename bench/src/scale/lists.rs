@@ -45,7 +45,6 @@ pub fn at_once(times: &Times) -> usize {
     asked.max().unwrap_or(0)
 }
 
-/// Those from `begin` on.
 pub fn since(times: Times, begin: Instant) -> Times {
     let later = times.into_iter().map(|(location, mut times)| {
         times.retain(|time| *time >= begin);
@@ -54,7 +53,6 @@ pub fn since(times: Times, begin: Instant) -> Times {
     later.collect()
 }
 
-/// All pages of all locations.
 pub fn pages(times: &Times) -> usize {
     times.values().map(Vec::len).sum()
 }

@@ -37,7 +37,6 @@ pub struct Measured {
     pub made_calls: f64,
     /// From the start of another operator until it has told of each chain, in seconds.
     pub taken_over: f64,
-    /// The most memory that either had.
     pub most_mib: f64,
     pub quiet: IdleCost,
     /// Calls for lists a minute, of each location.
@@ -47,7 +46,6 @@ pub struct Measured {
     /// That the operator holds on the API server.
     pub watches: f64,
     pub edits: Vec<EditLatency>,
-    /// Calls for lists that an edit makes.
     pub lists_of_an_edit: f64,
     pub drifts: Vec<Duration>,
 }
@@ -122,14 +120,12 @@ impl Measured {
     }
 }
 
-/// The watches that the API server serves at the moment.
 fn watches(counters: &Counters) -> f64 {
     counters.sum("apiserver_longrunning_requests", |labels| {
         labels.get("verb") == "WATCH"
     })
 }
 
-/// Waits until an operator has told of so many chains.
 async fn reported(operator: &Operator, chains: usize) -> anyhow::Result<()> {
     let begin = Instant::now();
     loop {
@@ -151,7 +147,6 @@ async fn reported(operator: &Operator, chains: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Leaves everybody alone.
 async fn rest(
     options: &Options,
     place: &Testbed,
@@ -175,7 +170,6 @@ fn each(times: &Times, locations: usize) -> anyhow::Result<Vec<f64>> {
     each.collect()
 }
 
-/// Calls for lists in a time.
 struct Listed {
     calls: f64,
     minutes: f64,
@@ -188,7 +182,6 @@ impl Listed {
     }
 }
 
-/// Edits one chain after another.
 async fn edit(
     options: &Options,
     editor: &Editor,

@@ -4,7 +4,6 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::chains;
 
-/// The options.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How many chains

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantile::Sample;
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The emulator
@@ -27,14 +26,12 @@ pub struct Options {
     prefix: String,
 }
 
-/// What was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Created {
     pub p50_ms: f64,
     pub p99_ms: f64,
 }
 
-/// Creates for as long as told.
 pub async fn create(options: &Options) -> anyhow::Result<Created> {
     let Options {
         at,

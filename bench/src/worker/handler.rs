@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Where it listens

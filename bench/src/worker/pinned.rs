@@ -21,7 +21,6 @@ const MEASURED: &str = "0";
 /// The core of all the rest.
 const ASIDE: &str = "1";
 
-/// Whether this machine can keep them apart.
 pub fn two_cores() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     anyhow::ensure!(cores > 1, "it takes two cores: one for who is measured");
@@ -32,7 +31,6 @@ pub fn two_cores() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A program of the machine.
 pub fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -41,7 +39,6 @@ pub fn installed(name: &str) -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
-/// A program on the core of who is measured.
 pub fn measured(program: impl AsRef<OsStr>) -> Command {
     on(MEASURED, program)
 }
@@ -63,7 +60,6 @@ pub async fn serve(status: u16) -> anyhow::Result<(SocketAddr, Process)> {
     Ok((addr, process))
 }
 
-/// An emulator on the other core.
 pub async fn emulate() -> anyhow::Result<(SocketAddr, Process)> {
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut command = on(ASIDE, program("executor-chain")?);

@@ -17,7 +17,6 @@ use crate::quantile::Sample;
 /// Digits of a task's number in its name, so that all requests have one length.
 const DIGITS: usize = 12;
 
-/// What it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Who gets the pushes
@@ -38,14 +37,12 @@ pub struct Options {
     expect: u16,
 }
 
-/// What was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pushed {
     pub pushes: u64,
     pub seconds: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// The number of the next task.
     pub next: u64,
 }
 
@@ -61,7 +58,6 @@ pub fn count(number: u64) -> f64 {
     number as f64
 }
 
-/// Pushes for as long as told.
 pub async fn push(options: &Options) -> anyhow::Result<Pushed> {
     let number = Arc::new(AtomicU64::new(options.first));
     let mut streams = Vec::new();
@@ -132,7 +128,6 @@ fn request(options: &Options) -> (Vec<u8>, usize) {
     (request, place)
 }
 
-/// Reads one answer, which must have this status.
 async fn answered(stream: &mut TcpStream, buffer: &mut [u8], status: u16) -> anyhow::Result<()> {
     let wanted = status.to_string();
     let mut read = 0;

@@ -17,7 +17,6 @@ use crate::worker::pinned::{installed, measured};
 /// Longer than any of them takes to start.
 const SOON: Duration = Duration::from_secs(10);
 
-/// One of those that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReverseProxy {
     /// The worker, which notifies of failures only: a pure proxy, as the others are.
@@ -34,17 +33,14 @@ pub enum ReverseProxy {
     Go,
 }
 
-/// Where the others are.
 #[derive(Debug, Clone, Copy)]
 pub struct Upstreams {
     pub handler: SocketAddr,
     pub emulator: SocketAddr,
 }
 
-/// One that runs.
 pub struct Running {
     pub addr: SocketAddr,
-    /// From its start until it was ready.
     pub ready_after: Duration,
     process: Process,
     _folder: Option<tempfile::TempDir>,

@@ -30,7 +30,6 @@ const COUNTED: [(&str, &[&str]); 2] = [
 /// Google's own.
 const QUEUE_DEPTH: &str = "cloudtasks_googleapis_com:queue_depth";
 
-/// Expressions by where they stand, and the alerts.
 async fn expressions() -> (BTreeMap<String, String>, Vec<Value>) {
     let rendered = Rendered::of(ALL).await;
     let rule = &rendered.only("PrometheusRule")["spec"]["groups"][0]["rules"];

@@ -40,13 +40,11 @@ extraObjects:
   metadata: {name: text}
 ";
 
-/// The objects of a release.
 pub struct Rendered {
     objects: Vec<Value>,
 }
 
 impl Rendered {
-    /// With these values, as YAML.
     pub async fn of(values: &str) -> Self {
         Self::in_namespace(SYSTEM, values).await
     }
@@ -90,7 +88,6 @@ impl Rendered {
         serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
     }
 
-    /// What the operator is started with.
     pub fn arguments(&self) -> Vec<String> {
         let container = &self.only("Deployment")["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().expect("a list");
@@ -99,7 +96,6 @@ impl Rendered {
     }
 }
 
-/// `helm template` with these values, as YAML.
 pub async fn template(namespace: &str, values: &str) -> testkit::Kubectl {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), values).unwrap();

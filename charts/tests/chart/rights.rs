@@ -139,9 +139,7 @@ enum Shows {
     InRounds,
     /// Failures of watches are counted, which an alert is made from.
     InWatches,
-    /// The pod does not get ready.
     InTheProbe,
-    /// The pod ends with an error.
     AtTheEnd,
 }
 

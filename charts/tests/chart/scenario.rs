@@ -42,7 +42,6 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// As the service account of the release in `namespace`.
     pub async fn start(server: &ApiServer, namespace: &str, rendered: &Rendered) -> Self {
         let admin = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(binary("executor-operator"));
@@ -74,7 +73,6 @@ impl Operator {
     }
 }
 
-/// A chain with queues of its own.
 pub fn chain(name: &str, policy: &str, stages: &[&str]) -> String {
     let stages = stages
         .iter()
@@ -97,7 +95,6 @@ spec:
     )
 }
 
-/// One namespace with chains.
 pub struct Place<'a> {
     pub server: &'a ApiServer,
     pub namespace: String,
@@ -149,7 +146,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The status of a chain.
     pub async fn status(&self, chain: &str) -> Value {
         let get = ["get", "chain", chain, "-n", &self.namespace, "-o", "json"];
         let found = self.server.kubectl(&get).await;
@@ -162,7 +158,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Waits until it is ready, as its pods become.
     pub async fn settle(&self, chain: &str, operator: &Operator) {
         eventually("a chain that is ready", SOON, async || {
             report_all_ready(&self.deployments).await.unwrap();
@@ -176,7 +171,6 @@ impl<'a> Place<'a> {
         .await;
     }
 
-    /// Waits for the stages of a chain that have workers.
     pub async fn has_workers(&self, chain: &str, stages: &[&str]) {
         let label = format!("executor-chain.dev/chain={chain}");
         eventually(
@@ -245,7 +239,6 @@ pub fn condition(status: &Value, kind: &str) -> (String, String) {
 /// Verbs by group and resource.
 pub type Rights = BTreeMap<(String, String), Vec<String>>;
 
-/// What the roles of a release give.
 pub fn granted(rendered: &Rendered) -> Rights {
     let mut rights = Rights::new();
     let all = [rendered.of_kind("Role"), rendered.of_kind("ClusterRole")].concat();

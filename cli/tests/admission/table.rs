@@ -13,16 +13,13 @@ const BASE: &str = include_str!("base.yaml");
 /// One manifest and what is to become of it.
 #[derive(Debug)]
 pub struct Case {
-    /// Where in the table it stands.
     pub name: String,
-    /// What is in force already.
     pub old: Option<Value>,
     pub manifest: Value,
     /// What each must say when it refuses; none where both must admit it.
     pub refused: Option<Words>,
 }
 
-/// What a refusal must hold.
 #[derive(Debug)]
 pub struct Words {
     pub server: Vec<String>,
@@ -51,12 +48,10 @@ struct LimitRow {
     dev: Option<String>,
 }
 
-/// The manifest that all others are made from.
 pub fn base() -> Value {
     serde_saphyr::from_str(BASE).expect("base.yaml")
 }
 
-/// Cases of rules.yaml.
 pub fn rules() -> Vec<Case> {
     let mut cases = Vec::new();
     for row in rule_rows() {
@@ -79,7 +74,6 @@ pub fn rules() -> Vec<Case> {
     cases
 }
 
-/// Cases of schema.yaml.
 pub fn limits() -> Vec<Case> {
     let mut cases = Vec::new();
     for row in limit_rows() {
@@ -95,7 +89,6 @@ pub fn limits() -> Vec<Case> {
     cases
 }
 
-/// How many rows each rule has, by its sentence.
 pub fn rows_by_sentence() -> BTreeMap<&'static str, usize> {
     let mut rows = BTreeMap::new();
     for row in rule_rows() {
@@ -109,7 +102,6 @@ pub fn rows_by_sentence() -> BTreeMap<&'static str, usize> {
     rows
 }
 
-/// Each field and keyword that has a row.
 pub fn limits_with_rows() -> Vec<(String, String)> {
     let rows = limit_rows();
     rows.into_iter().map(|row| (row.at, row.limit)).collect()

@@ -8,7 +8,6 @@ use testkit::{Receiver, Recorded, eventually};
 
 use crate::program::{Dev, ORDERS, SOON};
 
-/// The events that came, by type, each with its data.
 fn events(receiver: &Receiver) -> Vec<(String, Value)> {
     let parsed = receiver.requests().into_iter().map(|request| {
         let event: Value = serde_json::from_slice(&request.body).unwrap();

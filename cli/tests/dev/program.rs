@@ -33,7 +33,6 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Starts it on a manifest, and waits until it serves.
     pub async fn start(manifest: &str, options: &[&str]) -> Self {
         let dev = Self::spawn(manifest, options);
         dev.says("tasks are run by").await;
@@ -71,7 +70,6 @@ impl Dev {
         std::fs::rename(new, &self.manifest).unwrap();
     }
 
-    /// Waits until it has printed `text`.
     pub async fn says(&self, text: &str) {
         eventually(&format!("the words {text:?}"), SOON, async || {
             let log = self.process.log();

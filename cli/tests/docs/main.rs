@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Every page that a reader may meet.
 fn pages() -> Vec<(PathBuf, String)> {
     let root = Path::new(ROOT).canonicalize().unwrap();
     let mut folders = vec![root.clone(), root.join("docs"), root.join("charts")];

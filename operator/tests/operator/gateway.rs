@@ -17,7 +17,6 @@ use crate::place::{self, ORDERS, Place, SOON, condition, is_true, queue};
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
 const GKE: &str = "networking.gke.io";
 
-/// What takes a minute elsewhere.
 const QUICK: &[&str] = &[
     "--leader-election=false",
     "--hand-over-time=1s",
@@ -70,7 +69,6 @@ async fn list(place: &Place, kind: GatewayResourceKind) -> Vec<DynamicObject> {
     .items
 }
 
-/// The hosts of the routes that there are.
 async fn hosts(place: &Place) -> Vec<String> {
     let routes = list(place, GatewayResourceKind::HttpRoute).await;
     let hosts = routes.iter().map(|route| {

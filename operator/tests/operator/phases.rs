@@ -13,7 +13,6 @@ use testkit::{Emulator, eventually};
 
 use crate::place::{ORDERS, Place, SOON, condition, http, is_true, queue, variable};
 
-/// What takes a minute elsewhere.
 const QUICK: &[&str] = &[
     "--hand-over-time=1s",
     "--address-delay=1s",

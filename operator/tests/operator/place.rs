@@ -47,7 +47,6 @@ impl Place {
         Self::at(prefix, cloud_tasks, &[]).await
     }
 
-    /// And with further arguments for the operator.
     pub async fn at(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
         Self::start(
             ApiServer::shared_with_crd().await,
@@ -186,7 +185,6 @@ impl Place {
         Err(format!("{status}\nthe operator's log ends:\n{log}"))
     }
 
-    /// Waits until there is no such chain any more.
     pub async fn gone(&self, chain: &str) {
         let log = || self.operator.log_tail();
         eventually("no chain", SOON, async || {
@@ -220,7 +218,6 @@ impl Place {
         .await
     }
 
-    /// Ends the operator, and starts another in its place.
     pub async fn restart(&mut self) {
         self.operator.kill9();
         // It holds the admin port.
@@ -255,7 +252,6 @@ impl Place {
             .collect()
     }
 
-    /// How often a watch of the API server has failed.
     pub async fn watch_failures(&self) -> u64 {
         self.metrics().await["executor_operator_watch_failures_total"]
     }
@@ -275,7 +271,6 @@ impl Place {
         self.sum("executor_operator_effects_total", &label).await
     }
 
-    /// Waits until the operator leads, or until it stands by.
     pub async fn leads(&self, leads: bool) {
         let what = if leads { "a leader" } else { "a standby" };
         eventually(what, SOON, async || {
@@ -293,12 +288,10 @@ impl Place {
         answer.split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
-    /// How many rounds the operator has made.
     pub async fn rounds(&self) -> u64 {
         self.sum("executor_operator_reconciles", "").await
     }
 
-    /// How often the operator has listed queues.
     pub async fn lists(&self) -> u64 {
         self.sum("executor_operator_queue_lists", "").await
     }
@@ -318,7 +311,6 @@ impl Place {
         value.unwrap().parse().unwrap()
     }
 
-    /// Waits for so many more lists.
     pub async fn lists_pass(&self, more: u64) {
         let before = self.lists().await;
         eventually("more lists", SOON, async || {
@@ -375,7 +367,6 @@ pub fn lax_crd() -> String {
     crd.to_string()
 }
 
-/// Status, reason and message of a condition.
 pub fn condition(status: &ExecutorChainStatus, kind: &str) -> Option<(String, String, String)> {
     let condition = status
         .conditions

@@ -255,7 +255,6 @@ async fn manual_changes_are_corrected() {
     );
 }
 
-/// The worker's container.
 fn container(deployment: &Deployment) -> Container {
     let pod = deployment.spec.clone().unwrap().template.spec.unwrap();
     pod.containers.into_iter().next().unwrap()

@@ -96,7 +96,6 @@ fn current(seen: &Seen, lies: &mut Vec<String>) {
 }
 
 impl Seen {
-    /// The status of a condition.
     pub fn condition(&self, kind: &str) -> &str {
         let conditions = self.chain["status"]["conditions"].as_array();
         let mut conditions = conditions.into_iter().flatten();
@@ -106,7 +105,6 @@ impl Seen {
             .unwrap_or_default()
     }
 
-    /// The stages of the spec.
     pub fn stages(&self) -> &[Value] {
         let stages = self.chain["spec"]["stages"].as_array();
         stages.map_or(&[], Vec::as_slice)

@@ -4,13 +4,10 @@ use testkit::Way;
 
 /// One situation, told as a story of acts.
 pub struct Row {
-    /// What is broken.
     pub name: &'static str,
-    /// Further arguments for the operator.
     pub args: &'static [&'static str],
     /// The chain that is applied and well before the first act.
     pub chain: Spec,
-    /// What happens then.
     pub acts: &'static [Act],
     /// How the operator stands to others.
     pub operator: Operator,
@@ -64,7 +61,6 @@ pub enum Tells {
     Nothing(&'static str, &'static [&'static str]),
     /// That it is old: an edit is newer.
     Old,
-    /// There is no chain any more.
     Gone,
 }
 
@@ -83,7 +79,6 @@ pub type Spec = &'static [(&'static str, &'static str)];
 
 /// What a person, a kubelet or an accident does.
 pub enum Deed {
-    /// The orders are applied with these changes.
     Apply(Spec),
     /// So many edits of the first stage's rate, from 301 on, as fast as the API server takes them.
     Edits(u32),
@@ -103,16 +98,13 @@ pub enum Deed {
     /// Cloud Tasks answers every call with this code of gRPC and these words.
     Refuses(u32, &'static str),
     Kubectl(&'static [&'static str]),
-    /// This must fail.
     NotKubectl(&'static [&'static str]),
     /// The API server refuses every write of a Deployment of this name; or of none.
     Policy(Option<&'static str>),
     /// The operator's service account may do this to Deployments, and all to everything else.
     Rights(&'static [&'static str]),
     Operator(Signal),
-    /// Waits until a queue is there.
     UntilQueue(&'static str),
-    /// Waits until a condition has this status.
     Until(&'static str, &'static str),
 }
 
@@ -140,8 +132,11 @@ pub enum Pods {
     Asleep,
     /// All that are asked for are ready and new.
     Ready,
-    /// These numbers.
-    Some { all: i32, new: i32, ready: i32 },
+    Some {
+        all: i32,
+        new: i32,
+        ready: i32,
+    },
 }
 
 impl Pods {

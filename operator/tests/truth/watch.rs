@@ -14,12 +14,10 @@ use serde_json::Value;
 pub struct Watch(RefCell<Vec<Value>>);
 
 impl Watch {
-    /// How many there were.
     pub fn len(&self) -> usize {
         self.0.borrow().len()
     }
 
-    /// The newest.
     pub fn last(&self) -> Value {
         self.0.borrow().last().cloned().unwrap_or_default()
     }

@@ -21,7 +21,6 @@ use crate::watch::Watch;
 /// The truth is told within 10 s, and somewhat later on a machine with more to do.
 const WITHIN: Duration = Duration::from_secs(40);
 
-/// What takes a minute elsewhere.
 const QUICK: &[&str] = &[
     "--hand-over-time=1s",
     "--address-delay=1s",
@@ -178,7 +177,6 @@ impl World {
     }
 }
 
-/// Keeps lines as lines in a panic's message.
 struct Wrong(String);
 
 impl fmt::Debug for Wrong {

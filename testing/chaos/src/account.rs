@@ -5,30 +5,25 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::chain::{STAGES, Stage};
 use crate::evidence::{self, ANSWERED, ByStage, FAILED, POISON, SUCCEEDED};
 
-/// A number that only rises.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// One more.
     pub fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What is noted of one task.
 #[derive(Debug, Default)]
 pub struct Task {
     marks: AtomicU8,
     stages: [Attempts; STAGES.len()],
 }
 
-/// A task's attempts on one stage.
 #[derive(Debug, Default)]
 struct Attempts {
     runs: AtomicU8,
@@ -42,15 +37,11 @@ pub struct Account {
     tasks: Vec<Task>,
     /// Tasks sent: the numbers below this.
     pub sent: Count,
-    /// Runs that handlers began.
     pub handled: Count,
     /// Pushes that came from Cloud Tasks.
     pub pushes: Count,
-    /// Workers killed.
     pub kills: Count,
-    /// Handlers that died.
     pub deaths: Count,
-    /// Outages of Cloud Tasks.
     pub outages: Count,
     /// Pushes that the workers got twice.
     pub duplicates: Count,
@@ -61,7 +52,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account of so many tasks.
     pub fn new(tasks: usize) -> Self {
         Self {
             tasks: (0..tasks).map(|_| Task::default()).collect(),
@@ -69,13 +59,11 @@ impl Account {
         }
     }
 
-    /// A handler begins a run.
     pub fn runs(&self, task: usize, stage: &Stage) {
         self.handled.add();
         self.attempts(task, stage, |attempts| raise(&attempts.runs, 1));
     }
 
-    /// A push was in work while the handler died.
     pub fn hit(&self, task: usize, stage: &Stage) {
         self.attempts(task, stage, |attempts| {
             raise(&attempts.hit, 1);
@@ -88,17 +76,14 @@ impl Account {
         self.attempts(task, stage, |attempts| raise(&attempts.excused, count));
     }
 
-    /// A handler is about to answer 2xx.
     pub fn answered(&self, task: usize) {
         self.mark(task, ANSWERED);
     }
 
-    /// The task kills its handlers.
     pub fn poison(&self, task: usize) {
         self.mark(task, POISON);
     }
 
-    /// A notification came.
     pub fn notified(&self, task: usize, succeeded: bool) {
         self.notifications.add();
         self.mark(task, if succeeded { SUCCEEDED } else { FAILED });
@@ -126,7 +111,6 @@ impl Account {
         )
     }
 
-    /// All tasks that were sent.
     pub fn tasks(&self) -> impl Iterator<Item = evidence::Task> {
         let sent = usize::try_from(self.sent.get()).unwrap_or(usize::MAX);
         self.tasks.iter().take(sent).map(Task::read)

@@ -26,7 +26,6 @@ struct Balancer {
     trace: Arc<Trace>,
 }
 
-/// Starts one.
 pub async fn start(
     workers: Workers,
     seed: Seed,

@@ -31,11 +31,9 @@ pub const GENERATION: &str = "chaos-generation";
 /// this end's, so that a run whose process has died meanwhile is never noted as a success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behavior {
-    /// With this status.
     Answer(u16),
     /// With the connection closed in place of an answer.
     Cut,
-    /// With the end of its process.
     Die,
     /// With the end of its process in the middle of a 200.
     DieAnswering,
@@ -65,7 +63,6 @@ impl FromStr for Behavior {
     }
 }
 
-/// Starts what the handlers ask.
 pub async fn start(
     seed: Seed,
     account: Arc<Account>,

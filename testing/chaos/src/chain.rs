@@ -9,19 +9,16 @@ use cloudtasks::{Address, CloudTasks, HttpTarget, QueuePath, QueueSettings, Sche
 use http::HeaderMap;
 use testkit::server::text;
 
-/// One stage.
 #[derive(Debug)]
 pub struct Stage {
     /// Its place, from 0.
     pub index: usize,
-    /// Its name.
     pub name: &'static str,
     queue: &'static str,
     /// N.
     pub attempts: u8,
 }
 
-/// The stages.
 pub const STAGES: [Stage; 3] = [
     Stage {
         index: 0,
@@ -43,32 +40,26 @@ pub const STAGES: [Stage; 3] = [
     },
 ];
 
-/// How long the workers give a run of the handler.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(1);
 const NOTIFIER: &str = "notifier";
 
-/// The addresses that workers are told.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     /// The way to Cloud Tasks, as workers see it.
     pub cloud_tasks: SocketAddr,
-    /// The receiver of notifications.
     pub client: SocketAddr,
 }
 
 impl Stage {
-    /// The stage of a name.
     pub fn named(name: &str) -> Option<&'static Self> {
         STAGES.iter().find(|stage| stage.name == name)
     }
 
-    /// Its queue.
     pub fn queue(&self) -> QueuePath {
         queue(self.queue)
     }
 }
 
-/// All queues.
 pub fn queues() -> Vec<QueuePath> {
     let stages = STAGES.iter().map(Stage::queue);
     stages.chain([queue(NOTIFIER)]).collect()
@@ -80,7 +71,6 @@ fn queue(id: &str) -> QueuePath {
         .expect("these ids are legal")
 }
 
-/// Makes the queues; each stage's pushes go to its balancer.
 pub async fn create_queues(cloud: &CloudTasks, balancers: &[SocketAddr]) -> anyhow::Result<()> {
     let mut settings = QueueSettings {
         max_dispatches_per_second: Some(300.0),
@@ -150,7 +140,6 @@ pub fn worker(
 /// What the ids of tasks begin with; their numbers follow.
 pub const PREFIX: &str = "t-";
 
-/// The id of a task by its number.
 pub fn task_id(number: usize) -> String {
     format!("{PREFIX}{number}")
 }
@@ -163,7 +152,6 @@ pub fn first_task(push: &HeaderMap) -> String {
         .unwrap_or_else(|| text(push, "x-cloudtasks-taskname").to_owned())
 }
 
-/// The number of a task by its id.
 pub fn task_number(id: &str) -> Option<usize> {
     oracle::task_number(id, PREFIX)
 }

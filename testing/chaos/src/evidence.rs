@@ -10,16 +10,13 @@ pub const SUCCEEDED: u8 = 1;
 pub const FAILED: u8 = 2;
 /// A handler has answered 2xx.
 pub const ANSWERED: u8 = 4;
-/// It kills its handlers.
 pub const POISON: u8 = 8;
 
-/// A number for each stage.
 pub type ByStage = [u8; STAGES.len()];
 
 /// A task, when nothing moves any more.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Task {
-    /// What was marked.
     pub marks: u8,
     /// Runs that a handler began.
     pub runs: ByStage,
@@ -30,12 +27,10 @@ pub struct Task {
 }
 
 impl Task {
-    /// Whether it has this mark.
     pub fn is(&self, mark: u8) -> bool {
         self.marks & mark != 0
     }
 
-    /// For the verdict.
     pub fn evidence(&self) -> Evidence {
         Evidence {
             notified: Ends {

@@ -35,12 +35,9 @@ pub struct Workers {
     generations: Arc<Generations>,
 }
 
-/// Where a worker is, and which handler is its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Backend {
-    /// The worker's address.
     pub worker: SocketAddr,
-    /// The handler's number.
     pub slot: usize,
 }
 
@@ -52,7 +49,6 @@ struct Chosen {
 }
 
 impl Workers {
-    /// Those of `stage`.
     pub fn new(
         stage: &'static Stage,
         backends: Vec<Backend>,
@@ -69,7 +65,6 @@ impl Workers {
         }
     }
 
-    /// Whose they are.
     pub fn stage(&self) -> &'static Stage {
         self.stage
     }

@@ -11,7 +11,6 @@ use tokio::process::Command;
 use crate::account::Account;
 use crate::seed::Seed;
 
-/// The first argument of a handler's process.
 pub const ARGUMENT: &str = "handler";
 
 /// The generations of each handler: which of its processes is the current one.
@@ -36,7 +35,6 @@ impl Generations {
         Self((0..handlers).map(|_| first()).collect())
     }
 
-    /// A handler's current generation.
     pub fn current(&self, slot: usize) -> u64 {
         self.0[slot].current.load(Ordering::SeqCst)
     }
@@ -89,7 +87,6 @@ pub fn keep(
     Ok(())
 }
 
-/// One process, from its start to its end.
 async fn run(program: &Path, listen: SocketAddr, asked: SocketAddr, slot: usize, generation: u64) {
     let spawned = Command::new(program)
         .arg(ARGUMENT)

@@ -10,10 +10,8 @@ use crate::account::Account;
 use crate::chain::{Addresses, STAGES, Stage, worker};
 use crate::seed::Seed;
 
-/// Workers of each stage.
 pub const EACH: usize = 2;
 
-/// All workers, dead or alive.
 pub struct Workers {
     program: PathBuf,
     addresses: Addresses,

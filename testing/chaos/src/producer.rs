@@ -10,7 +10,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::account::Account;
 use crate::chain::{self, STAGES};
 
-/// Tasks in all queues together.
 const UNDER_WAY: usize = 1000;
 /// How long queues may hold tasks while nothing moves.
 const STILL: Duration = Duration::from_mins(1);
@@ -86,7 +85,6 @@ async fn depth(cloud: &CloudTasks, limit: usize) -> anyhow::Result<usize> {
     Ok(depth)
 }
 
-/// How long nothing has moved.
 struct Still {
     last: (u64, u64, u64, u64),
     at: Instant,

@@ -9,14 +9,11 @@ use crate::account::Account;
 use crate::chain::STAGES;
 use crate::evidence::{POISON, Task};
 
-/// A number for each stage.
 type Each = [u64; STAGES.len()];
 
-/// The result of one run.
 #[derive(Debug)]
 pub struct Report {
     sent: u64,
-    /// Of all tasks.
     pub verdicts: Verdicts,
     /// Failed tasks that a stage's handler never began to run, as far as anybody has seen.
     unseen: usize,
@@ -75,7 +72,6 @@ impl Report {
         }
     }
 
-    /// Whether each task has one end, and the right one.
     pub fn is_clean(&self) -> bool {
         self.verdicts.is_clean() && self.left == 0
     }

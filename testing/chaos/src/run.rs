@@ -19,20 +19,14 @@ use crate::seed::Seed;
 use crate::trace::Trace;
 use crate::{balancer, behavior, client, outages, producer};
 
-/// What to run.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where all that goes wrong is drawn from.
     pub seed: Seed,
-    /// How many tasks.
     pub tasks: usize,
-    /// The worker's program.
     pub worker: PathBuf,
-    /// Where to write each push and its answer.
     pub trace: Option<PathBuf>,
 }
 
-/// Runs it.
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let begin = Instant::now();
     let seed = plan.seed;

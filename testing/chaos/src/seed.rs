@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// A seed to draw from.
 #[derive(Debug, Clone, Copy)]
 pub struct Seed(pub u64);
 
@@ -26,7 +25,6 @@ impl Seed {
         Duration::from_millis(least + mix(self.0 ^ 1) % (most - least + 1))
     }
 
-    /// One of so many.
     pub fn one_of(self, count: usize) -> usize {
         let count = u64::try_from(count).unwrap_or(1).max(1);
         usize::try_from(mix(self.0 ^ 2) % count).unwrap_or(0)

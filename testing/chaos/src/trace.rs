@@ -21,7 +21,6 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Writes to `path`.
     pub fn to(path: Option<&Path>) -> std::io::Result<Self> {
         let file = path.map(File::create).transpose()?;
         Ok(Self {
@@ -30,7 +29,6 @@ impl Trace {
         })
     }
 
-    /// A push has been answered.
     pub fn push(&self, stage: &str, headers: &HeaderMap, fault: &str, given: &Given) {
         let Some(file) = &self.file else { return };
         let header = |name: &str| text(headers, &format!("x-cloudtasks-task{name}"));
@@ -48,7 +46,6 @@ impl Trace {
         );
     }
 
-    /// A handler is told how to end a run.
     pub fn run(&self, task: &str, stage: &str, attempt: &str, behavior: impl Display) {
         let Some(file) = &self.file else { return };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);

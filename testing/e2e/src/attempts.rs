@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// The example's stages and their attempts.
 const STAGES: [(&str, u32); 3] = [("fast", 3), ("slow", 2), ("last", 1)];
 
-/// One run, as the handler reports it.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub task: usize,
@@ -18,7 +16,6 @@ pub struct Run {
     pub stopping: bool,
 }
 
-/// The counts of all tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub runs: u64,
@@ -57,12 +54,10 @@ struct Log {
     counts: Counts,
 }
 
-/// The attempts of all tasks.
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<Log>);
 
 impl Attempts {
-    /// Notes a run.
     pub fn run(&self, run: &Run) {
         self.with(|log| {
             let Log {
@@ -88,7 +83,6 @@ impl Attempts {
         });
     }
 
-    /// Whether a handler of this version has run anything.
     pub fn has_seen(&self, version: &str) -> bool {
         self.with(|log| log.versions.contains(version))
     }

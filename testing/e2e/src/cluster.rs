@@ -28,13 +28,11 @@ pub async fn helm(words: &[&str]) -> anyhow::Result<String> {
     typed("helm", words, "").await
 }
 
-/// One object, or a list.
 pub async fn get(words: &[&str]) -> anyhow::Result<Value> {
     let words = [&["get"], words, &["-o", "json"]].concat();
     Ok(serde_json::from_str(&kubectl(&words).await?)?)
 }
 
-/// The items of a list.
 pub async fn list(words: &[&str]) -> anyhow::Result<Vec<Value>> {
     let mut list = get(words).await?;
     match list["items"].take() {
@@ -43,7 +41,6 @@ pub async fn list(words: &[&str]) -> anyhow::Result<Vec<Value>> {
     }
 }
 
-/// Name and UID of each worker pod, sorted.
 pub async fn workers() -> anyhow::Result<Vec<(String, String)>> {
     let pods = list(&[
         "pods",

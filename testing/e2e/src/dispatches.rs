@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-/// The emulator's log.
 #[derive(Debug)]
 pub struct Dispatches(pub PathBuf);
 
-/// How they went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub all: usize,
@@ -17,7 +15,6 @@ pub struct Counts {
 }
 
 impl Dispatches {
-    /// So far.
     pub fn count(&self) -> anyhow::Result<Counts> {
         let text = std::fs::read_to_string(&self.0)?;
         Ok(count(&text))

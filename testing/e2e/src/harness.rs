@@ -24,10 +24,8 @@ pub const SOON: Duration = Duration::from_mins(1);
 /// Until what was put has ended: a task that fails for ever has six attempts, and after a kill some of
 /// it waits for a backoff.
 const ALL_END: Duration = Duration::from_mins(3);
-/// Where the emulator listens.
 const EMULATOR_PORT: u16 = 8123;
 
-/// All of it.
 pub struct Harness {
     begin: Instant,
     pub emulator: SocketAddr,
@@ -37,14 +35,12 @@ pub struct Harness {
     /// What the handlers ask, and where notifications go.
     pub runs: SocketAddr,
     pub client: SocketAddr,
-    /// How soon the pods' programs are ready.
     pub startup_times: StartupTimes,
     dispatches: Dispatches,
     _emulating: Child,
 }
 
 impl Harness {
-    /// Starts it.
     pub async fn start(address: IpAddr, state: &Path) -> anyhow::Result<Self> {
         let begin = Instant::now();
         let emulator = SocketAddr::new(address, EMULATOR_PORT);
@@ -78,12 +74,10 @@ impl Harness {
         })
     }
 
-    /// A line of the transcript.
     pub fn say(&self, what: impl std::fmt::Display) {
         println!("{:7.1} s  {what}", self.begin.elapsed().as_secs_f64());
     }
 
-    /// Starts the producer, and waits until tasks come through.
     pub async fn begin(&self, rate: u32) -> anyhow::Result<Producer> {
         let producer =
             Producer::start(&self.emulator.to_string(), rate, Arc::clone(&self.account))?;
@@ -98,7 +92,6 @@ impl Harness {
         Ok(producer)
     }
 
-    /// A queue of the chain.
     pub async fn queue(&self, id: &str) -> anyhow::Result<Queue> {
         let path: QueuePath =
             format!("projects/demo/locations/europe-west1/queues/{id}").parse()?;

@@ -70,7 +70,6 @@ ports: [{{name: grpc, port: {port}, protocol: TCP}}]
     .concat()
 }
 
-/// Applies the example, with a handler that is here.
 pub async fn chain(harness: &Harness) -> anyhow::Result<()> {
     let handler = format!(
         "image: localhost/e2e-handler:1
@@ -161,7 +160,6 @@ async fn no_token_of_kubernetes() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the chain is as its spec says.
 pub async fn is_ready() {
     eventually("a chain that is ready", SOON, async || {
         let chain = get(&["chain", "orders", "-n", "shop"]).await?;

@@ -9,13 +9,11 @@ use anyhow::Context;
 /// The unit of a process' start, which Linux has fixed for programs: 100 a second.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A process of a program of ours.
 #[derive(Debug, Clone, Copy)]
 pub struct Process {
     pub pid: u32,
 }
 
-/// All that run a program of this name.
 pub fn of(program: &str) -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -35,19 +33,16 @@ impl Process {
             .is_some_and(|name| name == program)
     }
 
-    /// What it has in memory, in MiB.
     pub fn resident_mib(self) -> anyhow::Result<f64> {
         let text = self.status("VmRSS:")?;
         let kib: f64 = text.trim_end_matches(" kB").parse()?;
         Ok(kib / 1024.0)
     }
 
-    /// The size of its program, in bytes.
     pub fn program_bytes(self) -> anyhow::Result<u64> {
         Ok(std::fs::metadata(format!("/proc/{}/exe", self.pid))?.len())
     }
 
-    /// Since it was started.
     pub fn age(self) -> Option<Duration> {
         let stat = self.file("stat").ok()?;
         // Behind the name, which may hold anything; the start is the 22nd of all.
@@ -57,7 +52,6 @@ impl Process {
         up.checked_sub(TICK * ticks.parse::<u32>().ok()?)
     }
 
-    /// The address of its pod.
     pub fn address(self) -> Option<IpAddr> {
         let routes = self.file("net/fib_trie").ok()?;
         let mut last = None;

@@ -9,7 +9,6 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
-/// A producer that runs.
 pub struct Producer {
     child: Child,
     input: ChildStdin,
@@ -17,7 +16,6 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Starts it.
     pub fn start(cloud_tasks: &str, rate: u32, account: Arc<Account>) -> anyhow::Result<Self> {
         let python = std::env::var("EXECUTOR_CHAIN_PYTHON").context("no Python was named")?;
         let mut child = Command::new(python)

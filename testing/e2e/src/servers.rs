@@ -39,7 +39,6 @@ pub async fn runs(
     .await
 }
 
-/// Takes the notifications.
 pub async fn client(
     at: IpAddr,
     account: Arc<Account>,

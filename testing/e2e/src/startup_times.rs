@@ -22,7 +22,6 @@ const LOOKS: u32 = 6000;
 pub struct StartupTimes(Arc<Mutex<BTreeMap<&'static str, Vec<Duration>>>>);
 
 impl StartupTimes {
-    /// Watches from now on.
     pub fn watch() -> Self {
         let starts = Self::default();
         let watching = starts.clone();

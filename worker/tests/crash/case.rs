@@ -28,7 +28,6 @@ const POINTS: [Point; 5] = [
     Point::AfterAnswer,
 ];
 
-/// One kill of a stage's worker.
 #[derive(Debug, Clone, Copy)]
 pub struct Blow {
     pub point: Point,
@@ -50,9 +49,7 @@ pub struct Case {
 /// What must have become of the task.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The one notification's type.
     pub outcome: String,
-    /// Runs of the handler on each stage.
     pub runs: [u64; 3],
     /// The attempts on each stage, as the notification has them.
     pub attempts: [u64; 3],
@@ -110,7 +107,6 @@ impl Case {
         }
     }
 
-    /// What the handler answers on a stage.
     pub fn status(&self, stage: &Stage) -> u16 {
         if self.succeeds_on == Some(stage.index) {
             200

@@ -10,7 +10,6 @@ use cloudtasks::{
 };
 use testkit::binary;
 
-/// One stage.
 #[derive(Debug)]
 pub struct Stage {
     /// Its place, from 0.

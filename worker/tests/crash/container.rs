@@ -14,7 +14,6 @@ const FOR_EVER: Duration = Duration::from_hours(1);
 
 pub struct Container {
     port: u16,
-    /// Who asks the handler.
     worker: Arc<Worker>,
     /// All of them, dead ones too.
     processes: Mutex<Vec<Arc<Process>>>,
@@ -62,7 +61,6 @@ impl Container {
         self.worker.metric("attempts_total", unreachable).await
     }
 
-    /// All runs so far, in order.
     pub fn runs(&self) -> Vec<Run> {
         let processes = self.processes.lock().unwrap();
         let logs = processes.iter().map(|process| process.log());

@@ -17,7 +17,6 @@ use crate::script::Script;
 use crate::trace::Trace;
 use crate::worker::Worker;
 
-/// The way of one stage's calls to Cloud Tasks.
 #[derive(Clone)]
 pub struct Creates {
     pub emulator: SocketAddr,

@@ -4,7 +4,6 @@ use std::process::Command;
 
 use testkit::{Receiver, Recorded};
 
-/// The body of the task that kills it.
 pub const POISON: &str = "poison";
 const PORT: &str = "EXECUTOR_CHAIN_CRASH_HANDLER_PORT";
 const RUN: &str = "handler runs: ";
@@ -16,7 +15,6 @@ pub struct Run {
     pub attempt: u32,
 }
 
-/// What starts it on a port.
 pub fn command(port: u16) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -25,7 +23,6 @@ pub fn command(port: u16) -> Command {
     command
 }
 
-/// The runs in what it has written.
 pub fn runs(log: &str) -> impl Iterator<Item = Run> {
     log.lines().filter_map(|line| {
         // Not only at a line's start, since the test harness may have begun that line.

@@ -16,7 +16,6 @@ use crate::script::Script;
 use crate::trace::Trace;
 use crate::worker::Worker;
 
-/// The way of the pushes to one stage's worker.
 #[derive(Clone)]
 pub struct Pushes {
     pub worker: Arc<Worker>,

@@ -7,10 +7,8 @@ use tokio::sync::watch;
 use crate::case::{Case, Point};
 use crate::chain::Stage;
 
-/// A case in progress.
 pub struct Script {
     case: Case,
-    /// The kills that have happened, by stage.
     struck: [AtomicBool; 3],
     /// The stages whose task Cloud Tasks has deleted after a 2xx.
     settled: watch::Sender<[bool; 3]>,
@@ -35,7 +33,6 @@ impl Script {
         due && !self.struck[stage.index].swap(true, Ordering::Relaxed)
     }
 
-    /// Whether all kills have happened.
     pub fn all_struck(&self) -> bool {
         let mut each = self.case.blows.iter().zip(&self.struck);
         each.all(|(blow, struck)| blow.is_some() == struck.load(Ordering::Relaxed))

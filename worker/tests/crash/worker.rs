@@ -14,7 +14,6 @@ use crate::http1::get;
 /// Far more than anything here takes, on a slow machine too.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// A stage's only worker.
 pub struct Worker {
     pub stage: &'static Stage,
     /// Where pushes arrive, whichever process it is.
@@ -43,7 +42,6 @@ impl Worker {
         *self.process.lock().unwrap() = Some(Process::spawn_unlogged(&self.command));
     }
 
-    /// Waits until pushes can be worked on.
     pub async fn ready(&self) {
         let what = format!("readiness of {}'s worker", self.stage.name);
         eventually(&what, SOON, async || {

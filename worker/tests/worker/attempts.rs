@@ -25,7 +25,6 @@ fn in_between(worker: Arc<OnceLock<SocketAddr>>) -> Receiver {
     })
 }
 
-/// Passes a push on to a worker.
 pub async fn forward(to: SocketAddr, request: &Recorded) -> (u16, Bytes) {
     let headers: Vec<(String, String)> = request
         .headers

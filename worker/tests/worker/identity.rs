@@ -311,7 +311,6 @@ async fn a_worker_waits_for_keys_at_its_start_and_keeps_them_while_the_issuer_is
     worker.stop().await;
 }
 
-/// Makes the queue sign its pushes.
 async fn sign(cloud: &CloudTasks, id: &str, audience: &str) {
     let found = cloud.get_queue(&queue(id)).await.unwrap();
     let mut target = found.http_target.unwrap();

@@ -15,7 +15,6 @@ pub const EMAIL: &str = "pusher@p.iam.gserviceaccount.com";
 pub const AUDIENCE: &str = "orders";
 pub const ISSUER: &str = "https://issuer.example";
 
-/// A key to sign with.
 pub struct Key {
     pub id: String,
     pair: KeyPair,
@@ -37,7 +36,6 @@ impl Key {
         }
     }
 
-    /// A token that says `claims`.
     pub fn sign(&self, claims: &Value) -> String {
         let signed = format!("{}.{}", header(&self.id), part(claims));
         let mut signature = vec![0; self.pair.public_modulus_len()];
@@ -78,7 +76,6 @@ pub fn claims(more: &Value) -> Value {
     claims
 }
 
-/// A token that is not signed at all.
 pub fn unsigned(key: &Key) -> String {
     let header = json!({"alg": "none", "typ": "JWT", "kid": key.id});
     format!("{}.{}.", part(&header), part(&claims(&json!({}))))
@@ -93,7 +90,6 @@ fn part(value: &Value) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// Where the keys are published.
 pub struct Issuer {
     pub server: Receiver,
     published: Arc<Mutex<Vec<Value>>>,
@@ -121,7 +117,6 @@ impl Issuer {
         issuer
     }
 
-    /// Publishes these keys, and no others any more.
     pub fn publish(&self, keys: &[&Key]) {
         let keys = keys.iter().map(|key| key.published.clone()).collect();
         *self.published.lock().unwrap() = keys;

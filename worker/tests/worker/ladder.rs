@@ -40,7 +40,6 @@ pub fn config(more: &[(&str, &str)]) -> Config {
     Config::from_vars(&|name| vars.get(name).cloned()).unwrap()
 }
 
-/// Starts a worker and waits until it is connected.
 pub async fn worker(config: Config) -> RunningWorker {
     let worker = executor_worker::start(config).await.unwrap();
     eventually("the worker's readiness", SOON, async || {
@@ -86,7 +85,6 @@ impl Ladder {
         worker(config(&vars)).await
     }
 
-    /// A queue that pushes to `to`.
     pub async fn queue(&self, id: &str, to: SocketAddr) {
         self.cloud
             .create_queue(&queue(id), &settings(Some(to)))
@@ -107,7 +105,6 @@ impl Ladder {
             .unwrap();
     }
 
-    /// A queue that keeps what it is given.
     pub async fn paused_queue(&self, id: &str) {
         self.cloud
             .create_queue(&queue(id), &settings(None))
@@ -116,7 +113,6 @@ impl Ladder {
         self.cloud.pause_queue(&queue(id)).await.unwrap();
     }
 
-    /// Puts a task on `incoming`, as a producer does.
     pub async fn send(&self, id: &str, method: Method, headers: &[(&str, &str)], body: &[u8]) {
         let task = NewTask {
             path: Some(queue("incoming").task(id.parse().unwrap())),
@@ -161,7 +157,6 @@ impl Ladder {
     }
 }
 
-/// The event in a request to the client.
 pub fn event(request: &Recorded) -> serde_json::Value {
     assert_eq!(
         request.header("content-type"),

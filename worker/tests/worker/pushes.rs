@@ -27,7 +27,6 @@ pub fn head(task: &str, r: u32, e: u32, p: Option<u16>) -> Vec<(String, String)>
     head
 }
 
-/// Sends a request and returns the answer's status and body.
 pub async fn send(
     to: SocketAddr,
     method: &str,
@@ -53,14 +52,12 @@ pub async fn send(
     )
 }
 
-/// Pushes a small task and returns the answer's status.
 pub async fn push(to: SocketAddr, head: &[(String, String)]) -> u16 {
     send(to, "POST", "/", head, Bytes::from_static(b"{}"))
         .await
         .0
 }
 
-/// Asks an admin page.
 pub async fn get(to: SocketAddr, path: &str) -> (u16, String) {
     let (status, body) = send(to, "GET", path, &[], Bytes::new()).await;
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -80,7 +77,6 @@ pub async fn begin(to: SocketAddr, head: &[(String, String)], framing: &str) -> 
     stream
 }
 
-/// The status of the answer that comes on `stream`.
 pub async fn status(stream: &mut TcpStream) -> u16 {
     let mut start = [0; 12];
     stream.read_exact(&mut start).await.unwrap();
