@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use cloudtasks::{CloudTasks, Method, NewTask, QueuePath};
+use cloudtasks::{CloudTasks, NewTask, QueuePath};
 use futures::future::try_join_all;
 use incident::{Completion, Design, Entry, Outcome, Results, Scenario, Task};
 use testkit::Ending;
@@ -147,12 +147,8 @@ async fn create(
 ) -> anyhow::Result<()> {
     let category = if is_affected { AFFECTED } else { "healthy" };
     let task = NewTask {
-        path: Some(queue.task(format!("t-{number}").parse()?)),
-        url: "http://orders.example.com/orders".to_owned(),
-        method: Method::Post,
         headers: [(CATEGORY.to_owned(), category.to_owned())].into(),
-        body: number.to_string().into_bytes(),
-        dispatch_deadline: None,
+        ..testkit::task(&queue, &format!("t-{number}"), number.to_string())
     };
     cloud_tasks
         .create_task(&queue, &task)

@@ -1,8 +1,6 @@
 //! Edits that wait: for pods, for the end of hand-overs, for a queue to be empty.
 
-use std::collections::BTreeMap;
-
-use cloudtasks::{CloudTasks, Method, NewTask, Queue, QueueState, TaskPath};
+use cloudtasks::{CloudTasks, Queue, QueueState, TaskPath};
 use crds::{ExecutorChainStatus, PausedBy};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -56,17 +54,9 @@ async fn has_queue(queues: &CloudTasks, id: &str, wanted: impl Fn(&Queue) -> boo
 
 /// Puts a task into a queue, where it stays: nobody here knows the workers' address.
 pub async fn put_task(queues: &CloudTasks, id: &str) -> TaskPath {
-    let path = queue(id).task("late".parse().unwrap());
-    let task = NewTask {
-        path: Some(path.clone()),
-        url: "http://127.0.0.1/".into(),
-        method: Method::Post,
-        headers: BTreeMap::new(),
-        body: Vec::new(),
-        dispatch_deadline: None,
-    };
+    let task = testkit::task(&queue(id), "late", "");
     queues.create_task(&queue(id), &task).await.unwrap();
-    path
+    task.path.unwrap()
 }
 
 /// As its worker would, once it has succeeded.

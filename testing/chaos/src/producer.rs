@@ -1,10 +1,8 @@
 //! The producer: tasks are sent as fast as they go through, and waited for.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use cloudtasks::{CloudTasks, Method, NewTask};
+use cloudtasks::CloudTasks;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::account::Account;
@@ -44,15 +42,7 @@ pub async fn send(tasks: usize, cloud: &CloudTasks, account: &Account) -> anyhow
 
 async fn create(number: usize, cloud: &CloudTasks, account: &Account) -> anyhow::Result<()> {
     let queue = STAGES[0].queue();
-    let id = chain::task_id(number).parse().context("a legal id")?;
-    let task = NewTask {
-        path: Some(queue.task(id)),
-        url: "http://producer.invalid/orders".into(),
-        method: Method::Post,
-        headers: BTreeMap::new(),
-        body: number.to_string().into_bytes(),
-        dispatch_deadline: None,
-    };
+    let task = testkit::task(&queue, &chain::task_id(number), number.to_string());
     cloud.create_task(&queue, &task).await?;
     account.sent.add();
     Ok(())

@@ -1,11 +1,10 @@
 //! The producer: some tasks at once, the others one by one while the chain is edited.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use cloudtasks::{CloudTasks, Error, Method, NewTask, QueuePath};
+use cloudtasks::{CloudTasks, Error, QueuePath};
 use futures::{StreamExt, TryStreamExt, stream};
 use oracle::Account;
 use tokio::task::JoinHandle;
@@ -78,15 +77,7 @@ impl Producer {
     }
 
     async fn create(&self, queue: &QueuePath, task: usize) -> Result<(), Error> {
-        let id = task_id(task).parse().expect("a legal id");
-        let task = NewTask {
-            path: Some(queue.task(id)),
-            url: "http://producer.invalid/orders".into(),
-            method: Method::Post,
-            headers: BTreeMap::new(),
-            body: task.to_string().into_bytes(),
-            dispatch_deadline: None,
-        };
+        let task = testkit::task(queue, &task_id(task), task.to_string());
         self.cloud.create_task(queue, &task).await.map(drop)
     }
 

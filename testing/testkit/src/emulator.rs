@@ -1,11 +1,12 @@
 //! The Cloud Tasks emulator as a process of its own.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use cloudtasks::{CloudTasks, Endpoint};
+use cloudtasks::{CloudTasks, Endpoint, Method, NewTask, QueuePath};
 
 use crate::binaries::binary;
 use crate::ports::free_port;
@@ -81,6 +82,18 @@ impl Emulator {
     /// The emulator's process, to freeze or to kill.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+}
+
+/// A task that is created with this id: a POST without headers.
+pub fn task(queue: &QueuePath, id: &str, body: impl Into<Vec<u8>>) -> NewTask {
+    NewTask {
+        path: Some(queue.task(id.parse().expect("a legal id"))),
+        url: "http://producer.invalid/orders".to_owned(),
+        method: Method::Post,
+        headers: BTreeMap::new(),
+        body: body.into(),
+        dispatch_deadline: None,
     }
 }
 

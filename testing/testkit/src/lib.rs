@@ -29,7 +29,7 @@ pub use ask::{ask, counters};
 pub use binaries::binary;
 pub use calls::CallProxy;
 pub use crd::CRD;
-pub use emulator::Emulator;
+pub use emulator::{Emulator, task};
 pub use ending::Ending;
 pub use kubectl::Kubectl;
 pub use metrics::Counters;

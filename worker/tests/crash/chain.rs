@@ -1,13 +1,10 @@
 //! The chain under test: three stages, their queues, and the environment of their workers.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use cloudtasks::{
-    Address, CloudTasks, HttpTarget, Method, NewTask, QueuePath, QueueSettings, Scheme,
-};
+use cloudtasks::{Address, CloudTasks, HttpTarget, QueuePath, QueueSettings, Scheme};
 use testkit::binary;
 
 #[derive(Debug)]
@@ -104,14 +101,7 @@ pub async fn create_queues(cloud: &CloudTasks, targets: [SocketAddr; 3], at_once
 /// Puts a task on the first stage, as a producer does.
 pub async fn send(cloud: &CloudTasks, id: &str, body: &str) {
     let queue = STAGES[0].queue();
-    let task = NewTask {
-        path: Some(queue.task(id.parse().unwrap())),
-        url: "http://producer.example/orders".into(),
-        method: Method::Post,
-        headers: BTreeMap::new(),
-        body: body.into(),
-        dispatch_deadline: None,
-    };
+    let task = testkit::task(&queue, id, body);
     cloud.create_task(&queue, &task).await.unwrap();
 }
 

@@ -9,9 +9,10 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
+use testkit::server::text;
 
 use crate::case::Point;
-use crate::http1::{self, Body, Error, full, text};
+use crate::http1::{self, Body, Error, full};
 use crate::script::Script;
 use crate::trace::Trace;
 use crate::worker::Worker;

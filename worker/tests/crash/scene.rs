@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use cloudtasks::CloudTasks;
 use futures::future::join_all;
+use testkit::server::{Cut, serve, status};
 use testkit::{Emulator, Receiver, Recorded, eventually};
 
 use crate::case::{Case, Expected, Point};
 use crate::chain::{self, STAGES, Stage, Surroundings};
 use crate::creates::Creates;
-use crate::http1;
 use crate::pushes::Pushes;
 use crate::script::Script;
 use crate::trace::{Plain, Trace};
@@ -83,7 +83,11 @@ impl Scene {
                 script: Arc::clone(&script),
                 trace: trace.clone(),
             };
-            targets.push(http1::serve(move |push| pushes.clone().pass(push)).await);
+            let served = serve(move |push| {
+                let answer = pushes.clone().pass(push);
+                async { status(answer.await.map_err(|_| Cut)?.as_u16()) }
+            });
+            targets.push(served.await.unwrap());
             workers.push(worker);
         }
         join_all(workers.iter().map(|worker| worker.ready())).await;

@@ -5,11 +5,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use testkit::{Process, eventually, free_port};
+use testkit::{Process, ask, eventually, free_port};
 use tokio::runtime::Handle;
 
 use crate::chain::{self, Stage, Surroundings};
-use crate::http1::get;
 
 /// Far more than anything here takes, on a slow machine too.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -44,13 +43,7 @@ impl Worker {
 
     pub async fn ready(&self) {
         let what = format!("readiness of {}'s worker", self.stage.name);
-        eventually(&what, SOON, async || {
-            match get(self.admin, "/readyz").await {
-                Ok((status, _)) if status.is_success() => Ok(()),
-                other => Err(other),
-            }
-        })
-        .await;
+        eventually(&what, SOON, async || ask(self.admin, "/readyz").await).await;
     }
 
     /// Waits until it has the head of a push, and no answer.
@@ -80,9 +73,8 @@ impl Worker {
 
     /// A number from the metrics page; 0 where none has the name and the label.
     pub async fn metric(&self, name: &str, label: &str) -> Result<u64, String> {
-        let (_, page) = get(self.admin, "/metrics")
-            .await
-            .map_err(|error| error.to_string())?;
+        let page = ask(self.admin, "/metrics").await;
+        let page = page.map_err(|error| error.to_string())?;
         let start = format!("executor_worker_{name}{{");
         let mut lines = page.lines();
         let line = lines.find(|line| line.starts_with(&start) && line.contains(label));

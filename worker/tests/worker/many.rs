@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use cloudtasks::{NewTask, QueueSettings};
 use futures::StreamExt;
-use testkit::{Receiver, eventually};
+use testkit::{Receiver, counters, eventually};
 
 use crate::ladder::{Ladder, SOON, queue};
-use crate::pushes::get;
 
 /// Enough to overlap in every way; `EXECUTOR_MANY_TASKS=10000` for a measurement.
 const TASKS: usize = 500;
@@ -74,14 +73,9 @@ async fn every_task_of_a_failing_stage_is_on_the_next_stage_exactly_once() {
     let names: BTreeSet<String> = there.iter().map(|task| task.path.to_string()).collect();
     assert_eq!((there.len(), names.len()), (tasks, tasks));
     assert_eq!(handler.requests().len(), tasks, "one run each");
-    let (_, metrics) = get(worker.admin_addr(), "/metrics").await;
-    let value = |name: &str| -> f64 {
-        let mut lines = metrics.lines();
-        let line = lines.find(|line| line.starts_with(name)).unwrap();
-        line.rsplit_once(' ').unwrap().1.parse().unwrap()
-    };
-    let seconds = value("executor_worker_create_duration_seconds_sum");
-    let count = value("executor_worker_create_duration_seconds_count");
+    let counters = counters(worker.admin_addr()).await.unwrap();
+    let seconds = counters.total("executor_worker_create_duration_seconds_sum");
+    let count = counters.total("executor_worker_create_duration_seconds_count");
     println!(
         "{tasks} tasks in {took:.1?}; a hand-over takes {:.1} ms on average",
         1000.0 * seconds / count
