@@ -11,7 +11,7 @@ help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Builds the optimised binaries
+build: ## Builds the optimized binaries
 	cargo build --locked --release --workspace
 
 .PHONY: generate
@@ -23,15 +23,16 @@ fmt: ## Formats the code
 	cargo fmt --all
 
 .PHONY: lint
-lint: ## Checks format, lints, the pure crates, layers, generated files, licences and sources
+lint: ## Checks format, lints, the pure crates, layers, words, generated files, licenses and sources
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	hack/check-pure
 	hack/check-layers --self-test
 	hack/check-layers
+	hack/check-words
 	hack/check-images
 	hack/check-generated
-	# cloudevents-sdk has its licence in a file alone, from which cargo-deny reads it.
+	# cloudevents-sdk has its license in a file alone, from which cargo-deny reads it.
 	hack/tools/cargo-deny --locked check --allow no-license-field bans licenses sources
 
 # Not part of lint: it fetches a database that changes by the day, so that the same commit could
@@ -53,15 +54,15 @@ model: ## Checks the attempt rules in every order of events, with more faults th
 	cargo test --locked --release -p decide --test model -- --include-ignored --nocapture
 
 .PHONY: chaos
-chaos: ## Kills, cuts and starves real workers, and counts what becomes of each task
+chaos: ## Kills and disconnects real workers, and counts lost and contradictory tasks
 	testing/chaos/run
 
 .PHONY: edits
-edits: ## Makes each edit of a chain while tasks are under way and the operator dies after each step
+edits: ## Makes each edit of a chain with tasks in flight, while the operator crashes after each step
 	testing/edits/run
 
 .PHONY: e2e
-e2e: ## Installs the chart on a real kubelet and lives through a chain's life, with tasks under way; needs root
+e2e: ## Installs the chart on a real kubelet, and edits and deletes a chain with tasks in flight; needs root
 	testing/e2e/run
 
 .PHONY: bench
@@ -69,31 +70,31 @@ bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md
 	bench/run all
 
 .PHONY: bench-goodput
-bench-goodput: ## How much of the healthy work is done while other tasks fail, in a chain and in one queue
+bench-goodput: ## Measures the goodput of healthy tasks while other tasks fail, in a chain and in one queue
 	bench/run goodput
 
 .PHONY: bench-edits
-bench-edits: ## How long an edit takes until it is in force
+bench-edits: ## Measures how long an edit takes until it is in force
 	bench/run edits
 
 .PHONY: bench-idle
-bench-idle: ## What chains cost that nobody touches
+bench-idle: ## Measures the cost of idle chains
 	bench/run idle
 
 .PHONY: bench-operator
-bench-operator: ## What 1 to 1,000 chains cost the operator, beside one in Go
+bench-operator: ## Measures the operator with 1 to 1,000 chains, compared with one in Go
 	bench/run operator
 
 .PHONY: bench-worker
-bench-worker: ## What a push costs on its way through a worker, beside nginx and a proxy in Go
+bench-worker: ## Measures the cost of a push through a worker, compared with nginx and a proxy in Go
 	bench/run worker
 
 .PHONY: bench-hand-over
-bench-hand-over: ## What a hand-over adds to a push, beside a bare CreateTask
+bench-hand-over: ## Measures what a hand-over adds to a push, compared with a bare CreateTask
 	bench/run hand-over
 
 .PHONY: bench-scale
-bench-scale: ## What locations cost an operator, and where one operator ends
+bench-scale: ## Measures the cost of locations, and the limit of one operator
 	bench/run scale
 
 .PHONY: clean

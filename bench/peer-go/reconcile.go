@@ -57,7 +57,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	result := ctrl.Result{RequeueAfter: resync}
 	if pending {
-		// An event comes before, unless somebody deleted what was just made.
+		// An event comes before, unless it was deleted right after it was made.
 		result.RequeueAfter = cacheDelay
 	}
 	if ready < len(chain.Spec.Stages) {

@@ -22,7 +22,7 @@ pub fn start(deployments: Api<Deployment>) -> JoinSet<()> {
             .for_each_concurrent(AT_ONCE, |seen| async {
                 if let Ok(deployment) = seen {
                     let pods = Pods::all_ready(&deployment);
-                    // Whoever waits for a chain to be ready tells if one never is.
+                    // The wait for ready chains reports one that never is.
                     let _ = report(&deployments, &deployment, pods).await;
                 }
             })

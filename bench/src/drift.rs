@@ -1,4 +1,4 @@
-//! Drift: somebody else changes a queue; how long until it is as its chain says.
+//! Drift: a queue is changed outside the operator; how long until it is as its chain says.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub async fn put_right(queues: &CloudTasks, queue: &QueuePath) -> anyhow::Result
         }
         ensure!(
             begin.elapsed() < PATIENCE,
-            "{queue} was changed by somebody else {PATIENCE:?} ago, and is so still"
+            "{queue} was changed outside the operator {PATIENCE:?} ago, and was not corrected"
         );
         sleep(LOOK).await;
     }

@@ -1,4 +1,4 @@
-//! The page and its pictures: made from the records, and from what somebody has found out about them.
+//! The page and its pictures, made from the records and the notes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -93,7 +93,7 @@ fn section(folder: &Path, name: &str, about: &str, record: &Record) -> anyhow::R
     Ok(text)
 }
 
-/// What no measurement says: why a goal is missed, what was mended, what comes next. Its links are seen
+/// What no measurement says: why a goal is missed, what was fixed, what comes next. Its links are seen
 /// from where it is, two folders below the page's.
 fn notes(folder: &Path, name: &str) -> anyhow::Result<Option<String>> {
     let path = folder.join("notes").join(name).with_extension("md");

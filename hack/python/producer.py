@@ -1,4 +1,4 @@
-"""Puts one task into a queue with Google's own client: a producer that knows nothing of chains.
+"""Puts one task into a queue with Google's own client: a producer that does not know chains.
 
 Arguments: host:port, project, location, queue, task id.
 """

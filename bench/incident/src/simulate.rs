@@ -10,7 +10,7 @@ use crate::queue::Queue;
 use crate::results::{Completion, Outcome, Results};
 use crate::scenario::{Scenario, Task};
 
-/// What whoever watches is told.
+/// What an observer is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A stage's queue dispatches a task.

@@ -11,7 +11,7 @@ pub struct Options {
     /// How many edits of each size, one after another
     #[arg(long, value_parser = number(), default_value_t = 100)]
     pub edits: usize,
-    /// How many queues of each size somebody else changes
+    /// How many queues of each size are changed outside the operator
     #[arg(long, value_parser = number(), default_value_t = 10)]
     pub drifts: usize,
     /// For how long nobody touches them

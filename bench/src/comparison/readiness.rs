@@ -46,7 +46,7 @@ impl Readiness {
                         }
                     }
                     Some(Ok(Event::InitDone)) => {
-                        // Whoever waited no longer has told of it.
+                        // The waiting side may have timed out, and says so.
                         let _ = begun.take().map(|it| it.send(()));
                     }
                     Some(Ok(Event::Init | Event::Delete(_)) | Err(_)) => {}

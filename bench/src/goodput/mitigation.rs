@@ -8,7 +8,7 @@ use incident::{Change, Edit, Results, Scenario, Window, simulate};
 use crate::goodput::designs::{DesignKind, HANGS_LONG, LOAD, scenario};
 
 const SECONDS: [u64; 3] = [30, 770, 0];
-/// Two minutes after the incident's begin: somebody has seen it and has understood.
+/// Two minutes after the incident's begin: an engineer has seen and understood it.
 pub const AT: Duration = Duration::from_secs(150);
 /// Healthy tasks are done again when they take no longer.
 const PROMPT: Duration = Duration::from_secs(1);

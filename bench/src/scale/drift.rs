@@ -1,4 +1,4 @@
-//! Drift: how long it takes until what somebody else has changed on a queue is put right.
+//! Drift: how long it takes until a change outside the operator is corrected.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::drift;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-/// After a list whoever was told of it has made his round, which lists once more.
+/// After a list the chains that it concerns are reconciled, which lists once more.
 const STILL: Duration = Duration::from_millis(1500);
 /// A list's second page comes right after its first one.
 const A_LIST: Duration = Duration::from_millis(100);

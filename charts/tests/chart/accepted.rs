@@ -5,7 +5,7 @@ use testkit::ApiServer;
 
 use crate::rendered::{ALL, Rendered};
 
-/// Kinds that an API server has only when somebody has installed them.
+/// Kinds that an API server has only when they are installed.
 const OTHERS: [&str; 2] = ["monitoring.coreos.com/v1", "monitoring.googleapis.com/v1"];
 
 #[tokio::test]

@@ -130,7 +130,7 @@ async fn a_role_of_the_cluster_is_enough_and_no_more_than_that() {
     assert_eq!(used, granted(&rendered));
 }
 
-/// How somebody sees that a right is missing.
+/// Where a missing right shows.
 #[derive(Debug, Clone, Copy)]
 enum Shows {
     /// The chain is not ready, and its condition has the API server's words.

@@ -1,5 +1,5 @@
-//! What was pushed and answered, and what handlers were told, a line each, for whoever looks into a
-//! task that went wrong.
+//! What was pushed and answered, and what handlers were told, a line each, to investigate a task that
+//! went wrong.
 
 use std::fmt::Display;
 use std::fs::File;

@@ -150,7 +150,7 @@ async fn no_shell() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A worker has no use for one, nor has whoever takes it over.
+/// A worker has no use for one, but an intruder would.
 async fn no_token_of_kubernetes() -> anyhow::Result<()> {
     let pods = list(&["pods", "-n", "shop"]).await?;
     for pod in pods {

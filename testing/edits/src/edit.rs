@@ -14,7 +14,7 @@ use crate::testbed::Testbed;
 const PAUSE: Duration = Duration::from_millis(50);
 /// For one direction of a row.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Empty queues are believed after so many looks in which nothing moved: a task that is handed on is
+/// Empty queues are believed after so many looks in which nothing moved: a task that is handed over is
 /// in one of two queues, and they are looked at one after another.
 const LOOKS: u32 = 3;
 

@@ -11,7 +11,7 @@ pub enum Action {
     Begin(Manifest, usize),
     /// The chain is deleted, until it is gone.
     Delete,
-    /// Somebody else's queue appears, paused, with an end to its attempts and a tenth of the tasks.
+    /// A queue of another owner appears, paused, with limited attempts and a tenth of the tasks.
     Legacy(&'static str),
 }
 

@@ -1,7 +1,7 @@
 //! For tests only: which tasks are lost, and which have ends that contradict what their handlers did.
 //!
-//! It judges by what clients were notified of and what handlers were asked for, and knows nothing of
-//! the programs under test.
+//! It judges by what clients were notified of and what handlers were asked for, and does not
+//! know the programs under test.
 
 pub mod account;
 pub mod notifications;

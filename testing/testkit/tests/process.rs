@@ -14,7 +14,7 @@ fn sh(script: &str) -> Process {
     Process::spawn(Command::new("sh").args(["-c", script]))
 }
 
-/// Gone, or dead and not yet buried by whoever inherited it.
+/// Gone, or a zombie that its new parent has not reaped yet.
 fn is_gone(pid: &str) -> bool {
     std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"))
         .map_or(true, |stat| stat.contains(") Z "))
