@@ -111,7 +111,7 @@ impl Chain {
         let hold = timed_conditions(ChainView::new(&self.desired, &observed), |_| None);
         let tokens = hold
             .into_iter()
-            .filter(|it| matches!(it, TimedCondition::Signs(..)));
+            .filter(|it| matches!(it, TimedCondition::SendsToken(..)));
         let delay = self.desired.timing.address_delay;
         observed.elapsed = tokens.map(|condition| (condition, delay)).collect();
         Ok(observed)

@@ -51,7 +51,7 @@ impl Simulation<'_> {
                 && before.audiences.is_subset(&required.audiences)
         });
         let delay = self.desired.timing.address_delay;
-        let condition = sent.map(|sent| TimedCondition::Signs(queue.clone(), sent.clone()));
+        let condition = sent.map(|sent| TimedCondition::SendsToken(queue.clone(), sent.clone()));
         let is_sure = condition.is_some_and(|it| self.observed.has_elapsed(&it, delay));
         (!is_wider && !is_sure).then_some("they would refuse what may be in flight")
     }

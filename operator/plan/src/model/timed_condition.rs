@@ -10,15 +10,15 @@ pub enum TimedCondition {
     /// the next two.
     Unserved(String),
     /// The stage is to have so many pods, more than before, and not all are ready yet.
-    Grows(String, i32),
+    ScalesUp(String, i32),
     /// Some pods of the stage are not ready or not up to date.
-    Incomplete(String),
+    RolloutIncomplete(String),
     /// The queue pushes to the workers of the spec, and former workers exist.
     Readdressed(QueuePath),
     /// The queue sends this token, as the spec says.
-    Signs(QueuePath, OidcToken),
+    SendsToken(QueuePath, OidcToken),
     /// The route of this name exists, and no queue pushes to it any more.
-    Bypassed(String),
+    RouteUnused(String),
     /// The removed stage's queue has no tasks, and no worker hands any over to it.
     Drained(QueuePath),
     /// No queue of the chain has tasks.

@@ -135,7 +135,7 @@ fn raise_waits(view: ChainView<'_>, stage: &DesiredStage) -> Option<Duration> {
     let ChainView { desired, observed } = view;
     let ready = Rollout::of(observed.deployments.get(&stage.child)).ready;
     let wanted = stage.replicas.filter(|wanted| ready < *wanted)?;
-    let condition = TimedCondition::Grows(stage.child.clone(), wanted);
+    let condition = TimedCondition::ScalesUp(stage.child.clone(), wanted);
     let patience = desired.timing.replicas_patience;
     let is_edit = !observed.was_in_force && stage.paused != Some(true);
     let grows =

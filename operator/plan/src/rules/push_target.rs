@@ -119,7 +119,7 @@ pub(crate) fn next_address(
     let rollout = Rollout::of(found_workers);
     // The former workers serve the queue until all new ones are ready; bounded, or a pod that never
     // gets ready would block the rest.
-    let condition = TimedCondition::Incomplete(stage.child.clone());
+    let condition = TimedCondition::RolloutIncomplete(stage.child.clone());
     let has_waited = observed.has_elapsed(&condition, desired.timing.replicas_patience);
     let is_enough = rollout.is_complete() || (rollout.has_ready_pod() && has_waited);
     if !is_enough {

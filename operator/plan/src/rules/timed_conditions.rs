@@ -24,10 +24,10 @@ pub fn timed_conditions(
             timed_conditions.insert(TimedCondition::Unserved(stage.child.clone()));
         }
         if !rollout.is_complete() {
-            timed_conditions.insert(TimedCondition::Incomplete(stage.child.clone()));
+            timed_conditions.insert(TimedCondition::RolloutIncomplete(stage.child.clone()));
         }
         if let Some(wanted) = stage.replicas.filter(|wanted| rollout.ready < *wanted) {
-            let condition = TimedCondition::Grows(stage.child.clone(), wanted);
+            let condition = TimedCondition::ScalesUp(stage.child.clone(), wanted);
             // Pods that are missing for a while are no growth.
             if rollout.wanted < wanted || known(&condition) != Some(false) {
                 timed_conditions.insert(condition);
@@ -39,7 +39,7 @@ pub fn timed_conditions(
             .token()
             .filter(|it| token_of(observed, stage) == Some(it))
         {
-            timed_conditions.insert(TimedCondition::Signs(stage.queue.clone(), token));
+            timed_conditions.insert(TimedCondition::SendsToken(stage.queue.clone(), token));
         }
     }
     for renamed in view.renamed_stages() {
@@ -48,8 +48,8 @@ pub fn timed_conditions(
         }
     }
     let leftovers = left_routes(view);
-    let bypassed = leftovers.filter(|(_, route)| unused_routes::is_bypassed(view, route));
-    timed_conditions.extend(bypassed.map(|(name, _)| TimedCondition::Bypassed(name.clone())));
+    let bypassed = leftovers.filter(|(_, route)| unused_routes::is_unused(view, route));
+    timed_conditions.extend(bypassed.map(|(name, _)| TimedCondition::RouteUnused(name.clone())));
     for removed in view.removed_stages() {
         let condition = TimedCondition::Drained(removed.queue.clone());
         let is_empty = match observed.backlogs.get(&removed.queue) {

@@ -57,7 +57,7 @@ pub(crate) fn until_sent(view: ChainView<'_>, stage: &DesiredStage) -> Duration 
     let ChainView { desired, observed } = view;
     let delay = desired.timing.address_delay;
     desired.token().map_or(Duration::ZERO, |token| {
-        let condition = TimedCondition::Signs(stage.queue.clone(), token);
+        let condition = TimedCondition::SendsToken(stage.queue.clone(), token);
         if observed.elapsed.contains_key(&condition) {
             observed.remaining(&condition, delay)
         } else {

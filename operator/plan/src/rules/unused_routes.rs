@@ -8,7 +8,7 @@ use crate::model::{ChainView, DesiredStage, queue_headers};
 use crate::objects::route;
 
 /// Whether no queue of the chain pushes to a route's host, or to one that a newer route serves too.
-pub(crate) fn is_bypassed(view: ChainView<'_>, left: &DynamicObject) -> bool {
+pub(crate) fn is_unused(view: ChainView<'_>, left: &DynamicObject) -> bool {
     let host = route::host(left);
     let is_pushed_to = |queue: &&Queue| {
         let owner = queue_headers::owner(queue);

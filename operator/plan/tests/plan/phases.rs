@@ -542,8 +542,8 @@ fn a_deployment_that_never_had_a_status_counts_as_not_ready() {
     let desired = desired(ORDERS);
     let timed_conditions = plan::timed_conditions(ChainView::new(&desired, &observed), |_| None);
     assert!(timed_conditions.contains(&TimedCondition::Unserved("orders-fast".into())));
-    assert!(timed_conditions.contains(&TimedCondition::Incomplete("orders-fast".into())));
-    assert!(timed_conditions.contains(&TimedCondition::Grows("orders-fast".into(), 2)));
+    assert!(timed_conditions.contains(&TimedCondition::RolloutIncomplete("orders-fast".into())));
+    assert!(timed_conditions.contains(&TimedCondition::ScalesUp("orders-fast".into(), 2)));
 }
 
 #[test]

@@ -9,9 +9,9 @@ use crate::model::{
 };
 use crate::objects::names::is_ours;
 use crate::objects::route::{self, left_routes};
-use crate::rules::unused_routes::is_bypassed;
+use crate::rules::unused_routes::is_unused;
 
-const BYPASSED: &str = "no queue pushes to its host any more";
+const UNUSED: &str = "no queue pushes to its host any more";
 
 const NO_ROUTE: &str = "no route leads to its Service any more";
 
@@ -19,23 +19,23 @@ const NO_ROUTE: &str = "no route leads to its Service any more";
 pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
     let delay = view.desired.timing.address_delay;
     for (name, left) in left_routes(view) {
-        let condition = TimedCondition::Bypassed(name.clone());
+        let condition = TimedCondition::RouteUnused(name.clone());
         let goes_with_its_service = || is_detached(plan, name);
         if goes_with_its_service() {
             continue;
         }
-        let is_bypassed = is_bypassed(view, left);
-        if is_bypassed && view.observed.has_elapsed(&condition, delay) {
+        let is_unused = is_unused(view, left);
+        if is_unused && view.observed.has_elapsed(&condition, delay) {
             let name = name.clone();
             let kind = GatewayResourceKind::HttpRoute;
             plan.push(
                 Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
-                BYPASSED,
+                UNUSED,
             );
         } else {
             plan.wait(Wait {
                 reason: WaitReason::Route(name.clone(), delay),
-                recheck_in: is_bypassed.then(|| {
+                recheck_in: is_unused.then(|| {
                     view.observed
                         .remaining(&condition, delay)
                         .max(Wait::RECHECK)
