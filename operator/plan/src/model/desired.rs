@@ -19,7 +19,6 @@ use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 use super::child_name::child_name;
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
-
 use push::{address, hosts_are_apart, push};
 
 pub(crate) use push::SERVICE_PORT;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Desired, DesiredStage, hash};
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt;
 use serde::Serialize;
+
+use crate::model::{Desired, DesiredStage, hash};
 
 /// The chain that an object belongs to.
 pub const CHAIN_LABEL: &str = "executor-chain.dev/chain";

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use cloudtasks::QueueSettings;
 use crds::DeletionPolicy;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::DynamicObject;
 

@@ -3,8 +3,9 @@
 //! A plan is made from cached state, which may be stale. Most steps are safe then; before the others
 //! the operator re-reads and plans again.
 
-use crate::model::{ChainView, Plan, Step};
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
+
+use crate::model::{ChainView, Plan, Step};
 
 /// How fresh the state is, the least fresh first. A step has to have a reason for less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

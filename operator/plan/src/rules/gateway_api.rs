@@ -1,7 +1,8 @@
 //! Whether the cluster has what routes under a Gateway need.
 
-use crate::model::{Availability, ChainView, GatewayResourceKind, Problem, Push};
 use crds::conditions::Reason;
+
+use crate::model::{Availability, ChainView, GatewayResourceKind, Problem, Push};
 
 /// A kind that the API server doesn't know, or doesn't let the operator read, can't be created.
 pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {

@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
+use cloudtasks::OidcToken;
+
 use crate::model::{
     ChainView, DesiredStage, Observed, Pod, RequiredToken, TimedCondition, WaitReason,
 };
-use cloudtasks::OidcToken;
 
 /// The token that a stage's queue has.
 pub(crate) fn token_of<'a>(observed: &'a Observed, stage: &DesiredStage) -> Option<&'a OidcToken> {
