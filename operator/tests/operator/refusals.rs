@@ -17,7 +17,7 @@ async fn without_a_project_a_chain_says_so_and_another_is_served() {
     let (place, _emulator, _queues) = with_emulator("no-project").await;
     place.apply(&ORDERS.replace("  project: demo\n", "")).await;
     let sentence = place.not_ready("orders", "InvalidSpec").await;
-    assert!(sentence.contains("spec.project is left out"), "{sentence}");
+    assert!(sentence.contains("spec.project is missing"), "{sentence}");
     assert!(sentence.contains("--project"), "{sentence}");
     place.apply(&named("parcels")).await;
     place.settle("parcels").await;

@@ -143,7 +143,7 @@ async fn an_audience_changes_while_both_are_accepted() {
         .status("orders", "a wait for the former pod", |status| {
             let said = condition(status, "QueuesReady");
             said.is_some_and(|(_, _, sentence)| {
-                sentence.contains("no worker of stage fast is left")
+                sentence.contains("every worker of stage fast accepts that")
             })
         })
         .await;

@@ -69,7 +69,7 @@ pub const ROWS: &[Row] = &[
                         "QueuesReady",
                         "False",
                         "Progressing",
-                        &["queue incoming gets rate 450/s once stage fast has its 4 workers ready"],
+                        &["queue incoming gets rate 450/s once stage fast has 4 ready workers"],
                     ),
                     ("WorkersReady", "False", "PodsNotReady", &["fast"]),
                 ]),
