@@ -6,5 +6,5 @@ pub const LIVENESS: &str = "/healthz";
 pub const READINESS: &str = "/readyz";
 /// As [`READINESS`], but 503 from SIGTERM on.
 pub const READINESS_OF_LOAD_BALANCER: &str = "/readyz/load-balancer";
-/// The metrics in OpenMetrics' text format.
+/// The metrics in the `OpenMetrics` text format.
 pub const METRICS: &str = "/metrics";

@@ -275,7 +275,7 @@ impl WorkerMetrics {
         count(&self.pushes_refused, &ReasonLabel { reason })
     }
 
-    /// The metrics in OpenMetrics' text format.
+    /// The metrics in the `OpenMetrics` text format.
     pub fn prometheus(&self) -> String {
         let mut page = String::new();
         text::encode(&mut page, &self.registry).expect("writing into a String does not fail");

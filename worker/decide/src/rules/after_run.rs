@@ -72,7 +72,7 @@ pub fn after_run(
     }
     match verdict {
         Some(Verdict::Escalate) => {
-            return exit(reason, Answer::Unknown).to_next_stage(delivery, policy);
+            return exit(reason, Answer::Unknown).next_stage(delivery, policy);
         }
         Some(Verdict::Fail) => return exit(reason, Answer::Unknown).end(policy, Outcome::Failed),
         Some(Verdict::Retry) | None => {}
@@ -84,7 +84,7 @@ pub fn after_run(
     let used_up = attempts >= n;
     let never_counted = caller_gone && dispatches >= n;
     if used_up || never_counted {
-        return exit(reason, Answer::HandOverPending).to_next_stage(delivery, policy);
+        return exit(reason, Answer::HandOverPending).next_stage(delivery, policy);
     }
 
     // B2.

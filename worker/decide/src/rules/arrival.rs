@@ -132,7 +132,7 @@ pub fn on_arrival(
             e
         };
         let exit = exit(TaskReason::EXHAUSTED, attempts, Answer::HandOverPending);
-        return ArrivalDecision::Finish(exit.to_next_stage(delivery, policy));
+        return ArrivalDecision::Finish(exit.next_stage(delivery, policy));
     }
 
     // A4: a task that kills its worker each time, or that nobody answers, never uses up its attempts;
@@ -143,7 +143,7 @@ pub fn on_arrival(
             None => return ArrivalDecision::Needs(RequiredInput::TaskAge),
             Some(TaskAge::Known(age)) if age > policy.give_up_after => {
                 let exit = exit(TaskReason::EXPIRED, e, Answer::Unknown);
-                return ArrivalDecision::Finish(exit.to_next_stage(delivery, policy));
+                return ArrivalDecision::Finish(exit.next_stage(delivery, policy));
             }
             Some(TaskAge::Known(_) | TaskAge::Unknown) => {}
         }

@@ -21,7 +21,7 @@ pub(super) struct StageExit {
 
 impl StageExit {
     /// The task goes to the next stage; from the last stage it ends as Failed.
-    pub(super) fn to_next_stage(self, delivery: &Delivery, policy: &StagePolicy) -> Finish {
+    pub(super) fn next_stage(self, delivery: &Delivery, policy: &StagePolicy) -> Finish {
         match &policy.downstream {
             Some(queue) => self.hand_over(delivery, policy, queue),
             None => self.end(policy, Outcome::Failed),

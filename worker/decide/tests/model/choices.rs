@@ -77,7 +77,7 @@ impl<R: Rules> World<R> {
                 steps.push(Step::Learn(index, TaskAge::Known(OLD)));
             }
             Phase::Needs(RequiredInput::RunSlot) => {
-                steps.push(Step::RunSlot(index, RunSlot::Acquired))
+                steps.push(Step::RunSlot(index, RunSlot::Acquired));
             }
             Phase::Running => {
                 let ends = self.setting.handler.iter();

@@ -101,7 +101,7 @@ impl<R: Rules> World<R> {
     pub fn cannot_look_up(&self, state: &mut State, mut push: Push) {
         match push.phase {
             Phase::Needs(RequiredInput::Successor) => {
-                push.inputs.successor = Some(SuccessorLookup::Unknown)
+                push.inputs.successor = Some(SuccessorLookup::Unknown);
             }
             _ => push.inputs.age = Some(TaskAge::Unknown),
         }
