@@ -64,7 +64,7 @@ fn page(folder: &Path) -> anyhow::Result<String> {
 
 fn section(folder: &Path, name: &str, about: &str, record: &Record) -> anyhow::Result<String> {
     let mut text = String::new();
-    writeln!(text, "\n## {name}\n\n{}", about)?;
+    writeln!(text, "\n## {name}\n\n{about}")?;
     writeln!(text, "    make bench-{name}")?;
     let (arguments, seed) = (&record.arguments, record.seed);
     writeln!(text, "    bench/run {name} {arguments} --seed {seed}\n")?;

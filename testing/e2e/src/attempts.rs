@@ -79,7 +79,7 @@ impl Attempts {
     /// The client was notified that the task has failed: it has had all attempts.
     pub fn failed(&self, task: usize) {
         self.with(|log| {
-            log.counts.without_run += log.tasks.entry(task).or_default().has_left(None)
+            log.counts.without_run += log.tasks.entry(task).or_default().has_left(None);
         });
     }
 

@@ -41,7 +41,7 @@ impl Evidence {
             (false, false) => Verdict::Lost,
             (true, false) if allowed.succeeded => Verdict::Succeeded,
             (false, true) if allowed.failed => Verdict::Failed,
-            (true, false) | (false, true) | (true, true) => Verdict::Contradictory,
+            (true, _) | (false, true) => Verdict::Contradictory,
         }
     }
 }
