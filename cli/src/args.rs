@@ -5,27 +5,27 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Where `dev` listens and `send` sends, unless told otherwise.
+/// Where `dev` listens and `send` connects, by default.
 const LISTEN: &str = "127.0.0.1:8123";
 
-/// Runs a chain on this machine, and sends tasks into it.
+/// Runs a chain locally, and creates tasks in it.
 #[derive(Debug, Parser)]
 #[command(name = "executor-chain", version, about)]
 pub struct Args {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What `executor-chain` can do.
+/// The commands of `executor-chain`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a chain here: an emulator of Cloud Tasks, the chain's queues, and a worker for each
-    /// stage. The file is watched: an edit is in force in under a second.
+    /// Run a chain locally: an emulator of Cloud Tasks, the chain's queues, and a worker for each
+    /// stage. Edits of the file take effect within a second.
     Dev(DevOptions),
-    /// Put tasks into the first queue of a running `dev`.
+    /// Create tasks in the first queue of a running `dev`.
     Send(SendOptions),
-    /// The emulator alone, as `dev` starts it.
+    /// Run the emulator, as `dev` does.
     #[command(hide = true)]
     Emulator(EmulatorOptions),
 }
@@ -35,26 +35,26 @@ pub enum Command {
 pub struct DevOptions {
     /// The chain's manifest.
     pub file: PathBuf,
-    /// Where the emulator listens, gRPC and REST: any Google client works on it.
+    /// Address of the emulator, for gRPC and REST. Any Cloud Tasks client can use it.
     #[arg(long, default_value = LISTEN)]
     pub listen: SocketAddr,
-    /// What runs the tasks, such as `http://127.0.0.1:8080`. Default: the manifest's handler.url where
-    /// that is on this machine, else a built-in handler that misbehaves on purpose.
+    /// URL of the handler, such as `http://127.0.0.1:8080`. Default: the manifest's handler.url if it is
+    /// on this machine, else a built-in handler that fails some tasks on purpose.
     #[arg(long)]
     pub handler: Option<String>,
-    /// Send so many tasks, and print the account when all have ended.
+    /// Create this many tasks, and print a summary when all have ended.
     #[arg(long)]
     pub tasks: Option<usize>,
-    /// End when no task is left. The exit code is 0 only if none was lost.
+    /// Exit when no task is left. The exit code is 0 only if no task was lost.
     #[arg(long)]
     pub exit_when_idle: bool,
-    /// The share of tasks whose first attempt the built-in handler fails.
+    /// Share of tasks whose first attempt fails in the built-in handler, 0 to 1.
     #[arg(long, default_value_t = 0.15, value_parser = share)]
     pub fail_once: f64,
-    /// The share that the built-in handler fails on every stage but the last.
+    /// Share of tasks that fail in the built-in handler on every stage but the last.
     #[arg(long, default_value_t = 0.12, value_parser = share)]
     pub fail_until_last: f64,
-    /// The share that the built-in handler fails for ever.
+    /// Share of tasks that always fail in the built-in handler.
     #[arg(long, default_value_t = 0.08, value_parser = share)]
     pub fail_for_ever: f64,
 }
@@ -64,16 +64,16 @@ pub struct DevOptions {
 pub struct SendOptions {
     /// The chain's manifest.
     pub file: PathBuf,
-    /// Where `dev` listens.
+    /// Address of the running `dev`.
     #[arg(long, env = "CLOUD_TASKS_EMULATOR_HOST", default_value = LISTEN)]
     pub to: String,
-    /// How many tasks.
+    /// Number of tasks.
     #[arg(long, default_value_t = 1)]
     pub count: usize,
-    /// The body of each.
+    /// Body of each task.
     #[arg(long, default_value = "{}")]
     pub body: String,
-    /// A header of each, as `Name: value`; may be given several times.
+    /// Header of each task, as `Name: value`. Can be repeated.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
 }
@@ -81,10 +81,10 @@ pub struct SendOptions {
 /// Options of `executor-chain emulator`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EmulatorOptions {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long)]
     pub listen: SocketAddr,
-    /// End when standard input closes: a parent that holds the other end can't be outlived.
+    /// Exit when standard input closes, so that the emulator can't outlive its parent.
     #[arg(long)]
     pub until_stdin_closes: bool,
 }

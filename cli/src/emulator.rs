@@ -1,7 +1,7 @@
-//! The emulator's process.
+//! The emulator, as a child process.
 //!
-//! It is a process of its own because it writes a line to standard error for each dispatch, with no
-//! switch for it, and because nothing but the end of its process stops it.
+//! In this process it could neither be stopped nor be silenced: it writes a line to standard error for
+//! each dispatch.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use tokio::process::{Child, ChildStdin, Command};
 use crate::args::EmulatorOptions;
 use crate::error::Error;
 
-/// Variables that would send the emulator's pushes to a proxy.
-const PROXIES: [&str; 6] = [
+/// With one of these set, the emulator would push through a proxy.
+const PROXY_VARIABLES: [&str; 6] = [
     "HTTP_PROXY",
     "http_proxy",
     "HTTPS_PROXY",
@@ -23,10 +23,10 @@ const PROXIES: [&str; 6] = [
     "ALL_PROXY",
     "all_proxy",
 ];
-const PATIENCE: Duration = Duration::from_millis(20);
-const TRIES: u32 = 500;
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_RETRIES: u32 = 500;
 
-/// Serves the emulator in this process, until it ends.
+/// Runs the emulator in this process.
 pub async fn serve(options: EmulatorOptions) -> Result<(), Error> {
     let address = options.listen;
     let listener = TcpListener::bind(address)
@@ -53,18 +53,18 @@ async fn stdin_closes() {
     while stdin.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
 }
 
-/// An emulator as a child of this process; it ends when this one does, however that happens.
+/// An emulator in a child process, which ends with this one, even after a crash.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
-    /// Its end is the child's end.
+    /// The child exits when it closes.
     _stdin: Option<ChildStdin>,
 }
 
 impl Emulator {
-    /// Starts one and waits until it answers.
+    /// Starts the emulator and waits until it answers.
     pub async fn start(listen: std::net::SocketAddr) -> Result<(Self, CloudTasks), Error> {
-        // A child that can't listen would only be seen as one that doesn't answer.
+        // The child's own error is not visible: it would only seem not to answer.
         let probe = TcpListener::bind(listen)
             .await
             .map_err(|source| Error::Listen {
@@ -84,10 +84,10 @@ impl Emulator {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C in a terminal goes to the whole group; the emulator has to outlive the workers.
+            // Ctrl-C reaches the whole process group, but the emulator must outlive the workers.
             .process_group(0)
             .kill_on_drop(true);
-        for proxy in PROXIES {
+        for proxy in PROXY_VARIABLES {
             command.env_remove(proxy);
         }
         let mut child = command.spawn()?;
@@ -103,23 +103,23 @@ impl Emulator {
     async fn connect(&mut self, listen: std::net::SocketAddr) -> Result<CloudTasks, Error> {
         let endpoint = Endpoint::Emulator(listen.to_string());
         let mut last = String::new();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_RETRIES {
             if let Some(status) = self.child.try_wait()? {
-                return Err(Error::Emulator(format!("ended at once ({status})")));
+                return Err(Error::Emulator(format!("exited at its start ({status})")));
             }
             match CloudTasks::connect(&endpoint).await {
                 Ok(queues) => return Ok(queues),
                 Err(error) => last = error.to_string(),
             }
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
         Err(Error::Emulator(format!("does not answer: {last}")))
     }
 
-    /// Waits for its end, which nobody wants.
+    /// Waits until the process ends, which is always an error.
     pub async fn ended(&mut self) -> Error {
         match self.child.wait().await {
-            Ok(status) => Error::Emulator(format!("ended ({status})")),
+            Ok(status) => Error::Emulator(format!("exited ({status})")),
             Err(error) => Error::Io(error),
         }
     }

@@ -1,71 +1,71 @@
-//! What can stop `executor-chain`.
+//! Errors of `executor-chain`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::admission::Refused;
+use crate::admission::Rejection;
 
-/// Why a command could not be done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The manifest can't be read.
     #[error("can't read {file}: {source}", file = .file.display())]
     File {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// The system's word.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The manifest is refused.
-    #[error("{file} is refused:\n{refused}", file = .file.display())]
-    Refused {
-        /// Which.
+    /// The manifest is invalid.
+    #[error("{file} is rejected:\n{rejection}", file = .file.display())]
+    Rejected {
+        /// The file.
         file: PathBuf,
-        /// Why.
-        refused: Refused,
+        /// The errors in it.
+        rejection: Rejection,
     },
-    /// The manifest passes and still can't be served.
-    #[error("the chain can't be served: {0}")]
+    /// The manifest is valid, but the chain can't run.
+    #[error("the chain can't run: {0}")]
     Problem(#[from] plan::Problem),
-    /// A port that is taken, or an address that isn't ours.
+    /// The port is in use, or the address is not on this machine.
     #[error("can't listen on {address}: {source}; choose another --listen")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// The system's word.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The emulator's process could not be started, or ended.
+    /// The emulator's process did not start, or ended.
     #[error("the emulator {0}")]
     Emulator(String),
-    /// The emulator refused a call.
+    /// A call to the emulator failed.
     #[error("{0}")]
     CloudTasks(#[from] cloudtasks::Error),
     /// A step of the plan failed.
     #[error("{0}")]
     Execute(#[from] execute::Error),
-    /// A worker could not be started.
+    /// A worker did not start.
     #[error("{0}")]
     Worker(#[from] executor_worker::StartError),
-    /// The handler's URL can't be used.
+    /// The handler's URL is invalid.
     #[error(
-        "--handler {0:?} is not usable: write http://HOST:PORT, with a path if it replaces the tasks' own"
+        "--handler {0:?} is not a handler URL: write http://HOST:PORT, and a path only if it replaces each task's own"
     )]
     Handler(String),
-    /// `send` found nothing to send to.
+    /// `send` could not connect.
     #[error(
-        "no answer from {to}: start `executor-chain dev` first, or say where it is with --to ({source})"
+        "no response from {to}: start `executor-chain dev`, or set its address with --to ({source})"
     )]
     NoDev {
-        /// Where.
+        /// The address.
         to: String,
-        /// The client's word.
+        /// The cause.
         #[source]
         source: cloudtasks::Error,
     },
-    /// The system refuses something that every system gives.
+    /// An error of the operating system.
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }

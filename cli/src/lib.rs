@@ -1,12 +1,12 @@
-//! `executor-chain`: a chain on this machine, without a cluster and without Google.
+//! `executor-chain`: runs a chain locally, without a cluster and without Google Cloud.
 //!
-//! `dev` runs the real worker and the real plan on an emulator of Cloud Tasks; `send` puts tasks
-//! into it.
+//! `dev` runs the operator's planner and real workers on an emulator of Cloud Tasks; `send` creates
+//! tasks in it.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a program for a terminal speaks there"
+    reason = "a command-line program prints its output"
 )]
 
 pub mod admission;

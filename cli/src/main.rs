@@ -1,4 +1,4 @@
-//! `executor-chain`: runs a chain on this machine, and sends tasks into it.
+//! The program `executor-chain`.
 
 use std::process::ExitCode;
 
@@ -8,9 +8,9 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A process that links two TLS providers must choose one before the first use.
+    // rustls panics at its first use if two providers are linked and none is installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    // What a person wants to see is printed; the log is for those who ask for it.
+    // The output is printed. The log is for RUST_LOG.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,4 +1,4 @@
-//! `executor-chain send`: tasks for the first queue of a running `dev`.
+//! `executor-chain send`: creates tasks in the first queue of a running `dev`.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use crate::args::SendOptions;
 use crate::dev::manifest::Manifest;
 use crate::error::Error;
 
-/// Creates under way at once: one connection carries them all.
-const AT_ONCE: usize = 32;
+/// One connection carries them all.
+const CONCURRENT_CREATES: usize = 32;
 
-/// What each task holds.
+/// The content of each task.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// Its body.
+    /// The body.
     pub body: Vec<u8>,
-    /// Its headers.
+    /// The headers.
     pub headers: BTreeMap<String, String>,
 }
 
-/// Sends the tasks that the options ask for.
+/// Runs the command.
 pub async fn run(options: SendOptions) -> Result<(), Error> {
     let manifest = Manifest::read(&options.file, None)?;
     let queue = manifest.first_queue(&options.to)?;
@@ -42,15 +42,15 @@ pub async fn run(options: SendOptions) -> Result<(), Error> {
     Ok(())
 }
 
-/// Names for so many tasks, different from those of every other run: Cloud Tasks refuses a name
-/// that was in use.
+/// Task ids that differ from those of every other run: Cloud Tasks refuses an id that was used
+/// recently.
 pub fn ids(count: usize) -> Vec<TaskId> {
     let run = jiff::Timestamp::now().as_microsecond();
     (0..count)
         .map(|number| {
             format!("{run:x}-{number}")
                 .parse()
-                .expect("hex digits and a hyphen make a task id")
+                .expect("hex digits and a hyphen are a valid task id")
         })
         .collect()
 }
@@ -64,7 +64,7 @@ pub async fn send(
 ) -> Result<(), Error> {
     stream::iter(ids.to_vec())
         .map(|id| create(queues, queue, id, content))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENT_CREATES)
         .try_collect::<()>()
         .await
 }
@@ -77,7 +77,7 @@ async fn create(
 ) -> Result<(), Error> {
     let task = NewTask {
         path: Some(queue.task(id)),
-        // The queue's own address replaces scheme, host and port.
+        // The queue's target replaces scheme, host and port.
         url: "http://executor-chain.invalid/tasks".into(),
         method: Method::Post,
         headers: content.headers.clone(),

@@ -1,5 +1,5 @@
-//! The calls. Each has a time limit, names its resource in the routing header that raw gRPC calls
-//! need, and sorts its errors.
+//! The client. Each call has a timeout, sets the routing header that Google's gRPC needs, and
+//! classifies its errors.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -14,18 +14,17 @@ use crate::connect::{Api, Endpoint};
 use crate::convert;
 use crate::error::Error;
 use crate::names::{LocationPath, QueuePath, TaskPath};
-use crate::values::{Created, NewTask, Queue, QueueSettings, Sighting, TaskInfo};
+use crate::values::{CreateOutcome, NewTask, Queue, QueueSettings, TaskInfo, TaskState};
 
-/// How long one call may take. Google answers in well under a second; a worker has to fit several
-/// calls into what is left of a dispatch deadline.
+/// The timeout of one call. A worker makes several within the rest of a dispatch deadline; Google
+/// answers in well under a second.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most that one page of a list may hold.
-const PAGE: i32 = 1000;
+/// The API's limit.
+const PAGE_SIZE: i32 = 1000;
 
 type Client = CloudTasksClient<GoogleAuthMiddleware>;
 
-/// A connection to Cloud Tasks. Cheap to clone; clones share one HTTP/2 connection, which
-/// reconnects by itself.
+/// A client of Cloud Tasks. Clones share one HTTP/2 connection, which reconnects automatically.
 #[derive(Clone)]
 pub struct CloudTasks {
     api: Api,
@@ -38,7 +37,7 @@ impl std::fmt::Debug for CloudTasks {
 }
 
 impl CloudTasks {
-    /// Connects, and fails when nothing answers there.
+    /// Connects; fails if nothing answers.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, Error> {
         let api = tokio::time::timeout(CALL_TIMEOUT, endpoint.connect())
             .await
@@ -72,7 +71,7 @@ impl CloudTasks {
         loop {
             let request = proto::ListQueuesRequest {
                 parent: parent.to_string(),
-                page_size: PAGE,
+                page_size: PAGE_SIZE,
                 page_token,
                 ..Default::default()
             };
@@ -94,7 +93,7 @@ impl CloudTasks {
         }
     }
 
-    /// `CreateQueue` with exactly what `settings` sets; the rest takes Cloud Tasks' defaults.
+    /// `CreateQueue` with what `settings` sets; the other fields get Cloud Tasks' defaults.
     pub async fn create_queue(
         &self,
         path: &QueuePath,
@@ -113,7 +112,7 @@ impl CloudTasks {
             )
             .await
             .map_err(|error| match error {
-                // What isn't there is the place that the queue was to have.
+                // The location is missing, not the queue.
                 Error::Missing { message, .. } => Error::Missing {
                     resource: path.parent.to_string(),
                     message,
@@ -123,8 +122,8 @@ impl CloudTasks {
         convert::queue(queue)
     }
 
-    /// `UpdateQueue` with a mask of exactly what `settings` sets. Cloud Tasks creates a queue that
-    /// is missing: ask before, where that would be wrong.
+    /// `UpdateQueue` with a mask of what `settings` sets. It creates a missing queue: call
+    /// [`get_queue`](Self::get_queue) first where that would be wrong.
     pub async fn update_queue(
         &self,
         path: &QueuePath,
@@ -147,7 +146,7 @@ impl CloudTasks {
         convert::queue(queue)
     }
 
-    /// `PauseQueue`: what runs may finish, nothing else starts. Idempotent.
+    /// `PauseQueue`: dispatches in flight finish, no other starts. Idempotent.
     pub async fn pause_queue(&self, path: &QueuePath) -> Result<(), Error> {
         let request = proto::PauseQueueRequest {
             name: path.to_string(),
@@ -177,7 +176,7 @@ impl CloudTasks {
         .map(drop)
     }
 
-    /// `DeleteQueue`, with all the tasks in it. The name stays blocked for days.
+    /// `DeleteQueue`, with all its tasks. The name stays blocked for days.
     pub async fn delete_queue(&self, path: &QueuePath) -> Result<(), Error> {
         let request = proto::DeleteQueueRequest {
             name: path.to_string(),
@@ -191,9 +190,13 @@ impl CloudTasks {
         .await
     }
 
-    /// `CreateTask`. A name that is taken, now or until recently, is [`Created::Already`]: the
+    /// `CreateTask`. A name that is taken, now or until recently, is [`CreateOutcome::AlreadyExists`]: the
     /// work of an earlier create whose answer was lost.
-    pub async fn create_task(&self, queue: &QueuePath, task: &NewTask) -> Result<Created, Error> {
+    pub async fn create_task(
+        &self,
+        queue: &QueuePath,
+        task: &NewTask,
+    ) -> Result<CreateOutcome, Error> {
         let request = proto::CreateTaskRequest {
             parent: queue.to_string(),
             task: Some(convert::task_message(task)),
@@ -208,15 +211,15 @@ impl CloudTasks {
             )
             .await;
         match created {
-            Ok(_) => Ok(Created::New),
-            Err(Error::Exists { .. }) => Ok(Created::Already),
+            Ok(_) => Ok(CreateOutcome::Created),
+            Err(Error::Exists { .. }) => Ok(CreateOutcome::AlreadyExists),
             Err(error) => Err(error),
         }
     }
 
-    /// `GetTask`, read as what is known of the name. Cloud Tasks tells a finished task from one
-    /// that never was only by the text of its `NOT_FOUND`; a text we don't know counts as never.
-    pub async fn get_task(&self, path: &TaskPath) -> Result<Sighting, Error> {
+    /// `GetTask`. Only the text of `NOT_FOUND` tells a finished task from an unknown one; any other
+    /// text counts as unknown.
+    pub async fn get_task(&self, path: &TaskPath) -> Result<TaskState, Error> {
         let request = proto::GetTaskRequest {
             name: path.to_string(),
             ..Default::default()
@@ -230,16 +233,16 @@ impl CloudTasks {
             )
             .await;
         match found {
-            Ok(task) => convert::task_info(&task).map(Sighting::Live),
+            Ok(task) => convert::task_info(&task).map(TaskState::Exists),
             Err(Error::Missing { message, .. }) if message.contains("existed recently") => {
-                Ok(Sighting::Ended)
+                Ok(TaskState::Ended)
             }
-            Err(Error::Missing { .. }) => Ok(Sighting::Never),
+            Err(Error::Missing { .. }) => Ok(TaskState::Unknown),
             Err(error) => Err(error),
         }
     }
 
-    /// `ListTasks`: at most `limit` tasks of the queue, in no particular order.
+    /// `ListTasks`: at most `limit` tasks of the queue, in no order.
     pub async fn list_tasks(
         &self,
         queue: &QueuePath,
@@ -248,7 +251,9 @@ impl CloudTasks {
         let mut tasks = Vec::new();
         let mut page_token = String::new();
         loop {
-            let left = i32::try_from(limit - tasks.len()).unwrap_or(PAGE).min(PAGE);
+            let left = i32::try_from(limit - tasks.len())
+                .unwrap_or(PAGE_SIZE)
+                .min(PAGE_SIZE);
             let request = proto::ListTasksRequest {
                 parent: queue.to_string(),
                 page_size: left,
@@ -286,13 +291,13 @@ impl CloudTasks {
         let mut request = Request::new(message);
         let route = route
             .parse()
-            .expect("names are ASCII without control characters, so they fit a header");
+            .expect("resource names are ASCII without control characters");
         request
             .metadata_mut()
             .insert("x-goog-request-params", route);
         match tokio::time::timeout(CALL_TIMEOUT, send(self.api.get(), request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(sort(resource, &status)),
+            Ok(Err(status)) => Err(classify(resource, &status)),
             Err(_) => Err(Error::TimedOut {
                 resource: resource.to_string(),
                 after: CALL_TIMEOUT,
@@ -307,7 +312,7 @@ fn route(field: &str, path: &impl Display) -> String {
     format!("{field}={value}")
 }
 
-fn sort(resource: &impl Display, status: &Status) -> Error {
+fn classify(resource: &impl Display, status: &Status) -> Error {
     let resource = resource.to_string();
     let message = status.message().to_owned();
     match status.code() {

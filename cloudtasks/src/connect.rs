@@ -1,4 +1,4 @@
-//! Where Cloud Tasks is, and how to reach it.
+//! The connection to Cloud Tasks.
 
 use gcloud_sdk::google::cloud::tasks::v2::cloud_tasks_client::CloudTasksClient;
 use gcloud_sdk::google_cloud_auth::credentials::anonymous;
@@ -14,22 +14,22 @@ const GOOGLE: &str = "https://cloudtasks.googleapis.com";
 /// Google's Cloud Tasks, or an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// Google's own, with Application Default Credentials.
+    /// Google's, with Application Default Credentials.
     Google,
     /// An emulator at `host:port`, without TLS or credentials.
     Emulator(String),
 }
 
 impl Endpoint {
-    /// The endpoint that `CLOUD_TASKS_EMULATOR_HOST` asks for: other SDKs read the same variable.
-    /// Absent or empty means Google.
+    /// The endpoint that `CLOUD_TASKS_EMULATOR_HOST` names, as other SDKs read it. Unset or empty is
+    /// Google.
     pub fn from_emulator_host(host: Option<String>) -> Self {
         host.filter(|host| !host.is_empty())
             .map_or(Self::Google, Self::Emulator)
     }
 
-    /// Where it is, for messages.
-    fn place(&self) -> &str {
+    /// For messages.
+    fn address(&self) -> &str {
         match self {
             Self::Google => GOOGLE,
             Self::Emulator(host) => host,
@@ -52,13 +52,13 @@ impl Endpoint {
             }
         };
         connected.map_err(|error| Error::Setup {
-            message: format!("{}: {}", self.place(), sentence(&error)),
+            message: format!("{}: {}", self.address(), error_chain(&error)),
         })
     }
 }
 
-/// An error and its causes in one line: the transport's own Display says only "transport error".
-fn sentence(error: &dyn std::error::Error) -> String {
+/// An error and its causes in one line: the transport's own Display is only "transport error".
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

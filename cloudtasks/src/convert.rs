@@ -1,4 +1,4 @@
-//! Between our values and the messages of `google.cloud.tasks.v2`.
+//! Converts our values to messages of `google.cloud.tasks.v2` and back.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::error::Error;
 use crate::names::{NameError, QueuePath};
 use crate::values::{
     Address, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings, QueueState, Scheme,
-    TargetRest, TaskInfo,
+    TaskInfo, UnmanagedTarget,
 };
 
-fn unreadable(what: &str, error: &NameError) -> Error {
+fn invalid(what: &str, error: &NameError) -> Error {
     Error::Away {
-        message: format!("an answer with {what} that can't be read: {error}"),
+        message: format!("the response has an invalid {what}: {error}"),
     }
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn queue(message: proto::Queue) -> Result<Queue, Error> {
     let path = message
         .name
         .parse()
-        .map_err(|error| unreadable("a queue name", &error))?;
+        .map_err(|error| invalid("queue name", &error))?;
     let state = match message.state() {
         proto::queue::State::Paused => QueueState::Paused,
         proto::queue::State::Disabled => QueueState::Disabled,
@@ -93,7 +93,7 @@ fn http_target(mut message: proto::HttpTarget) -> HttpTarget {
         .map(|header| (header.key.to_ascii_lowercase(), header.value))
         .collect();
     let address = message.uri_override.as_mut().and_then(take_address);
-    // An address is set as a whole, so a target with no other override has none.
+    // An empty override is none: otherwise the same target would differ from itself after an update.
     message.uri_override = message
         .uri_override
         .filter(|uri| *uri != proto::UriOverride::default());
@@ -111,12 +111,12 @@ fn http_target(mut message: proto::HttpTarget) -> HttpTarget {
         address,
         headers,
         token,
-        rest: TargetRest(message.encode_to_vec()),
+        unmanaged: UnmanagedTarget(message.encode_to_vec()),
     }
 }
 
-/// Takes the address out, where the queue has one that counts. With `IF_NOT_EXISTS` the task's own
-/// wins, so that the queue's is left with the rest.
+/// Takes the enforced address out. With `IF_NOT_EXISTS` the task's own address wins, so the queue's
+/// stays among the unmanaged fields.
 fn take_address(uri: &mut proto::UriOverride) -> Option<Address> {
     if uri.uri_override_enforce_mode() == UriOverrideEnforceMode::IfNotExists {
         return None;
@@ -124,7 +124,7 @@ fn take_address(uri: &mut proto::UriOverride) -> Option<Address> {
     let host = uri.host.take()?;
     let scheme = match uri.scheme() {
         ProtoScheme::Http => Scheme::Http,
-        // Google's text: an unset scheme means HTTPS.
+        // Google's documentation: an unset scheme means HTTPS.
         ProtoScheme::Https | ProtoScheme::Unspecified => Scheme::Https,
     };
     let default_port = match scheme {
@@ -146,14 +146,14 @@ fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
         address,
         headers,
         token,
-        rest,
+        unmanaged,
     } = target;
-    let mut message = proto::HttpTarget::decode(rest.0.as_slice())
-        .expect("only this module makes one, by encoding such a message");
+    let mut message = proto::HttpTarget::decode(unmanaged.0.as_slice())
+        .expect("only this module encodes it, from such a message");
     if let Some(Address { scheme, host, port }) = address {
         let uri = message.uri_override.get_or_insert_default();
         if uri.uri_override_enforce_mode() == UriOverrideEnforceMode::IfNotExists {
-            // Enforced, these would replace the path and the query that each task has.
+            // Once enforced, they would replace each task's own path and query.
             uri.path_override = None;
             uri.query_override = None;
         }
@@ -222,7 +222,7 @@ pub(crate) fn task_info(message: &proto::Task) -> Result<TaskInfo, Error> {
     let path = message
         .name
         .parse()
-        .map_err(|error| unreadable("a task name", &error))?;
+        .map_err(|error| invalid("task name", &error))?;
     Ok(TaskInfo {
         path,
         created: timestamp(message.create_time),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_in_a_target_survives_a_change_of_the_rest() {
+    fn unmanaged_fields_of_a_target_survive_an_update() {
         let token = OAuthToken {
             service_account_email: "pusher@demo.iam.gserviceaccount.com".into(),
             scope: "orders".into(),
@@ -275,7 +275,7 @@ mod tests {
         let path = PathOverride {
             path: "/tasks".into(),
         };
-        let by_hand = proto::HttpTarget {
+        let manual = proto::HttpTarget {
             uri_override: Some(UriOverride {
                 host: Some("old.example.com".into()),
                 path_override: Some(path.clone()),
@@ -285,7 +285,7 @@ mod tests {
             authorization_header: Some(AuthorizationHeader::OauthToken(token.clone())),
             ..proto::HttpTarget::default()
         };
-        let mut target = http_target(by_hand);
+        let mut target = http_target(manual);
         target.address = Some(address("new"));
         target.headers = BTreeMap::from([("a".into(), "b".into())]);
 
@@ -303,10 +303,10 @@ mod tests {
             message.authorization_header,
             Some(AuthorizationHeader::OauthToken(token.clone()))
         );
-        // Read again it is the same: nothing would be written a second time.
+        // A second read is equal, so no second update follows.
         assert_eq!(http_target(message), target);
 
-        // A token of ours takes the place of another, which would otherwise win or lose by chance.
+        // Our token replaces another one: with both set, either could win.
         target.token = Some(OidcToken {
             service_account_email: token.service_account_email,
             audience: "orders".into(),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_queue_only_suggests_is_kept_until_we_set_an_address() {
+    fn an_override_that_is_not_enforced_is_kept_until_an_address_is_set() {
         let suggested = proto::HttpTarget {
             uri_override: Some(UriOverride {
                 host: Some("old.example.com".into()),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_of_ours_alone_has_no_rest() {
+    fn a_target_with_managed_fields_only_has_no_unmanaged_ones() {
         let target = HttpTarget {
             address: Some(address("new")),
             ..HttpTarget::default()

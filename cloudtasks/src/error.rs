@@ -1,90 +1,89 @@
-//! Errors of Cloud Tasks, sorted by what a caller can do about them.
+//! Errors of Cloud Tasks, classified by what the caller can do.
 
 use std::time::Duration;
 
 /// Why a call failed. The variants are the caller's choices, not gRPC's codes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The queue or the task isn't there.
+    /// The queue, the task or the location does not exist.
     #[error("{resource} does not exist ({message})")]
     Missing {
-        /// What was asked for.
+        /// The resource.
         resource: String,
-        /// Cloud Tasks' own words.
+        /// Cloud Tasks' own message.
         message: String,
     },
-    /// It is there already.
-    #[error("{resource} exists already")]
+    /// The resource exists.
+    #[error("{resource} already exists")]
     Exists {
-        /// What was to be created.
+        /// The resource.
         resource: String,
     },
-    /// A queue of this name was deleted a few days ago at most.
+    /// A queue of this name was deleted recently.
     #[error(
-        "{resource} was deleted recently and its name is blocked for up to 7 days: wait, or use another name"
+        "{resource} was deleted recently, and its name is blocked for up to 7 days: wait, or use another name"
     )]
     ExistedTooRecently {
-        /// What was to be created.
+        /// The resource.
         resource: String,
     },
-    /// The request itself is wrong; the same request will be refused again.
+    /// The request is invalid; a retry fails the same way.
     #[error("Cloud Tasks refuses {resource}: {message}")]
     Refused {
-        /// What the request was about.
+        /// The resource.
         resource: String,
-        /// Cloud Tasks' own words.
+        /// Cloud Tasks' own message.
         message: String,
     },
-    /// The request is right and its resource can't do it now: a queue that is disabled, a project
-    /// without billing. It may later.
-    #[error("{resource} can't do that now: {message}")]
+    /// The request is valid, but not in the resource's present state, such as a disabled queue or a
+    /// project without billing. It may succeed later.
+    #[error("{resource} does not allow this now: {message}")]
     NotNow {
-        /// What the request was about.
+        /// The resource.
         resource: String,
-        /// Cloud Tasks' own words.
+        /// Cloud Tasks' own message.
         message: String,
     },
-    /// The credentials don't allow it.
+    /// The credentials lack a permission.
     #[error("no permission for {resource}: {message}; grant the role, or use other credentials")]
     Forbidden {
-        /// What the request was about.
+        /// The resource.
         resource: String,
-        /// Cloud Tasks' own words.
+        /// Cloud Tasks' own message.
         message: String,
     },
-    /// A quota is used up. Wait long, with jitter.
-    #[error("a quota for {resource} is used up: {message}")]
+    /// A quota is exhausted. Retry after a long wait, with jitter.
+    #[error("a quota for {resource} is exhausted: {message}")]
     Quota {
-        /// What the request was about.
+        /// The resource.
         resource: String,
-        /// Cloud Tasks' own words.
+        /// Cloud Tasks' own message.
         message: String,
     },
-    /// Cloud Tasks can't be reached, or answered with a fault of its own. The call may have been
-    /// carried out all the same. Try again.
-    #[error("Cloud Tasks is away ({message})")]
+    /// Cloud Tasks can't be reached, or failed itself. The call may have taken effect. Retry.
+    #[error("Cloud Tasks is unavailable ({message})")]
     Away {
-        /// The last that was heard.
+        /// The last error.
         message: String,
     },
-    /// No answer in time. The call may have been carried out all the same. Try again.
-    #[error("Cloud Tasks did not answer about {resource} within {after:?}")]
+    /// The call timed out. It may have taken effect. Retry.
+    #[error("Cloud Tasks did not answer a call for {resource} within {after:?}")]
     TimedOut {
-        /// What the request was about.
+        /// The resource.
         resource: String,
-        /// How long the caller waited.
+        /// The timeout.
         after: Duration,
     },
-    /// The client could not be set up, or found nobody to connect to.
+    /// The client could not be set up, or could not connect.
     #[error("can't reach Cloud Tasks at {message}")]
     Setup {
-        /// Where it should be, and what is wrong.
+        /// The address, and what is wrong.
         message: String,
     },
 }
 
 impl Error {
-    /// A word for metrics and Events, from a bounded set.
+    /// A label for metrics and Events, from a bounded set.
     pub fn category(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "missing",
@@ -100,7 +99,7 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed when it is made again soon.
+    /// Whether the same call may succeed if retried.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,

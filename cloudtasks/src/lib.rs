@@ -1,8 +1,8 @@
-//! A small port to Cloud Tasks: queues and tasks, names parsed once, errors sorted by what the
-//! caller can do about them.
+//! A client of Cloud Tasks for what this project uses: parsed names, typed settings, errors
+//! classified by what the caller can do.
 //!
-//! The names and values are plain data and come without the feature `client`, so that the pure
-//! rooms (`plan`, `decide`) can speak of queues and tasks without seeing gRPC.
+//! Names and values are plain data. The pure crates (`plan`, `decide`) use them without the feature
+//! `client`, and so without gRPC.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -23,6 +23,6 @@ pub use names::{
     LocationId, LocationPath, NameError, ProjectId, QueueId, QueuePath, TaskId, TaskPath,
 };
 pub use values::{
-    Address, Created, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings, QueueState,
-    Scheme, Sighting, TaskInfo,
+    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings,
+    QueueState, Scheme, TaskInfo, TaskState,
 };

@@ -1,12 +1,11 @@
-//! Names of Cloud Tasks resources, parsed once and correct from then on.
+//! Names of Cloud Tasks resources, parsed once and valid from then on.
 //!
-//! The alphabets and lengths are those of the comments in `google/cloud/tasks/v2/queue.proto`
-//! and `task.proto`.
+//! Alphabets and lengths are documented in `google/cloud/tasks/v2/queue.proto` and `task.proto`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A name that Cloud Tasks would refuse, in a sentence that says what it should look like.
+/// An invalid name. The message says what a valid one looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not `projects/P/locations/L/queues/Q`.
@@ -19,16 +18,16 @@ pub enum NameError {
         "{0:?} is not a task's full path: write projects/PROJECT/locations/LOCATION/queues/QUEUE/tasks/TASK"
     )]
     TaskPath(String),
-    /// A project id or number out of its alphabet.
+    /// A project id or number with an invalid length or character.
     #[error("{0:?} is not a project: use 1 to 100 letters, digits, hyphens, colons and periods")]
     Project(String),
-    /// A location out of its alphabet.
+    /// A location with an invalid length or character.
     #[error("{0:?} is not a location: use a region such as europe-west1")]
     Location(String),
-    /// A queue id out of its alphabet.
+    /// A queue id with an invalid length or character.
     #[error("{0:?} is not a queue id: use 1 to 100 letters, digits and hyphens")]
     QueueId(String),
-    /// A task id out of its alphabet.
+    /// A task id with an invalid length or character.
     #[error("{0:?} is not a task id: use 1 to 500 letters, digits, hyphens and underscores")]
     TaskId(String),
 }
@@ -40,7 +39,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// The id as Cloud Tasks writes it.
+            /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -82,17 +81,17 @@ id!(
     TaskId, TaskId, 500, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 );
 
-/// `projects/P/locations/L`: where queues live, and what one `ListQueues` covers.
+/// `projects/P/locations/L`: the parent of queues, and the scope of one `ListQueues`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LocationPath {
-    /// The project that pays for the queues.
+    /// The project.
     pub project: ProjectId,
     /// The region.
     pub location: LocationId,
 }
 
 impl LocationPath {
-    /// The full path of the queue `id` here.
+    /// The full path of the queue `id` in this location.
     pub fn queue(&self, id: QueueId) -> QueuePath {
         QueuePath {
             parent: self.clone(),
@@ -187,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cloud_tasks_would_refuse_is_refused_with_a_way_out() {
-        for (text, sentence) in [
+    fn an_invalid_name_is_refused_with_an_example_of_a_valid_one() {
+        for (text, message) in [
             ("incoming", "is not a queue's full path"),
             (
                 "projects/p/locations/l/queues/",
@@ -206,7 +205,7 @@ mod tests {
             ),
         ] {
             let error = text.parse::<QueuePath>().unwrap_err().to_string();
-            assert!(error.contains(sentence), "{text}: {error}");
+            assert!(error.contains(message), "{text}: {error}");
         }
         assert!("x".repeat(100).parse::<QueueId>().is_ok());
         assert!("x".repeat(101).parse::<QueueId>().is_err());

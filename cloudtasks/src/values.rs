@@ -1,4 +1,4 @@
-//! What a queue and a task consist of, as far as this project reads or sets it.
+//! The fields of queues and tasks that this project reads or sets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use jiff::Timestamp;
 
 use crate::names::{QueuePath, TaskPath};
 
-/// A queue as Cloud Tasks reports it: every field has a value, its own or the default.
+/// A queue as Cloud Tasks reports it. A field that was never set has Cloud Tasks' default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
     /// Its full path.
     pub path: QueuePath,
-    /// Running, paused or disabled.
+    /// Whether it dispatches.
     pub state: QueueState,
-    /// Dispatches a second, in (0, 500].
+    /// Dispatches per second, above 0 and at most 500.
     pub max_dispatches_per_second: f64,
-    /// Dispatches under way at once, 1 to 5000.
+    /// Dispatches in flight at once, 1 to 5000.
     pub max_concurrent_dispatches: i32,
-    /// Dispatches before the queue deletes a task unsaid; -1 is never.
+    /// Dispatches after which the queue deletes a task silently; -1 is unlimited.
     pub max_attempts: i32,
-    /// How long it retries; `None` is without limit. While it is set, `max_attempts` is not exact.
+    /// How long it retries; `None` is unlimited. While it is set, `max_attempts` is a minimum.
     pub max_retry_duration: Option<Duration>,
     /// The shortest wait between two attempts.
     pub min_backoff: Duration,
     /// The longest wait between two attempts.
     pub max_backoff: Duration,
-    /// How often the wait doubles before it grows by addition.
+    /// How often the wait doubles before it grows linearly.
     pub max_doublings: i32,
     /// Where the queue sends every push, whatever the task's own URL says.
     pub http_target: Option<HttpTarget>,
@@ -37,9 +37,9 @@ pub struct Queue {
 pub enum QueueState {
     /// It dispatches.
     Running,
-    /// Somebody paused it: tasks are kept, none is dispatched.
+    /// Paused: tasks are kept, none is dispatched.
     Paused,
-    /// Google disabled it.
+    /// Disabled by Google.
     Disabled,
 }
 
@@ -48,34 +48,32 @@ pub enum QueueState {
 pub struct HttpTarget {
     /// The address; `None` leaves each task its own.
     pub address: Option<Address>,
-    /// Headers that the queue adds to every push. What belongs to the queue is written here,
-    /// since Cloud Tasks has no labels. Keys in lower case.
+    /// Headers that the queue adds to every push, keys in lower case. Ownership is recorded here,
+    /// since queues have no labels.
     pub headers: BTreeMap<String, String>,
-    /// The token that each push carries, in place of the task's own `Authorization`.
+    /// The token that each push carries. It replaces the task's own `Authorization`.
     pub token: Option<OidcToken>,
-    /// What else the target says, to be sent back with what is changed: an update replaces a
-    /// target as a whole.
-    pub rest: TargetRest,
+    /// The target's other fields. Each update sends them back, since it replaces the whole target.
+    pub unmanaged: UnmanagedTarget,
 }
 
-/// The parts of a target that this project neither reads nor sets, such as a method or an access token, in
-/// the form in which they came.
+/// The fields of a target that this project neither reads nor sets, such as the method, encoded as
+/// they were received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TargetRest(
+pub struct UnmanagedTarget(
     #[cfg_attr(
         not(feature = "client"),
-        allow(dead_code, reason = "only the client writes it")
+        allow(dead_code, reason = "only the client reads it")
     )]
     pub(crate) Vec<u8>,
 );
 
-/// An identity token, which Cloud Tasks gets from Google for each push.
+/// An OIDC token that Cloud Tasks gets from Google for each push.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OidcToken {
-    /// Whose it is. The account is of the queue's project, and whoever sets it must be allowed to act
-    /// as it.
+    /// Its service account, in the queue's project. Setting it takes the permission to act as it.
     pub service_account_email: String,
-    /// For whom it is meant.
+    /// Its audience.
     pub audience: String,
 }
 
@@ -99,7 +97,7 @@ pub enum Scheme {
     Https,
 }
 
-/// What one create or update of a queue sets. `None` is not ours: it is never sent.
+/// The settings that a create or an update sends. `None` is never sent: that field is not managed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueueSettings {
     /// See [`Queue::max_dispatches_per_second`].
@@ -108,7 +106,7 @@ pub struct QueueSettings {
     pub max_concurrent_dispatches: Option<i32>,
     /// See [`Queue::max_attempts`].
     pub max_attempts: Option<i32>,
-    /// See [`Queue::max_retry_duration`]; `Some(None)` takes the limit away.
+    /// See [`Queue::max_retry_duration`]; `Some(None)` removes the limit.
     pub max_retry_duration: Option<Option<Duration>>,
     /// See [`Queue::min_backoff`].
     pub min_backoff: Option<Duration>,
@@ -116,12 +114,12 @@ pub struct QueueSettings {
     pub max_backoff: Option<Duration>,
     /// See [`Queue::max_doublings`].
     pub max_doublings: Option<i32>,
-    /// See [`Queue::http_target`]; replaced as a whole, so take the queue's own and change that.
+    /// See [`Queue::http_target`]. It replaces the whole target: start from the queue's own.
     pub http_target: Option<HttpTarget>,
 }
 
 impl QueueSettings {
-    /// The update mask: one path for each field that is set, and no other.
+    /// The update mask: one path for each field that is set.
     pub fn mask(&self) -> Vec<&'static str> {
         let Self {
             max_dispatches_per_second,
@@ -166,17 +164,17 @@ impl QueueSettings {
 /// An HTTP task to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTask {
-    /// Its name; `None` lets Cloud Tasks choose one, which is never de-duplicated.
+    /// Its name; with `None` Cloud Tasks generates one, without deduplication.
     pub path: Option<TaskPath>,
     /// Absolute, at most 2,083 characters.
     pub url: String,
     /// One of the methods that Cloud Tasks knows.
     pub method: Method,
-    /// Sent with every push. One value a name: the API has a map.
+    /// Sent with every push, one value for each name.
     pub headers: BTreeMap<String, String>,
-    /// Sent byte for byte. Only POST, PUT and PATCH may carry one.
+    /// Sent byte for byte. Only POST, PUT and PATCH may have one.
     pub body: Vec<u8>,
-    /// How long Cloud Tasks waits for an answer, 15 s to 30 min; `None` is 10 min.
+    /// How long Cloud Tasks waits for a response, 15 s to 30 min; `None` is 10 min.
     pub dispatch_deadline: Option<Duration>,
 }
 
@@ -194,7 +192,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it stands in a request line.
+    /// Its name in a request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Post => "POST",
@@ -207,7 +205,7 @@ impl Method {
         }
     }
 
-    /// The method of a request line, where Cloud Tasks can push with it.
+    /// The method with this name, if Cloud Tasks can push with it.
     pub fn parse(text: &str) -> Option<Self> {
         [
             Self::Post,
@@ -223,39 +221,39 @@ impl Method {
     }
 }
 
-/// What a task that waits in a queue tells about itself.
+/// A task in a queue, as Cloud Tasks reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskInfo {
     /// Its full path.
     pub path: TaskPath,
-    /// When it came to this queue.
+    /// When it was created in this queue.
     pub created: Timestamp,
     /// When it is due.
     pub scheduled: Timestamp,
-    /// Dispatches so far, those that never arrived included.
+    /// Dispatches so far, including those that never reached the target.
     pub dispatch_count: i32,
-    /// Dispatches that were answered.
+    /// Dispatches that got a response.
     pub response_count: i32,
-    /// How long Cloud Tasks waits for an answer; `None` is its default.
+    /// How long Cloud Tasks waits for a response; `None` is its default.
     pub dispatch_deadline: Option<Duration>,
 }
 
-/// What `GetTask` knows of a name.
+/// What `GetTask` reports about a task name.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Sighting {
+pub enum TaskState {
     /// The task waits or runs.
-    Live(TaskInfo),
-    /// No task now, but a task of this name ended recently: the name can't be taken again yet.
+    Exists(TaskInfo),
+    /// The task ended recently: its name can't be used again yet.
     Ended,
-    /// Nothing is known of the name.
-    Never,
+    /// No task of this name is known.
+    Unknown,
 }
 
-/// How a create ended, when it did not fail.
+/// The result of a create that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
-    /// The task is new.
-    New,
-    /// A task of this name is there, or was: the work of an earlier, unanswered create.
-    Already,
+pub enum CreateOutcome {
+    /// The task was created.
+    Created,
+    /// A task of this name exists, or existed recently: an earlier create whose answer was lost.
+    AlreadyExists,
 }

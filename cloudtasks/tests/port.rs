@@ -1,4 +1,4 @@
-//! The port against the emulator, and against a server that refuses.
+//! The client against the emulator, and against servers that fail.
 
 #![cfg(feature = "client")]
 #![allow(
@@ -11,8 +11,8 @@ use std::future::{pending, ready};
 use std::time::Duration;
 
 use cloudtasks::{
-    Address, CloudTasks, Created, Endpoint, Error, HttpTarget, Method, NewTask, QueuePath,
-    QueueSettings, QueueState, Scheme, Sighting,
+    Address, CloudTasks, CreateOutcome, Endpoint, Error, HttpTarget, Method, NewTask, QueuePath,
+    QueueSettings, QueueState, Scheme, TaskState,
 };
 use testkit::{Emulator, Receiver, eventually, free_port};
 
@@ -40,7 +40,7 @@ async fn connect(receiver: &Receiver) -> CloudTasks {
 }
 
 #[tokio::test]
-async fn a_queue_gets_exactly_what_is_set() {
+async fn a_create_or_update_changes_only_the_settings_that_are_set() {
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
     let path = queue("a");
@@ -101,7 +101,7 @@ async fn a_queue_gets_exactly_what_is_set() {
 }
 
 #[tokio::test]
-async fn pause_resume_and_delete() {
+async fn pause_resume_and_delete_are_idempotent_or_report_what_is_missing() {
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
     let path = queue("a");
@@ -137,7 +137,7 @@ async fn pause_resume_and_delete() {
 }
 
 #[tokio::test]
-async fn a_task_is_live_then_ended_and_its_name_is_taken_throughout() {
+async fn a_task_name_stays_taken_while_the_task_exists_and_after_it_ended() {
     let handler = Receiver::answering(200);
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
@@ -152,25 +152,28 @@ async fn a_task_is_live_then_ended_and_its_name_is_taken_throughout() {
         ..task(&path, "t")
     };
     let name = new.path.clone().unwrap();
-    assert_eq!(cloud.get_task(&name).await.unwrap(), Sighting::Never);
-    assert_eq!(cloud.create_task(&path, &new).await.unwrap(), Created::New);
+    assert_eq!(cloud.get_task(&name).await.unwrap(), TaskState::Unknown);
     assert_eq!(
         cloud.create_task(&path, &new).await.unwrap(),
-        Created::Already
+        CreateOutcome::Created
+    );
+    assert_eq!(
+        cloud.create_task(&path, &new).await.unwrap(),
+        CreateOutcome::AlreadyExists
     );
     assert!(
-        matches!(cloud.get_task(&name).await.unwrap(), Sighting::Live(info) if info.path == name)
+        matches!(cloud.get_task(&name).await.unwrap(), TaskState::Exists(info) if info.path == name)
     );
     assert_eq!(cloud.list_tasks(&path, 10).await.unwrap().len(), 1);
 
     cloud.resume_queue(&path).await.unwrap();
     eventually("the task's end", Duration::from_secs(20), async || {
-        (cloud.get_task(&name).await.unwrap() == Sighting::Ended).then_some(())
+        (cloud.get_task(&name).await.unwrap() == TaskState::Ended).then_some(())
     })
     .await;
     assert_eq!(
         cloud.create_task(&path, &new).await.unwrap(),
-        Created::Already
+        CreateOutcome::AlreadyExists
     );
     let pushed = &handler.requests()[0];
     assert_eq!(
@@ -184,7 +187,7 @@ async fn a_task_is_live_then_ended_and_its_name_is_taken_throughout() {
 }
 
 #[tokio::test]
-async fn lists_go_over_all_pages() {
+async fn lists_read_all_pages() {
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
     let path = queue("a");
@@ -204,7 +207,7 @@ async fn lists_go_over_all_pages() {
 }
 
 #[tokio::test]
-async fn what_cloud_tasks_says_is_sorted_by_what_a_caller_can_do() {
+async fn each_grpc_status_is_classified_by_what_the_caller_can_do() {
     for (code, message, category, transient) in [
         (3, "bad", "refused", false),
         (9, "the queue is disabled", "not_now", false),
@@ -247,7 +250,7 @@ async fn what_cloud_tasks_says_is_sorted_by_what_a_caller_can_do() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_and_one_that_isnt_there() {
+async fn a_silent_server_times_out_and_a_missing_one_fails_the_set_up() {
     let silent = Receiver::start(|_| pending());
     let error = connect(&silent)
         .await

@@ -1,12 +1,11 @@
-//! The schema that manifests are held against: the CRD's own, with what the API server knows of
-//! every object.
+//! The schema of a whole manifest: the CRD's, and the fields that every object has.
 
 use std::sync::LazyLock;
 
 use kube_cel::CompiledSchema;
 use serde_json::{Value, json};
 
-/// Of a whole manifest.
+/// The structural schema.
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let crd = serde_json::to_value(crds::crd()).expect("a CRD is plain data");
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
@@ -17,11 +16,11 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     schema
 });
 
-/// The CEL rules in it.
+/// Its CEL rules.
 pub(super) static RULES: LazyLock<CompiledSchema> =
     LazyLock::new(|| kube_cel::compile_schema(&SCHEMA));
 
-/// `ObjectMeta`: what a manifest may hold that `kubectl get -o yaml` wrote, too.
+/// `ObjectMeta`, with what `kubectl get -o yaml` writes into a manifest.
 fn metadata() -> Value {
     let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
     let any = json!({"x-kubernetes-preserve-unknown-fields": true});
@@ -49,13 +48,18 @@ fn metadata() -> Value {
     json!({"type": "object", "properties": properties})
 }
 
+/// The items of a keyword whose value is a list; none if the schema lacks it.
+pub(super) fn items<'a>(schema: &'a Value, keyword: &str) -> impl Iterator<Item = &'a Value> {
+    schema[keyword].as_array().into_iter().flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use regex::Regex;
 
     use super::*;
 
-    /// What `structure.rs` holds, and what only tells something.
+    /// Keywords that are enforced here, and those that need no enforcement.
     const KEYWORDS: [&str; 23] = [
         "type",
         "format",
@@ -76,16 +80,16 @@ mod tests {
         "x-kubernetes-preserve-unknown-fields",
         "x-kubernetes-list-type",
         "x-kubernetes-list-map-keys",
-        // kube-cel's part.
+        // Enforced by kube-cel.
         "x-kubernetes-validations",
         "default",
-        // For people.
+        // Documentation.
         "title",
         "description",
     ];
 
     #[test]
-    fn no_keyword_goes_unheeded() {
+    fn every_keyword_of_the_schema_is_enforced() {
         walk("", &SCHEMA);
     }
 
@@ -100,7 +104,7 @@ mod tests {
                 }
                 "items" | "additionalProperties" => walk(&format!("{path}[]"), value),
                 "pattern" => drop(Regex::new(value.as_str().unwrap()).unwrap()),
-                // A wrong time is found when the chain is read; the API server bounds no integer.
+                // A wrong time fails when the chain is parsed; the API server bounds no integer.
                 "format" => {
                     let known = ["int32", "int64", "double", "date-time"];
                     assert!(

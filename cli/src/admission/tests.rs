@@ -1,4 +1,4 @@
-//! What only `dev` meets: files that kubectl would refuse before it asks the API server.
+//! Files that kubectl would reject before it asks the API server.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ spec:
       handler: {url: 'http://127.0.0.1:3000'}
 ";
 
-fn refusal(text: &str) -> String {
+fn rejection_of(text: &str) -> String {
     admit(text, None).unwrap_err().to_string()
 }
 
@@ -30,13 +30,13 @@ fn defaults_are_filled_in() {
     assert_eq!(spec["deletionPolicy"], "Retain");
     assert_eq!(spec["notifier"]["outcomes"], json!(["Succeeded", "Failed"]));
     assert_eq!(admitted.chain.spec.drain_delay.to_string(), "10s");
-    // What it gave is what it takes.
+    // The result is a valid `old`.
     let again = admit(MANIFEST, Some(&admitted.value)).unwrap();
     assert_eq!(again, admitted);
 }
 
 #[test]
-fn nulls_and_the_status_do_not_count() {
+fn nulls_and_the_status_are_dropped() {
     let text = MANIFEST
         .replace(
             "spec:",
@@ -47,19 +47,19 @@ fn nulls_and_the_status_do_not_count() {
     assert_eq!(admitted, admit(MANIFEST, None).unwrap());
     let required = MANIFEST.replace("maxAttempts: 3", "maxAttempts: ~");
     assert_eq!(
-        refusal(&required),
-        "spec.stages[0].maxAttempts: is missing and must be set"
+        rejection_of(&required),
+        "spec.stages[0].maxAttempts: is required"
     );
     let unknown = MANIFEST.replace("spec:", "spec:\n  oicd:");
     assert!(
-        refusal(&unknown).starts_with("unknown field \"spec.oicd\""),
+        rejection_of(&unknown).starts_with("unknown field \"spec.oicd\""),
         "{}",
-        refusal(&unknown)
+        rejection_of(&unknown)
     );
 }
 
 #[test]
-fn numbers_are_read_as_kubectl_sends_them() {
+fn numbers_are_read_as_kubectl_reads_them() {
     let text = MANIFEST.replace(
         "maxAttempts: 3",
         "maxAttempts: 3.0\n      replicas: 010\n      paused: yes",
@@ -69,77 +69,77 @@ fn numbers_are_read_as_kubectl_sends_them() {
     assert_eq!(read, (3, Some(8), Some(true)));
     let large = MANIFEST.replace("maxAttempts: 3", "maxAttempts: 3000000000");
     assert_eq!(
-        refusal(&large),
-        "spec.stages[0].maxAttempts: must be at most 2147483647, and is 3000000000"
+        rejection_of(&large),
+        "spec.stages[0].maxAttempts: must be at most 2147483647, but is 3000000000"
     );
 }
 
 #[test]
-fn a_syntax_error_says_where() {
-    let error = refusal("apiVersion: executor-chain.dev/v1alpha1\nkind: [ExecutorChain\n");
+fn a_syntax_error_has_line_and_column() {
+    let error = rejection_of("apiVersion: executor-chain.dev/v1alpha1\nkind: [ExecutorChain\n");
     assert_eq!(error, "unclosed bracket '[' at line 2, column 7");
-    let error = refusal(&MANIFEST.replace("maxAttempts: 3", "queue: other"));
+    let error = rejection_of(&MANIFEST.replace("maxAttempts: 3", "queue: other"));
     assert!(error.contains("duplicate mapping key: queue"), "{error}");
     assert!(error.contains("line 11, column 7"), "{error}");
 }
 
 #[test]
-fn the_file_holds_one_document() {
+fn a_file_with_more_or_less_than_one_document_is_rejected() {
     assert!(admit(&format!("---{MANIFEST}---\n"), None).is_ok());
     assert_eq!(
-        refusal(&format!("{MANIFEST}---{MANIFEST}")),
-        "there are 2 documents in the file: leave one ExecutorChain"
+        rejection_of(&format!("{MANIFEST}---{MANIFEST}")),
+        "the file has 2 documents: keep one ExecutorChain"
     );
     for empty in ["", "# nothing\n", "---\n"] {
         assert_eq!(
-            refusal(empty),
-            "there is no manifest in the file: write one ExecutorChain"
+            rejection_of(empty),
+            "the file has no manifest: write one ExecutorChain"
         );
     }
     assert_eq!(
-        refusal("- a\n- b\n"),
+        rejection_of("- a\n- b\n"),
         "the file is not a manifest: begin with apiVersion, kind, metadata and spec"
     );
 }
 
 #[test]
-fn another_kind_is_refused_before_its_fields() {
+fn another_kind_is_rejected_without_errors_for_its_fields() {
     assert_eq!(
-        refusal("kind: Deployment\nspec: {replicas: 1}"),
+        rejection_of("kind: Deployment\nspec: {replicas: 1}"),
         "apiVersion: is missing: write executor-chain.dev/v1alpha1\n\
-         kind: must be ExecutorChain, and is \"Deployment\"\n\
-         metadata.name: is missing: name the chain, as its Deployments and Services will be"
+         kind: must be ExecutorChain, but is \"Deployment\"\n\
+         metadata.name: is missing: name the chain; its Deployments and Services begin with this name"
     );
     let newer = MANIFEST.replace("v1alpha1", "v1");
     assert_eq!(
-        refusal(&newer),
-        "apiVersion: must be executor-chain.dev/v1alpha1, and is \"executor-chain.dev/v1\""
+        rejection_of(&newer),
+        "apiVersion: must be executor-chain.dev/v1alpha1, but is \"executor-chain.dev/v1\""
     );
 }
 
 #[test]
-fn another_name_is_another_chain() {
+fn an_edit_of_the_name_is_rejected() {
     let old = admit(MANIFEST, None).unwrap().value;
     let renamed = MANIFEST.replace("name: orders\n", "name: payments\n");
-    let refused = admit(&renamed, Some(&old)).unwrap_err();
+    let rejection = admit(&renamed, Some(&old)).unwrap_err();
     assert_eq!(
-        refused.to_string(),
-        "metadata.name: can't be changed from \"orders\" to \"payments\": that is \
-         another chain, with a dev of its own"
+        rejection.to_string(),
+        "metadata.name: can't be changed from \"orders\" to \"payments\": start another \
+         `executor-chain dev` for another chain"
     );
 }
 
 #[test]
-fn every_reason_has_its_line() {
+fn each_error_has_a_line() {
     let text = MANIFEST.replace(
         "maxAttempts: 3",
         "maxAttempts: 0\n      concurrency: 0\n      x: 1",
     );
-    let lines = refusal(&text);
+    let lines = rejection_of(&text);
     let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert_eq!(
         lines[0],
-        "spec.stages[0].maxAttempts: must be at least 1, and is 0"
+        "spec.stages[0].maxAttempts: must be at least 1, but is 0"
     );
 }

@@ -29,9 +29,9 @@ impl Manifest {
             source,
         })?;
         let admitted = admit(&text, old.map(|old| &old.value));
-        let Admitted { chain, value } = admitted.map_err(|refused| Error::Refused {
+        let Admitted { chain, value } = admitted.map_err(|rejection| Error::Rejected {
             file: file.to_owned(),
-            refused,
+            rejection,
         })?;
         Ok(Self {
             file: file.to_owned(),

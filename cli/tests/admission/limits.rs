@@ -1,4 +1,4 @@
-//! The limits that the CRD's schema sets, read from it, so that none is without a case.
+//! The limits in the CRD's schema: each must have a case.
 
 use std::sync::LazyLock;
 
@@ -9,8 +9,8 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 });
 
-/// Keywords of which each use must have a case. Lengths need none for each field: most stand beside
-/// a pattern that bounds the text as well, for the sake of the cost that the API server estimates.
+/// Keywords of which each use must have a case. Lengths need none: most stand beside a pattern that
+/// bounds the string too, and only lower the cost that the API server estimates.
 const EACH: [&str; 8] = [
     "minimum",
     "exclusiveMinimum",
@@ -22,7 +22,7 @@ const EACH: [&str; 8] = [
     "x-kubernetes-list-type",
 ];
 
-/// Keywords, and properties of the validation itself, that must have a case somewhere.
+/// Keywords and checks that need one case.
 pub const SOMEWHERE: [&str; 6] = [
     "type",
     "required",
@@ -54,16 +54,16 @@ pub fn of(at: &str) -> &'static Value {
 
 fn walk(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
     for keyword in EACH {
-        // An exclusive minimum is one limit that is written in two keywords.
+        // An exclusive minimum is one limit in two keywords.
         let part = keyword == "minimum" && schema["exclusiveMinimum"] == true;
-        // An atomic list is no limit.
+        // An atomic list has no limit.
         let none = schema[keyword].is_null() || schema[keyword] == "atomic";
         if !part && !none {
             found.push((path.to_owned(), keyword.to_owned()));
         }
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        // A pod template is Kubernetes' own.
+        // The pod template's limits are Kubernetes' own.
         if name != "template" {
             walk(&format!("{path}.{name}"), property, found);
         }

@@ -1,4 +1,4 @@
-//! What `dev` admits and refuses, beside what a real API server does with the same manifests.
+//! `dev` and a real API server admit and reject the same manifests.
 
 mod limits;
 mod patch;
@@ -7,7 +7,7 @@ mod table;
 
 use crds::RULES;
 use crds::conditions::{ConditionType, Reason};
-use executor_chain::admission::{Refused, admit};
+use executor_chain::admission::{Rejection, admit};
 use serde_json::Value;
 use testkit::ApiServer;
 
@@ -15,12 +15,12 @@ use server::Server;
 use table::Case;
 
 #[tokio::test]
-async fn both_keep_every_rule_with_the_same_sentence() {
+async fn both_enforce_each_rule_with_the_same_message() {
     agree(table::rules()).await;
 }
 
 #[tokio::test]
-async fn both_hold_every_limit_of_the_schema() {
+async fn both_enforce_each_limit_of_the_schema() {
     agree(table::limits()).await;
 }
 
@@ -35,14 +35,14 @@ async fn an_update_that_only_reorders_stages_is_admitted_by_both() {
         name,
         old: Some(old),
         manifest: new,
-        refused: None,
+        rejected: None,
     };
     agree(vec![case]).await;
 }
 
 #[test]
 fn every_rule_has_cases() {
-    let rows = table::rows_by_sentence();
+    let rows = table::rows_by_message();
     for rule in RULES {
         assert!(
             rows.contains_key(rule.message),
@@ -69,17 +69,17 @@ fn every_limit_has_cases() {
 }
 
 #[tokio::test]
-async fn the_ingress_of_the_docs_is_taken() {
+async fn the_ingress_in_the_docs_is_admitted() {
     let server = ApiServer::shared_with_crd().await;
     let namespace = server.namespace("ingress").await;
     let page = include_str!("../../../docs/push.md");
     let fence = page.split("```yaml\n").nth(1).unwrap();
     let (ingress, _) = fence.split_once("```").unwrap();
     let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
-    let taken = server.kubectl_with_input(&apply, ingress).await.expect_ok();
+    let applied = server.kubectl_with_input(&apply, ingress).await.expect_ok();
     assert!(
-        taken.contains("ingress.networking.k8s.io/refunds"),
-        "{taken}"
+        applied.contains("ingress.networking.k8s.io/refunds"),
+        "{applied}"
     );
 }
 
@@ -92,7 +92,7 @@ async fn the_examples_are_admitted_by_both() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        admit(&text, None).unwrap_or_else(|refused| panic!("{}: {refused}", path.display()));
+        admit(&text, None).unwrap_or_else(|rejection| panic!("{}: {rejection}", path.display()));
         let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
         server.kubectl_with_input(&apply, &text).await.expect_ok();
         count += 1;
@@ -101,7 +101,7 @@ async fn the_examples_are_admitted_by_both() {
 }
 
 #[test]
-fn the_readme_quotes_sentences_that_users_see() {
+fn the_readme_quotes_a_message_that_users_see() {
     let readme = include_str!("../../../README.md");
     let quoted = "two stages use the same queue: give each stage its own queue";
     assert!(readme.contains(quoted));
@@ -122,12 +122,12 @@ fn every_condition_and_reason_is_documented() {
 }
 
 #[tokio::test]
-async fn the_crd_goes_in_by_a_plain_apply() {
+async fn a_plain_apply_of_the_crd_warns_of_nothing_and_is_idempotent() {
     let server = ApiServer::shared_with_crd().await;
     let again = server.kubectl(&["apply", "-f", server::CRD]).await;
     assert!(!again.stderr.contains("Warning"), "{}", again.stderr);
     assert!(again.expect_ok().contains("unchanged"));
-    // What kubectl keeps beside it. An annotation may have 256 KiB.
+    // kubectl keeps the manifest in an annotation, which may have 256 KiB.
     let last = [
         "apply",
         "view-last-applied",
@@ -141,15 +141,14 @@ async fn the_crd_goes_in_by_a_plain_apply() {
     assert!((50_000..200_000).contains(&size), "{size} bytes");
 }
 
-/// As a person tries an edit out before he makes it. One case of each rule: what the server answers to
-/// the rest is asked for elsewhere.
+/// One case of each rule: the other tests send the rest to the server.
 #[tokio::test]
-async fn a_dry_run_and_a_diff_say_how_to_mend_it() {
+async fn a_dry_run_and_a_diff_say_how_to_fix_a_manifest() {
     let server = ApiServer::shared_with_crd().await;
     let namespace = server.namespace("dry-run").await;
     let mut tried: Vec<String> = Vec::new();
     for case in table::rules() {
-        let Some(words) = case.refused else { continue };
+        let Some(words) = case.rejected else { continue };
         if tried.contains(&words.server[0]) {
             continue;
         }
@@ -179,7 +178,7 @@ async fn a_dry_run_and_a_diff_say_how_to_mend_it() {
 }
 
 #[tokio::test]
-async fn explain_tells_units_and_defaults() {
+async fn explain_has_units_and_defaults() {
     let server = ApiServer::shared_with_crd().await;
     let explain = ["explain", "executorchain.spec.stages"];
     let text = server.kubectl(&explain).await.expect_ok();
@@ -197,14 +196,15 @@ async fn explain_tells_units_and_defaults() {
     }
 }
 
-/// Holds that both admit, or that both refuse with the words that the case names.
+/// Checks that both admit the manifest, or that both reject it with the case's messages.
 async fn agree(cases: Vec<Case>) {
     let server = Server::ready().await;
     let mut wrong = Vec::new();
     for case in cases {
         let by_server = server.admits(case.old.as_ref(), &case.manifest).await;
-        let by_dev = dev(case.old.as_ref(), &case.manifest).map_err(|refused| refused.to_string());
-        let words = case.refused.map(|words| (words.server, words.dev)).unzip();
+        let by_dev =
+            dev(case.old.as_ref(), &case.manifest).map_err(|rejection| rejection.to_string());
+        let words = case.rejected.map(|words| (words.server, words.dev)).unzip();
         for (who, answer, words) in [("server", by_server, words.0), ("dev", by_dev, words.1)] {
             let right = match (&answer, words) {
                 (Ok(()), None) => true,
@@ -219,7 +219,7 @@ async fn agree(cases: Vec<Case>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn dev(old: Option<&Value>, manifest: &Value) -> Result<(), Refused> {
+fn dev(old: Option<&Value>, manifest: &Value) -> Result<(), Rejection> {
     let old = old.map(|old| {
         admit(&old.to_string(), None)
             .expect("old is admitted")

@@ -1,4 +1,4 @@
-//! Small changes to a manifest, as data.
+//! Patches of a manifest.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! The real API server, asked without anything being kept.
+//! A real API server that admits manifests in dry runs.
 
 use crds::ExecutorChain;
 use kube::api::{Api, DeleteParams, PostParams};
@@ -24,7 +24,7 @@ impl Server {
         }
     }
 
-    /// Whether the server would admit the manifest: over `old`, where there is one.
+    /// Whether the server admits the manifest, as an update of `old` if there is one.
     pub async fn admits(&self, old: Option<&Value>, manifest: &Value) -> Result<(), String> {
         match old {
             None => self.create(manifest).await,
@@ -58,7 +58,7 @@ impl Server {
         Request::new(ExecutorChain::url_path(&(), Some(&self.namespace)))
     }
 
-    /// Unknown and duplicate fields are errors, as kubectl asks for.
+    /// Unknown and duplicate fields are errors, as in kubectl.
     async fn send_strict<E: std::fmt::Debug>(
         &self,
         request: Result<axum::http::Request<Vec<u8>>, E>,

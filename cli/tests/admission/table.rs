@@ -1,4 +1,4 @@
-//! The tables beside this file, as cases.
+//! The cases of rules.yaml and schema.yaml.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use crate::patch::{Patch, patched};
 
 const BASE: &str = include_str!("base.yaml");
 
-/// One manifest and what is to become of it.
+/// A manifest, and whether it is admitted.
 #[derive(Debug)]
 pub struct Case {
     pub name: String,
     pub old: Option<Value>,
     pub manifest: Value,
-    /// What each must say when it refuses; none where both must admit it.
-    pub refused: Option<Words>,
+    /// The messages of the rejection; none if it is admitted.
+    pub rejected: Option<Messages>,
 }
 
 #[derive(Debug)]
-pub struct Words {
+pub struct Messages {
     pub server: Vec<String>,
     pub dev: Vec<String>,
 }
 
-/// A rule with manifests on both sides of it.
+/// A rule, with manifests that pass and that fail.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleRow {
@@ -36,7 +36,7 @@ struct RuleRow {
     fails: Vec<Patch>,
 }
 
-/// A limit of the schema with a manifest on each side.
+/// A limit of the schema, with a manifest that passes and one that fails.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitRow {
@@ -55,7 +55,7 @@ pub fn base() -> Value {
 pub fn rules() -> Vec<Case> {
     let mut cases = Vec::new();
     for row in rule_rows() {
-        let sentence = sentence(&row.says).to_owned();
+        let message = message(&row.says).to_owned();
         let sides = [(row.passes, false), (row.fails, true)];
         for (patches, fails) in sides {
             for patch in patches {
@@ -63,9 +63,9 @@ pub fn rules() -> Vec<Case> {
                     name: format!("{}: {}", row.says, json!(patch)),
                     old: row.old.as_ref().map(|patch| patched(base(), patch)),
                     manifest: patched(base(), &patch),
-                    refused: fails.then(|| Words {
-                        server: vec![sentence.clone()],
-                        dev: vec![sentence.clone()],
+                    rejected: fails.then(|| Messages {
+                        server: vec![message.clone()],
+                        dev: vec![message.clone()],
                     }),
                 });
             }
@@ -82,14 +82,14 @@ pub fn limits() -> Vec<Case> {
                 name: format!("{} {}: {}", row.at, row.limit, json!(patch)),
                 old: None,
                 manifest: patched(base(), patch),
-                refused: fails.then(|| row.words()),
+                rejected: fails.then(|| row.messages()),
             });
         }
     }
     cases
 }
 
-pub fn rows_by_sentence() -> BTreeMap<&'static str, usize> {
+pub fn rows_by_message() -> BTreeMap<&'static str, usize> {
     let mut rows = BTreeMap::new();
     for row in rule_rows() {
         assert!(
@@ -97,7 +97,7 @@ pub fn rows_by_sentence() -> BTreeMap<&'static str, usize> {
             "{}",
             row.says
         );
-        *rows.entry(sentence(&row.says)).or_default() += 1;
+        *rows.entry(message(&row.says)).or_default() += 1;
     }
     rows
 }
@@ -108,8 +108,8 @@ pub fn limits_with_rows() -> Vec<(String, String)> {
 }
 
 impl LimitRow {
-    /// What both must say: the field and the limit, in the words that each has for it.
-    fn words(&self) -> Words {
+    /// The field and the limit, in the words of each.
+    fn messages(&self) -> Messages {
         let (server, dev) = match self.limit.as_str() {
             "minimum" => ("should be greater than or equal to ", "must be at least "),
             "exclusiveMinimum" => ("should be greater than ", "must be above "),
@@ -142,22 +142,22 @@ impl LimitRow {
         let limit = crate::limits::of(&self.at)
             .get(keyword)
             .map_or_else(Default::default, quoted);
-        Words {
+        Messages {
             server: words(&self.server, server, limit.0),
             dev: words(&self.dev, dev, limit.1),
         }
     }
 }
 
-/// The one sentence of [`RULES`] that begins so.
-fn sentence(beginning: &str) -> &'static str {
-    let sentences: Vec<_> = RULES
+/// The only message of [`RULES`] with this beginning.
+fn message(beginning: &str) -> &'static str {
+    let messages: Vec<_> = RULES
         .iter()
         .map(|rule| rule.message)
         .filter(|message| message.starts_with(beginning))
         .collect();
-    assert_eq!(sentences.len(), 1, "rules that begin {beginning:?}");
-    sentences[0]
+    assert_eq!(messages.len(), 1, "rules that begin {beginning:?}");
+    messages[0]
 }
 
 fn rule_rows() -> Vec<RuleRow> {

@@ -1,4 +1,4 @@
-//! What the documentation points at is there, and its manifests are admitted.
+//! Links in the documentation lead somewhere, and its manifests are admitted.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +32,7 @@ fn pages() -> Vec<(PathBuf, String)> {
     pages
 }
 
-/// Without what stands in fences, where nothing is a link or a heading.
+/// The text outside code fences, where links and headings are.
 fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
@@ -43,7 +43,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }
 
-/// What follows `#` in a link to each heading, as GitHub makes it.
+/// The anchor of each heading, as GitHub generates it.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = text.lines().filter_map(|line| {
         let words = line.trim_start_matches('#');
@@ -85,7 +85,7 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_manifest_is_admitted() {
-    // What a reader has set by then.
+    // Variables that the pages ask the reader to set.
     let variables = [
         ("$PROJECT", "my-project"),
         ("$DOMAIN", "push.example.com"),
@@ -98,14 +98,14 @@ fn every_manifest_is_admitted() {
             text = text.replace(name, value);
         }
         let fences = text.split("```").skip(1).step_by(2);
-        // A fence has its language in the first line; in a script manifests stand between two marks.
+        // A fence begins with its language; in a script, manifests stand in here-documents.
         for manifest in fences
             .flat_map(|fence| fence.split("MANIFEST"))
             .filter_map(|part| part.split_once('\n').map(|(_, manifest)| manifest))
             .filter(|manifest| manifest.starts_with("apiVersion: executor-chain.dev/"))
         {
             let admitted = executor_chain::admission::admit(manifest, None);
-            admitted.unwrap_or_else(|refused| panic!("{}: {refused}", page.display()));
+            admitted.unwrap_or_else(|rejection| panic!("{}: {rejection}", page.display()));
             count += 1;
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloudtasks::{CloudTasks, Created, Error, NewTask, QueuePath};
+use cloudtasks::{CloudTasks, CreateOutcome, Error, NewTask, QueuePath};
 use decide::{CreateResult, Creation, Delivery, Ledger, PendingCreate, StageRecord};
 use jiff::{Timestamp, Unit};
 use tracing::{info, warn};
@@ -77,7 +77,9 @@ async fn create_with_retries(
         let mut longest_backoff = FIRST_BACKOFF;
         for left in (0..TRIES).rev() {
             match cloud.create_task(queue, task).await {
-                Ok(Created::New | Created::Already) => return CreateResult::Exists,
+                Ok(CreateOutcome::Created | CreateOutcome::AlreadyExists) => {
+                    return CreateResult::Exists;
+                }
                 Err(Error::Refused { message, .. }) => {
                     warn!(queue = %queue, %message, "Cloud Tasks refuses the task");
                     return CreateResult::Refused;

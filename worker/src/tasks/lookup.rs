@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloudtasks::{CloudTasks, Error, Sighting, TaskPath};
+use cloudtasks::{CloudTasks, Error, TaskPath, TaskState};
 use decide::{Delivery, SuccessorLookup, TaskAge};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -29,13 +29,13 @@ pub(crate) async fn look_up_successor(
     let mut successor = SuccessorLookup::NotFound;
     while let Some((name, found)) = lookups.next().await {
         match found {
-            Ok(Sighting::Live(_) | Sighting::Ended) => {
+            Ok(TaskState::Exists(_) | TaskState::Ended) => {
                 worker.metrics.found_done.inc();
                 info!(found = %name, "an earlier dispatch has finished this task here");
                 return SuccessorLookup::Found;
             }
             // A queue that doesn't exist has no tasks.
-            Ok(Sighting::Never) | Err(Error::Missing { .. }) => {}
+            Ok(TaskState::Unknown) | Err(Error::Missing { .. }) => {}
             Err(error) => {
                 worker.metrics.look_ups_failed.inc();
                 warn!(name = %name, %error, "lookup failed");
@@ -55,10 +55,10 @@ pub(crate) async fn look_up_age(
 ) -> TaskAge {
     match cloud.get_task(&own_path(worker, delivery)).await {
         // If our clock is behind Google's, the age is zero.
-        Ok(Sighting::Live(task)) => {
+        Ok(TaskState::Exists(task)) => {
             TaskAge::Known(Duration::try_from(now.duration_since(task.created)).unwrap_or_default())
         }
-        Ok(Sighting::Ended | Sighting::Never) => TaskAge::Unknown,
+        Ok(TaskState::Ended | TaskState::Unknown) => TaskAge::Unknown,
         Err(error) => {
             worker.metrics.look_ups_failed.inc();
             warn!(%error, "lookup of the task's age failed");
@@ -82,8 +82,8 @@ pub(super) async fn look_up_arrival(
     }
     let path = own_path(worker, delivery);
     match tokio::time::timeout(RECORD_TIMEOUT, cloud.get_task(&path)).await {
-        Ok(Ok(Sighting::Live(task))) => task.created,
-        Ok(Ok(Sighting::Ended | Sighting::Never) | Err(_)) | Err(_) => now,
+        Ok(Ok(TaskState::Exists(task))) => task.created,
+        Ok(Ok(TaskState::Ended | TaskState::Unknown) | Err(_)) | Err(_) => now,
     }
 }
 

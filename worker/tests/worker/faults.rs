@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cloudtasks::{Method, Sighting};
+use cloudtasks::{Method, TaskState};
 use executor_worker::WorkerMetrics;
 use testkit::{Receiver, Recorded, eventually};
 
@@ -34,8 +34,8 @@ fn proxy(worker: SocketAddr, misbehave: fn(usize, Status) -> Status) -> Receiver
 async fn dispatches(ladder: &Ladder, id: &str) -> i32 {
     let task = queue("incoming").task(id.parse().unwrap());
     match ladder.cloud.get_task(&task).await.unwrap() {
-        Sighting::Live(task) => task.dispatch_count,
-        Sighting::Ended | Sighting::Never => 0,
+        TaskState::Exists(task) => task.dispatch_count,
+        TaskState::Ended | TaskState::Unknown => 0,
     }
 }
 

@@ -47,7 +47,7 @@ fn target(target: &HttpTarget) -> String {
         address,
         headers,
         token,
-        rest: _,
+        unmanaged: _,
     } = target;
     let address = address.as_ref().map_or_else(
         || "each task's own address".to_owned(),

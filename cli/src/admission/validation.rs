@@ -1,26 +1,27 @@
-//! A value against a schema of Kubernetes' structural kind.
+//! Validates a value against a structural schema.
 //!
-//! The keywords that the CRD uses are few, and a test holds that there are no others. A library for
-//! JSON Schema would bring twenty crates, and sentences that don't say how to mend a manifest.
+//! The CRD uses few keywords, and a test holds that there are no others. A JSON Schema library would
+//! add twenty crates, and its messages don't say how to fix a manifest.
 
 use std::fmt::Write;
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::{Reason, unique};
+use super::rejection::{FieldError, shorten};
+use super::{list_type, schema};
 
-/// Every reason why the value doesn't fit, in the order of the value.
-pub(super) fn check(schema: &Value, value: &Value) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    walk("", schema, value, &mut reasons);
-    reasons
+/// All errors, in the order of the value.
+pub(super) fn validate(schema: &Value, value: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    walk("", schema, value, &mut errors);
+    errors
 }
 
-fn walk(path: &str, schema: &Value, value: &Value, out: &mut Vec<Reason>) {
+fn walk(path: &str, schema: &Value, value: &Value, out: &mut Vec<FieldError>) {
     if let Some(expected) = wrong_type(schema, value) {
-        let sentence = format!("must be {expected}, and is {}", show(value));
-        return out.push(Reason::new(path, sentence));
+        let message = format!("must be {expected}, but is {}", shorten(value));
+        return out.push(FieldError::new(path, message));
     }
     let before = out.len();
     match value {
@@ -33,28 +34,28 @@ fn walk(path: &str, schema: &Value, value: &Value, out: &mut Vec<Reason>) {
     let allowed = schema["enum"].as_array();
     if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(value) && out.len() == before)
     {
-        let words: Vec<String> = allowed.iter().map(show).collect();
-        let sentence = format!(
-            "must be one of {}, and is {}",
+        let words: Vec<String> = allowed.iter().map(shorten).collect();
+        let message = format!(
+            "must be one of {}, but is {}",
             words.join(", "),
-            show(value)
+            shorten(value)
         );
-        out.push(Reason::new(path, sentence));
+        out.push(FieldError::new(path, message));
     }
 }
 
-/// What the value should be, if it isn't that.
+/// The expected type, if the value has another.
 fn wrong_type(schema: &Value, value: &Value) -> Option<&'static str> {
     let integer = value.is_i64() || value.is_u64();
     if schema["x-kubernetes-int-or-string"] == true {
-        return (!integer && !value.is_string()).then_some("an integer or a text");
+        return (!integer && !value.is_string()).then_some("an integer or a string");
     }
     let (fits, expected) = match schema["type"].as_str()? {
         "object" => (value.is_object(), "an object"),
         "array" => (value.is_array(), "a list"),
         "string" => (
             value.is_string(),
-            "a text (in quotes, if it looks like something else)",
+            "a string (quote what looks like a number or a boolean)",
         ),
         "integer" => (integer, "an integer"),
         "number" => (value.is_number(), "a number"),
@@ -64,7 +65,7 @@ fn wrong_type(schema: &Value, value: &Value) -> Option<&'static str> {
     (!fits).then_some(expected)
 }
 
-fn object(path: &str, schema: &Value, map: &Map<String, Value>, out: &mut Vec<Reason>) {
+fn object(path: &str, schema: &Value, map: &Map<String, Value>, out: &mut Vec<FieldError>) {
     if schema["x-kubernetes-preserve-unknown-fields"] == true {
         return;
     }
@@ -74,48 +75,48 @@ fn object(path: &str, schema: &Value, map: &Map<String, Value>, out: &mut Vec<Re
         let path = join(path, name);
         match known.and_then(|known| known.get(name)).or(additional) {
             Some(schema) => walk(&path, schema, value, out),
-            None => out.push(Reason::new("", unknown(&path, known))),
+            None => out.push(FieldError::new("", unknown(&path, known))),
         }
     }
-    for name in list(schema, "required").filter_map(Value::as_str) {
+    for name in schema::items(schema, "required").filter_map(Value::as_str) {
         if !map.contains_key(name) {
-            out.push(Reason::new(&join(path, name), "is missing and must be set"));
+            out.push(FieldError::new(&join(path, name), "is required"));
         }
     }
 }
 
 fn unknown(path: &str, known: Option<&Map<String, Value>>) -> String {
-    let mut sentence = format!("unknown field {path:?}");
-    // A pod's spec has forty; kubectl explain is the place for that.
+    let mut message = format!("unknown field {path:?}");
+    // A pod's spec has forty: `kubectl explain` lists them.
     if let Some(known) = known.filter(|known| known.len() <= 16) {
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
-        let _ = write!(sentence, ": there are {}", names.join(", "));
+        let _ = write!(message, ": the fields are {}", names.join(", "));
     }
-    sentence
+    message
 }
 
-fn array(path: &str, schema: &Value, items: &[Value], out: &mut Vec<Reason>) {
+fn array(path: &str, schema: &Value, items: &[Value], out: &mut Vec<FieldError>) {
     for (keyword, word, least) in [("minItems", "least", true), ("maxItems", "most", false)] {
         let limit = schema[keyword].as_u64();
         if let Some(limit) = limit.filter(|limit| beyond(items.len(), *limit, least)) {
             let count = items.len();
-            let sentence = format!("must have at {word} {limit} items, and has {count}");
-            out.push(Reason::new(path, sentence));
+            let message = format!("must have at {word} {limit} items, but has {count}");
+            out.push(FieldError::new(path, message));
         }
     }
     for (index, item) in items.iter().enumerate() {
         walk(&format!("{path}[{index}]"), &schema["items"], item, out);
     }
-    unique::check(path, schema, items, out);
+    list_type::validate(path, schema, items, out);
 }
 
-fn string(path: &str, schema: &Value, text: &str, out: &mut Vec<Reason>) {
+fn string(path: &str, schema: &Value, text: &str, out: &mut Vec<FieldError>) {
     let length = text.chars().count();
     for (keyword, word, least) in [("minLength", "least", true), ("maxLength", "most", false)] {
         let limit = schema[keyword].as_u64();
         if let Some(limit) = limit.filter(|limit| beyond(length, *limit, least)) {
-            let sentence = format!("must have at {word} {limit} characters, and has {length}");
-            return out.push(Reason::new(path, sentence));
+            let message = format!("must have at {word} {limit} characters, but has {length}");
+            return out.push(FieldError::new(path, message));
         }
     }
     if let Some(pattern) = schema["pattern"].as_str()
@@ -123,12 +124,12 @@ fn string(path: &str, schema: &Value, text: &str, out: &mut Vec<Reason>) {
             .expect("a test compiles each pattern of the CRD")
             .is_match(text)
     {
-        let sentence = format!("must match {pattern}, and is {}", show(&text.into()));
-        out.push(Reason::new(path, sentence));
+        let message = format!("must match {pattern}, but is {}", shorten(&text.into()));
+        out.push(FieldError::new(path, message));
     }
 }
 
-fn range(path: &str, schema: &Value, number: f64, out: &mut Vec<Reason>) {
+fn range(path: &str, schema: &Value, number: f64, out: &mut Vec<FieldError>) {
     let exclusive = schema["exclusiveMinimum"] == true;
     let int32 = schema["format"] == "int32";
     let bound = |keyword: &str, of_type: i32| {
@@ -139,15 +140,15 @@ fn range(path: &str, schema: &Value, number: f64, out: &mut Vec<Reason>) {
         && (number < minimum || (exclusive && number <= minimum))
     {
         let word = if exclusive { "above" } else { "at least" };
-        out.push(Reason::new(
+        out.push(FieldError::new(
             path,
-            format!("must be {word} {minimum}, and is {number}"),
+            format!("must be {word} {minimum}, but is {number}"),
         ));
     }
     if let Some(maximum) = bound("maximum", i32::MAX).filter(|maximum| number > *maximum) {
-        out.push(Reason::new(
+        out.push(FieldError::new(
             path,
-            format!("must be at most {maximum}, and is {number}"),
+            format!("must be at most {maximum}, but is {number}"),
         ));
     }
 }
@@ -157,23 +158,10 @@ fn beyond(count: usize, limit: u64, least: bool) -> bool {
     if least { count < limit } else { count > limit }
 }
 
-pub(super) fn list<'a>(schema: &'a Value, keyword: &str) -> impl Iterator<Item = &'a Value> {
-    schema[keyword].as_array().into_iter().flatten()
-}
-
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {
         format!("{path}.{name}")
-    }
-}
-
-/// The value as it may stand in a sentence: one line, not too long.
-pub(super) fn show(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }

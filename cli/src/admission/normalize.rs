@@ -1,11 +1,11 @@
-//! How the API server reads what a person wrote.
+//! Rewrites a manifest as kubectl and the API server would before they check it.
 
 use serde_json::{Number, Value};
 
-/// Drops what doesn't count, before anything is checked: the status, which no manifest sets, and
-/// fields that are null, since the CRD has no nullable ones. Null unknown fields stay, to be
-/// refused. And 3.0 is written 3 where an integer belongs, as kubectl sends it.
-pub(super) fn tidy(manifest: &mut Value, schema: &Value) {
+/// Drops the status, which no manifest sets, and known fields that are null, since the CRD has no
+/// nullable ones. An unknown field stays, to be rejected. Where the schema has an integer, 3.0
+/// becomes 3, as kubectl sends it.
+pub(super) fn normalize(manifest: &mut Value, schema: &Value) {
     if let Some(map) = manifest.as_object_mut() {
         map.shift_remove("status");
     }
@@ -40,7 +40,7 @@ fn walk(value: &mut Value, schema: &Value) {
 
 /// A float without a fraction, as an integer.
 fn whole(number: &Number) -> Option<i64> {
-    // Beyond that a float can't tell neighbouring integers apart.
+    // 2^53: above it a float can't represent every integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let float = number.as_f64().filter(|_| number.is_f64())?;
     #[expect(
