@@ -12,8 +12,13 @@
     reason = "the derive's printer columns share types"
 )]
 
+/// The generated CRD: `crds/executorchains.yaml`.
+pub const CRD_YAML: &str = include_str!("../executorchains.yaml");
+
 pub mod conditions;
+#[cfg(feature = "schema")]
 mod crd;
+#[cfg(feature = "schema")]
 mod docs;
 pub mod duration;
 mod rules;
@@ -21,7 +26,9 @@ pub mod spec;
 pub mod status;
 mod template;
 
+#[cfg(feature = "schema")]
 pub use crd::{crd, yaml};
+#[cfg(feature = "schema")]
 pub use docs::reference;
 pub use duration::Duration;
 pub use rules::{RULES, Rule};

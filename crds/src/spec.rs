@@ -109,6 +109,7 @@ pub struct ExecutorChainSpec {
         deserialize_with = "template::read",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
     /// stages is the list of stages, in the order in which tasks pass them. A stage is identified
@@ -328,6 +329,7 @@ pub struct Stage {
         deserialize_with = "template::read",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
     /// routes is a list of shortcuts: a task that matches goes directly to a later stage, or ends

@@ -17,6 +17,7 @@ pub struct ExecutorChainStatus {
     /// The conditions, as [`description`] has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(description = description(), length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub conditions: Vec<Condition>,
 
     /// path is the list of stage queues, in the order in which tasks pass them.

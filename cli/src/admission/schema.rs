@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 /// The structural schema.
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let crd = serde_json::to_value(crds::crd()).expect("a CRD is plain data");
-    let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let mut crd: Value = serde_saphyr::from_str(crds::CRD_YAML).expect("a generated CRD is YAML");
+    let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
     let text = json!({"type": "string"});
     schema["properties"]["apiVersion"] = text.clone();
     schema["properties"]["kind"] = text;

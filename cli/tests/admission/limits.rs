@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let crd = serde_json::to_value(crds::crd()).expect("a CRD is plain data");
-    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+    let mut crd: Value = serde_saphyr::from_str(crds::CRD_YAML).expect("a generated CRD is YAML");
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take()
 });
 
 /// Keywords of which each use must have a case. Lengths need none: most stand beside a pattern that
