@@ -88,18 +88,12 @@ impl Error {
     }
 
     fn api_status(&self) -> Option<&Status> {
-        match self {
-            Self::Kubernetes { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => Some(status),
-                _ => None,
-            },
-            Self::Problem(_)
-            | Self::CloudTasks(_)
-            | Self::DeletionBlocked { .. }
-            | Self::TimedOut { .. }
-            | Self::NotLeader
-            | Self::NoCluster(_)
-            | Self::Admin { .. } => None,
+        let Self::Kubernetes { source, .. } = self else {
+            return None;
+        };
+        match source.as_ref() {
+            kube::Error::Api(status) => Some(status),
+            _ => None,
         }
     }
 

@@ -135,7 +135,7 @@ mod tests {
         ledger.send(&ids(&["a", "b", "c"]));
         ledger.ended("a", Ending::Succeeded);
         ledger.ended("b", Ending::Failed);
-        ledger.ended("somebody-elses", Ending::Failed);
+        ledger.ended("of-another-client", Ending::Failed);
         let account = ledger.account(Vec::new());
         assert_eq!(
             (

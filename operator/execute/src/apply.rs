@@ -75,7 +75,7 @@ async fn confirm(queues: &AdminClient, queue: &QueuePath) -> Result<Queue, Error
         Ok(found) => Ok(found),
         Err(CloudError::Missing { .. }) => {
             let message = format!(
-                "Cloud Tasks said that it created {queue}, and doesn't know it now: wait some minutes; or its name is blocked, for up to 7 days, because a queue of that name was deleted: use another name"
+                "queue {queue} was created and doesn't exist: wait a few minutes. If it is still missing then, its name is blocked for up to 7 days because a queue of that name was deleted: use another name"
             );
             Err(Problem::new(Reason::QueueNameBlocked, message).into())
         }

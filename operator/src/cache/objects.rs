@@ -1,6 +1,6 @@
 //! The objects of one kind, as a watch and the API server's answers to our own writes show them.
 //!
-//! Per object the higher resource version wins, whoever brought it. A relist replaces everything.
+//! Per object the higher resource version wins. A relist replaces everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

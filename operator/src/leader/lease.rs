@@ -164,7 +164,7 @@ impl LeaseCandidate {
         if !matches!(code(&error), Some(404 | 409)) {
             return Err(error);
         }
-        // It may still be ours: somebody has added a label, or an answer to us was lost.
+        // It may still be ours: a label was added, or an answer to us was lost.
         let found = limited(self.api.get_opt(&self.name)).await?;
         let is_ours = |it: &Lease| {
             let holder = it.spec.as_ref().and_then(|it| it.holder_identity.as_ref());

@@ -27,7 +27,7 @@ pub async fn serve(
         .desired
         .insert(Desired::new(chain, &context.settings)?);
     let (state, freshness) = observe_and_plan(chain, context, desired).await?;
-    // Before it is corrected: whoever changed a queue should see that it was noticed.
+    // Before it is corrected, so that the change is seen to be noticed.
     report_drift(chain, context, desired, &state).await;
     let state = findings.state.insert(state);
     let mut plan = state.plan.clone()?;
@@ -85,6 +85,8 @@ async fn observe_and_plan(
         let view = ChainView::new(desired, &observed);
         let needed = match &planned {
             Ok(plan) if plan.is_empty() => Freshness::Cached,
+            // Only the finalizer is added.
+            Ok(_) if !observed.has_finalizer => Freshness::Cached,
             Ok(plan) => Freshness::before(plan, view, is_edited(chain)),
             Err(_) => Freshness::All,
         };

@@ -34,46 +34,27 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
+    #[rustfmt::skip]
     fn default() -> Self {
         let mut registry = Registry::with_prefix("executor_operator");
         let of = &mut registry;
         Self {
-            effects: registered(
-                of,
-                "effects",
-                "Writes to Cloud Tasks and Kubernetes, by kind and outcome",
-            ),
-            reconciles: registered(of, "reconciles", "Reconciles of chains, by outcome"),
-            drifts: registered(
-                of,
-                "queue_drifts",
-                "Changes to queues from outside the operator, by field",
-            ),
-            lists: registered(
-                of,
-                "queue_lists",
-                "Lists of a location's queues, by outcome",
-            ),
-            watch_failures: registered(
-                of,
-                "watch_failures",
-                "Failures of watches of the API server; until a watch is restarted, edits are not seen",
-            ),
-            leader: registered(
-                of,
-                "leader",
-                "1 for the leader, 0 for the other operators that share its lease",
-            ),
-            calls: registered(
-                of,
-                "cloud_tasks_calls",
-                "Calls to Cloud Tasks, by method and outcome",
-            ),
-            rate_limit: registered(
-                of,
-                "cloud_tasks_calls_per_second",
-                "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota",
-            ),
+            effects: registered(of, "effects",
+                "Writes to Cloud Tasks and Kubernetes, by kind and outcome"),
+            reconciles: registered(of, "reconciles",
+                "Reconciles of chains, by outcome"),
+            drifts: registered(of, "queue_drifts",
+                "Changes to queues from outside the operator, by field"),
+            lists: registered(of, "queue_lists",
+                "Lists of a location's queues, by outcome"),
+            watch_failures: registered(of, "watch_failures",
+                "Failures of watches of the API server; until a restart, edits are not seen"),
+            leader: registered(of, "leader",
+                "1 for the leader, 0 for the other operators that share its lease"),
+            calls: registered(of, "cloud_tasks_calls",
+                "Calls to Cloud Tasks, by method and outcome"),
+            rate_limit: registered(of, "cloud_tasks_calls_per_second",
+                "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota"),
             conditions: ConditionGauges::register(of),
             registry: Mutex::new(registry),
         }

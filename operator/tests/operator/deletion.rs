@@ -46,7 +46,7 @@ async fn retain_pauses_the_stage_queues_and_deletes_the_workers() {
     let status = place.status("orders", "a pause", |status| is_true(status, "Paused"));
     let paused = status.await.paused;
     assert_eq!(paused.as_deref(), Some("incoming, incoming-2, incoming-3"));
-    // No push before there is somebody to take it.
+    // Nothing is pushed before a worker is ready.
     place.settle("orders").await;
     for stage in ["incoming", "incoming-2", "incoming-3"] {
         let found = queues.get_queue(&queue(stage)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Somebody else changes a queue.
+//! A queue is changed outside the operator.
 
 use std::time::Duration;
 
@@ -237,7 +237,7 @@ async fn fields_that_the_chain_does_not_set_and_reported_ones_are_not_changed() 
         set(&queues, change).await;
         is_again(&queues, &before).await;
     }
-    // A header of somebody else, and every field of a queue of which the manifest says nothing.
+    // A header from outside the operator, and every field that the manifest leaves out.
     let mut target = before.http_target.clone().unwrap();
     target.headers.insert("x-team".into(), "shop".into());
     let theirs = QueueSettings {

@@ -7,7 +7,7 @@ use testkit::eventually;
 
 use crate::place::{ORDERS, SOON, is_true, queue, variable, with_emulator};
 
-/// What somebody else may set on a queue of which the manifest sets only the rate.
+/// Settings from outside the operator, on a queue of which the manifest sets only the rate.
 fn by_hand() -> QueueSettings {
     QueueSettings {
         max_concurrent_dispatches: Some(77),
@@ -48,7 +48,7 @@ async fn a_changed_rate_changes_the_queue_and_no_worker() {
         .await;
 
     place.rounds_pass("orders", 2).await;
-    // A mask of one path: whatever else somebody had set is still there.
+    // The update mask has one path: all other settings are unchanged.
     assert_eq!(
         after,
         Queue {

@@ -67,7 +67,7 @@ impl Two {
         self.first.apply(&edited).await;
     }
 
-    /// Somebody sets a rate on the queue.
+    /// Sets a rate on the queue outside the operator.
     async fn by_hand(&self) {
         let settings = QueueSettings {
             max_dispatches_per_second: Some(7.0),

@@ -148,7 +148,7 @@ async fn chains_created_together_share_a_notifiers_queue_without_a_failure() {
     way.turn(Way::Open);
     all_become_ready(&place).await;
     let metrics = place.metrics().await;
-    // Whoever wants to make what another one has made goes on, and isn't tried again later.
+    // A chain whose queue another chain has created continues without a failure.
     let tried_again = "executor_operator_reconciles_total{reason=\"Progressing\"}";
     assert_eq!(metrics.get(tried_again), None, "{metrics:?}");
     let queues = emulator.cloud_tasks().await;

@@ -80,12 +80,7 @@ async fn a_queue_of_another_chain_is_refused_with_that_chains_name() {
 #[tokio::test]
 async fn a_foreign_deployment_with_a_stages_name_is_not_changed() {
     let (place, _emulator, _queues) = with_emulator("taken").await;
-    let create = [
-        "create",
-        "deployment",
-        "orders-middle",
-        "--image=somebody:1",
-    ];
+    let create = ["create", "deployment", "orders-middle", "--image=foreign:1"];
     place.kubectl(&create).await.expect_ok();
     let before = place.deployment_versions().await;
     place.apply(ORDERS).await;

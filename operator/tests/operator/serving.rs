@@ -205,7 +205,7 @@ async fn manual_changes_are_corrected() {
     })
     .await;
 
-    // A zero of ours that somebody takes out is seen too; what they add is theirs.
+    // A removed zero value of ours is corrected too; what was added stays.
     let before = place.deployments().get("orders-fast").await.unwrap();
     let worker = "/spec/template/spec/containers/0";
     let by_hand = json!([
@@ -229,7 +229,7 @@ async fn manual_changes_are_corrected() {
     let after = place.deployments().get("orders-fast").await.unwrap();
     assert_eq!(variable(&after, "THEIRS").as_deref(), Some("yes"));
 
-    // A field that the manifest leaves out stays as somebody set it; ours comes back.
+    // A field that the manifest leaves out keeps its manual value; ours is corrected.
     let by_hand = QueueSettings {
         max_attempts: Some(5),
         max_doublings: Some(3),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A reason that no operator gives: a row has somebody write a status with it.
+/// A reason that no operator gives: a row writes a status with it outside the operator.
 pub const FORGED: &str = "Forged";
 
 /// Where a status contradicts itself, or gives a condition a new time although it is as before.

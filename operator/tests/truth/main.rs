@@ -1,7 +1,6 @@
-//! Situations in which a status can lie. In each something is broken, half done, paused, or put right
-//! again, and the status of the chain has to say what is so: each time all of it, as somebody sees it
-//! who looks from outside. See [`row`] for what a row is, [`reader`] and [`history`] for what is held
-//! against the status in all of them.
+//! Situations in which a status can be wrong. In each something is broken, half done, paused, or
+//! corrected, and the whole status must match what an outside reader finds. See [`row`] for what a row
+//! is, and [`reader`] and [`history`] for what every status is compared with.
 
 #![allow(
     clippy::unwrap_used,

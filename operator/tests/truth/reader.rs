@@ -1,6 +1,5 @@
-//! Somebody who looks at everything from outside: at the status as JSON, at what Cloud Tasks lists, at
-//! the Deployments. What must be so in any situation is written down here once more, and nothing of
-//! what the operator decides with is used for it.
+//! An outside reader: it reads the status as JSON, the queues from Cloud Tasks, and the Deployments. What
+//! must hold in any situation is written here again, without the operator's own rules.
 
 mod lists;
 mod pushes;
@@ -117,7 +116,7 @@ impl Seen {
         stages.chain([notifier]).collect()
     }
 
-    /// The Deployment of a stage. One that somebody else made isn't.
+    /// The Deployment of a stage, unless it is foreign.
     pub fn deployment(&self, stage: &Value) -> Option<&Deployment> {
         let name = text(&self.chain["metadata"]["name"]);
         let child = format!("{name}-{}", text(&stage["name"]));

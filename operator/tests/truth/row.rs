@@ -82,7 +82,7 @@ pub enum Deed {
     Apply(Spec),
     /// So many edits of the first stage's rate, from 301 on, as fast as the API server takes them.
     Edits(u32),
-    /// Somebody does something to a queue.
+    /// A queue is changed outside the operator.
     Queue(&'static str, Hand),
     /// A task is put into a queue, where nobody takes it.
     Task(&'static str),
@@ -113,7 +113,7 @@ pub enum Signal {
     Start,
 }
 
-/// What somebody does to a queue.
+/// A change of a queue outside the operator.
 pub enum Hand {
     Create,
     Delete,

@@ -128,7 +128,7 @@ impl World {
             })
             .await;
             let took = began.elapsed();
-            // Where nothing is known lists may take long; and whoever is gone says nothing else.
+            // Where nothing is known lists may take long; and a deleted chain reports nothing else.
             if !matches!(act.told, Tells::WellBut(_)) {
                 return took;
             }
@@ -149,7 +149,7 @@ impl World {
         let never = act.passing.iter().filter(passed);
         let mut wrong: Vec<String> = never.map(|told| format!("never said: {told:?}")).collect();
         wrong.extend(missing(&act.told, &self.watch.last(), namespace));
-        // Whoever must be old, or gone, has nothing to be held against.
+        // An old status, or a deleted chain, is compared with nothing.
         if wrong.is_empty() && matches!(act.told, Tells::WellBut(_) | Tells::Nothing(..)) {
             let seen = self.look().await;
             wrong.extend(missing(&act.told, &seen.chain, namespace));

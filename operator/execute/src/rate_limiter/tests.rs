@@ -212,7 +212,7 @@ proptest! {
             }
             world.start();
         }
-        // A call that waits as long as it is told starts, or is told again; in the end all have started.
+        // A call that waits for its time starts, or gets another time; in the end all have started.
         while !world.waiting.is_empty() {
             let before = world.waiting.len();
             let waits = world.waiting.clone().into_iter();

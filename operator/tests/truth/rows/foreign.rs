@@ -1,4 +1,4 @@
-//! Something belongs to somebody else, or somebody else lays hand on what is the operator's.
+//! Objects that are not the chain's, and changes of the chain's objects outside the operator.
 
 use super::MIDDLE;
 use crate::history::FORGED;

@@ -1,4 +1,4 @@
-//! A queue is paused: by the spec, by the operator, by somebody, by several of them.
+//! A queue is paused: by the spec, by the operator, outside the operator, or for several reasons.
 
 use crate::row::{Act, Deed, Hand, PLAIN, Pods, Row, Tells, Told, WELL};
 
