@@ -48,7 +48,7 @@ impl Default for Metrics {
             lists: registered(of, "queue_lists",
                 "Lists of a location's queues, by outcome"),
             watch_failures: registered(of, "watch_failures",
-                "Failures of watches of the API server; until a restart, edits are not seen"),
+                "Failures of watches of the API server; until a watch restarts, edits are not seen"),
             leader: registered(of, "leader",
                 "1 for the leader, 0 for the other operators that share its lease"),
             calls: registered(of, "cloud_tasks_calls",
