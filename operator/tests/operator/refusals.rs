@@ -171,7 +171,7 @@ async fn a_chain_that_cant_be_parsed_blocks_no_other_and_can_be_deleted() {
         );
     place.apply(&unreadable).await;
     let sentence = place.not_readable("unreadable").await;
-    assert!(sentence.contains("can't be read"), "{sentence}");
+    assert!(sentence.contains("can't be parsed"), "{sentence}");
     assert!(sentence.contains("a while"), "{sentence}");
 
     place.apply(ORDERS).await;

@@ -58,7 +58,7 @@ pub const ROWS: &[Row] = &[
         acts: &[
             Act::new(
                 &[Deed::CloudTasks(Way::Closed), DELETE],
-                Tells::Nothing("CloudTasksAway", &["must first be paused"]),
+                Tells::Nothing("CloudTasksAway", &["could not be carried out"]),
             ),
             Act::new(&[Deed::CloudTasks(Way::Open)], Tells::Gone),
         ],

@@ -90,7 +90,7 @@ pub const ROWS: &[Row] = &[
                     PROJECT,
                     "  project: demo\n  drainDelay: a while\n",
                 )])],
-                Tells::Nothing("InvalidSpec", &["can't be read", "a while"]),
+                Tells::Nothing("InvalidSpec", &["can't be parsed", "a while"]),
             ),
             Act::new(&[Deed::Apply(&[])], WELL),
         ],
