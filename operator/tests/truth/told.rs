@@ -30,7 +30,7 @@ pub fn missing(tells: &Tells, chain: &Value, namespace: &str) -> Vec<String> {
         Tells::Nothing(reason, words) => {
             let unknown = WELL[1..]
                 .iter()
-                .map(|(kind, ..)| (*kind, "Unknown", *reason, &["can't be told"][..]));
+                .map(|(kind, ..)| (*kind, "Unknown", *reason, &["unknown: "][..]));
             let ready = ("Ready", "False", *reason, *words);
             let all = [ready].into_iter().chain(unknown);
             all.filter_map(|told| wrong(&told)).collect()

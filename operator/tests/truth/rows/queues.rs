@@ -6,8 +6,18 @@ use crate::row::{Act, Deed, Hand, PLAIN, Row, Signal, Tells, WELL};
 const REPORT: (&str, &str) = (PROJECT, "  project: demo\n  driftPolicy: Report\n");
 const BY_HAND: Deed = Deed::Queue("incoming", Hand::Rate(7.0));
 const RATE_DRIFTED: Tells = Tells::WellBut(&[
-    ("Ready", "False", "QueueChanged", &["see Drifted"]),
-    ("QueuesReady", "False", "QueueChanged", &["see Drifted"]),
+    (
+        "Ready",
+        "False",
+        "QueueChanged",
+        &["see the condition Drifted"],
+    ),
+    (
+        "QueuesReady",
+        "False",
+        "QueueChanged",
+        &["see the condition Drifted"],
+    ),
     (
         "Drifted",
         "True",
