@@ -26,7 +26,7 @@ use crate::send::{Content, ids, send};
 const TICK: Duration = Duration::from_millis(200);
 /// How often a line is printed where there is no terminal.
 const LINE: Duration = Duration::from_secs(1);
-/// A page of ListTasks. A longer queue is shown as `1000+`.
+/// A page of `ListTasks`. A longer queue is shown as `1000+`.
 const MAX_SHOWN: usize = 1000;
 
 /// Runs a chain until it is interrupted, or with `--exit-when-idle` until it is idle.

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::fence::Fence;
 use crate::rate_limiter::{Priority, Rate, RateLimiter, Ticket, TokenBucket};
 
-/// ListTasks has a quota of its own, 600 a minute in a region, which ListQueues shares.
+/// `ListTasks` has a quota of its own, 600 a minute in a region, which `ListQueues` shares.
 const COUNTS_PER_SECOND: f64 = 5.0;
 /// How many queues may be counted at once after a pause.
 const COUNT_BURST: f64 = 50.0;

@@ -56,7 +56,7 @@ async fn step<W: Workloads>(
         Step::ApplyService(service) => workloads.apply_service(service).await?,
         Step::ApplyDeployment(deployment) => workloads.apply_deployment(deployment).await?,
         Step::ApplyGatewayResource { kind, object } => {
-            workloads.apply_gateway_resource(*kind, object).await?
+            workloads.apply_gateway_resource(*kind, object).await?;
         }
         Step::DeleteGatewayResource(name) => workloads.delete_gateway_resource(name).await?,
         Step::ReleaseGatewayResource(name) => workloads.release_gateway_resource(name).await?,

@@ -124,9 +124,8 @@ impl AuthFailures {
         let mut answers = std::pin::pin!(answers.buffer_unordered(CONCURRENCY));
         while let Some((chain, target, counters)) = answers.next().await {
             let mut chains = self.lock();
-            let scraped = chains.get_mut(&chain);
-            if let Some((scraped, counters)) = scraped.zip(counters) {
-                let window = scraped.stages.entry(target.queue).or_default();
+            if let Some((known, counters)) = chains.get_mut(&chain).zip(counters) {
+                let window = known.stages.entry(target.queue).or_default();
                 window.add(target.name, counters, Instant::now());
             }
         }

@@ -40,7 +40,7 @@ pub async fn count(
                 observed.backlogs.extend(counted);
             }
             Err(error) => {
-                tracing::warn!(%queue, %error, "the tasks of a queue could not be counted")
+                tracing::warn!(%queue, %error, "the tasks of a queue could not be counted");
             }
         }
     }
