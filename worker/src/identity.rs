@@ -65,7 +65,7 @@ impl PushVerifier {
         self.validator.validate(token, &key)
     }
 
-    /// The token itself is never logged: whoever reads the log could push with it for an hour.
+    /// The token itself is never logged: a reader of the log could push with it for an hour.
     fn log(&self, error: TokenError) {
         let now = Instant::now();
         let mut last_logged = self

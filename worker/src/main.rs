@@ -56,7 +56,7 @@ fn log() {
 
 #[allow(
     clippy::print_stderr,
-    reason = "whoever set the variable reads standard error"
+    reason = "the user who set the variable reads standard error"
 )]
 fn refuse(error: &executor_worker::ConfigError) -> ExitCode {
     eprintln!("{error}");

@@ -40,7 +40,7 @@ const CLOUD_TASKS_AGENT: &str = "Google-Cloud-Tasks";
 /// The task's own headers.
 ///
 /// `oidc`: Cloud Tasks signs the pushes of this queue, so `Authorization` holds its token and not the
-/// producer's. It is removed, because whoever has it can push for an hour.
+/// producer's. It is removed, because its holder can push for an hour.
 pub fn task_headers(push: &HeaderMap, oidc: bool) -> HeaderMap {
     // While a token is turned on or off, the queue may have it and this worker not know of it yet.
     let oidc = oidc || push.contains_key(worker_contract::headers::TOKEN);

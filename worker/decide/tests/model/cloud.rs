@@ -57,7 +57,7 @@ impl<R: Rules> World<R> {
         }
     }
 
-    /// Somebody else answers a dispatch: a proxy, or Cloud Tasks itself, which waits no longer.
+    /// Something other than the worker answers a dispatch: a proxy, or Cloud Tasks after its deadline.
     pub fn hears_another(&self, state: &mut State, dispatch: (u8, u8, u8), code: u16) {
         let (queue, hop, r) = dispatch;
         let most = self.tables.most(queue);

@@ -74,7 +74,7 @@ pub struct Push {
     pub pod: Pod,
     /// This push has put the task in flight in its pod.
     pub marked: bool,
-    /// Somebody still waits for the answer.
+    /// The caller still waits for the answer.
     pub heard: bool,
     pub inputs: ArrivalInputs,
     pub phase: Phase,
