@@ -15,8 +15,8 @@ const BELOW: f64 = 52.0;
 const ACROSS: f64 = WIDTH - LEFT - RIGHT;
 const UP: f64 = HEIGHT - ABOVE - BELOW;
 
-/// Apart from each other for most who are colour-blind.
-const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#aa4499", "#666666"];
+/// Apart from each other for most who are color-blind.
+const COLORS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#aa4499", "#666666"];
 /// So that a line shows which lies under another.
 const DASHES: [&str; 5] = ["none", "9 3", "3 3", "12 3 3 3", "1 4"];
 const INK: &str = "#222222";
@@ -63,8 +63,8 @@ fn write(plot: &Plot, to: &mut String) -> fmt::Result {
 }
 
 fn stroke(line: usize) -> String {
-    let (colour, dashes) = (COLOURS[line % COLOURS.len()], DASHES[line % DASHES.len()]);
-    format!(r#"fill="none" stroke="{colour}" stroke-width="2.2" stroke-dasharray="{dashes}""#)
+    let (color, dashes) = (COLORS[line % COLORS.len()], DASHES[line % DASHES.len()]);
+    format!(r#"fill="none" stroke="{color}" stroke-width="2.2" stroke-dasharray="{dashes}""#)
 }
 
 fn grid(plot: &Plot, across: Axis, up: Axis, to: &mut String) -> fmt::Result {
@@ -118,16 +118,16 @@ fn legend(plot: &Plot, to: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// A line from top to bottom, with its name to the right of it: neighbours have theirs on two heights,
+/// A line from top to bottom, with its name to the right of it: neighbors have theirs on two heights,
 /// the left one above the right one's line.
 fn mark(mark: &Mark, place: usize, across: Axis, to: &mut String) -> fmt::Result {
     let x = LEFT + across.place(mark.at);
-    let colour = mark.line.map_or(INK, |line| COLOURS[line % COLOURS.len()]);
+    let color = mark.line.map_or(INK, |line| COLORS[line % COLORS.len()]);
     let y = ABOVE - if place.is_multiple_of(2) { 22.0 } else { 6.0 };
     let (bottom, top) = (ABOVE + UP, y - 10.0);
     writeln!(
         to,
-        r#"<path d="M{x:.1} {top:.1}V{bottom}" stroke="{colour}" stroke-width="1.2" stroke-dasharray="5 4"/><text x="{:.1}" y="{y:.1}" fill="{colour}">{}</text>"#,
+        r#"<path d="M{x:.1} {top:.1}V{bottom}" stroke="{color}" stroke-width="1.2" stroke-dasharray="5 4"/><text x="{:.1}" y="{y:.1}" fill="{color}">{}</text>"#,
         x + 4.0,
         escaped(&mark.name)
     )

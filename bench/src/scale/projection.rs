@@ -80,7 +80,7 @@ impl Each {
     }
 }
 
-/// The two that the most is learnt from.
+/// The two that the most is learned from.
 pub struct Extremes<'a> {
     pub fewest: &'a Measured,
     pub most: &'a Measured,

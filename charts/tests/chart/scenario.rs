@@ -178,8 +178,8 @@ impl<'a> Place<'a> {
             SOON,
             async || {
                 report_all_ready(&self.deployments).await.unwrap();
-                let labelled = ListParams::default().labels(&label);
-                let found = self.deployments.list(&labelled).await.unwrap();
+                let labeled = ListParams::default().labels(&label);
+                let found = self.deployments.list(&labeled).await.unwrap();
                 let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
                 let is = |stage: &&str| {
                     names

@@ -103,10 +103,10 @@ fn ladder() -> Vec<Row> {
 fn names() -> Vec<Row> {
     vec![
         Row::new("a stage renamed", |it| {
-            it.stage(1, "name: middle", "name: centre")
+            it.stage(1, "name: middle", "name: center")
         }),
         Row::new("names and queues swapped", |it| {
-            it.stage(1, "name: middle", "name: centre")
+            it.stage(1, "name: middle", "name: center")
                 .stage(1, "queue: incoming-2", "queue: incoming-3")
                 .stage(2, "name: slow", "name: late")
                 .stage(2, "queue: incoming-3", "queue: incoming-2")

@@ -77,7 +77,7 @@ async fn pushes_that_never_reach_a_worker_cost_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_proxys_404s_are_not_attempts_and_the_handler_still_runs() {
+async fn a_404_of_a_proxy_is_no_attempt_and_the_handler_still_runs() {
     let ladder = Ladder::new().await;
     let handler = Receiver::answering(500);
     let worker = ladder.worker(&handler, &[]).await;

@@ -218,8 +218,8 @@ mod tests {
                 "not a queue's full path",
             ),
             (
-                r#"[{"match": {"colour": "red"}, "to": "fail"}]"#,
-                "unknown variant `colour`",
+                r#"[{"match": {"color": "red"}, "to": "fail"}]"#,
+                "unknown variant `color`",
             ),
             (
                 r#"[{"match": {"header": {"name": "a b", "value": ""}}, "to": "fail"}]"#,
