@@ -142,7 +142,7 @@ impl PackedObject {
 /// A chain's children of one kind.
 pub struct FoundChildren<K> {
     /// Those with the chain's label, by name.
-    pub labelled: BTreeMap<String, K>,
+    pub labeled: BTreeMap<String, K>,
     /// Those without the label that have a child's name.
     pub others: Vec<String>,
 }
@@ -183,15 +183,15 @@ impl ChildCache {
     {
         let (namespace, chain) = name_in(chain);
         let objects = K::objects(self);
-        let labelled = objects.of(&namespace, &chain).await?;
-        let labelled: BTreeMap<String, K> = labelled
+        let labeled = objects.of(&namespace, &chain).await?;
+        let labeled: BTreeMap<String, K> = labeled
             .into_iter()
             .map(|(name, packed)| (name, packed.unpack()))
             .collect();
-        let others = names.iter().filter(|name| !labelled.contains_key(**name));
+        let others = names.iter().filter(|name| !labeled.contains_key(**name));
         let others = others.filter(|name| objects.has(&namespace, name));
         let others = others.map(|name| (*name).to_owned()).collect();
-        Some(FoundChildren { labelled, others })
+        Some(FoundChildren { labeled, others })
     }
 
     /// The chain's pods that have not ended, and those that can be scraped; `None` without a complete

@@ -49,7 +49,7 @@ struct Contents<T> {
     watches: BTreeMap<Scope, WatchProgress>,
     objects: BTreeMap<NamespacedName, CachedObject<T>>,
     /// The names of the objects that have a chain's label.
-    labelled: BTreeMap<NamespacedName, BTreeSet<String>>,
+    labeled: BTreeMap<NamespacedName, BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -67,7 +67,7 @@ struct CachedObject<T> {
     /// Whether the last list, or the watch since, has shown it.
     is_listed: bool,
     /// The chain in its label, and what is cached of it for that chain.
-    labelled: Option<(String, T)>,
+    labeled: Option<(String, T)>,
     /// The chains that own it.
     owners: Vec<String>,
 }
@@ -83,7 +83,7 @@ impl<T: Clone> ObjectCache<T> {
             contents: Mutex::new(Contents {
                 watches: scopes.iter().map(progress).collect(),
                 objects: BTreeMap::new(),
-                labelled: BTreeMap::new(),
+                labeled: BTreeMap::new(),
             }),
         }
     }
@@ -108,10 +108,10 @@ impl<T: Clone> ObjectCache<T> {
             return None;
         }
         let chain = (namespace.to_owned(), chain.to_owned());
-        let names = contents.labelled.get(&chain);
+        let names = contents.labeled.get(&chain);
         let found = names.into_iter().flatten().filter_map(|name| {
             let key = (namespace.to_owned(), name.clone());
-            let (_, cached) = contents.objects.get(&key)?.labelled.clone()?;
+            let (_, cached) = contents.objects.get(&key)?.labeled.clone()?;
             Some((key.1, cached))
         });
         Some(found.collect())
@@ -173,7 +173,7 @@ impl<T: Clone> ObjectCache<T> {
             concerned.extend(contents.remove(&key));
         }
         if std::mem::take(&mut contents.progress(scope).was_missed) {
-            let all = contents.labelled.keys();
+            let all = contents.labeled.keys();
             concerned.extend(all.filter(|key| scope.covers(&key.0)).cloned());
         }
         drop(contents);
@@ -230,7 +230,7 @@ impl<T: Clone> ObjectCache<T> {
             return;
         };
         let mut contents = self.lock();
-        let names = contents.labelled.get(chain).into_iter().flatten();
+        let names = contents.labeled.get(chain).into_iter().flatten();
         let others = names.filter(|name| !listed.contains(*name));
         let keys = others.map(|name| (chain.0.clone(), name.clone()));
         let is_older = |key: &NamespacedName| {
@@ -279,12 +279,12 @@ impl<T> Contents<T> {
             version: version(&object),
             is_listed,
             owners: owners(&object),
-            labelled: chain.map(|chain| (chain, object.into_cached())),
+            labeled: chain.map(|chain| (chain, object.into_cached())),
         };
         concerned.extend(object.chains(&key.0));
-        if let Some((chain, _)) = &object.labelled {
+        if let Some((chain, _)) = &object.labeled {
             let chain = (key.0.clone(), chain.clone());
-            let names = self.labelled.entry(chain).or_default();
+            let names = self.labeled.entry(chain).or_default();
             names.insert(key.1.clone());
         }
         self.objects.insert(key, object);
@@ -297,12 +297,12 @@ impl<T> Contents<T> {
             return ChainNames::new();
         };
         let concerned = object.chains(&key.0);
-        if let Some((chain, _)) = object.labelled {
+        if let Some((chain, _)) = object.labeled {
             let chain = (key.0.clone(), chain);
-            if let Some(names) = self.labelled.get_mut(&chain) {
+            if let Some(names) = self.labeled.get_mut(&chain) {
                 names.remove(&key.1);
                 if names.is_empty() {
-                    self.labelled.remove(&chain);
+                    self.labeled.remove(&chain);
                 }
             }
         }
@@ -313,8 +313,8 @@ impl<T> Contents<T> {
 impl<T> CachedObject<T> {
     /// The chains that are reconciled when it changes.
     fn chains(&self, namespace: &str) -> ChainNames {
-        let labelled = self.labelled.iter().map(|(chain, _)| chain);
-        let chains = labelled.chain(&self.owners);
+        let labeled = self.labeled.iter().map(|(chain, _)| chain);
+        let chains = labeled.chain(&self.owners);
         chains
             .map(|chain| (namespace.to_owned(), chain.clone()))
             .collect()

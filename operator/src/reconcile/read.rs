@@ -53,7 +53,7 @@ where
     if freshness != Freshness::All
         && let Some(cached) = context.caches.children.of::<K>(chain, names).await
     {
-        let mut found = cached.labelled;
+        let mut found = cached.labeled;
         let others = cached.others.iter().map(String::as_str);
         found.extend(get_named(&api, &kind, others, freshness).await?);
         return Ok(found);
@@ -101,19 +101,19 @@ async fn list_children<K: Child>(
     context: &Context,
 ) -> Result<ObjectList<K>, Error> {
     let api: Api<K> = Api::namespaced(context.client.clone(), &name_in(chain).0);
-    let labelled = labelled(chain, Freshness::All);
-    let list = call(format!("list {}s", K::kind(&())), api.list(&labelled)).await?;
+    let labeled = labeled(chain, Freshness::All);
+    let list = call(format!("list {}s", K::kind(&())), api.list(&labeled)).await?;
     context.caches.children.listed(chain, &list);
     Ok(list)
 }
 
 /// Selects the objects with the chain's label: consistently, or from the API server's cache, which is
 /// milliseconds old and 50 to 100 ms faster.
-fn labelled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
-    let labelled = ListParams::default().labels(&format!("{CHAIN_LABEL}={}", name_in(chain).1));
+fn labeled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
+    let labeled = ListParams::default().labels(&format!("{CHAIN_LABEL}={}", name_in(chain).1));
     match freshness {
-        Freshness::Cached | Freshness::Queues => labelled.match_any(),
-        Freshness::All => labelled,
+        Freshness::Cached | Freshness::Queues => labeled.match_any(),
+        Freshness::All => labeled,
     }
 }
 
@@ -127,8 +127,8 @@ async fn list_with_names<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
-    let labelled = labelled(chain, freshness);
-    let list = call(format!("list {kind}s"), api.list(&labelled)).await?;
+    let labeled = labeled(chain, freshness);
+    let list = call(format!("list {kind}s"), api.list(&labeled)).await?;
     with_names(&api, kind, list, names, freshness).await
 }
 

@@ -1,4 +1,4 @@
-//! What is planned in each situation, as text: the behaviour that a reviewer reads.
+//! What is planned in each situation, as text: the behavior that a reviewer reads.
 
 use crate::world::{
     ORDERS, Transcript, apply, default_queue, desired, foreign_deployment, planned, queue_path,
