@@ -5,15 +5,13 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use gcloud_sdk::GoogleAuthMiddleware;
-use gcloud_sdk::google::cloud::tasks::v2 as proto;
-use proto::cloud_tasks_client::CloudTasksClient;
 use tonic::{Code, Request, Response, Status};
 
-use crate::connect::{Api, Endpoint};
+use crate::connect::{Client, Endpoint};
 use crate::convert;
 use crate::error::Error;
 use crate::names::{LocationPath, QueuePath, TaskPath};
+use crate::proto;
 use crate::values::{CreateOutcome, NewTask, Queue, QueueSettings, TaskInfo, TaskState};
 
 /// The timeout of one call. A worker makes several within the rest of a dispatch deadline; Google
@@ -22,12 +20,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The API's limit.
 const PAGE_SIZE: i32 = 1000;
 
-type Client = CloudTasksClient<GoogleAuthMiddleware>;
-
 /// A client of Cloud Tasks. Clones share one HTTP/2 connection, which reconnects automatically.
 #[derive(Clone)]
 pub struct CloudTasks {
-    api: Api,
+    client: Client,
 }
 
 impl std::fmt::Debug for CloudTasks {
@@ -39,13 +35,13 @@ impl std::fmt::Debug for CloudTasks {
 impl CloudTasks {
     /// Connects; fails if nothing answers.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, Error> {
-        let api = tokio::time::timeout(CALL_TIMEOUT, endpoint.connect())
+        let client = tokio::time::timeout(CALL_TIMEOUT, endpoint.connect())
             .await
             .map_err(|_| Error::TimedOut {
                 resource: "the connection".into(),
                 after: CALL_TIMEOUT,
             })??;
-        Ok(Self { api })
+        Ok(Self { client })
     }
 
     /// `GetQueue`.
@@ -295,7 +291,7 @@ impl CloudTasks {
         request
             .metadata_mut()
             .insert("x-goog-request-params", route);
-        match tokio::time::timeout(CALL_TIMEOUT, send(self.api.get(), request)).await {
+        match tokio::time::timeout(CALL_TIMEOUT, send(self.client.clone(), request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(classify(resource, &status)),
             Err(_) => Err(Error::TimedOut {

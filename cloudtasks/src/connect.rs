@@ -1,13 +1,11 @@
 //! The connection to Cloud Tasks.
 
-use gcloud_sdk::google::cloud::tasks::v2::cloud_tasks_client::CloudTasksClient;
-use gcloud_sdk::google_cloud_auth::credentials::anonymous;
-use gcloud_sdk::{GoogleApi, GoogleAuthMiddleware};
-
 use crate::error::Error;
+use crate::proto::cloud_tasks_client::CloudTasksClient;
+use crate::transport::{self, Transport};
 
-/// The gRPC client on an authenticated channel.
-pub(crate) type Api = GoogleApi<CloudTasksClient<GoogleAuthMiddleware>>;
+/// The gRPC client, on a channel to Google or to an emulator.
+pub(crate) type Client = CloudTasksClient<Transport>;
 
 const GOOGLE: &str = "https://cloudtasks.googleapis.com";
 
@@ -36,24 +34,16 @@ impl Endpoint {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Result<Api, Error> {
-        let connected = match self {
-            Self::Google => GoogleApi::from_function(CloudTasksClient::new, GOOGLE, None).await,
-            Self::Emulator(host) => {
-                let credentials = anonymous::Builder::new().build();
-                let url = format!("http://{host}");
-                GoogleApi::from_function_with_credentials(
-                    CloudTasksClient::new,
-                    url,
-                    None,
-                    credentials,
-                )
-                .await
-            }
+    pub(crate) async fn connect(&self) -> Result<Client, Error> {
+        let transport = match self {
+            Self::Google => transport::google(GOOGLE).await,
+            Self::Emulator(host) => transport::emulator(format!("http://{host}")).await,
         };
-        connected.map_err(|error| Error::Setup {
-            message: format!("{}: {}", self.address(), error_chain(&error)),
-        })
+        transport
+            .map(CloudTasksClient::new)
+            .map_err(|error| Error::Setup {
+                message: format!("{}: {}", self.address(), error_chain(error.as_ref())),
+            })
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use gcloud_sdk::google::cloud::tasks::v2 as proto;
 use jiff::Timestamp;
 use prost::Message as _;
-use proto::http_target::{AuthorizationHeader, Header, HeaderOverride};
-use proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
 
 use crate::error::Error;
 use crate::names::{NameError, QueuePath};
+use crate::proto;
+use crate::proto::http_target::{AuthorizationHeader, Header, HeaderOverride};
+use crate::proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
 use crate::values::{
     Address, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings, QueueState, Scheme,
     TaskInfo, UnmanagedTarget,
@@ -254,7 +254,7 @@ fn duration_message(duration: Duration) -> prost_types::Duration {
 mod tests {
     use std::collections::BTreeMap;
 
-    use proto::{HttpMethod, OAuthToken, PathOverride, UriOverride};
+    use crate::proto::{HttpMethod, OAuthToken, PathOverride, UriOverride};
 
     use super::*;
 

@@ -12,6 +12,10 @@ pub mod connect;
 mod convert;
 pub mod error;
 pub mod names;
+#[cfg(feature = "client")]
+mod proto;
+#[cfg(feature = "client")]
+mod transport;
 pub mod values;
 
 #[cfg(feature = "client")]
