@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Why a transport can't connect; its causes say more.
+#[cfg(feature = "client")]
+pub(crate) type ConnectError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a call failed. The variants are the caller's choices, not gRPC's codes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -10,6 +10,3 @@ mod sdk;
 pub(crate) use plain::{Transport, emulator, google};
 #[cfg(feature = "google")]
 pub(crate) use sdk::{Transport, emulator, google};
-
-/// Its causes say what is wrong.
-pub(crate) type ConnectError = Box<dyn std::error::Error + Send + Sync>;

@@ -91,7 +91,10 @@ async fn a_port_that_is_taken_is_a_sentence_and_so_is_a_dev_that_isnt_there() {
     drop(taken);
     let (code, said) = dev.send(&[]).await;
     assert_ne!(code, 0);
-    assert!(said.contains("start `executor-chain dev`, or set its address with --to"), "{said}");
+    assert!(
+        said.contains("start `executor-chain dev`, or set its address with --to"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tonic::transport::Channel;
 
-use super::ConnectError;
+use crate::error::ConnectError;
 
 pub(crate) type Transport = Channel;
 

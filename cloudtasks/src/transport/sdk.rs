@@ -5,7 +5,7 @@ use std::convert::identity;
 use gcloud_sdk::google_cloud_auth::credentials::anonymous;
 use gcloud_sdk::{GoogleApi, GoogleAuthMiddleware};
 
-use super::ConnectError;
+use crate::error::ConnectError;
 
 pub(crate) type Transport = GoogleAuthMiddleware;
 
