@@ -2,6 +2,7 @@
 
 mod draining;
 mod drifted;
+mod finding;
 mod paused;
 mod pushes_reachable;
 mod pushes_refused;
@@ -19,23 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::model::{ChainView, Desired, Plan, Problem};
 use crate::objects::queue_settings::settings_hash;
 use crate::rules::drain::{Drain, drain};
-
-/// A condition without its type and time. What could not be read is neither true nor false.
-struct Finding {
-    holds: Option<bool>,
-    reason: Reason,
-    message: String,
-}
-
-impl Finding {
-    fn new(holds: Option<bool>, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            holds,
-            reason,
-            message: message.into(),
-        }
-    }
-}
+use finding::{Finding, list};
 
 /// A chain as it was seen, and the plan that was made from that.
 #[derive(Debug, Clone, Copy)]
@@ -163,11 +148,6 @@ fn path(desired: &Desired) -> String {
         .map(|stage| stage.queue.id.as_str())
         .collect();
     queues.join(" → ")
-}
-
-fn list(names: impl Iterator<Item = String>) -> Option<String> {
-    let names: Vec<String> = names.collect();
-    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// The one place that sets `lastTransitionTime`.

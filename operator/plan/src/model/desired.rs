@@ -1,9 +1,10 @@
 //! The parsed spec. What can be wrong with a spec that passed the schema is found here, once.
 
+mod chain_context;
 mod host;
 mod push;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 use super::child_name::child_name;
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
-use push::{address, hosts_are_apart, push};
+use chain_context::ChainContext;
+use push::{address, push};
 
 pub(crate) use push::SERVICE_PORT;
 pub use push::{ParentGateway, Push};
@@ -171,7 +173,7 @@ impl Desired {
         let namespace = chain.namespace().unwrap_or_else(|| "default".to_owned());
         let name = chain.name_any();
         let parent = parent(chain, settings)?;
-        let context = Context {
+        let context = ChainContext {
             namespace: &namespace,
             name: &name,
             parent: &parent,
@@ -262,15 +264,27 @@ impl Desired {
     }
 }
 
-struct Context<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    parent: &'a LocationPath,
-    settings: &'a Settings,
+/// Two stages with one host would get each other's tasks.
+fn hosts_are_apart(stages: &[DesiredStage]) -> Result<(), Problem> {
+    let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+    for stage in stages {
+        let host = stage.address.host.as_str();
+        if let Some(other) = hosts.insert(host, &stage.name) {
+            return Err(Problem::invalid(format!(
+                "spec.push.gateway.hostname gives the stages {other} and {} the same host {host}: use another template",
+                stage.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl DesiredStage {
-    fn new(chain: &ExecutorChain, stage: &Stage, context: &Context) -> Result<Self, Problem> {
+    fn new(
+        chain: &ExecutorChain,
+        stage: &Stage,
+        context: &ChainContext<'_>,
+    ) -> Result<Self, Problem> {
         let max_attempts = u32::try_from(stage.max_attempts)
             .ok()
             .and_then(NonZeroU32::new)
@@ -402,7 +416,11 @@ fn timeout(stage: &Stage) -> Duration {
         .map_or(DEFAULT_HANDLER_TIMEOUT, |timeout| timeout.0)
 }
 
-fn target(chain: &ExecutorChain, route: &Route, context: &Context) -> Result<Target, Problem> {
+fn target(
+    chain: &ExecutorChain,
+    route: &Route,
+    context: &ChainContext<'_>,
+) -> Result<Target, Problem> {
     if route.to == "fail" {
         return Ok(Target::Fail);
     }

@@ -3,7 +3,7 @@
 use cloudtasks::QueueState;
 use crds::conditions::Reason;
 
-use super::{Finding, list};
+use super::finding::{Finding, list};
 use crate::model::ChainView;
 use crate::objects::former_stages::RemovedStage;
 use crate::rules::drain::{Drain, drain};

@@ -2,7 +2,7 @@
 
 use crds::conditions::Reason;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::model::ChainView;
 use crate::rules::drift::{drifts, sentence};
 

@@ -4,7 +4,7 @@ use cloudtasks::{Queue, QueueState};
 use crds::PausedBy;
 use crds::conditions::Reason;
 
-use super::{Finding, list};
+use super::finding::{Finding, list};
 use crate::model::{ChainView, Desired, PauseReason, Push, queue_headers};
 
 /// Who paused a queue, if it is paused.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crds::conditions::Reason;
 
-use super::{Finding, list};
+use super::finding::{Finding, list};
 use crate::model::{ChainView, Desired, ParentGateway, Problem, Push};
 use crate::rules::gateway_api::refuse_gateway;
 use crate::rules::route_acceptance::{self, RouteState};

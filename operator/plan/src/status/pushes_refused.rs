@@ -2,7 +2,7 @@
 
 use crds::conditions::Reason;
 
-use super::{Finding, list};
+use super::finding::{Finding, list};
 use crate::model::ChainView;
 
 /// Whether workers refused pushes because of their token; unknown where none could be asked.

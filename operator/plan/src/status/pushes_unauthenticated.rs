@@ -6,7 +6,7 @@ use crds::conditions::Reason;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::model::{ChainView, Observed, Push, RequiredToken};
 use crate::objects::names::{STAGE_LABEL, served_queue};
 

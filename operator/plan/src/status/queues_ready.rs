@@ -2,8 +2,8 @@
 
 use crds::conditions::Reason;
 
+use super::finding::{Finding, list};
 use super::stages::state;
-use super::{Finding, list};
 use crate::model::{ChainView, Concern, Plan, Problem};
 use crate::objects::queue_settings;
 use crate::rules::drift::drifts;

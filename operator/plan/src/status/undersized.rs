@@ -2,8 +2,8 @@
 
 use crds::conditions::Reason;
 
+use super::finding::{Finding, list};
 use super::stages::workers;
-use super::{Finding, list};
 use crate::model::{ChainView, Rollout};
 
 /// How many tasks a worker runs at once when it isn't told.

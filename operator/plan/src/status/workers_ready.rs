@@ -3,8 +3,8 @@
 use crds::StageStatus;
 use crds::conditions::Reason;
 
+use super::finding::{Finding, list};
 use super::stages::workers;
-use super::{Finding, list};
 use crate::model::{ChainView, Concern, DesiredStage, Plan, Problem, Rollout};
 
 pub(super) fn finding(

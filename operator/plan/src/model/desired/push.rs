@@ -1,13 +1,12 @@
 //! How pushes reach the workers: `spec.push`, parsed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use cloudtasks::{Address, Scheme};
 use crds::{ExecutorChain, Stage};
 
+use super::chain_context::ChainContext;
 use super::host::{self, StageNames};
-use super::{Context, DesiredStage};
 use crate::model::problem::Problem;
 
 /// The port of every stage's Service.
@@ -60,28 +59,13 @@ pub(super) fn push(chain: &ExecutorChain, namespace: &str) -> Push {
     })
 }
 
-/// Two stages with one host would get each other's tasks.
-pub(super) fn hosts_are_apart(stages: &[DesiredStage]) -> Result<(), Problem> {
-    let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
-    for stage in stages {
-        let host = stage.address.host.as_str();
-        if let Some(other) = hosts.insert(host, &stage.name) {
-            return Err(Problem::invalid(format!(
-                "spec.push.gateway.hostname gives the stages {other} and {} the same host {host}: use another template",
-                stage.name
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// Where a stage's queue pushes to: the user's own ingress, the stage's host under a Gateway, or the
 /// Service's cluster address.
 pub(super) fn address(
     chain: &ExecutorChain,
     stage: &Stage,
     child: &str,
-    context: &Context,
+    context: &ChainContext<'_>,
 ) -> Result<Address, Problem> {
     let push = chain.spec.push.as_ref();
     let of = StageNames {
