@@ -166,7 +166,7 @@ mod tests {
     fn only_keys_for_rs256_are_used() {
         let body = br#"{"keys": [
             {"kty": "RSA", "kid": "ours", "use": "sig", "alg": "RS256", "n": "AQAB", "e": "AQAB", "new": {}},
-            {"kty": "RSA", "kid": "no-alg", "n": "AQAB", "e": "AQAB"},
+            {"kty": "RSA", "kid": "without-alg", "n": "AQAB", "e": "AQAB"},
             {"kty": "RSA", "kid": "sealed", "use": "enc", "n": "AQAB", "e": "AQAB"},
             {"kty": "RSA", "kid": "other", "alg": "RS512", "n": "AQAB", "e": "AQAB"},
             {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
@@ -177,7 +177,7 @@ mod tests {
         let keys = keys(body);
         let mut ids: Vec<&str> = keys.keys().map(String::as_str).collect();
         ids.sort_unstable();
-        assert_eq!(ids, ["ours", "no-alg"]);
+        assert_eq!(ids, ["ours", "without-alg"]);
         for nonsense in [&b"<html>"[..], b"", b"[]", br#"{"keys": 3}"#] {
             assert!(super::keys(nonsense).is_empty());
         }
