@@ -3,7 +3,7 @@
 pub mod deletion;
 pub mod freshness;
 mod ingress;
-mod pauses;
+mod pause_steps;
 mod preconditions;
 mod queues;
 mod removal;

@@ -1,7 +1,7 @@
 //! The parsed spec. What can be wrong with a spec that passed the schema is found here, once.
 
 mod chain_context;
-mod host;
+mod gateway_host;
 mod push;
 
 use std::collections::{BTreeMap, BTreeSet};

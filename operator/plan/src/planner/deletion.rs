@@ -7,7 +7,7 @@ use crds::DeletionPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::DynamicObject;
 
-use super::pauses::{QueueNow, carry_out};
+use super::pause_steps::{QueueNow, carry_out};
 use crate::invariants::broken_deletion;
 use crate::model::{
     ChainView, GatewayResourceKind, GatewayResourceName, Observed, Plan, Step, TimedCondition,

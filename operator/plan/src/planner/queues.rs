@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings};
 use crds::DriftPolicy;
 
-use super::pauses::{QueueNow, carry_out};
+use super::pause_steps::{QueueNow, carry_out};
 use crate::model::{
     ChainView, Desired, DesiredStage, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
 };

@@ -4,7 +4,7 @@ mod gateway_resources;
 
 use cloudtasks::{Queue, QueuePath};
 
-use super::pauses::{QueueNow, carry_out};
+use super::pause_steps::{QueueNow, carry_out};
 use crate::model::{
     Backlog, ChainView, Observed, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
     queue_headers,

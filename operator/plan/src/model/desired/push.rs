@@ -6,7 +6,7 @@ use cloudtasks::{Address, Scheme};
 use crds::{ExecutorChain, Stage};
 
 use super::chain_context::ChainContext;
-use super::host::{self, StageNames};
+use super::gateway_host::{self, StageNames};
 use crate::model::problem::Problem;
 
 /// The port of every stage's Service.
@@ -74,7 +74,7 @@ pub(super) fn address(
         stage: &stage.name,
     };
     if let Some(gateway) = push.and_then(|push| push.gateway.as_ref()) {
-        let host = host::host(&gateway.hostname, of);
+        let host = gateway_host::host(&gateway.hostname, of);
         return Ok(Address {
             scheme: Scheme::Https,
             host: host
@@ -91,7 +91,7 @@ pub(super) fn address(
             port: SERVICE_PORT,
         });
     };
-    let url = host::fill(template, of);
+    let url = gateway_host::fill(template, of);
     parse_address(&url).ok_or_else(|| {
         Problem::invalid(format!(
             "spec.push.url gives {url:?}, which is not scheme, host and port"
