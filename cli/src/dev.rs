@@ -2,6 +2,7 @@
 //! Tasks.
 
 mod account;
+mod announcer;
 mod chain;
 mod handler;
 pub mod manifest;

@@ -27,6 +27,15 @@ pub struct Chain {
     admin: AdminClient,
 }
 
+/// The handler of one stage.
+#[derive(Debug, Clone)]
+pub struct StageHandler {
+    /// The stage.
+    pub stage: String,
+    /// Its address, or none for the built-in handler.
+    pub url: Option<String>,
+}
+
 /// Addresses of this machine that replace those in the manifest.
 #[derive(Debug, Clone)]
 pub struct LocalAddresses {
@@ -80,6 +89,16 @@ impl Chain {
         done
     }
 
+    /// The handler of each stage.
+    pub fn handlers(&self) -> Vec<StageHandler> {
+        let built_in = self.addresses.built_in_url();
+        let stages = self.desired.stages.iter().map(|stage| StageHandler {
+            stage: stage.name.clone(),
+            url: Some(stage.handler.url()).filter(|url| *url != built_in),
+        });
+        stages.collect()
+    }
+
     async fn converge(&mut self) -> Result<Vec<String>, Error> {
         let mut done = Vec::new();
         for _ in 0..MAX_PLANS {
@@ -118,6 +137,12 @@ impl Chain {
     }
 }
 
+impl LocalAddresses {
+    fn built_in_url(&self) -> String {
+        format!("http://{}", self.handler)
+    }
+}
+
 fn desired(manifest: &Manifest, addresses: &LocalAddresses) -> Result<Desired, Error> {
     let mut desired = manifest.desired(Some(addresses.emulator.clone()))?;
     desired.notifier.url = format!("http://{}/", addresses.receiver);
@@ -129,7 +154,7 @@ fn desired(manifest: &Manifest, addresses: &LocalAddresses) -> Result<Desired, E
         stage.handler = match (&addresses.chosen_handler, &stage.handler) {
             (Some(url), _) => HandlerAt::Url(url.clone()),
             (None, HandlerAt::Url(url)) if is_local(url) => HandlerAt::Url(url.clone()),
-            (None, _) => HandlerAt::Url(format!("http://{}", addresses.handler)),
+            (None, _) => HandlerAt::Url(addresses.built_in_url()),
         };
     }
     Ok(desired)

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use crds::{Notifier, Outcome};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -55,6 +55,14 @@ impl NotifierSettings {
     }
 }
 
+/// Headers of the connection from the emulator to here.
+const OF_THE_CONNECTION: [HeaderName; 4] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+];
+
 struct Receiver {
     ledger: Arc<Ledger>,
     notifier: NotifierSettings,
@@ -98,13 +106,17 @@ async fn receive(
 }
 
 async fn forward(receiver: &Receiver, url: &str, headers: &HeaderMap, body: Bytes) -> StatusCode {
-    let mut request = Request::post(url);
-    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
-        request = request.header(header::CONTENT_TYPE, kind);
-    }
-    let Ok(request) = request.body(Body::from(body)) else {
+    let mut request = Request::new(Body::from(body));
+    let Ok(uri) = url.parse() else {
         return StatusCode::BAD_GATEWAY;
     };
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    // Also a token, so that a receiver that demands one can be tried here.
+    request.headers_mut().clone_from(headers);
+    for own in OF_THE_CONNECTION {
+        request.headers_mut().remove(own);
+    }
     match receiver.client.request(request).await {
         Ok(answer) => answer.status(),
         Err(_) => StatusCode::BAD_GATEWAY,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::DevOptions;
 use crate::dev::account::Ledger;
+use crate::dev::announcer::Announcer;
 use crate::dev::chain::{Chain, LocalAddresses};
 use crate::dev::handler::{self, LadderEnds, Shares};
 use crate::dev::manifest::Manifest;
@@ -65,6 +66,7 @@ struct Session {
     ends: LadderEnds,
     notifier: NotifierSettings,
     view: View,
+    announcer: Announcer,
     shown: Instant,
     /// The text that was refused last, so that it is reported once.
     refused: Option<String>,
@@ -90,7 +92,7 @@ impl Session {
         let addresses = addresses(&options, &notifier, &ledger, &ends).await?;
         let (chain, done) = Chain::start(&manifest, queues, addresses).await?;
         let mut view = View::new();
-        say_hello(&mut view, &options, &chain, &done);
+        say_hello(&mut view, options.listen, &chain, &done);
         let mut session = Self {
             options,
             manifest,
@@ -100,13 +102,23 @@ impl Session {
             ends,
             notifier,
             view,
+            announcer: Announcer::default(),
             shown: Instant::now(),
             refused: None,
             accounted: false,
             sending: None,
         };
+        session.say_handlers();
         session.send_tasks()?;
         Ok(session)
+    }
+
+    fn say_handlers(&mut self) {
+        let built_in = shares(&self.options).to_string();
+        let lines = self.announcer.handlers(&self.chain.handlers(), &built_in);
+        for line in lines {
+            self.view.say(&line);
+        }
     }
 
     /// Sends in the background: many tasks take time, and the table shows them.
@@ -173,6 +185,9 @@ impl Session {
 
     async fn show(&mut self) -> Result<(), Error> {
         let rows = self.rows().await?;
+        for line in self.announcer.unreachable(&rows, &self.chain.handlers()) {
+            self.view.say(&line);
+        }
         self.view.show(&rows);
         self.shown = Instant::now();
         Ok(())
@@ -190,9 +205,11 @@ impl Session {
         }
         match self.edit().await {
             Ok(done) if done.is_empty() => self.view.say("edit: no change"),
-            Ok(done) => self
-                .view
-                .say(&format!("edit applied:\n  {}", done.join("\n  "))),
+            Ok(done) => {
+                self.view
+                    .say(&format!("edit applied:\n  {}", done.join("\n  ")));
+                self.say_handlers();
+            }
             Err(error) => {
                 self.view
                     .say(&format!("{error}\nthe last good version stays in force"));
@@ -303,16 +320,11 @@ async fn serve(routes: Router) -> Result<SocketAddr, Error> {
     Ok(address)
 }
 
-fn say_hello(view: &mut View, options: &DevOptions, chain: &Chain, done: &[String]) {
+fn say_hello(view: &mut View, listen: SocketAddr, chain: &Chain, done: &[String]) {
     let desired = &chain.desired;
     view.say(&format!(
-        "chain {}/{} runs; Cloud Tasks (gRPC and REST) is at {}",
-        desired.namespace, desired.name, options.listen
+        "chain {}/{} runs; Cloud Tasks (gRPC and REST) is at {listen}",
+        desired.namespace, desired.name
     ));
     view.say(&format!("  {}", done.join("\n  ")));
-    view.say(&match &options.handler {
-        Some(url) => format!("tasks are run by {url}"),
-        // A handler.url on this machine is used all the same.
-        None => format!("tasks are run by a built-in handler: {}", shares(options)),
-    });
 }

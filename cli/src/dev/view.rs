@@ -116,7 +116,7 @@ impl View {
         let now = Instant::now();
         let counts: BTreeMap<String, u64> = rows
             .iter()
-            .map(|row| (row.stage.clone(), row.done.runs_started))
+            .map(|row| (row.stage.clone(), row.attempts()))
             .collect();
         let previous = self.last.replace((now, counts));
         rows.iter()
@@ -125,7 +125,7 @@ impl View {
                     return 0.0;
                 };
                 let before = counts.get(&row.stage).copied().unwrap_or_default();
-                let more = u32::try_from(row.done.runs_started.saturating_sub(before));
+                let more = u32::try_from(row.attempts().saturating_sub(before));
                 f64::from(more.unwrap_or(u32::MAX)) / (now - *then).as_secs_f64().max(0.001)
             })
             .collect()
@@ -133,6 +133,12 @@ impl View {
 }
 
 impl Row {
+    /// The finished attempts. A push that found no handler is none.
+    pub fn attempts(&self) -> u64 {
+        let done = &self.done;
+        done.attempts_succeeded + done.attempts_failed + done.attempts_timed_out
+    }
+
     fn count(&self, tasks: usize) -> String {
         format!("{tasks}{}", if self.and_more { "+" } else { "" })
     }
@@ -146,7 +152,7 @@ fn line(rows: &[Row]) -> String {
             format!(
                 "{stage}: {} queued, {} attempts, {} succeeded, {} handed over",
                 row.count(row.queued),
-                done.runs_started,
+                row.attempts(),
                 done.attempts_succeeded,
                 done.handed_on
             )

@@ -8,5 +8,6 @@
 mod course;
 mod edits;
 mod ending;
+mod handlers;
 mod program;
 mod python;

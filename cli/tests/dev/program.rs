@@ -35,7 +35,7 @@ pub struct Dev {
 impl Dev {
     pub async fn start(manifest: &str, options: &[&str]) -> Self {
         let dev = Self::spawn(manifest, options);
-        dev.says("tasks are run by").await;
+        dev.says("tasks are run ").await;
         dev
     }
 

@@ -11,7 +11,7 @@ pub(crate) type Transport = Channel;
 
 /// As in gcloud-sdk's channels.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
 
 pub(crate) fn google(_url: &str) -> Ready<Result<Transport, ConnectError>> {
     ready(Err(
