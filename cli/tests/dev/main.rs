@@ -5,6 +5,7 @@
     reason = "in a test a panic is a failure, as it should be"
 )]
 
+mod adopted;
 mod course;
 mod edits;
 mod ending;
