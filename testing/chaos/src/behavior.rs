@@ -10,7 +10,7 @@ use http_body_util::Full;
 use testkit::server::{Given, number, serve, status, text};
 
 use crate::account::Account;
-use crate::chain::{HANDLER_TIMEOUT, Stage, task_number};
+use crate::chain::{HANDLER_TIMEOUT, Stage, stage_named, task_number};
 use crate::handler_processes::Generations;
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -78,7 +78,7 @@ pub async fn start(
         async move {
             let headers = request.headers();
             let [stage, task, attempt] = ASKED.map(|name| text(headers, name));
-            let (Some(stage), Some(number_of_task)) = (Stage::named(stage), task_number(task))
+            let (Some(stage), Some(number_of_task)) = (stage_named(stage), task_number(task))
             else {
                 return status(400);
             };

@@ -7,21 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use testkit::Process;
 
 use crate::account::Account;
-use crate::chain::{Addresses, STAGES, Stage, worker};
+use crate::chain::{STAGES, Stage, Upstreams, worker};
 use crate::seed::Seed;
 
 pub const EACH: usize = 2;
 
 pub struct Workers {
     program: PathBuf,
-    addresses: Addresses,
     slots: Vec<Slot>,
 }
 
 struct Slot {
     stage: &'static Stage,
     listen: SocketAddr,
-    handler: SocketAddr,
+    upstreams: Upstreams,
     process: Mutex<Option<Process>>,
 }
 
@@ -29,20 +28,18 @@ impl Workers {
     /// Starts them, each on a port that it keeps, before a handler of its own.
     pub fn start(
         program: PathBuf,
-        addresses: Addresses,
         ports: &[SocketAddr],
-        handlers: &[SocketAddr],
+        upstreams: impl Iterator<Item = Upstreams>,
     ) -> Arc<Self> {
-        let pairs = ports.iter().zip(handlers).enumerate();
-        let slots = pairs.map(|(slot, (listen, handler))| Slot {
+        let pairs = ports.iter().zip(upstreams).enumerate();
+        let slots = pairs.map(|(slot, (listen, upstreams))| Slot {
             stage: &STAGES[slot / EACH],
             listen: *listen,
-            handler: *handler,
+            upstreams,
             process: Mutex::default(),
         });
         let workers = Self {
             program,
-            addresses,
             slots: slots.collect(),
         };
         for slot in 0..workers.slots.len() {
@@ -53,13 +50,7 @@ impl Workers {
 
     fn revive(&self, slot: usize) {
         let slot = &self.slots[slot];
-        let command = worker(
-            &self.program,
-            slot.stage,
-            slot.listen,
-            slot.handler,
-            self.addresses,
-        );
+        let command = worker(&self.program, slot.stage, slot.listen, slot.upstreams);
         let process = Process::spawn_unlogged(&command);
         *slot.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use testkit::{Emulator, free_port};
+use testkit::{Emulator, free_addr};
 
 use crate::account::Account;
-use crate::chain::{self, Addresses, STAGES};
+use crate::chain::{self, STAGES, Upstreams};
 use crate::forward::{self, Backend};
 use crate::handler_processes::{self, Generations};
 use crate::killer::{self, EACH, Workers};
@@ -54,12 +54,15 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
         );
         balancers.push(balancer::start(workers, seed, account.clone(), trace.clone()).await?);
     }
-    let addresses = Addresses {
-        cloud_tasks: outages::start(emulator.addr(), seed, Arc::clone(&account)).await,
-        client: client::start(seed, Arc::clone(&account)).await?,
-    };
-    chain::create_queues(&cloud, &balancers).await?;
-    let workers = Workers::start(plan.worker.clone(), addresses, &ports, &handlers);
+    let cloud_tasks = outages::start(emulator.addr(), seed, Arc::clone(&account)).await;
+    let client = client::start(seed, Arc::clone(&account)).await?;
+    chain::create_queues(&cloud, &balancers).await;
+    let upstreams = handlers.iter().map(|handler| Upstreams {
+        cloud_tasks,
+        handler: *handler,
+        client,
+    });
+    let workers = Workers::start(plan.worker.clone(), &ports, upstreams);
     let killer = tokio::spawn(killer::kill(
         Arc::clone(&workers),
         seed,
@@ -78,8 +81,5 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
 
 /// One for each worker, or for each handler.
 fn local_ports() -> Vec<SocketAddr> {
-    let ports = (0..STAGES.len() * EACH).map(|_| free_port());
-    ports
-        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-        .collect()
+    (0..STAGES.len() * EACH).map(|_| free_addr()).collect()
 }

@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http2::handshake;
+use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -35,14 +35,22 @@ struct Passed {
 impl CallProxy {
     /// Opens a way to `emulator`, on a free port.
     pub async fn start(emulator: SocketAddr) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap_or_else(|error| panic!("a port for a proxy: {error}"));
-        let addr = listener.local_addr().expect("it is bound");
-        let passed = Arc::default();
+        let passed = Arc::new(Mutex::new(Passed::default()));
         let (away, turned) = watch::channel(None);
-        let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, emulator, Arc::clone(&passed), turned));
+        let notes = Arc::clone(&passed);
+        let (addr, accepting) = intercept(emulator, move |mut emulator, call| {
+            let location = location(&call);
+            lock(&notes).note(&call, location.as_deref());
+            let mut away = turned.clone();
+            async move {
+                if location.is_some() {
+                    // Its other end lives as long as the proxy.
+                    let _ = away.wait_for(|away| *away != location).await;
+                }
+                Ok(emulator.send_request(call).await?)
+            }
+        })
+        .await;
         Self {
             addr,
             passed,
@@ -78,29 +86,40 @@ impl CallProxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    emulator: SocketAddr,
-    passed: Arc<Mutex<Passed>>,
-    away: watch::Receiver<Option<String>>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = listener.accept().await;
-        let (client, _) = accepted.unwrap_or_else(|error| panic!("a proxy's port: {error}"));
-        connections.spawn(carry(client, emulator, Arc::clone(&passed), away.clone()));
-        while connections.try_join_next().is_some() {}
-    }
+/// Anything that ends a call without an answer.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves gRPC calls on a free port until the set is dropped: `pass` gets each call, and the way to the
+/// emulator.
+pub async fn intercept<P, A>(emulator: SocketAddr, pass: P) -> (SocketAddr, JoinSet<()>)
+where
+    P: Fn(SendRequest<Incoming>, Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Result<Response<Incoming>, Error>> + Send + 'static,
+{
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap_or_else(|error| panic!("a port for a proxy: {error}"));
+    let addr = listener.local_addr().expect("it is bound");
+    let mut accepting = JoinSet::new();
+    accepting.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = listener.accept().await;
+            let (client, _) = accepted.unwrap_or_else(|error| panic!("a proxy's port: {error}"));
+            connections.spawn(carry(client, emulator, pass.clone()));
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    (addr, accepting)
 }
 
 /// Carries the calls of one connection over another. Either end may hang up: the client connects
 /// again, and fails audibly if it can't.
-async fn carry(
-    client: TcpStream,
-    emulator: SocketAddr,
-    passed: Arc<Mutex<Passed>>,
-    away: watch::Receiver<Option<String>>,
-) {
+async fn carry<P, A>(client: TcpStream, emulator: SocketAddr, pass: P)
+where
+    P: Fn(SendRequest<Incoming>, Request<Incoming>) -> A + Send + 'static,
+    A: Future<Output = Result<Response<Incoming>, Error>> + Send + 'static,
+{
     let Ok(server) = TcpStream::connect(emulator).await else {
         return;
     };
@@ -110,18 +129,7 @@ async fn carry(
     else {
         return;
     };
-    let service = service_fn(move |request: Request<Incoming>| {
-        let location = location(&request);
-        lock(&passed).note(&request, location.as_deref());
-        let (mut sender, mut away) = (sender.clone(), away.clone());
-        async move {
-            if location.is_some() {
-                // Its other end lives as long as the proxy.
-                let _ = away.wait_for(|away| *away != location).await;
-            }
-            sender.send_request(request).await
-        }
-    });
+    let service = service_fn(move |call| pass(sender.clone(), call));
     let carrying =
         http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(client), service);
     tokio::select! {

@@ -1,6 +1,6 @@
 //! Ports for servers that must be told theirs before they start.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Below the range from which Linux takes the ports of outgoing connections, so that none of those
@@ -22,4 +22,9 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no free port from {FIRST} to {}", FIRST + COUNT - 1);
+}
+
+/// The loopback address of a [`free_port`].
+pub fn free_addr() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }

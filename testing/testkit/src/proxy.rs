@@ -1,7 +1,7 @@
 //! A TCP proxy: a way to a server that can be cut while both ends live.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::ports::free_port;
+use crate::ports::free_addr;
 
 /// What becomes of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Proxy {
 impl Proxy {
     /// Starts an open way to `server`, on a free port.
     pub async fn start(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()))
+        let listener = TcpListener::bind(free_addr())
             .await
             .unwrap_or_else(|error| panic!("a port for a proxy: {error}"));
         let addr = listener.local_addr().expect("it is bound");

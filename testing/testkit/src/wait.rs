@@ -7,13 +7,31 @@ use std::time::{Duration, Instant};
 /// the programs under test.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What one look at a condition gives: an `Option`, or a `Result` whose error says what was seen.
+/// What one look at a condition gives: whether it holds, alone or with what was seen; an `Option`; or a
+/// `Result` whose error says what was seen.
 pub trait Probe {
     /// What the condition gives once it holds.
     type Value;
 
     /// The value, or what was seen instead of it.
     fn value(self) -> Result<Self::Value, String>;
+}
+
+impl Probe for bool {
+    type Value = ();
+
+    fn value(self) -> Result<(), String> {
+        self.then_some(()).value()
+    }
+}
+
+impl<T: Debug> Probe for (bool, T) {
+    type Value = ();
+
+    fn value(self) -> Result<(), String> {
+        let (holds, seen) = self;
+        holds.then_some(()).ok_or(seen).value()
+    }
 }
 
 impl<T> Probe for Option<T> {

@@ -32,7 +32,7 @@ const POINTS: [Point; 5] = [
 pub struct Blow {
     pub point: Point,
     /// The handler's attempt on that stage, from 1, which the killed dispatch was to make.
-    pub attempt: u32,
+    pub attempt: u8,
 }
 
 /// One task's way, with at most one kill on each stage.
@@ -149,7 +149,7 @@ impl Case {
     }
 
     /// The attempts that the task has on a stage when nothing goes wrong.
-    fn attempts(&self, stage: &Stage) -> u32 {
+    fn attempts(&self, stage: &Stage) -> u8 {
         if self.succeeds_on == Some(stage.index) {
             1
         } else if self.reaches(stage) {
@@ -164,7 +164,7 @@ impl Case {
     }
 
     /// Whether the task leaves the stage by this attempt.
-    fn leads_to_create(&self, stage: &Stage, attempt: u32) -> bool {
+    fn leads_to_create(&self, stage: &Stage, attempt: u8) -> bool {
         attempt == self.attempts(stage)
     }
 }

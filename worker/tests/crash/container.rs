@@ -45,11 +45,7 @@ impl Container {
             let before = eventually("the metrics", FOR_EVER, async || self.refused().await).await;
             eventually("a refused connection", FOR_EVER, async || {
                 let now = self.refused().await?;
-                if now > before {
-                    Ok(())
-                } else {
-                    Err(format!("{now}"))
-                }
+                (now > before).then_some(()).ok_or(now.to_string())
             })
             .await;
             self.spawn();

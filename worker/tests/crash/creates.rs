@@ -7,12 +7,9 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use testkit::calls::{Error, intercept};
 
 use crate::case::Point;
-use crate::http1::Error;
 use crate::script::Script;
 use crate::trace::Trace;
 use crate::worker::Worker;
@@ -29,30 +26,11 @@ pub struct Creates {
 impl Creates {
     /// Serves on a free port until the runtime ends.
     pub async fn serve(self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(self.clone().carry(stream));
-            }
-        });
+        let emulator = self.emulator;
+        let pass = move |emulator, call| self.clone().pass(emulator, call);
+        let (addr, mut accepting) = intercept(emulator, pass).await;
+        accepting.detach_all();
         addr
-    }
-
-    /// Carries a connection until its worker closes it or dies.
-    async fn carry(self, stream: TcpStream) {
-        let upstream = TcpStream::connect(self.emulator).await.unwrap();
-        let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(upstream))
-                .await
-                .unwrap();
-        tokio::spawn(connection);
-        let service = service_fn(|call| self.clone().pass(sender.clone(), call));
-        // Its end is an error where the worker was killed.
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
     }
 
     async fn pass(

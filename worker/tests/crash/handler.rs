@@ -12,7 +12,7 @@ const RUN: &str = "handler runs: ";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Run {
     pub task: String,
-    pub attempt: u32,
+    pub attempt: u8,
 }
 
 pub fn command(port: u16) -> Command {

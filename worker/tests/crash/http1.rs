@@ -9,9 +9,9 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use testkit::calls::Error;
 use tokio::net::TcpStream;
 
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Body = BoxBody<Bytes, Infallible>;
 
 /// Sends a request on a connection of its own, so that none is left from a server that died.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures::future::{join_all, select_all};
 use serde_json::{Value, json};
-use testkit::{Emulator, Receiver, Recorded, eventually, free_port};
+use testkit::{Emulator, Receiver, Recorded, eventually, free_addr};
 
-use crate::chain::{self, STAGES, Surroundings};
+use crate::chain::{self, STAGES, Upstreams};
 use crate::container::Container;
 use crate::handler::{POISON, Run};
 use crate::worker::{SOON, Worker};
@@ -20,21 +20,20 @@ async fn a_task_that_kills_its_handler_ends_as_failed_and_harms_no_other() {
     let cloud = emulator.cloud_tasks().await;
     let client = Receiver::answering(200);
     let stages = STAGES.each_ref().map(|stage| {
-        let port = free_port();
-        let surroundings = Surroundings {
+        let upstreams = Upstreams {
             cloud_tasks: emulator.addr(),
-            handler: format!("http://127.0.0.1:{port}"),
-            client: client.url("/ends"),
+            handler: free_addr(),
+            client: client.addr(),
         };
-        let worker = Worker::start(stage, &surroundings);
-        let container = Container::start(port, Arc::clone(&worker));
+        let worker = Worker::start(stage, upstreams);
+        let container = Container::start(upstreams.handler.port(), Arc::clone(&worker));
         (worker, container)
     });
     join_all(stages.iter().map(|(worker, _)| worker.ready())).await;
     // One at a time. A crash also cuts the runs beside it, and nothing can be promised to a task
     // that is cut each time.
     let targets = stages.each_ref().map(|(worker, _)| worker.addr);
-    chain::create_queues(&cloud, targets, 1).await;
+    chain::create_queues(&cloud, &targets, 1).await;
 
     let (before, after) = BESIDE.split_at(BESIDE.len() / 2);
     let tasks = before.iter().chain(&[POISON]).chain(after);
@@ -70,8 +69,8 @@ async fn a_task_that_kills_its_handler_ends_as_failed_and_harms_no_other() {
             .into_iter()
             .partition(|run| run.task == POISON);
         // No attempt is skipped either: to be refused costs none.
-        let attempts: Vec<u32> = poison.iter().map(|run| run.attempt).collect();
-        let all: Vec<u32> = (1..=stage.attempts).collect();
+        let attempts: Vec<u8> = poison.iter().map(|run| run.attempt).collect();
+        let all: Vec<u8> = (1..=stage.attempts).collect();
         assert_eq!(attempts, all, "{}", stage.name);
         beside.sort();
         let tasks: Vec<&str> = beside.iter().map(|run| run.task.as_str()).collect();

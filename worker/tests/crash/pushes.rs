@@ -9,10 +9,11 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
+use testkit::calls::Error;
 use testkit::server::text;
 
 use crate::case::Point;
-use crate::http1::{self, Body, Error, full};
+use crate::http1::{self, Body, full};
 use crate::script::Script;
 use crate::trace::Trace;
 use crate::worker::Worker;
@@ -36,7 +37,7 @@ impl Pushes {
             number("executioncount"),
             number("previousresponse"),
         );
-        let attempt = number("executioncount").parse::<u32>()? + 1;
+        let attempt = number("executioncount").parse::<u8>()? + 1;
         let given = self.pass_or_kill(head, body, attempt).await;
         match &given {
             Ok(status) => self.note(format_args!("{push} answered {}", status.as_u16())),
@@ -49,7 +50,7 @@ impl Pushes {
         &self,
         head: Parts,
         body: Bytes,
-        attempt: u32,
+        attempt: u8,
     ) -> Result<StatusCode, Error> {
         let stage = self.worker.stage;
         if self.script.strikes(stage, Point::BeforeRun, Some(attempt)) {

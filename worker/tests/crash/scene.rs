@@ -8,7 +8,7 @@ use testkit::server::{Cut, serve, status};
 use testkit::{Emulator, Receiver, Recorded, eventually};
 
 use crate::case::{Case, Expected, Point};
-use crate::chain::{self, STAGES, Stage, Surroundings};
+use crate::chain::{self, STAGES, Stage, Upstreams, stage_named};
 use crate::creates::Creates;
 use crate::pushes::Pushes;
 use crate::script::Script;
@@ -71,12 +71,12 @@ impl Scene {
                 script: Arc::clone(&script),
                 trace: trace.clone(),
             };
-            let surroundings = Surroundings {
+            let upstreams = Upstreams {
                 cloud_tasks: creates.serve().await,
-                handler: handler.url(""),
-                client: client.url("/ends"),
+                handler: handler.addr(),
+                client: client.addr(),
             };
-            let worker = Worker::start(stage, &surroundings);
+            let worker = Worker::start(stage, upstreams);
             let _ = slot.set(Arc::clone(&worker));
             let pushes = Pushes {
                 worker: Arc::clone(&worker),
@@ -91,7 +91,7 @@ impl Scene {
             workers.push(worker);
         }
         join_all(workers.iter().map(|worker| worker.ready())).await;
-        chain::create_queues(&cloud, targets.try_into().unwrap(), 10).await;
+        chain::create_queues(&cloud, &targets, 10).await;
         Self {
             case,
             script,
@@ -149,7 +149,7 @@ fn handler(case: &Case, workers: &[Slot; 3], script: &Arc<Script>, trace: &Trace
     let (case, workers) = (case.clone(), workers.clone());
     let (script, trace) = (Arc::clone(script), trace.clone());
     Receiver::start(move |run: Recorded| {
-        let stage = Stage::named(run.header("executor-stage"));
+        let stage = stage_named(run.header("executor-stage"));
         let attempt = run.header("executor-attempt").parse().unwrap();
         let status = case.status(stage);
         trace.note(stage.name, format_args!("run, attempt {attempt}: {status}"));

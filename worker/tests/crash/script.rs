@@ -26,7 +26,7 @@ impl Script {
     /// Whether the stage's worker is to be killed here and now, which is so once. `attempt` is the
     /// one that the dispatch makes, where that can be seen; a create needs none, since a stage has
     /// only one.
-    pub fn strikes(&self, stage: &Stage, point: Point, attempt: Option<u32>) -> bool {
+    pub fn strikes(&self, stage: &Stage, point: Point, attempt: Option<u8>) -> bool {
         let due = self.case.blows[stage.index].is_some_and(|blow| {
             blow.point == point && attempt.is_none_or(|attempt| attempt == blow.attempt)
         });

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use testkit::{Process, ask, eventually, free_port};
+use testkit::{Process, ask, eventually, free_addr};
 use tokio::runtime::Handle;
 
-use crate::chain::{self, Stage, Surroundings};
+use crate::chain::{self, Stage, Upstreams};
 
 /// Far more than anything here takes, on a slow machine too.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -23,14 +23,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn start(stage: &'static Stage, at: &Surroundings) -> Arc<Self> {
-        let [addr, admin] =
-            [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    pub fn start(stage: &'static Stage, upstreams: Upstreams) -> Arc<Self> {
+        let [addr, admin] = [free_addr(), free_addr()];
         let worker = Self {
             stage,
             addr,
             admin,
-            command: chain::worker(stage, addr, admin, at),
+            command: chain::worker(stage, [addr, admin], upstreams),
             process: Mutex::default(),
         };
         worker.revive();

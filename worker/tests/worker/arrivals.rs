@@ -1,36 +1,24 @@
 //! What a worker does with tasks that an earlier dispatch has worked on.
 
 use bytes::Bytes;
-use cloudtasks::{Method, QueueSettings};
+use cloudtasks::QueueSettings;
 use decide::RootId;
 use testkit::{Receiver, eventually, free_port};
 
-use crate::ladder::{Ladder, SOON, config, event, queue};
 use crate::pushes::{get, head, push, send};
-
-const DOWNSTREAM: (&str, &str) = (
-    "DOWNSTREAM_QUEUE",
-    "projects/p/locations/l/queues/incoming-2",
-);
+use crate::testbed::{DOWNSTREAM, ONE_ATTEMPT, SOON, config, event, is_ready, queue, started};
 
 #[tokio::test]
 async fn a_task_that_was_handed_over_is_not_run_again() {
-    let ladder = Ladder::new().await;
-    ladder.paused_queue("incoming-2").await;
     let handler = Receiver::answering(500);
-    let worker = ladder
-        .worker(&handler, &[DOWNSTREAM, ("MAX_ATTEMPTS", "1")])
-        .await;
+    let (testbed, handler, worker) = started(handler, &[DOWNSTREAM, ONE_ATTEMPT]).await;
+    testbed.paused_queue("incoming-2").await;
 
     // The first dispatch hands it on, and its answer is lost.
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
     let root = RootId::of(&queue("incoming").task("order-1".parse().unwrap()));
     let next = queue("incoming-2").task(root.task(1));
-    let tasks = ladder
-        .cloud
-        .list_tasks(&queue("incoming-2"), 10)
-        .await
-        .unwrap();
+    let tasks = testbed.tasks("incoming-2").await;
     assert_eq!(
         tasks.iter().map(|task| &task.path).collect::<Vec<_>>(),
         [&next]
@@ -41,29 +29,20 @@ async fn a_task_that_was_handed_over_is_not_run_again() {
     );
 
     assert_eq!(handler.requests().len(), 1);
-    assert_eq!(
-        ladder
-            .cloud
-            .list_tasks(&queue("incoming-2"), 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(testbed.tasks("incoming-2").await.len(), 1);
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_failed_create_is_repeated_later_without_a_run() {
-    let ladder = Ladder::new().await;
     let handler = Receiver::start(|request| async move {
         let status = if request.body == "good" { 200 } else { 500 };
         (status, Vec::new(), Vec::new())
     });
     // Neither the next queue nor this notifier's exists yet.
     let notifier = ("NOTIFIER_QUEUE", "projects/p/locations/l/queues/later");
-    let vars = [DOWNSTREAM, notifier, ("MAX_ATTEMPTS", "1")];
-    let worker = ladder.worker(&handler, &vars).await;
+    let vars = [DOWNSTREAM, notifier, ONE_ATTEMPT];
+    let (testbed, handler, worker) = started(handler, &vars).await;
     let push = async |task: &'static str, r, p| {
         let body = Bytes::from_static(task.as_bytes());
         send(worker.addr(), "POST", "/", &head(task, r, 0, p), body)
@@ -75,17 +54,15 @@ async fn a_failed_create_is_repeated_later_without_a_run() {
     assert_eq!(push("good", 1, Some(597)).await, 597);
     assert_eq!(push("bad", 1, Some(596)).await, 596);
 
-    ladder.paused_queue("incoming-2").await;
-    ladder
-        .cloud
-        .create_queue(&queue("later"), &QueueSettings::default())
-        .await
-        .unwrap();
+    testbed.paused_queue("incoming-2").await;
+    testbed
+        .create_queue("later", &QueueSettings::default())
+        .await;
     assert_eq!(push("good", 2, Some(597)).await, 200);
     assert_eq!(push("bad", 2, Some(596)).await, 200);
 
     assert_eq!(handler.requests().len(), 2);
-    let told = eventually("the event", SOON, async || ladder.client.requests().pop()).await;
+    let told = eventually("the event", SOON, async || testbed.client.requests().pop()).await;
     let event = event(&told);
     assert_eq!(event["subject"], "good");
     assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
@@ -96,13 +73,9 @@ async fn a_failed_create_is_repeated_later_without_a_run() {
 #[tokio::test]
 async fn a_previous_response_that_a_producer_wrote_skips_no_run() {
     for written in ["596", "597"] {
-        let ladder = Ladder::new().await;
-        let handler = Receiver::answering(200);
-        let worker = ladder.worker(&handler, &[]).await;
-        ladder.queue("incoming", worker.addr()).await;
+        let (testbed, handler, worker) = started(Receiver::answering(200), &[]).await;
         let headers = [("X-CloudTasks-TaskPreviousResponse", written)];
-        ladder.send("order-1", Method::Post, &headers, b"{}").await;
-        let event = ladder.end(&["incoming"]).await;
+        let event = testbed.run(worker.addr(), &headers).await;
         assert_eq!(handler.requests().len(), 1, "{written}");
         assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
         assert_eq!(event["data"]["lastAnswer"]["status"], 200, "{written}");
@@ -112,9 +85,7 @@ async fn a_previous_response_that_a_producer_wrote_skips_no_run() {
 
 #[tokio::test]
 async fn an_invalid_push_does_not_run_the_handler() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(200);
-    let worker = ladder.worker(&handler, &[]).await;
+    let (_testbed, handler, worker) = started(Receiver::answering(200), &[]).await;
     for (r, p, answer) in [
         (0, None, 500),
         (0, Some(597), 500),
@@ -126,14 +97,8 @@ async fn an_invalid_push_does_not_run_the_handler() {
         assert_eq!(push(worker.addr(), &other).await, answer, "R={r} P={p:?}");
     }
     assert_eq!(push(worker.addr(), &[]).await, 500);
-    let (status, _) = send(
-        worker.addr(),
-        "TRACE",
-        "/",
-        &head("t", 0, 0, None),
-        Bytes::new(),
-    )
-    .await;
+    let head = head("t", 0, 0, None);
+    let (status, _) = send(worker.addr(), "TRACE", "/", &head, Bytes::new()).await;
     assert_eq!(status, 500);
     assert_eq!(handler.requests().len(), 0);
     worker.stop().await;
@@ -154,7 +119,7 @@ async fn a_worker_without_cloud_tasks_is_not_ready_and_repeats_596() {
     );
 
     let _emulator = testkit::Emulator::start_on(port).await;
-    eventually("readiness", SOON, async || worker.is_ready().then_some(())).await;
+    is_ready(&worker).await;
     assert_eq!(get(worker.admin_addr(), "/readyz").await.0, 200);
     let (_, metrics) = get(worker.admin_addr(), "/metrics").await;
     for line in [

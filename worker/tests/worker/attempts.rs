@@ -1,27 +1,23 @@
 //! How attempts are counted.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloudtasks::Method;
+use executor_worker::RunningWorker;
 use testkit::{Receiver, Recorded, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::ladder::{Ladder, SOON};
 use crate::pushes::{head, push, send};
+use crate::testbed::{DOWNSTREAM, ONE_ATTEMPT, SOON, Testbed, started};
 
 /// Records what Cloud Tasks sends on its way to a worker.
-fn in_between(worker: Arc<OnceLock<SocketAddr>>) -> Receiver {
-    Receiver::start(move |request: Recorded| {
-        let to = *worker.get().unwrap();
-        async move {
-            let (status, body) = forward(to, &request).await;
-            (status, Vec::new(), body.to_vec())
-        }
+pub fn in_between(worker: SocketAddr) -> Receiver {
+    Receiver::start(move |request: Recorded| async move {
+        let (status, body) = forward(worker, &request).await;
+        (status, Vec::new(), body.to_vec())
     })
 }
 
@@ -91,17 +87,18 @@ async fn body_is_written(
     Ok(())
 }
 
+/// A testbed, and a worker before the handler at this URL.
+async fn started_before(url: &str, vars: &[(&str, &str)]) -> (Testbed, RunningWorker) {
+    let vars = [vars, &[("HANDLER_URL", url)]].concat();
+    let (testbed, _, worker) = started(Receiver::answering(200), &vars).await;
+    (testbed, worker)
+}
+
 #[tokio::test]
 async fn failures_are_counted_by_cloud_tasks() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(500);
-    let worker = ladder.worker(&handler, &[]).await;
-    let address = Arc::new(OnceLock::from(worker.addr()));
-    let between = in_between(address);
-    ladder.queue("incoming", between.addr()).await;
-
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
-    let event = ladder.end(&["incoming"]).await;
+    let (testbed, handler, worker) = started(Receiver::answering(500), &[]).await;
+    let between = in_between(worker.addr());
+    let event = testbed.run(between.addr(), &[]).await;
 
     let pushes = between.requests();
     assert_eq!(
@@ -126,9 +123,7 @@ async fn failures_are_counted_by_cloud_tasks() {
 
 #[tokio::test]
 async fn a_handler_that_refuses_connections_costs_no_attempt() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(200);
-    let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "1")]).await;
+    let (_testbed, handler, worker) = started(Receiver::answering(200), &[ONE_ATTEMPT]).await;
     drop(handler);
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 503);
     assert_eq!(worker.metrics().snapshot().handler_unreachable, 1);
@@ -138,30 +133,23 @@ async fn a_handler_that_refuses_connections_costs_no_attempt() {
 #[tokio::test]
 async fn a_handler_that_dies_in_its_answer_has_failed() {
     for announced in [100, 3 * MIB] {
-        let ladder = Ladder::new().await;
         let (url, _) = streaming(announced, announced * 2 / 3, AfterBody::Close).await;
-        let handler = Receiver::answering(200);
-        let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
+        let (_testbed, worker) = started_before(&url, &[]).await;
         let answer = push(worker.addr(), &head("order-1", 0, 0, None)).await;
         assert_eq!(answer, 477, "{announced}");
-        assert_eq!(
-            worker.metrics().snapshot().attempts_failed,
-            1,
-            "{announced}"
-        );
+        let failed = worker.metrics().snapshot().attempts_failed;
+        assert_eq!(failed, 1, "{announced}");
         worker.stop().await;
     }
 }
 
 #[tokio::test]
 async fn a_long_answer_is_read_to_its_end() {
-    let ladder = Ladder::new().await;
     let (url, mut finished) = streaming(3 * MIB, 3 * MIB, AfterBody::Wait).await;
-    let handler = Receiver::answering(200);
-    let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
+    let (testbed, worker) = started_before(&url, &[]).await;
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
     assert!(finished.recv().await.unwrap(), "the handler was cut off");
-    let event = ladder.end(&[]).await;
+    let event = testbed.end(&[]).await;
     let answer = &event["data"]["lastAnswer"];
     assert_eq!(answer["body"].as_str().unwrap().len(), 4096);
     assert_eq!(answer["truncated"], true);
@@ -170,11 +158,8 @@ async fn a_long_answer_is_read_to_its_end() {
 
 #[tokio::test]
 async fn a_handler_that_hangs_in_a_long_answer_fails_by_timeout() {
-    let ladder = Ladder::new().await;
     let (url, _) = streaming(3 * MIB, 2 * MIB, AfterBody::Wait).await;
-    let handler = Receiver::answering(200);
-    let vars = [("HANDLER_URL", url.as_str()), ("HANDLER_TIMEOUT", "500ms")];
-    let worker = ladder.worker(&handler, &vars).await;
+    let (_testbed, worker) = started_before(&url, &[("HANDLER_TIMEOUT", "500ms")]).await;
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 477);
     assert_eq!(worker.metrics().snapshot().attempts_timed_out, 1);
     worker.stop().await;
@@ -182,14 +167,10 @@ async fn a_handler_that_hangs_in_a_long_answer_fails_by_timeout() {
 
 #[tokio::test]
 async fn a_handler_that_hangs_fails_by_timeout() {
-    let ladder = Ladder::new().await;
     let handler = Receiver::start(|_| std::future::pending());
     let vars = [("HANDLER_TIMEOUT", "50ms"), ("MAX_ATTEMPTS", "2")];
-    let worker = ladder.worker(&handler, &vars).await;
-    ladder.queue("incoming", worker.addr()).await;
-
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
-    let event = ladder.end(&["incoming"]).await;
+    let (testbed, handler, worker) = started(handler, &vars).await;
+    let event = testbed.run(worker.addr(), &[]).await;
 
     assert_eq!(handler.requests().len(), 2);
     assert_eq!(event["data"]["reason"], "timeout");
@@ -200,8 +181,6 @@ async fn a_handler_that_hangs_fails_by_timeout() {
 
 #[tokio::test]
 async fn a_route_follows_a_timeout() {
-    let ladder = Ladder::new().await;
-    ladder.paused_queue("slow").await;
     let handler = Receiver::start(|_| std::future::pending());
     let routes =
         r#"[{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/slow"}]"#;
@@ -211,10 +190,10 @@ async fn a_route_follows_a_timeout() {
         ("ROUTES", routes),
         ("DISPATCH_DEADLINES", deadlines),
     ];
-    let worker = ladder.worker(&handler, &vars).await;
+    let (testbed, _handler, worker) = started(handler, &vars).await;
+    testbed.paused_queue("slow").await;
     assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
-    let slow = crate::ladder::queue("slow");
-    let handed_on = ladder.cloud.list_tasks(&slow, 10).await.unwrap();
+    let handed_on = testbed.tasks("slow").await;
     assert_eq!(handed_on.len(), 1);
     // Cloud Tasks waits for the next stage as long as that stage may take, and no longer.
     let deadline = handed_on[0].dispatch_deadline;
@@ -224,10 +203,6 @@ async fn a_route_follows_a_timeout() {
 
 #[tokio::test]
 async fn verdicts_and_routes_send_tasks_to_their_targets() {
-    let ladder = Ladder::new().await;
-    for id in ["incoming-2", "slow"] {
-        ladder.paused_queue(id).await;
-    }
     let handler = Receiver::start(|request| async move {
         let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         match &request.body[..] {
@@ -243,9 +218,11 @@ async fn verdicts_and_routes_send_tasks_to_their_targets() {
         {"match": {"reason": "too-big"}, "to": "projects/p/locations/l/queues/slow"},
         {"match": {"status": "4xx"}, "to": "fail"}
     ]"#;
-    let downstream = "projects/p/locations/l/queues/incoming-2";
-    let vars = [("ROUTES", routes), ("DOWNSTREAM_QUEUE", downstream)];
-    let worker = ladder.worker(&handler, &vars).await;
+    let vars = [("ROUTES", routes), DOWNSTREAM];
+    let (testbed, handler, worker) = started(handler, &vars).await;
+    for id in ["incoming-2", "slow"] {
+        testbed.paused_queue(id).await;
+    }
 
     let to = worker.addr();
     let push = |task: &'static str, customer: &'static str| {
@@ -264,19 +241,12 @@ async fn verdicts_and_routes_send_tasks_to_their_targets() {
     ] {
         assert_eq!(push(task, customer).await, answer, "{task}");
     }
-    let on = async |id| {
-        ladder
-            .cloud
-            .list_tasks(&crate::ladder::queue(id), 10)
-            .await
-            .unwrap()
-            .len()
-    };
+    let on = async |id| testbed.tasks(id).await.len();
     assert_eq!((on("incoming-2").await, on("slow").await), (1, 2));
     assert_eq!(handler.requests().len(), 5);
     eventually("two Failed events", SOON, async || {
-        let events = ladder.client.requests();
-        (events.len() == 2).then_some(()).ok_or(events.len())
+        let events = testbed.client.requests().len();
+        (events == 2, events)
     })
     .await;
     worker.stop().await;

@@ -5,16 +5,14 @@ use testkit::{Receiver, eventually};
 use tokio::io::AsyncWriteExt;
 
 use crate::interruptions::Gate;
-use crate::ladder::{Ladder, SOON, event};
 use crate::pushes::{begin, head, push, send, status};
+use crate::testbed::{DOWNSTREAM, ONE_ATTEMPT, SOON, event, started};
 
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
 async fn a_body_above_one_mebibyte_is_rejected_unread() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(200);
-    let worker = ladder.worker(&handler, &[]).await;
+    let (_testbed, handler, worker) = started(Receiver::answering(200), &[]).await;
     let head = head("order-1", 0, 0, None);
 
     // The answer comes without a byte of the body having been sent.
@@ -39,13 +37,10 @@ async fn a_body_above_one_mebibyte_is_rejected_unread() {
 
 #[tokio::test]
 async fn a_task_of_nearly_one_mebibyte_is_handed_over_byte_for_byte() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(500);
     let next = Receiver::answering(200);
-    let downstream = "projects/p/locations/l/queues/incoming-2";
-    let vars = [("DOWNSTREAM_QUEUE", downstream), ("MAX_ATTEMPTS", "1")];
-    let worker = ladder.worker(&handler, &vars).await;
-    ladder.queue("incoming-2", next.addr()).await;
+    let handler = Receiver::answering(500);
+    let (testbed, _handler, worker) = started(handler, &[DOWNSTREAM, ONE_ATTEMPT]).await;
+    testbed.queue("incoming-2", next.addr()).await;
 
     // What is left is for the ledger and the other headers.
     let large = Bytes::from(vec![b'x'; MIB - 8 * 1024]);
@@ -59,19 +54,16 @@ async fn a_task_of_nearly_one_mebibyte_is_handed_over_byte_for_byte() {
 
 #[tokio::test]
 async fn a_task_that_no_queue_accepts_ends_as_unpassable() {
-    let ladder = Ladder::new().await;
-    ladder.paused_queue("incoming-2").await;
     let handler = Receiver::answering(500);
-    let downstream = "projects/p/locations/l/queues/incoming-2";
-    let vars = [("DOWNSTREAM_QUEUE", downstream), ("MAX_ATTEMPTS", "1")];
-    let worker = ladder.worker(&handler, &vars).await;
+    let (testbed, _handler, worker) = started(handler, &[DOWNSTREAM, ONE_ATTEMPT]).await;
+    testbed.paused_queue("incoming-2").await;
 
     // With any ledger at all it is larger than a task may be.
     let whole = Bytes::from(vec![b'x'; MIB]);
     let head = head("order-1", 0, 0, None);
     assert_eq!(send(worker.addr(), "POST", "/", &head, whole).await.0, 200);
 
-    let told = eventually("the event", SOON, async || ladder.client.requests().pop()).await;
+    let told = eventually("the event", SOON, async || testbed.client.requests().pop()).await;
     let event = event(&told);
     assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
     assert_eq!(event["data"]["reason"], "unpassable");
@@ -85,17 +77,12 @@ async fn a_task_that_no_queue_accepts_ends_as_unpassable() {
 
 #[tokio::test]
 async fn runs_are_bounded_and_a_task_runs_once_at_a_time() {
-    let ladder = Ladder::new().await;
     let gate = Gate::new();
-    let handler = gate.handler(200);
-    let worker = ladder.worker(&handler, &[("CONCURRENCY", "2")]).await;
+    let (_testbed, handler, worker) = started(gate.handler(200), &[("CONCURRENCY", "2")]).await;
     let to = worker.addr();
     let first = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
     let second = tokio::spawn(async move { push(to, &head("b", 0, 0, None)).await });
-    eventually("two runs", SOON, async || {
-        (handler.requests().len() == 2).then_some(())
-    })
-    .await;
+    eventually("two runs", SOON, async || handler.requests().len() == 2).await;
 
     assert_eq!(push(to, &head("c", 0, 0, None)).await, 503);
     assert_eq!(push(to, &head("a", 1, 0, Some(504))).await, 503);

@@ -1,33 +1,16 @@
 //! Every variable: what is right is taken, what is wrong says how to fix it.
 
-use std::collections::HashMap;
 use std::process::Command;
 use std::time::Duration;
 
-use executor_worker::Config;
 use testkit::{Process, binary};
 
-use crate::ladder::{SOON, config};
+use crate::testbed::{SOON, config, parse};
 
-fn sentence(name: &str, value: &str) -> String {
-    sentence_beside(&[], name, value)
-}
-
-fn sentence_beside(more: &[(&str, &str)], name: &str, value: &str) -> String {
-    let mut vars: HashMap<&str, &str> = HashMap::from([
-        ("CHAIN", "orders"),
-        ("STAGE", "fast"),
-        ("QUEUE", "projects/p/locations/l/queues/incoming"),
-        ("MAX_ATTEMPTS", "3"),
-        ("NOTIFIER_QUEUE", "projects/p/locations/l/queues/notifier"),
-        ("NOTIFIER_URL", "http://client/events"),
-        ("HANDLER_URL", "http://127.0.0.1:8080"),
-    ]);
-    vars.extend(more.iter().copied());
-    vars.insert(name, value);
-    Config::from_vars(&|name| vars.get(name).map(|value| (*value).to_owned()))
-        .expect_err(&format!("{name}={value}"))
-        .to_string()
+/// What is said of a value beside these others.
+fn sentence(more: &[(&str, &str)], name: &str, value: &str) -> String {
+    let parsed = parse(&[more, &[(name, value)]].concat());
+    parsed.expect_err(&format!("{name}={value}")).to_string()
 }
 
 /// A variable, a value that it can't have, and what is said of it.
@@ -82,23 +65,14 @@ const WRONG_OIDC: &[(&str, &str, &str)] = &[
 
 #[test]
 fn each_invalid_value_is_reported_with_its_fix() {
-    for (name, value, fix) in WRONG {
-        let sentence = sentence(name, value);
-        assert!(
-            sentence.contains(name) && sentence.contains(fix),
-            "{name}={value}: {sentence}"
-        );
-    }
-}
-
-#[test]
-fn each_invalid_oidc_value_is_reported_with_its_fix() {
-    let right = [
+    let audiences = [
         ("OIDC_AUDIENCES", "orders"),
         ("OIDC_SERVICE_ACCOUNT_EMAILS", "a@b"),
     ];
-    for (name, value, fix) in WRONG_OIDC {
-        let sentence = sentence_beside(&right, name, value);
+    let wrong = WRONG.iter().map(|row| (&[][..], row));
+    let oidc = WRONG_OIDC.iter().map(|row| (&audiences[..], row));
+    for (beside, (name, value, fix)) in wrong.chain(oidc) {
+        let sentence = sentence(beside, name, value);
         assert!(
             sentence.contains(name) && sentence.contains(fix),
             "{name}={value}: {sentence}"
@@ -115,7 +89,7 @@ fn audiences_and_accounts_are_required_together() {
         ("OIDC_ISSUERS", audiences),
         ("OIDC_JWKS_URL", audiences),
     ] {
-        let sentence = sentence(set, "a@b");
+        let sentence = sentence(&[], set, "a@b");
         assert!(
             sentence.starts_with(&format!("{missing} is not set: write the")),
             "{sentence}"

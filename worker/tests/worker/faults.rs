@@ -11,7 +11,7 @@ use executor_worker::WorkerMetrics;
 use testkit::{Receiver, Recorded, eventually};
 
 use crate::attempts::forward;
-use crate::ladder::{Ladder, SOON, queue};
+use crate::testbed::{SOON, Testbed, queue, started};
 
 /// How long the proxy waits for a worker.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -31,9 +31,9 @@ fn proxy(worker: SocketAddr, misbehave: fn(usize, Status) -> Status) -> Receiver
 }
 
 /// How often a task of `incoming` has been dispatched.
-async fn dispatches(ladder: &Ladder, id: &str) -> i32 {
+async fn dispatches(testbed: &Testbed, id: &str) -> i32 {
     let task = queue("incoming").task(id.parse().unwrap());
-    match ladder.cloud.get_task(&task).await.unwrap() {
+    match testbed.cloud.get_task(&task).await.unwrap() {
         TaskState::Exists(task) => task.dispatch_count,
         TaskState::Ended | TaskState::Unknown => 0,
     }
@@ -41,35 +41,29 @@ async fn dispatches(ladder: &Ladder, id: &str) -> i32 {
 
 #[tokio::test]
 async fn pushes_that_never_reach_a_worker_cost_no_attempt() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(500);
-    let worker = ladder.worker(&handler, &[]).await;
+    let (testbed, handler, worker) = started(Receiver::answering(500), &[]).await;
     // A hundred answers of 503, then a hundred refused connections.
     let unavailable = Receiver::answering(503);
     let port = unavailable.addr().port();
-    ladder.eager_queue("incoming", unavailable.addr()).await;
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    testbed.eager_queue("incoming", unavailable.addr()).await;
+    testbed.send("order-1", Method::Post, &[], b"{}").await;
     eventually("a hundred times 503", SOON, async || {
         let count = unavailable.requests().len();
-        if count >= 100 { Ok(()) } else { Err(count) }
+        (count >= 100, count)
     })
     .await;
     drop(unavailable);
-    let so_far = dispatches(&ladder, "order-1").await;
+    let so_far = dispatches(&testbed, "order-1").await;
     eventually("a hundred refused connections", SOON, async || {
-        let count = dispatches(&ladder, "order-1").await;
-        if count >= so_far + 100 {
-            Ok(())
-        } else {
-            Err(count)
-        }
+        let count = dispatches(&testbed, "order-1").await;
+        (count >= so_far + 100, count)
     })
     .await;
     let to = worker.addr();
     let _open = Receiver::start_on(port, move |request: Recorded| async move {
         (forward(to, &request).await.0, Vec::new(), Vec::new())
     });
-    let event = ladder.end(&["incoming"]).await;
+    let event = testbed.end(&["incoming"]).await;
     assert_eq!(handler.requests().len(), 3);
     assert_eq!(event["data"]["attempts"]["fast"], 3);
     assert_eq!(event["data"]["reason"], "status");
@@ -78,17 +72,13 @@ async fn pushes_that_never_reach_a_worker_cost_no_attempt() {
 
 #[tokio::test]
 async fn a_404_of_a_proxy_is_no_attempt_and_the_handler_still_runs() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(500);
-    let worker = ladder.worker(&handler, &[]).await;
+    let (testbed, handler, worker) = started(Receiver::answering(500), &[]).await;
     // As many as there are attempts: by Cloud Tasks' count they are used up.
     let proxy = proxy(worker.addr(), |push, answer| match push {
         0..3 => Box::pin(std::future::ready(404)),
         _ => answer,
     });
-    ladder.queue("incoming", proxy.addr()).await;
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
-    let event = ladder.end(&["incoming"]).await;
+    let event = testbed.run(proxy.addr(), &[]).await;
     assert_eq!(handler.requests().len(), 1, "and not ended without a run");
     assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
     worker.stop().await;
@@ -123,15 +113,15 @@ fn late_handler(status: u16, worker: Arc<OnceLock<Arc<WorkerMetrics>>>) -> Recei
 
 #[tokio::test]
 async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
-    let ladder = Ladder::new().await;
     let stats = Arc::new(OnceLock::new());
-    let handler = late_handler(500, Arc::clone(&stats));
-    let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "2")]).await;
+    let (testbed, handler, worker) = started(
+        late_handler(500, Arc::clone(&stats)),
+        &[("MAX_ATTEMPTS", "2")],
+    )
+    .await;
     stats.set(worker.metrics()).unwrap();
     let proxy = proxy(worker.addr(), impatient);
-    ladder.queue("incoming", proxy.addr()).await;
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
-    let event = ladder.end(&["incoming"]).await;
+    let event = testbed.run(proxy.addr(), &[]).await;
     assert_eq!(event["type"], "dev.executor-chain.task.failed.v1");
     let runs = handler.requests().len();
     assert!((1..=2).contains(&runs), "{runs} runs");
@@ -140,15 +130,11 @@ async fn a_task_whose_every_run_outlasts_the_proxy_ends_after_its_attempts() {
 
 #[tokio::test]
 async fn a_success_whose_caller_has_left_is_notified_and_not_run_again() {
-    let ladder = Ladder::new().await;
     let stats = Arc::new(OnceLock::new());
-    let handler = late_handler(200, Arc::clone(&stats));
-    let worker = ladder.worker(&handler, &[]).await;
+    let (testbed, handler, worker) = started(late_handler(200, Arc::clone(&stats)), &[]).await;
     stats.set(worker.metrics()).unwrap();
     let proxy = proxy(worker.addr(), impatient);
-    ladder.queue("incoming", proxy.addr()).await;
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
-    let event = ladder.end(&["incoming"]).await;
+    let event = testbed.run(proxy.addr(), &[]).await;
     assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
     assert_eq!(handler.requests().len(), 1);
     worker.stop().await;

@@ -2,22 +2,61 @@
 
 use cloudtasks::{CloudTasks, Method, OidcToken, QueueSettings};
 use executor_worker::RunningWorker;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Receiver, eventually, free_port};
 
 use crate::issuer::{AUDIENCE, EMAIL, ISSUER, Issuer, Key, claims, header, unsigned};
-use crate::ladder::{Ladder, SOON, config, queue};
 use crate::pushes::{begin, get, head, push, status};
+use crate::testbed::{SOON, Testbed, config, is_ready, queue, started};
 
-/// A worker that takes tokens of `issuer`, and its handler.
-async fn guarded(ladder: &Ladder, issuer: &Issuer) -> (RunningWorker, Receiver) {
-    let handler = Receiver::answering(200);
-    let url = issuer.server.url("/keys");
-    let running = ladder.worker(&handler, &demand(&url)).await;
-    (running, handler)
+/// A worker that takes tokens of an issuer with one key.
+struct Guarded {
+    key: Key,
+    issuer: Issuer,
+    worker: RunningWorker,
+    handler: Receiver,
+    _testbed: Testbed,
 }
 
-fn demand(keys: &str) -> Vec<(&str, &str)> {
+impl Guarded {
+    async fn new() -> Self {
+        let key = Key::new("first");
+        let issuer = Issuer::publishing(&[&key]);
+        let url = issuer.server.url("/keys");
+        let (testbed, handler, worker) =
+            started(Receiver::answering(200), &required_tokens(&url)).await;
+        Self {
+            key,
+            issuer,
+            worker,
+            handler,
+            _testbed: testbed,
+        }
+    }
+
+    async fn push(&self, head: &[(String, String)]) -> u16 {
+        push(self.worker.addr(), head).await
+    }
+
+    /// A valid token, but for these claims.
+    fn token(&self, more: &Value) -> String {
+        self.key.sign(&claims(more))
+    }
+
+    /// Stops the worker, after so many runs.
+    async fn stop_after(self, runs: usize) {
+        assert_eq!(self.handler.requests().len(), runs);
+        self.worker.stop().await;
+    }
+}
+
+/// The settings of a worker whose issuer is the emulator.
+const BY_EMULATOR: [(&str, &str); 2] = [
+    ("OIDC_AUDIENCES", AUDIENCE),
+    ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
+];
+
+fn required_tokens(keys: &str) -> Vec<(&str, &str)> {
     vec![
         ("OIDC_AUDIENCES", "other,orders"),
         ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
@@ -38,7 +77,7 @@ fn attempts(key: &Key) -> Vec<(&'static str, String)> {
     // With the same id, as in a forged token.
     let forger = Key::new(&key.id);
     let stranger = Key::new("unheard-of");
-    let says = |more: serde_json::Value| key.sign(&claims(&more));
+    let says = |more: Value| key.sign(&claims(&more));
     let now = jsonwebtoken::get_current_timestamp();
     let right = says(json!({}));
     let parts: Vec<&str> = right.split('.').collect();
@@ -92,52 +131,37 @@ fn attempts(key: &Key) -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn a_push_without_a_valid_token_neither_runs_the_handler_nor_counts() {
-    let ladder = Ladder::new().await;
-    let key = Key::new("first");
-    let issuer = Issuer::publishing(&[&key]);
-    let (worker, handler) = guarded(&ladder, &issuer).await;
-    for (reason, token) in attempts(&key) {
-        let so_far = worker.metrics().refusals(reason);
-        assert_eq!(
-            push(worker.addr(), &with(&token, None)).await,
-            500,
-            "{reason}"
-        );
-        assert_eq!(
-            worker.metrics().refusals(reason),
-            so_far + 1,
-            "{reason}: {token}"
-        );
+    let guarded = Guarded::new().await;
+    let metrics = guarded.worker.metrics();
+    for (reason, token) in attempts(&guarded.key) {
+        let so_far = metrics.refusals(reason);
+        let answer = guarded.push(&with(&token, None)).await;
+        assert_eq!(answer, 500, "{reason}");
+        assert_eq!(metrics.refusals(reason), so_far + 1, "{reason}: {token}");
         // A0: what a push may not make the queue forget.
         for remembered in [596, 597] {
             let head = with(&token, Some(remembered));
-            assert_eq!(push(worker.addr(), &head).await, remembered, "{reason}");
+            assert_eq!(guarded.push(&head).await, remembered, "{reason}");
         }
     }
-    assert_eq!(handler.requests().len(), 0);
-    assert_eq!(worker.metrics().snapshot().runs_started, 0);
+    assert_eq!(guarded.handler.requests().len(), 0);
+    assert_eq!(metrics.snapshot().runs_started, 0);
     // And the right one is served.
-    let right = key.sign(&claims(&json!({})));
-    assert_eq!(push(worker.addr(), &with(&right, None)).await, 200);
-    assert_eq!(handler.requests().len(), 1);
-    worker.stop().await;
+    let right = guarded.token(&json!({}));
+    assert_eq!(guarded.push(&with(&right, None)).await, 200);
+    guarded.stop_after(1).await;
 }
 
 #[tokio::test]
 async fn a_previous_response_that_a_producer_wrote_skips_no_run_where_pushes_are_signed() {
     for written in ["596", "597"] {
-        let ladder = Ladder::new().await;
         let handler = Receiver::answering(200);
-        let vars = [
-            ("OIDC_AUDIENCES", AUDIENCE),
-            ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
-        ];
-        let worker = ladder.worker(&handler, &vars).await;
-        ladder.queue("incoming", worker.addr()).await;
-        sign(&ladder.cloud, "incoming", AUDIENCE).await;
+        let (testbed, handler, worker) = started(handler, &BY_EMULATOR).await;
+        testbed.queue("incoming", worker.addr()).await;
+        sign(&testbed.cloud, "incoming", AUDIENCE).await;
         let headers = [("X-CloudTasks-TaskPreviousResponse", written)];
-        ladder.send("order-1", Method::Post, &headers, b"{}").await;
-        let event = ladder.end(&["incoming"]).await;
+        testbed.send("order-1", Method::Post, &headers, b"{}").await;
+        let event = testbed.end(&["incoming"]).await;
         assert_eq!(handler.requests().len(), 1, "{written}");
         assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
         worker.stop().await;
@@ -146,61 +170,48 @@ async fn a_previous_response_that_a_producer_wrote_skips_no_run_where_pushes_are
 
 #[tokio::test]
 async fn an_unsigned_first_push_gets_500_whatever_a_producer_wrote() {
-    let ladder = Ladder::new().await;
-    let key = Key::new("first");
-    let issuer = Issuer::publishing(&[&key]);
-    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let guarded = Guarded::new().await;
     let head = head("order-1", 0, 0, Some(597));
-    assert_eq!(push(worker.addr(), &head).await, 500);
-    assert_eq!(handler.requests().len(), 0);
-    worker.stop().await;
+    assert_eq!(guarded.push(&head).await, 500);
+    guarded.stop_after(0).await;
 }
 
 #[tokio::test]
 async fn a_push_without_a_token_is_distinguished_from_a_request_that_is_no_push() {
-    let ladder = Ladder::new().await;
-    let key = Key::new("first");
-    let issuer = Issuer::publishing(&[&key]);
-    let (worker, handler) = guarded(&ladder, &issuer).await;
-    let metrics = worker.metrics();
-    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 500);
+    let guarded = Guarded::new().await;
+    let metrics = guarded.worker.metrics();
+    assert_eq!(guarded.push(&head("order-1", 0, 0, None)).await, 500);
     let basic = ("authorization".to_owned(), "Basic b3Blbg==".to_owned());
     let head = [head("order-1", 0, 0, None), vec![basic]].concat();
-    assert_eq!(push(worker.addr(), &head).await, 500);
+    assert_eq!(guarded.push(&head).await, 500);
     assert_eq!(metrics.refusals("missing"), 2);
-    let right = key.sign(&claims(&json!({})));
+    let right = guarded.token(&json!({}));
     let twice = [with(&right, None), with(&right, None)].concat();
-    assert_eq!(push(worker.addr(), &twice).await, 500);
+    assert_eq!(guarded.push(&twice).await, 500);
     assert_eq!(metrics.refusals("malformed"), 1);
     // A load balancer's check, a scanner.
-    assert_eq!(get(worker.addr(), "/.env").await.0, 500);
+    assert_eq!(get(guarded.worker.addr(), "/.env").await.0, 500);
     assert_eq!(metrics.refusals("not_a_push"), 1);
-    assert_eq!(handler.requests().len(), 0);
-    let (_, page) = get(worker.admin_addr(), "/metrics").await;
+    let (_, page) = get(guarded.worker.admin_addr(), "/metrics").await;
     let line = "executor_worker_pushes_refused_total{chain=\"orders\",stage=\"fast\",reason=\"missing\"} 2";
     assert!(page.contains(line), "{page}");
-    worker.stop().await;
+    guarded.stop_after(0).await;
 }
 
 #[tokio::test]
 async fn a_refused_push_is_answered_before_its_body_is_read() {
-    let ladder = Ladder::new().await;
-    let key = Key::new("first");
-    let issuer = Issuer::publishing(&[&key]);
-    let (worker, _handler) = guarded(&ladder, &issuer).await;
+    let guarded = Guarded::new().await;
     let head = head("order-1", 0, 0, None);
     // A body that never comes.
-    let mut stream = begin(worker.addr(), &head, "content-length: 1000000").await;
+    let to = guarded.worker.addr();
+    let mut stream = begin(to, &head, "content-length: 1000000").await;
     assert_eq!(status(&mut stream).await, 500);
-    worker.stop().await;
+    guarded.stop_after(0).await;
 }
 
 #[tokio::test]
 async fn googles_tokens_are_accepted_within_the_clock_skew() {
-    let ladder = Ladder::new().await;
-    let key = Key::new("first");
-    let issuer = Issuer::publishing(&[&key]);
-    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let guarded = Guarded::new().await;
     let now = jsonwebtoken::get_current_timestamp();
     let right = [
         json!({}),
@@ -211,75 +222,67 @@ async fn googles_tokens_are_accepted_within_the_clock_skew() {
         json!({"iat": null}),
     ];
     for more in &right {
-        let token = key.sign(&claims(more));
-        let head = with(&token, None);
-        assert_eq!(push(worker.addr(), &head).await, 200, "{more}");
+        let head = with(&guarded.token(more), None);
+        assert_eq!(guarded.push(&head).await, 200, "{more}");
     }
-    assert_eq!(handler.requests().len(), right.len());
-    for request in handler.requests() {
+    for request in guarded.handler.requests() {
         assert_eq!(request.header("authorization"), "", "the token stays here");
     }
-    worker.stop().await;
+    guarded.stop_after(right.len()).await;
 }
 
 #[tokio::test]
 async fn a_rotated_key_works_without_a_restart_and_a_withdrawn_key_stops_working() {
-    let ladder = Ladder::new().await;
-    let (old, new) = (Key::new("old"), Key::new("new"));
-    let issuer = Issuer::publishing(&[&old]);
-    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let guarded = Guarded::new().await;
+    let new = Key::new("new");
     let token = |key: &Key| with(&key.sign(&claims(&json!({}))), None);
-    assert_eq!(push(worker.addr(), &token(&old)).await, 200);
-    issuer.publish(&[&new]);
-    assert_eq!(push(worker.addr(), &token(&new)).await, 200);
-    assert_eq!(issuer.fetches(), 2);
-    assert_eq!(push(worker.addr(), &token(&old)).await, 500);
-    assert_eq!(handler.requests().len(), 2);
-    worker.stop().await;
+    assert_eq!(guarded.push(&token(&guarded.key)).await, 200);
+    guarded.issuer.publish(&[&new]);
+    assert_eq!(guarded.push(&token(&new)).await, 200);
+    assert_eq!(guarded.issuer.fetches(), 2);
+    assert_eq!(guarded.push(&token(&guarded.key)).await, 500);
+    guarded.stop_after(2).await;
 }
 
 #[tokio::test]
 async fn a_thousand_unknown_keys_cause_a_handful_of_fetches() {
-    let ladder = Ladder::new().await;
-    let key = Key::new("first");
-    let issuer = Issuer::publishing(&[&key]);
-    let (worker, handler) = guarded(&ladder, &issuer).await;
+    let guarded = Guarded::new().await;
     let begin = std::time::Instant::now();
     let token = Key::new("forged").sign(&claims(&json!({})));
     let (_, signed) = token.split_once('.').unwrap();
     for number in 0..1000 {
         let token = format!("{}.{signed}", header(&format!("key-{number}")));
-        assert_eq!(push(worker.addr(), &with(&token, None)).await, 500);
+        assert_eq!(guarded.push(&with(&token, None)).await, 500);
     }
     // The first one, three in a row, and one more each 30 s.
     let later = usize::try_from(begin.elapsed().as_secs() / 30).unwrap();
-    assert!(issuer.fetches() <= 4 + later, "{}", issuer.fetches());
-    assert_eq!(worker.metrics().refusals("unknown_key"), 1000);
-    assert_eq!(handler.requests().len(), 0);
-    worker.stop().await;
+    let fetches = guarded.issuer.fetches();
+    assert!(fetches <= 4 + later, "{fetches}");
+    assert_eq!(guarded.worker.metrics().refusals("unknown_key"), 1000);
+    guarded.stop_after(0).await;
 }
 
 #[tokio::test]
 async fn a_worker_waits_for_keys_at_its_start_and_keeps_them_while_the_issuer_is_down() {
-    let ladder = Ladder::new().await;
+    let testbed = Testbed::new().await;
     let key = Key::new("first");
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}/keys");
     let handler = Receiver::answering(200);
-    let (emulator, to) = (ladder.emulator.addr().to_string(), handler.url(""));
+    let (emulator, to) = (testbed.emulator.addr().to_string(), handler.url(""));
     let vars = [
         vec![
             ("CLOUD_TASKS_EMULATOR_HOST", emulator.as_str()),
             ("HANDLER_URL", to.as_str()),
         ],
-        demand(&url),
+        required_tokens(&url),
     ];
     let worker = executor_worker::start(config(&vars.concat()))
         .await
         .unwrap();
     eventually("a connection to Cloud Tasks", SOON, async || {
         let (status, text) = get(worker.admin_addr(), "/readyz").await;
-        (status == 503 && text.contains("no keys")).then_some(())
+        status == 503 && text.contains("no keys")
     })
     .await;
     assert!(!worker.is_ready());
@@ -289,17 +292,14 @@ async fn a_worker_waits_for_keys_at_its_start_and_keeps_them_while_the_issuer_is
     // A page that is no key set is none either.
     let wrong = Receiver::start_on(port, |_| async { (200, Vec::new(), b"<html>".to_vec()) });
     eventually("a second fetch", SOON, async || {
-        (!wrong.requests().is_empty()).then_some(())
+        !wrong.requests().is_empty()
     })
     .await;
     assert!(!worker.is_ready());
     drop(wrong);
 
     let issuer = Issuer::publishing_on(port, &[&key]);
-    eventually("the worker's readiness", SOON, async || {
-        worker.is_ready().then_some(())
-    })
-    .await;
+    is_ready(&worker).await;
     assert_eq!(push(worker.addr(), &right).await, 200);
 
     drop(issuer);
@@ -327,30 +327,25 @@ async fn sign(cloud: &CloudTasks, id: &str, audience: &str) {
 
 #[tokio::test]
 async fn pushes_that_were_refused_cost_their_task_no_attempt() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(500);
     // The emulator is its own issuer, and the worker's default issuer if it uses the emulator.
-    let vars = [
-        ("OIDC_AUDIENCES", AUDIENCE),
-        ("OIDC_SERVICE_ACCOUNT_EMAILS", EMAIL),
-    ];
-    let worker = ladder.worker(&handler, &vars).await;
-    ladder.eager_queue("incoming", worker.addr()).await;
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
+    let handler = Receiver::answering(500);
+    let (testbed, handler, worker) = started(handler, &BY_EMULATOR).await;
+    testbed.eager_queue("incoming", worker.addr()).await;
+    testbed.send("order-1", Method::Post, &[], b"{}").await;
     let metrics = worker.metrics();
     eventually("pushes without a token", SOON, async || {
-        (metrics.refusals("missing") >= 10).then_some(())
+        metrics.refusals("missing") >= 10
     })
     .await;
-    sign(&ladder.cloud, "incoming", "another-chain").await;
+    sign(&testbed.cloud, "incoming", "another-chain").await;
     eventually("pushes for another audience", SOON, async || {
-        (metrics.refusals("audience") >= 10).then_some(())
+        metrics.refusals("audience") >= 10
     })
     .await;
     assert_eq!(handler.requests().len(), 0);
 
-    sign(&ladder.cloud, "incoming", AUDIENCE).await;
-    let event = ladder.end(&["incoming"]).await;
+    sign(&testbed.cloud, "incoming", AUDIENCE).await;
+    let event = testbed.end(&["incoming"]).await;
     let runs = handler.requests();
     let attempts: Vec<&str> = runs
         .iter()

@@ -1,12 +1,13 @@
 //! Callers that hang up, and a worker that is asked to stop.
 
 use futures::future::poll_immediate;
-use testkit::{Process, Receiver, binary, eventually, free_port};
+use testkit::chain::{self, Upstreams, stages};
+use testkit::{Process, Receiver, binary, eventually, free_addr};
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
-use crate::ladder::{Ladder, SOON, queue};
 use crate::pushes::{begin, get, head, push, status};
+use crate::testbed::{DOWNSTREAM, ONE_ATTEMPT, SOON, Testbed, started};
 
 /// Holds a handler's answers back until it is opened.
 pub struct Gate(watch::Sender<bool>);
@@ -34,35 +35,19 @@ impl Gate {
 
 #[tokio::test]
 async fn a_caller_that_disconnects_stops_nothing() {
-    let ladder = Ladder::new().await;
-    ladder.paused_queue("incoming-2").await;
     let gate = Gate::new();
-    let handler = gate.handler(500);
-    let downstream = (
-        "DOWNSTREAM_QUEUE",
-        "projects/p/locations/l/queues/incoming-2",
-    );
-    let worker = ladder
-        .worker(&handler, &[downstream, ("MAX_ATTEMPTS", "1")])
-        .await;
+    let vars = [DOWNSTREAM, ONE_ATTEMPT];
+    let (testbed, handler, worker) = started(gate.handler(500), &vars).await;
+    testbed.paused_queue("incoming-2").await;
 
-    let caller = begin(
-        worker.addr(),
-        &head("order-1", 0, 0, None),
-        "content-length: 0",
-    )
-    .await;
+    let head = head("order-1", 0, 0, None);
+    let caller = begin(worker.addr(), &head, "content-length: 0").await;
     eventually("the run", SOON, async || handler.requests().pop()).await;
     drop(caller);
     gate.open();
 
     eventually("the hand-over", SOON, async || {
-        ladder
-            .cloud
-            .list_tasks(&queue("incoming-2"), 10)
-            .await
-            .unwrap()
-            .pop()
+        testbed.tasks("incoming-2").await.pop()
     })
     .await;
     worker.stop().await;
@@ -70,44 +55,40 @@ async fn a_caller_that_disconnects_stops_nothing() {
 
 #[tokio::test]
 async fn a_task_whose_every_run_outlasts_its_caller_ends() {
-    let ladder = Ladder::new().await;
     let gate = Gate::new();
-    let handler = gate.handler(500);
     // No answer has ever been counted, but there were as many dispatches as attempts.
-    let worker = ladder.worker(&handler, &[("MAX_ATTEMPTS", "3")]).await;
+    let (testbed, handler, worker) = started(gate.handler(500), &[("MAX_ATTEMPTS", "3")]).await;
     let last = head("order-1", 2, 0, Some(504));
     let caller = begin(worker.addr(), &last, "content-length: 0").await;
     eventually("the run", SOON, async || handler.requests().pop()).await;
     drop(caller);
     // The handler answers only after the worker has noticed that the caller is gone.
     eventually("the worker's notice", SOON, async || {
-        (worker.metrics().snapshot().callers_waiting == 0).then_some(())
+        worker.metrics().snapshot().callers_waiting == 0
     })
     .await;
     gate.open();
-    let event = ladder.end(&[]).await;
+    let event = testbed.end(&[]).await;
     assert_eq!(event["data"]["reason"], "status");
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_stopping_worker_finishes_its_runs_and_rejects_new_pushes() {
-    let ladder = Ladder::new().await;
     let gate = Gate::new();
-    let handler = gate.handler(200);
-    let worker = ladder.worker(&handler, &[("DRAIN_DELAY", "10ms")]).await;
+    let (_testbed, handler, worker) = started(gate.handler(200), &[("DRAIN_DELAY", "10ms")]).await;
     let (to, admin, metrics) = (worker.addr(), worker.admin_addr(), worker.metrics());
     let running = tokio::spawn(async move { push(to, &head("a", 0, 0, None)).await });
     eventually("the run", SOON, async || handler.requests().pop()).await;
 
     let stop = tokio::spawn(worker.stop());
     eventually("unreadiness", SOON, async || {
-        (get(admin, "/readyz").await.0 == 503).then_some(())
+        get(admin, "/readyz").await.0 == 503
     })
     .await;
     // Within the drain delay it is still taken, and answered otherwise.
     eventually("a refusal", SOON, async || {
-        (push(to, &head("b", 9, 3, Some(596))).await == 596).then_some(())
+        push(to, &head("b", 9, 3, Some(596))).await == 596
     })
     .await;
     assert_eq!(push(to, &head("c", 0, 0, None)).await, 503);
@@ -126,9 +107,8 @@ async fn a_stopping_worker_finishes_its_runs_and_rejects_new_pushes() {
 
 #[tokio::test]
 async fn a_stopping_worker_closes_the_connections_that_its_callers_keep() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(200);
-    let worker = ladder.worker(&handler, &[("DRAIN_DELAY", "1h")]).await;
+    let (_testbed, _handler, worker) =
+        started(Receiver::answering(200), &[("DRAIN_DELAY", "1h")]).await;
     let (to, admin) = (worker.addr(), worker.admin_addr());
     let mut caller = begin(to, &head("order-1", 0, 0, None), "content-length: 0").await;
     assert_eq!(status(&mut caller).await, 200);
@@ -151,37 +131,25 @@ async fn a_stopping_worker_closes_the_connections_that_its_callers_keep() {
 
 #[tokio::test]
 async fn the_program_finishes_its_work_on_sigterm() {
-    let ladder = Ladder::new().await;
+    let testbed = Testbed::new().await;
     let gate = Gate::new();
     let handler = gate.handler(200);
-    let (listen, admin) = (free_port(), free_port());
-    let mut command = std::process::Command::new(binary("executor-worker"));
-    command.envs([
-        ("CHAIN", "orders".to_owned()),
-        ("STAGE", "fast".to_owned()),
-        ("QUEUE", queue("incoming").to_string()),
-        ("MAX_ATTEMPTS", "3".to_owned()),
-        ("NOTIFIER_QUEUE", queue("notifier").to_string()),
-        ("NOTIFIER_URL", ladder.client.url("/events")),
-        ("HANDLER_URL", handler.url("")),
-        ("LISTEN_ADDR", format!("127.0.0.1:{listen}")),
-        ("ADMIN_ADDR", format!("127.0.0.1:{admin}")),
-        (
-            "CLOUD_TASKS_EMULATOR_HOST",
-            ladder.emulator.addr().to_string(),
-        ),
-    ]);
+    let (to, admin) = (free_addr(), free_addr());
+    let upstreams = Upstreams {
+        cloud_tasks: testbed.emulator.addr(),
+        handler: handler.addr(),
+        client: testbed.client.addr(),
+    };
+    let stages = stages([3, 1, 1]);
+    let program = binary("executor-worker");
+    let command = chain::worker(&program, &stages, &stages[0], [to, admin], upstreams);
     let program = Process::spawn(&command);
-    let (to, admin) = (
-        ([127, 0, 0, 1], listen).into(),
-        ([127, 0, 0, 1], admin).into(),
-    );
     eventually("the program's page", SOON, async || {
         tokio::net::TcpStream::connect(admin).await.map(drop)
     })
     .await;
     eventually("readiness", SOON, async || {
-        (get(admin, "/readyz").await.0 == 200).then_some(())
+        get(admin, "/readyz").await.0 == 200
     })
     .await;
     assert_eq!(get(admin, "/readyz/load-balancer").await.0, 200);
@@ -190,7 +158,7 @@ async fn the_program_finishes_its_work_on_sigterm() {
 
     program.terminate();
     eventually("unreadiness", SOON, async || {
-        (get(admin, "/readyz").await.0 == 503).then_some(())
+        get(admin, "/readyz").await.0 == 503
     })
     .await;
     gate.open();

@@ -13,7 +13,7 @@ mod faults;
 mod identity;
 mod interruptions;
 mod issuer;
-mod ladder;
 mod many;
 mod pushes;
 mod stages;
+mod testbed;

@@ -7,7 +7,7 @@ use cloudtasks::{NewTask, QueueSettings};
 use futures::StreamExt;
 use testkit::{Receiver, counters, eventually};
 
-use crate::ladder::{Ladder, SOON, queue};
+use crate::testbed::{DOWNSTREAM, ONE_ATTEMPT, SOON, queue, started};
 
 /// Enough to overlap in every way; `EXECUTOR_MANY_TASKS=10000` for a measurement.
 const TASKS: usize = 500;
@@ -18,54 +18,41 @@ const PATIENCE: Duration = Duration::from_mins(5);
 #[tokio::test]
 async fn every_task_of_a_failing_stage_is_on_the_next_stage_exactly_once() {
     let tasks = std::env::var("EXECUTOR_MANY_TASKS").map_or(TASKS, |text| text.parse().unwrap());
-    let ladder = Ladder::new().await;
-    let handler = Receiver::answering(500);
-    let next = queue("incoming-2").to_string();
-    let vars = [
-        ("MAX_ATTEMPTS", "1"),
-        ("DOWNSTREAM_QUEUE", next.as_str()),
-        ("CONCURRENCY", "1000"),
-    ];
-    let worker = ladder.worker(&handler, &vars).await;
-    ladder.paused_queue("incoming-2").await;
-    ladder.queue("incoming", worker.addr()).await;
-    ladder.cloud.pause_queue(&queue("incoming")).await.unwrap();
+    let vars = [ONE_ATTEMPT, DOWNSTREAM, ("CONCURRENCY", "1000")];
+    let (testbed, handler, worker) = started(Receiver::answering(500), &vars).await;
+    testbed.paused_queue("incoming-2").await;
+    testbed.queue("incoming", worker.addr()).await;
+    testbed.cloud.pause_queue(&queue("incoming")).await.unwrap();
     let full_rate = QueueSettings {
         max_dispatches_per_second: Some(500.0),
         max_concurrent_dispatches: Some(500),
         ..QueueSettings::default()
     };
     let incoming = queue("incoming");
-    ladder
-        .cloud
-        .update_queue(&incoming, &full_rate)
-        .await
-        .unwrap();
+    let updated = testbed.cloud.update_queue(&incoming, &full_rate).await;
+    updated.unwrap();
     let template = NewTask {
         path: None,
-        url: "http://producer.example/orders".into(),
-        method: cloudtasks::Method::Post,
         headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
-        body: b"{}".to_vec(),
-        dispatch_deadline: None,
+        ..testkit::task(&incoming, "unnamed", "{}")
     };
     futures::stream::iter(0..tasks)
         .for_each_concurrent(50, async |_| {
-            let created = ladder.cloud.create_task(&incoming, &template).await;
+            let created = testbed.cloud.create_task(&incoming, &template).await;
             created.unwrap();
         })
         .await;
 
     let begin = Instant::now();
-    ladder.cloud.resume_queue(&incoming).await.unwrap();
+    testbed.cloud.resume_queue(&incoming).await.unwrap();
     eventually("an empty first stage", PATIENCE, async || {
-        let left = ladder.cloud.list_tasks(&incoming, 1).await.ok()?;
+        let left = testbed.cloud.list_tasks(&incoming, 1).await.ok()?;
         left.is_empty().then_some(())
     })
     .await;
     let took = begin.elapsed();
 
-    let there = ladder
+    let there = testbed
         .cloud
         .list_tasks(&queue("incoming-2"), tasks + 1)
         .await
@@ -81,7 +68,7 @@ async fn every_task_of_a_failing_stage_is_on_the_next_stage_exactly_once() {
         1000.0 * seconds / count
     );
     eventually("the end of all pushes", SOON, async || {
-        (worker.metrics().snapshot().pushes_under_way == 0).then_some(())
+        worker.metrics().snapshot().pushes_under_way == 0
     })
     .await;
     worker.stop().await;

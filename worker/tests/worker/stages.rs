@@ -1,9 +1,9 @@
-//! A task's way over the ladder.
+//! A task's way through the stages.
 
 use cloudtasks::Method;
 use testkit::{Receiver, Recorded};
 
-use crate::ladder::Ladder;
+use crate::testbed::{DOWNSTREAM, Testbed, started};
 
 const BODY: &[u8] = b"\x00\xffnot text\r\n\r\n\x80";
 const HEADERS: [(&str, &str); 4] = [
@@ -33,7 +33,7 @@ fn assert_same_task(run: &Recorded) {
 
 #[tokio::test]
 async fn a_task_that_always_fails_passes_every_stage_unchanged_and_ends_once() {
-    let ladder = Ladder::new().await;
+    let testbed = Testbed::new().await;
     let says = |request: Recorded| async move {
         (
             503,
@@ -43,34 +43,16 @@ async fn a_task_that_always_fails_passes_every_stage_unchanged_and_ends_once() {
     };
     let (fast, slow) = (Receiver::start(says), Receiver::start(says));
     let stages = "projects/p/locations/l/queues/incoming,projects/p/locations/l/queues/incoming-2";
-    let first = ladder
-        .worker(
-            &fast,
-            &[
-                ("MAX_ATTEMPTS", "2"),
-                ("LOOKUP_QUEUES", stages),
-                (
-                    "DOWNSTREAM_QUEUE",
-                    "projects/p/locations/l/queues/incoming-2",
-                ),
-            ],
-        )
-        .await;
-    let second = ladder
-        .worker(
-            &slow,
-            &[
-                ("STAGE", "slow"),
-                ("QUEUE", "projects/p/locations/l/queues/incoming-2"),
-                ("LOOKUP_QUEUES", stages),
-            ],
-        )
-        .await;
-    ladder.queue("incoming", first.addr()).await;
-    ladder.queue("incoming-2", second.addr()).await;
+    let stages = ("LOOKUP_QUEUES", stages);
+    let vars = [("MAX_ATTEMPTS", "2"), stages, DOWNSTREAM];
+    let first = testbed.worker(&fast, &vars).await;
+    let vars = [("STAGE", "slow"), ("QUEUE", DOWNSTREAM.1), stages];
+    let second = testbed.worker(&slow, &vars).await;
+    testbed.queue("incoming", first.addr()).await;
+    testbed.queue("incoming-2", second.addr()).await;
 
-    ladder.send("order-1", Method::Put, &HEADERS, BODY).await;
-    let event = ladder.end(&["incoming", "incoming-2"]).await;
+    testbed.send("order-1", Method::Put, &HEADERS, BODY).await;
+    let event = testbed.end(&["incoming", "incoming-2"]).await;
 
     for (handler, stage, runs, max) in [(&fast, "fast", 2, "2"), (&slow, "slow", 3, "3")] {
         let requests = handler.requests();
@@ -115,13 +97,15 @@ async fn a_task_that_always_fails_passes_every_stage_unchanged_and_ends_once() {
 
 #[tokio::test]
 async fn a_success_is_notified_once() {
-    let ladder = Ladder::new().await;
-    let handler = Receiver::start(|_| async { (201, Vec::new(), vec![b'x'; 10_000]) });
-    let worker = ladder.worker(&handler, &[]).await;
-    ladder.queue("incoming", worker.addr()).await;
+    let (testbed, handler, worker) = started(
+        Receiver::start(|_| async { (201, Vec::new(), vec![b'x'; 10_000]) }),
+        &[],
+    )
+    .await;
+    testbed.queue("incoming", worker.addr()).await;
 
-    ladder.send("order-1", Method::Get, &[], b"").await;
-    let event = ladder.end(&["incoming"]).await;
+    testbed.send("order-1", Method::Get, &[], b"").await;
+    let event = testbed.end(&["incoming"]).await;
 
     assert_eq!(handler.requests().len(), 1);
     assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
@@ -136,14 +120,10 @@ async fn a_success_is_notified_once() {
 
 #[tokio::test]
 async fn a_handler_url_with_a_path_replaces_the_tasks_path() {
-    let ladder = Ladder::new().await;
     let handler = Receiver::answering(200);
     let url = handler.url("/work?from=queue");
-    let worker = ladder.worker(&handler, &[("HANDLER_URL", &url)]).await;
-    ladder.queue("incoming", worker.addr()).await;
-
-    ladder.send("order-1", Method::Post, &[], b"{}").await;
-    ladder.end(&["incoming"]).await;
+    let (testbed, handler, worker) = started(handler, &[("HANDLER_URL", &url)]).await;
+    testbed.run(worker.addr(), &[]).await;
 
     assert_eq!(handler.requests()[0].uri, "/work?from=queue");
     worker.stop().await;

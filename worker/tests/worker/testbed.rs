@@ -1,26 +1,32 @@
-//! A ladder of stages on an emulator: workers, queues that push to them, a client who listens.
+//! What a test starts: an emulator, workers, queues that push to them, and a receiver of notifications.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use cloudtasks::{
-    Address, CloudTasks, HttpTarget, Method, NewTask, QueuePath, QueueSettings, Scheme,
-};
-use executor_worker::{Config, RunningWorker};
+use cloudtasks::{CloudTasks, Method, NewTask, QueueSettings, TaskInfo};
+use executor_worker::{Config, ConfigError, RunningWorker};
+use testkit::chain::http_target;
+pub use testkit::chain::queue;
 use testkit::{Emulator, Receiver, Recorded, eventually};
 
 /// Far more than anything here takes, on a slow machine too.
 pub const SOON: Duration = Duration::from_secs(30);
 
-pub fn queue(id: &str) -> QueuePath {
-    format!("projects/p/locations/l/queues/{id}")
-        .parse()
-        .unwrap()
-}
+/// The next stage of a worker that has one.
+pub const DOWNSTREAM: (&str, &str) = (
+    "DOWNSTREAM_QUEUE",
+    "projects/p/locations/l/queues/incoming-2",
+);
+pub const ONE_ATTEMPT: (&str, &str) = ("MAX_ATTEMPTS", "1");
 
 /// The variables of a stage `fast` on the queue `incoming`, with `more` over them.
 pub fn config(more: &[(&str, &str)]) -> Config {
+    parse(more).unwrap()
+}
+
+/// What the worker makes of these variables.
+pub fn parse(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let mut vars: HashMap<String, String> = [
         ("CHAIN", "orders"),
         ("STAGE", "fast"),
@@ -37,42 +43,45 @@ pub fn config(more: &[(&str, &str)]) -> Config {
     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
     .collect();
     vars.retain(|_, value| value != "-");
-    Config::from_vars(&|name| vars.get(name).cloned()).unwrap()
+    Config::from_vars(&|name| vars.get(name).cloned())
 }
 
-pub async fn worker(config: Config) -> RunningWorker {
-    let worker = executor_worker::start(config).await.unwrap();
-    eventually("the worker's readiness", SOON, async || {
-        worker.is_ready().then_some(())
-    })
-    .await;
-    worker
+pub async fn is_ready(worker: &RunningWorker) {
+    eventually("readiness", SOON, async || worker.is_ready()).await;
+}
+
+/// A testbed, and a worker before this handler, which no queue pushes to yet.
+pub async fn started(
+    handler: Receiver,
+    vars: &[(&str, &str)],
+) -> (Testbed, Receiver, RunningWorker) {
+    let testbed = Testbed::new().await;
+    let worker = testbed.worker(&handler, vars).await;
+    (testbed, handler, worker)
 }
 
 /// An emulator, and the client's end of the notifier queue.
-pub struct Ladder {
+pub struct Testbed {
     pub emulator: Emulator,
     pub cloud: CloudTasks,
     pub client: Receiver,
 }
 
-impl Ladder {
+impl Testbed {
     pub async fn new() -> Self {
         let emulator = Emulator::start().await;
         let cloud = emulator.cloud_tasks().await;
         let client = Receiver::answering(200);
-        cloud
-            .create_queue(&queue("notifier"), &settings(None))
-            .await
-            .unwrap();
-        Self {
+        let testbed = Self {
             emulator,
             cloud,
             client,
-        }
+        };
+        testbed.create_queue("notifier", &settings()).await;
+        testbed
     }
 
-    /// A worker of this ladder's, which no queue pushes to yet.
+    /// A worker of this testbed's, which no queue pushes to yet.
     pub async fn worker(&self, handler: &Receiver, more: &[(&str, &str)]) -> RunningWorker {
         let emulator = self.emulator.addr().to_string();
         let (events, handler) = (self.client.url("/events"), handler.url(""));
@@ -82,14 +91,22 @@ impl Ladder {
             ("HANDLER_URL", handler.as_str()),
         ];
         vars.extend(more);
-        worker(config(&vars)).await
+        let worker = executor_worker::start(config(&vars)).await.unwrap();
+        is_ready(&worker).await;
+        worker
+    }
+
+    pub async fn create_queue(&self, id: &str, settings: &QueueSettings) {
+        let created = self.cloud.create_queue(&queue(id), settings).await;
+        created.unwrap();
     }
 
     pub async fn queue(&self, id: &str, to: SocketAddr) {
-        self.cloud
-            .create_queue(&queue(id), &settings(Some(to)))
-            .await
-            .unwrap();
+        let settings = QueueSettings {
+            http_target: Some(http_target(to)),
+            ..settings()
+        };
+        self.create_queue(id, &settings).await;
     }
 
     /// A queue that pushes to `to`, and tries again at once.
@@ -97,20 +114,27 @@ impl Ladder {
         let settings = QueueSettings {
             min_backoff: Some(Duration::from_millis(1)),
             max_backoff: Some(Duration::from_millis(5)),
-            ..settings(Some(to))
+            http_target: Some(http_target(to)),
+            ..settings()
         };
-        self.cloud
-            .create_queue(&queue(id), &settings)
-            .await
-            .unwrap();
+        self.create_queue(id, &settings).await;
     }
 
     pub async fn paused_queue(&self, id: &str) {
-        self.cloud
-            .create_queue(&queue(id), &settings(None))
-            .await
-            .unwrap();
+        self.create_queue(id, &settings()).await;
         self.cloud.pause_queue(&queue(id)).await.unwrap();
+    }
+
+    /// The tasks in a queue.
+    pub async fn tasks(&self, id: &str) -> Vec<TaskInfo> {
+        self.cloud.list_tasks(&queue(id), 1000).await.unwrap()
+    }
+
+    /// Sends a task by the queue `incoming`, which pushes to `to`, and waits for its end.
+    pub async fn run(&self, to: SocketAddr, headers: &[(&str, &str)]) -> serde_json::Value {
+        self.queue("incoming", to).await;
+        self.send("order-1", Method::Post, headers, b"{}").await;
+        self.end(&["incoming"]).await
     }
 
     pub async fn send(&self, id: &str, method: Method, headers: &[(&str, &str)], body: &[u8]) {
@@ -136,20 +160,13 @@ impl Ladder {
         let events = eventually("the end of the task", SOON, async || {
             let events = self.client.requests();
             for id in queues.iter().chain(&["notifier"]) {
-                let left = self
-                    .cloud
-                    .list_tasks(&queue(id), 10)
-                    .await
-                    .map_err(|e| e.to_string())?;
+                let left = self.tasks(id).await;
                 if !left.is_empty() {
                     return Err(format!("{} tasks on {id}", left.len()));
                 }
             }
-            if events.is_empty() {
-                Err("no event".to_owned())
-            } else {
-                Ok(events)
-            }
+            let has_ended = !events.is_empty();
+            has_ended.then_some(events).ok_or("no event".to_owned())
         })
         .await;
         assert_eq!(events.len(), 1, "one end, one event");
@@ -168,19 +185,11 @@ pub fn event(request: &Recorded) -> serde_json::Value {
     event
 }
 
-fn settings(to: Option<SocketAddr>) -> QueueSettings {
+fn settings() -> QueueSettings {
     QueueSettings {
         max_attempts: Some(-1),
         min_backoff: Some(Duration::from_millis(10)),
         max_backoff: Some(Duration::from_millis(100)),
-        http_target: to.map(|to| HttpTarget {
-            address: Some(Address {
-                scheme: Scheme::Http,
-                host: to.ip().to_string(),
-                port: to.port(),
-            }),
-            ..HttpTarget::default()
-        }),
         ..QueueSettings::default()
     }
 }
