@@ -165,15 +165,8 @@ fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
         uri.port = Some(i64::from(*port));
         uri.uri_override_enforce_mode = UriOverrideEnforceMode::Always as i32;
     }
-    if let Some(OidcToken {
-        service_account_email,
-        audience,
-    }) = token.clone()
-    {
-        message.authorization_header = Some(AuthorizationHeader::OidcToken(proto::OidcToken {
-            service_account_email,
-            audience,
-        }));
+    if let Some(token) = token {
+        message.authorization_header = Some(AuthorizationHeader::OidcToken(oidc_message(token)));
     }
     message.header_overrides = headers
         .iter()
@@ -187,6 +180,13 @@ fn http_target_message(target: &HttpTarget) -> proto::HttpTarget {
     message
 }
 
+fn oidc_message(token: &OidcToken) -> proto::OidcToken {
+    proto::OidcToken {
+        service_account_email: token.service_account_email.clone(),
+        audience: token.audience.clone(),
+    }
+}
+
 pub(crate) fn task_message(task: &NewTask) -> proto::Task {
     let NewTask {
         path,
@@ -195,6 +195,7 @@ pub(crate) fn task_message(task: &NewTask) -> proto::Task {
         headers,
         body,
         dispatch_deadline,
+        oidc_token,
     } = task;
     proto::Task {
         name: path.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -212,7 +213,9 @@ pub(crate) fn task_message(task: &NewTask) -> proto::Task {
             } as i32,
             headers: headers.clone().into_iter().collect(),
             body: body.clone(),
-            authorization_header: None,
+            authorization_header: oidc_token.as_ref().map(|token| {
+                proto::http_request::AuthorizationHeader::OidcToken(oidc_message(token))
+            }),
         })),
         ..Default::default()
     }

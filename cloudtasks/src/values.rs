@@ -176,6 +176,8 @@ pub struct NewTask {
     pub body: Vec<u8>,
     /// How long Cloud Tasks waits for a response, 15 s to 30 min; `None` is 10 min.
     pub dispatch_deadline: Option<Duration>,
+    /// The token that pushes of this task carry.
+    pub oidc_token: Option<OidcToken>,
 }
 
 /// The methods that Cloud Tasks can push with.

@@ -30,6 +30,7 @@ fn task(queue: &QueuePath, id: &str) -> NewTask {
         headers: BTreeMap::from([("x-a".into(), "1".into())]),
         body: b"body".to_vec(),
         dispatch_deadline: Some(Duration::from_secs(20)),
+        oidc_token: None,
     }
 }
 

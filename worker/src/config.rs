@@ -2,22 +2,26 @@
 
 mod env_vars;
 mod error;
+mod handler;
 mod oidc;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cloudtasks::{Endpoint, QueuePath};
+use cloudtasks::{Endpoint, OidcToken, QueuePath};
+use decide::headers::is_reserved;
 use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy};
-use http::Uri;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderName, Uri};
 use worker_contract::{duration, env, limits, ports};
 
 use env_vars::{EnvVars, comma_separated, parsed, valid};
+use oidc::default_issuers;
 
 pub use error::ConfigError;
+pub use handler::{HandlerConfig, HandlerUrl};
 pub use oidc::OidcConfig;
 
 const ONE_MILLISECOND: Duration = Duration::from_millis(1);
@@ -27,10 +31,10 @@ const ONE_MILLISECOND: Duration = Duration::from_millis(1);
 pub struct Config {
     /// The stage's policy.
     pub policy: StagePolicy,
-    /// The user's HTTP server.
-    pub handler: HandlerUrl,
-    /// How long one run may take, including the connect.
-    pub handler_timeout: Duration,
+    /// How the user's HTTP server is called.
+    pub handler: HandlerConfig,
+    /// Headers that stay with the task although proxies add headers of that name.
+    pub keep_headers: Arc<[HeaderName]>,
     /// The runs of the handler at once.
     pub concurrency: u32,
     /// How long the worker accepts pushes after SIGTERM: a load balancer learns late that a pod is
@@ -40,23 +44,16 @@ pub struct Config {
     pub dispatch_deadlines: BTreeMap<QueuePath, Duration>,
     /// The token that each push must carry. None accepts every push.
     pub oidc: Option<OidcConfig>,
+    /// The issuers of the tokens that Cloud Tasks makes for a task's own `oidcToken`.
+    pub token_issuers: Vec<String>,
+    /// The token that notifications carry. Cloud Tasks makes it.
+    pub notifier_oidc: Option<OidcToken>,
     /// The address for pushes. Port 0 is any free port.
     pub listen: SocketAddr,
     /// The address for health and metrics.
     pub admin: SocketAddr,
     /// Google, or an emulator.
     pub endpoint: Endpoint,
-}
-
-/// The handler's URL. If it has a path, that replaces each task's own path and query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HandlerUrl {
-    /// HTTP or HTTPS.
-    pub scheme: Scheme,
-    /// Host and port.
-    pub authority: Authority,
-    /// Replaces a task's own path and query.
-    pub path: Option<PathAndQuery>,
 }
 
 impl Config {
@@ -71,10 +68,6 @@ impl Config {
         let max_attempts = vars.text(
             env::MAX_ATTEMPTS,
             "write how often the handler runs, such as 3",
-        )?;
-        let handler = vars.text(
-            env::HANDLER_URL,
-            "write the handler's URL, such as http://127.0.0.1:8080",
         )?;
         let endpoint = Endpoint::from_emulator_host(vars.get(env::CLOUD_TASKS_EMULATOR_HOST));
         Ok(Self {
@@ -99,17 +92,14 @@ impl Config {
                 queue,
                 downstream,
             },
-            handler: handler_url(&handler)?,
-            handler_timeout: vars.duration(
-                env::HANDLER_TIMEOUT,
-                env::DEFAULT_HANDLER_TIMEOUT,
-                ONE_MILLISECOND,
-                Some(limits::HANDLER_TIMEOUT_BELOW),
-            )?,
+            handler: vars.handler()?,
+            keep_headers: vars.keep_headers()?,
             concurrency: vars.concurrency()?,
             drain_delay: vars.duration(env::DRAIN_DELAY, Duration::ZERO, Duration::ZERO, None)?,
             dispatch_deadlines: vars.dispatch_deadlines()?,
             oidc: vars.oidc(&endpoint)?,
+            token_issuers: default_issuers(&endpoint),
+            notifier_oidc: vars.notifier_oidc()?,
             listen: vars.address(env::LISTEN_ADDR, ports::PUSHES)?,
             admin: vars.address(env::ADMIN_ADDR, ports::ADMIN)?,
             endpoint,
@@ -201,6 +191,15 @@ impl EnvVars<'_> {
         }))
     }
 
+    fn keep_headers(&self) -> Result<Arc<[HeaderName]>, ConfigError> {
+        let names: Vec<HeaderName> = self.list(env::KEEP_HEADERS)?;
+        let reserved = names.iter().find(|name| is_reserved(name));
+        let text = reserved.map(HeaderName::as_str).unwrap_or_default();
+        let fix = "leave it out: Cloud Tasks, this worker or the connection sets it";
+        valid(reserved.is_none().then_some(()), env::KEEP_HEADERS, text, fix)?;
+        Ok(names.into())
+    }
+
     fn notify_on(&self) -> Result<NotifyOn, ConfigError> {
         // Not set means both, and empty means none.
         let Some(text) = (self.0)(env::NOTIFY_ON) else {
@@ -247,22 +246,4 @@ impl EnvVars<'_> {
         let fix = "write a whole number from 1 to 10000";
         valid(number, env::CONCURRENCY, &text, fix)
     }
-}
-
-fn handler_url(text: &str) -> Result<HandlerUrl, ConfigError> {
-    let split = |text: &str| {
-        let parts = text.parse::<Uri>().ok()?.into_parts();
-        let scheme = parts
-            .scheme
-            .filter(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS)?;
-        // Once parsed, `http://host` and `http://host/` are equal: both count as without a path.
-        let path = parts.path_and_query.filter(|path| path.as_str() != "/");
-        Some(HandlerUrl {
-            scheme,
-            authority: parts.authority?,
-            path,
-        })
-    };
-    let fix = "write an http or https URL, such as http://127.0.0.1:8080";
-    valid(split(text), env::HANDLER_URL, text, fix)
 }

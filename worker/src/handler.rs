@@ -1,21 +1,26 @@
 //! Runs the handler: sends it the task, and turns its response into a result.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use cloudtasks::Method;
+use decide::headers::cloud_tasks_headers;
 use decide::{Delivery, FailedAttempt, HandlerHeaders, RunResult, StagePolicy, TaskReason};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::ServiceExt;
+use tower_http::follow_redirect::FollowRedirect;
+use tower_http::follow_redirect::policy::{Limited, PolicyExt, SameOrigin, clone_body_fn};
 use tracing::warn;
 
-use crate::config::{Config, HandlerUrl};
-use crate::transport::{PushRequest, connector};
+use crate::config::{HandlerConfig, HandlerUrl};
+use crate::transport::{Connector, PushRequest, connector};
 
 /// The bytes of the handler's response that the notification carries.
 const KEPT_BYTES: usize = 4096;
@@ -26,12 +31,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// 2 s (gunicorn), 5 s (Node, uvicorn) or more.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The most redirects of a run.
+const MAX_REDIRECTS: usize = 5;
+
 /// The connections to one handler.
 #[derive(Debug, Clone)]
 pub(crate) struct HandlerClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    url: HandlerUrl,
-    timeout: Duration,
+    client: Client<Connector, Full<Bytes>>,
+    config: HandlerConfig,
 }
 
 /// One run of the handler.
@@ -45,6 +52,7 @@ pub(crate) struct HandlerRun {
 #[derive(Debug)]
 pub(crate) struct HandlerResponse {
     pub status: u16,
+    pub headers: HeaderMap,
     /// At most [`KEPT_BYTES`].
     pub body: Bytes,
     /// Whether the body is longer.
@@ -52,18 +60,17 @@ pub(crate) struct HandlerResponse {
 }
 
 impl HandlerClient {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &HandlerConfig) -> Self {
         // Below the run's time-out, so that an address that doesn't respond is not taken for a slow
         // handler.
-        let connector = connector(CONNECT_TIMEOUT.min(config.handler_timeout / 2));
+        let connector = connector(CONNECT_TIMEOUT.min(config.timeout / 2));
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
         Self {
             client,
-            url: config.handler.clone(),
-            timeout: config.handler_timeout,
+            config: config.clone(),
         }
     }
 
@@ -75,22 +82,19 @@ impl HandlerClient {
         policy: &StagePolicy,
     ) -> HandlerRun {
         let request = self.request(push, delivery, policy);
-        tokio::time::timeout(self.timeout, self.send(request))
+        tokio::time::timeout(self.config.timeout, self.send(request))
             .await
             .unwrap_or_else(|_| HandlerRun::failed(TaskReason::TIMEOUT))
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> HandlerRun {
-        let response = match self.client.request(request).await {
+        let same_origin = Limited::new(MAX_REDIRECTS)
+            .and::<_, Full<Bytes>, Error>(SameOrigin::new())
+            .and::<_, Full<Bytes>, Error>(clone_body_fn(|body: &Full<Bytes>| Some(body.clone())));
+        let client = FollowRedirect::with_policy(self.client.clone(), same_origin);
+        let response = match client.oneshot(request).await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => {
-                warn!(%error, "the handler does not accept connections");
-                return HandlerRun {
-                    result: RunResult::Unreachable,
-                    response: None,
-                };
-            }
-            Err(_) => return HandlerRun::failed(TaskReason::CONNECTION),
+            Err(error) => return HandlerRun::without_response(&error),
         };
         let (head, body) = response.into_parts();
         // Only a complete response counts: a handler that dies in the middle of a 200 has not succeeded.
@@ -99,6 +103,7 @@ impl HandlerClient {
                 result: result(&head),
                 response: Some(HandlerResponse {
                     status: head.status.as_u16(),
+                    headers: head.headers,
                     body,
                     truncated,
                 }),
@@ -122,7 +127,25 @@ impl HandlerClient {
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = self.uri(push);
         let headers = request.headers_mut();
-        *headers = push.task_headers();
+        *headers = push.handler_headers(self.config.pass_token);
+        // The answer is kept for people to read.
+        set(headers, "accept-encoding", "identity");
+        // Without it, servers wait for a body or answer 411.
+        if push.body.is_empty() && matches!(push.method, Method::Post | Method::Put | Method::Patch)
+        {
+            set(headers, "content-length", "0");
+        }
+        if self.config.cloud_tasks_headers {
+            for (name, value) in cloud_tasks_headers(delivery, &push.headers) {
+                set(headers, name, &value);
+            }
+        }
+        if let Some(host) = &self.config.host {
+            headers.insert(header::HOST, host.clone());
+        }
+        for (name, value) in &self.config.headers {
+            headers.insert(name, value.clone());
+        }
         set(headers, "executor-chain", &policy.chain);
         set(headers, "executor-stage", policy.stage.as_str());
         set(headers, "executor-task", delivery.ledger.task.as_str());
@@ -140,10 +163,15 @@ impl HandlerClient {
     }
 
     fn uri(&self, push: &PushRequest) -> Uri {
-        let path = self.url.path.as_ref().unwrap_or(&push.path);
+        let HandlerUrl {
+            scheme,
+            authority,
+            path,
+        } = &self.config.url;
+        let path = path.as_ref().unwrap_or(&push.path);
         Uri::builder()
-            .scheme(self.url.scheme.clone())
-            .authority(self.url.authority.clone())
+            .scheme(scheme.clone())
+            .authority(authority.clone())
             .path_and_query(path.clone())
             .build()
             .expect("a scheme, an authority and a path make a URI")
@@ -151,6 +179,26 @@ impl HandlerClient {
 }
 
 impl HandlerRun {
+    /// The run is no attempt if the handler can't have read the request: no connection, or one that
+    /// broke before. A handler whose TLS doesn't work would never count an attempt then, so that fails.
+    fn without_response(error: &Error) -> Self {
+        let causes = causes(error);
+        if causes.iter().any(|cause| cause.is::<rustls::Error>()) {
+            warn!(error = chain(&causes), "the TLS connection to the handler fails");
+            return Self::failed(TaskReason::TLS);
+        }
+        let mut http = causes.iter().filter_map(|cause| cause.downcast_ref());
+        if error.is_connect() || http.any(hyper::Error::is_canceled) {
+            warn!(error = chain(&causes), "the handler accepts no connection");
+            return Self {
+                result: RunResult::Unreachable,
+                response: None,
+            };
+        }
+        warn!(error = chain(&causes), "the connection to the handler broke");
+        Self::failed(TaskReason::CONNECTION)
+    }
+
     fn failed(reason: TaskReason) -> Self {
         let result = RunResult::Failed(FailedAttempt {
             status: None,
@@ -185,12 +233,38 @@ fn result(head: &Parts) -> RunResult {
             "the handler's header is not valid and is ignored; the attempt has failed"
         );
     }
-    let reason = reason.unwrap_or(TaskReason::STATUS);
+    // A redirect that leads to another origin, or too far: the task stays what it is elsewhere.
+    let redirect = head.headers.contains_key(header::LOCATION)
+        && matches!(status, 301 | 302 | 303 | 307 | 308);
+    let own = if redirect {
+        TaskReason::REDIRECT
+    } else {
+        TaskReason::STATUS
+    };
+    let reason = reason.unwrap_or(own);
     RunResult::Failed(FailedAttempt {
         status: Some(status),
         verdict,
         reason,
     })
+}
+
+/// An error and what caused it, from the outside in.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| cause(*error)).collect()
+}
+
+/// What an I/O error wraps is not its source.
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+fn chain(causes: &[&(dyn StdError + 'static)]) -> String {
+    let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 /// Reads the body to its end, however long it is: a handler that is cut off has not finished its work.

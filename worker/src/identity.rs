@@ -18,6 +18,8 @@ use key_cache::KeyCache;
 use key_source::KeySource;
 use token::{TokenError, TokenValidator};
 
+pub(crate) use token::token_origin;
+
 /// Each reason is logged at most once in this time, so that a flood of forged tokens is one line.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 

@@ -22,6 +22,6 @@ mod telemetry;
 
 mod config;
 
-pub use config::{Config, ConfigError, HandlerUrl, OidcConfig};
+pub use config::{Config, ConfigError, HandlerConfig, HandlerUrl, OidcConfig};
 pub use server::{RunningWorker, StartError, start};
 pub use telemetry::{MetricsSnapshot, WorkerMetrics};

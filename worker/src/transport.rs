@@ -2,6 +2,7 @@
 
 mod connector;
 mod push_request;
+mod shared_resolver;
 
-pub(crate) use connector::connector;
+pub(crate) use connector::{Connector, connector};
 pub(crate) use push_request::{PushRequest, ReadError};

@@ -119,6 +119,7 @@ impl World {
             headers: BTreeMap::new(),
             body: Vec::new(),
             dispatch_deadline: None,
+            oidc_token: None,
         };
         self.queues.create_task(&queue(id), &task).await.unwrap();
     }

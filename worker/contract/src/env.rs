@@ -15,6 +15,16 @@ pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
 pub const HANDLER_URL: &str = "HANDLER_URL";
 /// How long one run may take.
 pub const HANDLER_TIMEOUT: &str = "HANDLER_TIMEOUT";
+/// Whether the handler gets Cloud Tasks' headers.
+pub const HANDLER_CLOUD_TASKS_HEADERS: &str = "HANDLER_CLOUD_TASKS_HEADERS";
+/// Whether the handler gets the verified token of a push.
+pub const HANDLER_TOKEN: &str = "HANDLER_TOKEN";
+/// The Host header for the handler.
+pub const HANDLER_HOST: &str = "HANDLER_HOST";
+/// Headers for the handler with fixed values, as JSON.
+pub const HANDLER_HEADERS: &str = "HANDLER_HEADERS";
+/// Headers that stay with the task although proxies add headers of that name.
+pub const KEEP_HEADERS: &str = "KEEP_HEADERS";
 /// The runs at once.
 pub const CONCURRENCY: &str = "CONCURRENCY";
 /// The next stage's queue.
@@ -33,6 +43,10 @@ pub const NOTIFY_ON: &str = "NOTIFY_ON";
 pub const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
 /// The URL that notifications are sent to.
 pub const NOTIFIER_URL: &str = "NOTIFIER_URL";
+/// The service account whose token notifications carry.
+pub const NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL: &str = "NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL";
+/// The audience of that token.
+pub const NOTIFIER_OIDC_AUDIENCE: &str = "NOTIFIER_OIDC_AUDIENCE";
 /// Queues that carried the chain's notifications before.
 pub const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
 /// The audiences that a push's token may have.

@@ -21,4 +21,12 @@ pub enum ConfigError {
         /// What to write.
         fix: String,
     },
+    /// Set to a value that is not valid, and that may hold a secret.
+    #[error("{variable} is not valid: {fix}")]
+    InvalidSecret {
+        /// The variable.
+        variable: &'static str,
+        /// What to write.
+        fix: &'static str,
+    },
 }

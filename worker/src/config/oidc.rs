@@ -1,6 +1,6 @@
 //! The token that pushes must carry.
 
-use cloudtasks::Endpoint;
+use cloudtasks::{Endpoint, OidcToken};
 use http::Uri;
 use worker_contract::env;
 
@@ -49,28 +49,17 @@ impl EnvVars<'_> {
             });
         }
         for email in &emails {
-            let is_one = email.split_once('@').is_some_and(|(name, domain)| {
-                !name.is_empty() && !domain.is_empty() && !domain.contains('@')
-            });
-            let fix = "write service accounts, such as pusher@my-project.iam.gserviceaccount.com";
-            let variable = env::OIDC_SERVICE_ACCOUNT_EMAILS;
-            valid(is_one.then_some(()), variable, email, fix)?;
+            service_account(env::OIDC_SERVICE_ACCOUNT_EMAILS, email)?;
         }
-        let (default_issuers, default_keys) = match endpoint {
-            Endpoint::Google => (GOOGLE_ISSUERS.map(str::to_owned).into(), GOOGLE_KEYS.into()),
-            // The emulator signs its tokens itself.
-            Endpoint::Emulator(host) => {
-                let issuer = format!("http://{host}");
-                let keys = format!("{issuer}/jwks");
-                (vec![issuer], keys)
-            }
-        };
-        let keys_url = keys_url.unwrap_or(default_keys);
+        let keys_url = keys_url.unwrap_or_else(|| match endpoint {
+            Endpoint::Google => GOOGLE_KEYS.to_owned(),
+            Endpoint::Emulator(host) => format!("http://{host}/jwks"),
+        });
         Ok(Some(OidcConfig {
             audiences,
             emails,
             issuers: if issuers.is_empty() {
-                default_issuers
+                default_issuers(endpoint)
             } else {
                 issuers
             },
@@ -81,6 +70,49 @@ impl EnvVars<'_> {
                 "write an http or https URL, such as https://www.googleapis.com/oauth2/v3/certs",
             )?,
         }))
+    }
+
+    /// The token that notifications carry; none if no variable is set.
+    pub(super) fn notifier_oidc(&self) -> Result<Option<OidcToken>, ConfigError> {
+        let (account, audience) = (
+            self.get(env::NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL),
+            self.get(env::NOTIFIER_OIDC_AUDIENCE),
+        );
+        match (account, audience) {
+            (None, None) => Ok(None),
+            (Some(service_account_email), Some(audience)) => {
+                let variable = env::NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL;
+                service_account(variable, &service_account_email)?;
+                Ok(Some(OidcToken {
+                    service_account_email,
+                    audience,
+                }))
+            }
+            (None, Some(_)) => Err(ConfigError::Missing {
+                variable: env::NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
+                fix: "write the service account whose token notifications carry, or set no NOTIFIER_OIDC_ variable",
+            }),
+            (Some(_), None) => Err(ConfigError::Missing {
+                variable: env::NOTIFIER_OIDC_AUDIENCE,
+                fix: "write the audience of the token that notifications carry, or set no NOTIFIER_OIDC_ variable",
+            }),
+        }
+    }
+}
+
+fn service_account(variable: &'static str, email: &str) -> Result<(), ConfigError> {
+    let is_one = email.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && !domain.is_empty() && !domain.contains('@')
+    });
+    let fix = "write service accounts, such as pusher@my-project.iam.gserviceaccount.com";
+    valid(is_one.then_some(()), variable, email, fix)
+}
+
+/// The issuers of Cloud Tasks' tokens. The emulator signs its tokens itself.
+pub(super) fn default_issuers(endpoint: &Endpoint) -> Vec<String> {
+    match endpoint {
+        Endpoint::Google => GOOGLE_ISSUERS.map(str::to_owned).into(),
+        Endpoint::Emulator(host) => vec![format!("http://{host}")],
     }
 }
 

@@ -6,15 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use serde_json::Value;
 
-use crate::transport::connector;
+use crate::transport::{Connector, connector};
 
 /// How long a fetch may take. A push may wait for it, and this is little of its dispatch deadline.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +33,7 @@ pub(super) type KeySet = HashMap<String, DecodingKey>;
 /// The issuer's key set at its URL.
 #[derive(Debug)]
 pub(super) struct KeySource {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<Connector, Empty<Bytes>>,
     url: Uri,
 }
 

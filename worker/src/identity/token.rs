@@ -1,9 +1,12 @@
 //! Validates tokens: the bearer header, the key id, the claims.
 
+use decide::headers::TokenOrigin;
 use http::{HeaderMap, header};
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
+use worker_contract::headers::TOKEN;
 use worker_contract::metrics::NOT_A_PUSH;
 
 use crate::config::OidcConfig;
@@ -87,6 +90,26 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     // Another scheme is the producer's own, on a queue without a token.
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
     is_bearer.then_some(token.trim()).ok_or(TokenError::Missing)
+}
+
+/// Whose token a push carries. `verified`: the worker has verified it, so it is the queue's.
+///
+/// What the worker can't verify is only told apart, by the issuer that it claims: Cloud Tasks' token is
+/// useless on the next stage, a producer's own is not.
+pub(crate) fn token_origin(headers: &HeaderMap, verified: bool, issuers: &[String]) -> TokenOrigin {
+    // While a token is turned on or off, the queue may have it and this worker not know of it yet.
+    if verified || headers.contains_key(TOKEN) {
+        return TokenOrigin::Queue;
+    }
+    let claims = bearer(headers)
+        .ok()
+        .and_then(|token| insecure_decode_claims::<Map<String, Value>>(token).ok());
+    let issuer = claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
+    if issuer.is_some_and(|issuer| issuers.iter().any(|it| it == issuer)) {
+        TokenOrigin::Task
+    } else {
+        TokenOrigin::Producer
+    }
 }
 
 /// The id of the key that a token names.

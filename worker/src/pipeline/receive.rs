@@ -16,6 +16,7 @@ use tracing::{Instrument, info, info_span, warn};
 use worker_contract::limits;
 
 use super::process::process;
+use crate::identity::token_origin;
 use crate::state::Worker;
 use crate::transport::{PushRequest, ReadError};
 
@@ -63,8 +64,11 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
     };
 
     let span = span(worker, &parts.headers);
+    let config = &worker.config;
     let signed = worker.verifier.is_some();
-    let read = tokio::time::timeout(limits::READ_PUSH, PushRequest::read(parts, body, signed));
+    let token = token_origin(&parts.headers, signed, &config.token_issuers);
+    let read = PushRequest::read(parts, body, token, Arc::clone(&config.keep_headers));
+    let read = tokio::time::timeout(limits::READ_PUSH, read);
     let push = match read.await.unwrap_or(Err(ReadError::Broken)) {
         Ok(push) => push,
         Err(error) => {

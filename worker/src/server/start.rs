@@ -53,7 +53,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
     let max_pushes = config.concurrency * 2 + 64;
     let worker = Arc::new(Worker {
         cloud_tasks: OnceLock::new(),
-        handler: HandlerClient::new(&config),
+        handler: HandlerClient::new(&config.handler),
         concurrency: ConcurrencyLimit::new(config.concurrency),
         verifier: config.oidc.as_ref().map(PushVerifier::new),
         push_permits: Arc::new(Semaphore::new(

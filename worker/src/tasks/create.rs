@@ -50,7 +50,9 @@ pub(crate) async fn create(
                 pending,
                 run,
             };
-            (&notifier.queue, notification(&source, *outcome, notifier))
+            let token = worker.config.notifier_oidc.clone();
+            let task = notification(&source, *outcome, notifier, token);
+            (&notifier.queue, task)
         }
     };
     // The accident that the order of create and answer prevents. `make chaos` must catch it.

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use cloudevents::{Event, EventBuilder, EventBuilderV10};
 use decide::headers::to_api_headers;
 use decide::{Ledger, Outcome, PendingCreate, StagePolicy};
+use http::header;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -138,6 +139,7 @@ impl EventSource<'_> {
 fn last_answer(response: &HandlerResponse) -> Value {
     let HandlerResponse {
         status,
+        headers,
         body,
         truncated,
     } = response;
@@ -146,10 +148,20 @@ fn last_answer(response: &HandlerResponse) -> Value {
         Err(error) if *truncated && error.error_len().is_none() => &body[..error.valid_up_to()],
         _ => body,
     };
+    let mut answer = json!({"status": status});
     match std::str::from_utf8(whole) {
-        Ok(text) => json!({"status": status, "body": text, "truncated": truncated}),
-        Err(_) => json!({
-            "status": status, "bodyBase64": BASE64_STANDARD.encode(body), "truncated": truncated,
-        }),
+        Ok(text) => answer["body"] = text.into(),
+        Err(_) => answer["bodyBase64"] = BASE64_STANDARD.encode(body).into(),
     }
+    answer["truncated"] = (*truncated).into();
+    for (field, name) in [
+        ("contentType", header::CONTENT_TYPE),
+        ("contentEncoding", header::CONTENT_ENCODING),
+        ("location", header::LOCATION),
+    ] {
+        if let Some(value) = headers.get(name) {
+            answer[field] = String::from_utf8_lossy(value.as_bytes()).into();
+        }
+    }
+    answer
 }

@@ -31,5 +31,6 @@ pub(super) fn next_task(
         headers,
         body: push.body.to_vec(),
         dispatch_deadline: Some(dispatch_deadline),
+        oidc_token: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cloudtasks::{Method, NewTask};
+use cloudtasks::{Method, NewTask, OidcToken};
 use decide::{NotifierPolicy, Outcome};
 
 use super::event::EventSource;
@@ -16,6 +16,7 @@ pub(super) fn notification(
     source: &EventSource<'_>,
     outcome: Outcome,
     notifier: &NotifierPolicy,
+    oidc_token: Option<OidcToken>,
 ) -> NewTask {
     NewTask {
         path: Some(notifier.queue.task(source.ledger.root.notification())),
@@ -24,5 +25,6 @@ pub(super) fn notification(
         headers: BTreeMap::from([("content-type".to_owned(), CONTENT_TYPE.to_owned())]),
         body: source.event(outcome),
         dispatch_deadline: None,
+        oidc_token,
     }
 }

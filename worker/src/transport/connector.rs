@@ -1,21 +1,63 @@
-//! The HTTP connector for requests to the handler and to the issuer of keys.
+//! The connector for requests to the handler and to the issuer of keys.
 
 use std::time::Duration;
 
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use http::Uri;
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder};
+use tracing::warn;
 
-/// HTTP, or HTTPS with the built-in root certificates.
-pub(crate) fn connector(connect_timeout: Duration) -> HttpsConnector<HttpConnector> {
-    let mut http = HttpConnector::new();
+use super::shared_resolver::SharedResolver;
+
+/// Connects to the host of a URL.
+pub(crate) type Connector =
+    BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, ConnectError>;
+
+/// There is no connection.
+#[derive(Debug, thiserror::Error)]
+#[error("can't connect")]
+pub(crate) struct ConnectError(#[source] BoxError);
+
+/// HTTP, or HTTPS with the built-in root certificates and the machine's. `timeout` is for the name
+/// lookup, the TCP connection and the TLS handshake together.
+pub(crate) fn connector(timeout: Duration) -> Connector {
+    let mut http = HttpConnector::new_with_resolver(SharedResolver::default());
     http.enforce_http(false);
     http.set_nodelay(true);
-    http.set_connect_timeout(Some(connect_timeout));
-    // An explicit provider, because the process may have no default one.
-    HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())
-        .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+    // Divided among the addresses of a name, so that one that doesn't respond leaves time for the next.
+    http.set_connect_timeout(Some(timeout));
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(tls_config())
         .https_or_http()
         .enable_http1()
-        .wrap_connector(http)
+        .wrap_connector(http);
+    let limited = ServiceBuilder::new()
+        .map_err(ConnectError)
+        .timeout(timeout)
+        .service(https);
+    BoxCloneSyncService::new(limited)
+}
+
+fn tls_config() -> ClientConfig {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+    };
+    // A company's certificate authority: SSL_CERT_FILE, SSL_CERT_DIR, or the machine's own store.
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        warn!(%error, "can't read root certificates");
+    }
+    roots.add_parsable_certificates(native.certs);
+    // An explicit provider, because the process may have no default one.
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }

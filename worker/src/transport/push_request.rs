@@ -1,12 +1,15 @@
 //! A push: the task, and the headers that it came with.
 
+use std::sync::Arc;
+
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use cloudtasks::Method;
 use decide::Answer;
+use decide::headers::{PushHeaders, TokenOrigin};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use worker_contract::limits;
@@ -21,8 +24,10 @@ pub(crate) struct PushRequest {
     pub host: String,
     /// All headers.
     pub headers: HeaderMap,
-    /// Whether Cloud Tasks signs the pushes of this queue.
-    oidc: bool,
+    /// Whose `Authorization` is.
+    token: TokenOrigin,
+    /// The names that stay with the task although proxies add headers of that name.
+    keep: Arc<[HeaderName]>,
     pub body: Bytes,
     pub arrived_at: Timestamp,
 }
@@ -49,7 +54,12 @@ impl ReadError {
 
 impl PushRequest {
     /// Reads the body. If its announced length exceeds the limit, nothing is read.
-    pub(crate) async fn read(parts: Parts, body: Body, oidc: bool) -> Result<Self, ReadError> {
+    pub(crate) async fn read(
+        parts: Parts,
+        body: Body,
+        token: TokenOrigin,
+        keep: Arc<[HeaderName]>,
+    ) -> Result<Self, ReadError> {
         let method = Method::parse(parts.method.as_str()).ok_or(ReadError::Method)?;
         let announced = body.size_hint().lower();
         if announced > limits::TASK_BYTES as u64 {
@@ -79,14 +89,29 @@ impl PushRequest {
                 .map_or_else(|| PathAndQuery::from_static("/"), PathAndQuery::clone),
             host,
             headers: parts.headers,
-            oidc,
+            token,
+            keep,
             body: body.to_bytes(),
             arrived_at: Timestamp::now(),
         })
     }
 
-    /// The task's own headers, without the hop-by-hop headers.
+    /// The headers that stay with the task.
     pub(crate) fn task_headers(&self) -> HeaderMap {
-        decide::headers::task_headers(&self.headers, self.oidc)
+        self.by_origin(false).of_task()
+    }
+
+    /// The headers that the handler gets, of those that the push has.
+    pub(crate) fn handler_headers(&self, pass_token: bool) -> HeaderMap {
+        self.by_origin(pass_token).for_handler()
+    }
+
+    fn by_origin(&self, pass_token: bool) -> PushHeaders<'_> {
+        PushHeaders {
+            all: &self.headers,
+            keep: &self.keep,
+            token: self.token,
+            pass_token,
+        }
     }
 }

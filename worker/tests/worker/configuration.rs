@@ -125,7 +125,7 @@ fn variables_that_are_not_set_have_defaults() {
         ("CONCURRENCY", ""),
     ]);
     assert_eq!(config.concurrency, 100);
-    assert_eq!(config.handler_timeout, Duration::from_mins(1));
+    assert_eq!(config.handler.timeout, Duration::from_mins(1));
     assert_eq!(config.drain_delay, Duration::ZERO);
     assert_eq!(config.policy.give_up_after, Duration::from_hours(480));
     assert_eq!(config.listen.to_string(), "0.0.0.0:9480");

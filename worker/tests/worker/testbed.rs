@@ -148,6 +148,7 @@ impl Testbed {
                 .collect(),
             body: body.to_vec(),
             dispatch_deadline: None,
+            oidc_token: None,
         };
         self.cloud
             .create_task(&queue("incoming"), &task)

@@ -129,6 +129,15 @@ impl Delivery {
     pub fn unanswered(&self) -> u32 {
         self.retry_count.saturating_sub(self.execution_count)
     }
+
+    /// The attempts on all stages before this dispatch. A record that the ledger has left out counts as
+    /// one, so that the number of a later stage is never 0.
+    pub fn attempts_so_far(&self) -> u32 {
+        let attempts = self.ledger.stages.iter().map(|record| record.attempts);
+        attempts
+            .chain([self.ledger.left_out, self.execution_count])
+            .fold(0, u32::saturating_add)
+    }
 }
 
 /// The status of the previous dispatch, or none on the first: Cloud Tasks does not send the header then,

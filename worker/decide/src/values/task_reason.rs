@@ -27,6 +27,10 @@ impl TaskReason {
     pub const TIMEOUT: Self = Self(Cow::Borrowed("timeout"));
     /// The connection to the handler broke after the request was sent.
     pub const CONNECTION: Self = Self(Cow::Borrowed("connection"));
+    /// The handler redirects to another origin, or too often.
+    pub const REDIRECT: Self = Self(Cow::Borrowed("redirect"));
+    /// The TLS connection to the handler failed, such as by a certificate that isn't trusted.
+    pub const TLS: Self = Self(Cow::Borrowed("tls"));
     /// The handler answered with a status other than 2xx and without `Executor-Reason`.
     pub const STATUS: Self = Self(Cow::Borrowed("status"));
     /// The handler succeeded.

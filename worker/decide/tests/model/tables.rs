@@ -174,7 +174,13 @@ fn producers(setting: &Setting) -> HeaderMap {
 /// The same after a hand-over, which keeps no header of Cloud Tasks.
 fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap {
     let pushed: HeaderMap = setting.headers.iter().map(header).collect();
-    let mut headers = headers::task_headers(&pushed, false);
+    let pushed = headers::PushHeaders {
+        all: &pushed,
+        keep: &[],
+        token: headers::TokenOrigin::Producer,
+        pass_token: false,
+    };
+    let mut headers = pushed.of_task();
     headers.extend(counted(&queue.task(ledger.root.task(ledger.hop))));
     headers.insert(LEDGER_HEADER, ledger.encode().parse().unwrap());
     headers
