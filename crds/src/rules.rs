@@ -153,6 +153,26 @@ pub const RULES: &[Rule] = &[
         message: "handler.port can't be 9480 or 9481, which the worker uses: choose another port",
     },
     Rule {
+        at: "spec.stages[].handler",
+        rule: "!has(self.headers) || self.headers.all(h, !h.name.matches('(?i)^(executor-.*|x-(cloudtasks|appengine)-(failfast|queuename|tasketa|taskexecutioncount|taskname|taskpreviousresponse|taskretrycount|taskretryreason)|accept-encoding|connection|content-length|expect|host|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade)$'))",
+        message: "handler.headers has a name that Cloud Tasks, the worker, or the connection sets: remove it. For Host, set handler.host",
+    },
+    Rule {
+        at: "spec",
+        rule: "!has(self.keepHeaders) || self.keepHeaders.all(h, !h.matches('(?i)^(executor-.*|x-(cloudtasks|appengine)-(failfast|queuename|tasketa|taskexecutioncount|taskname|taskpreviousresponse|taskretrycount|taskretryreason)|accept-encoding|connection|content-length|expect|host|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade)$'))",
+        message: "keepHeaders has a name that Cloud Tasks, the worker, or the connection sets: remove it, since each stage sets it anew",
+    },
+    Rule {
+        at: "spec",
+        rule: "has(self.oidc) || self.stages.all(s, !has(s.handler) || !has(s.handler.token) || s.handler.token != 'Pass')",
+        message: "handler.token Pass requires spec.oidc, since the worker passes only a token that it has verified: set spec.oidc, or remove handler.token",
+    },
+    Rule {
+        at: "spec.notifier",
+        rule: "!has(self.oidc) || (self.oidc.serviceAccountEmail.matches('^[^@, ]+@[^@, ]+[.][^@, ]+$') && self.oidc.audience.matches('^[^, ]+$'))",
+        message: "notifier.oidc must have the email address of one service account, and an audience without commas and spaces, such as the receiver's URL",
+    },
+    Rule {
         at: "spec.stages[].routes[].match",
         rule: "[has(self.reason), has(self.status), has(self.header)].exists_one(set, set)",
         message: "routes[].match must set exactly one of reason, status, and header: write one route for each",

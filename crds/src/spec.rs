@@ -112,6 +112,17 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
+    /// keepHeaders is a list of headers that belong to the tasks although proxies add headers of
+    /// that name: X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. Listed ones are kept for
+    /// the next stage and the notification. Others of these names reach only the handler.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"), length(max = 256)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub keep_headers: Vec<String>,
+
     /// stages is the list of stages, in the order in which tasks pass them. A stage is identified
     /// by its name. To move a stage to another queue, add a new stage and remove the old one.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -182,6 +193,25 @@ pub struct Notifier {
     /// corrected on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limits: Option<RateLimits>,
+
+    /// oidc is the token that notifications carry, for a receiver that demands one. Requires an
+    /// https url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<NotifierOidc>,
+}
+
+/// NotifierOidc is the token that notifications carry. Cloud Tasks creates it for each request.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifierOidc {
+    /// serviceAccountEmail is the service account whose token it is. It must belong to the project
+    /// of the queue, and the workers need the permission iam.serviceAccounts.actAs on it: without
+    /// it no notification can be created.
+    #[schemars(length(max = 320))]
+    pub service_account_email: String,
+    /// audience is the audience of the token, such as the receiver's URL.
+    #[schemars(length(min = 1, max = 2083))]
+    pub audience: String,
 }
 
 fn both_outcomes() -> Vec<Outcome> {
@@ -408,6 +438,53 @@ pub struct Handler {
     /// attempt has failed with the reason timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+
+    /// host is the Host header of requests to the handler, for servers that check it. Defaults to
+    /// the host and port that the worker connects to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]+(:[0-9]{1,5})?$"), length(max = 255))]
+    pub host: Option<String>,
+
+    /// headers is a list of headers that the worker adds. They replace the task's. The values are
+    /// readable in the chain and in the Deployment: they are no place for secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub headers: Vec<HandlerHeader>,
+
+    /// cloudTasksHeaders is whether the handler gets the X-CloudTasks-* headers: Pass or Drop.
+    /// Defaults to Pass. On every stage they name the task and the queue of the first stage, and
+    /// count the attempts of all stages.
+    // Not On and Off, which are booleans in YAML 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_tasks_headers: Option<Passing>,
+
+    /// token is whether the handler gets the token of a push, once the worker has verified it: Pass
+    /// or Drop. Defaults to Drop. Pass requires spec.oidc. The handler can then push to this stage
+    /// for as long as a token is valid, one hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Passing>,
+}
+
+/// HandlerHeader is a header that the worker adds to each request to the handler.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct HandlerHeader {
+    /// name is the name of the header. It can't be one that Cloud Tasks, the worker, or the
+    /// connection sets, such as Executor-Attempt, Content-Length, or Host.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"), length(max = 256))]
+    pub name: String,
+    /// value is the value of the header, in printable ASCII.
+    #[schemars(regex(pattern = r"^[ -~]*$"), length(max = 1024))]
+    pub value: String,
+}
+
+/// Passing is whether something reaches the handler.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// It reaches the handler.
+    Pass,
+    /// It ends at the worker.
+    Drop,
 }
 
 /// Route sends matching tasks directly to a later stage, or to their end.
@@ -426,8 +503,8 @@ pub struct Route {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteMatch {
-    /// reason matches a failed attempt by its reason: the handler's Executor-Reason, or timeout or
-    /// connection, which the worker sets.
+    /// reason matches a failed attempt by its reason: the handler's Executor-Reason, or timeout,
+    /// connection, redirect, or tls, which the worker sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,63}$"), length(max = 63))]
     pub reason: Option<String>,

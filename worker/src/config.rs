@@ -196,7 +196,12 @@ impl EnvVars<'_> {
         let reserved = names.iter().find(|name| is_reserved(name));
         let text = reserved.map(HeaderName::as_str).unwrap_or_default();
         let fix = "leave it out: Cloud Tasks, this worker or the connection sets it";
-        valid(reserved.is_none().then_some(()), env::KEEP_HEADERS, text, fix)?;
+        valid(
+            reserved.is_none().then_some(()),
+            env::KEEP_HEADERS,
+            text,
+            fix,
+        )?;
         Ok(names.into())
     }
 

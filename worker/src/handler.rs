@@ -184,7 +184,10 @@ impl HandlerRun {
     fn without_response(error: &Error) -> Self {
         let causes = causes(error);
         if causes.iter().any(|cause| cause.is::<rustls::Error>()) {
-            warn!(error = chain(&causes), "the TLS connection to the handler fails");
+            warn!(
+                error = chain(&causes),
+                "the TLS connection to the handler fails"
+            );
             return Self::failed(TaskReason::TLS);
         }
         let mut http = causes.iter().filter_map(|cause| cause.downcast_ref());
@@ -195,7 +198,10 @@ impl HandlerRun {
                 response: None,
             };
         }
-        warn!(error = chain(&causes), "the connection to the handler broke");
+        warn!(
+            error = chain(&causes),
+            "the connection to the handler broke"
+        );
         Self::failed(TaskReason::CONNECTION)
     }
 
@@ -256,7 +262,10 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 's
 
 /// What an I/O error wraps is not its source.
 fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     }

@@ -55,8 +55,8 @@ impl EnvVars<'_> {
             )?,
             host: self.handler_host()?,
             headers: self.handler_headers()?,
-            cloud_tasks_headers: self.choice(env::HANDLER_CLOUD_TASKS_HEADERS, "On", "Off")?,
-            pass_token: !self.choice(env::HANDLER_TOKEN, "Drop", "Pass")?,
+            cloud_tasks_headers: self.passes(env::HANDLER_CLOUD_TASKS_HEADERS, true)?,
+            pass_token: self.passes(env::HANDLER_TOKEN, false)?,
         })
     }
 
@@ -72,7 +72,9 @@ impl EnvVars<'_> {
     }
 
     fn handler_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, ConfigError> {
-        let text = self.get(env::HANDLER_HEADERS).unwrap_or_else(|| "[]".into());
+        let text = self
+            .get(env::HANDLER_HEADERS)
+            .unwrap_or_else(|| "[]".into());
         let fix = "write a JSON list of {\"name\": …, \"value\": …}, without headers that Cloud Tasks, \
                    this worker or the connection sets";
         let list: Option<Vec<Value>> = serde_json::from_str(&text).ok();
@@ -81,17 +83,16 @@ impl EnvVars<'_> {
         headers.ok_or(ConfigError::InvalidSecret { variable, fix })
     }
 
-    /// Whether a variable with two values has the first, which is the default.
-    fn choice(
-        &self,
-        variable: &'static str,
-        default: &str,
-        other: &str,
-    ) -> Result<bool, ConfigError> {
-        let text = self.get(variable).unwrap_or_else(|| default.to_owned());
-        let is_default = (text == default).then_some(true);
-        let value = is_default.or_else(|| (text == other).then_some(false));
-        valid(value, variable, &text, &format!("write {default} or {other}"))
+    fn passes(&self, variable: &'static str, default: bool) -> Result<bool, ConfigError> {
+        let Some(text) = self.get(variable) else {
+            return Ok(default);
+        };
+        let value = match text.as_str() {
+            "Pass" => Some(true),
+            "Drop" => Some(false),
+            _ => None,
+        };
+        valid(value, variable, &text, "write Pass or Drop")
     }
 }
 

@@ -104,7 +104,9 @@ pub(crate) fn token_origin(headers: &HeaderMap, verified: bool, issuers: &[Strin
     let claims = bearer(headers)
         .ok()
         .and_then(|token| insecure_decode_claims::<Map<String, Value>>(token).ok());
-    let issuer = claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
+    let issuer = claims
+        .as_ref()
+        .and_then(|claims| claims.get("iss")?.as_str());
     if issuer.is_some_and(|issuer| issuers.iter().any(|it| it == issuer)) {
         TokenOrigin::Task
     } else {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -26,7 +27,7 @@ pub(crate) struct ConnectError(#[source] BoxError);
 /// HTTP, or HTTPS with the built-in root certificates and the machine's. `timeout` is for the name
 /// lookup, the TCP connection and the TLS handshake together.
 pub(crate) fn connector(timeout: Duration) -> Connector {
-    let mut http = HttpConnector::new_with_resolver(SharedResolver::default());
+    let mut http = HttpConnector::new_with_resolver(SharedResolver::new(GaiResolver::new()));
     http.enforce_http(false);
     http.set_nodelay(true);
     // Divided among the addresses of a name, so that one that doesn't respond leaves time for the next.

@@ -58,6 +58,8 @@ pub struct Desired {
     pub timing: Timing,
     /// How long a worker accepts pushes after SIGTERM.
     pub drain_delay: Duration,
+    /// The headers that stay with a task although proxies add headers of that name.
+    pub keep_headers: Vec<String>,
     /// The image of the workers.
     pub worker_image: String,
     /// The emulator that the workers use, if not Google.
@@ -75,6 +77,8 @@ pub struct DesiredNotifier {
     pub outcomes: Vec<Outcome>,
     /// How fast.
     pub rate_limits: Option<RateLimits>,
+    /// The token that they carry.
+    pub oidc: Option<crds::NotifierOidc>,
 }
 
 /// The token that each push carries.
@@ -111,6 +115,8 @@ pub struct DesiredStage {
     pub give_up_after: Option<Duration>,
     /// What runs the tasks.
     pub handler: HandlerAt,
+    /// How its requests look.
+    pub requests: Option<crds::Handler>,
     /// How long one run may take.
     pub timeout: Duration,
     /// The pods, as the user described them.
@@ -197,6 +203,7 @@ impl Desired {
                     .map_err(|why| Problem::invalid(format!("notifier.url {why}")))?,
                 outcomes: spec.notifier.outcomes.clone(),
                 rate_limits: spec.notifier.rate_limits,
+                oidc: spec.notifier.oidc.clone(),
             },
             oidc: spec.oidc.as_ref().map(|oidc| DesiredOidc {
                 service_account_email: oidc.service_account_email.clone(),
@@ -210,6 +217,7 @@ impl Desired {
                 && chain.metadata.deletion_timestamp.is_some(),
             timing: settings.timing,
             drain_delay: spec.drain_delay.0,
+            keep_headers: spec.keep_headers.clone(),
             worker_image: settings.worker_image.clone(),
             emulator_host: settings.emulator_host.clone(),
             namespace,
@@ -222,6 +230,16 @@ impl Desired {
     /// Cloud Tasks sends a token over HTTPS only; an emulator over both.
     fn refuse_token_in_the_clear(&self) -> Result<(), Problem> {
         let mut stages = self.stages.iter();
+        let notifier = &self.notifier;
+        if notifier.oidc.is_some()
+            && self.emulator_host.is_none()
+            && !notifier.url.starts_with("https:")
+        {
+            return Err(Problem::invalid(format!(
+                "notifier.url is {}, and Cloud Tasks sends a token over https only: set it to an https address, or omit notifier.oidc",
+                notifier.url
+            )));
+        }
         let is_clear = |stage: &&DesiredStage| stage.address.scheme == Scheme::Http;
         match stages.find(is_clear) {
             Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
@@ -300,6 +318,7 @@ impl DesiredStage {
             concurrency: stage.concurrency,
             give_up_after: stage.give_up_after.map(|time| time.0),
             handler: handler(stage)?,
+            requests: stage.handler.clone(),
             timeout: timeout(stage),
             template: stage
                 .template

@@ -9,9 +9,11 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use worker_contract::env::{
     ADMIN_ADDR, CHAIN, CLOUD_TASKS_EMULATOR_HOST, CONCURRENCY, DISPATCH_DEADLINES,
-    DOWNSTREAM_QUEUE, DRAIN_DELAY, GIVE_UP_AFTER, HANDLER_TIMEOUT, HANDLER_URL, LISTEN_ADDR,
-    LOOKUP_QUEUES, MAX_ATTEMPTS, NOTIFIER_QUEUE, NOTIFIER_URL, NOTIFY_ON, OIDC_AUDIENCES,
-    OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE, RETIRED_NOTIFIER_QUEUES, ROUTE_TO_FAIL, ROUTES, STAGE,
+    DOWNSTREAM_QUEUE, DRAIN_DELAY, GIVE_UP_AFTER, HANDLER_CLOUD_TASKS_HEADERS, HANDLER_HEADERS,
+    HANDLER_HOST, HANDLER_TIMEOUT, HANDLER_TOKEN, HANDLER_URL, KEEP_HEADERS, LISTEN_ADDR,
+    LOOKUP_QUEUES, MAX_ATTEMPTS, NOTIFIER_OIDC_AUDIENCE, NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
+    NOTIFIER_QUEUE, NOTIFIER_URL, NOTIFY_ON, OIDC_AUDIENCES, OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE,
+    RETIRED_NOTIFIER_QUEUES, ROUTE_TO_FAIL, ROUTES, STAGE,
 };
 use worker_contract::ports;
 
@@ -110,7 +112,9 @@ pub fn worker_env(
     required: Option<&RequiredToken>,
 ) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
+    let requests = stage.requests.as_ref();
     let notifier = &desired.notifier;
+    let notifier_oidc = notifier.oidc.as_ref();
     let outcomes: Vec<String> = notifier
         .outcomes
         .iter()
@@ -153,6 +157,28 @@ pub fn worker_env(
         (
             HANDLER_TIMEOUT,
             Some(crds::Duration(stage.timeout).to_string()),
+        ),
+        (
+            HANDLER_CLOUD_TASKS_HEADERS,
+            requests.and_then(|it| it.cloud_tasks_headers.map(|it| format!("{it:?}"))),
+        ),
+        (
+            HANDLER_TOKEN,
+            requests.and_then(|it| it.token.map(|it| format!("{it:?}"))),
+        ),
+        (HANDLER_HOST, requests.and_then(|it| it.host.clone())),
+        (HANDLER_HEADERS, requests.and_then(handler_headers)),
+        (
+            KEEP_HEADERS,
+            (!desired.keep_headers.is_empty()).then(|| desired.keep_headers.join(",")),
+        ),
+        (
+            NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
+            notifier_oidc.map(|it| it.service_account_email.clone()),
+        ),
+        (
+            NOTIFIER_OIDC_AUDIENCE,
+            notifier_oidc.map(|it| it.audience.clone()),
         ),
         (
             CONCURRENCY,
@@ -210,6 +236,11 @@ fn deadlines(desired: &Desired, index: usize) -> Option<String> {
         })
         .collect();
     (!deadlines.is_empty()).then(|| deadlines.join(","))
+}
+
+fn handler_headers(requests: &crds::Handler) -> Option<String> {
+    let headers = &requests.headers;
+    (!headers.is_empty()).then(|| json!(headers).to_string())
 }
 
 fn routes(stage: &DesiredStage) -> Option<String> {

@@ -14,10 +14,7 @@ const RETRY_REASON: &str = "x-cloudtasks-taskretryreason";
 
 /// Cloud Tasks' headers for the handler. Handlers take the name for a key against duplicates and count
 /// attempts by the counters, so names are the first task's, and counters go on over all stages.
-pub fn cloud_tasks_headers(
-    delivery: &Delivery,
-    push: &HeaderMap,
-) -> Vec<(&'static str, String)> {
+pub fn cloud_tasks_headers(delivery: &Delivery, push: &HeaderMap) -> Vec<(&'static str, String)> {
     let attempts = delivery.attempts_so_far().to_string();
     let mut headers = vec![
         (QUEUE_NAME, delivery.ledger.queue.to_string()),
