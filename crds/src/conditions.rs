@@ -99,7 +99,7 @@ words! {
         NoDrift,
         /// No queue is paused.
         NotPaused,
-        /// Nothing is left of removed stages.
+        /// Nothing is left of removed stages, except empty queues that are paused.
         NothingDrains,
         /// A stage was removed from the spec or renamed, and something is left of it.
         StageRemoved,
@@ -107,11 +107,11 @@ words! {
         ChainFinishes,
         /// The workers of every stage can run as many tasks as its queue dispatches at once.
         EnoughPlaces,
-        /// The workers of a stage can't.
+        /// The workers of a stage can't run as many tasks as its queue dispatches at once.
         TooFewPlaces,
         /// The spec requires no token.
         NoTokenDemanded,
-        /// The spec requires a token, and some workers don't yet.
+        /// The spec requires a token, but some workers don't require it yet.
         TokenNotDemandedYet,
         /// Every worker requires a token.
         TokensDemanded,
@@ -121,7 +121,7 @@ words! {
         TokensRefused,
         /// Workers refused no push because of its token.
         NoneRefused,
-        /// No ready worker of a stage answered.
+        /// No ready worker of a stage answered the operator.
         WorkersNotAsked,
         /// Queues push to the stages' Services inside the cluster.
         ClusterAddress,
@@ -137,7 +137,7 @@ words! {
         RouteNotAccepted,
         /// The cluster has no Gateway API.
         GatewayApiMissing,
-        /// The spec passed the schema, and can't be served.
+        /// The spec passed the schema, but can't be served.
         InvalidSpec,
         /// The project or the location doesn't exist.
         ProjectNotFound,

@@ -112,9 +112,9 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
-    /// keepHeaders is a list of headers that belong to the tasks although proxies add headers of
-    /// that name: X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. Listed ones are kept for
-    /// the next stage and the notification. Others of these names reach only the handler.
+    /// keepHeaders is a list of the tasks' own headers with names that proxies use too:
+    /// X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. The next stage and the notification
+    /// get the listed headers. Headers with such a name that isn't listed reach only the handler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -194,7 +194,7 @@ pub struct Notifier {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limits: Option<RateLimits>,
 
-    /// oidc is the token that notifications carry, for a receiver that demands one. Requires an
+    /// oidc is the token that notifications carry, for a receiver that requires one. Requires an
     /// https url.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<NotifierOidc>,
@@ -239,7 +239,7 @@ pub struct Oidc {
     #[schemars(length(max = 320))]
     pub service_account_email: String,
     /// audiences is the list of audiences that workers accept. The first one is set on the queues.
-    /// Use any word, such as the chain's name, that no other service with this account accepts.
+    /// Use a word that no other service accepts from this account, such as the chain's name.
     #[schemars(length(min = 1, max = 8), inner(length(max = 2083)), extend("x-kubernetes-list-type" = "atomic"))]
     pub audiences: Vec<String>,
 }
@@ -250,8 +250,8 @@ pub struct Oidc {
 pub struct Push {
     /// url is the address of a stage behind your own ingress: scheme, host, and port, such as
     /// `https://{stage}-{chain}-{namespace}.push.example.com`. It must contain {stage} if the chain
-    /// has several stages: tasks keep their own path and query, so only the host tells stages
-    /// apart. Point the load balancer's health check at port 9481, path /readyz/load-balancer; on
+    /// has several stages: tasks keep their own path and query, so only the host distinguishes the
+    /// stages. Point the load balancer's health check at port 9481, path /readyz/load-balancer; on
     /// the push port a health check gets 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
@@ -282,7 +282,7 @@ pub struct Gateway {
     )]
     pub namespace: Option<String>,
     /// sectionName is the name of the listener to attach to. Defaults to every listener that allows
-    /// the route; a plain HTTP listener then serves pushes too.
+    /// the route, including a plain HTTP listener.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
@@ -301,7 +301,7 @@ pub struct Gateway {
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// name identifies the stage within the chain and is part of its Deployment's name. It can't be
-    /// fail, which routes use.
+    /// fail: in routes that word ends a task.
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
         length(min = 1, max = 63)
@@ -343,9 +343,9 @@ pub struct Stage {
     #[schemars(range(min = 1, max = 10000))]
     pub concurrency: Option<i32>,
 
-    /// giveUpAfter is how long a task may stay on this stage while its pushes get no answer.
-    /// Defaults to 480h. The task is then handed over with the reason expired. Cloud Tasks deletes
-    /// a task silently after 31 days.
+    /// giveUpAfter is how long a task may stay on this stage if at least 10 of its dispatches got
+    /// no answer or a 5xx. Defaults to 480h. The task is then handed over with the reason expired.
+    /// Without this, Cloud Tasks would delete it silently after 31 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
 
@@ -368,9 +368,9 @@ pub struct Stage {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub routes: Vec<Route>,
 
-    /// paused pauses the queue if true: tasks are kept and not dispatched. If false, the queue is
-    /// kept running and any pause is lifted. If unset, only pauses that the operator made are
-    /// lifted.
+    /// paused pauses the queue if true: tasks are kept and not dispatched. If false, the operator
+    /// keeps the queue running and lifts any pause. If unset, the operator lifts only its own
+    /// pauses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 }
@@ -411,8 +411,8 @@ pub struct Backoff {
     pub max_doublings: Option<i32>,
 }
 
-/// Handler is an HTTP server that runs tasks. A 2xx response is success; any other response is a
-/// failed attempt.
+/// Handler is an HTTP server that runs tasks. A 2xx response is success. A redirect to the same
+/// scheme, host, and port is followed. Any other response is a failed attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Handler {
@@ -422,8 +422,8 @@ pub struct Handler {
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
 
-    /// path replaces the path and query of the task. It must be longer than a slash. Defaults to
-    /// the task's own.
+    /// path replaces the path and query of the task. It can't be just a slash. Defaults to the
+    /// task's own path and query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^/[^\s]+$"), length(max = 1024))]
     pub path: Option<String>,
@@ -434,8 +434,8 @@ pub struct Handler {
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2083))]
     pub url: Option<String>,
 
-    /// timeout is how long one run may take. Must be below 30m. Defaults to 60s. After it, the
-    /// attempt has failed with the reason timeout.
+    /// timeout is how long one run may take. Must be below 30m. Defaults to 60s. A longer run is a
+    /// failed attempt with the reason timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 
@@ -445,15 +445,16 @@ pub struct Handler {
     #[schemars(regex(pattern = r"^[A-Za-z0-9._-]+(:[0-9]{1,5})?$"), length(max = 255))]
     pub host: Option<String>,
 
-    /// headers is a list of headers that the worker adds. They replace the task's. The values are
-    /// readable in the chain and in the Deployment: they are no place for secrets.
+    /// headers is a list of headers that the worker adds. They replace the task's headers of the
+    /// same name. Don't put secrets into the values: they are readable in the chain and in the
+    /// Deployment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub headers: Vec<HandlerHeader>,
 
     /// cloudTasksHeaders is whether the handler gets the X-CloudTasks-* headers: Pass or Drop.
-    /// Defaults to Pass. On every stage they name the task and the queue of the first stage, and
-    /// count the attempts of all stages.
+    /// Defaults to Pass. On every stage, these headers name the first task and its queue, and count
+    /// the attempts on all stages.
     // Not On and Off, which are booleans in YAML 1.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_tasks_headers: Option<Passing>,

@@ -41,7 +41,7 @@ pub(crate) enum TokenError {
     Issuer,
     #[error("its token is for an audience that is not in OIDC_AUDIENCES")]
     Audience,
-    #[error("its token is of an account that is not in OIDC_SERVICE_ACCOUNT_EMAILS")]
+    #[error("its token belongs to an account that is not in OIDC_SERVICE_ACCOUNT_EMAILS")]
     Email,
     #[error("its token's email address is not verified")]
     EmailUnverified,
