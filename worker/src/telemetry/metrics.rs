@@ -143,7 +143,7 @@ impl WorkerMetrics {
             unanswered: register(
                 r,
                 "pushes_after_silence",
-                "Pushes of tasks that have dispatches without a counted answer",
+                "Pushes of tasks with an earlier dispatch that got no answer or a 5xx",
             ),
             ledgers_ignored: register(
                 r,
