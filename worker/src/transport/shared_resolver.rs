@@ -93,7 +93,7 @@ mod tests {
         let mut shared = SharedResolver::new(resolver);
         for _ in 0..3 {
             let name = "handler.example".parse().unwrap();
-            // Whoever waits for it gives up.
+            // The caller stops waiting.
             drop(shared.call(name));
             tokio::task::yield_now().await;
         }

@@ -57,7 +57,7 @@ impl Drop for Process {
 }
 
 #[tokio::test]
-async fn a_companys_certificate_authority_is_trusted() {
+async fn an_added_certificate_authority_is_trusted() {
     let testbed = Testbed::new().await;
     let authority = Authority::new();
     let handler = tls_handler(&authority, "localhost").await;

@@ -363,7 +363,7 @@ async fn a_tasks_own_token_stays_on_the_first_stage_and_a_producers_does_not() {
         let second = testbed.worker(&handler, &second).await;
         testbed.queue("incoming", first.addr()).await;
         testbed.queue("incoming-2", second.addr()).await;
-        // Signed by somebody whom Cloud Tasks is not.
+        // Signed by an account that is not the pusher.
         let producers = format!(
             "Bearer {}",
             Key::new("k").sign(&claims(&serde_json::json!({})))
