@@ -12,7 +12,8 @@ use crate::convert;
 use crate::error::Error;
 use crate::names::{LocationPath, QueuePath, TaskPath};
 use crate::proto;
-use crate::values::{CreateOutcome, NewTask, Queue, QueueSettings, TaskInfo, TaskState};
+use crate::queue::{Queue, QueueSettings};
+use crate::values::{CreateOutcome, NewTask, TaskInfo, TaskState};
 
 /// The timeout of one call. A worker makes several within the rest of a dispatch deadline; Google
 /// answers in well under a second.

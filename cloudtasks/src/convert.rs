@@ -10,9 +10,9 @@ use crate::names::{NameError, QueuePath};
 use crate::proto;
 use crate::proto::http_target::{AuthorizationHeader, Header, HeaderOverride};
 use crate::proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
+use crate::queue::{Queue, QueueSettings, QueueState};
 use crate::values::{
-    Address, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings, QueueState, Scheme,
-    TaskInfo, UnmanagedTarget,
+    Address, HttpTarget, Method, NewTask, OidcToken, Scheme, TaskInfo, UnmanagedTarget,
 };
 
 fn invalid(what: &str, error: &NameError) -> Error {

@@ -14,6 +14,7 @@ pub mod error;
 pub mod names;
 #[cfg(feature = "client")]
 mod proto;
+pub mod queue;
 #[cfg(feature = "client")]
 mod transport;
 pub mod values;
@@ -26,7 +27,7 @@ pub use error::Error;
 pub use names::{
     LocationId, LocationPath, NameError, ProjectId, QueueId, QueuePath, TaskId, TaskPath,
 };
+pub use queue::{Queue, QueueSettings, QueueState, SettingKind};
 pub use values::{
-    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, Queue, QueueSettings,
-    QueueState, Scheme, TaskInfo, TaskState,
+    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, Scheme, TaskInfo, TaskState,
 };

@@ -1,47 +1,11 @@
-//! The fields of queues and tasks that this project reads or sets.
+//! The fields of targets and tasks that this project reads or sets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::names::{QueuePath, TaskPath};
-
-/// A queue as Cloud Tasks reports it. A field that was never set has Cloud Tasks' default.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Queue {
-    /// Its full path.
-    pub path: QueuePath,
-    /// Whether it dispatches.
-    pub state: QueueState,
-    /// Dispatches per second, above 0 and at most 500.
-    pub max_dispatches_per_second: f64,
-    /// Dispatches in flight at once, 1 to 5000.
-    pub max_concurrent_dispatches: i32,
-    /// Dispatches after which the queue deletes a task silently; -1 is unlimited.
-    pub max_attempts: i32,
-    /// How long it retries; `None` is unlimited. While it is set, `max_attempts` is a minimum.
-    pub max_retry_duration: Option<Duration>,
-    /// The shortest wait between two attempts.
-    pub min_backoff: Duration,
-    /// The longest wait between two attempts.
-    pub max_backoff: Duration,
-    /// How often the wait doubles before it grows linearly.
-    pub max_doublings: i32,
-    /// Where the queue sends every push, whatever the task's own URL says.
-    pub http_target: Option<HttpTarget>,
-}
-
-/// Whether a queue dispatches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueState {
-    /// It dispatches.
-    Running,
-    /// Paused: tasks are kept, none is dispatched.
-    Paused,
-    /// Disabled by Google.
-    Disabled,
-}
+use crate::names::TaskPath;
 
 /// The queue-level target: scheme, host and port replace the task's own, path and query stay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,70 +59,6 @@ pub enum Scheme {
     Http,
     /// HTTP over TLS.
     Https,
-}
-
-/// The settings that a create or an update sends. `None` is never sent: that field is not managed.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct QueueSettings {
-    /// See [`Queue::max_dispatches_per_second`].
-    pub max_dispatches_per_second: Option<f64>,
-    /// See [`Queue::max_concurrent_dispatches`].
-    pub max_concurrent_dispatches: Option<i32>,
-    /// See [`Queue::max_attempts`].
-    pub max_attempts: Option<i32>,
-    /// See [`Queue::max_retry_duration`]; `Some(None)` removes the limit.
-    pub max_retry_duration: Option<Option<Duration>>,
-    /// See [`Queue::min_backoff`].
-    pub min_backoff: Option<Duration>,
-    /// See [`Queue::max_backoff`].
-    pub max_backoff: Option<Duration>,
-    /// See [`Queue::max_doublings`].
-    pub max_doublings: Option<i32>,
-    /// See [`Queue::http_target`]. It replaces the whole target: start from the queue's own.
-    pub http_target: Option<HttpTarget>,
-}
-
-impl QueueSettings {
-    /// The update mask: one path for each field that is set.
-    pub fn mask(&self) -> Vec<&'static str> {
-        let Self {
-            max_dispatches_per_second,
-            max_concurrent_dispatches,
-            max_attempts,
-            max_retry_duration,
-            min_backoff,
-            max_backoff,
-            max_doublings,
-            http_target,
-        } = self;
-        [
-            (
-                "rate_limits.max_dispatches_per_second",
-                max_dispatches_per_second.is_some(),
-            ),
-            (
-                "rate_limits.max_concurrent_dispatches",
-                max_concurrent_dispatches.is_some(),
-            ),
-            ("retry_config.max_attempts", max_attempts.is_some()),
-            (
-                "retry_config.max_retry_duration",
-                max_retry_duration.is_some(),
-            ),
-            ("retry_config.min_backoff", min_backoff.is_some()),
-            ("retry_config.max_backoff", max_backoff.is_some()),
-            ("retry_config.max_doublings", max_doublings.is_some()),
-            ("http_target", http_target.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(path, set)| set.then_some(path))
-        .collect()
-    }
-
-    /// Whether nothing is set.
-    pub fn is_empty(&self) -> bool {
-        self.mask().is_empty()
-    }
 }
 
 /// An HTTP task to create.

@@ -376,7 +376,7 @@ pub struct Stage {
 }
 
 /// RateLimits is how fast a queue dispatches.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimits {
     /// maxDispatchesPerSecond is the number of dispatches per second, retries included. Fractions
@@ -393,7 +393,7 @@ pub struct RateLimits {
 }
 
 /// Backoff is how long a failed task waits before its next attempt.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Backoff {
     /// min is the wait after the first attempt. Cloud Tasks' default for a new queue is 100ms.

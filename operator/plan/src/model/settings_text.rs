@@ -11,33 +11,8 @@ pub(crate) struct SettingsText<'a>(pub &'a QueueSettings);
 
 impl fmt::Display for SettingsText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let QueueSettings {
-            max_dispatches_per_second,
-            max_concurrent_dispatches,
-            max_attempts,
-            max_retry_duration,
-            min_backoff,
-            max_backoff,
-            max_doublings,
-            http_target,
-        } = self.0;
-        let parts = [
-            max_dispatches_per_second.map(|rate| format!("rate {rate}/s")),
-            max_concurrent_dispatches.map(|dispatches| format!("concurrent {dispatches}")),
-            max_attempts.map(|attempts| match attempts {
-                -1 => "unlimited attempts".to_owned(),
-                attempts => format!("attempts {attempts}"),
-            }),
-            max_retry_duration.map(|limit| match limit {
-                None => "no retry limit".to_owned(),
-                Some(limit) => format!("retry limit {limit:?}"),
-            }),
-            min_backoff.map(|time| format!("backoff from {time:?}")),
-            max_backoff.map(|time| format!("backoff to {time:?}")),
-            max_doublings.map(|doublings| format!("doublings {doublings}")),
-            http_target.as_ref().map(target),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let mut parts = self.0.texts();
+        parts.extend(self.0.http_target.as_ref().map(target));
         f.write_str(&parts.join(", "))
     }
 }
@@ -59,20 +34,16 @@ fn target(target: &HttpTarget) -> String {
             format!("to {scheme}://{host}:{port}")
         },
     );
-    let text = token.as_ref().map_or_else(
-        || address.clone(),
-        |OidcToken {
-             service_account_email,
-             audience,
-         }| format!("{address}, with a token of {service_account_email} for {audience}"),
-    );
+    let text = match token {
+        None => address,
+        Some(OidcToken {
+            service_account_email,
+            audience,
+        }) => format!("{address}, with a token of {service_account_email} for {audience}"),
+    };
     headers.iter().fold(text, |text, (key, value)| {
         // Other headers may be secrets.
-        let value = if queue_headers::OUR_HEADERS.contains(&key.as_str()) {
-            value
-        } else {
-            "…"
-        };
-        format!("{text}, {key} {value}")
+        let is_ours = queue_headers::OUR_HEADERS.contains(&key.as_str());
+        format!("{text}, {key} {}", if is_ours { value } else { "…" })
     })
 }

@@ -20,24 +20,18 @@ fn limits(
     backoff: Option<Backoff>,
     http_target: Option<HttpTarget>,
 ) -> QueueSettings {
-    let (rate, concurrent) = rates.map_or((None, None), |rates| {
-        let RateLimits {
-            max_dispatches_per_second,
-            max_concurrent_dispatches,
-        } = rates;
-        (max_dispatches_per_second, max_concurrent_dispatches)
-    });
-    let (min, max, max_doublings) = backoff.map_or((None, None, None), |backoff| {
-        let Backoff {
-            min,
-            max,
-            max_doublings,
-        } = backoff;
-        (min, max, max_doublings)
-    });
+    let RateLimits {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+    } = rates.unwrap_or_default();
+    let Backoff {
+        min,
+        max,
+        max_doublings,
+    } = backoff.unwrap_or_default();
     QueueSettings {
-        max_dispatches_per_second: rate,
-        max_concurrent_dispatches: concurrent,
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
         max_attempts: Some(-1),
         max_retry_duration: Some(None),
         min_backoff: min.map(|time| time.0),
@@ -76,7 +70,7 @@ pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSetti
 /// Another chain that sets the limits of the notifier's queue, and not to those of this chain's spec.
 pub fn rival<'a>(desired: &Desired, found: &'a Queue) -> Option<&'a str> {
     let wanted = limits(desired.notifier.rate_limits, None, None);
-    let is_other = !difference(found, &wanted).is_empty();
+    let is_other = !wanted.difference(found).is_empty();
     limits_holder(found).filter(|holder| is_other && *holder != desired.queue_owner)
 }
 
@@ -187,100 +181,4 @@ pub(crate) fn keep_token(target: &mut HttpTarget, found: &Queue) {
         .into_iter()
         .find(|(name, _)| name == TOKEN_HEADER);
     target.headers.extend(mark);
-}
-
-/// What has to be set so that `queue` has all of `wanted`: nothing else is touched or sent.
-pub fn difference(queue: &Queue, wanted: &QueueSettings) -> QueueSettings {
-    select(wanted, &all_of(queue), Keep::Different)
-}
-
-/// What `queue` has of the fields that are set in `fields`.
-pub fn as_found(queue: &Queue, fields: &QueueSettings) -> QueueSettings {
-    select(&all_of(queue), fields, Keep::Named)
-}
-
-/// Every setting of a queue.
-fn all_of(queue: &Queue) -> QueueSettings {
-    QueueSettings {
-        max_dispatches_per_second: Some(queue.max_dispatches_per_second),
-        max_concurrent_dispatches: Some(queue.max_concurrent_dispatches),
-        max_attempts: Some(queue.max_attempts),
-        max_retry_duration: Some(queue.max_retry_duration),
-        min_backoff: Some(queue.min_backoff),
-        max_backoff: Some(queue.max_backoff),
-        max_doublings: Some(queue.max_doublings),
-        http_target: Some(queue.http_target.clone().unwrap_or_default()),
-    }
-}
-
-/// Which fields are selected.
-#[derive(Clone, Copy)]
-enum Keep {
-    /// Those that differ from the other settings.
-    Different,
-    /// Those that the other settings have too.
-    Named,
-}
-
-impl Keep {
-    fn field<T: Clone>(
-        self,
-        value: Option<&T>,
-        other: Option<&T>,
-        same: fn(&T, &T) -> bool,
-    ) -> Option<T> {
-        let is_kept = |value: &&T| match self {
-            Self::Different => !other.is_some_and(|other| same(value, other)),
-            Self::Named => other.is_some(),
-        };
-        value.filter(is_kept).cloned()
-    }
-}
-
-/// The fields of `settings` that are selected by `other`.
-fn select(settings: &QueueSettings, other: &QueueSettings, keep: Keep) -> QueueSettings {
-    /// One line for each field.
-    macro_rules! fields {
-        ($($field:ident $same:expr,)+) => {{
-            let QueueSettings { $($field),+ } = settings;
-            QueueSettings {
-                $($field: keep.field($field.as_ref(), other.$field.as_ref(), $same),)+
-            }
-        }};
-    }
-    fields! {
-        // Rates go over the wire as doubles; a billionth is below anything that matters.
-        max_dispatches_per_second |one, other| (one - other).abs() < 1e-9,
-        max_concurrent_dispatches PartialEq::eq,
-        max_attempts PartialEq::eq,
-        max_retry_duration PartialEq::eq,
-        min_backoff PartialEq::eq,
-        max_backoff PartialEq::eq,
-        max_doublings PartialEq::eq,
-        http_target PartialEq::eq,
-    }
-}
-
-/// What has to be corrected although drift is only to be reported: on these rests that no task is lost.
-pub fn without_limits(settings: QueueSettings) -> QueueSettings {
-    let QueueSettings {
-        max_dispatches_per_second: _,
-        max_concurrent_dispatches: _,
-        max_attempts,
-        max_retry_duration,
-        min_backoff: _,
-        max_backoff: _,
-        max_doublings: _,
-        http_target,
-    } = settings;
-    QueueSettings {
-        max_dispatches_per_second: None,
-        max_concurrent_dispatches: None,
-        max_attempts,
-        max_retry_duration,
-        min_backoff: None,
-        max_backoff: None,
-        max_doublings: None,
-        http_target,
-    }
 }

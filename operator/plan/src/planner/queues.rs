@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings};
+use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings, SettingKind};
 use crds::DriftPolicy;
 
 use super::pause_steps::{QueueNow, carry_out};
@@ -40,12 +40,11 @@ fn settings(
             "the queue doesn't exist",
         ),
         Some(found) => {
-            let difference = queue_settings::difference(found, &wanted);
-            let difference = if spares_limits {
-                queue_settings::without_limits(difference)
-            } else {
-                difference
-            };
+            let mut difference = wanted.difference(found);
+            if spares_limits {
+                // On the rest it depends that no task is lost.
+                difference = difference.only(SettingKind::Deletion);
+            }
             let settings = Box::new(holding_back(plan, difference));
             if !settings.is_empty() {
                 let adopts =
@@ -149,24 +148,11 @@ fn hold_raise(
     desired: &Desired,
     stage: &DesiredStage,
     found: &Queue,
-    mut settings: QueueSettings,
+    settings: QueueSettings,
     recheck_in: Duration,
 ) -> QueueSettings {
-    let held = QueueSettings {
-        max_dispatches_per_second: settings
-            .max_dispatches_per_second
-            .take_if(|rate| *rate > found.max_dispatches_per_second),
-        max_concurrent_dispatches: settings
-            .max_concurrent_dispatches
-            .take_if(|dispatches| *dispatches > found.max_concurrent_dispatches),
-        // No other setting lets a queue push more.
-        max_attempts: None,
-        max_retry_duration: None,
-        min_backoff: None,
-        max_backoff: None,
-        max_doublings: None,
-        http_target: None,
-    };
+    let held = settings.raises(found);
+    let rest = settings.without(&held);
     if !held.is_empty() {
         plan.wait(Wait {
             reason: WaitReason::Raise(
@@ -179,5 +165,5 @@ fn hold_raise(
             recheck_in: Some(recheck_in.min(Wait::RECHECK)),
         });
     }
-    settings
+    rest
 }

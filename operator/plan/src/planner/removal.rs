@@ -36,10 +36,7 @@ pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
             queue_headers::owner(found).is_none_or(|owner| owner == view.desired.queue_owner)
         });
         let Some(found) = ours else { continue };
-        let settings = Box::new(queue_settings::difference(
-            found,
-            &queue_settings::unlimited(),
-        ));
+        let settings = Box::new(queue_settings::unlimited().difference(found));
         if !settings.is_empty() {
             let queue = removed.queue;
             plan.push(Step::UpdateQueue { queue, settings }, GIVES_UP);

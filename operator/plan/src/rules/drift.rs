@@ -91,13 +91,10 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
         .chain(stages)
         .filter_map(|(path, wanted)| {
             let found = observed.queues.get(path);
-            let ours = found.map_or_else(
-                || wanted.clone(),
-                |it| queue_settings::difference(it, &wanted),
-            );
+            let ours = found.map_or_else(|| wanted.clone(), |found| wanted.difference(found));
             (!ours.is_empty()).then(|| Drift {
                 queue: path.id.clone(),
-                theirs: found.map(|found| queue_settings::as_found(found, &ours)),
+                theirs: found.map(|found| ours.as_found(found)),
                 ours,
             })
         })
