@@ -12,7 +12,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
-use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::model::{GatewayResourceKind, ObjectKind, ObjectName};
 use plan::objects::names::{QUEUE_ANNOTATION, STAGE_LABEL};
 use plan::objects::ownership::record;
 use plan::objects::worker_env::variable;
@@ -201,11 +201,6 @@ impl Workloads for Workers {
         self.start(deployment).await
     }
 
-    async fn delete_service(&self, name: &str) -> Result<(), execute::Error> {
-        self.state().services.remove(name);
-        Ok(())
-    }
-
     // On this machine workers have no load balancer.
     async fn apply_gateway_resource(
         &self,
@@ -215,34 +210,21 @@ impl Workloads for Workers {
         Ok(())
     }
 
-    async fn delete_gateway_resource(
-        &self,
-        _name: &GatewayResourceName,
-    ) -> Result<(), execute::Error> {
-        Ok(())
-    }
-
-    async fn release_gateway_resource(
-        &self,
-        _name: &GatewayResourceName,
-    ) -> Result<(), execute::Error> {
-        Ok(())
-    }
-
-    async fn release_service(&self, _name: &str) -> Result<(), execute::Error> {
-        Ok(())
-    }
-
-    async fn release_deployment(&self, _name: &str) -> Result<(), execute::Error> {
-        Ok(())
-    }
-
-    async fn delete_deployment(&self, name: &str) -> Result<(), execute::Error> {
+    async fn delete(&self, object: &ObjectName) -> Result<(), execute::Error> {
         let mut state = self.state();
-        state.deployments.remove(name);
-        if let Some(worker) = state.running.remove(name) {
-            state.leaving.push(worker.running);
+        match object.kind {
+            ObjectKind::Deployment => {
+                state.deployments.remove(&object.name);
+                let stopped = state.running.remove(&object.name);
+                state.leaving.extend(stopped.map(|worker| worker.running));
+            }
+            ObjectKind::Service => drop(state.services.remove(&object.name)),
+            ObjectKind::Gateway(_) => {}
         }
+        Ok(())
+    }
+
+    async fn release(&self, _object: &ObjectName) -> Result<(), execute::Error> {
         Ok(())
     }
 }

@@ -58,12 +58,8 @@ async fn step<W: Workloads>(
         Step::ApplyGatewayResource { kind, object } => {
             workloads.apply_gateway_resource(*kind, object).await?;
         }
-        Step::DeleteGatewayResource(name) => workloads.delete_gateway_resource(name).await?,
-        Step::ReleaseGatewayResource(name) => workloads.release_gateway_resource(name).await?,
-        Step::DeleteDeployment { name } => workloads.delete_deployment(name).await?,
-        Step::DeleteService { name } => workloads.delete_service(name).await?,
-        Step::ReleaseDeployment { name } => workloads.release_deployment(name).await?,
-        Step::ReleaseService { name } => workloads.release_service(name).await?,
+        Step::Delete(object) => workloads.delete(object).await?,
+        Step::Release(object) => workloads.release(object).await?,
         Step::RemoveFinalizer => workloads.remove_finalizer().await?,
     }
     Ok(None)

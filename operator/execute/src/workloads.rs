@@ -5,7 +5,7 @@ use std::future::Future;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::core::DynamicObject;
-use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::model::{GatewayResourceKind, ObjectName};
 
 use crate::error::Error;
 
@@ -28,32 +28,14 @@ pub trait Workloads: Sync {
         &self,
         deployment: &Deployment,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-    /// Deletes a Service; it may not exist.
-    fn delete_service(&self, name: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
-    /// Deletes a Deployment; it may not exist.
-    fn delete_deployment(&self, name: &str)
-    -> impl Future<Output = Result<(), Self::Error>> + Send;
     /// Creates or changes a route or a policy.
     fn apply_gateway_resource(
         &self,
         kind: GatewayResourceKind,
         object: &DynamicObject,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-    /// Deletes a route or a policy; it may not exist.
-    fn delete_gateway_resource(
-        &self,
-        name: &GatewayResourceName,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-    /// Removes the chain's owner reference from a route or a policy, which then outlives the chain.
-    fn release_gateway_resource(
-        &self,
-        name: &GatewayResourceName,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-    /// Removes the chain's owner reference from a Service.
-    fn release_service(&self, name: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
-    /// Removes the chain's owner reference from a Deployment.
-    fn release_deployment(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Deletes an object; it may not exist.
+    fn delete(&self, object: &ObjectName) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Removes the chain's owner reference from an object, which then outlives the chain.
+    fn release(&self, object: &ObjectName) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

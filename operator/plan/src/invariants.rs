@@ -13,7 +13,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use crate::model::{
-    ChainView, DesiredStage, GatewayResourceKind, GatewayResourceName, Observed, Plan, Planned,
+    ChainView, DesiredStage, GatewayResourceKind, ObjectKind, ObjectName, Observed, Plan, Planned,
     Rollout, Step, queue_headers,
 };
 use crate::objects::names::{is_ours, served_queue};
@@ -91,17 +91,11 @@ pub fn broken_deletion(
                     && observed.queues.get(queue).is_some_and(is_ours);
                 (!is_asked_for).then_some("nobody asked for it")
             }
-            Step::DeleteDeployment { .. }
-            | Step::DeleteService { .. }
-            | Step::DeleteGatewayResource(_) => {
+            Step::Delete(_) => {
                 let is_asked_for = policy != DeletionPolicy::Orphan && running.is_empty();
                 (!is_asked_for).then_some("queues would push to nobody")
             }
-            Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseGatewayResource(_) => {
-                (policy != DeletionPolicy::Orphan).then_some("nobody asked for it")
-            }
+            Step::Release(_) => (policy != DeletionPolicy::Orphan).then_some("nobody asked for it"),
             Step::ResumeQueue { .. }
             | Step::CreateQueue { .. }
             | Step::AddFinalizer
@@ -129,26 +123,13 @@ impl Simulation<'_> {
             | Step::PauseQueue { queue }
             | Step::ResumeQueue { queue }
             | Step::DeleteQueue { queue } => return self.may_be_ours(queue),
-            Step::DeleteDeployment { name } => {
-                let found = self.observed.deployments.get(name);
-                found.map(|found| &found.metadata)
-            }
-            Step::DeleteService { name } => {
-                let found = self.observed.services.get(name);
-                found.map(|found| &found.metadata)
-            }
-            Step::DeleteGatewayResource(GatewayResourceName { kind, name }) => {
-                let found = self.observed.gateway_object(*kind, name);
-                found.map(|found| &found.metadata)
-            }
+            Step::Delete(object) => self.observed.metadata(object),
             Step::AddFinalizer
             | Step::CreateQueue { .. }
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
             | Step::ApplyGatewayResource { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseGatewayResource(_)
+            | Step::Release(_)
             | Step::RemoveFinalizer => None,
         };
         metadata.is_none_or(|metadata| is_ours(metadata, self.desired.owner.as_ref()))
@@ -174,22 +155,21 @@ impl Simulation<'_> {
                 (!is_safe).then_some("pushes would reach no pod")
             }
             Step::DeleteQueue { queue } => self.why_not_deleted(queue),
-            Step::DeleteDeployment { name } => self.why_not_gone(name),
-            Step::DeleteService { name } => {
-                let mut routes = self.routes.values();
-                let has_route = routes.any(|route| route.service == *name);
-                let why = has_route.then_some("a route would lead to nothing");
-                why.or_else(|| self.why_not_gone(name))
-            }
-            Step::DeleteGatewayResource(GatewayResourceName { kind, name }) => match kind {
-                GatewayResourceKind::HttpRoute => self.why_not_unrouted(name),
-                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => None,
+            Step::Delete(ObjectName { kind, name }) => match kind {
+                ObjectKind::Deployment => self.why_not_gone(name),
+                ObjectKind::Service => {
+                    let mut routes = self.routes.values();
+                    let has_route = routes.any(|route| route.service == *name);
+                    let why = has_route.then_some("a route would lead to nothing");
+                    why.or_else(|| self.why_not_gone(name))
+                }
+                ObjectKind::Gateway(GatewayResourceKind::HttpRoute) => self.why_not_unrouted(name),
+                ObjectKind::Gateway(
+                    GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy,
+                ) => None,
             },
             Step::AddFinalizer | Step::ApplyService(_) | Step::ApplyGatewayResource { .. } => None,
-            Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseGatewayResource(_)
-            | Step::RemoveFinalizer => Some("the chain isn't deleted"),
+            Step::Release(_) | Step::RemoveFinalizer => Some("the chain isn't deleted"),
         }
     }
 

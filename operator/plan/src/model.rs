@@ -6,6 +6,7 @@ mod child_name;
 pub mod desired;
 pub mod gateway_resource;
 pub mod location_queues;
+pub mod object_name;
 pub mod observed;
 pub mod plan;
 pub mod pod;
@@ -24,8 +25,9 @@ pub use chain_view::ChainView;
 pub use desired::{
     Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
 };
-pub use gateway_resource::{Availability, GatewayResourceKind, GatewayResourceName};
+pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;
+pub use object_name::{ObjectKind, ObjectName};
 pub use observed::Observed;
 pub use plan::{Plan, Planned, Step};
 pub use pod::Pod;

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
+use plan::model::ObjectKind;
 use plan::objects::ownership::FIELD_MANAGER;
 use plan::{Plan, Step};
 
@@ -45,18 +46,15 @@ pub async fn publish_steps(context: &Context, chain: &ObjectMeta, plan: &Plan) {
             Step::PauseQueue { .. } => "QueuePaused",
             Step::ResumeQueue { .. } => "QueueResumed",
             Step::DeleteQueue { .. } => "QueueDeleted",
-            Step::DeleteDeployment { .. } => "WorkersRemoved",
+            Step::Delete(object) if object.kind == ObjectKind::Deployment => "WorkersRemoved",
             Step::AddFinalizer
             | Step::CreateQueue { .. }
             | Step::UpdateQueue { .. }
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
             | Step::ApplyGatewayResource { .. }
-            | Step::DeleteGatewayResource(_)
-            | Step::ReleaseGatewayResource(_)
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
+            | Step::Delete(_)
+            | Step::Release(_)
             | Step::RemoveFinalizer => continue,
         };
         let note = format!("{}: {}", planned.step, planned.reason);

@@ -8,10 +8,10 @@ use execute::Workloads;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams};
 use kube::core::{DynamicObject, NamespaceResourceScope};
 use kube::{Api, Resource, ResourceExt};
-use plan::model::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use plan::model::{GatewayResourceKind, ObjectKind, ObjectName};
 use plan::objects::names::FINALIZER;
 use plan::objects::ownership::FIELD_MANAGER;
 use plan::{Plan, Step};
@@ -58,10 +58,15 @@ impl Kubernetes<'_> {
         (K::kind(&()).into_owned(), api)
     }
 
-    fn gateway_api(&self, kind: GatewayResourceKind) -> KindApi<DynamicObject> {
+    fn untyped_api(&self, kind: ObjectKind) -> KindApi<DynamicObject> {
+        let resource = match kind {
+            ObjectKind::Deployment => ApiResource::erase::<Deployment>(&()),
+            ObjectKind::Service => ApiResource::erase::<Service>(&()),
+            ObjectKind::Gateway(kind) => kind.resource(),
+        };
         let client = self.context.client.clone();
-        let api = Api::namespaced_with(client, &name_in(self.chain).0, &kind.resource());
-        (kind.to_string(), api)
+        let api = Api::namespaced_with(client, &name_in(self.chain).0, &resource);
+        (resource.kind, api)
     }
 
     /// Returns the object as it is now.
@@ -82,40 +87,6 @@ impl Kubernetes<'_> {
         let now = self.apply(self.api(), object).await?;
         self.context.caches.children.answered(now);
         Ok(())
-    }
-
-    async fn delete<K>(&self, (kind, api): KindApi<K>, name: &str) -> Result<(), Error>
-    where
-        K: Clone + Debug + DeserializeOwned,
-    {
-        let action = format!("delete {kind} {name}");
-        // In the background, whatever the kind's default is: pods are deleted too, without a wait.
-        let parameters = DeleteParams::background();
-        let write = api.delete(name, &parameters);
-        unless_missing(self.context.write(action, write).await)
-    }
-
-    /// Removes the chain's owner reference from an object.
-    async fn release<K>(&self, (kind, api): KindApi<K>, name: &str) -> Result<(), Error>
-    where
-        K: Clone + Debug + DeserializeOwned,
-    {
-        let action = format!("release {kind} {name}");
-        let Some(found) = call(&*action, api.get_metadata_opt(name)).await? else {
-            return Ok(());
-        };
-        let found = found.metadata;
-        let owners = found.owner_references.iter().flatten();
-        let others: Vec<_> = owners
-            .filter(|owner| Some(&owner.uid) != self.chain.uid.as_ref())
-            .collect();
-        let patch = Patch::Merge(json!({"metadata": {
-            "ownerReferences": others,
-            "resourceVersion": found.resource_version,
-        }}));
-        let parameters = PatchParams::default();
-        let write = api.patch_metadata(name, &parameters, &patch);
-        unless_missing(self.context.write(action, write).await)
     }
 
     /// Replaces the finalizers, if the chain has not changed since it was read.
@@ -155,38 +126,42 @@ impl Workloads for Kubernetes<'_> {
         self.apply_child(deployment).await
     }
 
-    async fn delete_service(&self, name: &str) -> Result<(), Error> {
-        self.delete(self.api::<Service>(), name).await
-    }
-
-    async fn delete_deployment(&self, name: &str) -> Result<(), Error> {
-        self.delete(self.api::<Deployment>(), name).await
-    }
-
     async fn apply_gateway_resource(
         &self,
         kind: GatewayResourceKind,
         object: &DynamicObject,
     ) -> Result<(), Error> {
-        self.apply(self.gateway_api(kind), object).await.map(drop)
+        let api = self.untyped_api(ObjectKind::Gateway(kind));
+        self.apply(api, object).await.map(drop)
     }
 
-    async fn delete_gateway_resource(&self, resource: &GatewayResourceName) -> Result<(), Error> {
-        let GatewayResourceName { kind, name } = resource;
-        self.delete(self.gateway_api(*kind), name).await
+    async fn delete(&self, ObjectName { kind, name }: &ObjectName) -> Result<(), Error> {
+        let (kind, api) = self.untyped_api(*kind);
+        let action = format!("delete {kind} {name}");
+        // In the background, whatever the kind's default is: pods are deleted too, without a wait.
+        let parameters = DeleteParams::background();
+        let write = api.delete(name, &parameters);
+        unless_missing(self.context.write(action, write).await)
     }
 
-    async fn release_gateway_resource(&self, resource: &GatewayResourceName) -> Result<(), Error> {
-        let GatewayResourceName { kind, name } = resource;
-        self.release(self.gateway_api(*kind), name).await
-    }
-
-    async fn release_service(&self, name: &str) -> Result<(), Error> {
-        self.release(self.api::<Service>(), name).await
-    }
-
-    async fn release_deployment(&self, name: &str) -> Result<(), Error> {
-        self.release(self.api::<Deployment>(), name).await
+    async fn release(&self, ObjectName { kind, name }: &ObjectName) -> Result<(), Error> {
+        let (kind, api) = self.untyped_api(*kind);
+        let action = format!("release {kind} {name}");
+        let Some(found) = call(&*action, api.get_metadata_opt(name)).await? else {
+            return Ok(());
+        };
+        let found = found.metadata;
+        let owners = found.owner_references.iter().flatten();
+        let others: Vec<_> = owners
+            .filter(|owner| Some(&owner.uid) != self.chain.uid.as_ref())
+            .collect();
+        let patch = Patch::Merge(json!({"metadata": {
+            "ownerReferences": others,
+            "resourceVersion": found.resource_version,
+        }}));
+        let parameters = PatchParams::default();
+        let write = api.patch_metadata(name, &parameters, &patch);
+        unless_missing(self.context.write(action, write).await)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use crds::conditions::Reason;
 use execute::CallObserver;
 use plan::Step;
-use plan::model::gateway_resource::GatewayResourceKind;
+use plan::model::{GatewayResourceKind, ObjectKind};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -84,19 +84,28 @@ impl Metrics {
             Step::DeleteQueue { .. } => "delete_queue",
             Step::ApplyService(_) => "apply_service",
             Step::ApplyDeployment(_) => "apply_deployment",
-            Step::ApplyGatewayResource { kind, .. } => {
-                by_kind(*kind, "apply_http_route", "apply_policy")
-            }
-            Step::DeleteGatewayResource(name) => {
-                by_kind(name.kind, "delete_http_route", "delete_policy")
-            }
-            Step::ReleaseGatewayResource(name) => {
-                by_kind(name.kind, "release_http_route", "release_policy")
-            }
-            Step::DeleteDeployment { .. } => "delete_deployment",
-            Step::DeleteService { .. } => "delete_service",
-            Step::ReleaseDeployment { .. } => "release_deployment",
-            Step::ReleaseService { .. } => "release_service",
+            Step::ApplyGatewayResource { kind, .. } => match kind {
+                GatewayResourceKind::HttpRoute => "apply_http_route",
+                GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => {
+                    "apply_policy"
+                }
+            },
+            Step::Delete(object) => match object.kind {
+                ObjectKind::Deployment => "delete_deployment",
+                ObjectKind::Service => "delete_service",
+                ObjectKind::Gateway(GatewayResourceKind::HttpRoute) => "delete_http_route",
+                ObjectKind::Gateway(
+                    GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy,
+                ) => "delete_policy",
+            },
+            Step::Release(object) => match object.kind {
+                ObjectKind::Deployment => "release_deployment",
+                ObjectKind::Service => "release_service",
+                ObjectKind::Gateway(GatewayResourceKind::HttpRoute) => "release_http_route",
+                ObjectKind::Gateway(
+                    GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy,
+                ) => "release_policy",
+            },
             Step::RemoveFinalizer => "remove_finalizer",
         };
         self.count_effect(effect, error);
@@ -162,13 +171,6 @@ impl CallObserver for Metrics {
 
     fn rate_limited_to(&self, calls_per_second: f64) {
         self.rate_limit.set(calls_per_second);
-    }
-}
-
-fn by_kind(kind: GatewayResourceKind, route: &'static str, policy: &'static str) -> &'static str {
-    match kind {
-        GatewayResourceKind::HttpRoute => route,
-        GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy => policy,
     }
 }
 

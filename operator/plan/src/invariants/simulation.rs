@@ -9,8 +9,8 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 use crate::model::{
-    Backlog, ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName, Observed,
-    Rollout, Step, queue_headers,
+    Backlog, ChainView, Desired, DesiredStage, GatewayResourceKind, ObjectKind, ObjectName,
+    Observed, Rollout, Step, queue_headers,
 };
 use crate::objects::names::served_queue;
 
@@ -167,26 +167,25 @@ impl<'a> Simulation<'a> {
                 let deployment = Deployment::clone(deployment);
                 self.deployments.insert(deployment.name_any(), deployment);
             }
-            Step::DeleteDeployment { name } => {
-                self.deployments.remove(name);
-            }
             Step::ApplyGatewayResource { kind, object } => {
                 if *kind == GatewayResourceKind::HttpRoute {
                     let route = SimulatedRoute::of(object);
                     self.routes.insert(object.name_any(), route);
                 }
             }
-            Step::DeleteGatewayResource(GatewayResourceName { kind, name }) => {
-                if *kind == GatewayResourceKind::HttpRoute {
+            Step::Delete(ObjectName { kind, name }) => match kind {
+                ObjectKind::Deployment => drop(self.deployments.remove(name)),
+                ObjectKind::Gateway(GatewayResourceKind::HttpRoute) => {
                     self.routes.remove(name);
                 }
-            }
+                ObjectKind::Service
+                | ObjectKind::Gateway(
+                    GatewayResourceKind::BackendPolicy | GatewayResourceKind::HealthCheckPolicy,
+                ) => {}
+            },
             Step::AddFinalizer
             | Step::ApplyService(_)
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseGatewayResource(_)
+            | Step::Release(_)
             | Step::RemoveFinalizer => {}
         }
     }

@@ -80,18 +80,3 @@ pub enum Availability {
     /// The objects that carry the chain's label or have the name of one of its own, by name.
     Served(BTreeMap<String, DynamicObject>),
 }
-
-/// The name of an attached object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GatewayResourceName {
-    /// Its kind.
-    pub kind: GatewayResourceKind,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for GatewayResourceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.name)
-    }
-}

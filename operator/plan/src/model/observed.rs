@@ -7,11 +7,13 @@ use cloudtasks::QueuePath;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 
 use super::backlog::Backlog;
 use super::gateway_resource::{Availability, GatewayResourceKind};
 use super::location_queues::LocationQueues;
+use super::object_name::{ObjectKind, ObjectName};
 use super::pod::Pod;
 use super::timed_condition::TimedCondition;
 
@@ -66,6 +68,30 @@ impl Observed {
     pub fn gateway_object(&self, kind: GatewayResourceKind, name: &str) -> Option<&DynamicObject> {
         let mut objects = self.gateway_objects(kind);
         objects.find(|(it, _)| *it == name).map(|(_, found)| found)
+    }
+
+    /// The metadata of the object of that name.
+    pub(crate) fn metadata(&self, object: &ObjectName) -> Option<&ObjectMeta> {
+        let name = &object.name;
+        match object.kind {
+            ObjectKind::Deployment => Some(&self.deployments.get(name)?.metadata),
+            ObjectKind::Service => Some(&self.services.get(name)?.metadata),
+            ObjectKind::Gateway(kind) => Some(&self.gateway_object(kind, name)?.metadata),
+        }
+    }
+
+    /// All objects, in the order in which they can be deleted: nothing leads to an object that is gone.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (ObjectName, &ObjectMeta)> {
+        let deployments = self.deployments.iter();
+        let deployments =
+            deployments.map(|(name, it)| (ObjectKind::Deployment.named(name), &it.metadata));
+        let attached = GatewayResourceKind::ALL.into_iter().flat_map(|kind| {
+            let objects = self.gateway_objects(kind);
+            objects.map(move |(name, it)| (ObjectKind::Gateway(kind).named(name), &it.metadata))
+        });
+        let services = self.services.iter();
+        let services = services.map(|(name, it)| (ObjectKind::Service.named(name), &it.metadata));
+        deployments.chain(attached).chain(services)
     }
 
     /// Whether the API server knows a kind and lets the operator read it.

@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 
-use super::gateway_resource::{GatewayResourceKind, GatewayResourceName};
+use super::gateway_resource::GatewayResourceKind;
+use super::object_name::ObjectName;
 use super::settings_text::SettingsText;
 use super::wait::{Concern, Wait};
 
@@ -58,30 +59,10 @@ pub enum Step {
         /// All of it.
         object: Box<DynamicObject>,
     },
-    /// Remove what was attached to a Service.
-    DeleteGatewayResource(GatewayResourceName),
-    /// Remove a stage's Deployment.
-    DeleteDeployment {
-        /// Its name.
-        name: String,
-    },
-    /// Remove a stage's Service.
-    DeleteService {
-        /// Its name.
-        name: String,
-    },
-    /// Remove the chain's ownership of a Deployment, which then stays when the chain is deleted.
-    ReleaseDeployment {
-        /// Its name.
-        name: String,
-    },
-    /// Remove the chain's ownership of a Service.
-    ReleaseService {
-        /// Its name.
-        name: String,
-    },
-    /// Remove the chain's ownership of what is attached to a Service.
-    ReleaseGatewayResource(GatewayResourceName),
+    /// Delete an object of the chain.
+    Delete(ObjectName),
+    /// Remove the chain's ownership of an object, which then stays when the chain is deleted.
+    Release(ObjectName),
     /// Let the API server delete the chain.
     RemoveFinalizer,
 }
@@ -145,12 +126,8 @@ impl Plan {
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
             | Step::ApplyGatewayResource { .. }
-            | Step::DeleteGatewayResource(_)
-            | Step::ReleaseGatewayResource(_)
-            | Step::DeleteDeployment { .. }
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
+            | Step::Delete(_)
+            | Step::Release(_)
             | Step::RemoveFinalizer => false,
         };
         let steps = self.steps.iter().map(|planned| &planned.step);
@@ -198,12 +175,8 @@ impl fmt::Display for Step {
             Self::ApplyGatewayResource { kind, object } => {
                 write!(f, "apply {kind} {}", object.name_any())
             }
-            Self::DeleteGatewayResource(name) => write!(f, "delete {name}"),
-            Self::ReleaseGatewayResource(name) => write!(f, "release {name}"),
-            Self::DeleteDeployment { name } => write!(f, "delete deployment {name}"),
-            Self::DeleteService { name } => write!(f, "delete service {name}"),
-            Self::ReleaseDeployment { name } => write!(f, "release deployment {name}"),
-            Self::ReleaseService { name } => write!(f, "release service {name}"),
+            Self::Delete(object) => write!(f, "delete {object}"),
+            Self::Release(object) => write!(f, "release {object}"),
             Self::RemoveFinalizer => f.write_str("remove finalizer"),
         }
     }

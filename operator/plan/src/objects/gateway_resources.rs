@@ -10,7 +10,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 use super::names;
-use crate::model::{Desired, DesiredStage, GatewayResourceKind, GatewayResourceName};
+use crate::model::{Desired, DesiredStage, GatewayResourceKind};
 
 /// The host of a route, for readers of metadata alone.
 pub const HOST_ANNOTATION: &str = "executor-chain.dev/host";
@@ -19,7 +19,8 @@ pub const HOST_ANNOTATION: &str = "executor-chain.dev/host";
 pub(crate) fn object(
     desired: &Desired,
     stage: &DesiredStage,
-    GatewayResourceName { kind, name }: GatewayResourceName,
+    kind: GatewayResourceKind,
+    name: String,
     spec: Value,
 ) -> DynamicObject {
     let mut object = DynamicObject::new(&name, &kind.resource());

@@ -13,9 +13,7 @@ use worker_contract::{ports, probes};
 
 use super::gateway_resources::object;
 use super::worker_env::variable;
-use crate::model::{
-    ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName, Observed, Rollout,
-};
+use crate::model::{ChainView, Desired, DesiredStage, GatewayResourceKind, Observed, Rollout};
 use crate::objects::ownership::owns_field;
 
 /// So much longer than the worker's longest answer the load balancer waits. Else its 504 comes first,
@@ -162,8 +160,7 @@ fn attached(
     kind: GatewayResourceKind,
     spec: serde_json::Value,
 ) -> DynamicObject {
-    let name = stage.child.clone();
-    object(desired, stage, GatewayResourceName { kind, name }, spec)
+    object(desired, stage, kind, stage.child.clone(), spec)
 }
 
 fn target(stage: &DesiredStage) -> serde_json::Value {

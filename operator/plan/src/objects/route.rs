@@ -16,8 +16,7 @@ use serde_json::json;
 use super::gateway_resources::object;
 use super::names::is_ours;
 use crate::model::{
-    ChainView, Desired, DesiredStage, GatewayResourceKind, GatewayResourceName, ParentGateway,
-    Push, SERVICE_PORT, hash,
+    ChainView, Desired, DesiredStage, GatewayResourceKind, ParentGateway, Push, SERVICE_PORT, hash,
 };
 
 const GROUP: &str = "gateway.networking.k8s.io";
@@ -53,11 +52,9 @@ pub fn route(desired: &Desired, stage: &DesiredStage) -> Option<DynamicObject> {
         }]}],
     });
     let place = json!([host, gateway.namespace, gateway.name, gateway.section_name]);
-    let name = GatewayResourceName {
-        kind: GatewayResourceKind::HttpRoute,
-        name: format!("{}-{}", stage.child, hash(&place.to_string())),
-    };
-    Some(object(desired, stage, name, spec))
+    let name = format!("{}-{}", stage.child, hash(&place.to_string()));
+    let kind = GatewayResourceKind::HttpRoute;
+    Some(object(desired, stage, kind, name, spec))
 }
 
 /// The host of a route.

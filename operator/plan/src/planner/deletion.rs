@@ -1,18 +1,12 @@
 //! What has to be done before a deleted chain is gone.
 
-use std::collections::BTreeMap;
-
 use cloudtasks::QueueSettings;
 use crds::DeletionPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::core::DynamicObject;
 
 use super::pause_steps::{QueueNow, carry_out};
 use crate::invariants::broken_deletion;
-use crate::model::{
-    ChainView, GatewayResourceKind, GatewayResourceName, Observed, Plan, Step, TimedCondition,
-    queue_headers,
-};
+use crate::model::{ChainView, Observed, Plan, Step, TimedCondition, queue_headers};
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;
 use crate::rules::pause;
@@ -84,46 +78,22 @@ pub fn plan_deletion(
             plan.push(Step::UpdateQueue { queue, settings }, reason);
         }
     }
-    // Workers are deleted only when nothing is dispatched to them any more.
+    // Workers are deleted only when nothing is dispatched to them any more. Of those that are to be
+    // released, one without the chain's owner reference would be released again and again.
     let releases = policy == DeletionPolicy::Orphan;
-    let deployments = ours(owner, &observed.deployments, releases, |object| {
-        &object.metadata
-    });
-    for name in deployments {
-        let step = if releases {
-            Step::ReleaseDeployment { name }
-        } else {
-            Step::DeleteDeployment { name }
-        };
-        plan.push(step, reason);
-    }
-    // Before the Services that they lead to.
-    for kind in GatewayResourceKind::ALL {
-        let attached: BTreeMap<String, &DynamicObject> = observed
-            .gateway_objects(kind)
-            .map(|(name, object)| (name.clone(), object))
-            .collect();
-        let attached = ours(owner, &attached, releases, |object| &object.metadata);
-        for name in attached {
-            let name = GatewayResourceName { kind, name };
-            let step = if releases {
-                Step::ReleaseGatewayResource(name)
+    let goes_with_it = |metadata: &ObjectMeta| {
+        let mut owners = metadata.owner_references.iter().flatten();
+        owner.is_none_or(|owner| owners.any(|reference| reference.uid == owner.uid))
+    };
+    for (object, metadata) in observed.objects() {
+        if is_ours(metadata, owner) && (!releases || goes_with_it(metadata)) {
+            let end = if releases {
+                Step::Release
             } else {
-                Step::DeleteGatewayResource(name)
+                Step::Delete
             };
-            plan.push(step, reason);
+            plan.push(end(object), reason);
         }
-    }
-    let services = ours(owner, &observed.services, releases, |object| {
-        &object.metadata
-    });
-    for name in services {
-        let step = if releases {
-            Step::ReleaseService { name }
-        } else {
-            Step::DeleteService { name }
-        };
-        plan.push(step, reason);
     }
     if observed.has_finalizer {
         plan.push(Step::RemoveFinalizer, "nothing is left to do");
@@ -134,23 +104,4 @@ pub fn plan_deletion(
         "the plan breaks what must always hold:\n{plan}"
     );
     plan
-}
-
-/// The names of the chain's objects; where they are to be released, of those that have its owner
-/// reference: one without would be released again and again.
-fn ours<K>(
-    owner: Option<&OwnerReference>,
-    objects: &BTreeMap<String, K>,
-    releases: bool,
-    metadata: impl Fn(&K) -> &ObjectMeta,
-) -> Vec<String> {
-    let goes_with_it = |metadata: &ObjectMeta| {
-        let mut owners = metadata.owner_references.iter().flatten();
-        owner.is_none_or(|owner| owners.any(|reference| reference.uid == owner.uid))
-    };
-    let ours = objects.iter().filter(|(_, object)| {
-        let metadata = metadata(object);
-        is_ours(metadata, owner) && (!releases || goes_with_it(metadata))
-    });
-    ours.map(|(name, _)| name.clone()).collect()
 }

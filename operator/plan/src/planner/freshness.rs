@@ -64,12 +64,8 @@ impl Freshness {
             | Step::ApplyService(_)
             | Step::ApplyDeployment(_)
             | Step::ApplyGatewayResource { .. }
-            | Step::DeleteGatewayResource(_)
-            | Step::DeleteDeployment { .. }
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseGatewayResource(_)
+            | Step::Delete(_)
+            | Step::Release(_)
             | Step::RemoveFinalizer => Self::All,
         });
         looks.max().unwrap_or(Self::Cached)
@@ -89,12 +85,8 @@ impl Freshness {
                 Self::Queues
             }
             Step::ApplyGatewayResource { .. }
-            | Step::DeleteGatewayResource(_)
-            | Step::DeleteDeployment { .. }
-            | Step::DeleteService { .. }
-            | Step::ReleaseDeployment { .. }
-            | Step::ReleaseService { .. }
-            | Step::ReleaseGatewayResource(_)
+            | Step::Delete(_)
+            | Step::Release(_)
             | Step::RemoveFinalizer => Self::All,
         });
         looks.max().unwrap_or(Self::Cached)

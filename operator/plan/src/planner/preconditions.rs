@@ -1,6 +1,9 @@
 //! What is refused before anything is planned: other owners' queues, objects and hosts.
 
+use std::fmt::Display;
+
 use crds::conditions::Reason;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use crate::model::{
@@ -31,14 +34,7 @@ fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Prob
     for (kind, wanted) in policies.chain([(GatewayResourceKind::HttpRoute, route)]) {
         let name = wanted.name_any();
         let found = observed.gateway_object(kind, &name);
-        if found.is_some_and(|found| !is_ours(&found.metadata, desired.owner.as_ref())) {
-            return Err(Problem::new(
-                Reason::NameTaken,
-                format!(
-                    "{kind} {name} exists and doesn't belong to this chain: rename the stage, or delete the {kind}"
-                ),
-            ));
-        }
+        refuse_others(view, found.map(|it| &it.metadata), &kind, &name)?;
     }
     Ok(())
 }
@@ -85,28 +81,38 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
         }
         refuse_name_in_use(stage, observed)?;
         refuse_attached(view, stage)?;
-        let owner = desired.owner.as_ref();
-        let deployment = observed
-            .deployments
-            .get(&stage.child)
-            .map(|object| &object.metadata);
-        let service = observed
-            .services
-            .get(&stage.child)
-            .map(|object| &object.metadata);
-        for (kind, metadata) in [("Deployment", deployment), ("Service", service)] {
-            if metadata.is_some_and(|metadata| !is_ours(metadata, owner)) {
-                return Err(Problem::new(
-                    Reason::NameTaken,
-                    format!(
-                        "{kind} {} exists and doesn't belong to this chain: rename the stage, or delete the {kind}",
-                        stage.child
-                    ),
-                ));
-            }
-        }
+        let workers = observed.deployments.get(&stage.child);
+        refuse_others(
+            view,
+            workers.map(|it| &it.metadata),
+            &"Deployment",
+            &stage.child,
+        )?;
+        let service = observed.services.get(&stage.child);
+        refuse_others(
+            view,
+            service.map(|it| &it.metadata),
+            &"Service",
+            &stage.child,
+        )?;
     }
     Ok(())
+}
+
+/// An object that has the name of one of the chain's, and isn't.
+fn refuse_others(
+    view: ChainView<'_>,
+    found: Option<&ObjectMeta>,
+    kind: &dyn Display,
+    name: &str,
+) -> Result<(), Problem> {
+    if found.is_none_or(|found| is_ours(found, view.desired.owner.as_ref())) {
+        return Ok(());
+    }
+    let message = format!(
+        "{kind} {name} exists and doesn't belong to this chain: rename the stage, or delete the {kind}"
+    );
+    Err(Problem::new(Reason::NameTaken, message))
 }
 
 /// A removed stage keeps its workers until its queue is empty. If its name were used for another

@@ -6,8 +6,8 @@ use cloudtasks::{Queue, QueuePath};
 
 use super::pause_steps::{QueueNow, carry_out};
 use crate::model::{
-    Backlog, ChainView, Observed, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
-    queue_headers,
+    Backlog, ChainView, ObjectKind, Observed, Plan, Rollout, Step, TimedCondition, Wait,
+    WaitReason, queue_headers,
 };
 use crate::objects::former_stages::RemovedStage;
 use crate::objects::names::is_ours;
@@ -80,9 +80,8 @@ pub(crate) fn services(plan: &mut Plan, view: ChainView<'_>) {
     };
     for (name, service) in &observed.services {
         if !is_needed(name) && is_ours(&service.metadata, desired.owner.as_ref()) {
-            let name = name.clone();
-            gateway_resources::detach(plan, view, &name, UNSERVED);
-            plan.push(Step::DeleteService { name }, UNSERVED);
+            gateway_resources::detach(plan, view, name, UNSERVED);
+            plan.push(Step::Delete(ObjectKind::Service.named(name)), UNSERVED);
         }
     }
 }
@@ -160,11 +159,10 @@ fn drains(plan: &mut Plan, view: ChainView<'_>, found: &Queue, removed: &Removed
 /// The Service first, with what is attached to it: without the Deployment nothing would identify it.
 fn delete_workers(plan: &mut Plan, view: ChainView<'_>, names: &[String], reason: &'static str) {
     for name in names {
-        let name = name.clone();
-        gateway_resources::detach(plan, view, &name, reason);
-        if view.observed.services.contains_key(&name) {
-            plan.push(Step::DeleteService { name: name.clone() }, reason);
+        gateway_resources::detach(plan, view, name, reason);
+        if view.observed.services.contains_key(name) {
+            plan.push(Step::Delete(ObjectKind::Service.named(name)), reason);
         }
-        plan.push(Step::DeleteDeployment { name }, reason);
+        plan.push(Step::Delete(ObjectKind::Deployment.named(name)), reason);
     }
 }

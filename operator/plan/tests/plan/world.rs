@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
 use kube::core::DynamicObject;
-use plan::model::gateway_resource::{Availability, GatewayResourceKind};
+use plan::model::{Availability, GatewayResourceKind, ObjectKind, ObjectName};
 use plan::objects::names::served_queue;
 use plan::objects::names::{HASH_ANNOTATION, STAGE_LABEL};
 use plan::objects::ownership::record;
@@ -142,13 +142,22 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
         Step::DeleteQueue { queue } => {
             observed.queues.remove(queue);
         }
-        Step::ReleaseDeployment { name } => {
-            let object = observed.deployments.get_mut(name).expect("it was seen");
-            object.metadata.owner_references = None;
-        }
-        Step::ReleaseService { name } => {
-            let object = observed.services.get_mut(name).expect("it was seen");
-            object.metadata.owner_references = None;
+        Step::Release(ObjectName { kind, name }) => {
+            let metadata = match kind {
+                ObjectKind::Deployment => {
+                    let found = observed.deployments.get_mut(name);
+                    &mut found.expect("it was seen").metadata
+                }
+                ObjectKind::Service => {
+                    let found = observed.services.get_mut(name);
+                    &mut found.expect("it was seen").metadata
+                }
+                ObjectKind::Gateway(kind) => {
+                    let found = attached(observed, *kind).get_mut(name);
+                    &mut found.expect("it was seen").metadata
+                }
+            };
+            metadata.owner_references = None;
         }
         Step::ApplyGatewayResource { kind, object } => {
             let mut object = DynamicObject::clone(object);
@@ -158,13 +167,11 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             }
             attached(observed, *kind).insert(object.name_any(), object);
         }
-        Step::DeleteGatewayResource(name) => {
-            attached(observed, name.kind).remove(&name.name);
-        }
-        Step::ReleaseGatewayResource(name) => {
-            let object = attached(observed, name.kind).get_mut(&name.name);
-            object.expect("it was seen").metadata.owner_references = None;
-        }
+        Step::Delete(ObjectName { kind, name }) => match kind {
+            ObjectKind::Deployment => drop(observed.deployments.remove(name)),
+            ObjectKind::Service => drop(observed.services.remove(name)),
+            ObjectKind::Gateway(kind) => drop(attached(observed, *kind).remove(name)),
+        },
         Step::PauseQueue { queue } => {
             observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Paused;
         }
@@ -182,12 +189,6 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             observed
                 .deployments
                 .insert(deployment.name_any(), deployment);
-        }
-        Step::DeleteDeployment { name } => {
-            observed.deployments.remove(name);
-        }
-        Step::DeleteService { name } => {
-            observed.services.remove(name);
         }
     }
 }

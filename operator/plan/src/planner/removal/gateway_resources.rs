@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    ChainView, GatewayResourceKind, GatewayResourceName, Plan, Push, Step, TimedCondition, Wait,
-    WaitReason,
+    ChainView, GatewayResourceKind, ObjectKind, Plan, Push, Step, TimedCondition, Wait, WaitReason,
 };
 use crate::objects::names::is_ours;
 use crate::objects::route::{self, left_routes};
 use crate::rules::unused_routes::is_unused;
+
+const ROUTE: ObjectKind = ObjectKind::Gateway(GatewayResourceKind::HttpRoute);
 
 const UNUSED: &str = "no queue pushes to its host any more";
 
@@ -26,12 +27,7 @@ pub(crate) fn routes(plan: &mut Plan, view: ChainView<'_>) {
         }
         let is_unused = is_unused(view, left);
         if is_unused && view.observed.has_elapsed(&condition, delay) {
-            let name = name.clone();
-            let kind = GatewayResourceKind::HttpRoute;
-            plan.push(
-                Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
-                UNUSED,
-            );
+            plan.push(Step::Delete(ROUTE.named(name)), UNUSED);
         } else {
             plan.wait(Wait {
                 reason: WaitReason::Route(name.clone(), delay),
@@ -65,12 +61,7 @@ pub(crate) fn policies(plan: &mut Plan, view: ChainView<'_>) {
 pub(super) fn detach(plan: &mut Plan, view: ChainView<'_>, service: &str, reason: &'static str) {
     for (name, route) in view.routes() {
         if route::backend(route) == Some(service) {
-            let name = name.clone();
-            let kind = GatewayResourceKind::HttpRoute;
-            plan.push(
-                Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
-                reason,
-            );
+            plan.push(Step::Delete(ROUTE.named(name)), reason);
         }
     }
     detach_policies(plan, view, service, reason);
@@ -81,20 +72,15 @@ fn detach_policies(plan: &mut Plan, view: ChainView<'_>, service: &str, reason: 
         GatewayResourceKind::BackendPolicy,
         GatewayResourceKind::HealthCheckPolicy,
     ] {
-        let found = view.observed.gateway_object(kind, service);
-        if found.is_some_and(|found| is_ours(&found.metadata, view.desired.owner.as_ref())) {
-            let name = service.to_owned();
-            plan.push(
-                Step::DeleteGatewayResource(GatewayResourceName { kind, name }),
-                reason,
-            );
+        let policy = ObjectKind::Gateway(kind).named(service);
+        let found = view.observed.metadata(&policy);
+        if found.is_some_and(|found| is_ours(found, view.desired.owner.as_ref())) {
+            plan.push(Step::Delete(policy), reason);
         }
     }
 }
 
 fn is_detached(plan: &Plan, route: &str) -> bool {
-    let mut steps = plan.steps.iter().map(|planned| &planned.step);
-    steps.any(
-        |step| matches!(step, Step::DeleteGatewayResource(GatewayResourceName { kind: GatewayResourceKind::HttpRoute, name }) if name == route),
-    )
+    let gone = Step::Delete(ROUTE.named(route));
+    plan.steps.iter().any(|planned| planned.step == gone)
 }
