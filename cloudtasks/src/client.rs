@@ -21,6 +21,20 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The API's limit.
 const PAGE_SIZE: i32 = 1000;
 
+/// Calls a method, and names the resource of errors and the field of the routing header.
+macro_rules! call {
+    ($client:ident.$method:ident($request:expr), $resource:expr, $field:literal = $route:expr) => {
+        $client
+            .call(
+                $resource,
+                route($field, $route),
+                $request,
+                |mut client, request| async move { client.$method(request).await },
+            )
+            .await
+    };
+}
+
 /// A client of Cloud Tasks. Clones share one HTTP/2 connection, which reconnects automatically.
 #[derive(Clone)]
 pub struct CloudTasks {
@@ -47,17 +61,9 @@ impl CloudTasks {
 
     /// `GetQueue`.
     pub async fn get_queue(&self, path: &QueuePath) -> Result<Queue, Error> {
-        let request = proto::GetQueueRequest {
-            name: path.to_string(),
-        };
-        let queue = self
-            .call(
-                path,
-                route("name", path),
-                request,
-                |mut client: Client, request| async move { client.get_queue(request).await },
-            )
-            .await?;
+        let name = path.to_string();
+        let request = proto::GetQueueRequest { name };
+        let queue = call!(self.get_queue(request), path, "name" = path)?;
         convert::queue(queue)
     }
 
@@ -72,14 +78,7 @@ impl CloudTasks {
                 page_token,
                 ..Default::default()
             };
-            let page = self
-                .call(
-                    parent,
-                    route("parent", parent),
-                    request,
-                    |mut client: Client, request| async move { client.list_queues(request).await },
-                )
-                .await?;
+            let page = call!(self.list_queues(request), parent, "parent" = parent)?;
             for queue in page.queues {
                 queues.push(convert::queue(queue)?);
             }
@@ -100,21 +99,16 @@ impl CloudTasks {
             parent: path.parent.to_string(),
             queue: Some(convert::queue_message(path, settings)),
         };
-        let queue = self
-            .call(
-                path,
-                route("parent", &path.parent),
-                request,
-                |mut client: Client, request| async move { client.create_queue(request).await },
-            )
-            .await
-            .map_err(|error| match error {
-                // The location is missing, not the queue.
-                Error::Missing { message, .. } => Error::Missing {
-                    resource: path.parent.to_string(),
-                    message,
-                },
-                other => other,
+        let queue =
+            call!(self.create_queue(request), path, "parent" = &path.parent).map_err(|error| {
+                match error {
+                    // The location is missing, not the queue.
+                    Error::Missing { message, .. } => Error::Missing {
+                        resource: path.parent.to_string(),
+                        message,
+                    },
+                    other => other,
+                }
             })?;
         convert::queue(queue)
     }
@@ -132,59 +126,29 @@ impl CloudTasks {
                 paths: settings.mask().into_iter().map(str::to_owned).collect(),
             }),
         };
-        let queue = self
-            .call(
-                path,
-                route("queue.name", path),
-                request,
-                |mut client: Client, request| async move { client.update_queue(request).await },
-            )
-            .await?;
+        let queue = call!(self.update_queue(request), path, "queue.name" = path)?;
         convert::queue(queue)
     }
 
     /// `PauseQueue`: dispatches in flight finish, no other starts. Idempotent.
     pub async fn pause_queue(&self, path: &QueuePath) -> Result<(), Error> {
-        let request = proto::PauseQueueRequest {
-            name: path.to_string(),
-        };
-        self.call(
-            path,
-            route("name", path),
-            request,
-            |mut client: Client, request| async move { client.pause_queue(request).await },
-        )
-        .await
-        .map(drop)
+        let name = path.to_string();
+        let request = proto::PauseQueueRequest { name };
+        call!(self.pause_queue(request), path, "name" = path).map(drop)
     }
 
     /// `ResumeQueue`. Idempotent.
     pub async fn resume_queue(&self, path: &QueuePath) -> Result<(), Error> {
-        let request = proto::ResumeQueueRequest {
-            name: path.to_string(),
-        };
-        self.call(
-            path,
-            route("name", path),
-            request,
-            |mut client: Client, request| async move { client.resume_queue(request).await },
-        )
-        .await
-        .map(drop)
+        let name = path.to_string();
+        let request = proto::ResumeQueueRequest { name };
+        call!(self.resume_queue(request), path, "name" = path).map(drop)
     }
 
     /// `DeleteQueue`, with all its tasks. The name stays blocked for days.
     pub async fn delete_queue(&self, path: &QueuePath) -> Result<(), Error> {
-        let request = proto::DeleteQueueRequest {
-            name: path.to_string(),
-        };
-        self.call(
-            path,
-            route("name", path),
-            request,
-            |mut client: Client, request| async move { client.delete_queue(request).await },
-        )
-        .await
+        let name = path.to_string();
+        let request = proto::DeleteQueueRequest { name };
+        call!(self.delete_queue(request), path, "name" = path)
     }
 
     /// `CreateTask`. A name that is taken, now or until recently, is [`CreateOutcome::AlreadyExists`]: the
@@ -199,14 +163,7 @@ impl CloudTasks {
             task: Some(convert::task_message(task)),
             ..Default::default()
         };
-        let created = self
-            .call(
-                queue,
-                route("parent", queue),
-                request,
-                |mut client: Client, request| async move { client.create_task(request).await },
-            )
-            .await;
+        let created = call!(self.create_task(request), queue, "parent" = queue);
         match created {
             Ok(_) => Ok(CreateOutcome::Created),
             Err(Error::Exists { .. }) => Ok(CreateOutcome::AlreadyExists),
@@ -221,14 +178,7 @@ impl CloudTasks {
             name: path.to_string(),
             ..Default::default()
         };
-        let found = self
-            .call(
-                path,
-                route("name", path),
-                request,
-                |mut client: Client, request| async move { client.get_task(request).await },
-            )
-            .await;
+        let found = call!(self.get_task(request), path, "name" = path);
         match found {
             Ok(task) => convert::task_info(&task).map(TaskState::Exists),
             Err(Error::Missing { message, .. }) if message.contains("existed recently") => {
@@ -257,14 +207,7 @@ impl CloudTasks {
                 page_token,
                 ..Default::default()
             };
-            let page = self
-                .call(
-                    queue,
-                    route("parent", queue),
-                    request,
-                    |mut client: Client, request| async move { client.list_tasks(request).await },
-                )
-                .await?;
+            let page = call!(self.list_tasks(request), queue, "parent" = queue)?;
             for task in page.tasks {
                 tasks.push(convert::task_info(&task)?);
             }

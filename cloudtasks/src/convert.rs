@@ -61,20 +61,16 @@ pub(crate) fn queue_message(path: &QueuePath, settings: &QueueSettings) -> proto
         max_doublings,
         http_target,
     } = settings;
-    let rates = max_dispatches_per_second.is_some() || max_concurrent_dispatches.is_some();
-    let retry = max_attempts.is_some()
-        || max_retry_duration.is_some()
-        || min_backoff.is_some()
-        || max_backoff.is_some()
-        || max_doublings.is_some();
+    let mask = settings.mask();
+    let sets = |part: &str| mask.iter().any(|path| path.starts_with(part));
     proto::Queue {
         name: path.to_string(),
-        rate_limits: rates.then(|| proto::RateLimits {
+        rate_limits: sets("rate_limits.").then(|| proto::RateLimits {
             max_dispatches_per_second: max_dispatches_per_second.unwrap_or_default(),
             max_concurrent_dispatches: max_concurrent_dispatches.unwrap_or_default(),
             ..Default::default()
         }),
-        retry_config: retry.then(|| proto::RetryConfig {
+        retry_config: sets("retry_config.").then(|| proto::RetryConfig {
             max_attempts: max_attempts.unwrap_or_default(),
             max_retry_duration: max_retry_duration.flatten().map(duration_message),
             min_backoff: min_backoff.map(duration_message),

@@ -87,22 +87,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// A label for metrics and Events, from a bounded set.
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::Missing { .. } => "missing",
-            Self::Exists { .. } => "exists",
-            Self::ExistedTooRecently { .. } => "existed_too_recently",
-            Self::Refused { .. } => "refused",
-            Self::NotNow { .. } => "not_now",
-            Self::Forbidden { .. } => "forbidden",
-            Self::Quota { .. } => "quota",
-            Self::Away { .. } => "away",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Setup { .. } => "setup",
-        }
-    }
-
     /// Whether the same call may succeed if retried.
     pub fn is_transient(&self) -> bool {
         matches!(

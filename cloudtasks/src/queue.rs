@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::names::QueuePath;
-use crate::values::HttpTarget;
+use crate::values::{Address, HttpTarget};
 
 /// Whether a queue dispatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +147,13 @@ queue_settings! {
     /// How often the wait doubles before it grows linearly.
     Backoff max_doublings: i32, "retry_config.max_doublings",
         PartialEq::eq, |doublings| format!("doublings {doublings}");
+}
+
+impl Queue {
+    /// Where the queue pushes to, if not to each task's own address.
+    pub fn address(&self) -> Option<&Address> {
+        self.http_target.as_ref()?.address.as_ref()
+    }
 }
 
 impl QueueSettings {

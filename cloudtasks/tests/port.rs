@@ -238,7 +238,7 @@ async fn each_grpc_status_is_classified_by_what_the_caller_can_do() {
             .pause_queue(&queue("a"))
             .await
             .unwrap_err();
-        assert_eq!(error.category(), category, "{code} {message}: {error}");
+        assert_eq!(category_of(&error), category, "{code} {message}: {error}");
         assert_eq!(error.is_transient(), transient, "{error}");
         let route = cloud.requests()[0]
             .header("x-goog-request-params")
@@ -250,6 +250,21 @@ async fn each_grpc_status_is_classified_by_what_the_caller_can_do() {
     }
 }
 
+fn category_of(error: &Error) -> &'static str {
+    match error {
+        Error::Missing { .. } => "missing",
+        Error::Exists { .. } => "exists",
+        Error::ExistedTooRecently { .. } => "existed_too_recently",
+        Error::Refused { .. } => "refused",
+        Error::NotNow { .. } => "not_now",
+        Error::Forbidden { .. } => "forbidden",
+        Error::Quota { .. } => "quota",
+        Error::Away { .. } => "away",
+        Error::TimedOut { .. } => "timed_out",
+        Error::Setup { .. } => "setup",
+    }
+}
+
 #[tokio::test]
 async fn a_silent_server_times_out_and_a_missing_one_fails_the_set_up() {
     let silent = Receiver::start(|_| pending());
@@ -258,11 +273,11 @@ async fn a_silent_server_times_out_and_a_missing_one_fails_the_set_up() {
         .get_queue(&queue("a"))
         .await
         .unwrap_err();
-    assert_eq!(error.category(), "timed_out");
+    assert_eq!(category_of(&error), "timed_out");
     let nobody = format!("127.0.0.1:{}", free_port());
     let error = CloudTasks::connect(&Endpoint::Emulator(nobody.clone()))
         .await
         .unwrap_err();
-    assert_eq!(error.category(), "setup");
+    assert_eq!(category_of(&error), "setup");
     assert!(error.to_string().contains(&nobody), "{error}");
 }

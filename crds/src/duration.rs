@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use worker_contract::duration::parse;
 
 /// One to four numbers of up to five digits, each with its unit.
 pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
@@ -35,31 +36,9 @@ impl FromStr for Duration {
 
     fn from_str(text: &str) -> Result<Self, DurationError> {
         parse(text)
-            .map(|millis| Self(std::time::Duration::from_millis(millis)))
+            .map(Self)
             .ok_or_else(|| DurationError(text.to_owned()))
     }
-}
-
-fn parse(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut millis = 0;
-    for _ in 0..4 {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number = rest
-            .get(..digits)
-            .filter(|number| (1..=5).contains(&number.len()))?;
-        let unit = &rest[digits..];
-        let unit = unit
-            .find(|c: char| c.is_ascii_digit())
-            .map_or(unit, |end| &unit[..end]);
-        let (_, worth) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        millis += number.parse::<u64>().ok()? * worth;
-        rest = &rest[digits + unit.len()..];
-        if rest.is_empty() {
-            return Some(millis);
-        }
-    }
-    None
 }
 
 impl fmt::Display for Duration {

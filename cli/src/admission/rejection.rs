@@ -1,18 +1,18 @@
 //! Why a manifest is rejected.
 
-use std::fmt;
-
 use serde_json::Value;
 
 /// A rejected manifest. It displays as one line for each error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Rejection {
     /// At least one.
     pub errors: Vec<FieldError>,
 }
 
 /// One thing to fix.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}{}{message}", if field.is_empty() { "" } else { ": " })]
 pub struct FieldError {
     /// The field, such as `spec.stages[0].name`; empty for an error about the whole file.
     pub field: String,
@@ -28,27 +28,6 @@ impl FieldError {
         }
     }
 }
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.errors.iter().enumerate() {
-            let line_break = if index == 0 { "" } else { "\n" };
-            write!(f, "{line_break}{error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Rejection {}
 
 impl From<Vec<FieldError>> for Rejection {
     fn from(errors: Vec<FieldError>) -> Self {

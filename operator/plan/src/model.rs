@@ -22,9 +22,7 @@ pub mod wait;
 
 pub use backlog::Backlog;
 pub use chain_view::ChainView;
-pub use desired::{
-    Desired, DesiredNotifier, DesiredOidc, DesiredStage, HandlerAt, ParentGateway, Push, Target,
-};
+pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, ParentGateway, Push, Target};
 pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;
 pub use object_name::{ObjectKind, ObjectName};

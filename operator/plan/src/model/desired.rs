@@ -1,16 +1,16 @@
 //! The parsed spec. What can be wrong with a spec that passed the schema is found here, once.
 
-mod chain_context;
 mod gateway_host;
 mod push;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::Duration;
 
-use cloudtasks::{Address, LocationPath, OidcToken, QueueId, QueuePath, Scheme};
-use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Outcome, RateLimits, Route, Stage};
+use cloudtasks::{Address, LocationPath, NameError, OidcToken, QueuePath, Scheme};
+use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, Route, Stage};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -20,8 +20,7 @@ use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 use super::child_name::child_name;
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
-use chain_context::ChainContext;
-use push::{address, push};
+use push::{ChainContext, address, push};
 
 pub(crate) use push::SERVICE_PORT;
 pub use push::{ParentGateway, Push};
@@ -45,7 +44,7 @@ pub struct Desired {
     /// The stages, first one first.
     pub stages: Vec<DesiredStage>,
     /// The token that each push carries.
-    pub oidc: Option<DesiredOidc>,
+    pub oidc: Option<Oidc>,
     /// How pushes reach the workers.
     pub push: Push,
     /// What happens to changes made outside the operator.
@@ -79,15 +78,6 @@ pub struct DesiredNotifier {
     pub rate_limits: Option<RateLimits>,
     /// The token that they carry.
     pub oidc: Option<crds::NotifierOidc>,
-}
-
-/// The token that each push carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DesiredOidc {
-    /// Whose it is.
-    pub service_account_email: String,
-    /// The accepted audiences; the first is set on the queues.
-    pub audiences: Vec<String>,
 }
 
 /// One stage as it should be.
@@ -205,10 +195,7 @@ impl Desired {
                 rate_limits: spec.notifier.rate_limits,
                 oidc: spec.notifier.oidc.clone(),
             },
-            oidc: spec.oidc.as_ref().map(|oidc| DesiredOidc {
-                service_account_email: oidc.service_account_email.clone(),
-                audiences: oidc.audiences.clone(),
-            }),
+            oidc: spec.oidc.clone(),
             stages,
             push,
             drift_policy: spec.drift_policy,
@@ -342,36 +329,39 @@ fn invalid(stage: &Stage, message: impl fmt::Display) -> Problem {
 }
 
 fn parent(chain: &ExecutorChain, settings: &Settings) -> Result<LocationPath, Problem> {
-    let project = match (&chain.spec.project, &settings.project) {
-        (Some(project), _) => project
-            .parse()
-            .map_err(|error| Problem::invalid(format!("{error}")))?,
-        (None, Some(project)) => project.clone(),
-        (None, None) => {
-            return Err(Problem::invalid(
-                "spec.project is missing and the operator has no default: set it, or start the operator with --project",
-            ));
-        }
-    };
-    let location = match (&chain.spec.location, &settings.location) {
-        (Some(location), _) => location
-            .parse()
-            .map_err(|error| Problem::invalid(format!("{error}")))?,
-        (None, Some(location)) => location.clone(),
-        (None, None) => {
-            return Err(Problem::invalid(
-                "spec.location is missing and the operator has no default: set it, or start the operator with --location",
-            ));
-        }
-    };
-    Ok(LocationPath { project, location })
+    let spec = &chain.spec;
+    Ok(LocationPath {
+        project: or_default(spec.project.as_ref(), settings.project.as_ref(), "project")?,
+        location: or_default(
+            spec.location.as_ref(),
+            settings.location.as_ref(),
+            "location",
+        )?,
+    })
+}
+
+fn or_default<T: FromStr<Err = NameError> + Clone>(
+    given: Option<&String>,
+    default: Option<&T>,
+    field: &str,
+) -> Result<T, Problem> {
+    if let Some(text) = given {
+        return parsed(text);
+    }
+    default.cloned().ok_or_else(|| {
+        Problem::invalid(format!(
+            "spec.{field} is missing and the operator has no default: set it, or start the operator with --{field}"
+        ))
+    })
+}
+
+fn parsed<T: FromStr<Err = NameError>>(text: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error: NameError| Problem::invalid(error.to_string()))
 }
 
 fn queue(parent: &LocationPath, id: &str) -> Result<QueuePath, Problem> {
-    let id: QueueId = id
-        .parse()
-        .map_err(|error| Problem::invalid(format!("{error}")))?;
-    Ok(parent.queue(id))
+    Ok(parent.queue(parsed(id)?))
 }
 
 fn handler(stage: &Stage) -> Result<HandlerAt, Problem> {

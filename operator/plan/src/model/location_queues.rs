@@ -1,5 +1,7 @@
 //! The queues of a location, as last listed.
 
+use std::ops::Deref;
+
 use cloudtasks::{Queue, QueuePath};
 use rpds::RedBlackTreeMapSync;
 
@@ -8,40 +10,18 @@ use rpds::RedBlackTreeMapSync;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LocationQueues(RedBlackTreeMapSync<QueuePath, Queue>);
 
-impl LocationQueues {
-    /// The queue of this path, if it exists.
-    pub fn get(&self, path: &QueuePath) -> Option<&Queue> {
-        self.0.get(path)
-    }
+impl Deref for LocationQueues {
+    type Target = RedBlackTreeMapSync<QueuePath, Queue>;
 
-    /// The same, to be changed.
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl LocationQueues {
+    /// The queue of this path, to be changed.
     pub fn get_mut(&mut self, path: &QueuePath) -> Option<&mut Queue> {
         self.0.get_mut(path)
-    }
-
-    /// Whether it exists.
-    pub fn contains_key(&self, path: &QueuePath) -> bool {
-        self.0.contains_key(path)
-    }
-
-    /// All of them, by their paths.
-    pub fn values(&self) -> impl Iterator<Item = &Queue> {
-        self.0.values()
-    }
-
-    /// Their paths.
-    pub fn keys(&self) -> impl Iterator<Item = &QueuePath> {
-        self.0.keys()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.size()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Adds a queue, or replaces the one of its path.

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use cloudtasks::OidcToken;
-
-use super::desired::DesiredOidc;
+use crds::Oidc;
 
 /// A token that workers require: of one of these accounts, for one of these audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub struct RequiredToken {
 
 impl RequiredToken {
     /// What the spec says.
-    pub(crate) fn of(oidc: &DesiredOidc) -> Self {
+    pub(crate) fn of(oidc: &Oidc) -> Self {
         Self {
             emails: BTreeSet::from([oidc.service_account_email.clone()]),
             audiences: oidc.audiences.iter().cloned().collect(),

@@ -1,6 +1,5 @@
-//! What a plan holds back until something else has happened.
+//! What a plan holds back until something else has happened: an obstacle says what that is.
 
-use std::fmt;
 use std::time::Duration;
 
 use cloudtasks::{QueueId, QueueSettings};
@@ -25,40 +24,67 @@ impl Wait {
 
     /// One that is checked again soon.
     pub(crate) fn soon(reason: WaitReason) -> Self {
-        Self {
-            reason,
-            recheck_in: Some(Self::RECHECK),
-        }
+        Self::until(reason, Self::RECHECK)
+    }
+
+    /// One that is checked again after this time.
+    pub(crate) fn until(reason: WaitReason, time: Duration) -> Self {
+        let recheck_in = Some(time);
+        Self { reason, recheck_in }
     }
 }
 
 /// What is held back, and what for. Stages, Deployments and routes are given by name.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WaitReason {
     /// A queue's new address, to this stage.
+    #[error("queue {0} pushes to stage {1} once {2}")]
     Address(QueueId, String, AddressObstacle),
     /// A queue's new token, or its end (`false`), until the workers of this stage accept that.
+    #[error(
+        "queue {0} {what} once every worker of stage {1} accepts that",
+        what = if *.2 { "sends the spec's token" } else { "stops sending a token" }
+    )]
     Token(QueueId, String, bool),
     /// A queue's higher limits, until this stage has so many ready workers, or after so long.
+    #[error(
+        "queue {0} gets {limits} once stage {2} has {3} ready workers, after {time} s at the latest",
+        limits = SettingsText(.1), time = .4.as_secs()
+    )]
     Raise(QueueId, Box<QueueSettings>, String, i32, Duration),
     /// The resume of a queue that the operator paused, until its stage takes pushes.
+    #[error("queue {0} is resumed once {obstacle}", obstacle = .2.text(.1))]
     Resume(QueueId, String, ResumeObstacle),
     /// What the workers of this stage require, until their queue has sent it for so long. `true`: they
     /// require a token already.
+    #[error(
+        "workers of stage {0} {what} once queue {1} has sent it for {time} s",
+        what = if *.2 { "accept only the spec's token" } else { "require a token" },
+        time = .3.as_secs()
+    )]
     RequiredToken(String, QueueId, bool, Duration),
     /// The hand-overs of this stage's workers.
+    #[error("stage {0} hands tasks over as the spec says once {1}")]
     HandOvers(String, HandOverObstacle),
     /// The end of a renamed stage's Deployment, until its queue has pushed to others for so long.
+    #[error("the former workers {0} of queue {1} are deleted {time} s after it starts to push to the new ones", time = .2.as_secs())]
     FormerWorkers(String, QueueId, Duration),
     /// The end of a removed stage: others may hand tasks over to its queue.
+    #[error("other workers may still hand tasks over to {0}")]
     Fed(QueueId),
     /// The end of a removed stage: its queue has tasks, so many if they could be counted.
+    #[error("{0} drains: {left}", left = left(*.1))]
     Drains(QueueId, Option<Backlog>),
     /// The end of a removed stage: its queue was empty before it was paused.
+    #[error("{0} is counted once more before its workers are deleted")]
     LastCount(QueueId),
     /// The load balancer's lower timeouts for this stage.
+    #[error(
+        "the load balancer's timeouts for stage {0} are lowered once its former pods have ended"
+    )]
     LoadBalancer(String),
     /// The end of this route, until all queues have pushed elsewhere for so long.
+    #[error("route {0} is deleted {time} s after the last queue starts to push elsewhere", time = .1.as_secs())]
     Route(String, Duration),
 }
 
@@ -74,15 +100,19 @@ pub enum Concern {
 }
 
 /// Why a queue can't push to its stage yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressObstacle {
     /// The stage's workers are not ready.
+    #[error("its workers are ready")]
     WorkersNotReady,
     /// Its tasks could come back.
+    #[error("{NO_FORMER_WORKER}")]
     TasksCouldReturn,
     /// Its workers would refuse the token.
+    #[error("its workers accept the queue's token")]
     TokenNotAccepted,
     /// Its route isn't accepted.
+    #[error("its Gateway has accepted its route")]
     RouteNotAccepted,
 }
 
@@ -96,12 +126,30 @@ pub enum ResumeObstacle {
 }
 
 /// Why workers can't hand over as the spec says yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandOverObstacle {
     /// No worker of this stage is ready.
+    #[error("a worker of stage {0} is ready")]
     StageNotReady(String),
     /// Their tasks could come back.
+    #[error("{NO_FORMER_WORKER}")]
     TasksCouldReturn,
+}
+
+impl ResumeObstacle {
+    fn text(self, stage: &str) -> String {
+        match self {
+            Self::NoReadyWorker => format!("a worker of stage {stage} is ready"),
+            Self::RouteNotAccepted => format!("the route of stage {stage} is accepted"),
+        }
+    }
+}
+
+fn left(backlog: Option<Backlog>) -> String {
+    backlog.map_or_else(
+        || "its tasks could not be counted".to_owned(),
+        |backlog| format!("{backlog} left"),
+    )
 }
 
 impl WaitReason {
@@ -118,100 +166,6 @@ impl WaitReason {
             | Self::LastCount(_)
             | Self::LoadBalancer(_)
             | Self::Route(..) => Concern::Removal,
-        }
-    }
-}
-
-impl fmt::Display for WaitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(queue, stage, obstacle) => {
-                write!(f, "queue {queue} pushes to stage {stage} once {obstacle}")
-            }
-            Self::Token(queue, stage, is_sent) => {
-                let what = if *is_sent {
-                    "sends the spec's token"
-                } else {
-                    "stops sending a token"
-                };
-                write!(
-                    f,
-                    "queue {queue} {what} once every worker of stage {stage} accepts that"
-                )
-            }
-            Self::Raise(queue, limits, stage, replicas, patience) => write!(
-                f,
-                "queue {queue} gets {} once stage {stage} has {replicas} ready workers, after {} s at the latest",
-                SettingsText(limits),
-                patience.as_secs()
-            ),
-            Self::Resume(queue, stage, ResumeObstacle::NoReadyWorker) => write!(
-                f,
-                "queue {queue} is resumed once a worker of stage {stage} is ready"
-            ),
-            Self::Resume(queue, stage, ResumeObstacle::RouteNotAccepted) => write!(
-                f,
-                "queue {queue} is resumed once the route of stage {stage} is accepted"
-            ),
-            Self::RequiredToken(stage, queue, is_required, delay) => {
-                let what = if *is_required {
-                    "accept only the spec's token"
-                } else {
-                    "require a token"
-                };
-                write!(
-                    f,
-                    "workers of stage {stage} {what} once queue {queue} has sent it for {} s",
-                    delay.as_secs()
-                )
-            }
-            Self::HandOvers(stage, obstacle) => write!(
-                f,
-                "stage {stage} hands tasks over as the spec says once {obstacle}"
-            ),
-            Self::FormerWorkers(deployment, queue, delay) => write!(
-                f,
-                "the former workers {deployment} of queue {queue} are deleted {} s after it starts to push to the new ones",
-                delay.as_secs()
-            ),
-            Self::Fed(queue) => write!(f, "other workers may still hand tasks over to {queue}"),
-            Self::Drains(queue, Some(backlog)) => write!(f, "{queue} drains: {backlog} left"),
-            Self::Drains(queue, None) => {
-                write!(f, "{queue} drains: its tasks could not be counted")
-            }
-            Self::LastCount(queue) => write!(
-                f,
-                "{queue} is counted once more before its workers are deleted"
-            ),
-            Self::LoadBalancer(stage) => write!(
-                f,
-                "the load balancer's timeouts for stage {stage} are lowered once its former pods have ended"
-            ),
-            Self::Route(route, delay) => write!(
-                f,
-                "route {route} is deleted {} s after the last queue starts to push elsewhere",
-                delay.as_secs()
-            ),
-        }
-    }
-}
-
-impl fmt::Display for AddressObstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WorkersNotReady => "its workers are ready",
-            Self::TasksCouldReturn => NO_FORMER_WORKER,
-            Self::TokenNotAccepted => "its workers accept the queue's token",
-            Self::RouteNotAccepted => "its Gateway has accepted its route",
-        })
-    }
-}
-
-impl fmt::Display for HandOverObstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StageNotReady(stage) => write!(f, "a worker of stage {stage} is ready"),
-            Self::TasksCouldReturn => f.write_str(NO_FORMER_WORKER),
         }
     }
 }

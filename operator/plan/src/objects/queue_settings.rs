@@ -61,8 +61,7 @@ pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSetti
         (None, None) => NOBODY,
     };
     let mut target = found_target(found);
-    let mark = (NOTIFIER_HEADER.to_owned(), mark.to_owned());
-    target.headers.extend([mark]);
+    set(&mut target, NOTIFIER_HEADER, mark);
     let rates = rates.filter(|_| holder.is_none());
     limits(rates, None, Some(target))
 }
@@ -77,8 +76,7 @@ pub fn rival<'a>(desired: &Desired, found: &'a Queue) -> Option<&'a str> {
 /// A notifier's target without the chain that set the queue's limits.
 pub fn target_without_holder(queue: &Queue) -> HttpTarget {
     let mut target = found_target(Some(queue));
-    let mark = (NOTIFIER_HEADER.to_owned(), NOBODY.to_owned());
-    target.headers.extend([mark]);
+    set(&mut target, NOTIFIER_HEADER, NOBODY);
     target
 }
 
@@ -109,6 +107,10 @@ fn found_target(found: Option<&Queue>) -> HttpTarget {
         .unwrap_or_default()
 }
 
+fn set(target: &mut HttpTarget, header: &str, value: &str) {
+    target.headers.insert(header.to_owned(), value.to_owned());
+}
+
 /// A target with the reason of a pause, or without one.
 pub(crate) fn with_pause_reason(
     target: &HttpTarget,
@@ -122,19 +124,16 @@ pub(crate) fn with_pause_reason(
         let before = target.headers.get(DRAINED_HEADER);
         let now = before.and_then(|it| it.parse().ok()).unwrap_or(now);
         let seconds = now.round(jiff::Unit::Second).unwrap_or(now);
-        let since = (DRAINED_HEADER.to_owned(), seconds.to_string());
-        target.headers.extend([since]);
+        set(&mut target, DRAINED_HEADER, &seconds.to_string());
     }
     target
 }
 
 fn set_reason(target: &mut HttpTarget, pause: Option<PauseReason>) {
     match pause {
-        Some(pause) => target
-            .headers
-            .insert(PAUSE_HEADER.to_owned(), pause.as_str().to_owned()),
-        None => target.headers.remove(PAUSE_HEADER),
-    };
+        Some(pause) => set(target, PAUSE_HEADER, pause.as_str()),
+        None => drop(target.headers.remove(PAUSE_HEADER)),
+    }
     if pause != Some(PauseReason::Drained) {
         target.headers.remove(DRAINED_HEADER);
     }
@@ -150,9 +149,7 @@ pub fn stage_target(
 ) -> HttpTarget {
     let mut target = found_target(found);
     target.address = Some(stage.address.clone());
-    target
-        .headers
-        .insert(OWNER_HEADER.to_owned(), desired.queue_owner.clone());
+    set(&mut target, OWNER_HEADER, &desired.queue_owner);
     set_reason(&mut target, pause);
     set_token(&mut target, desired.token());
     target
@@ -162,9 +159,7 @@ pub fn stage_target(
 fn set_token(target: &mut HttpTarget, token: Option<OidcToken>) {
     let is_ours = target.headers.remove(TOKEN_HEADER).is_some();
     if token.is_some() {
-        target
-            .headers
-            .insert(TOKEN_HEADER.to_owned(), "spec".to_owned());
+        set(target, TOKEN_HEADER, "spec");
         target.token = token;
     } else if is_ours {
         target.token = None;
@@ -176,9 +171,7 @@ pub(crate) fn keep_token(target: &mut HttpTarget, found: &Queue) {
     let found = found_target(Some(found));
     target.token = found.token;
     target.headers.remove(TOKEN_HEADER);
-    let mark = found
-        .headers
-        .into_iter()
-        .find(|(name, _)| name == TOKEN_HEADER);
-    target.headers.extend(mark);
+    if let Some(mark) = found.headers.get(TOKEN_HEADER) {
+        set(target, TOKEN_HEADER, mark);
+    }
 }

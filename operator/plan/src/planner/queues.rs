@@ -17,35 +17,36 @@ use crate::rules::token_rotation::all_accept;
 pub(super) fn notifier(plan: &mut Plan, view: ChainView<'_>) {
     let queue = &view.desired.notifier.queue;
     let wanted = queue_settings::notifier_settings(view.desired, view.observed.queues.get(queue));
-    settings(plan, view, queue, wanted, |_, settings| settings);
+    settings(plan, view, queue, wanted, None);
 }
 
-/// Creates the queue, or sets what differs, without what `holding_back` removes.
+/// Creates the queue, or sets what differs. A raise of its limits may have to wait for so long.
 fn settings(
     plan: &mut Plan,
     view: ChainView<'_>,
     path: &QueuePath,
     wanted: QueueSettings,
-    holding_back: impl FnOnce(&mut Plan, QueueSettings) -> QueueSettings,
+    raise_waits: Option<(&DesiredStage, Duration)>,
 ) {
     let spares_limits =
         view.observed.was_in_force && view.desired.drift_policy == DriftPolicy::Report;
     let queue = path.clone();
     match view.observed.queues.get(path) {
-        None => plan.push(
-            Step::CreateQueue {
-                queue,
-                settings: Box::new(wanted),
-            },
-            "the queue doesn't exist",
-        ),
+        None => {
+            let settings = Box::new(wanted);
+            let step = Step::CreateQueue { queue, settings };
+            plan.push(step, "the queue doesn't exist");
+        }
         Some(found) => {
             let mut difference = wanted.difference(found);
             if spares_limits {
                 // On the rest it depends that no task is lost.
                 difference = difference.only(SettingKind::Deletion);
             }
-            let settings = Box::new(holding_back(plan, difference));
+            if let Some((stage, time)) = raise_waits {
+                difference = hold_raise(plan, view.desired, stage, found, difference, time);
+            }
+            let settings = Box::new(difference);
             if !settings.is_empty() {
                 let adopts =
                     settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
@@ -71,17 +72,8 @@ pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredS
         plan.wait(Wait::soon(reason));
     }
     let wanted = queue_settings::stage_settings(stage, target.clone());
-    let waits = raise_waits(view, stage);
-    settings(
-        plan,
-        view,
-        &stage.queue,
-        wanted,
-        |plan, difference| match (waits, found) {
-            (Some(wait), Some(found)) => hold_raise(plan, desired, stage, found, difference, wait),
-            (None, _) | (_, None) => difference,
-        },
-    );
+    let raise_waits = raise_waits(view, stage).map(|time| (stage, time));
+    settings(plan, view, &stage.queue, wanted, raise_waits);
     let until_gate = pause::until_gate(view, stage);
     if let Some(time) = until_gate.filter(|time| !time.is_zero()) {
         plan.recheck_after(time);
@@ -106,22 +98,16 @@ fn hold_target(
     };
     let mut waits = Vec::new();
     let (address, obstacle) = next_address(view, stage);
-    waits.extend(
-        obstacle.map(|obstacle| {
-            WaitReason::Address(stage.queue.id.clone(), stage.name.clone(), obstacle)
-        }),
-    );
+    let (queue, name) = (&stage.queue.id, &stage.name);
+    waits.extend(obstacle.map(|it| WaitReason::Address(queue.clone(), name.clone(), it)));
     let is_theirs = address.as_ref() == Some(&stage.address);
     target.address = address;
     if !is_theirs {
         // The workers that it pushes to now may refuse another token; both change in one update.
         queue_settings::keep_token(target, found);
     } else if !all_accept(view.observed, stage, target.token.as_ref()) {
-        waits.push(WaitReason::Token(
-            stage.queue.id.clone(),
-            stage.name.clone(),
-            target.token.is_some(),
-        ));
+        let is_sent = target.token.is_some();
+        waits.push(WaitReason::Token(queue.clone(), name.clone(), is_sent));
         queue_settings::keep_token(target, found);
     }
     waits
@@ -154,16 +140,14 @@ fn hold_raise(
     let held = settings.raises(found);
     let rest = settings.without(&held);
     if !held.is_empty() {
-        plan.wait(Wait {
-            reason: WaitReason::Raise(
-                stage.queue.id.clone(),
-                Box::new(held),
-                stage.name.clone(),
-                stage.replicas.unwrap_or_default(),
-                desired.timing.replicas_patience,
-            ),
-            recheck_in: Some(recheck_in.min(Wait::RECHECK)),
-        });
+        let reason = WaitReason::Raise(
+            stage.queue.id.clone(),
+            Box::new(held),
+            stage.name.clone(),
+            stage.replicas.unwrap_or_default(),
+            desired.timing.replicas_patience,
+        );
+        plan.wait(Wait::until(reason, recheck_in.min(Wait::RECHECK)));
     }
     rest
 }

@@ -2,12 +2,12 @@
 
 mod gateway_resources;
 
-use cloudtasks::{Queue, QueuePath};
+use cloudtasks::Queue;
 
 use super::pause_steps::{QueueNow, carry_out};
 use crate::model::{
-    Backlog, ChainView, ObjectKind, Observed, Plan, Rollout, Step, TimedCondition, Wait,
-    WaitReason, queue_headers,
+    Backlog, ChainView, ObjectKind, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
+    queue_headers,
 };
 use crate::objects::former_stages::RemovedStage;
 use crate::objects::names::is_ours;
@@ -31,17 +31,24 @@ const RENAMED: &str = "the queue pushes to other workers now";
 /// A removed stage's queue may have tasks, so it must not delete them by itself, even if it was changed outside.
 pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
     for removed in view.removed_stages() {
-        let found = view.observed.queues.get(&removed.queue);
-        let ours = found.filter(|found| {
-            queue_headers::owner(found).is_none_or(|owner| owner == view.desired.queue_owner)
-        });
-        let Some(found) = ours else { continue };
+        let Some(found) = own_queue(view, &removed) else {
+            continue;
+        };
         let settings = Box::new(queue_settings::unlimited().difference(found));
         if !settings.is_empty() {
             let queue = removed.queue;
             plan.push(Step::UpdateQueue { queue, settings }, GIVES_UP);
         }
     }
+}
+
+/// A queue that another chain took over is left to it; only the workers are deleted.
+fn own_queue<'a>(view: ChainView<'a>, removed: &RemovedStage) -> Option<&'a Queue> {
+    let found = view.observed.queues.get(&removed.queue)?;
+    let owner = queue_headers::owner(found);
+    owner
+        .is_none_or(|owner| owner == view.desired.queue_owner)
+        .then_some(found)
 }
 
 /// The workers of renamed stages are deleted when their queue has pushed elsewhere for long enough.
@@ -59,14 +66,12 @@ pub(crate) fn renamed(plan: &mut Plan, view: ChainView<'_>) {
         if can_go && observed.has_elapsed(&condition, delay) {
             delete_workers(plan, view, &[renamed.deployment], RENAMED);
         } else {
-            plan.wait(Wait {
-                reason: WaitReason::FormerWorkers(renamed.deployment, renamed.queue.id, delay),
-                recheck_in: Some(if can_go {
-                    observed.remaining(&condition, delay).max(Wait::RECHECK)
-                } else {
-                    Wait::RECHECK
-                }),
-            });
+            let reason = WaitReason::FormerWorkers(renamed.deployment, renamed.queue.id, delay);
+            let left = observed.remaining(&condition, delay).max(Wait::RECHECK);
+            plan.wait(Wait::until(
+                reason,
+                if can_go { left } else { Wait::RECHECK },
+            ));
         }
     }
 }
@@ -88,16 +93,13 @@ pub(crate) fn services(plan: &mut Plan, view: ChainView<'_>) {
 
 /// What is due on the queues and workers of removed stages.
 pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
-    let ChainView { desired, observed } = view;
     for removed in view.removed_stages() {
-        let found = observed.queues.get(&removed.queue);
-        let found = found.filter(|found| {
-            // A queue that another chain took over is left to it; only the workers are deleted.
-            queue_headers::owner(found).is_none_or(|owner| owner == desired.queue_owner)
-        });
+        let found = own_queue(view, &removed);
         if has_nothing_left(&removed, found) {
-            if is_due(view, &removed) {
-                forget(plan, observed, &removed.queue);
+            let is_empty = view.observed.backlogs.get(&removed.queue) == Some(&Backlog::Empty);
+            if is_empty && is_due(view, &removed) {
+                let queue = removed.queue;
+                plan.push(Step::DeleteQueue { queue }, FORGOTTEN);
             }
         } else if is_fed(view, &removed) {
             plan.wait(Wait::soon(WaitReason::Fed(removed.queue.id.clone())));
@@ -125,14 +127,6 @@ fn decide_pause(
     decision
 }
 
-/// Workers look up nothing in the queue any more.
-fn forget(plan: &mut Plan, observed: &Observed, queue: &QueuePath) {
-    if observed.backlogs.get(queue) == Some(&Backlog::Empty) {
-        let queue = queue.clone();
-        plan.push(Step::DeleteQueue { queue }, FORGOTTEN);
-    }
-}
-
 /// A removed stage that no worker hands tasks over to.
 fn drains(plan: &mut Plan, view: ChainView<'_>, found: &Queue, removed: &RemovedStage) {
     let ChainView { desired, observed } = view;
@@ -149,10 +143,8 @@ fn drains(plan: &mut Plan, view: ChainView<'_>, found: &Queue, removed: &Removed
     } else if !has_tasks || !removed.deployments.is_empty() {
         let condition = TimedCondition::Drained(removed.queue.clone());
         let left = observed.remaining(&condition, desired.timing.hand_over_time);
-        plan.wait(Wait {
-            reason: WaitReason::Drains(queue(), backlog),
-            recheck_in: Some(left.clamp(Wait::RECHECK, Wait::DRAIN_RECHECK)),
-        });
+        let left = left.clamp(Wait::RECHECK, Wait::DRAIN_RECHECK);
+        plan.wait(Wait::until(WaitReason::Drains(queue(), backlog), left));
     }
 }
 

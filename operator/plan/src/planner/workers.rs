@@ -25,17 +25,10 @@ pub(super) fn workers(plan: &mut Plan, view: ChainView<'_>, index: usize, retire
     let stage = &view.desired.stages[index];
     apply_service(plan, view, stage);
     let found = view.observed.deployments.get(&stage.child);
-    let wanted = deployment(
-        view,
-        index,
-        retired,
-        token_rotation::required_now(view, stage).as_ref(),
-    );
+    let required = token_rotation::required_now(view, stage);
+    let wanted = deployment(view, index, retired, required.as_ref());
     if let Some(reason) = token_rotation::why_not_required_yet(view, stage) {
-        plan.wait(Wait {
-            reason,
-            recheck_in: Some(token_rotation::until_sent(view, stage)),
-        });
+        plan.wait(Wait::until(reason, token_rotation::until_sent(view, stage)));
     }
     let Some(reason) = why_apply(found, &wanted, "the stage has no workers") else {
         return;

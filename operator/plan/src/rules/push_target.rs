@@ -1,6 +1,6 @@
 //! Which workers a queue pushes to, and whether they take its pushes.
 
-use cloudtasks::Address;
+use cloudtasks::{Address, Queue};
 
 use super::hand_over_graph::can_return;
 use super::token_rotation::{all_accept, token_of};
@@ -12,21 +12,15 @@ use crate::rules::route_acceptance;
 
 /// Whether a stage's queue pushes to where the spec says.
 pub(crate) fn pushes_to(observed: &Observed, stage: &DesiredStage) -> bool {
-    let target = observed.queues.get(&stage.queue);
-    let target = target.and_then(|queue| queue.http_target.as_ref());
-    target.is_some_and(|target| target.address.as_ref() == Some(&stage.address))
+    let found = observed.queues.get(&stage.queue);
+    found.and_then(Queue::address) == Some(&stage.address)
 }
 
 /// The workers to which a stage's queue pushes, by a Service's cluster address or by a route. Where
 /// other addresses lead isn't known.
 pub(crate) fn leads_to<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<&'a str> {
-    let target = view
-        .observed
-        .queues
-        .get(&stage.queue)?
-        .http_target
-        .as_ref()?;
-    let host = target.address.as_ref()?.host.as_str();
+    let found = view.observed.queues.get(&stage.queue)?;
+    let host = found.address()?.host.as_str();
     let mut routes = view.routes();
     let route = routes.find(|(_, route)| route::host(route) == Some(host));
     let by_route = route.and_then(|(_, route)| route::backend(route));
@@ -98,10 +92,7 @@ pub(crate) fn next_address(
     let Some(found) = observed.queues.get(&stage.queue) else {
         return (wanted, None);
     };
-    let now = found
-        .http_target
-        .as_ref()
-        .and_then(|target| target.address.clone());
+    let now = found.address().cloned();
     if now == wanted {
         return (wanted, None);
     }

@@ -12,10 +12,10 @@ pub(crate) fn is_unused(view: ChainView<'_>, left: &DynamicObject) -> bool {
     let host = route::host(left);
     let is_pushed_to = |queue: &&Queue| {
         let owner = queue_headers::owner(queue);
-        let target = queue.http_target.as_ref();
-        let address = target.and_then(|target| target.address.as_ref());
         owner.is_none_or(|owner| owner == view.desired.queue_owner)
-            && address.is_some_and(|address| Some(address.host.as_str()) == host)
+            && queue
+                .address()
+                .is_some_and(|address| Some(address.host.as_str()) == host)
     };
     let has_another = |queue: &Queue| {
         let mut stages = view.desired.stages.iter();

@@ -7,15 +7,9 @@ use crate::model::ChainView;
 use crate::rules::drift::{drifts, sentence};
 
 pub(super) fn finding(view: ChainView<'_>) -> Finding {
-    let sentence = sentence(view.desired, &drifts(view));
-    let holds = sentence.is_some();
-    Finding::new(
-        Some(holds),
-        if holds {
-            Reason::QueueChanged
-        } else {
-            Reason::NoDrift
-        },
-        sentence.unwrap_or_else(|| "no queue was changed outside the operator".to_owned()),
-    )
+    let nothing = "no queue was changed outside the operator";
+    match sentence(view.desired, &drifts(view)) {
+        Some(sentence) => Finding::new(Some(true), Reason::QueueChanged, sentence),
+        None => Finding::new(Some(false), Reason::NoDrift, nothing),
+    }
 }

@@ -47,37 +47,35 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         let theirs = paused.iter().filter(|(_, by)| *by == who);
         list(theirs.map(|(queue, _)| queue.clone()))
     };
-    let mut said = Vec::new();
-    if let Some(queues) = names(PausedBy::Outside) {
-        let sentence = format!(
-            "paused outside the operator, until it is resumed there or its stage sets paused: false: {queues}"
-        );
-        said.push((Reason::PausedOutside, sentence));
-    }
-    if let Some(queues) = names(PausedBy::Operator) {
-        let until = match view.desired.push {
-            Push::Cluster | Push::Url => "",
-            Push::Gateway(_) => " and its route accepted",
-        };
-        let sentence =
-            format!("paused by the operator until a worker of the stage is ready{until}: {queues}");
-        said.push((Reason::PausedByOperator, sentence));
-    }
-    if let Some(queues) = names(PausedBy::Spec) {
-        said.push((
-            Reason::PausedBySpec,
-            format!("paused by the spec: {queues}"),
-        ));
-    }
-    // The reason that needs most attention; the message has all of them.
-    let reason = said
-        .first()
-        .map_or(Reason::NotPaused, |(reason, _)| *reason);
-    let sentences: Vec<String> = said.into_iter().map(|(_, sentence)| sentence).collect();
-    let message = if sentences.is_empty() {
-        "no queue is paused".to_owned()
-    } else {
-        sentences.join("; ")
+    let until = match view.desired.push {
+        Push::Cluster | Push::Url => "",
+        Push::Gateway(_) => " and its route accepted",
     };
-    Finding::new(Some(!paused.is_empty()), reason, message)
+    // What needs most attention comes first, and is the reason; the message has all.
+    let said = [
+        (
+            PausedBy::Outside,
+            Reason::PausedOutside,
+            "paused outside the operator, until it is resumed there or its stage sets paused: false"
+                .to_owned(),
+        ),
+        (
+            PausedBy::Operator,
+            Reason::PausedByOperator,
+            format!("paused by the operator until a worker of the stage is ready{until}"),
+        ),
+        (
+            PausedBy::Spec,
+            Reason::PausedBySpec,
+            "paused by the spec".to_owned(),
+        ),
+    ];
+    let said = said
+        .into_iter()
+        .filter_map(|(who, reason, how)| Some((reason, format!("{how}: {}", names(who)?))));
+    let (reasons, sentences): (Vec<Reason>, Vec<String>) = said.unzip();
+    match reasons.first() {
+        Some(reason) => Finding::new(Some(true), *reason, sentences.join("; ")),
+        None => Finding::new(Some(false), Reason::NotPaused, "no queue is paused"),
+    }
 }

@@ -10,49 +10,43 @@ use crate::rules::gateway_api::refuse_gateway;
 use crate::rules::route_acceptance::{self, RouteState};
 
 pub(super) fn finding(view: ChainView<'_>) -> Finding {
-    let (holds, reason, message) = match &view.desired.push {
+    match &view.desired.push {
         Push::Cluster => cluster(view.desired),
         Push::Url => own_ingress(view.desired),
         Push::Gateway(gateway) => by_gateway(view, gateway),
-    };
-    Finding::new(holds, reason, message)
+    }
 }
 
-type Verdict = (Option<bool>, Reason, String);
-
-fn cluster(desired: &Desired) -> Verdict {
+fn cluster(desired: &Desired) -> Finding {
     if desired.emulator_host.is_some() {
         let message = "queues push to the cluster addresses of the Services, which an emulator inside the cluster can reach";
-        return (Some(true), Reason::ClusterAddress, message.to_owned());
+        return Finding::new(Some(true), Reason::ClusterAddress, message);
     }
     let message = "queues push to the cluster addresses of the Services, which Google can't reach: set spec.push. Until then tasks wait in their queues";
-    (Some(false), Reason::ClusterAddress, message.to_owned())
+    Finding::new(Some(false), Reason::ClusterAddress, message)
 }
 
 /// The operator doesn't check an ingress; but Google can't push into a private network.
-fn own_ingress(desired: &Desired) -> Verdict {
+fn own_ingress(desired: &Desired) -> Finding {
     let hosts = desired.stages.iter().map(|stage| &stage.address.host);
     let private = list(hosts.filter(|host| is_private(host)).cloned());
     match private.filter(|_| desired.emulator_host.is_none()) {
-        Some(hosts) => (
-            Some(false),
-            Reason::PrivateAddress,
-            format!(
+        Some(hosts) => {
+            let message = format!(
                 "queues push to {hosts}, in a private network that Google can't reach: set spec.push.url to a public host. Until then tasks wait in their queues"
-            ),
-        ),
-        None => (
-            None,
-            Reason::OwnIngress,
-            "queues push to spec.push.url; the operator doesn't check whether that address leads to the workers"
-                .to_owned(),
-        ),
+            );
+            Finding::new(Some(false), Reason::PrivateAddress, message)
+        }
+        None => {
+            let message = "queues push to spec.push.url; the operator doesn't check whether that address leads to the workers";
+            Finding::new(None, Reason::OwnIngress, message)
+        }
     }
 }
 
-fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
+fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Finding {
     if let Err(Problem { reason, message }) = refuse_gateway(view) {
-        return (Some(false), reason, message);
+        return Finding::new(Some(false), reason, message);
     }
     let mut refused = Vec::new();
     let mut missing = Vec::new();
@@ -71,18 +65,18 @@ fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Verdict {
     if let Some(refused) = list(refused.into_iter()) {
         let message =
             format!("the Gateway {gateway} refuses these routes or fails to serve them: {refused}");
-        (Some(false), Reason::RouteNotAccepted, message)
+        Finding::new(Some(false), Reason::RouteNotAccepted, message)
     } else if let Some(missing) = list(missing.into_iter()) {
         let message = format!("hosts without a route: {missing}");
-        (Some(false), Reason::RoutePending, message)
+        Finding::new(Some(false), Reason::RoutePending, message)
     } else if let Some(unreported) = list(unreported.into_iter()) {
         let message = format!(
             "the Gateway {gateway} has not reported that it serves the routes of {unreported}: new routes take some minutes. If this lasts, check that the Gateway and its listener exist"
         );
-        (Some(false), Reason::RoutePending, message)
+        Finding::new(Some(false), Reason::RoutePending, message)
     } else {
         let message = format!("the Gateway {gateway} has accepted the route of every stage");
-        (Some(true), Reason::RoutesAccepted, message)
+        Finding::new(Some(true), Reason::RoutesAccepted, message)
     }
 }
 

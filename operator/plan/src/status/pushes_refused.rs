@@ -17,23 +17,22 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         format!("{} ({})", queue.id, why.join(", "))
     });
     let mut silent = desired.stages.iter().map(|stage| &stage.queue);
-    let (holds, reason, message) = if let Some(refused) = list(refused) {
+    if let Some(refused) = list(refused) {
         let message = format!(
             "workers refused pushes because of their token in the last minutes: {refused}. Cloud Tasks retries them, and no attempt is counted"
         );
-        (Some(true), Reason::TokensRefused, message)
+        Finding::new(Some(true), Reason::TokensRefused, message)
     } else if desired.oidc.is_none() {
-        let message = "no token is required, see the condition PushesUnauthenticated".to_owned();
-        (Some(false), Reason::NoTokenDemanded, message)
+        let message = "no token is required, see the condition PushesUnauthenticated";
+        Finding::new(Some(false), Reason::NoTokenDemanded, message)
     } else if let Some(queue) = silent.find(|queue| !observed.auth_failures.contains_key(*queue)) {
         let message = format!(
             "no ready worker of queue {} answers on port 9481, so refused pushes can't be counted",
             queue.id
         );
-        (None, Reason::WorkersNotAsked, message)
+        Finding::new(None, Reason::WorkersNotAsked, message)
     } else {
-        let message = "no push was refused because of its token in the last minutes".to_owned();
-        (Some(false), Reason::NoneRefused, message)
-    };
-    Finding::new(holds, reason, message)
+        let message = "no push was refused because of its token in the last minutes";
+        Finding::new(Some(false), Reason::NoneRefused, message)
+    }
 }

@@ -14,24 +14,23 @@ use crate::objects::names::{STAGE_LABEL, served_queue};
 pub(super) fn finding(view: ChainView<'_>) -> Finding {
     let ChainView { desired, observed } = view;
     let open = open(observed);
-    let (holds, reason, message) = if open.is_empty() && desired.oidc.is_some() {
-        let message = "every worker requires a token".to_owned();
-        (false, Reason::TokensDemanded, message)
+    if open.is_empty() && desired.oidc.is_some() {
+        let message = "every worker requires a token";
+        Finding::new(Some(false), Reason::TokensDemanded, message)
     } else if desired.push == Push::Cluster {
-        let message = "pushes come to the Services' cluster addresses: restrict access to port 9480 with a NetworkPolicy".to_owned();
-        (false, Reason::PushesInternal, message)
+        let message = "pushes come to the Services' cluster addresses: restrict access to port 9480 with a NetworkPolicy";
+        Finding::new(Some(false), Reason::PushesInternal, message)
     } else if desired.oidc.is_none() {
-        let message = "anyone who knows the push address can run the handlers: set spec.oidc, or let only Cloud Tasks through at the ingress".to_owned();
-        (true, Reason::NoTokenDemanded, message)
+        let message = "anyone who knows the push address can run the handlers: set spec.oidc, or let only Cloud Tasks through at the ingress";
+        Finding::new(Some(true), Reason::NoTokenDemanded, message)
     } else {
         let open: Vec<&str> = open.iter().map(String::as_str).collect();
         let message = format!(
             "stages with workers that don't require a token yet, see the condition WorkersReady: {}",
             open.join(", ")
         );
-        (true, Reason::TokenNotDemandedYet, message)
-    };
-    Finding::new(Some(holds), reason, message)
+        Finding::new(Some(true), Reason::TokenNotDemandedYet, message)
+    }
 }
 
 /// The stages with workers that accept every push, former pods included.

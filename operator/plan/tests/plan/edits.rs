@@ -231,7 +231,7 @@ fn meddle(observed: &mut Observed, what: u8) {
         }
         return;
     }
-    let count = observed.queues.len().max(1);
+    let count = observed.queues.size().max(1);
     let Some(path) = observed.queues.keys().nth(index % count).cloned() else {
         return;
     };

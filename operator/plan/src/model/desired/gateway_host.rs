@@ -59,28 +59,18 @@ pub fn host(template: &str, of: StageNames<'_>) -> Result<String, String> {
 
 /// A template with a stage's names filled in.
 pub fn fill(template: &str, of: StageNames<'_>) -> String {
-    let StageNames {
-        namespace,
-        chain,
-        stage,
-    } = of;
     template
-        .replace("{namespace}", namespace)
-        .replace("{chain}", chain)
-        .replace("{stage}", stage)
+        .replace("{namespace}", of.namespace)
+        .replace("{chain}", of.chain)
+        .replace("{stage}", of.stage)
 }
 
 fn shortened(label: String, of: StageNames<'_>) -> String {
     if label.len() <= LONGEST_LABEL {
         return label;
     }
-    let StageNames {
-        namespace,
-        chain,
-        stage,
-    } = of;
     // None of the names can have a slash.
-    let hash = digits(&format!("{namespace}/{chain}/{stage}"), HASH);
+    let hash = digits(&fill("{namespace}/{chain}/{stage}", of), HASH);
     let kept: String = label.chars().take(LONGEST_LABEL - HASH - 1).collect();
     format!("{}-{hash}", kept.trim_end_matches('-'))
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use cloudtasks::{Address, Scheme};
+use cloudtasks::{Address, LocationPath, Scheme};
 use crds::{ExecutorChain, Stage};
 
-use super::chain_context::ChainContext;
 use super::gateway_host::{self, StageNames};
 use crate::model::problem::Problem;
+use crate::model::settings::Settings;
 
 /// The port of every stage's Service.
 pub(crate) const SERVICE_PORT: u16 = 80;
@@ -40,6 +40,14 @@ impl fmt::Display for ParentGateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
+}
+
+/// What the stages of a chain have in common while they are parsed.
+pub(super) struct ChainContext<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+    pub(super) parent: &'a LocationPath,
+    pub(super) settings: &'a Settings,
 }
 
 /// How pushes reach the workers.
