@@ -8,13 +8,14 @@ mod state;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
 use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use kube_runtime::watcher::{Config, Event, watcher};
+use parking_lot::Mutex;
 use plan::model::gateway_resource::GatewayResourceKind;
 use plan::objects::gateway_resources::HOST_ANNOTATION;
 use plan::objects::names::CHAIN_LABEL;
@@ -59,7 +60,7 @@ impl ApiDiscovery {
             watches: Mutex::default(),
         });
         let poll = poll(Arc::downgrade(&discovery));
-        discovery.watches().spawn(poll);
+        discovery.watches.lock().spawn(poll);
         discovery
     }
 
@@ -71,9 +72,9 @@ impl ApiDiscovery {
         chain: &str,
         uses_gateway: bool,
     ) -> Result<BTreeSet<GatewayResourceKind>, Error> {
-        if self.lock().served.is_none() {
+        if self.state.lock().served.is_none() {
             let _asking = self.asking.lock().await;
-            if self.lock().served.is_none() {
+            if self.state.lock().served.is_none() {
                 match self.discover().await {
                     // Not even that a kind is absent is known.
                     Err(error) if uses_gateway => return Err(error),
@@ -83,7 +84,7 @@ impl ApiDiscovery {
             }
         }
         let name = (namespace.to_owned(), chain.to_owned());
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let is_first = uses_gateway && state.using.insert(name.clone());
         if !uses_gateway {
             state.using.remove(&name);
@@ -109,12 +110,12 @@ impl ApiDiscovery {
         chain: &str,
         hosts: impl Iterator<Item = &'a str>,
     ) -> BTreeMap<String, String> {
-        self.lock().taken(namespace, chain, hosts)
+        self.state.lock().taken(namespace, chain, hosts)
     }
 
     /// The API server no longer knows a kind: it is asked again.
     pub fn is_gone(&self, kind: GatewayResourceKind) {
-        if let Some(served) = &mut self.lock().served {
+        if let Some(served) = &mut self.state.lock().served {
             served.remove(&kind);
         }
         self.wanted.notify_one();
@@ -123,7 +124,7 @@ impl ApiDiscovery {
     /// A chain no longer exists.
     pub fn forget(&self, namespace: &str, chain: &str) {
         let name = (namespace.to_owned(), chain.to_owned());
-        self.lock().using.remove(&name);
+        self.state.lock().using.remove(&name);
     }
 
     /// Asks the API server. If it doesn't answer, the last answer stays.
@@ -149,7 +150,7 @@ impl ApiDiscovery {
                 }
             }
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let is_change = state.served.as_ref().is_some_and(|known| *known != served);
         state.served = Some(served.clone());
         if is_change {
@@ -164,7 +165,7 @@ impl ApiDiscovery {
                     continue;
                 };
                 vacant.insert(false);
-                self.watches().spawn(watch(
+                self.watches.lock().spawn(watch(
                     Arc::downgrade(self),
                     kind,
                     self.client.clone(),
@@ -191,7 +192,7 @@ impl ApiDiscovery {
             Event::Apply(object) => self.put(kind, &object),
             Event::Delete(object) => self.remove(&(kind, name_of(&object))),
             Event::InitDone => {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 state.watched.insert((kind, scope.clone()), true);
                 let known = state.objects.keys();
                 let gone: Vec<_> = known
@@ -217,7 +218,7 @@ impl ApiDiscovery {
             host: object.annotations().get(HOST_ANNOTATION).cloned(),
             created: object.creation_timestamp().map(|time| time.0),
         };
-        let before = self.lock().objects.insert((kind, name), found);
+        let before = self.state.lock().objects.insert((kind, name), found);
         if let Some(before) = before.filter(|before| before.chain != chain) {
             trigger(&self.triggers, &before.chain);
         }
@@ -225,18 +226,10 @@ impl ApiDiscovery {
     }
 
     fn remove(&self, key: &(GatewayResourceKind, NamespacedName)) {
-        let gone = self.lock().objects.remove(key);
+        let gone = self.state.lock().objects.remove(key);
         if let Some(gone) = gone {
             trigger(&self.triggers, &gone.chain);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, DiscoveryState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn watches(&self) -> MutexGuard<'_, JoinSet<()>> {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -245,7 +238,7 @@ async fn poll(discovery: Weak<ApiDiscovery>) {
     loop {
         let Some((wanted, pause)) = discovery
             .upgrade()
-            .map(|it| (Arc::clone(&it.wanted), it.lock().pause()))
+            .map(|it| (Arc::clone(&it.wanted), it.state.lock().pause()))
         else {
             return;
         };
@@ -293,7 +286,7 @@ async fn watch(
             Err(error) => error,
         };
         {
-            let mut state = discovery.lock();
+            let mut state = discovery.state.lock();
             let is_served = state.served.as_ref().is_some_and(|it| it.contains(&kind));
             if !is_served {
                 // The next discovery that finds the kind starts a new watch.

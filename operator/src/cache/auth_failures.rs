@@ -9,13 +9,14 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
+use parking_lot::Mutex;
 use worker_contract::ports;
 
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
@@ -86,7 +87,7 @@ impl AuthFailures {
 
     /// From now on these pods of the chain are scraped, and no others.
     pub fn watch(&self, chain: &impl Resource, targets: Vec<ScrapeTarget>) {
-        let mut chains = self.lock();
+        let mut chains = self.chains.lock();
         if targets.is_empty() {
             chains.remove(&name_of(chain));
             return;
@@ -99,7 +100,7 @@ impl AuthFailures {
 
     /// The reasons of the chain's recent refusals, for its status.
     pub fn reasons(&self, chain: &impl Resource) -> FailureReasons {
-        let mut chains = self.lock();
+        let mut chains = self.chains.lock();
         let Some(scraped) = chains.get_mut(&name_of(chain)) else {
             return FailureReasons::new();
         };
@@ -110,7 +111,7 @@ impl AuthFailures {
     /// A chain no longer exists.
     pub fn forget(&self, namespace: &str, chain: &str) {
         let name = (namespace.to_owned(), chain.to_owned());
-        self.lock().remove(&name);
+        self.chains.lock().remove(&name);
     }
 
     /// Scrapes the pods whose turn it is, and triggers chains whose status is out of date.
@@ -123,13 +124,13 @@ impl AuthFailures {
         });
         let mut answers = std::pin::pin!(answers.buffer_unordered(CONCURRENCY));
         while let Some((chain, target, counters)) = answers.next().await {
-            let mut chains = self.lock();
+            let mut chains = self.chains.lock();
             if let Some((known, counters)) = chains.get_mut(&chain).zip(counters) {
                 let window = known.stages.entry(target.queue).or_default();
                 window.add(target.name, counters, Instant::now());
             }
         }
-        for (chain, scraped) in &mut *self.lock() {
+        for (chain, scraped) in &mut *self.chains.lock() {
             let pods = scraped.targets.iter().map(|target| target.name.as_str());
             let pods: BTreeSet<&str> = pods.collect();
             for window in scraped.stages.values_mut() {
@@ -142,7 +143,7 @@ impl AuthFailures {
     }
 
     fn turns(&self, round: usize) -> Vec<(NamespacedName, ScrapeTarget)> {
-        let chains = self.lock();
+        let chains = self.chains.lock();
         let mut turns = Vec::new();
         for (chain, scraped) in &*chains {
             let mut stages: BTreeMap<&QueuePath, Vec<&ScrapeTarget>> = BTreeMap::new();
@@ -158,10 +159,6 @@ impl AuthFailures {
             }
         }
         turns
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NamespacedName, ScrapedChain>> {
-        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -16,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{NamespaceResourceScope, ObjectList};
 use kube::{Client, Resource, ResourceExt};
 use kube_runtime::watcher::{Config, Event, watcher};
+use parking_lot::Mutex;
 use plan::objects::names::CHAIN_LABEL;
 use plan::objects::ownership::is_our_apply;
 use serde::Serialize;
@@ -165,7 +166,7 @@ impl ChildCache {
             watches: Mutex::default(),
         });
         {
-            let mut watches = cache.watches.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut watches = cache.watches.lock();
             for scope in scopes {
                 let weak = || Arc::downgrade(&cache);
                 watches.spawn(watch::<Deployment>(weak(), client.clone(), scope.clone()));

@@ -3,10 +3,10 @@
 //! In memory only: a new process, or a new leader, waits once more, which is safe.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
+use parking_lot::Mutex;
 use plan::{Backlog, TimedCondition};
 
 /// Timers and counts of each chain, by its UID.
@@ -23,7 +23,7 @@ impl ConditionTimers {
     /// The conditions that held at the last call of [`elapsed`](Self::elapsed); `None` for an unknown
     /// chain.
     pub fn known(&self, uid: &str) -> Option<BTreeSet<TimedCondition>> {
-        let chains = self.lock();
+        let chains = self.0.lock();
         let chain = chains.get(uid)?;
         Some(chain.since.keys().cloned().collect())
     }
@@ -35,7 +35,7 @@ impl ConditionTimers {
         hold: BTreeSet<TimedCondition>,
         now: Instant,
     ) -> BTreeMap<TimedCondition, Duration> {
-        let mut chains = self.lock();
+        let mut chains = self.0.lock();
         let chain = chains.entry(uid.to_owned()).or_default();
         let since: BTreeMap<TimedCondition, Instant> = hold
             .into_iter()
@@ -53,7 +53,7 @@ impl ConditionTimers {
 
     /// Takes new counts.
     pub fn counted(&self, uid: &str, backlogs: &BTreeMap<QueuePath, Backlog>, now: Instant) {
-        let mut chains = self.lock();
+        let mut chains = self.0.lock();
         let chain = chains.entry(uid.to_owned()).or_default();
         let counted = backlogs.iter();
         chain
@@ -63,7 +63,7 @@ impl ConditionTimers {
 
     /// The last count of each queue, and its age.
     pub fn backlogs(&self, uid: &str, now: Instant) -> BTreeMap<QueuePath, (Backlog, Duration)> {
-        let chains = self.lock();
+        let chains = self.0.lock();
         let counted = chains.get(uid).into_iter().flat_map(|chain| &chain.counted);
         counted
             .map(|(queue, (backlog, then))| {
@@ -75,11 +75,7 @@ impl ConditionTimers {
 
     /// A chain is deleted.
     pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, ChainTimers>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().remove(uid);
     }
 }
 

@@ -1,7 +1,7 @@
 //! How often a chain's reconcile has failed in a row, and since when.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Failures in a row of each chain, by its UID.
@@ -16,7 +16,7 @@ struct FailuresInARow {
 impl FailureCounts {
     /// Counts a failure; how many came before it in a row.
     pub fn failed(&self, uid: &str) -> u32 {
-        let mut failures = self.lock();
+        let mut failures = self.0.lock();
         let known = failures
             .entry(uid.to_owned())
             .or_insert_with(|| FailuresInARow {
@@ -29,18 +29,13 @@ impl FailureCounts {
 
     /// For how long every reconcile has failed.
     pub fn failing_for(&self, uid: &str) -> Duration {
-        let failures = self.lock();
+        let failures = self.0.lock();
         let known = failures.get(uid);
         known.map_or(Duration::ZERO, |failures| failures.since.elapsed())
     }
 
     /// Forgets the failures of a chain that is well, or deleted.
     pub fn succeeded(&self, uid: &str) {
-        self.lock().remove(uid);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, FailuresInARow>> {
-        // A panic can't have left a count half written.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().remove(uid);
     }
 }

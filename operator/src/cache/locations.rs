@@ -5,12 +5,13 @@
 //! unavailable or available again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cloudtasks::{Error, LocationPath, Queue, QueuePath};
 use execute::AdminClient;
 use kube::Resource;
+use parking_lot::Mutex;
 use plan::LocationQueues;
 use plan::model::queue_headers::owner;
 
@@ -99,10 +100,10 @@ impl LocationCache {
         watched: WatchedQueues,
     ) -> Result<LocationQueues, Error> {
         let location = self.location(parent, Some((name_of(chain), watched)));
-        if location.lock().ended == 0 {
+        if location.state.lock().ended == 0 {
             self.list(parent, &location).await;
         }
-        location.lock().outcome()
+        location.state.lock().outcome()
     }
 
     /// The queues of a location, by a list that begins now.
@@ -113,7 +114,7 @@ impl LocationCache {
     ) -> Result<LocationQueues, Error> {
         let location = self.location(parent, None);
         self.list(parent, &location).await;
-        let mut state = location.lock();
+        let mut state = location.state.lock();
         // It is being reconciled with this very list.
         state.concerned.remove(&name_of(chain));
         match &state.error {
@@ -130,7 +131,7 @@ impl LocationCache {
         queues: &[Queue],
     ) {
         let location = self.location(parent, None);
-        let mut state = location.lock();
+        let mut state = location.state.lock();
         let Some(known) = &state.queues else { return };
         let changes = QueueChanges::by(known, queues);
         // Other chains may use the same notifier's queue.
@@ -143,8 +144,8 @@ impl LocationCache {
     /// A chain no longer exists. A location without chains is no longer listed.
     pub fn forget(&self, namespace: &str, chain: &str) {
         let name = (namespace.to_owned(), chain.to_owned());
-        for location in self.lock().known.values() {
-            location.lock().watched.remove(&name);
+        for location in self.locations.lock().known.values() {
+            location.state.lock().watched.remove(&name);
         }
     }
 
@@ -154,7 +155,7 @@ impl LocationCache {
         parent: &LocationPath,
         watches: Option<(NamespacedName, WatchedQueues)>,
     ) -> Arc<Location> {
-        let mut locations = self.lock();
+        let mut locations = self.locations.lock();
         let location = if let Some(location) = locations.known.get(parent) {
             Arc::clone(location)
         } else {
@@ -169,17 +170,17 @@ impl LocationCache {
             location
         };
         // Under the lock of the map, so that the location can't be dropped in between.
-        location.lock().watched.extend(watches);
+        location.state.lock().watched.extend(watches);
         location
     }
 
     /// Lists once. A list that began after this call and has ended meanwhile does as well.
     async fn list(&self, parent: &LocationPath, location: &Location) {
         // A list that runs now may have begun before this call.
-        let before = location.lock().begun;
+        let before = location.state.lock().begun;
         let _listing = location.listing.lock().await;
         let number = {
-            let mut state = location.lock();
+            let mut state = location.state.lock();
             if state.ended > before {
                 return;
             }
@@ -187,15 +188,9 @@ impl LocationCache {
         };
         let listed = self.cloud.list_queues(parent).await;
         self.metrics.listed(listed.as_ref().err());
-        let mut state = location.lock();
+        let mut state = location.state.lock();
         state.ended = number;
         state.take(listed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Locations> {
-        self.locations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -213,7 +208,7 @@ async fn poll(
     let mut usual = first;
     loop {
         // Whether one failure is an outage should be known soon.
-        let is_doubtful = (1..OUTAGE).contains(&location.lock().failures);
+        let is_doubtful = (1..OUTAGE).contains(&location.state.lock().failures);
         let pause = if is_doubtful { MIN_PERIOD } else { usual };
         usual = period;
         tokio::time::sleep(pause).await;
@@ -221,14 +216,14 @@ async fn poll(
             return;
         };
         {
-            let mut locations = cache.lock();
-            if location.lock().watched.is_empty() {
+            let mut locations = cache.locations.lock();
+            if location.state.lock().watched.is_empty() {
                 locations.known.remove(&parent);
                 return;
             }
         }
         cache.list(&parent, &location).await;
-        let concerned = std::mem::take(&mut location.lock().concerned);
+        let concerned = std::mem::take(&mut location.state.lock().concerned);
         for chain in &concerned {
             trigger(&cache.triggers, chain);
         }
@@ -240,12 +235,6 @@ async fn poll(
 fn share_of_period(number: u32) -> f64 {
     // Multiples of the golden ratio divide any circle evenly.
     1.0 - (f64::from(number) * 0.618_033_988_75).fract()
-}
-
-impl Location {
-    fn lock(&self) -> MutexGuard<'_, LocationState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl LocationState {
@@ -317,7 +306,7 @@ struct QueueChanges<'a> {
 impl<'a> QueueChanges<'a> {
     fn between(before: Option<&'a LocationQueues>, now: &'a LocationQueues) -> Self {
         let former = |path| before.and_then(|before| before.get(path));
-        let gone = before.into_iter().flat_map(LocationQueues::values);
+        let gone = before.into_iter().flat_map(|before| before.values());
         let gone = gone.filter(|queue| now.get(&queue.path).is_none());
         let all = now.values().map(|queue| (former(&queue.path), Some(queue)));
         Self::of(all.chain(gone.map(|queue| (Some(queue), None))))

@@ -3,11 +3,11 @@
 //! Per object the higher resource version wins. A relist replaces everything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crds::ExecutorChain;
 use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
 use plan::objects::names::CHAIN_LABEL;
 use tokio::sync::watch;
 
@@ -102,7 +102,7 @@ impl<T: Clone> ObjectCache<T> {
             Ok(state) => *state.ok()?,
             Err(_) => WatchState::Starting,
         };
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         if state != WatchState::Synced {
             contents.progress(scope).was_missed = true;
             return None;
@@ -120,7 +120,7 @@ impl<T: Clone> ObjectCache<T> {
     /// Whether an object of that name exists.
     pub fn has(&self, namespace: &str, name: &str) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
-        self.lock().objects.contains_key(&key)
+        self.contents.lock().objects.contains_key(&key)
     }
 
     /// Whether the cache is complete.
@@ -137,7 +137,7 @@ impl<T: Clone> ObjectCache<T> {
 
     /// A list of everything begins.
     pub fn relist_began(&self, scope: &Scope) {
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         contents.progress(scope).delivered = 0;
         let objects = contents.objects.iter_mut();
         for (_, object) in objects.filter(|(key, _)| scope.covers(&key.0)) {
@@ -149,7 +149,7 @@ impl<T: Clone> ObjectCache<T> {
     /// Returns the chains that this concerns: none if it is the version that is cached.
     pub fn relisted<K: Cacheable<Cached = T>>(&self, scope: &Scope, object: K) -> ChainNames {
         let version = version(&object);
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         contents.delivered(scope, version);
         if let Some(known) = contents.objects.get_mut(&name_of(&object))
             && version.is_some()
@@ -164,7 +164,7 @@ impl<T: Clone> ObjectCache<T> {
     /// The list has ended: what it has not shown doesn't exist. Returns the chains that have lost an
     /// object, and all chains if a reconcile did not wait for the list.
     pub fn relist_ended(&self, scope: &Scope) -> ChainNames {
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         let objects = contents.objects.iter();
         let gone = objects.filter(|(key, object)| scope.covers(&key.0) && !object.is_listed);
         let gone: Vec<NamespacedName> = gone.map(|(key, _)| key.clone()).collect();
@@ -185,7 +185,7 @@ impl<T: Clone> ObjectCache<T> {
     /// cached.
     pub fn applied<K: Cacheable<Cached = T>>(&self, scope: &Scope, object: K) -> ChainNames {
         let version = version(&object);
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         contents.delivered(scope, version);
         if contents.has_version(&name_of(&object), version) {
             return ChainNames::new();
@@ -198,7 +198,7 @@ impl<T: Clone> ObjectCache<T> {
     pub fn deleted(&self, scope: &Scope, object: &impl Resource) -> ChainNames {
         let key = name_of(object);
         let version = version(object);
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         contents.delivered(scope, version);
         let known = contents.objects.get(&key).and_then(|known| known.version);
         if version.is_some() && known > version {
@@ -211,7 +211,7 @@ impl<T: Clone> ObjectCache<T> {
     pub fn answered<K: Cacheable<Cached = T>>(&self, object: K) {
         let key = name_of(&object);
         let version = version(&object);
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         let mut watches = contents.watches.iter();
         let watch = watches.find(|(scope, _)| scope.covers(&key.0));
         // It may have been deleted since, which the watch shows once.
@@ -229,7 +229,7 @@ impl<T: Clone> ObjectCache<T> {
         let Ok(version) = version.parse::<u64>() else {
             return;
         };
-        let mut contents = self.lock();
+        let mut contents = self.contents.lock();
         let names = contents.labeled.get(chain).into_iter().flatten();
         let others = names.filter(|name| !listed.contains(*name));
         let keys = others.map(|name| (chain.0.clone(), name.clone()));
@@ -247,10 +247,6 @@ impl<T: Clone> ObjectCache<T> {
         if let Some(known) = self.states.get(scope) {
             known.send_replace(state);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Contents<T>> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crds::ExecutorChainStatus;
 use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
 
 use crate::chain::Chain;
 
@@ -26,7 +26,7 @@ struct LastSeen {
 impl StatusEchoFilter {
     /// A status is about to be written, or needs no write.
     pub fn written(&self, uid: &str, status: &ExecutorChainStatus) {
-        let mut chains = self.lock();
+        let mut chains = self.0.lock();
         let seen = chains.entry(uid.to_owned()).or_default();
         seen.status = Some(hash(status));
         seen.queues_hash.clone_from(&status.queues_hash);
@@ -35,14 +35,14 @@ impl StatusEchoFilter {
     /// Whether the last status says that settings with this hash are set on the queues; `None` before
     /// the first status.
     pub fn has_queues_hash(&self, uid: &str, hash: &str) -> Option<bool> {
-        let chains = self.lock();
+        let chains = self.0.lock();
         let seen = chains.get(uid).filter(|seen| seen.status.is_some())?;
         Some(seen.queues_hash.as_deref() == Some(hash))
     }
 
     /// Whether a status is not the last one.
     pub fn is_stale(&self, uid: &str, status: Option<&ExecutorChainStatus>) -> bool {
-        let chains = self.lock();
+        let chains = self.0.lock();
         let written = chains.get(uid).and_then(|seen| seen.status);
         written.is_some() && written != status.map(hash)
     }
@@ -62,7 +62,7 @@ impl StatusEchoFilter {
             &meta.annotations,
             &meta.owner_references,
         ));
-        let mut chains = self.lock();
+        let mut chains = self.0.lock();
         let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
         let is_same = seen.rest.replace(rest) == Some(rest);
         let status = parsed.status.as_ref().map(hash);
@@ -71,11 +71,7 @@ impl StatusEchoFilter {
 
     /// A chain is deleted.
     pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, LastSeen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().remove(uid);
     }
 }
 

@@ -4,24 +4,22 @@ use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
-use crds::ExecutorChain;
 use plan::rules::drain::{is_at_rest, queues_to_count};
-use plan::{Backlog, ChainView, Desired, Observed};
+use plan::{Backlog, ChainView, Observed};
 
-use crate::context::Context;
-use crate::reconcile::observe::time_conditions;
+use crate::reconcile::observe::{ServedChain, time_conditions};
 
 /// How often a queue is counted that is empty and paused, and has no stage. Before it is deleted it is
 /// counted in any case: a task may have been added.
 const REST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Counts the tasks of queues that drain, as far as that is due. A count that fails stops nothing.
-pub async fn count(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
-    observed: &mut Observed,
-) {
+pub async fn count(served: ServedChain<'_>, observed: &mut Observed) {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
     let uid = chain.metadata.uid.as_deref().unwrap_or_default();
     let timers = &context.caches.condition_timers;
     let last = timers.backlogs(uid, Instant::now());
@@ -45,5 +43,5 @@ pub async fn count(
         }
     }
     timers.counted(uid, &observed.backlogs, Instant::now());
-    time_conditions(&chain.metadata, context, desired, observed);
+    time_conditions(served, observed);
 }

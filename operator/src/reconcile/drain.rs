@@ -45,13 +45,8 @@ pub async fn drain(
         }
         other => return other,
     }
-    finalize(
-        chain,
-        context,
-        DeletionPolicy::Retain,
-        findings.desired.as_ref(),
-    )
-    .await?;
+    let desired = findings.desired.as_ref();
+    finalize(chain, context, DeletionPolicy::Retain, desired).await?;
     // Nothing is left to report.
     *findings = Findings::default();
     Ok(Next::Report(None))

@@ -6,21 +6,21 @@ use crds::conditions::{ConditionType, Reason};
 use kube::core::DeserializeGuard;
 use kube_runtime::events::EventType;
 use plan::rules::drift::sentence;
-use plan::{ChainView, Desired, drifts};
+use plan::{ChainView, drifts};
 
-use crate::context::Context;
 use crate::reconcile::events::publish;
 use crate::reconcile::findings::{Findings, PlannedState};
+use crate::reconcile::observe::ServedChain;
 use crate::reconcile::report::report;
 
 /// Reports what was changed outside the operator, once: after that the status says so, until it is
 /// corrected. A report that fails doesn't keep the operator from correcting it.
-pub async fn report_drift(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
-    state: &PlannedState,
-) {
+pub async fn report_drift(served: ServedChain<'_>, state: &PlannedState) {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
     let drifts = drifts(ChainView::new(desired, &state.observed));
     let Some(sentence) = sentence(desired, &drifts).filter(|it| !is_reported(chain, it)) else {
         return;
@@ -31,15 +31,8 @@ pub async fn report_drift(
             context.metrics.drifted(field);
         }
     }
-    let metadata = &chain.metadata;
-    publish(
-        context,
-        metadata,
-        EventType::Warning,
-        Reason::QueueChanged.as_str(),
-        &sentence,
-    )
-    .await;
+    let (metadata, reason) = (&chain.metadata, Reason::QueueChanged.as_str());
+    publish(context, metadata, EventType::Warning, reason, &sentence).await;
     let findings = Findings {
         desired: Some(desired.clone()),
         state: Some(state.clone()),

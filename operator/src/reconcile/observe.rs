@@ -22,17 +22,28 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::read::{read_children, read_gateway_resources, read_pods};
 
+/// A chain that is served.
+#[derive(Clone, Copy)]
+pub struct ServedChain<'a> {
+    /// The chain.
+    pub chain: &'a ExecutorChain,
+    /// What all reconciles share.
+    pub context: &'a Context,
+    /// Its spec, parsed.
+    pub desired: &'a Desired,
+}
+
 /// What exists of a chain that is served. What need not be fresh comes from the caches.
-pub async fn observe(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
-    freshness: Freshness,
-) -> Result<Observed, Error> {
+pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Observed, Error> {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
     let names: Vec<&str> = desired.stages.iter().map(|it| it.child.as_str()).collect();
     let metadata = &chain.metadata;
     let (queues, availability, deployments, services, (pods, targets)) = futures::try_join!(
-        read_queues(chain, context, desired, freshness),
+        read_queues(served, freshness),
         Box::pin(read_gateway_resources(
             metadata,
             context,
@@ -47,7 +58,7 @@ pub async fn observe(
     let mut observed = Observed {
         now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
-        was_in_force: was_in_force(chain, context, desired),
+        was_in_force: was_in_force(served),
         queues,
         deployments,
         services,
@@ -59,17 +70,16 @@ pub async fn observe(
         auth_failures: context.caches.auth_failures.reasons(chain),
         elapsed: BTreeMap::new(),
     };
-    time_conditions(metadata, context, desired, &mut observed);
+    time_conditions(served, &mut observed);
     Ok(observed)
 }
 
 async fn read_queues(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
+    served: ServedChain<'_>,
     freshness: Freshness,
 ) -> Result<LocationQueues, Error> {
-    let locations = &context.caches.locations;
+    let ServedChain { chain, desired, .. } = served;
+    let locations = &served.context.caches.locations;
     let parent = &desired.notifier.queue.parent;
     let watched = WatchedQueues {
         queues: desired.queues().cloned().collect(),
@@ -84,20 +94,15 @@ async fn read_queues(
 }
 
 /// For how long each timed condition has held, and the last count of each queue.
-pub fn time_conditions(
-    chain: &ObjectMeta,
-    context: &Context,
-    desired: &Desired,
-    observed: &mut Observed,
-) {
-    let uid = chain.uid.as_deref().unwrap_or_default();
-    let timers = &context.caches.condition_timers;
+pub fn time_conditions(served: ServedChain<'_>, observed: &mut Observed) {
+    let uid = served.chain.metadata.uid.as_deref().unwrap_or_default();
+    let timers = &served.context.caches.condition_timers;
     let now = Instant::now();
     let last = timers.backlogs(uid, now).into_iter();
     observed.last_backlogs = last.map(|(queue, (backlog, _))| (queue, backlog)).collect();
     let known = timers.known(uid);
     let known = |condition: &TimedCondition| known.as_ref().map(|it| it.contains(condition));
-    let hold = timed_conditions(ChainView::new(desired, observed), known);
+    let hold = timed_conditions(ChainView::new(served.desired, observed), known);
     observed.elapsed = timers.elapsed(uid, hold, now);
 }
 
@@ -134,17 +139,12 @@ pub async fn observe_deleted(
     Ok(Observed {
         now: Timestamp::now(),
         has_finalizer: has_finalizer(chain),
-        was_in_force: false,
         queues: queues.into_iter().collect(),
         deployments,
         services,
         availability,
-        taken_hosts: BTreeMap::new(),
-        pods: Vec::new(),
-        backlogs: BTreeMap::new(),
-        last_backlogs: BTreeMap::new(),
-        auth_failures: BTreeMap::new(),
-        elapsed: BTreeMap::new(),
+        // The plan of a deletion depends on nothing else.
+        ..Observed::default()
     })
 }
 
@@ -162,7 +162,12 @@ fn taken_hosts(context: &Context, desired: &Desired) -> BTreeMap<String, String>
 /// Whether the queues were as the spec says, and the spec says the same now. The status that we wrote
 /// last decides: the chain that we were given may have an older one, by which our own last edit would
 /// be drift.
-fn was_in_force(chain: &ExecutorChain, context: &Context, desired: &Desired) -> bool {
+fn was_in_force(served: ServedChain<'_>) -> bool {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
     let uid = chain.metadata.uid.as_deref().unwrap_or_default();
     let wanted = settings_hash(desired);
     let written = context.caches.status_echo.has_queues_hash(uid, &wanted);

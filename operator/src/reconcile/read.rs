@@ -79,7 +79,13 @@ pub async fn read_gateway_resources(
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let client = context.client.clone();
         let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &kind.resource());
-        match list_with_names(api, &kind.to_string(), chain, &names, freshness).await {
+        let kind_name = kind.to_string();
+        let labeled = labeled(chain, freshness);
+        let read = async {
+            let list = call(format!("list {kind}s"), api.list(&labeled)).await?;
+            with_names(&api, &kind_name, list, &names, freshness).await
+        };
+        match read.await {
             Ok(found) => Ok((kind, Availability::Served(found))),
             Err(error) if error.is_not_found() => {
                 discovery.is_gone(kind);
@@ -115,21 +121,6 @@ fn labeled(chain: &ObjectMeta, freshness: Freshness) -> ListParams {
         Freshness::Cached | Freshness::Queues => labeled.match_any(),
         Freshness::All => labeled,
     }
-}
-
-async fn list_with_names<K>(
-    api: Api<K>,
-    kind: &str,
-    chain: &ObjectMeta,
-    names: &[&str],
-    freshness: Freshness,
-) -> Result<BTreeMap<String, K>, Error>
-where
-    K: Resource + Clone + DeserializeOwned + Debug,
-{
-    let labeled = labeled(chain, freshness);
-    let list = call(format!("list {kind}s"), api.list(&labeled)).await?;
-    with_names(&api, kind, list, names, freshness).await
 }
 
 /// What was listed, and what merely has one of these names.

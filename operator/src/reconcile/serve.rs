@@ -15,7 +15,7 @@ use crate::reconcile::events::publish_steps;
 use crate::reconcile::findings::{Findings, Next, PlannedState};
 use crate::reconcile::intervals::{NO_EFFECT, SOON};
 use crate::reconcile::kubernetes::Kubernetes;
-use crate::reconcile::observe::observe;
+use crate::reconcile::observe::{ServedChain, observe};
 
 /// Makes a chain what its spec says.
 pub async fn serve(
@@ -26,9 +26,14 @@ pub async fn serve(
     let desired = &*findings
         .desired
         .insert(Desired::new(chain, &context.settings)?);
-    let (state, freshness) = observe_and_plan(chain, context, desired).await?;
+    let served = ServedChain {
+        chain,
+        context,
+        desired,
+    };
+    let (state, freshness) = observe_and_plan(served).await?;
     // Before it is corrected, so that the change is seen to be noticed.
-    report_drift(chain, context, desired, &state).await;
+    report_drift(served, &state).await;
     let state = findings.state.insert(state);
     let mut plan = state.plan.clone()?;
     if plan.is_empty() {
@@ -52,15 +57,13 @@ pub async fn serve(
             context.caches.locations.answered(chain, parent, queues);
             Freshness::after(&plan)
         }
-        Err(error)
-            if freshness == Freshness::Cached && exists(chain, context, desired, error).await? =>
-        {
+        Err(error) if freshness == Freshness::Cached && exists(served, error).await? => {
             return Ok(Next::Reconcile(Action::requeue(Duration::ZERO)));
         }
         Err(_) => Freshness::All,
     };
     // Also after a failure: the status reports what exists, not what was planned.
-    let state = observe_applied(chain, context, desired, freshness).await?;
+    let state = observe_applied(served, freshness).await?;
     let next = findings.state.insert(state).plan.clone();
     applied?;
     publish_steps(context, &chain.metadata, &plan).await;
@@ -68,18 +71,15 @@ pub async fn serve(
 }
 
 /// Observes and plans until what was observed is as fresh as the plan needs. Returns how fresh it is.
-async fn observe_and_plan(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
-) -> Result<(PlannedState, Freshness), Error> {
+async fn observe_and_plan(served: ServedChain<'_>) -> Result<(PlannedState, Freshness), Error> {
+    let ServedChain { chain, desired, .. } = served;
     let mut freshness = Freshness::Cached;
     loop {
-        let mut observed = observe(chain, context, desired, freshness).await?;
+        let mut observed = observe(served, freshness).await?;
         let mut planned = plan(ChainView::new(desired, &observed));
         if planned.as_ref().is_ok_and(Plan::is_empty) {
             // No edit waits for a count.
-            count(chain, context, desired, &mut observed).await;
+            count(served, &mut observed).await;
             planned = plan(ChainView::new(desired, &observed));
         }
         let view = ChainView::new(desired, &observed);
@@ -103,14 +103,12 @@ async fn observe_and_plan(
 
 /// Observes what exists after a plan was carried out, and plans what is still to be done.
 async fn observe_applied(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
+    served: ServedChain<'_>,
     freshness: Freshness,
 ) -> Result<PlannedState, Error> {
-    let mut observed = observe(chain, context, desired, freshness).await?;
-    count(chain, context, desired, &mut observed).await;
-    let plan = plan(ChainView::new(desired, &observed));
+    let mut observed = observe(served, freshness).await?;
+    count(served, &mut observed).await;
+    let plan = plan(ChainView::new(served.desired, &observed));
     Ok(PlannedState { observed, plan })
 }
 
@@ -123,17 +121,13 @@ fn is_edited(chain: &ExecutorChain) -> bool {
 
 /// Whether a queue could not be created because another chain has just created it, such as a notifier's
 /// queue that both use. The cache shows it from now on.
-async fn exists(
-    chain: &ExecutorChain,
-    context: &Context,
-    desired: &Desired,
-    error: &Error,
-) -> Result<bool, Error> {
+async fn exists(served: ServedChain<'_>, error: &Error) -> Result<bool, Error> {
     let Error::CloudTasks(CloudError::Exists { resource }) = error else {
         return Ok(false);
     };
-    let parent = &desired.notifier.queue.parent;
-    let queues = context.caches.locations.list_now(chain, parent).await?;
+    let parent = &served.desired.notifier.queue.parent;
+    let locations = &served.context.caches.locations;
+    let queues = locations.list_now(served.chain, parent).await?;
     let mut queues = queues.values();
     Ok(queues.any(|queue| queue.path.to_string() == *resource))
 }

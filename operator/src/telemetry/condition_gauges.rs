@@ -1,11 +1,11 @@
 //! How many chains have each condition: alerts are made from these metrics.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use crds::ExecutorChainStatus;
 use crds::conditions::{ConditionType, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use parking_lot::Mutex;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -49,7 +49,7 @@ impl ConditionGauges {
 
     /// Another operator is the leader: it has the chains' conditions.
     pub fn clear(&self) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         known.clear();
         self.gauges.clear();
     }
@@ -58,7 +58,7 @@ impl ConditionGauges {
         &self,
         change: impl FnOnce(&mut HashMap<NamespacedName, Vec<Labels>>) -> Option<Vec<Labels>>,
     ) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         for before in change(&mut known).into_iter().flatten() {
             self.gauges.get_or_create(&before).dec();
         }

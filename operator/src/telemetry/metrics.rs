@@ -1,10 +1,10 @@
 //! The operator's metrics.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use crds::conditions::Reason;
 use execute::CallObserver;
+use parking_lot::Mutex;
 use plan::Step;
 use plan::model::{GatewayResourceKind, ObjectKind};
 use prometheus_client::encoding::text::encode;
@@ -153,10 +153,7 @@ impl Metrics {
 
     /// The metrics in the format of `OpenMetrics`.
     pub fn text(&self) -> String {
-        let registry = self
-            .registry
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let registry = self.registry.lock();
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing to a String can't fail");
         text
