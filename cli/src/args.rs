@@ -48,6 +48,14 @@ pub struct DevOptions {
     /// Exit when no task is left. The exit code is 0 only if no task was lost.
     #[arg(long)]
     pub exit_when_idle: bool,
+    /// The tasks that fail in the built-in handler.
+    #[command(flatten)]
+    pub failing: FailingShares,
+}
+
+/// The shares of tasks that fail in the built-in handler. The rest succeeds at once.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct FailingShares {
     /// Share of tasks whose first attempt fails in the built-in handler, 0 to 1.
     #[arg(long, default_value_t = 0.15, value_parser = share)]
     pub fail_once: f64,

@@ -29,7 +29,8 @@ pub struct Editor {
     pub watch_times: WatchTimes,
 }
 
-struct Answer {
+/// A change that the API server has taken.
+struct Written {
     at: Instant,
     generation: i64,
 }
@@ -52,14 +53,14 @@ impl Editor {
         Ok(seen)
     }
 
-    async fn write(&self, change: &Change) -> anyhow::Result<Answer> {
+    async fn write(&self, change: &Change) -> anyhow::Result<Written> {
         let name = chains::name(change.chain);
         let patch = Patch::Merge(&change.patch);
         let parameters = PatchParams::default();
         let written = self.chains.patch(&name, &parameters, &patch).await;
         let at = Instant::now();
         let generation = written.context("an edit")?.metadata.generation;
-        Ok(Answer {
+        Ok(Written {
             at,
             generation: generation.unwrap_or(0),
         })

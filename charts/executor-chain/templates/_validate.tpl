@@ -50,7 +50,7 @@
 {{- if and (gt (int .Values.replicas) 1) (has "--leader-election=false" .Values.operator.extraArgs) -}}
 {{- fail (printf "replicas is %d and leader election is off, so all replicas would write to the same queues: set replicas to 1, or enable leader election" (int .Values.replicas)) -}}
 {{- end -}}
-{{- include "executor-chain.alone" . -}}
+{{- include "executor-chain.refuseOverlap" . -}}
 {{- end -}}
 
 {{- define "executor-chain.duration" -}}

@@ -3,36 +3,24 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use crds::{ExecutorChain, Stage};
+use parking_lot::Mutex;
 
-/// The shares of failing tasks. The rest succeeds at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Shares {
-    /// Fail their first attempt.
-    pub once: f64,
-    /// Fail on every stage but the last.
-    pub until_last: f64,
-    /// Fail always.
-    pub for_ever: f64,
-}
+use crate::args::FailingShares;
 
-impl std::fmt::Display for Shares {
+impl std::fmt::Display for FailingShares {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            once,
-            until_last,
-            for_ever,
-        } = self;
+        let percent = |share: f64| format!("{:.0}%", share * 100.0);
         write!(
             f,
-            "{:.0}% fail their first attempt, {:.0}% every stage but the last, {:.0}% always",
-            once * 100.0,
-            until_last * 100.0,
-            for_ever * 100.0
+            "{} fail their first attempt, {} every stage but the last, {} always",
+            percent(self.fail_once),
+            percent(self.fail_until_last),
+            percent(self.fail_for_ever)
         )
     }
 }
@@ -45,21 +33,21 @@ enum Fate {
     ForEver,
 }
 
-fn fate(task: &str, shares: Shares) -> Fate {
+fn fate(task: &str, shares: FailingShares) -> Fate {
     let mut hasher = DefaultHasher::new();
     task.hash(&mut hasher);
     let drawn =
         f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-    let Shares {
-        once,
-        until_last,
-        for_ever,
+    let FailingShares {
+        fail_once,
+        fail_until_last,
+        fail_for_ever,
     } = shares;
-    if drawn < for_ever {
+    if drawn < fail_for_ever {
         Fate::ForEver
-    } else if drawn < for_ever + until_last {
+    } else if drawn < fail_for_ever + fail_until_last {
         Fate::UntilLast
-    } else if drawn < for_ever + until_last + once {
+    } else if drawn < fail_for_ever + fail_until_last + fail_once {
         Fate::Once
     } else {
         Fate::Well
@@ -78,14 +66,11 @@ impl LadderEnds {
 
     /// Takes an edit.
     pub fn follow(&self, chain: &ExecutorChain) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names(chain);
+        *self.0.lock() = names(chain);
     }
 
     fn get(&self) -> (String, String) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 }
 
@@ -98,7 +83,7 @@ fn names(chain: &ExecutorChain) -> (String, String) {
 }
 
 /// The handler's routes.
-pub fn routes(shares: Shares, ends: LadderEnds) -> Router {
+pub fn routes(shares: FailingShares, ends: LadderEnds) -> Router {
     Router::new().fallback(move |headers: HeaderMap| {
         let (first, last) = ends.get();
         let status = answer(&headers, shares, &first, &last);
@@ -106,7 +91,7 @@ pub fn routes(shares: Shares, ends: LadderEnds) -> Router {
     })
 }
 
-fn answer(headers: &HeaderMap, shares: Shares, first: &str, last: &str) -> StatusCode {
+fn answer(headers: &HeaderMap, shares: FailingShares, first: &str, last: &str) -> StatusCode {
     let text = |name: &str| {
         headers
             .get(name)
@@ -133,10 +118,10 @@ mod tests {
 
     #[test]
     fn each_share_of_tasks_fails_in_its_way_and_a_task_always_in_the_same_way() {
-        let shares = Shares {
-            once: 0.25,
-            until_last: 0.25,
-            for_ever: 0.25,
+        let shares = FailingShares {
+            fail_once: 0.25,
+            fail_until_last: 0.25,
+            fail_for_ever: 0.25,
         };
         let fates: Vec<Fate> = (0..4000)
             .map(|number| fate(&format!("task-{number}"), shares))

@@ -1,7 +1,7 @@
 //! Receives the notifications instead of the client: counts each, and forwards it to `notifier.url` if
 //! that is on this machine.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,10 +11,11 @@ use crds::{Notifier, Outcome};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use parking_lot::RwLock;
 use serde::Deserialize;
 
-use crate::dev::account::{Ending, Ledger};
 use crate::dev::chain::is_local;
+use crate::dev::outcomes::TaskOutcomes;
 
 /// The part of a notification that is counted.
 #[derive(Deserialize)]
@@ -41,7 +42,7 @@ impl NotifierSettings {
 
     /// Takes an edit. Returns whether it changes anything.
     pub fn follow(&self, notifier: &Notifier) -> bool {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.write();
         let changes = current.url != notifier.url || current.outcomes != notifier.outcomes;
         current.clone_from(notifier);
         changes
@@ -49,7 +50,7 @@ impl NotifierSettings {
 
     /// Where an outcome is forwarded to.
     fn url(&self, outcome: Outcome) -> Option<String> {
-        let notifier = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let notifier = self.0.read();
         let is_forwarded = is_local(&notifier.url) && notifier.outcomes.contains(&outcome);
         is_forwarded.then(|| notifier.url.clone())
     }
@@ -64,18 +65,18 @@ const OF_THE_CONNECTION: [HeaderName; 4] = [
 ];
 
 struct Receiver {
-    ledger: Arc<Ledger>,
+    outcomes: Arc<TaskOutcomes>,
     notifier: NotifierSettings,
     client: Client<HttpConnector, Body>,
 }
 
 /// The receiver's routes.
-pub fn routes(ledger: Arc<Ledger>, notifier: NotifierSettings) -> Router {
+pub fn routes(outcomes: Arc<TaskOutcomes>, notifier: NotifierSettings) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
     Router::new()
         .fallback(receive)
         .with_state(Arc::new(Receiver {
-            ledger,
+            outcomes,
             notifier,
             client,
         }))
@@ -89,10 +90,10 @@ async fn receive(
     let Ok(event) = serde_json::from_slice::<Event>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
-    let (ending, outcome) = if event.kind.contains(".succeeded.") {
-        (Ending::Succeeded, Outcome::Succeeded)
+    let outcome = if event.kind.contains(".succeeded.") {
+        Outcome::Succeeded
     } else {
-        (Ending::Failed, Outcome::Failed)
+        Outcome::Failed
     };
     if let Some(url) = receiver.notifier.url(outcome) {
         let status = forward(&receiver, &url, &headers, body).await;
@@ -101,7 +102,7 @@ async fn receive(
             return status;
         }
     }
-    receiver.ledger.ended(&event.data.task, ending);
+    receiver.outcomes.ended(&event.data.task, outcome);
     StatusCode::OK
 }
 

@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::DevOptions;
-use crate::dev::account::Ledger;
 use crate::dev::announcer::Announcer;
 use crate::dev::chain::{Chain, LocalAddresses};
-use crate::dev::handler::{self, LadderEnds, Shares};
+use crate::dev::handler::{self, LadderEnds};
 use crate::dev::manifest::Manifest;
+use crate::dev::outcomes::TaskOutcomes;
 use crate::dev::receiver::{self, NotifierSettings};
 use crate::dev::view::{Row, View};
 use crate::emulator::Emulator;
@@ -62,7 +62,7 @@ struct Session {
     manifest: Manifest,
     emulator: Emulator,
     chain: Chain,
-    ledger: Arc<Ledger>,
+    outcomes: Arc<TaskOutcomes>,
     ends: LadderEnds,
     notifier: NotifierSettings,
     view: View,
@@ -70,7 +70,7 @@ struct Session {
     shown: Instant,
     /// The text that was refused last, so that it is reported once.
     refused: Option<String>,
-    accounted: bool,
+    has_summary: bool,
     /// Sends the tasks; returns what to print then.
     sending: Option<JoinHandle<Result<String, Error>>>,
 }
@@ -86,10 +86,10 @@ impl Session {
         }
         let manifest = Manifest::read(&options.file, None)?;
         let (emulator, queues) = Emulator::start(options.listen).await?;
-        let ledger = Arc::new(Ledger::default());
+        let outcomes = Arc::new(TaskOutcomes::default());
         let ends = LadderEnds::of(&manifest.chain);
         let notifier = NotifierSettings::new(&manifest.chain.spec.notifier);
-        let addresses = addresses(&options, &notifier, &ledger, &ends).await?;
+        let addresses = addresses(&options, &notifier, &outcomes, &ends).await?;
         let (chain, done) = Chain::start(&manifest, queues, addresses).await?;
         let mut view = View::new();
         say_hello(&mut view, options.listen, &chain, &done);
@@ -98,14 +98,14 @@ impl Session {
             manifest,
             emulator,
             chain,
-            ledger,
+            outcomes,
             ends,
             notifier,
             view,
             announcer: Announcer::default(),
             shown: Instant::now(),
             refused: None,
-            accounted: false,
+            has_summary: false,
             sending: None,
         };
         session.say_handlers();
@@ -114,7 +114,7 @@ impl Session {
     }
 
     fn say_handlers(&mut self) {
-        let built_in = shares(&self.options).to_string();
+        let built_in = self.options.failing.to_string();
         let lines = self.announcer.handlers(&self.chain.handlers(), &built_in);
         for line in lines {
             self.view.say(&line);
@@ -127,7 +127,7 @@ impl Session {
             return Ok(());
         };
         let ids = ids(count);
-        self.ledger.send(&ids);
+        self.outcomes.send(&ids);
         let queue = self
             .manifest
             .first_queue(&self.options.listen.to_string())?;
@@ -167,17 +167,17 @@ impl Session {
         if self.view.is_live() || self.shown.elapsed() >= LINE {
             self.show().await?;
         }
-        let started = self.options.tasks.is_some() || self.ledger.count_ended() > 0;
-        if !self.has_sent().await? || self.accounted || !started || !self.is_idle().await? {
+        let started = self.options.tasks.is_some() || self.outcomes.count_ended() > 0;
+        if !self.has_sent().await? || self.has_summary || !started || !self.is_idle().await? {
             return Ok(None);
         }
         self.show().await?;
         if self.options.tasks.is_some() || self.options.exit_when_idle {
-            let account = self.ledger.account(handed_over(&self.rows().await?));
-            self.view.say(&account.to_string());
-            self.accounted = true;
+            let summary = self.outcomes.summary(handed_over(&self.rows().await?));
+            self.view.say(&summary.to_string());
+            self.has_summary = true;
             if self.options.exit_when_idle {
-                return Ok(Some(ExitCode::from(u8::from(!account.is_clean()))));
+                return Ok(Some(ExitCode::from(u8::from(!summary.is_clean()))));
             }
         }
         Ok(None)
@@ -241,14 +241,12 @@ impl Session {
                 .queues
                 .list_tasks(&stage.queue, MAX_SHOWN)
                 .await?;
-            let (_, done) = snapshots
-                .remove(&stage.queue.to_string())
-                .unwrap_or_default();
+            let done = snapshots.remove(&stage.queue.to_string());
             rows.push(Row {
                 stage: stage.name.clone(),
                 queued: tasks.len(),
                 and_more: tasks.len() >= MAX_SHOWN,
-                done,
+                done: done.unwrap_or_default(),
             });
         }
         Ok(rows)
@@ -273,7 +271,7 @@ impl Session {
 
     /// With `--tasks`, an interrupt before all tasks have ended is a failure.
     fn interrupted(&mut self) -> ExitCode {
-        let waits = self.options.tasks.is_some() && !self.accounted;
+        let waits = self.options.tasks.is_some() && !self.has_summary;
         if waits {
             self.view.say("interrupted before all tasks had ended");
         }
@@ -292,24 +290,16 @@ fn handed_over(rows: &[Row]) -> Vec<(String, u64)> {
 async fn addresses(
     options: &DevOptions,
     notifier: &NotifierSettings,
-    ledger: &Arc<Ledger>,
+    outcomes: &Arc<TaskOutcomes>,
     ends: &LadderEnds,
 ) -> Result<LocalAddresses, Error> {
-    let receiver = receiver::routes(ledger.clone(), notifier.clone());
+    let receiver = receiver::routes(outcomes.clone(), notifier.clone());
     Ok(LocalAddresses {
         emulator: options.listen.to_string(),
         receiver: serve(receiver).await?,
-        handler: serve(handler::routes(shares(options), ends.clone())).await?,
+        handler: serve(handler::routes(options.failing, ends.clone())).await?,
         chosen_handler: options.handler.clone(),
     })
-}
-
-fn shares(options: &DevOptions) -> Shares {
-    Shares {
-        once: options.fail_once,
-        until_last: options.fail_until_last,
-        for_ever: options.fail_for_ever,
-    }
 }
 
 /// Serves on a free port of this machine until the process ends.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use execute::Workloads;
@@ -12,8 +12,9 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
+use parking_lot::Mutex;
 use plan::model::{GatewayResourceKind, ObjectKind, ObjectName};
-use plan::objects::names::{QUEUE_ANNOTATION, STAGE_LABEL};
+use plan::objects::names::QUEUE_ANNOTATION;
 use plan::objects::ownership::record;
 use plan::objects::worker_env::variable;
 use plan::{Observed, Problem};
@@ -32,15 +33,14 @@ pub struct Workers {
 struct State {
     deployments: BTreeMap<String, Deployment>,
     services: BTreeMap<String, Service>,
-    running: BTreeMap<String, Worker>,
+    running: BTreeMap<String, StageWorker>,
     /// Replaced workers, which finish their runs.
     leaving: Vec<RunningWorker>,
     /// The addresses of workers that have not started: their queues are created first.
     reserved: BTreeMap<String, SocketAddr>,
 }
 
-struct Worker {
-    stage: String,
+struct StageWorker {
     queue: String,
     running: RunningWorker,
     /// Counters of all workers that this stage has had.
@@ -50,7 +50,7 @@ struct Worker {
 impl Workers {
     /// The observed state.
     pub fn observe(&self, observed: &mut Observed) {
-        let state = self.state();
+        let state = self.state.lock();
         observed.deployments.clone_from(&state.deployments);
         observed.services.clone_from(&state.services);
         observed.has_finalizer = true;
@@ -58,7 +58,7 @@ impl Workers {
 
     /// Where the worker of a Deployment takes pushes, or will.
     pub fn address(&self, deployment: &str) -> std::io::Result<SocketAddr> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(worker) = state.running.get(deployment) {
             return Ok(worker.running.addr());
         }
@@ -70,12 +70,12 @@ impl Workers {
         Ok(address)
     }
 
-    /// The counters of each stage, by its queue's path, with its name.
-    pub fn snapshots(&self) -> BTreeMap<String, (String, MetricsSnapshot)> {
-        let state = self.state();
+    /// The counters of each stage, by its queue's path.
+    pub fn snapshots(&self) -> BTreeMap<String, MetricsSnapshot> {
+        let state = self.state.lock();
         let sums = state.running.values().map(|worker| {
             let snapshots = worker.stats.iter().map(|stats| stats.snapshot());
-            (worker.queue.clone(), (worker.stage.clone(), sum(snapshots)))
+            (worker.queue.clone(), sum(snapshots))
         });
         sums.collect()
     }
@@ -84,7 +84,8 @@ impl Workers {
     /// task is lost by that.
     pub async fn connected(&self) {
         let is_connected = || {
-            self.state()
+            self.state
+                .lock()
                 .running
                 .values()
                 .all(|it| it.running.is_ready())
@@ -99,7 +100,7 @@ impl Workers {
 
     /// Stops replaced workers when their runs have ended, without waiting.
     pub fn release(&self) {
-        for worker in std::mem::take(&mut self.state().leaving) {
+        for worker in std::mem::take(&mut self.state.lock().leaving) {
             tokio::spawn(worker.stop());
         }
     }
@@ -107,7 +108,7 @@ impl Workers {
     /// Stops all workers, and waits a short time for their runs.
     pub async fn stop(&self) {
         let all: Vec<RunningWorker> = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             let running = std::mem::take(&mut state.running);
             let leaving = std::mem::take(&mut state.leaving);
             running
@@ -120,29 +121,22 @@ impl Workers {
         let _ = tokio::time::timeout(TIMEOUT, stops).await;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
     async fn start(&self, deployment: &Deployment) -> Result<(), execute::Error> {
         let name = deployment.name_any();
-        let reserved = self.state().reserved.remove(&name);
+        let reserved = self.state.lock().reserved.remove(&name);
         let listen = reserved.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let running = start(config(deployment, listen)?)
             .await
             .map_err(|error| Problem::invalid(error.to_string()))?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let mut counters = vec![running.metrics()];
         if let Some(old) = state.running.remove(&name) {
             counters.extend(old.stats);
             state.leaving.push(old.running);
         }
-        let text = |map: &BTreeMap<String, String>, key: &str| map.get(key).cloned();
-        let worker = Worker {
-            stage: text(deployment.labels(), STAGE_LABEL).unwrap_or_default(),
-            queue: text(deployment.annotations(), QUEUE_ANNOTATION).unwrap_or_default(),
+        let queue = deployment.annotations().get(QUEUE_ANNOTATION).cloned();
+        let worker = StageWorker {
+            queue: queue.unwrap_or_default(),
             running,
             stats: counters,
         };
@@ -193,7 +187,10 @@ impl Workloads for Workers {
     async fn apply_service(&self, service: &Service) -> Result<(), execute::Error> {
         let mut service = service.clone();
         record(&mut service.metadata);
-        self.state().services.insert(service.name_any(), service);
+        self.state
+            .lock()
+            .services
+            .insert(service.name_any(), service);
         Ok(())
     }
 
@@ -211,7 +208,7 @@ impl Workloads for Workers {
     }
 
     async fn delete(&self, object: &ObjectName) -> Result<(), execute::Error> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match object.kind {
             ObjectKind::Deployment => {
                 state.deployments.remove(&object.name);

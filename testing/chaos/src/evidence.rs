@@ -58,7 +58,7 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
-    use oracle::Verdict::{self, Contradictory, Failed, Lost, Succeeded};
+    use oracle::TaskResult::{self, Contradictory, Failed, Lost, Succeeded};
 
     use super::*;
 
@@ -88,7 +88,7 @@ mod tests {
             hit: [0, 0, 1],
             ..foreign
         };
-        let rows: [(Task, Verdict); 10] = [
+        let rows: [(Task, TaskResult); 10] = [
             (task(ANSWERED, FULL), Lost),
             (task(SUCCEEDED | FAILED | ANSWERED, FULL), Contradictory),
             (task(SUCCEEDED, FULL), Contradictory),
@@ -100,8 +100,8 @@ mod tests {
             (foreign, Contradictory),
             (hit, Failed),
         ];
-        for (task, verdict) in rows {
-            assert_eq!(task.evidence().verdict(), verdict, "{task:?}");
+        for (task, result) in rows {
+            assert_eq!(task.evidence().result(), result, "{task:?}");
         }
     }
 }

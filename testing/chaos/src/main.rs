@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<ExitCode> {
         println!("FAILED: not every task has one end");
         code = ExitCode::FAILURE;
     }
-    if caught.verdicts.lost.is_empty() {
+    if caught.results.lost.is_empty() {
         println!("FAILED: the broken worker was not caught");
         code = ExitCode::FAILURE;
     }
@@ -88,7 +88,7 @@ fn go(who: &str, plan: &Plan) -> anyhow::Result<Report> {
         .enable_all()
         .build()?;
     let report = runtime.block_on(run::run(plan))?;
-    let found = &report.verdicts;
+    let found = &report.results;
     let (lost, contradictory) = (found.lost.len(), found.contradictory.len());
     println!("{who}: lost {lost}, contradictory {contradictory}");
     println!("{report}");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use oracle::{Verdict, Verdicts};
+use oracle::{TaskResult, TaskResults};
 
 use crate::account::Account;
 use crate::chain::STAGES;
@@ -14,7 +14,7 @@ type Each = [u64; STAGES.len()];
 #[derive(Debug)]
 pub struct Report {
     sent: u64,
-    pub verdicts: Verdicts,
+    pub results: TaskResults,
     /// Failed tasks that a stage's handler never began to run, as far as anybody has seen.
     unseen: usize,
     poison: u64,
@@ -37,7 +37,7 @@ impl Report {
     pub fn of(account: &Account, took: Duration, left: usize) -> Self {
         let mut report = Self {
             sent: account.sent.get(),
-            verdicts: Verdicts::default(),
+            results: TaskResults::default(),
             unseen: 0,
             poison: 0,
             poison_runs: Each::default(),
@@ -59,9 +59,9 @@ impl Report {
     }
 
     fn count(&mut self, number: usize, task: Task) {
-        let verdict = task.evidence().verdict();
-        self.verdicts.add(number, verdict);
-        self.unseen += usize::from(verdict == Verdict::Failed && task.runs.contains(&0));
+        let result = task.evidence().result();
+        self.results.add(number, result);
+        self.unseen += usize::from(result == TaskResult::Failed && task.runs.contains(&0));
         let poison = task.is(POISON);
         self.poison += u64::from(poison);
         for (stage, runs) in STAGES.iter().zip(task.runs) {
@@ -73,7 +73,7 @@ impl Report {
     }
 
     pub fn is_clean(&self) -> bool {
-        self.verdicts.is_clean() && self.left == 0
+        self.results.is_clean() && self.left == 0
     }
 }
 
@@ -87,7 +87,7 @@ fn by_stage(counts: Each) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = &self.verdicts;
+        let found = &self.results;
         let (lost, contradictory) = (found.lost.len(), found.contradictory.len());
         let (poison_runs, beyond) = (by_stage(self.poison_runs), by_stage(self.beyond));
         let Self {

@@ -82,7 +82,7 @@ impl Harness {
         let producer =
             Producer::start(&self.emulator.to_string(), rate, Arc::clone(&self.account))?;
         eventually("the first tasks' ends", SOON, async || {
-            let found = self.account.verdicts();
+            let found = self.account.results();
             (found.succeeded > 50 && found.failed > 3)
                 .then_some(())
                 .ok_or(self.account.count())
@@ -102,7 +102,7 @@ impl Harness {
     pub async fn under_load(&self, tasks: usize) {
         let until = self.account.count() + tasks;
         eventually("tasks under way", SOON, async || {
-            let found = self.account.verdicts();
+            let found = self.account.results();
             let (created, ended) = (self.account.count(), found.succeeded + found.failed);
             (created >= until && ended + 200 >= until)
                 .then_some(())
@@ -122,11 +122,11 @@ impl Harness {
     /// No task without an end, and none with another than its own.
     pub async fn account_for_all(&self) -> anyhow::Result<()> {
         eventually("an end of each task", ALL_END, async || {
-            let lost = self.account.verdicts().lost;
+            let lost = self.account.results().lost;
             lost.is_empty().then_some(()).ok_or(lost)
         })
         .await;
-        let found = self.account.verdicts();
+        let found = self.account.results();
         self.say(format!(
             "{} tasks: {} succeeded, {} failed, lost {}, contradictory {}",
             self.account.count(),

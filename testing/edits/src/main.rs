@@ -135,7 +135,7 @@ async fn is_missed(server: &ApiServer, args: &Args) -> anyhow::Result<bool> {
     let mut lost = 0;
     let mut tell = |outcome: Outcome| {
         println!("{outcome}, as it must");
-        lost += outcome.verdicts.lost.len();
+        lost += outcome.results.lost.len();
     };
     run(server, &losing(), Variant::Steps.options(args), &mut tell).await?;
     Ok(lost > 0)
@@ -152,8 +152,8 @@ struct Total {
 impl Total {
     fn add(&mut self, outcome: &Outcome) {
         self.ways += 1;
-        self.lost += outcome.verdicts.lost.len();
-        self.contradictory += outcome.verdicts.contradictory.len();
+        self.lost += outcome.results.lost.len();
+        self.contradictory += outcome.results.contradictory.len();
         self.not_ended += usize::from(outcome.failure.is_some());
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use oracle::Verdicts;
+use oracle::TaskResults;
 
 use crate::handler::task_id;
 
@@ -27,13 +27,13 @@ pub struct Outcome {
     /// What was missing when patience ended.
     pub failure: Option<String>,
     /// What became of the tasks.
-    pub verdicts: Verdicts,
+    pub results: TaskResults,
 }
 
 impl Outcome {
     /// Whether each task has its one end, and the plan is empty.
     pub fn is_clean(&self) -> bool {
-        self.failure.is_none() && self.verdicts.is_clean()
+        self.failure.is_none() && self.results.is_clean()
     }
 }
 
@@ -58,10 +58,10 @@ impl fmt::Display for Outcome {
             self.starts,
             self.steps.len(),
             self.took.as_secs_f64(),
-            count(&self.verdicts.lost),
-            count(&self.verdicts.contradictory),
+            count(&self.results.lost),
+            count(&self.results.contradictory),
         )?;
-        for line in self.verdicts.wrong(task_id) {
+        for line in self.results.wrong(task_id) {
             write!(f, "\n{line}")?;
         }
         match &self.failure {

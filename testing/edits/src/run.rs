@@ -1,6 +1,6 @@
 //! One row: the chain is made, tasks are sent, and each of its actions is waited for.
 
-use oracle::Verdicts;
+use oracle::TaskResults;
 use testkit::ApiServer;
 
 use crate::edit::{Edit, Goal};
@@ -61,14 +61,14 @@ async fn go(
     }
     let took = edit.took();
     let is_over = edit.is_over();
-    let mut verdicts = if direction.ends {
-        testbed.account.verdicts()
+    let mut results = if direction.ends {
+        testbed.account.results()
     } else {
-        Verdicts::default()
+        TaskResults::default()
     };
     if !is_over {
         // What still waits isn't lost.
-        verdicts.lost.clear();
+        results.lost.clear();
     }
     let steps = testbed.operator.steps();
     let log = testbed.operator.log_tail();
@@ -85,6 +85,6 @@ async fn go(
             let trouble = trouble.map(|error| format!("\nthe node: {error}"));
             format!("{missing}{}\n{log}", trouble.unwrap_or_default())
         }),
-        verdicts,
+        results,
     })
 }

@@ -57,6 +57,6 @@ async fn a_chain_is_deleted_and_comes_back() {
 async fn what_is_lost_is_missed() {
     for outcome in outcomes(&losing()).await {
         assert!(outcome.failure.is_none(), "{outcome}");
-        assert!(!outcome.verdicts.lost.is_empty(), "{outcome}");
+        assert!(!outcome.results.lost.is_empty(), "{outcome}");
     }
 }

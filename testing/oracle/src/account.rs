@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use crate::verdict::{Ends, Evidence, Verdicts};
+use crate::results::{Ends, Evidence, TaskResults};
 
 /// How a task's runs end, whatever becomes of the chain meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,15 +113,15 @@ impl Account {
         })
     }
 
-    /// The verdicts on the tasks that were created, as if no more came.
-    pub fn verdicts(&self) -> Verdicts {
+    /// The results on the tasks that were created, as if no more came.
+    pub fn results(&self) -> TaskResults {
         self.with(|tasks| {
             let created = tasks.iter().filter(|(_, task)| task.is_created);
-            let verdict = |number: usize, task: &Task| {
-                (number, task.evidence((self.script)(number)).verdict())
+            let result = |number: usize, task: &Task| {
+                (number, task.evidence((self.script)(number)).result())
             };
             created
-                .map(|(number, task)| verdict(*number, task))
+                .map(|(number, task)| result(*number, task))
                 .collect()
         })
     }
@@ -173,11 +173,11 @@ mod tests {
         ] {
             account.notified(task, succeeded);
         }
-        let verdicts = account.verdicts();
-        assert_eq!((verdicts.succeeded, verdicts.failed), (2, 1));
-        assert_eq!(verdicts.lost, [5, 6]);
+        let results = account.results();
+        assert_eq!((results.succeeded, results.failed), (2, 1));
+        assert_eq!(results.lost, [5, 6]);
         // Failed against its script, ended twice, and ended without a run.
-        assert_eq!(verdicts.contradictory, [1, 3, 7]);
+        assert_eq!(results.contradictory, [1, 3, 7]);
         assert_eq!(account.movement(), 7 + 7);
     }
 
@@ -195,8 +195,8 @@ mod tests {
     fn a_task_may_run_before_its_producer_knows_that_it_is_created() {
         let account = Account::new(script);
         assert!(account.run(4, "fast"));
-        assert_eq!((account.count(), account.verdicts().lost.len()), (0, 0));
+        assert_eq!((account.count(), account.results().lost.len()), (0, 0));
         account.created(4);
-        assert_eq!((account.count(), account.verdicts().lost), (1, vec![4]));
+        assert_eq!((account.count(), account.results().lost), (1, vec![4]));
     }
 }

@@ -5,8 +5,8 @@
 
 pub mod account;
 pub mod notifications;
-pub mod verdict;
+pub mod results;
 
 pub use account::{Account, Script};
 pub use notifications::{Notification, receive, task_number};
-pub use verdict::{Ends, Evidence, Verdict, Verdicts};
+pub use results::{Ends, Evidence, TaskResult, TaskResults};

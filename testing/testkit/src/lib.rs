@@ -37,5 +37,5 @@ pub use metrics::Counters;
 pub use ports::{free_addr, free_port};
 pub use process::Process;
 pub use proxy::{Proxy, Way};
-pub use receiver::{Answer, Receiver, Recorded};
+pub use receiver::{CannedResponse, Receiver, Recorded};
 pub use wait::{Probe, eventually};

@@ -40,7 +40,7 @@ impl Recorded {
 }
 
 /// Status code, headers and body.
-pub type Answer = (u16, Vec<(String, String)>, Vec<u8>);
+pub type CannedResponse = (u16, Vec<(String, String)>, Vec<u8>);
 
 type Requests = Arc<Mutex<Vec<Recorded>>>;
 
@@ -60,7 +60,7 @@ impl Receiver {
     pub fn start<F, A>(answer: F) -> Self
     where
         F: Fn(Recorded) -> A + Send + Sync + 'static,
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = CannedResponse> + Send + 'static,
     {
         Self::start_on(0, answer)
     }
@@ -69,7 +69,7 @@ impl Receiver {
     pub fn start_on<F, A>(port: u16, answer: F) -> Self
     where
         F: Fn(Recorded) -> A + Send + Sync + 'static,
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = CannedResponse> + Send + 'static,
     {
         let listener = bind(port);
         let addr = listener.local_addr().expect("it is bound");
@@ -137,7 +137,7 @@ fn bind(port: u16) -> TcpListener {
 fn router<F, A>(requests: Requests, answer: F) -> Router
 where
     F: Fn(Recorded) -> A + Send + Sync + 'static,
-    A: Future<Output = Answer> + Send + 'static,
+    A: Future<Output = CannedResponse> + Send + 'static,
 {
     let answer = Arc::new(answer);
     Router::new().fallback(move |request: Request| {
@@ -168,7 +168,7 @@ async fn record(request: Request) -> Result<Recorded, axum::Error> {
     })
 }
 
-fn response((status, headers, body): Answer) -> Response<Body> {
+fn response((status, headers, body): CannedResponse) -> Response<Body> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);

@@ -1,4 +1,4 @@
-//! The verdict on a task, and the count of all.
+//! The result on a task, and the count of all.
 
 use std::iter;
 
@@ -20,9 +20,9 @@ pub struct Evidence {
     pub allowed: Ends,
 }
 
-/// The verdict on a task.
+/// The result on a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TaskResult {
     /// The client was notified of no end.
     Lost,
     /// Of two ends, or of one that the handlers' runs don't allow.
@@ -34,21 +34,21 @@ pub enum Verdict {
 }
 
 impl Evidence {
-    /// The verdict.
-    pub fn verdict(self) -> Verdict {
+    /// The result.
+    pub fn result(self) -> TaskResult {
         let Self { notified, allowed } = self;
         match (notified.succeeded, notified.failed) {
-            (false, false) => Verdict::Lost,
-            (true, false) if allowed.succeeded => Verdict::Succeeded,
-            (false, true) if allowed.failed => Verdict::Failed,
-            (true, _) | (false, true) => Verdict::Contradictory,
+            (false, false) => TaskResult::Lost,
+            (true, false) if allowed.succeeded => TaskResult::Succeeded,
+            (false, true) if allowed.failed => TaskResult::Failed,
+            (true, _) | (false, true) => TaskResult::Contradictory,
         }
     }
 }
 
-/// Tasks by verdict.
+/// Tasks by result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdicts {
+pub struct TaskResults {
     /// How many succeeded.
     pub succeeded: usize,
     /// How many failed.
@@ -59,14 +59,14 @@ pub struct Verdicts {
     pub contradictory: Vec<usize>,
 }
 
-impl Verdicts {
+impl TaskResults {
     /// Counts one task more, by its number.
-    pub fn add(&mut self, task: usize, verdict: Verdict) {
-        match verdict {
-            Verdict::Lost => self.lost.push(task),
-            Verdict::Contradictory => self.contradictory.push(task),
-            Verdict::Succeeded => self.succeeded += 1,
-            Verdict::Failed => self.failed += 1,
+    pub fn add(&mut self, task: usize, result: TaskResult) {
+        match result {
+            TaskResult::Lost => self.lost.push(task),
+            TaskResult::Contradictory => self.contradictory.push(task),
+            TaskResult::Succeeded => self.succeeded += 1,
+            TaskResult::Failed => self.failed += 1,
         }
     }
 
@@ -88,48 +88,48 @@ impl Verdicts {
     }
 }
 
-impl FromIterator<(usize, Verdict)> for Verdicts {
-    fn from_iter<T: IntoIterator<Item = (usize, Verdict)>>(tasks: T) -> Self {
-        let mut verdicts = Self::default();
-        for (task, verdict) in tasks {
-            verdicts.add(task, verdict);
+impl FromIterator<(usize, TaskResult)> for TaskResults {
+    fn from_iter<T: IntoIterator<Item = (usize, TaskResult)>>(tasks: T) -> Self {
+        let mut results = Self::default();
+        for (task, result) in tasks {
+            results.add(task, result);
         }
-        verdicts
+        results
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict::{Contradictory, Failed, Lost, Succeeded};
+    use super::TaskResult::{Contradictory, Failed, Lost, Succeeded};
     use super::*;
 
     #[test]
     fn a_task_has_one_end_and_one_that_its_runs_allow() {
         let ends = |succeeded, failed| Ends { succeeded, failed };
-        let verdict = |notified, allowed| Evidence { notified, allowed }.verdict();
+        let result = |notified, allowed| Evidence { notified, allowed }.result();
         let (none, success, failure, both) = (
             ends(false, false),
             ends(true, false),
             ends(false, true),
             ends(true, true),
         );
-        assert_eq!(verdict(none, both), Lost);
-        assert_eq!(verdict(both, both), Contradictory);
-        assert_eq!(verdict(success, success), Succeeded);
-        assert_eq!(verdict(success, failure), Contradictory);
-        assert_eq!(verdict(failure, failure), Failed);
-        assert_eq!(verdict(failure, success), Contradictory);
-        assert_eq!(verdict(success, none), Contradictory);
+        assert_eq!(result(none, both), Lost);
+        assert_eq!(result(both, both), Contradictory);
+        assert_eq!(result(success, success), Succeeded);
+        assert_eq!(result(success, failure), Contradictory);
+        assert_eq!(result(failure, failure), Failed);
+        assert_eq!(result(failure, success), Contradictory);
+        assert_eq!(result(success, none), Contradictory);
     }
 
     #[test]
     fn wrong_tasks_are_counted_and_named() {
-        let verdicts = [Succeeded, Lost, Failed, Contradictory, Lost];
-        let verdicts: Verdicts = verdicts.into_iter().enumerate().collect();
-        assert_eq!((verdicts.succeeded, verdicts.failed), (1, 1));
-        assert!(!verdicts.is_clean());
-        let wrong = verdicts.wrong(|task| format!("t-{task}"));
+        let results = [Succeeded, Lost, Failed, Contradictory, Lost];
+        let results: TaskResults = results.into_iter().enumerate().collect();
+        assert_eq!((results.succeeded, results.failed), (1, 1));
+        assert!(!results.is_clean());
+        let wrong = results.wrong(|task| format!("t-{task}"));
         assert_eq!(wrong, ["  lost: t-1 t-4 …", "  contradictory: t-3 …"]);
-        assert!(Verdicts::default().is_clean());
+        assert!(TaskResults::default().is_clean());
     }
 }

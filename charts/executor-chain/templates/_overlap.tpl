@@ -1,7 +1,7 @@
 {{/* Refuses a release that would serve the chains of another release. If both serve all namespaces, or the
 same one, their roles have the same name. A release for all namespaces and one for some are found by `lookup`,
 which returns nothing without a cluster, as in `helm template`. */}}
-{{- define "executor-chain.alone" -}}
+{{- define "executor-chain.refuseOverlap" -}}
 {{- if .Values.rbac.create }}
 {{- $kind := "rbac.authorization.k8s.io/v1" }}
 {{- $role := include "executor-chain.roleName" . }}
