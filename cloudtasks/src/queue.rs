@@ -61,6 +61,7 @@ macro_rules! queue_settings {
             }
 
             /// What is set and differs on the queue.
+            #[must_use]
             pub fn difference(&self, queue: &Queue) -> Self {
                 let target = queue.http_target.clone().unwrap_or_default();
                 Self {
@@ -73,6 +74,7 @@ macro_rules! queue_settings {
             }
 
             /// What the queue has of what is set here.
+            #[must_use]
             pub fn as_found(&self, queue: &Queue) -> Self {
                 let target = queue.http_target.clone().unwrap_or_default();
                 Self {
@@ -82,6 +84,7 @@ macro_rules! queue_settings {
             }
 
             /// What is set and lets the queue dispatch more than it does.
+            #[must_use]
             pub fn raises(&self, queue: &Queue) -> Self {
                 let is_rate = |kind| kind == SettingKind::Rate;
                 Self {
@@ -91,6 +94,7 @@ macro_rules! queue_settings {
             }
 
             /// What is set here and not in `others`.
+            #[must_use]
             pub fn without(self, others: &Self) -> Self {
                 Self {
                     $($field: self.$field.filter(|_| others.$field.is_none()),)+
@@ -99,6 +103,7 @@ macro_rules! queue_settings {
             }
 
             /// The target, and the settings of one kind.
+            #[must_use]
             pub fn only(self, kind: SettingKind) -> Self {
                 Self {
                     $($field: self.$field.filter(|_| kind == SettingKind::$kind),)+

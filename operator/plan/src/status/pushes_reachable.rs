@@ -30,18 +30,14 @@ fn cluster(desired: &Desired) -> Finding {
 fn own_ingress(desired: &Desired) -> Finding {
     let hosts = desired.stages.iter().map(|stage| &stage.address.host);
     let private = list(hosts.filter(|host| is_private(host)).cloned());
-    match private.filter(|_| desired.emulator_host.is_none()) {
-        Some(hosts) => {
-            let message = format!(
-                "queues push to {hosts}, in a private network that Google can't reach: set spec.push.url to a public host. Until then tasks wait in their queues"
-            );
-            Finding::new(Some(false), Reason::PrivateAddress, message)
-        }
-        None => {
-            let message = "queues push to spec.push.url; the operator doesn't check whether that address leads to the workers";
-            Finding::new(None, Reason::OwnIngress, message)
-        }
+    if let Some(hosts) = private.filter(|_| desired.emulator_host.is_none()) {
+        let message = format!(
+            "queues push to {hosts}, in a private network that Google can't reach: set spec.push.url to a public host. Until then tasks wait in their queues"
+        );
+        return Finding::new(Some(false), Reason::PrivateAddress, message);
     }
+    let message = "queues push to spec.push.url; the operator doesn't check whether that address leads to the workers";
+    Finding::new(None, Reason::OwnIngress, message)
 }
 
 fn by_gateway(view: ChainView<'_>, gateway: &ParentGateway) -> Finding {
