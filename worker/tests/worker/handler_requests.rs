@@ -118,7 +118,6 @@ async fn a_producers_headers_reach_every_stage_and_the_event() {
         ("x-cloudtasks-projectname", "shop"),
         ("X-Forwarded-Host", "shop.example"),
         ("X-Envoy-Attempt-Count", "1"),
-        ("User-Agent", "shop/1.0"),
         ("Accept", "application/json"),
         ("Cookie", "a=1; b=2"),
         ("X-Name", "Zoë"),
