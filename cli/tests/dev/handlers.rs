@@ -71,9 +71,11 @@ async fn pushes_that_find_no_handler_are_no_attempts_and_are_mentioned() {
 #[tokio::test]
 async fn the_client_gets_a_notification_with_its_headers() {
     let client = Receiver::answering(200);
+    let url = client.url("/events?of=orders");
+    let oidc = "oidc: {serviceAccountEmail: sender@demo.example, audience: shop}";
     let manifest = ORDERS.replace(
-        "https://api.example.com/task-events",
-        &client.url("/events?of=orders"),
+        "'https://api.example.com/task-events'",
+        &format!("'{url}', {oidc}"),
     );
     let handler = Receiver::answering(200);
     let dev = Dev::start(&manifest, &["--handler", &handler.url("")]).await;
@@ -84,6 +86,8 @@ async fn the_client_gets_a_notification_with_its_headers() {
     .await;
     assert_eq!(event.uri, "/events?of=orders");
     assert_eq!(event.header("x-cloudtasks-queuename"), "orders-notifier");
+    // A receiver that demands a token can be tried here.
+    assert!(event.header("authorization").starts_with("Bearer eyJ"));
     assert_eq!(event.header("user-agent"), "Google-Cloud-Tasks");
     assert!(
         event
