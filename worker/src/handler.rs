@@ -18,6 +18,7 @@ use tower::ServiceExt;
 use tower_http::follow_redirect::FollowRedirect;
 use tower_http::follow_redirect::policy::{Limited, PolicyExt, SameOrigin, clone_body_fn};
 use tracing::warn;
+use worker_contract::limits;
 
 use crate::config::{HandlerConfig, HandlerUrl};
 use crate::transport::{Connector, PushRequest, connector};
@@ -67,6 +68,7 @@ impl HandlerClient {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
+            .http1_max_headers(limits::ANSWER_HEADERS)
             .build(connector);
         Self {
             client,

@@ -2,6 +2,8 @@
 
 mod admin;
 mod connect;
+mod connections;
+mod serve;
 mod start;
 mod start_error;
 

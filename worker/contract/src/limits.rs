@@ -16,7 +16,18 @@ pub const URL_LENGTH: usize = 2083;
 /// The largest task, in bytes.
 pub const TASK_BYTES: usize = 1024 * 1024;
 
-/// How long a worker takes to read a push.
+/// The most headers of a push. Cloud Tasks takes 80 KB of headers, in which 22,000 of the shortest fit; the
+/// type that holds them takes 24,576.
+pub const PUSH_HEADERS: usize = 24_000;
+/// The longest head of a push: 80 KB of headers, four more bytes for each, a URL, and what proxies add.
+pub const PUSH_HEAD_BYTES: usize = 256 * 1024;
+/// The same over HTTP/2, where each header counts 32 bytes more. Less, because few bytes on the wire can
+/// become many headers in memory: 1,500 headers fit beside 80 KB.
+pub const PUSH_HEADER_LIST_BYTES: u32 = 128 * 1024;
+/// The most headers of a handler's answer. With more, the attempt has failed.
+pub const ANSWER_HEADERS: usize = 1000;
+
+/// How long a worker waits for the head of a push, and then for its body.
 pub const READ_PUSH: Duration = Duration::from_secs(30);
 /// How long the worker tries to create a task, retries included.
 pub const CREATE: Duration = Duration::from_secs(10);

@@ -6,16 +6,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::handler::Handler as _;
-use axum::serve::{Listener, ListenerExt};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
-use worker_contract::env;
+use worker_contract::{env, limits};
 
 use super::admin::Admin;
 use super::connect::connect;
+use super::serve::serve;
 use super::start_error::StartError;
 use crate::config::Config;
 use crate::handler::HandlerClient;
@@ -24,6 +25,10 @@ use crate::pipeline::receive;
 use crate::state::{ConcurrencyLimit, Worker};
 use crate::telemetry::WorkerMetrics;
 
+/// Connections for pushes besides those with a push in flight: idle ones of load balancers, and strangers'.
+const IDLE_CONNECTIONS: usize = 512;
+/// Connections for health and metrics.
+const ADMIN_CONNECTIONS: usize = 64;
 /// How long connections may take to close when no push is in flight.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,14 +56,13 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
 
     // More than runs: lookups and creates need no run slot.
     let max_pushes = config.concurrency * 2 + 64;
+    let push_permits = usize::try_from(max_pushes).unwrap_or(usize::MAX);
     let worker = Arc::new(Worker {
         cloud_tasks: OnceLock::new(),
         handler: HandlerClient::new(&config.handler),
         concurrency: ConcurrencyLimit::new(config.concurrency),
         verifier: config.oidc.as_ref().map(PushVerifier::new),
-        push_permits: Arc::new(Semaphore::new(
-            usize::try_from(max_pushes).unwrap_or(usize::MAX),
-        )),
+        push_permits: Arc::new(Semaphore::new(push_permits)),
         stopping: AtomicBool::new(false),
         metrics: Arc::new(WorkerMetrics::new(
             &config.policy.chain,
@@ -76,15 +80,20 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
 
     let close = CancellationToken::new();
     let mut servers = JoinSet::new();
-    // No idle time-out: Google's load balancers keep connections for 600 s, and a push fails if the other
-    // end closes one first.
-    let pushes = axum::serve(no_delay(listener), pushes.into_make_service())
-        .with_graceful_shutdown(close.clone().cancelled_owned());
-    let admin = axum::serve(admin_listener, admin.router())
-        .with_graceful_shutdown(close.clone().cancelled_owned());
-    // Both servers retry failed accepts, and can't fail otherwise.
-    servers.spawn(async { pushes.await.unwrap_or(()) });
-    servers.spawn(async { admin.await.unwrap_or(()) });
+    servers.spawn(serve(
+        listener,
+        TowerToHyperService::new(pushes),
+        push_permits.saturating_add(IDLE_CONNECTIONS),
+        limits::READ_PUSH,
+        close.clone(),
+    ));
+    servers.spawn(serve(
+        admin_listener,
+        TowerToHyperService::new(admin.router()),
+        ADMIN_CONNECTIONS,
+        limits::READ_PUSH,
+        close.clone(),
+    ));
     let connecting = close
         .clone()
         .run_until_cancelled_owned(connect(Arc::clone(&worker)));
@@ -171,13 +180,5 @@ fn local(
         address,
         variable,
         source,
-    })
-}
-
-/// Answers are sent at once, not collected into larger packets.
-fn no_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
-    listener.tap_io(|stream| {
-        // If it fails, answers are only slower.
-        let _ = stream.set_nodelay(true);
     })
 }

@@ -12,6 +12,7 @@ mod configuration;
 mod faults;
 mod handler_connections;
 mod handler_requests;
+mod http_limits;
 mod identity;
 mod interruptions;
 mod issuer;
