@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use cloudtasks::{QueueId, QueuePath, TaskId};
 
 /// Where `dev` listens and `send` connects, by default.
 const LISTEN: &str = "127.0.0.1:8123";
@@ -25,6 +26,9 @@ pub enum Command {
     Dev(DevOptions),
     /// Create tasks in the first queue of a running `dev`.
     Send(SendOptions),
+    /// Print the names of a task on the queues of its chain, and of its end: to look it up, or to
+    /// delete it.
+    Id(IdOptions),
     /// Run the emulator, as `dev` does.
     #[command(hide = true)]
     Emulator(EmulatorOptions),
@@ -84,6 +88,20 @@ pub struct SendOptions {
     /// Header of each task, as `Name: value`. Can be repeated.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
+}
+
+/// Options of `executor-chain id`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct IdOptions {
+    /// Queue on which the task was created, as projects/PROJECT/locations/LOCATION/queues/QUEUE.
+    #[arg(long)]
+    pub queue: QueuePath,
+    /// Queues of the stages after it, in order: `incoming-2,incoming-3`.
+    #[arg(long, value_name = "QUEUE,…", value_delimiter = ',')]
+    pub then: Vec<QueueId>,
+    /// ID of the task, as its producer knows it. Without a name from the producer, Cloud Tasks made one.
+    #[arg(long)]
+    pub task: TaskId,
 }
 
 /// Options of `executor-chain emulator`.
