@@ -24,6 +24,13 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
+    /// failsAfter is how long a task takes to its end if every attempt fails: at least, if each fails
+    /// at once, and at most, if each takes its handler.timeout. If that can be less than a minute, it says
+    /// so. Waits for rate limits, pauses, and pods come on top. Routes and verdicts can end a task
+    /// earlier. Unset while a queue is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails_after: Option<String>,
+
     /// queuesHash is a hash of the desired queue settings at the time when all queues matched them.
     /// The operator uses it to tell an outside change from an edit of the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]

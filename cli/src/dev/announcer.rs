@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use plan::LadderTime;
+
 use crate::dev::chain::StageHandler;
 use crate::dev::view::Row;
 
@@ -9,6 +11,7 @@ use crate::dev::view::Row;
 #[derive(Default)]
 pub struct Announcer {
     handlers: Vec<String>,
+    ladder_time: Option<LadderTime>,
     stages: BTreeMap<String, Pushes>,
 }
 
@@ -45,6 +48,15 @@ impl Announcer {
         }
         self.handlers.clone_from(&lines);
         lines
+    }
+
+    /// How long a task takes that always fails, unless that was said before.
+    pub fn ladder_time(&mut self, time: Option<LadderTime>) -> Option<String> {
+        if self.ladder_time == time {
+            return None;
+        }
+        self.ladder_time = time;
+        time.map(|time| format!("a task whose attempts all fail ends after {time}"))
     }
 
     /// The stages with pushes whose handler accepted no connection: once until an attempt has been made.

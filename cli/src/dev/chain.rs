@@ -6,7 +6,10 @@ use std::sync::Arc;
 use cloudtasks::{Address, CloudTasks, Endpoint, Scheme};
 use crds::Outcome;
 use execute::{AdminClient, Connection, Fence, Rate, apply};
-use plan::{ChainView, Desired, HandlerAt, Observed, Push, TimedCondition, plan, timed_conditions};
+use plan::{
+    ChainView, Desired, HandlerAt, LadderTime, Observed, Push, TimedCondition, ladder_time, plan,
+    timed_conditions,
+};
 
 use crate::dev::manifest::Manifest;
 use crate::dev::workers::Workers;
@@ -23,6 +26,8 @@ pub struct Chain {
     pub workers: Workers,
     /// The desired state, with addresses of this machine.
     pub desired: Desired,
+    /// How long a task takes to its end if every attempt fails.
+    pub ladder_time: Option<LadderTime>,
     addresses: LocalAddresses,
     admin: AdminClient,
 }
@@ -70,6 +75,7 @@ impl Chain {
             queues,
             workers,
             desired,
+            ladder_time: None,
             addresses,
         };
         let done = chain.converge().await?;
@@ -105,7 +111,10 @@ impl Chain {
             for stage in &mut self.desired.stages {
                 stage.address = local(self.workers.address(&stage.child)?);
             }
-            let plan = plan(ChainView::new(&self.desired, &self.observe().await?))?;
+            let observed = self.observe().await?;
+            let view = ChainView::new(&self.desired, &observed);
+            self.ladder_time = ladder_time(view);
+            let plan = plan(view)?;
             if plan.is_empty() {
                 break;
             }

@@ -116,7 +116,8 @@ impl Session {
     fn say_handlers(&mut self) {
         let built_in = self.options.failing.to_string();
         let lines = self.announcer.handlers(&self.chain.handlers(), &built_in);
-        for line in lines {
+        let time = self.announcer.ladder_time(self.chain.ladder_time);
+        for line in lines.into_iter().chain(time) {
             self.view.say(&line);
         }
     }

@@ -23,5 +23,6 @@ pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;
 pub use planner::plan;
 pub use rules::drift::{Drift, drifts};
+pub use rules::ladder_time::{LadderTime, ladder_time};
 pub use rules::timed_conditions::timed_conditions;
 pub use status::{PlannedView, status};

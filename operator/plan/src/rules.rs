@@ -4,6 +4,7 @@ pub mod drain;
 pub mod drift;
 pub(crate) mod gateway_api;
 pub mod hand_over_graph;
+pub mod ladder_time;
 pub mod pause;
 pub mod push_target;
 pub mod route_acceptance;

@@ -20,6 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::model::{ChainView, Desired, Plan, Problem};
 use crate::objects::queue_settings::settings_hash;
 use crate::rules::drain::{Drain, drain};
+use crate::rules::ladder_time::ladder_time;
 use finding::{Finding, list};
 
 /// A chain as it was seen, and the plan that was made from that.
@@ -83,6 +84,7 @@ pub fn status(
 /// All but the conditions.
 fn fill(status: &mut ExecutorChainStatus, view: ChainView<'_>) {
     status.path = Some(path(view.desired));
+    status.fails_after = ladder_time(view).map(|time| time.to_string());
     let removed = view.removed_stages();
     status.stages = stages::stages(view, &removed);
     let drains = removed
