@@ -17,7 +17,7 @@ use crate::values::{CreateOutcome, NewTask, TaskInfo, TaskState};
 
 /// The timeout of one call. A worker makes several within the rest of a dispatch deadline; Google
 /// answers in well under a second.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The API's limit.
 const PAGE_SIZE: i32 = 1000;
 

@@ -226,6 +226,11 @@ pub(crate) fn task_info(message: &proto::Task) -> Result<TaskInfo, Error> {
         path,
         created: timestamp(message.create_time),
         scheduled: timestamp(message.schedule_time),
+        first_dispatched: message
+            .first_attempt
+            .as_ref()
+            .and_then(|attempt| attempt.dispatch_time)
+            .map(|time| timestamp(Some(time))),
         dispatch_count: message.dispatch_count,
         response_count: message.response_count,
         dispatch_deadline: message.dispatch_deadline.map(duration),

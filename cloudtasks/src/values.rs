@@ -132,6 +132,8 @@ pub struct TaskInfo {
     pub created: Timestamp,
     /// When it is due.
     pub scheduled: Timestamp,
+    /// When it was first dispatched; `None` before.
+    pub first_dispatched: Option<Timestamp>,
     /// Dispatches so far, including those that never reached the target.
     pub dispatch_count: i32,
     /// Dispatches that got a response.

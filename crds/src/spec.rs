@@ -343,9 +343,10 @@ pub struct Stage {
     #[schemars(range(min = 1, max = 10000))]
     pub concurrency: Option<i32>,
 
-    /// giveUpAfter is how long a task may stay on this stage if at least 10 of its dispatches got
-    /// no answer or a 5xx. Defaults to 480h. The task is then handed over with the reason expired.
-    /// Without this, Cloud Tasks would delete it silently after 31 days.
+    /// giveUpAfter is how long a task may stay on this stage, from its first push, if at least 10 of
+    /// its dispatches got no answer or a 5xx. Defaults to 480h. The task is then handed over with the
+    /// reason expired, 30.5 days after its creation at the latest: Cloud Tasks deletes a task silently
+    /// after 31 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
 

@@ -18,6 +18,8 @@ use key_cache::KeyCache;
 use key_source::KeySource;
 use token::{TokenError, TokenValidator};
 
+#[cfg(test)]
+pub(crate) use key_source::FETCH_TIMEOUT;
 pub(crate) use token::token_origin;
 
 /// Each reason is logged at most once in this time, so that a flood of forged tokens is one line.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::transport::{Connector, connector};
 
 /// How long a fetch may take. A push may wait for it, and this is little of its dispatch deadline.
-pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest key set, in bytes. Google's has about 2,000.
 const MAX_BYTES: usize = 256 * 1024;
 /// The most keys. Google publishes two or three.

@@ -5,14 +5,14 @@ use std::time::Instant;
 use cloudtasks::CloudTasks;
 use decide::{
     Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult, RunSlot,
-    after_create, after_run, on_arrival,
+    after_create, after_last_try, after_run, on_arrival,
 };
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use crate::handler::HandlerRun;
 use crate::state::Worker;
-use crate::tasks::{create, look_up_age, look_up_successor};
+use crate::tasks::{create, look_up_age, look_up_departure, look_up_successor};
 use crate::transport::PushRequest;
 
 /// Where the answer goes. The caller may disconnect before.
@@ -63,23 +63,36 @@ pub(super) async fn process(
                     Err(none) => inputs.run_slot = Some(none),
                 }
             }
-            ArrivalDecision::Run => {
+            decision @ (ArrivalDecision::Run | ArrivalDecision::LastTry) => {
                 let HandlerRun { result, .. } =
                     handler_run.insert(run(worker, push, &delivery).await);
-                // The slot is free for the next task. The task stays in flight until the answer.
-                drop(permit.take());
-                break after_run(&delivery, policy, result, caller.is_closed());
+                let follow = if decision == ArrivalDecision::Run {
+                    after_run
+                } else {
+                    after_last_try
+                };
+                break follow(&delivery, policy, result, caller.is_closed());
             }
             ArrivalDecision::Finish(finish) => break finish,
         }
     };
+    // The slot is free for the next task. The task stays in flight until the answer.
+    drop(permit);
+    let mut departure = None;
     loop {
         match finish {
             Finish::Answer(answer) => return answer,
             Finish::Create(pending) => {
+                let departure = match departure {
+                    Some(known) => known,
+                    None => {
+                        let lookup = look_up_departure(worker, &delivery, push.arrived_at, cloud);
+                        *departure.insert(Box::pin(lookup).await)
+                    }
+                };
                 let run = handler_run.as_ref();
-                let create = Box::pin(create(worker, push, &delivery, &pending, run, cloud));
-                let result = create.await;
+                let create = create(worker, push, &delivery, departure, &pending, run, cloud);
+                let result = Box::pin(create).await;
                 finish = after_create(policy, pending, result);
             }
         }
@@ -109,7 +122,9 @@ async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> Handle
 }
 
 fn record_received(worker: &Worker, delivery: &Delivery) {
-    if let Some(error) = &delivery.ledger_error {
+    if delivery.awaits_newer_worker() {
+        warn!("the task waits for a newer worker, which can read its ledger");
+    } else if let Some(error) = &delivery.ledger_error {
         worker.metrics.ledgers_ignored.inc();
         warn!(%error, "ledger ignored: the task counts as new");
     }
@@ -123,4 +138,21 @@ fn record_received(worker: &Worker, delivery: &Delivery) {
         hop = delivery.ledger.hop,
         "push received"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use worker_contract::limits;
+
+    use crate::identity::FETCH_TIMEOUT;
+    use crate::tasks::RECORD_TIMEOUT;
+
+    #[test]
+    fn the_steps_around_a_run_fit_into_their_time() {
+        let lookups = cloudtasks::client::CALL_TIMEOUT * 2 + RECORD_TIMEOUT;
+        let steps: Duration = FETCH_TIMEOUT + limits::READ_PUSH + lookups + limits::CREATES;
+        assert!(steps <= limits::AROUND_A_RUN, "{steps:?}");
+    }
 }

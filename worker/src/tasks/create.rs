@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use worker_contract::limits;
 
 use super::event::EventSource;
-use super::lookup::look_up_arrival;
+use super::lookup::Departure;
 use super::next_task::next_task;
 use super::notification::notification;
 use crate::handler::HandlerRun;
@@ -26,11 +26,16 @@ pub(crate) async fn create(
     worker: &Worker,
     push: &PushRequest,
     delivery: &Delivery,
+    departure: Departure,
     pending: &PendingCreate,
     run: Option<&HandlerRun>,
     cloud: &CloudTasks,
 ) -> CreateResult {
-    let ledger = ledger(worker, push, delivery, pending, run, cloud).await;
+    if departure.deleted && matches!(pending.creation, Creation::NextTask(_)) {
+        info!("the task was deleted meanwhile: not handed over");
+        return CreateResult::Deleted;
+    }
+    let ledger = ledger(worker, delivery, departure, pending, run);
     let policy = &worker.config.policy;
     let (queue, task) = match &pending.creation {
         Creation::NextTask(queue) => {
@@ -63,7 +68,8 @@ pub(crate) async fn create(
         return CreateResult::Exists;
     }
     let begin = Instant::now();
-    let result = create_with_retries(queue, &task, cloud).await;
+    let time = departure.deadline.saturating_duration_since(begin);
+    let result = create_with_retries(queue, &task, time.min(limits::CREATE), cloud).await;
     let seconds = begin.elapsed().as_secs_f64();
     worker.metrics.create_seconds.observe(seconds);
     record(worker, pending, result);
@@ -73,12 +79,22 @@ pub(crate) async fn create(
 async fn create_with_retries(
     queue: &QueuePath,
     task: &NewTask,
+    time: Duration,
     cloud: &CloudTasks,
 ) -> CreateResult {
+    // A call that hangs must leave time for the other tries.
+    let time_of_a_try = time / TRIES;
     let tries = async {
         let mut longest_backoff = FIRST_BACKOFF;
         for left in (0..TRIES).rev() {
-            match cloud.create_task(queue, task).await {
+            let call = cloud.create_task(queue, task);
+            let created = tokio::time::timeout(time_of_a_try, call).await;
+            match created.unwrap_or_else(|_| {
+                Err(Error::TimedOut {
+                    resource: queue.to_string(),
+                    after: time_of_a_try,
+                })
+            }) {
                 Ok(CreateOutcome::Created | CreateOutcome::AlreadyExists) => {
                     return CreateResult::Exists;
                 }
@@ -100,24 +116,21 @@ async fn create_with_retries(
         }
         CreateResult::Unknown
     };
-    tokio::time::timeout(limits::CREATE, tries)
-        .await
-        .unwrap_or_else(|_| {
-            warn!(queue = %queue, timeout = ?limits::CREATE, "create not confirmed in time");
-            CreateResult::Unknown
-        })
+    tokio::time::timeout(time, tries).await.unwrap_or_else(|_| {
+        warn!(queue = %queue, timeout = ?time, "create not confirmed in time");
+        CreateResult::Unknown
+    })
 }
 
 /// The task's ledger with this stage's record.
-async fn ledger(
+fn ledger(
     worker: &Worker,
-    push: &PushRequest,
     delivery: &Delivery,
+    departure: Departure,
     pending: &PendingCreate,
     run: Option<&HandlerRun>,
-    cloud: &CloudTasks,
 ) -> Ledger {
-    let since = look_up_arrival(worker, delivery, push.arrived_at, cloud).await;
+    let since = departure.since;
     let mut ledger = delivery.ledger.clone();
     if ledger.hop == 0 {
         ledger.first_seen = to_milliseconds(since);
@@ -147,6 +160,7 @@ fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
         (CreateResult::Refused | CreateResult::Unknown, _) => {
             worker.metrics.creates_failed.inc();
         }
+        (CreateResult::Deleted, _) => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Task lookups: whether an earlier dispatch has created the successor, and how old the task is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, Error, TaskPath, TaskState};
 use decide::{Delivery, SuccessorLookup, TaskAge};
@@ -8,11 +8,12 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tracing::{info, warn};
+use worker_contract::limits;
 
 use crate::state::Worker;
 
 /// The time-out of a lookup that only the ledger depends on.
-const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether an earlier dispatch has finished this stage for the task. All names are looked up at once; the
 /// first that exists or existed decides.
@@ -46,7 +47,7 @@ pub(crate) async fn look_up_successor(
     successor
 }
 
-/// How long ago the task was created on this stage's queue.
+/// How old the task is on this stage's queue.
 pub(crate) async fn look_up_age(
     worker: &Worker,
     delivery: &Delivery,
@@ -54,9 +55,13 @@ pub(crate) async fn look_up_age(
     cloud: &CloudTasks,
 ) -> TaskAge {
     match cloud.get_task(&own_path(worker, delivery)).await {
-        // If our clock is behind Google's, the age is zero.
         Ok(TaskState::Exists(task)) => {
-            TaskAge::Known(Duration::try_from(now.duration_since(task.created)).unwrap_or_default())
+            // If our clock is behind Google's, the age is zero.
+            let since = |time| Duration::try_from(now.duration_since(time)).unwrap_or_default();
+            TaskAge::Known {
+                created: since(task.created),
+                dispatched: since(task.first_dispatched.unwrap_or(task.created)),
+            }
         }
         Ok(TaskState::Ended | TaskState::Unknown) => TaskAge::Unknown,
         Err(error) => {
@@ -67,23 +72,41 @@ pub(crate) async fn look_up_age(
     }
 }
 
-/// When the task came to this stage: from the ledger or from Cloud Tasks, or else `now`.
-pub(super) async fn look_up_arrival(
+/// What the creates of one push share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Departure {
+    /// When the task came to this stage.
+    pub since: Timestamp,
+    /// Whether the task is deleted, as far as a lookup was needed.
+    pub deleted: bool,
+    /// When the creates must be done.
+    pub deadline: Instant,
+}
+
+/// When the task came to this stage: from the ledger or from Cloud Tasks, or else `now`. Only a task on
+/// its first stage that was pushed before is looked up.
+pub(crate) async fn look_up_departure(
     worker: &Worker,
     delivery: &Delivery,
     now: Timestamp,
     cloud: &CloudTasks,
-) -> Timestamp {
-    if let Some(before) = delivery.ledger.stages.last() {
-        return before.until;
-    }
-    if delivery.retry_count == 0 {
-        return now;
-    }
-    let path = own_path(worker, delivery);
-    match tokio::time::timeout(RECORD_TIMEOUT, cloud.get_task(&path)).await {
-        Ok(Ok(TaskState::Exists(task))) => task.created,
-        Ok(Ok(TaskState::Ended | TaskState::Unknown) | Err(_)) | Err(_) => now,
+) -> Departure {
+    let (since, deleted) = if let Some(before) = delivery.ledger.stages.last() {
+        (before.until, false)
+    } else if delivery.retry_count == 0 {
+        (now, false)
+    } else {
+        let path = own_path(worker, delivery);
+        match tokio::time::timeout(RECORD_TIMEOUT, cloud.get_task(&path)).await {
+            Ok(Ok(TaskState::Exists(task))) => (task.created, false),
+            Ok(Ok(TaskState::Ended)) => (now, true),
+            Ok(Ok(TaskState::Unknown) | Err(_)) | Err(_) => (now, false),
+        }
+    };
+    Departure {
+        since,
+        deleted,
+        deadline: Instant::now() + limits::CREATES,
     }
 }
 

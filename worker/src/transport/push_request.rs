@@ -9,7 +9,7 @@ use decide::Answer;
 use decide::headers::{PushHeaders, TokenOrigin};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use worker_contract::limits;
@@ -20,8 +20,6 @@ pub(crate) struct PushRequest {
     pub method: Method,
     /// Path and query, as in the request.
     pub path: PathAndQuery,
-    /// The host that the push was sent to.
-    pub host: String,
     /// All headers.
     pub headers: HeaderMap,
     /// Whose `Authorization` is.
@@ -74,20 +72,12 @@ impl PushRequest {
                 ReadError::Broken
             }
         })?;
-        let host = parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
-            .unwrap_or("localhost")
-            .to_owned();
         Ok(Self {
             method,
             path: parts
                 .uri
                 .path_and_query()
                 .map_or_else(|| PathAndQuery::from_static("/"), PathAndQuery::clone),
-            host,
             headers: parts.headers,
             token,
             keep,

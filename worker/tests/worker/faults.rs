@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cloudtasks::{Method, TaskState};
 use executor_worker::WorkerMetrics;
+use testkit::calls::intercept;
 use testkit::{Receiver, Recorded, eventually};
 
 use crate::attempts::forward;
+use crate::pushes::{head, push};
 use crate::testbed::{SOON, Testbed, queue, started};
 
 /// How long the proxy waits for a worker.
@@ -21,9 +24,9 @@ type Status = Pin<Box<dyn Future<Output = u16> + Send>>;
 /// A proxy: `misbehave` gets the number of the push, from 0, and the worker's answer if it waits for
 /// it.
 fn proxy(worker: SocketAddr, misbehave: fn(usize, Status) -> Status) -> Receiver {
-    let pushes = std::sync::atomic::AtomicUsize::new(0);
+    let pushes = AtomicUsize::new(0);
     Receiver::start(move |request: Recorded| {
-        let push = pushes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let push = pushes.fetch_add(1, Ordering::Relaxed);
         let answer = async move { forward(worker, &request).await.0 };
         let status = misbehave(push, Box::pin(answer));
         async move { (status.await, Vec::new(), Vec::new()) }
@@ -137,5 +140,30 @@ async fn a_success_whose_caller_has_left_is_notified_and_not_run_again() {
     let event = testbed.run(proxy.addr(), &[]).await;
     assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
     assert_eq!(handler.requests().len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_create_that_hangs_leaves_time_for_another() {
+    let testbed = Testbed::new().await;
+    let creates = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&creates);
+    let (cloud_tasks, _hanging) = intercept(testbed.emulator.addr(), move |mut to, call| {
+        let is_create = call.uri().path().ends_with("/CreateTask");
+        let hangs = is_create && counted.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(to.send_request(call).await?)
+        }
+    })
+    .await;
+    let handler = Receiver::answering(200);
+    let to = cloud_tasks.to_string();
+    let vars = [("CLOUD_TASKS_EMULATOR_HOST", to.as_str())];
+    let worker = testbed.worker(&handler, &vars).await;
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 200);
+    assert_eq!(creates.load(Ordering::Relaxed), 2);
     worker.stop().await;
 }

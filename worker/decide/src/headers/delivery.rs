@@ -33,7 +33,7 @@ pub struct Delivery {
     pub previous_response: Option<u16>,
     /// The task's history.
     pub ledger: Ledger,
-    /// Why the ledger header is ignored, if there was one that is not valid.
+    /// Why the ledger header doesn't count, if there was one that is not valid.
     pub ledger_error: Option<LedgerError>,
     /// Where a route by header sends the task without a run.
     pub header_route: Option<RouteTarget>,
@@ -66,9 +66,6 @@ pub enum InvalidPush {
         /// The worker's queue.
         wanted: QueueId,
     },
-    /// A newer release wrote the ledger.
-    #[error("{0}")]
-    Ledger(LedgerError),
 }
 
 impl Delivery {
@@ -103,15 +100,7 @@ impl Delivery {
         let task: TaskId = parsed(headers, TASK_NAME)?;
         let retry_count = parsed(headers, RETRY_COUNT)?;
         let execution_count = parsed(headers, EXECUTION_COUNT)?;
-        let (ledger, ledger_error) = match read_ledger(headers, &task) {
-            None => (None, None),
-            Some(Ok(ledger)) => (Some(ledger), None),
-            // Never as a new task: it may be near its end, and would start over.
-            Some(Err(newer @ LedgerError::NewerVersion(_))) => {
-                return Err(InvalidPush::Ledger(newer));
-            }
-            Some(Err(ignored)) => (None, Some(ignored)),
-        };
+        let (ledger, ledger_error) = read_ledger(headers, &task, policy);
         let ledger = ledger.unwrap_or_else(|| Ledger::first(&policy.queue.task(task.clone()), now));
         let header_route = policy.routes.before_run(headers).cloned();
         Ok(Self {
@@ -123,6 +112,11 @@ impl Delivery {
             ledger_error,
             header_route,
         })
+    }
+
+    /// Whether the task must wait for a newer worker: to run it as new would start it over.
+    pub fn awaits_newer_worker(&self) -> bool {
+        matches!(self.ledger_error, Some(LedgerError::NewerVersion(_)))
     }
 
     /// The dispatches without a counted answer: R − E.
@@ -167,10 +161,24 @@ fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Resu
     value.ok_or(InvalidPush::Unreadable(name))
 }
 
-fn read_ledger(headers: &HeaderMap, task: &TaskId) -> Option<Result<Ledger, LedgerError>> {
-    match only(headers, LEDGER_HEADER) {
-        Ok(value) => Some(Ledger::read(value, task)),
-        Err(InvalidPush::Missing(_)) => None,
-        Err(error) => Some(Err(LedgerError::Damaged(error.to_string()))),
+/// The task's ledger if it counts, and why not if there is one.
+fn read_ledger(
+    headers: &HeaderMap,
+    task: &TaskId,
+    policy: &StagePolicy,
+) -> (Option<Ledger>, Option<LedgerError>) {
+    let value = match only(headers, LEDGER_HEADER) {
+        Ok(value) => value,
+        Err(InvalidPush::Missing(_)) => return (None, None),
+        Err(error) => return (None, Some(LedgerError::Damaged(error.to_string()))),
+    };
+    let (ledger, error) = match Ledger::read(value, task) {
+        Ok(ledger) => (Some(ledger), None),
+        Err(newer @ LedgerError::NewerVersion(_)) => (Ledger::read_ids(value, task), Some(newer)),
+        Err(ignored) => (None, Some(ignored)),
+    };
+    match ledger {
+        Some(ledger) if !policy.is_handed(&ledger) => (None, Some(LedgerError::OnFirstQueue)),
+        ledger => (ledger, error),
     }
 }

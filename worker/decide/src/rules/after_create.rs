@@ -14,12 +14,15 @@ pub enum CreateResult {
     Refused,
     /// It is unknown whether the task exists.
     Unknown,
+    /// Nothing was created: the task that was to be handed over is deleted.
+    Deleted,
 }
 
 /// Decides what follows a create.
 pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: CreateResult) -> Finish {
     match result {
-        CreateResult::Exists => Finish::Answer(Answer::Done),
+        // A deleted task has an owner that wants no more of it, or another dispatch has ended it.
+        CreateResult::Exists | CreateResult::Deleted => Finish::Answer(Answer::Done),
         CreateResult::Unknown => Finish::Answer(pending.answer_on_failure),
         // B5: the ledger may have made the task too large. Try once more without its details.
         CreateResult::Refused if !pending.folded => Finish::Create(PendingCreate {

@@ -31,6 +31,21 @@ pub struct FailedAttempt {
     pub reason: TaskReason,
 }
 
+/// Decides what follows a run of a task whose time is over (A4).
+pub fn after_last_try(
+    delivery: &Delivery,
+    policy: &StagePolicy,
+    run: &RunResult,
+    caller_gone: bool,
+) -> Finish {
+    match run {
+        RunResult::Unreachable => StageExit::expired(delivery).next_stage(delivery, policy),
+        RunResult::Succeeded { .. } | RunResult::Failed(_) => {
+            after_run(delivery, policy, run, caller_gone)
+        }
+    }
+}
+
 /// Decides what follows a run.
 ///
 /// `caller_gone`: Cloud Tasks or a proxy has closed the connection, so the answer will reach nobody.

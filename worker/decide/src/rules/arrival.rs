@@ -1,4 +1,5 @@
-//! What to do with a push when it arrives: rules A1 to A6, in order. [`Delivery::parse`] is rule A0.
+//! What to do with a push when it arrives: rules A0 to A6, in order. [`Delivery::parse`] is the other
+//! part of rule A0.
 //!
 //! R, E and P are Cloud Tasks' headers: the dispatches before this one, the answers that were counted
 //! (no 5xx), and the previous answer. The queue has unlimited attempts; the worker counts to N.
@@ -13,6 +14,9 @@ use crate::values::{Answer, Outcome, TaskReason};
 
 /// From this number of unanswered dispatches on, the worker looks up the task's age.
 pub const AGE_LOOKUP_THRESHOLD: u32 = 10;
+/// At this age a task ends, whatever is left to try: Cloud Tasks deletes it silently after 31 days, and may
+/// push it once an hour or less often before.
+pub const OLDEST: Duration = Duration::from_hours(30 * 24 + 12);
 
 /// The inputs that the worker has looked up so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -48,13 +52,31 @@ pub enum SuccessorLookup {
     Unknown,
 }
 
-/// How long ago the task was created on this stage's queue.
+/// How old the task is on this stage's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TaskAge {
-    /// This long ago.
-    Known(Duration),
+    /// Cloud Tasks knows the task.
+    Known {
+        /// The time since it was created. A task may be created long before it is due.
+        created: Duration,
+        /// The time since it was first dispatched.
+        dispatched: Duration,
+    },
     /// Cloud Tasks did not answer, or the task no longer exists.
     Unknown,
+}
+
+impl TaskAge {
+    /// Whether the task has been pushed for longer than `limit`, or will soon be deleted.
+    fn exceeds(self, limit: Duration) -> bool {
+        match self {
+            Self::Known {
+                created,
+                dispatched,
+            } => dispatched > limit || created > OLDEST,
+            Self::Unknown => false,
+        }
+    }
 }
 
 /// Whether the handler can run now.
@@ -73,8 +95,10 @@ pub enum RunSlot {
 pub enum ArrivalDecision {
     /// Look this up and call [`on_arrival`] again.
     Needs(RequiredInput),
-    /// Run the handler.
+    /// Run the handler, and call [`after_run`](super::after_run).
     Run,
+    /// Run the handler, and call [`after_last_try`](super::after_last_try).
+    LastTry,
     /// Finish without a run.
     Finish(Finish),
 }
@@ -96,6 +120,10 @@ pub fn on_arrival(
         attempts,
         answer_on_failure,
     };
+
+    if delivery.awaits_newer_worker() {
+        return await_newer_worker(delivery, policy, inputs);
+    }
 
     // A1: the handler has succeeded, only the notification is missing. Another run would do the work
     // twice.
@@ -136,16 +164,14 @@ pub fn on_arrival(
     }
 
     // A4: a task that kills its worker each time, or that nobody answers, never uses up its attempts;
-    // Google deletes it silently after 31 days. An unknown age costs one more try. On failure 500 and
-    // not 596: this rule decides the same next time, and A3 would report used-up attempts.
+    // Google deletes it silently after 31 days. An unknown age costs one more try.
     if delivery.unanswered() >= AGE_LOOKUP_THRESHOLD {
         match inputs.age {
             None => return ArrivalDecision::Needs(RequiredInput::TaskAge),
-            Some(TaskAge::Known(age)) if age > policy.give_up_after => {
-                let exit = exit(TaskReason::EXPIRED, e, Answer::Unknown);
-                return ArrivalDecision::Finish(exit.next_stage(delivery, policy));
+            Some(age) if age.exceeds(policy.give_up_after) => {
+                return give_up(delivery, policy, age, inputs.run_slot);
             }
-            Some(TaskAge::Known(_) | TaskAge::Unknown) => {}
+            Some(_) => {}
         }
     }
 
@@ -163,6 +189,62 @@ pub fn on_arrival(
         Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => answer(Answer::NoCapacity),
         // A6.
         Some(RunSlot::Acquired) => ArrivalDecision::Run,
+    }
+}
+
+/// A4, of a task that has been pushed for too long.
+fn give_up(
+    delivery: &Delivery,
+    policy: &StagePolicy,
+    age: TaskAge,
+    run_slot: Option<RunSlot>,
+) -> ArrivalDecision {
+    // 503 is a worker's answer if the handler took no connection: the task may never have run, and gets
+    // one more try. After any other answer it may have killed its worker. A proxy may say 503 of a dead
+    // worker too, so twice the time is the end of it.
+    let may_try = delivery.previous_response == Some(Answer::NoCapacity.code())
+        && !age.exceeds(policy.give_up_after.saturating_mul(2));
+    match run_slot {
+        None => ArrivalDecision::Needs(RequiredInput::RunSlot),
+        // It runs here at this moment, and may succeed.
+        Some(RunSlot::TaskInFlight) => answer(Answer::NoCapacity),
+        Some(RunSlot::NoneFree) if may_try => answer(Answer::NoCapacity),
+        Some(RunSlot::Acquired) if may_try => ArrivalDecision::LastTry,
+        Some(RunSlot::NoneFree | RunSlot::Acquired) => {
+            ArrivalDecision::Finish(StageExit::expired(delivery).next_stage(delivery, policy))
+        }
+    }
+}
+
+/// A0, of a task whose ledger is of a newer version: it waits for a newer worker, and after A4's time it
+/// ends, because after a rollback none may come. What its last answer says is kept as long.
+fn await_newer_worker(
+    delivery: &Delivery,
+    policy: &StagePolicy,
+    inputs: &ArrivalInputs,
+) -> ArrivalDecision {
+    let wait = Answer::Unknown.unless_pending(delivery.previous_response);
+    if delivery.unanswered() < AGE_LOOKUP_THRESHOLD {
+        return answer(wait);
+    }
+    match (inputs.age, inputs.successor) {
+        (None, _) => ArrivalDecision::Needs(RequiredInput::TaskAge),
+        (Some(age), _) if !age.exceeds(policy.give_up_after) => answer(wait),
+        (Some(_), None) => ArrivalDecision::Needs(RequiredInput::Successor),
+        (Some(_), Some(SuccessorLookup::Found)) => answer(Answer::Done),
+        (Some(_), Some(SuccessorLookup::Unknown)) => answer(wait),
+        (Some(_), Some(SuccessorLookup::NotFound)) => {
+            let outcome = if wait == Answer::NotificationPending {
+                Outcome::Succeeded
+            } else {
+                Outcome::Failed
+            };
+            let exit = StageExit {
+                answer_on_failure: wait,
+                ..StageExit::expired(delivery)
+            };
+            ArrivalDecision::Finish(exit.end(policy, outcome))
+        }
     }
 }
 

@@ -5,11 +5,8 @@ use cloudtasks::QueuePath;
 use super::finish::{Creation, Finish, PendingCreate};
 use crate::headers::Delivery;
 use crate::stage::{RouteTarget, StagePolicy};
+use crate::task::MAX_HOPS;
 use crate::values::{Answer, Outcome, TaskReason};
-
-/// The most hand-overs of a task. More are a loop: a chain has at most 16 stages, and edits and routes
-/// can lead a task over some of them again.
-pub const MAX_HOPS: u32 = 64;
 
 /// Why a task leaves its stage.
 #[derive(Debug, Clone)]
@@ -20,6 +17,16 @@ pub(super) struct StageExit {
 }
 
 impl StageExit {
+    /// A4. On failure 500 and not 596: the rule decides the same next time, and A3 would report used-up
+    /// attempts.
+    pub(super) fn expired(delivery: &Delivery) -> Self {
+        Self {
+            reason: TaskReason::EXPIRED,
+            attempts: delivery.execution_count,
+            answer_on_failure: Answer::Unknown,
+        }
+    }
+
     /// The task goes to the next stage; from the last stage it ends as Failed.
     pub(super) fn next_stage(self, delivery: &Delivery, policy: &StagePolicy) -> Finish {
         match &policy.downstream {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloudtasks::{QueuePath, TaskPath};
 
 use super::routes::Routes;
-use crate::task::Ledger;
+use crate::task::{Ledger, RootId};
 use crate::values::StageName;
 
 /// The policy of a stage.
@@ -22,8 +22,8 @@ pub struct StagePolicy {
     pub max_attempts: NonZeroU32,
     /// The next stage's queue. None on the last stage.
     pub downstream: Option<QueuePath>,
-    /// All queues on which an earlier worker may have created the next task: those of the chain's stages,
-    /// and of stages that were removed less than a day ago.
+    /// All queues on which an earlier worker may have created the next task: those of the chain's stages
+    /// in order, and of stages that were removed less than a day ago.
     pub lookup_queues: Vec<QueuePath>,
     /// Where notifications go.
     pub notifier: Option<NotifierPolicy>,
@@ -56,6 +56,18 @@ pub struct NotifyOn {
 }
 
 impl StagePolicy {
+    /// Whether a task with this ledger may have been handed over to this queue. Producers create tasks on
+    /// the chain's first queue, and may write any ledger and any id. Until the stages are reordered, no
+    /// task that began there comes back, so a producer can't pass its task off as one of those.
+    pub fn is_handed(&self, ledger: &Ledger) -> bool {
+        let first = QueuePath {
+            id: ledger.queue.clone(),
+            ..self.queue.clone()
+        };
+        self.lookup_queues.first() != Some(&self.queue)
+            || (first != self.queue && ledger.root == RootId::of(&first.task(ledger.task.clone())))
+    }
+
     /// The tasks of which one exists if this stage has finished with a task: its notification, and its
     /// next hop on every queue where an earlier worker may have created it.
     pub fn successor_tasks(&self, ledger: &Ledger) -> Vec<TaskPath> {
@@ -65,10 +77,15 @@ impl StagePolicy {
             .notifier
             .iter()
             .flat_map(|n| std::iter::once(&n.queue).chain(&n.retired));
+        // A producer may have used the name on the first queue, where no hand-over created it.
+        let lookup_queues = match self.lookup_queues.split_first() {
+            Some((first, later)) if first.id == ledger.queue => later,
+            _ => &self.lookup_queues,
+        };
         let stages = self
             .downstream
             .iter()
-            .chain(&self.lookup_queues)
+            .chain(lookup_queues)
             .chain(self.routes.queues());
         let mut paths: Vec<TaskPath> = notifiers
             .map(|queue| queue.task(notification.clone()))

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::task_ids::RootId;
+use super::task_ids::{MAX_HOPS, RootId, is_handed_over};
 use crate::values::{StageName, TaskReason};
 
 /// The header's name, in lower case like all headers of a push.
@@ -64,6 +64,12 @@ pub enum LedgerError {
     /// A newer release wrote it. To treat the task as new would start it over.
     #[error("the ledger has version {0}, but this worker reads up to {VERSION}: update the worker")]
     NewerVersion(u64),
+    /// It has a newer version, but the task's id says that no worker created the task.
+    #[error("the ledger has version {0}, and the task isn't one that a worker handed over")]
+    NotHandedOver(u64),
+    /// A producer wrote it: tasks that began on the chain's first queue don't come back there.
+    #[error("no task comes to the chain's first queue with this ledger")]
+    OnFirstQueue,
     /// It is not a ledger.
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
@@ -96,17 +102,40 @@ impl Ledger {
         // The version first: a newer version may have other fields.
         let Version { v } =
             serde_json::from_slice(value.as_bytes()).map_err(|error| damaged(&error))?;
-        if v > VERSION {
+        if v > VERSION && is_handed_over(own) {
             return Err(LedgerError::NewerVersion(v));
+        } else if v > VERSION {
+            // A producer wrote it.
+            return Err(LedgerError::NotHandedOver(v));
         }
         let wire: LedgerJson =
             serde_json::from_slice(value.as_bytes()).map_err(|error| damaged(&error))?;
         let ledger = Self::try_from(wire).map_err(|error| damaged(&error))?;
-        let named = ledger.root.task(ledger.hop);
-        if ledger.hop == 0 || named != *own {
-            return Err(LedgerError::OtherTask(named));
-        }
+        ledger.is_of(own)?;
         Ok(ledger)
+    }
+
+    /// What a worker needs of a ledger of a newer version to end the task: its ids. None if the
+    /// newer version writes them in another way.
+    pub fn read_ids(value: &HeaderValue, own: &TaskId) -> Option<Self> {
+        let ids: IdsJson = serde_json::from_slice(value.as_bytes()).ok()?;
+        let ledger = Self {
+            root: ids.root.parse().ok()?,
+            hop: ids.hop,
+            task: ids.task.parse().ok()?,
+            queue: ids.queue.parse().ok()?,
+            first_seen: ids.first_seen,
+            stages: Vec::new(),
+            left_out: 0,
+        };
+        ledger.is_of(own).ok().map(|()| ledger)
+    }
+
+    fn is_of(&self, own: &TaskId) -> Result<(), LedgerError> {
+        let named = self.root.task(self.hop);
+        // No worker hands over more often, and at the largest number the next id would be this one.
+        let fits = (1..=MAX_HOPS).contains(&self.hop) && named == *own;
+        fits.then_some(()).ok_or(LedgerError::OtherTask(named))
     }
 
     /// The id of the task that the next hand-over creates.
@@ -161,6 +190,16 @@ impl Ledger {
 #[derive(Deserialize)]
 struct Version {
     v: u64,
+}
+
+/// Fields that every version has in this form.
+#[derive(Deserialize)]
+struct IdsJson {
+    root: String,
+    hop: u32,
+    task: String,
+    queue: String,
+    first_seen: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 
 /// The hexadecimal digits kept of a hash: 128 bits.
 const DIGITS: usize = 32;
+/// The most hand-overs of a task. More are a loop: a chain has at most 16 stages, and edits and routes
+/// can lead a task over some of them again.
+pub const MAX_HOPS: u32 = 64;
 
 /// Identifies a producer's task and all tasks that it becomes: a hash of the first queue's full path and
 /// the first task's id.
@@ -63,6 +66,15 @@ impl fmt::Display for RootId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether an id has the form of those that a hand-over creates, see [`RootId::task`].
+pub fn is_handed_over(id: &TaskId) -> bool {
+    let Some((hash, hop)) = id.as_str().split_once('-') else {
+        return false;
+    };
+    let number = hop.parse().ok().filter(|hop| (1..=MAX_HOPS).contains(hop));
+    hash.parse::<RootId>().is_ok() && number.is_some_and(|number| number.to_string() == hop)
 }
 
 fn hash(parts: &[&str]) -> String {
@@ -116,6 +128,28 @@ mod tests {
             for hop in 0..70 {
                 assert!(seen.insert(root.task(hop)), "{task}, hop {hop}");
             }
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_hand_over_is_known_by_its_form() {
+        let root = RootId::of(&first("order-1"));
+        for hop in [1, 9, 64] {
+            assert!(is_handed_over(&root.task(hop)), "hop {hop}");
+        }
+        let hash = root.as_str();
+        for other in [
+            root.task(0),
+            root.task(65),
+            root.task(u32::MAX),
+            root.notification(),
+            "order-1".parse().unwrap(),
+            hash.parse().unwrap(),
+            format!("{hash}-01").parse().unwrap(),
+            format!("{hash}-").parse().unwrap(),
+            format!("{}-1", hash.to_uppercase()).parse().unwrap(),
+        ] {
+            assert!(!is_handed_over(&other), "{other}");
         }
     }
 }

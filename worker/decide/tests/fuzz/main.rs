@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use cloudtasks::{QueuePath, TaskId};
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
-use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
+use decide::rules::AGE_LOOKUP_THRESHOLD;
+use decide::task::{LEDGER_HEADER, MAX_HOPS, MAX_LEDGER_BYTES, is_handed_over};
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Delivery, Ledger, RequiredInput, Routes, RunSlot,
-    StagePolicy, StageRecord, SuccessorLookup, TaskAge, TaskReason, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, Ledger, RequiredInput, Routes,
+    RunSlot, StagePolicy, StageRecord, SuccessorLookup, TaskAge, TaskReason, on_arrival,
 };
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -27,6 +28,8 @@ use mangle::mangle;
 /// Ten seconds or so, unoptimised.
 const CASES: u64 = 60_000;
 const SEED: u64 = 1;
+/// The chain's first queue.
+const FIRST: &str = "incoming";
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
@@ -36,12 +39,13 @@ fn number(variable: &str, default: u64) -> u64 {
 fn every_push_gets_a_decision_and_only_its_own_ledger_counts() {
     let (cases, seed) = (number("FUZZ_CASES", CASES), number("FUZZ_SEED", SEED));
     let corpus = corpus();
-    let policy = policy();
+    let (first, later) = (policy(&queue(FIRST)), policy(&queue("incoming-2")));
     let mut rng = Rng::with_seed(seed);
     let mut kept = 0_u64;
     for case in 0..cases {
-        let headers = push(&corpus, &mut rng);
-        kept += u64::from(check(&headers, &policy, &mut rng, case));
+        let policy = if case % 8 == 0 { &first } else { &later };
+        let headers = push(&corpus, policy, &mut rng);
+        kept += u64::from(check(&headers, policy, &mut rng, case));
     }
     // A generator that breaks all of them, or none, would show nothing.
     assert!(
@@ -81,7 +85,11 @@ fn check(headers: &HeaderMap, policy: &StagePolicy, rng: &mut Rng, case: u64) ->
     if climbed {
         let named = ledger.root.task(ledger.hop);
         assert_eq!(named, delivery.task, "{}", said());
-        assert!(delivery.ledger_error.is_none(), "{}", said());
+        assert!(ledger.hop <= MAX_HOPS, "{}", said());
+        let waits = delivery.awaits_newer_worker();
+        assert_eq!(delivery.ledger_error.is_some(), waits, "{}", said());
+        // All tasks here began on the first queue, and none comes back.
+        assert_ne!(policy.queue, queue(FIRST), "{}", said());
     } else {
         let first = policy.queue.task(delivery.task.clone());
         assert_eq!(
@@ -126,7 +134,19 @@ fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
 /// A decision is found after each question was asked once at most. On the first dispatch it is to
 /// run the handler, whatever the previous answer is said to be.
 fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn Fn() -> String) {
-    if delivery.retry_count == 0 {
+    if delivery.awaits_newer_worker() {
+        // Only what looks like a task that was handed over, and not forever.
+        assert!(is_handed_over(&delivery.task), "{}", said());
+        let old = Duration::from_hours(500);
+        let inputs = ArrivalInputs {
+            successor: Some(SuccessorLookup::NotFound),
+            age: Some(age(old)),
+            run_slot: None,
+        };
+        let ended = on_arrival(delivery, policy, &inputs) == ends();
+        let waited = delivery.unanswered() >= AGE_LOOKUP_THRESHOLD;
+        assert_eq!(ended, waited, "{}", said());
+    } else if delivery.retry_count == 0 {
         let inputs = ArrivalInputs {
             run_slot: Some(RunSlot::Acquired),
             ..ArrivalInputs::default()
@@ -152,25 +172,23 @@ fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn F
             ArrivalDecision::Needs(RequiredInput::TaskAge) => {
                 assert!(inputs.age.is_none(), "{}", said());
                 let old = Duration::from_hours(500);
-                inputs.age = rng.choice([
-                    TaskAge::Known(old),
-                    TaskAge::Known(Duration::ZERO),
-                    TaskAge::Unknown,
-                ]);
+                inputs.age = rng.choice([age(old), age(Duration::ZERO), TaskAge::Unknown]);
             }
             ArrivalDecision::Needs(RequiredInput::RunSlot) => {
                 assert!(inputs.run_slot.is_none(), "{}", said());
                 inputs.run_slot =
                     rng.choice([RunSlot::Acquired, RunSlot::NoneFree, RunSlot::TaskInFlight]);
             }
-            ArrivalDecision::Run | ArrivalDecision::Finish(_) => return,
+            ArrivalDecision::Run | ArrivalDecision::LastTry | ArrivalDecision::Finish(_) => {
+                return;
+            }
         }
     }
     panic!("no decision: {}", said());
 }
 
 /// A push, most of whose headers are as they should be.
-fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
+fn push(corpus: &[(TaskId, String)], policy: &StagePolicy, rng: &mut Rng) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let (task, ledger) = &corpus[rng.usize(..corpus.len())];
     let previous = rng.choice(["", "0", "477", "500", "503", "504", "596", "597", "404"]);
@@ -182,7 +200,7 @@ fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
     };
     let execution_count = count(rng);
     for (name, value) in [
-        (QUEUE_NAME, "incoming"),
+        (QUEUE_NAME, policy.queue.id.as_str()),
         (TASK_NAME, task.as_str()),
         (RETRY_COUNT, &retry_count),
         (EXECUTION_COUNT, &execution_count),
@@ -214,12 +232,12 @@ fn push(corpus: &[(TaskId, String)], rng: &mut Rng) -> HeaderMap {
 fn corpus() -> Vec<(TaskId, String)> {
     let mut corpus = Vec::new();
     for first in ["order-1", "a", &"x".repeat(500)] {
-        let path = policy().queue.task(first.parse().unwrap());
+        let path = queue(FIRST).task(first.parse().unwrap());
         let mut ledger = Ledger::first(&path, Timestamp::UNIX_EPOCH);
         corpus.push((path.id, ledger.next_hop().encode()));
         for hops in [1, 1, 1, 2, 2, 3, 40] {
             ledger = Ledger::first(
-                &policy().queue.task(first.parse().unwrap()),
+                &queue(FIRST).task(first.parse().unwrap()),
                 Timestamp::UNIX_EPOCH,
             );
             for hop in 0..hops {
@@ -243,19 +261,33 @@ fn record(stage: &str) -> StageRecord {
     }
 }
 
-fn policy() -> StagePolicy {
-    let queue = |id: &str| -> QueuePath {
-        format!("projects/p/locations/l/queues/{id}")
-            .parse()
-            .unwrap()
-    };
+/// Without a notifier, the end is an answer.
+fn ends() -> ArrivalDecision {
+    ArrivalDecision::Finish(Finish::Answer(Answer::Done))
+}
+
+fn age(age: Duration) -> TaskAge {
+    TaskAge::Known {
+        created: age,
+        dispatched: age,
+    }
+}
+
+fn queue(id: &str) -> QueuePath {
+    format!("projects/p/locations/l/queues/{id}")
+        .parse()
+        .unwrap()
+}
+
+/// A stage of a chain of three.
+fn policy(own: &QueuePath) -> StagePolicy {
     StagePolicy {
         chain: "orders".into(),
         stage: "fast".parse().unwrap(),
         max_attempts: NonZeroU32::new(3).unwrap(),
-        queue: queue("incoming"),
-        downstream: Some(queue("incoming-2")),
-        lookup_queues: Vec::new(),
+        queue: own.clone(),
+        downstream: Some(queue("incoming-3")),
+        lookup_queues: vec![queue(FIRST), queue("incoming-2"), queue("incoming-3")],
         notifier: None,
         give_up_after: Duration::from_hours(480),
         routes: Routes::default(),

@@ -1,7 +1,7 @@
 //! What may happen next.
 
 use decide::RequiredInput;
-use decide::{RunSlot, TaskAge};
+use decide::RunSlot;
 
 use crate::create::Reply;
 use crate::faults::{Always, Fault};
@@ -19,6 +19,13 @@ impl<R: Rules> World<R> {
             if !task.out {
                 self.dispatches_of(state, index, steps);
             }
+        }
+        if self.setting.deletes && !state.deleted {
+            steps.extend(
+                (0..)
+                    .zip(&state.tasks)
+                    .map(|(index, _)| Step::Delete(index)),
+            );
         }
         for (index, push) in (0..).zip(&state.pushes) {
             self.steps_of(state, index, push, steps);
@@ -72,9 +79,9 @@ impl<R: Rules> World<R> {
             Phase::Needs(RequiredInput::Successor) => steps.push(Step::LookUp(index)),
             Phase::Needs(RequiredInput::TaskAge) => {
                 if push.r <= OLD_AFTER {
-                    steps.push(Step::Learn(index, TaskAge::Known(YOUNG)));
+                    steps.push(Step::Learn(index, YOUNG));
                 }
-                steps.push(Step::Learn(index, TaskAge::Known(OLD)));
+                steps.push(Step::Learn(index, OLD));
             }
             Phase::Needs(RequiredInput::RunSlot) => {
                 steps.push(Step::RunSlot(index, RunSlot::Acquired));

@@ -26,6 +26,7 @@ impl<R: Rules> World<R> {
             heard: true,
             inputs: ArrivalInputs::default(),
             phase: Phase::InTransit,
+            last_try: false,
         }
     }
 
@@ -98,6 +99,11 @@ impl Push {
     /// Another push of the same task.
     pub fn is_beside(&self, other: &Self) -> bool {
         (self.queue, self.hop) == (other.queue, other.hop)
+    }
+
+    /// Another push of the same task, whose handler runs in the same pod.
+    pub fn runs_beside(&self, other: &Self) -> bool {
+        self.is_beside(other) && self.pod == other.pod && self.phase == Phase::Running
     }
 
     pub fn dispatch(&self) -> (u8, u8, u8) {

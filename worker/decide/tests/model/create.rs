@@ -37,6 +37,20 @@ impl<R: Rules> World<R> {
             },
             hop: push.hop + 1,
         };
+        // As the worker's `lookup.rs`: the record of a task on its first stage needs a lookup.
+        let looked_up = push.hop == 0 && push.r > 0;
+        let deleted = looked_up && state.task(push.queue, push.hop).is_none();
+        if deleted && matches!(task.what, CreatedTask::Next(_)) {
+            let pending = self.pending(task);
+            let policy = self.policy(&push);
+            let finish = self
+                .rules
+                .after_create(policy, pending, CreateResult::Deleted);
+            if finish != Finish::Answer(Answer::Done) {
+                state.hands_over_deleted();
+            }
+            return self.goes_on(state, push, finish);
+        }
         let end = match reply {
             Reply::Refuses => CreateResult::Refused,
             Reply::Fails => CreateResult::Unknown,

@@ -4,22 +4,25 @@
 use crate::faults::Fault;
 use crate::mutants::arrival::{
     A0Forgets, A2Forgets, A2LiveOnly, A2NextQueueOnly, A2WhereRExceedsE, A2WithoutNotification,
-    A3BeforeA2, A3WhateverP, A3WithoutCreate, A5BeforeA1, A5BesideItsTwin,
-    HeaderRouteWithoutCreate, PreviousWhateverR, SkipA1, SkipA4,
+    A3BeforeA2, A3WhateverP, A3WithoutCreate, A4BesideItsRun, A4TriesWhateverP, A5BeforeA1,
+    A5BesideItsTwin, HeaderRouteWithoutCreate, HoldsForever, LooksAtFirstQueue, PreviousWhateverR,
+    SkipA1, SkipA4,
 };
 use crate::mutants::names::{EndHoldsHop, EndHoldsOutcome, TaskHoldsStage};
 use crate::mutants::outcome::{
     AlreadyIsFailure, B1Says477, B1Says503, B1WithoutCreate, B2Says503, B3DeafToHangUps,
-    B3HangUpWhateverR, B3WithoutCreate, B4WithoutCreate, B5Waits, FailedIs409,
+    B3HangUpWhateverR, B3WithoutCreate, B4WithoutCreate, B5Waits, DeletedIsHandedOver, FailedIs409,
 };
 use crate::promises::{
-    DONE, ENDS, NEVER_LOST, NO_TWIN, NOT_EARLY, NOT_LATE, ONE_END, ONE_STAGE, RUNS, SUCCESS,
+    DELETED, DONE, ENDS, NEVER_LOST, NO_TWIN, NOT_EARLY, NOT_LATE, ONE_END, ONE_STAGE, RUNS,
+    SUCCESS,
 };
 use crate::rules::Real;
 use crate::search::broken;
 use crate::settings::{
-    callers_hang_up, conflicts, header_route, one_attempt, one_stage, poison, producer_writes_596,
-    producer_writes_597, refused, removed, routes, swapped, two_stages, verdicts,
+    callers_hang_up, conflicts, deletes, header_route, newer_ledgers, one_attempt, one_stage,
+    poison, poison_in_all_orders, producer_writes_596, producer_writes_597, refused, removed,
+    routes, squatted, swapped_later, two_stages, verdicts,
 };
 
 macro_rules! breaks {
@@ -49,6 +52,11 @@ breaks! {
     a3_whatever_p_is: A3WhateverP, one_attempt().budget(1) => NOT_EARLY;
     a3_without_a_create: A3WithoutCreate, one_attempt().budget(1) => NEVER_LOST;
     a4_skipped: SkipA4, poison().budget(0) => ENDS;
+    a4_tries_whatever_p_is: A4TriesWhateverP, poison().budget(0) => ENDS;
+    a4_beside_its_run: A4BesideItsRun, poison_in_all_orders() => NO_TWIN;
+    a0_holds_forever: HoldsForever, newer_ledgers().budget(0) => ENDS;
+    a2_at_the_first_queue: LooksAtFirstQueue, squatted().budget(1) => NEVER_LOST;
+    a_deleted_task_is_handed_over: DeletedIsHandedOver, deletes().budget(0) => DELETED;
     a_header_route_without_a_create: HeaderRouteWithoutCreate,
         header_route().budget(0) => NEVER_LOST;
     a5_before_a1: A5BeforeA1, one_attempt() => SUCCESS;
@@ -65,7 +73,7 @@ breaks! {
     failed_is_409: FailedIs409, conflicts() => NOT_EARLY;
     already_is_failure: AlreadyIsFailure,
         one_attempt().faults(&[Fault::Reply]).budget(1) => ENDS;
-    a_task_id_that_holds_the_stage: TaskHoldsStage, swapped().budget(0) => NEVER_LOST;
+    a_task_id_that_holds_the_stage: TaskHoldsStage, swapped_later() => NEVER_LOST;
     an_end_that_holds_the_outcome: EndHoldsOutcome, one_attempt().budget(1) => ONE_END;
     an_end_that_holds_the_hop: EndHoldsHop, two_stages().budget(1) => ONE_END;
 }

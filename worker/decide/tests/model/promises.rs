@@ -5,7 +5,7 @@ use stateright::Property;
 
 use crate::faults::Always;
 use crate::rules::Rules;
-use crate::state::{Phase, Push, State, Task};
+use crate::state::{Push, State, Task};
 use crate::tables::HOPS;
 use crate::world::World;
 
@@ -18,7 +18,8 @@ pub const NOT_LATE: &str = "no handler starts after the end";
 pub const ONE_STAGE: &str = "one stage is live at a time";
 pub const SUCCESS: &str = "a success is not forgotten";
 pub const DONE: &str = "Succeeded is notified only after a run";
-pub const NO_TWIN: &str = "a pod runs a task once at a time";
+pub const DELETED: &str = "a deleted task that was looked up is not handed over";
+pub const NO_TWIN: &str = "a pod runs a task once at a time, and gives up none that it runs";
 
 /// A promise that was broken by a step.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,7 @@ pub enum Broken {
     Success = 16,
     NoTwin = 32,
     Done = 64,
+    Deleted = 128,
 }
 
 impl State {
@@ -43,10 +45,7 @@ impl State {
 
     /// The handler starts, on a stage that allows `most` attempts.
     pub fn starts(&mut self, push: &Push, most: u8) {
-        let twin = |other: &Push| {
-            other.is_beside(push) && other.pod == push.pod && other.phase == Phase::Running
-        };
-        if self.pushes.iter().any(twin) {
+        if self.pushes.iter().any(|other| other.runs_beside(push)) {
             self.breaks(Broken::NoTwin);
         }
         if !self.overlapped {
@@ -109,6 +108,18 @@ impl State {
         self.top_hop = self.top_hop.max(hop);
     }
 
+    /// The time of a task is over.
+    pub fn gives_up(&mut self, push: &Push) {
+        if self.pushes.iter().any(|other| other.runs_beside(push)) {
+            self.breaks(Broken::NoTwin);
+        }
+    }
+
+    /// A worker hands over a task that it knows is deleted.
+    pub fn hands_over_deleted(&mut self) {
+        self.breaks(Broken::Deleted);
+    }
+
     /// The notification appears.
     pub fn is_told(&mut self, outcome: Outcome) {
         if outcome == Outcome::Failed && self.succeeded && !self.overlapped {
@@ -122,6 +133,7 @@ impl<R: Rules> World<R> {
     fn dispatches(&self, queue: u8) -> u8 {
         let unanswered = match self.setting.always {
             Always::Killed => 12,
+            Always::Nothing | Always::HungUp if self.setting.newer_ledgers => 12,
             Always::Nothing | Always::HungUp => 0,
         };
         self.tables.most(queue) + self.setting.budget + unanswered
@@ -153,6 +165,7 @@ impl<R: Rules> World<R> {
             Property::<Self>::always(ONE_STAGE, |_, s| s.keeps(Broken::OneStage)),
             Property::<Self>::always(SUCCESS, |_, s| s.keeps(Broken::Success)),
             Property::<Self>::always(DONE, |_, s| s.keeps(Broken::Done)),
+            Property::<Self>::always(DELETED, |_, s| s.keeps(Broken::Deleted)),
             Property::<Self>::always(NO_TWIN, |_, s| s.keeps(Broken::NoTwin)),
         ]
     }

@@ -73,6 +73,9 @@ rules_hold_in! {
     header_route, deep 3 6;
     producer_writes_597, deep 3 6;
     producer_writes_596, deep 3 6;
+    newer_ledgers, deep 2 4;
+    squatted, deep 2 4;
+    deletes, deep 2 4;
     failures_only, deep 3 6;
     nothing_told, deep 3 6;
     conflicts, deep 3 6;
@@ -82,6 +85,7 @@ rules_hold_in! {
     inserted, deep 2 3;
     removed, deep 2 4;
     swapped, deep 2 3;
+    swapped_later, deep 1 2;
 }
 
 /// What [`crate::order`] leaves out hides nothing here.

@@ -33,6 +33,16 @@ pub trait Rules: Send + Sync + 'static {
         decide::after_run(delivery, policy, run, caller_gone)
     }
 
+    fn after_last_try(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        run: &decide::RunResult,
+        caller_gone: bool,
+    ) -> Finish {
+        decide::after_last_try(delivery, policy, run, caller_gone)
+    }
+
     fn after_create(
         &self,
         policy: &StagePolicy,

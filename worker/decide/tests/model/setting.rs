@@ -3,15 +3,22 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy};
+use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy, TaskAge};
 
 use crate::faults::{ALL, Always, Fault, Refuses};
 use crate::handler::Handler;
 
 /// How long a task may stay unanswered, and two ages on either side of it.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(100);
-pub const YOUNG: Duration = Duration::from_secs(1);
-pub const OLD: Duration = Duration::from_secs(101);
+pub const YOUNG: TaskAge = age(1);
+pub const OLD: TaskAge = age(101);
+
+const fn age(seconds: u64) -> TaskAge {
+    TaskAge::Known {
+        created: Duration::from_secs(seconds),
+        dispatched: Duration::from_secs(seconds),
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -28,6 +35,12 @@ pub struct Setting {
     pub codes: Vec<u16>,
     pub always: Always,
     pub refuses: Refuses,
+    /// Ledgers have a version that no worker here reads: a release was rolled back.
+    pub newer_ledgers: bool,
+    /// Another producer has used the names of the tasks that follow, on the first queue.
+    pub squatted: bool,
+    /// The owner may delete the task at any time.
+    pub deletes: bool,
     /// The queues' own limit of attempts, at which they delete a task.
     pub queues_give_up_after: Option<u8>,
     /// The producer's headers.
@@ -53,6 +66,9 @@ impl Setting {
             codes: vec![502, 404],
             always: Always::Nothing,
             refuses: Refuses::None,
+            newer_ledgers: false,
+            squatted: false,
+            deletes: false,
             queues_give_up_after: None,
             headers: Vec::new(),
             all_orders: false,

@@ -55,6 +55,13 @@ pub fn poison() -> Setting {
     }
 }
 
+pub fn poison_in_all_orders() -> Setting {
+    Setting {
+        all_orders: true,
+        ..poison().faults(&[Fault::Twice])
+    }
+}
+
 pub fn refused_whole() -> Setting {
     Setting {
         refuses: Refuses::Unfolded,
@@ -122,6 +129,27 @@ fn producer_writes(name: &str, previous: &'static str) -> Setting {
     }
 }
 
+pub fn newer_ledgers() -> Setting {
+    Setting {
+        newer_ledgers: true,
+        ..Setting::ladder("ledgers of a newer version, N = 1, 1", &[1, 1]).budget(1)
+    }
+}
+
+pub fn squatted() -> Setting {
+    Setting {
+        squatted: true,
+        ..Setting::ladder("names used by another producer, N = 1, 1", &[1, 1])
+    }
+}
+
+pub fn deletes() -> Setting {
+    Setting {
+        deletes: true,
+        ..Setting::ladder("an owner deletes its task, N = 2, 1", &[2, 1]).budget(1)
+    }
+}
+
 pub fn failures_only() -> Setting {
     Setting::ladder("only failures are notified, N = 2, 1", &[2, 1]).told(NotifyOn {
         succeeded: false,
@@ -172,5 +200,14 @@ pub fn removed() -> Setting {
 
 pub fn swapped() -> Setting {
     let (old, new) = ([(0, 1), (1, 1)], [(1, 1), (0, 1)]);
-    Setting::edit("two stages swapped", chain(&old, &[]), chain(&new, &[]), 3).budget(1)
+    // A task comes back to its first queue when the old workers there are gone: until then the operator
+    // tells nobody of that hand-over.
+    Setting::edit("two stages swapped", chain(&old, &[]), chain(&new, &[]), 2).budget(1)
+}
+
+pub fn swapped_later() -> Setting {
+    let old = [(0, 1), (1, 1), (2, 1)];
+    let new = [(0, 1), (2, 1), (1, 1)];
+    let (old, new) = (chain(&old, &[]), chain(&new, &[]));
+    Setting::edit("two later stages swapped", old, new, 3).budget(0)
 }

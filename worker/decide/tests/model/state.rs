@@ -25,6 +25,8 @@ pub struct State {
     pub faults: u8,
     /// The highest hop that was ever created.
     pub top_hop: u8,
+    /// The owner has deleted the task.
+    pub deleted: bool,
     /// The task has ended with an outcome that needs no notification.
     pub untold: bool,
     /// The handler has succeeded, and nothing has happened since that may forget it.
@@ -78,6 +80,8 @@ pub struct Push {
     pub heard: bool,
     pub inputs: ArrivalInputs,
     pub phase: Phase,
+    /// The run under way is the last of a task whose time is over.
+    pub last_try: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,6 +119,7 @@ impl State {
             names: [0; NOTIFIER as usize + 1],
             faults,
             top_hop: 0,
+            deleted: false,
             untold: false,
             succeeded: false,
             overlapped: false,
@@ -135,7 +140,7 @@ impl State {
 
     /// The end is recorded, or needs no notification.
     pub fn ended(&self) -> bool {
-        self.ends() > 0 || self.untold
+        self.ends() > 0 || self.untold || self.deleted
     }
 }
 

@@ -40,7 +40,8 @@ impl<R: Rules> World<R> {
             | Step::Learn(..)
             | Step::RunEnds(..)
             | Step::Appear(_)
-            | Step::Answer(_) => None,
+            | Step::Answer(_)
+            | Step::Delete(_) => None,
         }
     }
 
@@ -93,6 +94,10 @@ impl<R: Rules> World<R> {
                 // Nobody could see it coming.
                 state.overlapped = true;
                 Self::appears(state, late);
+            }
+            Step::Delete(task) => {
+                state.tasks.remove(task.into());
+                state.deleted = true;
             }
             Step::Kill(push) => {
                 let push = state.pushes.remove(push.into());

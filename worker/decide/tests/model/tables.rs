@@ -81,6 +81,12 @@ impl Tables {
         }
     }
 
+    /// The names on the first queue of all tasks that may follow.
+    pub fn next_names(&self) -> u32 {
+        let rows = self.rows.iter().flatten();
+        rows.fold(0, |names, row| names | row.next(0))
+    }
+
     /// The policy of this release's workers of a queue, if it has any.
     pub fn policy(&self, release: u8, queue: u8) -> Option<&StagePolicy> {
         self.policies[usize::from(release * NOTIFIER + queue)].as_ref()
@@ -139,7 +145,14 @@ fn row(
         climbers(setting, &policy.queue, &climbed)
     };
     let delivery = Delivery::parse(&headers, policy, Timestamp::UNIX_EPOCH).unwrap();
+    if !policy.is_handed(&climbed) && hop > 0 {
+        return None;
+    }
     assert_eq!(delivery.ledger, climbed);
+    assert_eq!(
+        delivery.awaits_newer_worker(),
+        setting.newer_ledgers && hop > 0
+    );
     assert_eq!(
         delivery.previous_response,
         headers::previous_response(&headers)
@@ -182,7 +195,11 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
     };
     let mut headers = pushed.of_task();
     headers.extend(counted(&queue.task(ledger.root.task(ledger.hop))));
-    headers.insert(LEDGER_HEADER, ledger.encode().parse().unwrap());
+    let mut text = ledger.encode();
+    if setting.newer_ledgers {
+        text = text.replacen(r#"{"v":1,"#, r#"{"v":2,"new":true,"#, 1);
+    }
+    headers.insert(LEDGER_HEADER, text.parse().unwrap());
     headers
 }
 

@@ -32,6 +32,10 @@ fn say(state: &State, step: Step) -> String {
             let what = thing(state.late[usize::from(late)].what);
             return format!("{what} appears, late");
         }
+        Step::Delete(task) => {
+            let queue = state.tasks[usize::from(task)].queue;
+            return format!("{}: its owner deletes the task", name(queue));
+        }
         Step::Arrive(p, _)
         | Step::LookUp(p)
         | Step::CannotLookUp(p)

@@ -50,13 +50,17 @@ impl<R: Rules> World<R> {
                 push.phase = Phase::Needs(input);
                 state.pushes.push(push);
             }
-            ArrivalDecision::Run => {
+            ArrivalDecision::Run | ArrivalDecision::LastTry => {
                 state.starts(&push, self.tables.most(push.queue));
                 push.phase = Phase::Running;
+                push.last_try = arrival == ArrivalDecision::LastTry;
                 state.pushes.push(push);
             }
             ArrivalDecision::Finish(finish) => {
                 if let Finish::Create(pending) = &finish {
+                    if pending.reason == TaskReason::EXPIRED {
+                        state.gives_up(&push);
+                    }
                     if pending.reason == TaskReason::EXHAUSTED
                         && push.p != Some(self.rules.code(Answer::HandOverPending))
                     {
@@ -123,21 +127,27 @@ impl<R: Rules> World<R> {
         push.inputs.run_slot = Some(RunSlot::Acquired);
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
         let arrival = self.rules.on_arrival(&delivery, policy, &push.inputs);
-        if arrival == ArrivalDecision::Run {
-            let finish =
-                self.rules
-                    .after_run(&delivery, policy, &RunResult::Unreachable, !push.heard);
-            self.goes_on(state, push, finish);
-        } else {
-            self.decides(state, push);
-        }
+        let (run, gone) = (&RunResult::Unreachable, !push.heard);
+        let finish = match arrival {
+            ArrivalDecision::Run => self.rules.after_run(&delivery, policy, run, gone),
+            ArrivalDecision::LastTry => self.rules.after_last_try(&delivery, policy, run, gone),
+            ArrivalDecision::Needs(_) | ArrivalDecision::Finish(_) => {
+                return self.decides(state, push);
+            }
+        };
+        self.goes_on(state, push, finish);
     }
 
     /// The handler answers.
     pub fn run_ends(&self, state: &mut State, push: Push, handler: Handler) {
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
         let run = handler.run();
-        let finish = self.rules.after_run(&delivery, policy, &run, !push.heard);
+        let (rules, gone) = (&self.rules, !push.heard);
+        let finish = if push.last_try {
+            rules.after_last_try(&delivery, policy, &run, gone)
+        } else {
+            rules.after_run(&delivery, policy, &run, gone)
+        };
         let leaves = matches!(finish, Finish::Create(_) | Finish::Answer(Answer::Done));
         let on = on(policy);
         let wanted = if let RunResult::Failed(FailedAttempt {

@@ -31,6 +31,8 @@ pub enum Step {
     /// A create takes effect after its worker has given up.
     Appear(u8),
     Answer(u8),
+    /// The owner deletes a task.
+    Delete(u8),
     Kill(u8),
     HangUp(u8, u16),
 }
@@ -65,7 +67,11 @@ impl<R: Rules> Model for World<R> {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::first(self.setting.budget)]
+        let mut state = State::first(self.setting.budget);
+        if self.setting.squatted {
+            state.names[0] = self.tables.next_names();
+        }
+        vec![state]
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {

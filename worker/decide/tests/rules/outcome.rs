@@ -4,7 +4,7 @@ use crate::chain::{delivery, policy, queue};
 use decide::Answer::{Done, Failed, HandOverPending, NoCapacity, NotificationPending, Unknown};
 use decide::{
     Answer, CreateResult, Creation, FailedAttempt, Finish, NotifyOn, Outcome, PendingCreate,
-    RunResult, StagePolicy, TaskReason, Verdict, after_create, after_run,
+    RunResult, StagePolicy, TaskReason, Verdict, after_create, after_last_try, after_run,
 };
 
 fn pending(
@@ -142,6 +142,7 @@ fn the_result_of_a_create_decides_the_answer() {
     for creation in [next("incoming-2"), END] {
         let is = |end| after(creation.clone(), false, end);
         assert_eq!(is(CreateResult::Exists), Finish::Answer(Done));
+        assert_eq!(is(CreateResult::Deleted), Finish::Answer(Done));
         assert_eq!(is(CreateResult::Unknown), Finish::Answer(HandOverPending));
         // B5: once more, without what can be left out.
         assert_eq!(
@@ -160,4 +161,27 @@ fn the_result_of_a_create_decides_the_answer() {
         after(END, true, CreateResult::Refused),
         Finish::Answer(HandOverPending)
     );
+}
+
+#[test]
+fn the_last_try_of_a_task_gives_it_up_only_if_the_handler_is_not_reached() {
+    let (delivery, policy) = (delivery(12, 0, Some(503)), policy(3));
+    let after = |run| after_last_try(&delivery, &policy, &run, false);
+    assert_eq!(
+        after(RunResult::Unreachable),
+        pending(next("incoming-2"), &TaskReason::EXPIRED, 0, Unknown)
+    );
+    for run in [
+        RunResult::Succeeded { status: 200 },
+        RunResult::Failed(FailedAttempt {
+            status: Some(500),
+            verdict: None,
+            reason: TaskReason::STATUS,
+        }),
+    ] {
+        assert_eq!(
+            after(run.clone()),
+            after_run(&delivery, &policy, &run, false)
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use cloudtasks::TaskPath;
 use decide::headers::PREVIOUS_RESPONSE;
+use decide::rules::AGE_LOOKUP_THRESHOLD;
 use decide::{
     Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, Ledger, RequiredInput, RunSlot,
     StagePolicy, SuccessorLookup, TaskAge,
@@ -9,6 +10,7 @@ use decide::{
 use http::HeaderMap;
 
 use crate::rules::{Real, Rules};
+use crate::setting::{OLD, queue_path};
 
 /// A mutant that hands the real `on_arrival` another delivery, or other facts.
 macro_rules! mistakes {
@@ -221,3 +223,47 @@ mistakes!(A5BesideItsTwin, |_delivery, _policy, inputs| {
         inputs.run_slot = Some(RunSlot::Acquired);
     }
 });
+
+// One more run, also of a task that may have killed its worker.
+mistakes!(A4TriesWhateverP, |delivery, _policy, _inputs| {
+    if delivery.unanswered() >= AGE_LOOKUP_THRESHOLD {
+        delivery.previous_response = Some(Answer::NoCapacity.code());
+    }
+});
+
+mistakes!(A4BesideItsRun, |delivery, _policy, inputs| {
+    let over = inputs.age == Some(OLD) && delivery.unanswered() >= AGE_LOOKUP_THRESHOLD;
+    if over && inputs.run_slot == Some(RunSlot::TaskInFlight) {
+        inputs.run_slot = Some(RunSlot::NoneFree);
+    }
+});
+
+#[derive(Clone, Copy)]
+
+pub struct HoldsForever;
+
+impl Rules for HoldsForever {
+    fn on_arrival(
+        &self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        inputs: &ArrivalInputs,
+    ) -> ArrivalDecision {
+        if delivery.awaits_newer_worker() {
+            return ArrivalDecision::Finish(Finish::Answer(Answer::Unknown));
+        }
+        Real.on_arrival(delivery, policy, inputs)
+    }
+}
+
+/// Names on the first queue count, which a producer may have used.
+#[derive(Clone, Copy)]
+pub struct LooksAtFirstQueue;
+
+impl Rules for LooksAtFirstQueue {
+    fn successor_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
+        let mut paths = Real.successor_tasks(policy, ledger);
+        paths.push(queue_path(0).task(ledger.next_task()));
+        paths
+    }
+}

@@ -115,7 +115,7 @@ impl Rules for B5Waits {
     ) -> Finish {
         let end = match end {
             CreateResult::Refused => CreateResult::Unknown,
-            CreateResult::Exists | CreateResult::Unknown => end,
+            CreateResult::Exists | CreateResult::Unknown | CreateResult::Deleted => end,
         };
         Real.after_create(policy, pending, end)
     }
@@ -154,5 +154,23 @@ impl Rules for FailedIs409 {
             Answer::Failed => 409,
             answer => answer.code(),
         }
+    }
+}
+
+/// What is deleted is created again at the next dispatch.
+#[derive(Clone, Copy)]
+pub struct DeletedIsHandedOver;
+
+impl Rules for DeletedIsHandedOver {
+    fn after_create(
+        &self,
+        policy: &StagePolicy,
+        pending: PendingCreate,
+        end: CreateResult,
+    ) -> Finish {
+        if end == CreateResult::Deleted {
+            return Finish::Create(pending);
+        }
+        Real.after_create(policy, pending, end)
     }
 }
