@@ -4,16 +4,16 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cloudtasks::{CloudTasks, QueueSettings};
+use cloudtasks::QueueSettings;
 use testkit::{ApiServer, Emulator, Proxy, Way, eventually};
 
-use crate::place::{ORDERS, Place, SOON, queue};
+use crate::testbed::{ORDERS, Queues, RATE, SOON, Testbed, is_same};
 
 /// Two operators of one namespace, the first of which leads and has served the orders.
 struct Two {
-    first: Place,
-    second: Place,
-    queues: CloudTasks,
+    first: Testbed,
+    second: Testbed,
+    queues: Queues,
     emulator: Emulator,
 }
 
@@ -25,15 +25,15 @@ impl Two {
     /// The first one's way to the API server is that of `kubeconfig`.
     async fn with(prefix: &str, kubeconfig: &Path) -> Self {
         let emulator = Emulator::start().await;
-        let cloud_tasks = emulator.addr().to_string();
-        let first = Place::with_a_candidate(prefix, kubeconfig, &cloud_tasks).await;
+        let cloud_tasks = emulator.addr();
+        let first = Testbed::with_a_candidate(prefix, kubeconfig, cloud_tasks).await;
         first.leads(true).await;
-        let second = first.beside(first.server.kubeconfig(), &cloud_tasks).await;
+        let second = first.beside(first.server.kubeconfig(), cloud_tasks).await;
         first.apply(ORDERS).await;
         first.settle("orders").await;
         // It has found all that it needs, and could take over.
         eventually("a standby that is ready", SOON, async || {
-            (second.http_status("/readyz").await == "200").then_some(())
+            second.http_status("/readyz").await == "200"
         })
         .await;
         second.leads(false).await;
@@ -41,7 +41,7 @@ impl Two {
         assert_eq!(second.writes("").await, 0);
         assert_eq!(second.lists().await, 0, "a standby lists nothing");
         Self {
-            queues: emulator.cloud_tasks().await,
+            queues: Queues::of(&emulator).await,
             first,
             second,
             emulator,
@@ -50,21 +50,16 @@ impl Two {
 
     async fn rate_becomes(&self, rate: f64) {
         eventually("the rate of the spec", SOON, async || {
-            let found = self.queues.get_queue(&queue("incoming")).await;
-            let found = found.map_err(|error| error.to_string())?;
-            if (found.max_dispatches_per_second - rate).abs() < f64::EPSILON {
-                return Ok(());
-            }
+            let found = self.queues.get("incoming").await.max_dispatches_per_second;
             let log = self.second.operator.log_tail();
-            Err(format!("{}\n{log}", found.max_dispatches_per_second))
+            (is_same(found, rate), format!("{found}\n{log}"))
         })
         .await;
     }
 
     async fn edit(&self, rate: u32) {
         let rate = format!("maxDispatchesPerSecond: {rate}");
-        let edited = ORDERS.replace("maxDispatchesPerSecond: 400", &rate);
-        self.first.apply(&edited).await;
+        self.first.apply_with(RATE, &rate).await;
     }
 
     /// Sets a rate on the queue outside the operator.
@@ -73,9 +68,7 @@ impl Two {
             max_dispatches_per_second: Some(7.0),
             ..QueueSettings::default()
         };
-        let incoming = queue("incoming");
-        let set = self.queues.update_queue(&incoming, &settings);
-        set.await.unwrap();
+        self.queues.update("incoming", &settings).await;
     }
 }
 
@@ -162,21 +155,15 @@ async fn a_leader_serves_chains_again_after_an_outage_of_the_api_server() {
     let way = Proxy::start(server.addr()).await;
     let emulator = Emulator::start().await;
     let kubeconfig = server.kubeconfig_through(&way);
-    let cloud_tasks = emulator.addr().to_string();
-    let alone = Place::with_a_candidate("alone", &kubeconfig, &cloud_tasks).await;
+    let alone = Testbed::with_a_candidate("alone", &kubeconfig, emulator.addr()).await;
     alone.apply(ORDERS).await;
     alone.settle("orders").await;
     way.turn(Way::Closed);
     alone.leads(false).await;
     way.turn(Way::Open);
     alone.leads(true).await;
-    let edited = ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 300");
-    alone.apply(&edited).await;
-    let queues = emulator.cloud_tasks().await;
-    eventually("the new rate", SOON, async || {
-        let found = queues.get_queue(&queue("incoming")).await.ok()?;
-        ((found.max_dispatches_per_second - 300.0).abs() < f64::EPSILON).then_some(())
-    })
-    .await;
+    alone.apply_with(RATE, "maxDispatchesPerSecond: 300").await;
+    let queues = Queues::of(&emulator).await;
+    queues.has_rate("incoming", 300.0).await;
     assert_eq!(alone.operator.exit_code(), None);
 }

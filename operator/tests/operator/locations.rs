@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use testkit::{CallProxy, Emulator, eventually};
 
-use crate::place::{ORDERS, Place, SOON, queue};
+use crate::testbed::{ORDERS, Queues, RATE, SOON, Testbed};
 
 const HERE: &str = "europe-west1";
 const AWAY: &str = "asia-east1";
@@ -22,32 +22,28 @@ fn listed(proxy: &CallProxy, location: &str) -> Vec<Instant> {
     proxy.lists().remove(location).unwrap_or_default()
 }
 
-async fn two() -> (Place, Emulator, CallProxy) {
+async fn two() -> (Testbed, Emulator, CallProxy) {
     let emulator = Emulator::start().await;
     let proxy = CallProxy::start(emulator.addr()).await;
-    let place = Place::at("locations", &proxy.addr().to_string(), &QUICK).await;
-    place.apply(ORDERS).await;
-    place.apply(&parcels()).await;
-    place.settle("orders").await;
-    place.settle("parcels").await;
-    (place, emulator, proxy)
+    let testbed = Testbed::at("locations", proxy.addr(), &QUICK).await;
+    testbed.apply(ORDERS).await;
+    testbed.apply(&parcels()).await;
+    testbed.settle("orders").await;
+    testbed.settle("parcels").await;
+    (testbed, emulator, proxy)
 }
 
 #[tokio::test]
 async fn a_location_that_does_not_answer_delays_no_other() {
-    let (place, emulator, proxy) = two().await;
+    let (testbed, emulator, proxy) = two().await;
     proxy.keep(AWAY);
-    place.not_ready("parcels", "CloudTasksAway").await;
-    place
-        .apply(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 300"))
+    testbed.not_ready("parcels", "CloudTasksAway").await;
+    testbed
+        .apply_with(RATE, "maxDispatchesPerSecond: 300")
         .await;
-    let queues = emulator.cloud_tasks().await;
-    eventually("an edit that is in force", SOON, async || {
-        let found = queues.get_queue(&queue("incoming")).await.ok()?;
-        ((found.max_dispatches_per_second - 300.0).abs() < f64::EPSILON).then_some(())
-    })
-    .await;
-    place.settle("orders").await;
+    let queues = Queues::of(&emulator).await;
+    queues.has_rate("incoming", 300.0).await;
+    testbed.settle("orders").await;
 
     // While one list hangs, the other location is listed again and again.
     let before = listed(&proxy, AWAY).len();
@@ -63,26 +59,23 @@ async fn a_location_that_does_not_answer_delays_no_other() {
     assert!(meanwhile.len() >= 6, "{meanwhile:?} in {between:?}");
 
     proxy.open();
-    place.settle("parcels").await;
+    testbed.settle("parcels").await;
 }
 
 #[tokio::test]
 async fn a_location_without_chains_is_no_longer_listed() {
-    let (place, _emulator, proxy) = two().await;
-    place
-        .kubectl(&["delete", "chain", "parcels", "--timeout=20s"])
-        .await
-        .expect_ok();
+    let (testbed, _emulator, proxy) = two().await;
+    testbed.delete("parcels").await;
     eventually("a location that is left alone", SOON, async || {
         let (here, away) = (listed(&proxy, HERE).len(), listed(&proxy, AWAY).len());
-        let enough = async || (listed(&proxy, HERE).len() >= here + 6).then_some(());
+        let enough = async || listed(&proxy, HERE).len() >= here + 6;
         eventually("lists of the other one", SOON, enough).await;
-        (listed(&proxy, AWAY).len() == away).then_some(())
+        listed(&proxy, AWAY).len() == away
     })
     .await;
     // With its next chain it is listed again and again.
     let before = listed(&proxy, AWAY).len();
-    place.apply(&parcels()).await;
-    let again = async || (listed(&proxy, AWAY).len() >= before + 6).then_some(());
+    testbed.apply(&parcels()).await;
+    let again = async || listed(&proxy, AWAY).len() >= before + 6;
     eventually("lists of its next chain's queues", SOON, again).await;
 }

@@ -14,7 +14,7 @@ mod leader;
 mod locations;
 mod outage;
 mod phases;
-mod place;
 mod refusals;
 mod serving;
+mod testbed;
 mod tokens;

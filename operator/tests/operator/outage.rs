@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use testkit::{ApiServer, Emulator, Proxy, Way, eventually};
 
-use crate::place::{ORDERS, Place, SOON, condition, is_true, queue};
 use crate::refusals::refusing;
+use crate::testbed::{ORDERS, Queues, RATE, SOON, Testbed, is_same, says};
 
 const CHAINS: u32 = 20;
 const PERIOD: Duration = Duration::from_millis(500);
@@ -34,25 +34,30 @@ spec:
 }
 
 /// Why each chain is not ready; those that are, are left out.
-async fn troubles(place: &Place) -> BTreeMap<u32, String> {
+async fn troubles(testbed: &Testbed) -> BTreeMap<u32, String> {
     let mut troubles = BTreeMap::new();
     for chain in 0..CHAINS {
-        let found = place.chains().get(&format!("chain-{chain}")).await.unwrap();
+        let found = testbed
+            .chains()
+            .get(&format!("chain-{chain}"))
+            .await
+            .unwrap();
         let status = found.status.unwrap_or_default();
         let is_current = status.observed_generation == found.metadata.generation;
-        if !is_current || !is_true(&status, "Ready") {
-            let told = condition(&status, "Ready").map(|(_, reason, _)| reason);
-            troubles.insert(chain, told.unwrap_or_default());
+        if !is_current || !says(&status, "Ready=True") {
+            let mut conditions = status.conditions.into_iter();
+            let ready = conditions.find(|condition| condition.type_ == "Ready");
+            troubles.insert(chain, ready.map(|it| it.reason).unwrap_or_default());
         }
     }
     troubles
 }
 
-async fn all_become_ready(place: &Place) {
+async fn all_become_ready(testbed: &Testbed) {
     eventually("chains that are all ready", 2 * SOON, async || {
-        place.pods_are_ready().await;
-        let troubles = troubles(place).await;
-        troubles.is_empty().then_some(()).ok_or(troubles)
+        testbed.pods_are_ready().await;
+        let troubles = troubles(testbed).await;
+        (troubles.is_empty(), troubles)
     })
     .await;
 }
@@ -62,49 +67,49 @@ async fn an_outage_costs_few_calls_and_recovers_automatically() {
     let emulator = Emulator::start().await;
     let way = Proxy::start(emulator.addr()).await;
     let args = ["--queue-poll-interval", "500ms"];
-    let place = Place::at("outage", &way.addr().to_string(), &args).await;
-    place.apply(&manifests(300)).await;
-    all_become_ready(&place).await;
+    let testbed = Testbed::at("outage", way.addr(), &args).await;
+    testbed.apply(&manifests(300)).await;
+    all_become_ready(&testbed).await;
 
     way.turn(Way::Closed);
     let began = Instant::now();
-    let (before, failed) = (place.calls("").await, place.calls("failed").await);
-    place.apply(&manifests(200)).await;
+    let (before, failed) = (testbed.calls("").await, testbed.calls("failed").await);
+    testbed.apply(&manifests(200)).await;
     eventually("an outage", 2 * SOON, async || {
-        let seen = place.calls("failed").await - failed;
-        (seen >= FAILED_LISTS).then_some(()).ok_or(seen)
+        let seen = testbed.calls("failed").await - failed;
+        (seen >= FAILED_LISTS, seen)
     })
     .await;
     eventually("chains that all say so", SOON, async || {
-        let troubles = troubles(&place).await;
+        let troubles = troubles(&testbed).await;
         let is_told = |reason: &String| reason == "CloudTasksAway";
         let all = troubles.len() == 20 && troubles.values().all(is_told);
-        all.then_some(()).ok_or(troubles)
+        (all, troubles)
     })
     .await;
-    let made = place.calls("").await - before;
+    let made = testbed.calls("").await - before;
     let lists = u64::try_from(began.elapsed().as_millis() / PERIOD.as_millis()).unwrap();
     eprintln!("{made} calls in {:?}", began.elapsed());
     // Of the chains only those ask that came before it was known: together, and not again.
     assert!(made <= lists + 10, "{made} calls, for {lists} lists");
 
     way.turn(Way::Open);
-    all_become_ready(&place).await;
-    let queues = emulator.cloud_tasks().await;
+    all_become_ready(&testbed).await;
+    let queues = Queues::of(&emulator).await;
     for chain in 0..CHAINS {
-        let found = queues.get_queue(&queue(&format!("queue-{chain}"))).await;
-        let rate = found.unwrap().max_dispatches_per_second;
-        assert!((rate - 200.0).abs() < f64::EPSILON, "{chain}: {rate}");
+        let found = queues.get(&format!("queue-{chain}")).await;
+        let rate = found.max_dispatches_per_second;
+        assert!(is_same(rate, 200.0), "{chain}: {rate}");
     }
 }
 
 #[tokio::test]
 async fn an_exhausted_quota_lowers_the_rate_of_calls() {
     let cloud = refusing(8, "Quota exceeded for queue management");
-    let place = Place::at("quota", &cloud.addr().to_string(), &[]).await;
-    place.apply(ORDERS).await;
-    place.not_ready("orders", "QuotaExceeded").await;
-    let rate = place.calls_per_second().await;
+    let testbed = Testbed::at("quota", cloud.addr(), &[]).await;
+    testbed.apply(ORDERS).await;
+    testbed.not_ready("orders", "QuotaExceeded").await;
+    let rate = testbed.calls_per_second().await;
     assert!(rate < 50.0, "{rate}");
 }
 
@@ -115,43 +120,39 @@ async fn watch_failures_are_counted_and_an_edit_is_seen_when_the_api_server_retu
     let way = Proxy::start(server.addr()).await;
     let kubeconfig = server.kubeconfig_through(&way);
     let namespace = server.namespace("deaf").await;
-    let cloud_tasks = emulator.addr().to_string();
     let alone = ["--leader-election", "false"];
-    let place = Place::of(server, namespace, &kubeconfig, &cloud_tasks, &alone).await;
-    place.apply(ORDERS).await;
-    place.settle("orders").await;
-    assert_eq!(place.watch_failures().await, 0);
+    let testbed = Testbed::of(server, namespace, &kubeconfig, emulator.addr(), &alone).await;
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+    assert_eq!(testbed.watch_failures().await, 0);
 
     way.turn(Way::Closed);
-    place
-        .apply(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 300"))
+    testbed
+        .apply_with(RATE, "maxDispatchesPerSecond: 300")
         .await;
     eventually("watches that fail", SOON, async || {
-        (place.watch_failures().await > 0).then_some(())
+        testbed.watch_failures().await > 0
     })
     .await;
     way.turn(Way::Open);
-    place.settle("orders").await;
-    let found = emulator.cloud_tasks().await;
-    let found = found.get_queue(&queue("incoming")).await.unwrap();
-    assert!((found.max_dispatches_per_second - 300.0).abs() < f64::EPSILON);
+    testbed.settle("orders").await;
+    let found = Queues::of(&emulator).await.get("incoming").await;
+    assert!(is_same(found.max_dispatches_per_second, 300.0));
 }
 
 #[tokio::test]
 async fn chains_created_together_share_a_notifiers_queue_without_a_failure() {
     let emulator = Emulator::start().await;
     let way = Proxy::start(emulator.addr()).await;
-    let place = Place::at("together", &way.addr().to_string(), &[]).await;
+    let testbed = Testbed::at("together", way.addr(), &[]).await;
     // They wait for the first list, and find that nothing is there.
     way.turn(Way::Silent);
-    place.apply(&manifests(300)).await;
+    testbed.apply(&manifests(300)).await;
     way.turn(Way::Open);
-    all_become_ready(&place).await;
-    let metrics = place.metrics().await;
+    all_become_ready(&testbed).await;
+    let metrics = testbed.metrics().await;
     // A chain whose queue another chain has created continues without a failure.
     let tried_again = "executor_operator_reconciles_total{reason=\"Progressing\"}";
     assert_eq!(metrics.get(tried_again), None, "{metrics:?}");
-    let queues = emulator.cloud_tasks().await;
-    let path = queue("shared-notifier");
-    assert_eq!(queues.get_queue(&path).await.unwrap().path, path);
+    Queues::of(&emulator).await.get("shared-notifier").await;
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A reason that no operator gives: a row writes a status with it outside the operator.
+/// A reason that no operator gives: a scenario writes a status with it outside the operator.
 pub const FORGED: &str = "Forged";
 
 /// Where a status contradicts itself, or gives a condition a new time although it is as before.
 pub fn contradictions(states: &[Value]) -> Vec<String> {
-    let told = states.iter().filter(|state| !is_forged(state));
-    let mut wrong: Vec<String> = told.flat_map(within).collect();
+    let reported = states.iter().filter(|state| !is_forged(state));
+    let mut wrong: Vec<String> = reported.flat_map(within).collect();
     for pair in states.windows(2) {
         let (before, now) = (conditions(&pair[0]), conditions(&pair[1]));
         let moved = now.iter().filter(|(kind, now)| {

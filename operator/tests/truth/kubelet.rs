@@ -1,4 +1,4 @@
-//! Stands in for kubelets and the deployment controller: tells of pods as it is told to.
+//! Stands in for kubelets and the deployment controller: reports pods as a scenario says.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use testkit::fake_pods;
 
-use crate::row::Pods;
+use crate::scenario::Pods;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Of one namespace. Pods are ready unless it was told otherwise.
+/// Of one namespace. Pods are ready unless a scenario says otherwise.
 #[derive(Default)]
 pub struct Kubelet(RefCell<BTreeMap<String, Pods>>);
 
@@ -29,14 +29,14 @@ impl Kubelet {
             // An API server that is busy is asked again.
             if let Ok(list) = deployments.list(&ListParams::default()).await {
                 for deployment in list {
-                    self.tell_of(deployments, &deployment).await;
+                    self.report(deployments, &deployment).await;
                 }
             }
             tokio::time::sleep(PERIOD).await;
         }
     }
 
-    async fn tell_of(&self, deployments: &Api<Deployment>, deployment: &Deployment) {
+    async fn report(&self, deployments: &Api<Deployment>, deployment: &Deployment) {
         let name = deployment.name_any();
         let pods = self.0.borrow().get(&name).copied();
         let pods = match pods.unwrap_or(Pods::Ready) {

@@ -1,23 +1,23 @@
 //! Situations in which a status can be wrong. In each something is broken, half done, paused, or
-//! corrected, and the whole status must match what an outside reader finds. See [`row`] for what a row
-//! is, and [`reader`] and [`history`] for what every status is compared with.
+//! corrected, and the whole status must match what an outside reader finds. See [`scenario`] for what
+//! each is, and [`reader`] and [`history`] for what every status is compared with.
 
 #![allow(
     clippy::unwrap_used,
     reason = "in a test a panic is a failure, as it should be"
 )]
 
-mod deeds;
+mod actions;
+mod expected;
 mod history;
 mod kubelet;
-#[path = "../operator/place.rs"]
-#[allow(dead_code, reason = "the operator's other tests use the rest of it")]
-mod place;
 mod reader;
 mod rights;
-mod row;
-mod rows;
-mod told;
+mod scenario;
+mod scenarios;
+#[path = "../operator/testbed.rs"]
+#[allow(dead_code, reason = "the operator's other tests use the rest of it")]
+mod testbed;
 mod watch;
 mod world;
 
@@ -26,32 +26,32 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt, stream};
 
-use row::Row;
+use scenario::Scenario;
 use world::World;
 
 /// Each has an operator and an emulator of its own, and most of the time waits for their clocks.
 const AT_ONCE: usize = 8;
 
-/// The rows that this variable names, by a part of their names: all, if it is not set.
-const ONLY: &str = "TRUTH_ROWS";
+/// The scenarios that this variable names, by a part of their names: all, if it is not set.
+const ONLY: &str = "TRUTH_SCENARIOS";
 
 #[tokio::test]
 async fn the_status_tells_the_truth() {
     let began = Instant::now();
     let only = std::env::var(ONLY).unwrap_or_default();
-    let rows = rows::all().filter(|row| row.name.contains(&only));
-    let outcomes: Vec<_> = stream::iter(rows)
-        .map(async |row| {
-            let life = Box::pin(World::live_through(row));
-            (row, AssertUnwindSafe(life).catch_unwind().await)
+    let chosen = scenarios::all().filter(|scenario| scenario.name.contains(&only));
+    let outcomes: Vec<_> = stream::iter(chosen)
+        .map(async |scenario| {
+            let run = Box::pin(World::run(scenario));
+            (scenario, AssertUnwindSafe(run).catch_unwind().await)
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    assert!(!outcomes.is_empty(), "no row's name contains {only}");
+    assert!(!outcomes.is_empty(), "no scenario's name contains {only}");
     let mut lies: Vec<&str> = Vec::new();
     let mut longest = Duration::ZERO;
-    for (Row { name, .. }, outcome) in &outcomes {
+    for (Scenario { name, .. }, outcome) in &outcomes {
         match outcome {
             Ok(times) => {
                 longest = longest.max(times.iter().copied().max().unwrap_or_default());
@@ -62,6 +62,6 @@ async fn the_status_tells_the_truth() {
         }
     }
     let (all, took) = (outcomes.len(), began.elapsed());
-    eprintln!("{all} rows in {took:.0?}; the longest time to the truth was {longest:.1?}");
+    eprintln!("{all} scenarios in {took:.0?}; the longest time to the truth was {longest:.1?}");
     assert!(lies.is_empty(), "the status lied, see above: {lies:#?}");
 }

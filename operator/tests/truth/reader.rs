@@ -64,15 +64,15 @@ fn check(lies: &mut Vec<String>, holds: bool, lie: impl FnOnce() -> String) {
 fn current(seen: &Seen, lies: &mut Vec<String>) {
     let generation = &seen.chain["metadata"]["generation"];
     let status = &seen.chain["status"];
-    let told = &status["observedGeneration"];
-    check(lies, told == generation, || {
-        format!("it speaks of generation {told}, and {generation} is the newest")
+    let reported = &status["observedGeneration"];
+    check(lies, reported == generation, || {
+        format!("it speaks of generation {reported}, and {generation} is the newest")
     });
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     for condition in &conditions {
-        let told = &condition["observedGeneration"];
-        check(lies, told == generation, || {
-            format!("{} is of generation {told}", condition["type"])
+        let reported = &condition["observedGeneration"];
+        check(lies, reported == generation, || {
+            format!("{} is of generation {reported}", condition["type"])
         });
     }
     let mut kinds: Vec<&str> = conditions

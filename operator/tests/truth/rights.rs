@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use testkit::{ApiServer, eventually};
 
-use crate::place::{Place, SOON};
+use crate::testbed::{SOON, Testbed};
 
 const ACCOUNT: &str = "operator";
 
@@ -40,10 +40,10 @@ pub async fn set(server: &ApiServer, namespace: &str, deployments: &[&str]) {
 
 /// Has the API server refuse every write of the Deployment of that name, and waits until it does; or
 /// of none.
-pub async fn refuse(place: &Place, deployment: Option<&str>) {
-    let Place {
+pub async fn refuse(testbed: &Testbed, deployment: Option<&str>) {
+    let Testbed {
         server, namespace, ..
-    } = place;
+    } = testbed;
     let kinds = "validatingadmissionpolicy,validatingadmissionpolicybinding";
     let Some(deployment) = deployment else {
         let delete = ["delete", kinds, namespace];
@@ -84,7 +84,7 @@ pub async fn refuse(place: &Place, deployment: Option<&str>) {
     let attempt = ["create", "deployment", deployment, "--image=any:1"];
     let attempt = [&attempt[..], &["--dry-run=server"]].concat();
     eventually("a policy that is in force", SOON, async || {
-        let tried = place.kubectl(&attempt).await;
+        let tried = testbed.kubectl(&attempt).await;
         let is_refused = tried.stderr.contains("no more of these here");
         is_refused.then_some(()).ok_or(tried)
     })

@@ -1,6 +1,7 @@
-//! The world of one row: a place, Cloud Tasks behind a way that can be cut, and those who look on.
+//! The world of one scenario: a testbed, Cloud Tasks behind a way that can be cut, and those who look on.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,16 +10,16 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use testkit::{ApiServer, Emulator, Proxy, Receiver, eventually};
 
+use crate::expected::{missing, says};
 use crate::history::contradictions;
 use crate::kubelet::Kubelet;
-use crate::place::{Place, lax_crd, queue};
 use crate::reader::{Seen, lies};
 use crate::rights;
-use crate::row::{Act, Operator, Row, Spec, Tells, WELL};
-use crate::told::{missing, says};
+use crate::scenario::{Act, Expected, Operator, Scenario, Spec, when};
+use crate::testbed::{Testbed, lax_crd, queue};
 use crate::watch::Watch;
 
-/// The truth is told within 10 s, and somewhat later on a machine with more to do.
+/// The truth is reported within 10 s, and somewhat later on a machine with more to do.
 const WITHIN: Duration = Duration::from_secs(40);
 
 const QUICK: &[&str] = &[
@@ -55,37 +56,40 @@ pub fn manifest(spec: Spec) -> String {
 }
 
 pub struct World {
-    pub place: Place,
+    pub testbed: Testbed,
     pub emulator: Emulator,
     pub queues: CloudTasks,
     pub way: Proxy,
-    /// What Cloud Tasks' place is taken by.
+    /// What answers instead of Cloud Tasks.
     pub refusing: Option<Receiver>,
     pub kubelet: Rc<Kubelet>,
     pub watch: Rc<Watch>,
 }
 
 impl World {
-    /// How long each act took until the truth was told.
-    pub async fn live_through(row: &Row) -> Vec<Duration> {
-        let mut world = Self::begin(row).await;
+    /// How long each act took until the truth was reported.
+    pub async fn run(scenario: &Scenario) -> Vec<Duration> {
+        let mut world = Self::begin(scenario).await;
         let (kubelet, watch) = (Rc::clone(&world.kubelet), Rc::clone(&world.watch));
-        let (client, namespace) = (world.place.client.clone(), world.place.namespace.clone());
-        let deployments = world.place.deployments();
+        let (client, namespace) = (
+            world.testbed.client.clone(),
+            world.testbed.namespace.clone(),
+        );
+        let deployments = world.testbed.deployments();
         tokio::select! {
-            times = world.acts(row) => times,
+            times = world.acts(scenario) => times,
             () = kubelet.work(&deployments) => unreachable!("it works until it is dropped"),
             () = watch.work(client, &namespace, CHAIN) => unreachable!("so does the watch"),
         }
     }
 
-    async fn begin(row: &Row) -> Self {
+    async fn begin(scenario: &Scenario) -> Self {
         let emulator = Emulator::start().await;
         let way = Proxy::start(emulator.addr()).await;
-        let place = place(row, &way.addr().to_string()).await;
+        let testbed = testbed(scenario, way.addr()).await;
         Self {
             queues: emulator.cloud_tasks().await,
-            place,
+            testbed,
             emulator,
             way,
             refusing: None,
@@ -94,26 +98,26 @@ impl World {
         }
     }
 
-    async fn acts(&mut self, row: &Row) -> Vec<Duration> {
-        self.place.apply(&manifest(row.chain)).await;
-        self.truth(row, &Act::new(&[], WELL), 0).await;
+    async fn acts(&mut self, scenario: &Scenario) -> Vec<Duration> {
+        self.testbed.apply(&manifest(scenario.chain)).await;
+        self.truth(scenario, &when(&[]), 0).await;
         let mut times = Vec::new();
-        for act in row.acts {
+        for act in scenario.acts {
             let before = self.watch.len();
-            for deed in act.done {
-                self.perform(deed).await;
+            for action in act.done {
+                self.perform(action).await;
             }
-            times.push(self.truth(row, act, before).await);
+            times.push(self.truth(scenario, act, before).await);
         }
         let wrong = contradictions(&self.watch.since(0));
-        assert!(wrong.is_empty(), "{}: {wrong:#?}", row.name);
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", scenario.name);
         times
     }
 
-    /// How long it takes until the truth is told, and stays.
-    async fn truth(&self, row: &Row, act: &Act, before: usize) -> Duration {
+    /// How long it takes until the truth is reported, and stays.
+    async fn truth(&self, scenario: &Scenario, act: &Act, before: usize) -> Duration {
         let began = Instant::now();
-        let what = format!("{}: the truth", row.name);
+        let what = format!("{}: the truth", scenario.name);
         let mut fleeting = Vec::new();
         while let Some(left) = WITHIN.checked_sub(began.elapsed()) {
             eventually(&what, left, async || {
@@ -121,7 +125,7 @@ impl World {
                 if wrong.is_empty() {
                     return Ok(());
                 }
-                let log = self.place.operator.log_tail();
+                let log = self.testbed.operator.log_tail();
                 Err(Wrong(format!(
                     "{wrong:#?}\nthe operator's log ends:\n{log}"
                 )))
@@ -129,10 +133,10 @@ impl World {
             .await;
             let took = began.elapsed();
             // Where nothing is known lists may take long; and a deleted chain reports nothing else.
-            if !matches!(act.told, Tells::WellBut(_)) {
+            if !matches!(act.expected, Expected::WellBut(_)) {
                 return took;
             }
-            self.place.lists_pass(2).await;
+            self.testbed.lists_pass(2).await;
             fleeting = self.wrong(act, before).await;
             if fleeting.is_empty() {
                 return took;
@@ -143,16 +147,20 @@ impl World {
 
     /// What the status says wrong, or not at all.
     async fn wrong(&self, act: &Act, before: usize) -> Vec<String> {
-        let namespace = &self.place.namespace;
+        let namespace = &self.testbed.namespace;
         let states = self.watch.since(before);
-        let passed = |told: &&_| !states.iter().any(|it| says(it, told, namespace).is_ok());
+        let passed = |condition: &&&str| {
+            !states
+                .iter()
+                .any(|it| says(it, condition, namespace).is_ok())
+        };
         let never = act.passing.iter().filter(passed);
-        let mut wrong: Vec<String> = never.map(|told| format!("never said: {told:?}")).collect();
-        wrong.extend(missing(&act.told, &self.watch.last(), namespace));
+        let mut wrong: Vec<String> = never.map(|it| format!("never said: {it}")).collect();
+        wrong.extend(missing(&act.expected, &self.watch.last(), namespace));
         // An old status, or a deleted chain, is compared with nothing.
-        if wrong.is_empty() && matches!(act.told, Tells::WellBut(_) | Tells::Nothing(..)) {
+        if wrong.is_empty() && matches!(act.expected, Expected::WellBut(_) | Expected::Unknown(_)) {
             let seen = self.look().await;
-            wrong.extend(missing(&act.told, &seen.chain, namespace));
+            wrong.extend(missing(&act.expected, &seen.chain, namespace));
             wrong.extend(lies(&seen));
         }
         wrong
@@ -161,7 +169,7 @@ impl World {
     async fn look(&self) -> Seen {
         let location = &queue("any").parent;
         let queues = self.queues.list_queues(location).await.unwrap();
-        let deployments = self.place.deployments();
+        let deployments = self.testbed.deployments();
         let deployments = deployments.list(&ListParams::default()).await.unwrap();
         Seen {
             queues: queues
@@ -185,9 +193,9 @@ impl fmt::Debug for Wrong {
     }
 }
 
-/// A namespace with the operator that a row asks for.
-async fn place(row: &Row, cloud_tasks: &str) -> Place {
-    let server: &'static ApiServer = match row.operator {
+/// A namespace with the operator that a scenario asks for.
+async fn testbed(scenario: &Scenario, cloud_tasks: SocketAddr) -> Testbed {
+    let server: &'static ApiServer = match scenario.operator {
         Operator::WithALaxCrd => {
             // It ends with the tests.
             let server = Box::leak(Box::new(ApiServer::start().await));
@@ -199,13 +207,13 @@ async fn place(row: &Row, cloud_tasks: &str) -> Place {
         }
     };
     let namespace = server.namespace("truth").await;
-    let kubeconfig = match row.operator {
+    let kubeconfig = match scenario.operator {
         Operator::ServiceAccount => rights::give(server, &namespace).await,
         Operator::Alone | Operator::Elected | Operator::WithALaxCrd => {
             server.kubeconfig().to_owned()
         }
     };
-    let elects = match row.operator {
+    let elects = match scenario.operator {
         Operator::Elected => "--leader-election=true",
         Operator::Alone | Operator::ServiceAccount | Operator::WithALaxCrd => {
             "--leader-election=false"
@@ -213,13 +221,13 @@ async fn place(row: &Row, cloud_tasks: &str) -> Place {
     };
     // A flag that comes twice is refused.
     let name = |arg: &str| arg.split('=').next().map(str::to_owned);
-    let is_plain = |quick: &&&str| !row.args.iter().any(|arg| name(arg) == name(quick));
+    let is_plain = |quick: &&&str| !scenario.args.iter().any(|arg| name(arg) == name(quick));
     let args: Vec<&str> = QUICK
         .iter()
         .filter(is_plain)
-        .chain(row.args)
+        .chain(scenario.args)
         .copied()
         .chain([elects])
         .collect();
-    Place::of(server, namespace, &kubeconfig, cloud_tasks, &args).await
+    Testbed::of(server, namespace, &kubeconfig, cloud_tasks, &args).await
 }

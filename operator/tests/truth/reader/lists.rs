@@ -44,10 +44,13 @@ pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
 }
 
 /// Whether a list in one line has these names and no others.
-fn same(lies: &mut Vec<String>, what: &str, told: &Value, wanted: &BTreeSet<&str>) {
-    let names: Vec<&str> = text(told).split(", ").filter(|it| !it.is_empty()).collect();
+fn same(lies: &mut Vec<String>, what: &str, reported: &Value, wanted: &BTreeSet<&str>) {
+    let names: Vec<&str> = text(reported)
+        .split(", ")
+        .filter(|it| !it.is_empty())
+        .collect();
     let is_same = names.len() == wanted.len() && names.iter().all(|name| wanted.contains(name));
     check(lies, is_same, || {
-        format!("it says that {what} are {told}, and they are {wanted:?}")
+        format!("it says that {what} are {reported}, and they are {wanted:?}")
     });
 }

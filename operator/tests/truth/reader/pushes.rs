@@ -1,4 +1,4 @@
-//! What is said of tokens, against what queues send and workers are told.
+//! What is said of tokens, against what queues send and workers require.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
 use super::{Seen, check, text};
-use crate::place::variable;
+use crate::testbed::variable;
 
 pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
     let spec = &seen.chain["spec"];
@@ -36,9 +36,9 @@ pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
         }
         let workers = seen.deployment(stage);
         if let Some(workers) = workers.filter(|_| seen.condition("WorkersReady") == "True") {
-            let (told, wanted) = (told(workers), audiences(spec));
-            check(lies, told == wanted, || {
-                format!("WorkersReady, and {stage} takes {told:?}, not {wanted:?}")
+            let (accepted, wanted) = (accepted(workers), audiences(spec));
+            check(lies, accepted == wanted, || {
+                format!("WorkersReady, and {stage} takes {accepted:?}, not {wanted:?}")
             });
         }
     }
@@ -63,8 +63,8 @@ fn audiences(spec: &Value) -> BTreeSet<String> {
     audiences.map(|it| text(it).to_owned()).collect()
 }
 
-fn told(workers: &Deployment) -> BTreeSet<String> {
-    let told = variable(workers, "OIDC_AUDIENCES").unwrap_or_default();
-    let words = told.split(',').filter(|it| !it.is_empty());
+fn accepted(workers: &Deployment) -> BTreeSet<String> {
+    let variable = variable(workers, "OIDC_AUDIENCES").unwrap_or_default();
+    let words = variable.split(',').filter(|it| !it.is_empty());
     words.map(str::to_owned).collect()
 }

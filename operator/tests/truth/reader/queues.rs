@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::{Seen, check, text};
 
 pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
-    let told = seen.chain["status"]["stages"].as_array();
-    let told = told.cloned().unwrap_or_default();
+    let reported = seen.chain["status"]["stages"].as_array();
+    let reported = reported.cloned().unwrap_or_default();
     let keys = |stages: &[Value]| -> Vec<(String, String)> {
         let key = |stage: &Value| (text(&stage["name"]).into(), text(&stage["queue"]).into());
         stages.iter().map(key).collect()
     };
-    let (named, drains) = told.split_at(seen.stages().len().min(told.len()));
+    let (named, drains) = reported.split_at(seen.stages().len().min(reported.len()));
     check(lies, keys(named) == keys(seen.stages()), || {
         format!("its stages are {:?}", keys(named))
     });
@@ -22,7 +22,7 @@ pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
         let is_removed = seen.removed().contains(id) && entry["draining"].is_string();
         check(lies, is_removed, || format!("{id} doesn't drain"));
     }
-    for entry in &told {
+    for entry in &reported {
         let id = text(&entry["queue"]);
         let queue = seen.queues.get(id);
         let state = match queue.map(|queue| queue.state) {

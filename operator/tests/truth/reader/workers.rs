@@ -4,12 +4,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
 use super::{Seen, check, text};
-use crate::place::{queue, variable};
+use crate::testbed::{queue, variable};
 
 pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
-    let told = seen.chain["status"]["stages"].as_array();
+    let reported = seen.chain["status"]["stages"].as_array();
     let stages = seen.stages();
-    for (index, (entry, stage)) in told.into_iter().flatten().zip(stages).enumerate() {
+    for (index, (entry, stage)) in reported.into_iter().flatten().zip(stages).enumerate() {
         let name = text(&stage["name"]);
         let found = seen.deployment(stage);
         let ready = entry["readyReplicas"].as_i64();
@@ -20,12 +20,12 @@ pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
         let attempts = entry["maxAttempts"].as_i64().map(|it| it.to_string());
         let variable = found.and_then(|found| variable(found, "MAX_ATTEMPTS"));
         check(lies, attempts == variable, || {
-            format!("{name} is told {variable:?} attempts, and it says {attempts:?}")
+            format!("{name} has {variable:?} attempts, and it says {attempts:?}")
         });
         let next = stages.get(index + 1);
         let is_newest = found.is_some_and(|found| is_newest(found, stage, next));
-        let is_told = entry["workersUpToDate"] == true;
-        check(lies, !is_told || is_newest, || {
+        let is_reported = entry["workersUpToDate"] == true;
+        check(lies, !is_reported || is_newest, || {
             format!("{name} is not up to date, and it says so")
         });
         if seen.condition("WorkersReady") == "True" {

@@ -1,9 +1,9 @@
-//! What a row is made of: plain data, so that a table of them can be read.
+//! What a scenario is made of: plain data, so that a table of them can be read.
 
 use testkit::Way;
 
-/// One situation, told as a story of acts.
-pub struct Row {
+/// One situation: what happens, step by step, and what the status must say of it.
+pub struct Scenario {
     pub name: &'static str,
     pub args: &'static [&'static str],
     /// The chain that is applied and well before the first act.
@@ -13,14 +13,34 @@ pub struct Row {
     pub operator: Operator,
 }
 
-/// A row whose chain is the orders as they are, with an operator that is alone.
-pub const PLAIN: Row = Row {
-    name: "",
-    args: &[],
-    chain: &[],
-    acts: &[],
-    operator: Operator::Alone,
-};
+/// One whose chain is the orders as they are, with an operator that is alone.
+pub const fn scenario(name: &'static str) -> Scenario {
+    Scenario {
+        name,
+        args: &[],
+        chain: &[],
+        acts: &[],
+        operator: Operator::Alone,
+    }
+}
+
+impl Scenario {
+    pub const fn args(self, args: &'static [&'static str]) -> Self {
+        Self { args, ..self }
+    }
+
+    pub const fn chain(self, chain: Spec) -> Self {
+        Self { chain, ..self }
+    }
+
+    pub const fn operator(self, operator: Operator) -> Self {
+        Self { operator, ..self }
+    }
+
+    pub const fn acts(self, acts: &'static [Act]) -> Self {
+        Self { acts, ..self }
+    }
+}
 
 pub enum Operator {
     /// It has all rights and doesn't look for others.
@@ -36,49 +56,71 @@ pub enum Operator {
 /// Something is done, and then something is so.
 pub struct Act {
     /// What is done, one after the other.
-    pub done: &'static [Deed],
+    pub done: &'static [Action],
     /// What the status has to say at some time since then, because it passes by itself.
-    pub passing: &'static [Told],
+    pub passing: &'static [Condition],
     /// What it has to say in the end.
-    pub told: Tells,
+    pub expected: Expected,
+}
+
+/// An act after which the chain is well, unless it says otherwise.
+pub const fn when(done: &'static [Action]) -> Act {
+    Act {
+        done,
+        passing: &[],
+        expected: Expected::WellBut(WELL),
+    }
 }
 
 impl Act {
-    pub const fn new(done: &'static [Deed], told: Tells) -> Self {
-        Self {
-            done,
-            passing: &[],
-            told,
-        }
+    pub const fn passing(self, passing: &'static [Condition]) -> Self {
+        Self { passing, ..self }
+    }
+
+    /// Every condition is that of a chain that is well, except these.
+    pub const fn then(self, conditions: &'static [Condition]) -> Self {
+        self.expecting(Expected::WellBut(conditions))
+    }
+
+    /// Nothing is known, for this reason and with these words: `CloudTasksAway: one | another`.
+    pub const fn unknown(self, why: &'static str) -> Self {
+        self.expecting(Expected::Unknown(why))
+    }
+
+    pub const fn old(self) -> Self {
+        self.expecting(Expected::Old)
+    }
+
+    pub const fn gone(self) -> Self {
+        self.expecting(Expected::Gone)
+    }
+
+    const fn expecting(self, expected: Expected) -> Self {
+        Self { expected, ..self }
     }
 }
 
 /// What the status has to say.
-pub enum Tells {
+pub enum Expected {
     /// Every condition as that of a chain that is well, except these.
-    WellBut(&'static [Told]),
+    WellBut(&'static [Condition]),
     /// Ready is False for this reason and with these words, and nothing else is known.
-    Nothing(&'static str, &'static [&'static str]),
+    Unknown(&'static str),
     /// That it is old: an edit is newer.
     Old,
     Gone,
 }
 
-pub const WELL: Tells = Tells::WellBut(&[]);
+pub const WELL: &[Condition] = &[];
 
-/// A condition: its type, its status, its reason, and words of its sentence.
-pub type Told = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
+/// A condition's status, its reason, and words of its message: `Ready=False NameTaken: one | another`.
+pub type Condition = &'static str;
 
 /// The orders with something replaced.
 pub type Spec = &'static [(&'static str, &'static str)];
 
 /// What a person, a kubelet or an accident does.
-pub enum Deed {
+pub enum Action {
     Apply(Spec),
     /// So many edits of the first stage's rate, from 301 on, as fast as the API server takes them.
     Edits(u32),
@@ -97,8 +139,12 @@ pub enum Deed {
     CloudTasks(Way),
     /// Cloud Tasks answers every call with this code of gRPC and these words.
     Refuses(u32, &'static str),
-    Kubectl(&'static [&'static str]),
-    NotKubectl(&'static [&'static str]),
+    /// kubectl succeeds with these arguments.
+    Kubectl(&'static str),
+    /// kubectl fails with them.
+    NotKubectl(&'static str),
+    /// A patch of the chain's status, of this type.
+    PatchStatus(&'static str, &'static str),
     /// The API server refuses every write of a Deployment of this name; or of none.
     Policy(Option<&'static str>),
     /// The operator's service account may do this to Deployments, and all to everything else.

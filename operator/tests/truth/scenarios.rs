@@ -1,4 +1,4 @@
-//! The rows, by what is broken in them.
+//! The scenarios, by what is broken in them.
 
 mod cloud_tasks;
 mod deleted;
@@ -12,7 +12,7 @@ mod removed;
 mod stages;
 mod tokens;
 
-use crate::row::Row;
+use crate::scenario::Scenario;
 
 /// The second stage's line in the manifest.
 const MIDDLE: &str = "
@@ -24,20 +24,20 @@ const RATE: &str = "maxDispatchesPerSecond: 400";
 /// Where a line of the spec can be added.
 const PROJECT: &str = "  project: demo\n";
 
-pub fn all() -> impl Iterator<Item = &'static Row> {
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         // Those that wait for long come first.
-        operator::ROWS,
-        deleted::ROWS,
-        cloud_tasks::ROWS,
-        kubernetes::ROWS,
-        foreign::ROWS,
-        removed::ROWS,
-        stages::ROWS,
-        tokens::ROWS,
-        queues::ROWS,
-        paused::ROWS,
-        pods::ROWS,
+        operator::SCENARIOS,
+        deleted::SCENARIOS,
+        cloud_tasks::SCENARIOS,
+        kubernetes::SCENARIOS,
+        foreign::SCENARIOS,
+        removed::SCENARIOS,
+        stages::SCENARIOS,
+        tokens::SCENARIOS,
+        queues::SCENARIOS,
+        paused::SCENARIOS,
+        pods::SCENARIOS,
     ]
     .into_iter()
     .flatten()

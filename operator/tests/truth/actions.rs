@@ -1,55 +1,60 @@
-//! What happens in a row's acts, done to the world.
+//! What happens in a scenario's acts, done to the world.
 
-use std::collections::BTreeMap;
 use std::future::ready;
 
-use cloudtasks::{Method, NewTask, QueueSettings, TaskPath};
+use cloudtasks::QueueSettings;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use testkit::{Receiver, Way, eventually};
+use testkit::{Kubectl, Receiver, Way, eventually};
 
-use crate::place::{SOON, http, queue};
 use crate::rights;
-use crate::row::{Deed, Hand, Signal};
+use crate::scenario::{Action, Hand, Signal};
+use crate::testbed::{SOON, http, queue};
 use crate::world::{CHAIN, World, manifest};
 
 impl World {
-    pub async fn perform(&mut self, deed: &Deed) {
-        match deed {
-            Deed::Apply(spec) => drop(self.place.apply(&manifest(spec)).await),
-            Deed::Edits(count) => self.edits(*count).await,
-            Deed::Queue(id, hand) => self.lay_hand_on(id, hand).await,
-            Deed::Task(id) => self.put_task(id).await,
-            Deed::TaskEnds(id) => self.end_task(id).await,
-            Deed::Pods(stage, pods) => self.kubelet.set(format!("{CHAIN}-{stage}"), *pods),
-            Deed::FormerPod => self.make_former_pod().await,
-            Deed::FormerPodEnds => {
+    pub async fn perform(&mut self, action: &Action) {
+        match action {
+            Action::Apply(spec) => drop(self.testbed.apply(&manifest(spec)).await),
+            Action::Edits(count) => self.edits(*count).await,
+            Action::Queue(id, hand) => self.lay_hand_on(id, hand).await,
+            Action::Task(id) => self.put_task(id).await,
+            Action::TaskEnds(id) => self.end_task(id).await,
+            Action::Pods(stage, pods) => self.kubelet.set(format!("{CHAIN}-{stage}"), *pods),
+            Action::FormerPod => self.make_former_pod().await,
+            Action::FormerPodEnds => {
                 let now = DeleteParams::default().grace_period(0);
                 self.pods().delete("former", &now).await.unwrap();
             }
-            Deed::CloudTasks(way) => self.way.turn(*way),
-            Deed::Refuses(code, words) => {
+            Action::CloudTasks(way) => self.way.turn(*way),
+            Action::Refuses(code, words) => {
                 let refusing = refusing(*code, words);
                 self.way.turn(Way::Elsewhere(refusing.addr()));
                 self.refusing = Some(refusing);
             }
-            Deed::Kubectl(args) => drop(self.place.kubectl(args).await.expect_ok()),
-            Deed::NotKubectl(args) => drop(self.place.kubectl(args).await.expect_refused()),
-            Deed::Policy(deployment) => rights::refuse(&self.place, *deployment).await,
-            Deed::Rights(verbs) => {
-                rights::set(self.place.server, &self.place.namespace, verbs).await;
+            Action::Kubectl(args) => drop(self.kubectl(args).await.expect_ok()),
+            Action::NotKubectl(args) => drop(self.kubectl(args).await.expect_refused()),
+            Action::PatchStatus(kind, patch) => {
+                let kind = format!("--type={kind}");
+                let status = ["patch", "chain", CHAIN, "--subresource=status", &kind, "-p"];
+                let patch = [&status[..], &[patch]].concat();
+                self.testbed.kubectl(&patch).await.expect_ok();
             }
-            Deed::Operator(Signal::Kill) => {
-                self.place.operator.kill9();
-                self.place.operator.exit(SOON).await;
+            Action::Policy(deployment) => rights::refuse(&self.testbed, *deployment).await,
+            Action::Rights(verbs) => {
+                rights::set(self.testbed.server, &self.testbed.namespace, verbs).await;
             }
-            Deed::Operator(Signal::Start) => self.place.restart().await,
-            Deed::UntilQueue(id) => {
+            Action::Operator(Signal::Kill) => {
+                self.testbed.operator.kill9();
+                self.testbed.operator.exit(SOON).await;
+            }
+            Action::Operator(Signal::Start) => self.testbed.restart().await,
+            Action::UntilQueue(id) => {
                 let path = queue(id);
                 eventually("a queue", SOON, async || self.queues.get_queue(&path).await).await;
             }
-            Deed::Until(kind, status) => {
+            Action::Until(kind, status) => {
                 eventually("a condition", SOON, async || {
                     let chain = self.watch.last();
                     let conditions = chain["status"]["conditions"].as_array();
@@ -62,6 +67,11 @@ impl World {
         }
     }
 
+    async fn kubectl(&self, args: &str) -> Kubectl {
+        let args: Vec<&str> = args.split(' ').collect();
+        self.testbed.kubectl(&args).await
+    }
+
     async fn edits(&self, count: u32) {
         for number in 1..=count {
             let patch = json!([{
@@ -70,7 +80,7 @@ impl World {
                 "value": 300 + number,
             }]);
             let patch: Patch<()> = Patch::Json(serde_json::from_value(patch).unwrap());
-            let chains = self.place.chains();
+            let chains = self.testbed.chains();
             let parameters = PatchParams::default();
             chains.patch(CHAIN, &parameters, &patch).await.unwrap();
         }
@@ -112,31 +122,24 @@ impl World {
     }
 
     async fn put_task(&self, id: &str) {
-        let task = NewTask {
-            path: Some(task(id)),
-            url: "http://127.0.0.1/".into(),
-            method: Method::Post,
-            headers: BTreeMap::new(),
-            body: Vec::new(),
-            dispatch_deadline: None,
-            oidc_token: None,
-        };
+        let task = testkit::task(&queue(id), LATE, "");
         self.queues.create_task(&queue(id), &task).await.unwrap();
     }
 
     /// As its worker would, once it has succeeded.
     async fn end_task(&self, id: &str) {
         let addr = self.emulator.addr().to_string();
-        let answer = http("DELETE", &addr, &format!("/v2/{}", task(id))).await;
+        let task = queue(id).task(LATE.parse().unwrap());
+        let answer = http("DELETE", &addr, &format!("/v2/{task}")).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.place.client.clone(), &self.place.namespace)
+        Api::namespaced(self.testbed.client.clone(), &self.testbed.namespace)
     }
 
     async fn make_former_pod(&self) {
-        let fast = self.place.deployments().get("orders-fast").await.unwrap();
+        let fast = self.testbed.deployments().get("orders-fast").await.unwrap();
         let template = fast.spec.unwrap().template;
         let metadata = json!({"name": "former", "labels": template.metadata.unwrap().labels});
         let pod = json!({"metadata": metadata, "spec": template.spec});
@@ -146,10 +149,8 @@ impl World {
     }
 }
 
-/// One that nobody takes: here nobody knows the workers' addresses.
-fn task(id: &str) -> TaskPath {
-    queue(id).task("late".parse().unwrap())
-}
+/// A task that nobody takes: here nobody knows the workers' addresses.
+const LATE: &str = "late";
 
 /// Says no as gRPC does: over HTTP/2, with the status in the headers.
 fn refusing(code: u32, message: &'static str) -> Receiver {

@@ -1,16 +1,19 @@
-//! A place for one test: a namespace, an emulator, and an operator that serves that namespace.
+//! What a test starts: a namespace, an emulator, and an operator that serves that namespace.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use cloudtasks::{CloudTasks, QueuePath};
+use cloudtasks::{CloudTasks, Queue, QueuePath, QueueSettings};
 use crds::{ExecutorChain, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::ask::exchange;
 use testkit::{ApiServer, Emulator, Process, eventually, fake_pods, free_port, operator};
 
@@ -32,7 +35,10 @@ spec:
   - {name: slow, queue: incoming-3, maxAttempts: 1, rateLimits: {maxDispatchesPerSecond: 0.5}}
 ";
 
-pub struct Place {
+/// The first rate in it.
+pub const RATE: &str = "maxDispatchesPerSecond: 400";
+
+pub struct Testbed {
     pub server: &'static ApiServer,
     pub namespace: String,
     pub client: Client,
@@ -41,60 +47,45 @@ pub struct Place {
     command: Command,
 }
 
-impl Place {
-    /// With an operator that talks to Cloud Tasks at `cloud_tasks`, a `host:port`.
-    pub async fn new(prefix: &str, cloud_tasks: &str) -> Self {
-        Self::at(prefix, cloud_tasks, &[]).await
+impl Testbed {
+    /// With an operator that talks to Cloud Tasks at `cloud_tasks`.
+    pub async fn at(prefix: &str, cloud_tasks: SocketAddr, args: &[&str]) -> Self {
+        let server = ApiServer::shared_with_crd().await;
+        Self::start(server, prefix, cloud_tasks, args).await
     }
 
-    pub async fn at(prefix: &str, cloud_tasks: &str, args: &[&str]) -> Self {
-        Self::start(
-            ApiServer::shared_with_crd().await,
-            prefix,
-            cloud_tasks,
-            args,
-        )
-        .await
-    }
-
-    /// On an API server that no other test uses, with a CRD of its own. It ends with the tests.
-    pub async fn on_a_server_of_its_own(crd: &str, emulator: &Emulator) -> Self {
+    /// On an API server that no other test uses, with this CRD or without one. It ends with the tests.
+    pub async fn on_a_server_of_its_own(crd: Option<&str>, emulator: &Emulator) -> Self {
         let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
-        server.install_crd(crd).await;
-        Self::start(server, "own", &emulator.addr().to_string(), &[]).await
-    }
-
-    /// On an API server that no other test uses, and that doesn't know chains yet.
-    pub async fn before_the_crd(emulator: &Emulator) -> Self {
-        let server: &'static ApiServer = Box::leak(Box::new(ApiServer::start().await));
-        Self::start(server, "before", &emulator.addr().to_string(), &[]).await
+        if let Some(crd) = crd {
+            server.install_crd(crd).await;
+        }
+        Self::start(server, "own", emulator.addr(), &[]).await
     }
 
     /// Whose operator elects a leader with those that come [`Self::beside`] it.
-    pub async fn with_a_candidate(prefix: &str, kubeconfig: &Path, cloud_tasks: &str) -> Self {
+    pub async fn with_a_candidate(
+        prefix: &str,
+        kubeconfig: &Path,
+        cloud_tasks: SocketAddr,
+    ) -> Self {
         let server = ApiServer::shared_with_crd().await;
         let namespace = server.namespace(prefix).await;
         Self::of(server, namespace, kubeconfig, cloud_tasks, &[]).await
     }
 
     /// With an emulator of its own, and further arguments for the operator.
-    pub async fn with(prefix: &str, args: &[&str]) -> (Self, Emulator, CloudTasks) {
+    pub async fn with(prefix: &str, args: &[&str]) -> (Self, Emulator, Queues) {
         let emulator = Emulator::start().await;
-        let place = Self::start(
-            ApiServer::shared_with_crd().await,
-            prefix,
-            &emulator.addr().to_string(),
-            args,
-        )
-        .await;
-        let queues = emulator.cloud_tasks().await;
-        (place, emulator, queues)
+        let testbed = Self::at(prefix, emulator.addr(), args).await;
+        let queues = Queues::of(&emulator).await;
+        (testbed, emulator, queues)
     }
 
     async fn start(
         server: &'static ApiServer,
         prefix: &str,
-        cloud_tasks: &str,
+        cloud_tasks: SocketAddr,
         args: &[&str],
     ) -> Self {
         let namespace = server.namespace(prefix).await;
@@ -103,8 +94,8 @@ impl Place {
         Self::of(server, namespace, server.kubeconfig(), cloud_tasks, &args).await
     }
 
-    /// The same place with one more operator, which elects a leader with others such.
-    pub async fn beside(&self, kubeconfig: &Path, cloud_tasks: &str) -> Self {
+    /// The same namespace with one more operator, which elects a leader with others such.
+    pub async fn beside(&self, kubeconfig: &Path, cloud_tasks: SocketAddr) -> Self {
         let namespace = self.namespace.clone();
         Self::of(self.server, namespace, kubeconfig, cloud_tasks, &[]).await
     }
@@ -114,11 +105,11 @@ impl Place {
         server: &'static ApiServer,
         namespace: String,
         kubeconfig: &Path,
-        cloud_tasks: &str,
+        cloud_tasks: SocketAddr,
         args: &[&str],
     ) -> Self {
         let admin = format!("127.0.0.1:{}", free_port());
-        let mut command = operator::command(kubeconfig, &namespace, cloud_tasks);
+        let mut command = operator::command(kubeconfig, &namespace, &cloud_tasks.to_string());
         command.args(["--admin-addr", &admin]).args(args);
         let operator = Process::spawn(&command);
         let client = server.client().await;
@@ -141,20 +132,32 @@ impl Place {
     }
 
     pub async fn kubectl(&self, args: &[&str]) -> testkit::Kubectl {
-        let args: Vec<&str> = ["-n", &self.namespace]
-            .iter()
-            .chain(args)
-            .copied()
-            .collect();
+        let args = [&["-n", &self.namespace], args].concat();
         self.server.kubectl(&args).await
+    }
+
+    /// Deletes a chain, and waits until it is gone.
+    pub async fn delete(&self, chain: &str) {
+        let delete = ["delete", "chain", chain, "--timeout=20s"];
+        self.kubectl(&delete).await.expect_ok();
     }
 
     pub async fn apply(&self, manifest: &str) -> String {
         let args = ["-n", &self.namespace, "apply", "-f", "-"];
-        self.server
-            .kubectl_with_input(&args, manifest)
-            .await
-            .expect_ok()
+        let applied = self.server.kubectl_with_input(&args, manifest).await;
+        applied.expect_ok()
+    }
+
+    /// Applies the orders with something replaced.
+    pub async fn apply_with(&self, from: &str, to: &str) {
+        assert!(ORDERS.contains(from), "nothing to replace: {from}");
+        self.apply(&ORDERS.replace(from, to)).await;
+    }
+
+    /// Waits until a chain has a condition, as [`says`] reads it.
+    pub async fn says(&self, chain: &str, condition: &str) -> ExecutorChainStatus {
+        let has_it = |status: &ExecutorChainStatus| says(status, condition);
+        self.status(chain, condition, has_it).await
     }
 
     /// Waits until the status of a chain is as `wanted` says, and returns it.
@@ -168,7 +171,7 @@ impl Place {
     }
 
     /// The status of a chain, if it is current and as `wanted` says.
-    async fn status_if(
+    pub async fn status_if(
         &self,
         chain: &str,
         wanted: impl Fn(&ExecutorChainStatus) -> bool,
@@ -188,24 +191,16 @@ impl Place {
     pub async fn gone(&self, chain: &str) {
         let log = || self.operator.log_tail();
         eventually("no chain", SOON, async || {
-            let found = self
-                .chains()
-                .get_opt(chain)
-                .await
-                .map_err(|it| it.to_string())?;
-            if found.is_none() { Ok(()) } else { Err(log()) }
+            let found = self.chains().get_opt(chain).await;
+            (found.is_ok_and(|found| found.is_none()), log())
         })
         .await;
     }
 
     /// Waits until Ready is False for `reason`, and returns the sentence.
     pub async fn not_ready(&self, chain: &str, reason: &str) -> String {
-        let is_it = |status: &ExecutorChainStatus| {
-            condition(status, "Ready")
-                .is_some_and(|(holds, why, _)| holds == "False" && why == reason)
-        };
-        let status = self.status(chain, reason, is_it).await;
-        condition(&status, "Ready").unwrap().2
+        let status = self.says(chain, &format!("Ready=False {reason}")).await;
+        condition(&status, "Ready").message.clone()
     }
 
     /// The sentence of a chain that can't be read; read without its types.
@@ -236,8 +231,8 @@ impl Place {
     pub async fn settle(&self, chain: &str) -> ExecutorChainStatus {
         eventually("a chain that is ready", SOON, async || {
             self.pods_are_ready().await;
-            let is_ready = |status: &ExecutorChainStatus| is_true(status, "Ready");
-            self.status_if(chain, is_ready).await
+            self.status_if(chain, |status| says(status, "Ready=True"))
+                .await
         })
         .await
     }
@@ -277,7 +272,7 @@ impl Place {
             let metrics = self.metrics().await;
             let told = metrics.get("executor_operator_leader").copied();
             let log = self.operator.log_tail();
-            (told == Some(u64::from(leads))).then_some(()).ok_or(log)
+            (told == Some(u64::from(leads)), log)
         })
         .await;
     }
@@ -314,7 +309,7 @@ impl Place {
     pub async fn lists_pass(&self, more: u64) {
         let before = self.lists().await;
         eventually("more lists", SOON, async || {
-            (self.lists().await >= before + more).then_some(())
+            self.lists().await >= before + more
         })
         .await;
     }
@@ -328,23 +323,30 @@ impl Place {
             touches += 1;
             let labels = json!({"touched": touches.to_string()});
             let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-            let parameters = PatchParams::default();
-            self.chains()
-                .patch(chain, &parameters, &patch)
-                .await
-                .unwrap();
-            (self.rounds().await >= before + more).then_some(())
+            let (chains, parameters) = (self.chains(), PatchParams::default());
+            chains.patch(chain, &parameters, &patch).await.unwrap();
+            self.rounds().await >= before + more
         })
         .await;
     }
 
+    /// Waits until a Deployment's worker has a variable with this value.
+    pub async fn has_variable(&self, deployment: &str, name: &str, value: &str) {
+        eventually(name, SOON, async || {
+            let found = self.deployments().get(deployment).await.ok()?;
+            (variable(&found, name)? == value).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn list_deployments(&self) -> Vec<Deployment> {
+        let list = self.deployments().list(&ListParams::default()).await;
+        list.unwrap().items
+    }
+
     /// UID and resource version of every Deployment: any write changes them.
     pub async fn deployment_versions(&self) -> BTreeMap<String, Option<String>> {
-        let list = self
-            .deployments()
-            .list(&ListParams::default())
-            .await
-            .unwrap();
+        let list = self.list_deployments().await;
         list.into_iter()
             .map(|object| (object.name_any(), object.resource_version()))
             .collect()
@@ -361,52 +363,120 @@ fn label(name: &str, value: &str) -> String {
 
 /// The CRD as another version may have it: it lets pass what this one would not.
 pub fn lax_crd() -> String {
-    let mut crd = serde_json::to_value(crds::crd()).unwrap();
+    let mut crd: Value = serde_saphyr::from_str(crds::CRD_YAML).unwrap();
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     schema["properties"]["spec"]["properties"]["drainDelay"] = json!({"type": "string"});
     crd.to_string()
 }
 
-pub fn condition(status: &ExecutorChainStatus, kind: &str) -> Option<(String, String, String)> {
-    let condition = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind)?;
-    Some((
-        condition.status.clone(),
-        condition.reason.clone(),
-        condition.message.clone(),
-    ))
+pub fn condition<'a>(status: &'a ExecutorChainStatus, kind: &str) -> &'a Condition {
+    let mut conditions = status.conditions.iter();
+    let found = conditions.find(|condition| condition.type_ == kind);
+    found.unwrap_or_else(|| panic!("no {kind} in {status:?}"))
 }
 
-pub fn is_true(status: &ExecutorChainStatus, kind: &str) -> bool {
-    condition(status, kind).is_some_and(|(holds, ..)| holds == "True")
+/// Whether a status has a condition: its status, and if need be its reason, and words of its message, as in
+/// `Ready=False InvalidSpec: project`.
+pub fn says(status: &ExecutorChainStatus, condition: &str) -> bool {
+    let (wanted, words) = condition.split_once(": ").unwrap_or((condition, ""));
+    let (wanted, reason) = wanted.split_once(' ').unwrap_or((wanted, ""));
+    status.conditions.iter().any(|it| {
+        wanted == format!("{}={}", it.type_, it.status)
+            && (reason.is_empty() || reason == it.reason)
+            && it.message.contains(words)
+    })
 }
 
 pub fn queue(id: &str) -> QueuePath {
-    format!("projects/demo/locations/europe-west1/queues/{id}")
-        .parse()
-        .unwrap()
+    let path = format!("projects/demo/locations/europe-west1/queues/{id}");
+    path.parse().unwrap()
+}
+
+/// The queues, as somebody outside the operator sees and changes them.
+pub struct Queues(CloudTasks);
+
+impl Queues {
+    pub async fn of(emulator: &Emulator) -> Self {
+        Self(emulator.cloud_tasks().await)
+    }
+
+    pub async fn get(&self, id: &str) -> Queue {
+        self.get_queue(&queue(id)).await.unwrap()
+    }
+
+    pub async fn all(&self) -> Vec<Queue> {
+        self.list_queues(&queue("any").parent).await.unwrap()
+    }
+
+    pub async fn update(&self, id: &str, settings: &QueueSettings) {
+        self.update_queue(&queue(id), settings).await.unwrap();
+    }
+
+    /// Waits until a queue is as `wanted` says, and returns it.
+    pub async fn becomes(&self, id: &str, what: &str, wanted: impl Fn(&Queue) -> bool) -> Queue {
+        eventually(what, SOON, async || {
+            let found = self.get_queue(&queue(id)).await;
+            let found = found.map_err(|error| error.to_string())?;
+            if wanted(&found) {
+                return Ok(found);
+            }
+            Err(format!("{found:?}"))
+        })
+        .await
+    }
+
+    /// Waits until a queue has this rate, and returns it.
+    pub async fn has_rate(&self, id: &str, rate: f64) -> Queue {
+        let has_it = |found: &Queue| is_same(found.max_dispatches_per_second, rate);
+        self.becomes(id, &format!("the rate {rate}"), has_it).await
+    }
+}
+
+impl Deref for Queues {
+    type Target = CloudTasks;
+
+    fn deref(&self) -> &CloudTasks {
+        &self.0
+    }
+}
+
+pub fn is_same(one: f64, other: f64) -> bool {
+    (one - other).abs() < f64::EPSILON
+}
+
+/// A manifest without this stage.
+pub fn without(manifest: &str, stage: &str) -> String {
+    let name = format!("name: {stage},");
+    let lines = manifest.lines().filter(|line| !line.contains(&name));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The orders under another name, with queues of that name.
+pub fn named(name: &str, manifest: &str) -> String {
+    manifest
+        .replace("name: orders}", &format!("name: {name}}}"))
+        .replace("queue: incoming", &format!("queue: {name}"))
 }
 
 /// A variable of a Deployment's worker.
 pub fn variable(deployment: &Deployment, name: &str) -> Option<String> {
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
-    let worker = pod
-        .containers
-        .iter()
-        .find(|container| container.name == "worker")?;
-    let variable = worker
-        .env
-        .as_ref()?
-        .iter()
-        .find(|variable| variable.name == name)?;
+    let worker = pod.containers.iter().find(|it| it.name == "worker")?;
+    let variable = worker.env.iter().flatten().find(|it| it.name == name)?;
     variable.value.clone()
 }
 
-/// A place with an emulator of its own, and a client for it.
-pub async fn with_emulator(prefix: &str) -> (Place, Emulator, CloudTasks) {
-    Place::with(prefix, &[]).await
+/// A testbed with an emulator of its own, and its queues.
+pub async fn with_emulator(prefix: &str) -> (Testbed, Emulator, Queues) {
+    Testbed::with(prefix, &[]).await
+}
+
+/// As [`Testbed::with`], once the chain `orders` of a manifest is applied and ready.
+pub async fn served(prefix: &str, args: &[&str], manifest: &str) -> (Testbed, Emulator, Queues) {
+    let started = Testbed::with(prefix, args).await;
+    started.0.apply(manifest).await;
+    started.0.settle("orders").await;
+    started
 }
 
 /// The answer to a request without a body, its head included.

@@ -1,0 +1,69 @@
+//! Pods are missing, too few, old, or not reported.
+
+use super::RATE;
+use crate::scenario::{Action, Condition, Pods, Scenario, WELL, scenario, when};
+
+const ATTEMPTS: Action = Action::Apply(&[("maxAttempts: 3", "maxAttempts: 4")]);
+const FAST_IS_BEHIND: &[Condition] = &[
+    "Ready=False PodsNotReady: fast",
+    "WorkersReady=False PodsNotReady: fast",
+];
+
+const fn some(all: i32, new: i32, ready: i32) -> Action {
+    Action::Pods("fast", Pods::Some { all, new, ready })
+}
+
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("no pod is ready, and the queue is left running")
+        .args(&["--gate-after=0s"])
+        .acts(&[
+            when(&[some(2, 2, 0)]).then(FAST_IS_BEHIND),
+            when(&[Action::Pods("fast", Pods::Ready)]).then(WELL),
+        ]),
+    scenario("fewer pods than replicas").acts(&[
+        when(&[some(2, 2, 1)]).then(FAST_IS_BEHIND),
+        when(&[Action::Pods("fast", Pods::Ready)]).then(WELL),
+    ]),
+    scenario("former pods beside the new ones").acts(&[
+        when(&[some(3, 1, 3), ATTEMPTS]).then(FAST_IS_BEHIND),
+        // All new ones are there, and a former one still takes pushes.
+        when(&[some(3, 2, 3)]).then(FAST_IS_BEHIND),
+        when(&[Action::Pods("fast", Pods::Ready)]).then(WELL),
+    ]),
+    scenario("the Deployment's status is of an older generation").acts(&[
+        when(&[Action::Pods("fast", Pods::Asleep), ATTEMPTS]).then(FAST_IS_BEHIND),
+        when(&[Action::Pods("fast", Pods::Ready)]).then(WELL),
+    ]),
+    scenario("rate and replicas raised together, and the new pods are not ready").acts(&[
+        when(&[
+            some(4, 4, 2),
+            Action::Apply(&[
+                (RATE, "maxDispatchesPerSecond: 450"),
+                ("replicas: 2", "replicas: 4"),
+            ]),
+        ])
+        .then(&[
+            "Ready=False Progressing: gets rate 450/s once",
+            "QueuesReady=False Progressing: queue incoming gets rate 450/s once stage \
+                fast has 4 ready workers",
+            "WorkersReady=False PodsNotReady: fast",
+        ]),
+        when(&[Action::Pods("fast", Pods::Ready)]).then(WELL),
+    ]),
+    scenario("scaled to zero by hand, and the spec sets no replicas").acts(&[
+        when(&[Action::Kubectl(
+            "scale deployment/orders-middle --replicas=0",
+        )])
+        .then(&[
+            "Paused=True PausedByOperator: incoming-2",
+            "Undersized=True TooFewPlaces: incoming-2 dispatches 100 tasks at once, and \
+                its workers run 0 × 100",
+        ]),
+        when(&[Action::Kubectl(
+            "scale deployment/orders-middle --replicas=1",
+        )])
+        .then(WELL),
+    ]),
+    scenario("scaled by hand, and the spec sets replicas")
+        .acts(&[when(&[Action::Kubectl("scale deployment/orders-fast --replicas=1")]).then(WELL)]),
+];
