@@ -7,11 +7,11 @@ use kube::ResourceExt;
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
 use plan::{ChainView, Desired, Observed, Plan, plan};
 
-use crate::golden::{seen, sentence, with};
+use crate::golden::{said, seen, sentence, with, with_field};
 use crate::phases::{round, state, without_slow};
 use crate::world::{
-    ORDERS, Transcript, apply, chain, desired, gateway_says, planned, roll, settings, settle,
-    status, with_gateways,
+    ORDERS, Transcript, apply, chain, desired, gateway_objects_mut, gateway_says, planned, roll,
+    settings, settle, status, with_gateways,
 };
 
 const TEMPLATE: &str = "{stage}-{chain}-{namespace}.push.example.com";
@@ -52,10 +52,7 @@ fn names(observed: &Observed, kind: GatewayResourceKind) -> Vec<&String> {
 
 #[test]
 fn a_gateway_gets_a_route_and_two_policies() {
-    let drain = with(
-        "  project: my-project\n",
-        "  project: my-project\n  drainDelay: 60s\n",
-    );
+    let drain = with_field("drainDelay: 60s");
     let yaml = by_gateway().replace(
         "  project: my-project\n",
         "  project: my-project\n  drainDelay: 60s\n",
@@ -113,16 +110,20 @@ fn a_queue_moves_to_a_gateway_when_its_route_is_accepted_and_back() {
     assert!(waiting.is_empty(), "{waiting}");
     transcript.add("the Gateway has reported nothing", &waiting);
     assert!(waiting.recheck_in().is_some());
-    let status = seen(&yaml, &observed);
-    transcript.add("PushesReachable", &sentence(&status, "PushesReachable"));
+    transcript.add(
+        "PushesReachable",
+        &said(&yaml, &observed, "PushesReachable"),
+    );
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     transcript.add(
         "the Gateway accepts the routes",
         &round(&mut observed, &yaml, 1, 0),
     );
     assert!(round(&mut observed, &yaml, 1, 0).is_empty());
-    let status = seen(&yaml, &observed);
-    transcript.add("PushesReachable", &sentence(&status, "PushesReachable"));
+    transcript.add(
+        "PushesReachable",
+        &said(&yaml, &observed, "PushesReachable"),
+    );
     // Back: the old way stays for a minute.
     transcript.add(
         "back to cluster addresses",
@@ -198,7 +199,7 @@ fn a_gateway_that_refuses_keeps_the_queue_where_it_is() {
     ] {
         gateway_says(&mut observed, condition, "False", reason);
         assert!(round(&mut observed, &yaml, 3600, 0).is_empty());
-        let said = sentence(&seen(&yaml, &observed), "PushesReachable");
+        let said = said(&yaml, &observed, "PushesReachable");
         assert!(said.contains(reason), "{said}");
     }
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
@@ -213,24 +214,19 @@ fn a_gateway_that_reports_nothing_is_trusted_after_a_while() {
     assert!(round(&mut observed, &yaml, 599, 0).is_empty());
     // What is said of an older route, or of another Gateway, says nothing.
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
-    if let Some(Availability::Served(routes)) = observed
-        .availability
-        .get_mut(&GatewayResourceKind::HttpRoute)
-    {
-        for (index, route) in routes.values_mut().enumerate() {
-            let parent = &mut route.data["status"]["parents"][0];
-            if index == 0 {
-                parent["parentRef"]["name"] = "another".into();
-            } else {
-                parent["conditions"][0]["observedGeneration"] = 1.into();
-                route.metadata.generation = Some(2);
-            }
+    let routes = gateway_objects_mut(&mut observed, GatewayResourceKind::HttpRoute);
+    for (index, route) in routes.values_mut().enumerate() {
+        let parent = &mut route.data["status"]["parents"][0];
+        if index == 0 {
+            parent["parentRef"]["name"] = "another".into();
+        } else {
+            parent["conditions"][0]["observedGeneration"] = 1.into();
+            route.metadata.generation = Some(2);
         }
     }
     assert!(round(&mut observed, &yaml, 0, 0).is_empty());
     assert_eq!(round(&mut observed, &yaml, 1, 0).steps.len(), 2);
-    let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "PushesReachable"), @"RoutePending: the Gateway infra/external has not reported that it serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: new routes take some minutes. If this lasts, check that the Gateway and its listener exist");
+    insta::assert_snapshot!(said(&yaml, &observed, "PushesReachable"), @"RoutePending: the Gateway infra/external has not reported that it serves the routes of fast-orders-shop.push.example.com, slow-orders-shop.push.example.com: new routes take some minutes. If this lasts, check that the Gateway and its listener exist");
 }
 
 #[test]
@@ -241,8 +237,7 @@ fn a_queue_whose_route_is_refused_is_paused_after_a_while() {
     gateway_says(&mut observed, "Accepted", "False", "NotAllowedByListeners");
     assert!(round(&mut observed, &yaml, 1, 0).is_empty());
     transcript.add("refused for 30 s", &round(&mut observed, &yaml, 30, 0));
-    let status = seen(&yaml, &observed);
-    transcript.add("Paused", &sentence(&status, "Paused"));
+    transcript.add("Paused", &said(&yaml, &observed, "Paused"));
     let waiting = round(&mut observed, &yaml, 30, 0);
     transcript.add("still refused", &waiting);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
@@ -260,7 +255,7 @@ fn a_load_balancer_that_fails_to_update_serves_its_older_state() {
     for _ in 0..3 {
         assert!(round(&mut observed, &yaml, 60, 0).is_empty());
     }
-    let said = sentence(&seen(&yaml, &observed), "Ready");
+    let said = said(&yaml, &observed, "Ready");
     assert!(said.starts_with("RouteNotAccepted"), "{said}");
 }
 
@@ -271,14 +266,10 @@ fn a_queue_waits_until_gkes_load_balancer_has_the_route() {
     round(&mut observed, &yaml, 1, 0);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     let mut elsewhere = observed.clone();
-    if let Some(Availability::Served(routes)) = observed
-        .availability
-        .get_mut(&GatewayResourceKind::HttpRoute)
-    {
-        for route in routes.values_mut() {
-            let parent = &mut route.data["status"]["parents"][0];
-            parent["conditions"].as_array_mut().unwrap().truncate(1);
-        }
+    let routes = gateway_objects_mut(&mut observed, GatewayResourceKind::HttpRoute);
+    for route in routes.values_mut() {
+        let parent = &mut route.data["status"]["parents"][0];
+        parent["conditions"].as_array_mut().unwrap().truncate(1);
     }
     assert!(round(&mut observed, &yaml, 1, 0).is_empty());
     assert_eq!(
@@ -287,15 +278,11 @@ fn a_queue_waits_until_gkes_load_balancer_has_the_route() {
         "trusted"
     );
     // Other controllers have no such word.
-    if let Some(Availability::Served(routes)) = elsewhere
-        .availability
-        .get_mut(&GatewayResourceKind::HttpRoute)
-    {
-        for route in routes.values_mut() {
-            let parent = &mut route.data["status"]["parents"][0];
-            parent["controllerName"] = "example.com/gateway".into();
-            parent["conditions"].as_array_mut().unwrap().truncate(1);
-        }
+    let routes = gateway_objects_mut(&mut elsewhere, GatewayResourceKind::HttpRoute);
+    for route in routes.values_mut() {
+        let parent = &mut route.data["status"]["parents"][0];
+        parent["controllerName"] = "example.com/gateway".into();
+        parent["conditions"].as_array_mut().unwrap().truncate(1);
     }
     assert_eq!(round(&mut elsewhere, &yaml, 1, 0).steps.len(), 2);
 }
@@ -386,14 +373,10 @@ fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
 fn a_route_that_was_changed_or_deleted_by_hand_is_restored() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
-    if let Some(Availability::Served(routes)) = observed
-        .availability
-        .get_mut(&GatewayResourceKind::HttpRoute)
-    {
-        routes.pop_first();
-        let (_, other) = routes.iter_mut().next().unwrap();
-        other.metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = None;
-    }
+    let routes = gateway_objects_mut(&mut observed, GatewayResourceKind::HttpRoute);
+    routes.pop_first();
+    let (_, other) = routes.iter_mut().next().unwrap();
+    other.metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = None;
     let first = round(&mut observed, &yaml, 1, 0);
     insta::assert_snapshot!(first.to_string());
 }
@@ -435,7 +418,7 @@ fn kinds_that_the_cluster_lacks_are_refused_with_a_message() {
     let problem = |observed: &Observed| plan(ChainView::new(&desired, observed)).unwrap_err();
     let said = |observed: &Observed| {
         let problem = problem(observed);
-        let told = sentence(&seen(&yaml, observed), "PushesReachable");
+        let told = said(&yaml, observed, "PushesReachable");
         assert_eq!(told, format!("{}: {}", problem.reason, problem.message));
         told
     };
@@ -463,14 +446,10 @@ fn a_host_or_a_name_of_another_owner_is_refused() {
     assert_eq!(problem.reason, Reason::NameTaken);
     insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast is already used by chain stock/orders-shop (namespace/name): use another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
     observed.taken_hosts.clear();
-    if let Some(Availability::Served(policies)) = observed
-        .availability
-        .get_mut(&GatewayResourceKind::BackendPolicy)
-    {
-        let theirs = policies.get_mut("orders-slow").unwrap();
-        theirs.metadata.labels = None;
-        theirs.metadata.owner_references = None;
-    }
+    let policies = gateway_objects_mut(&mut observed, GatewayResourceKind::BackendPolicy);
+    let theirs = policies.get_mut("orders-slow").unwrap();
+    theirs.metadata.labels = None;
+    theirs.metadata.owner_references = None;
     let problem = planned(&yaml, &observed).unwrap_err();
     assert_eq!(problem.reason, Reason::NameTaken);
     insta::assert_snapshot!(problem.message, @"GCPBackendPolicy orders-slow exists and doesn't belong to this chain: rename the stage, or delete the GCPBackendPolicy");
@@ -545,10 +524,8 @@ Ready True: AsSpecified: every queue and every worker is as the spec says
 
 #[test]
 fn the_addresses_of_an_ingress_have_the_stages_names_in_them() {
-    let yaml = with(
-        "  project: my-project\n",
-        "  project: my-project\n  push: {url: 'https://{stage}-{chain}-{namespace}.push.example.com:8443'}\n",
-    );
+    let yaml =
+        with_field("push: {url: 'https://{stage}-{chain}-{namespace}.push.example.com:8443'}");
     let desired = desired(&yaml);
     let addresses = desired
         .stages

@@ -1,8 +1,8 @@
 //! What is planned in each situation, as text: the behavior that a reviewer reads.
 
 use crate::world::{
-    ORDERS, Transcript, apply, default_queue, desired, foreign_deployment, planned, queue_path,
-    settle, settled, status,
+    ORDERS, Transcript, apply, default_queue, desired, foreign_deployment, planned, queue_mut,
+    queue_path, settle, settled, status,
 };
 use cloudtasks::QueueState;
 use crds::conditions::Reason;
@@ -38,6 +38,16 @@ fn ending(policy: DeletionPolicy, yaml: &str, observed: &Observed) -> Plan {
         desired.owner.as_ref(),
         observed,
     )
+}
+
+/// The orders with one more field in their spec.
+pub fn with_field(field: &str) -> String {
+    add_field(ORDERS, field)
+}
+
+pub fn add_field(yaml: &str, field: &str) -> String {
+    let project = "  project: my-project\n";
+    yaml.replace(project, &format!("{project}  {field}\n"))
 }
 
 pub fn with(from: &str, to: &str) -> String {
@@ -104,11 +114,7 @@ fn a_queue_with_limited_attempts_is_adopted() {
 #[test]
 fn limited_attempts_set_by_hand_are_drift() {
     let plan = edit(ORDERS, ORDERS, |observed| {
-        observed
-            .queues
-            .get_mut(&queue_path("incoming"))
-            .unwrap()
-            .max_attempts = 7;
+        queue_mut(observed, "incoming").max_attempts = 7;
     });
     insta::assert_snapshot!(plan);
 }
@@ -168,11 +174,7 @@ fn a_stage_is_paused_by_the_spec_and_resumed() {
 fn a_pause_made_outside_stays_until_the_spec_says_otherwise() {
     let mut transcript = Transcript::default();
     let pause = |observed: &mut Observed| {
-        observed
-            .queues
-            .get_mut(&queue_path("incoming"))
-            .unwrap()
-            .state = QueueState::Paused;
+        queue_mut(observed, "incoming").state = QueueState::Paused;
     };
     transcript.add("the spec says nothing", &edit(ORDERS, ORDERS, pause));
     let resumed = with("maxAttempts: 3", "maxAttempts: 3\n    paused: false");
@@ -200,7 +202,7 @@ fn a_foreign_header_stays_on_the_queue() {
     let to = with("maxAttempts: 2", "maxAttempts: 2\n    paused: true");
     let theirs = |observed: &mut Observed| {
         for id in ["incoming", "incoming-2"] {
-            let queue = observed.queues.get_mut(&queue_path(id)).unwrap();
+            let queue = queue_mut(observed, id);
             let headers = &mut queue.http_target.as_mut().unwrap().headers;
             headers.insert("x-team".into(), "shop".into());
         }
@@ -215,18 +217,18 @@ fn a_stage_of_another_chain_is_refused_as_a_notifiers_queue() {
     let to = ORDERS
         .replace("queue: orders-notifier", "queue: incoming")
         .replace("queue: incoming\n", "queue: other\n");
-    let problem = planned(&to, &observed).unwrap_err();
-    assert_eq!(problem.reason, Reason::QueueOwnedByAnother);
-    assert!(
-        problem.message.contains("cluster-a/shop/parcels"),
-        "{problem}"
+    assert_refused(
+        &to,
+        &observed,
+        Reason::QueueOwnedByAnother,
+        "cluster-a/shop/parcels",
     );
 }
 
 /// A client changes a rate and the attempts of a queue that was as the spec says.
 fn meddle(observed: &mut Observed) {
     observed.was_in_force = true;
-    let queue = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    let queue = queue_mut(observed, "incoming");
     queue.max_dispatches_per_second = 7.0;
     queue.max_attempts = 5;
 }
@@ -257,7 +259,7 @@ fn the_first_of_two_chains_sets_the_limits_of_a_shared_notifiers_queue() {
     observed.queues.clone_from(&theirs.queues);
     let again = planned(&orders, &observed).unwrap();
     assert!(again.is_empty(), "{again}");
-    insta::assert_snapshot!(sentence(&seen(&parcels, &theirs), "QueuesReady"), @"QueueOwnedByAnother: the notifier's queue orders-notifier is shared with chain cluster-a/shop/orders (cluster/namespace/name), which sets its limits: omit notifier.rateLimits, use the same values, or use another queue");
+    insta::assert_snapshot!(said(&parcels, &theirs, "QueuesReady"), @"QueueOwnedByAnother: the notifier's queue orders-notifier is shared with chain cluster-a/shop/orders (cluster/namespace/name), which sets its limits: omit notifier.rateLimits, use the same values, or use another queue");
     // When the first goes, the second may.
     let end = deletion(&orders, &observed);
     apply(&mut observed, &end);
@@ -289,16 +291,13 @@ fn the_settings_hash_survives_a_failed_read() {
 #[test]
 fn drift_is_corrected_or_reported() {
     insta::assert_snapshot!(edit(ORDERS, ORDERS, meddle));
-    let report = with(
-        "project: my-project",
-        "project: my-project\n  driftPolicy: Report",
-    );
+    let report = with_field("driftPolicy: Report");
     insta::assert_snapshot!(edit(&report, &report, meddle), @"update queue incoming (unlimited attempts): the queue would delete tasks, or differs from the spec");
     let mut observed = settled(&report);
     meddle(&mut observed);
-    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, unlimited attempts; driftPolicy is Report, so rates, concurrency and backoff stay as they are");
+    insta::assert_snapshot!(said(&report, &observed, "Drifted"), @"QueueChanged: incoming has rate 7/s, attempts 5, the spec says rate 500/s, unlimited attempts; driftPolicy is Report, so rates, concurrency and backoff stay as they are");
     observed.was_in_force = false;
-    insta::assert_snapshot!(sentence(&seen(&report, &observed), "Drifted"), @"NoDrift: no queue was changed outside the operator");
+    insta::assert_snapshot!(said(&report, &observed, "Drifted"), @"NoDrift: no queue was changed outside the operator");
 }
 
 #[test]
@@ -376,7 +375,7 @@ fn a_stage_that_was_paused_and_is_removed_drains() {
     insta::assert_snapshot!(edit(&paused, without, |_| ()));
     // A pause made outside stays, and is reported.
     let mut observed = settled(ORDERS);
-    let pause = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
+    let pause = queue_mut(&mut observed, "incoming-2");
     pause.state = QueueState::Paused;
     let status = seen(without, &observed);
     assert_eq!(status.paused.as_deref(), Some("incoming-2"));
@@ -407,9 +406,12 @@ fn a_queue_that_carried_notifications_is_refused_as_a_stages_queue() {
     let edit = planned(&moved, &observed).unwrap();
     apply(&mut observed, &edit);
     let taken = format!("{moved}  - {{name: third, queue: orders-notifier, maxAttempts: 1}}\n");
-    let problem = planned(&taken, &observed).unwrap_err();
-    assert_eq!(problem.reason, Reason::QueueOwnedByAnother);
-    assert!(problem.message.contains("stage third"), "{problem}");
+    assert_refused(
+        &taken,
+        &observed,
+        Reason::QueueOwnedByAnother,
+        "stage third",
+    );
 }
 
 #[test]
@@ -429,12 +431,7 @@ fn a_pause_does_not_wait_for_a_queue_that_is_missing() {
 fn changed_defaults_of_the_operator_are_refused_with_their_names() {
     let observed = settled(ORDERS);
     let to = with("location: europe-west1", "location: europe-west3");
-    let problem = planned(&to, &observed).unwrap_err();
-    assert_eq!(problem.reason, Reason::InvalidSpec);
-    assert!(
-        problem.message.contains("defaults have changed"),
-        "{problem}"
-    );
+    assert_refused(&to, &observed, Reason::InvalidSpec, "defaults have changed");
 }
 
 #[test]
@@ -464,6 +461,19 @@ pub fn seen(yaml: &str, observed: &Observed) -> ExecutorChainStatus {
     status(&ExecutorChainStatus::default(), &desired(yaml), observed)
 }
 
+/// The reason and the message of a condition, in the status of what was seen.
+pub fn said(yaml: &str, observed: &Observed, kind: &str) -> String {
+    sentence(&seen(yaml, observed), kind)
+}
+
+/// That a manifest is refused for this reason, with a message that has these words.
+#[track_caller]
+pub fn assert_refused(yaml: &str, observed: &Observed, reason: Reason, words: &str) {
+    let problem = planned(yaml, observed).unwrap_err();
+    assert_eq!(problem.reason, reason);
+    assert!(problem.message.contains(words), "{problem}");
+}
+
 pub fn sentence(status: &ExecutorChainStatus, kind: &str) -> String {
     let mut conditions = status.conditions.iter();
     let found = conditions
@@ -478,11 +488,11 @@ fn a_queue_of_another_chain_is_refused_with_its_name_and_left_alone_at_the_end()
     let mut observed = settled(&elsewhere);
     observed.deployments.clear();
     observed.services.clear();
-    let problem = planned(ORDERS, &observed).unwrap_err();
-    assert_eq!(problem.reason, Reason::QueueOwnedByAnother);
-    assert!(
-        problem.message.contains("cluster-a/shop/parcels"),
-        "{problem}"
+    assert_refused(
+        ORDERS,
+        &observed,
+        Reason::QueueOwnedByAnother,
+        "cluster-a/shop/parcels",
     );
     let end = deletion(ORDERS, &observed);
     insta::assert_snapshot!(end.to_string());
@@ -496,11 +506,11 @@ fn the_name_of_a_draining_stage_is_refused_for_another_queue() {
     let removal = planned(without, &observed).unwrap();
     apply(&mut observed, &removal);
     let again = format!("{without}  - {{name: slow, queue: other, maxAttempts: 1}}\n");
-    let problem = planned(&again, &observed).unwrap_err();
-    assert_eq!(problem.reason, Reason::NameTaken);
-    assert!(
-        problem.message.contains("still serve projects/my-project"),
-        "{problem}"
+    assert_refused(
+        &again,
+        &observed,
+        Reason::NameTaken,
+        "still serve projects/my-project",
     );
     // With its old queue it just comes back.
     let back = planned(ORDERS, &observed).unwrap();
@@ -515,10 +525,10 @@ fn a_name_that_is_taken_is_refused() {
         deployments: foreign_deployment("orders-slow"),
         ..Observed::default()
     };
-    let problem = planned(ORDERS, &observed).unwrap_err();
-    assert_eq!(problem.reason, Reason::NameTaken);
-    assert!(
-        problem.message.contains("Deployment orders-slow"),
-        "{problem}"
+    assert_refused(
+        ORDERS,
+        &observed,
+        Reason::NameTaken,
+        "Deployment orders-slow",
     );
 }

@@ -7,10 +7,10 @@ use k8s_openapi::api::apps::v1::DeploymentStatus;
 use plan::model::queue_headers::{PauseReason, pause_reason};
 use plan::{ChainView, Observed, Plan, TimedCondition, plan};
 
-use crate::golden::{seen, sentence, with};
+use crate::golden::{add_field, said, seen, sentence, with};
 use crate::world::{
-    ORDERS, Transcript, apply, apply_step, desired, look, pass, planned, pod, queue_path, roll,
-    settle, settled, status,
+    ORDERS, Transcript, apply, apply_step, desired, look, pass, planned, pod, queue_mut,
+    queue_path, roll, settle, settled, status,
 };
 
 const WITHOUT: &str = "  - name: slow";
@@ -47,8 +47,7 @@ fn a_stage_without_a_ready_pod_is_gated_until_one_is_ready() {
     assert!(round(&mut observed, ORDERS, 0, 0).is_empty());
     assert!(round(&mut observed, ORDERS, 29, 0).is_empty());
     transcript.add("no ready pod for 30 s", &round(&mut observed, ORDERS, 1, 0));
-    let status = seen(ORDERS, &observed);
-    transcript.add("Paused", &sentence(&status, "Paused"));
+    transcript.add("Paused", &said(ORDERS, &observed, "Paused"));
     set_ready(&mut observed, "orders-fast", 1);
     transcript.add("a pod is ready", &round(&mut observed, ORDERS, 1, 0));
     assert_eq!(state(&observed, "incoming"), (QueueState::Running, None));
@@ -99,8 +98,7 @@ fn a_rate_waits_for_the_replicas_that_are_raised_with_it() {
     );
     let mut observed = settled(ORDERS);
     transcript.add("raised", &round(&mut observed, &to, 0, 0));
-    let status = seen(&to, &observed);
-    transcript.add("QueuesReady", &sentence(&status, "QueuesReady"));
+    transcript.add("QueuesReady", &said(&to, &observed, "QueuesReady"));
     // Four of five: it is held back, but not for ever.
     set_ready(&mut observed, "orders-slow", 4);
     assert!(round(&mut observed, &to, 119, 0).is_empty());
@@ -252,12 +250,7 @@ fn tasks_that_reach_a_drained_queue_are_reported() {
 
 #[test]
 fn half_an_edit_that_is_taken_back_is_no_drift() {
-    let report = |yaml: &str| {
-        yaml.replace(
-            "project: my-project",
-            "project: my-project\n  driftPolicy: Report",
-        )
-    };
+    let report = |yaml: &str| add_field(yaml, "driftPolicy: Report");
     let (from, to) = (report(ORDERS), report(&with("500", "20")));
     let good = seen(&from, &settled(&from));
     let mut half = settled(&from);
@@ -270,7 +263,7 @@ fn half_an_edit_that_is_taken_back_is_no_drift() {
 fn a_draining_queue_keeps_unlimited_attempts() {
     let mut observed = settled(ORDERS);
     round(&mut observed, without_slow(), 0, 12);
-    let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
+    let queue = queue_mut(&mut observed, "incoming-2");
     queue.max_attempts = 5;
     queue.max_retry_duration = Some(Duration::from_mins(1));
     let plan = round(&mut observed, without_slow(), 0, 12);
@@ -311,10 +304,9 @@ fn a_removed_stage_drains_until_its_queue_is_empty_twice() {
     roll(&mut observed);
     // It has ended. What it handed over is still there.
     assert!(round(&mut observed, to, 0, 12).is_empty());
-    let status = seen(to, &observed);
     transcript.add(
         "Draining, when it has ended",
-        &sentence(&status, "Draining"),
+        &said(to, &observed, "Draining"),
     );
     // Empty, not empty, empty again: it begins anew.
     assert!(round(&mut observed, to, 0, 0).is_empty());
@@ -387,12 +379,7 @@ fn the_status_lists_draining_queues_and_their_backlog() {
 
 #[test]
 fn a_drained_queue_is_deleted_a_day_later_by_the_policy_delete() {
-    let policy = |yaml: &str| {
-        yaml.replace(
-            "project: my-project",
-            "project: my-project\n  deletionPolicy: Delete",
-        )
-    };
+    let policy = |yaml: &str| add_field(yaml, "deletionPolicy: Delete");
     let to = policy(without_slow());
     let mut observed = settled(&policy(ORDERS));
     settle(&mut observed, &desired(&to));
@@ -409,7 +396,7 @@ fn a_drained_queue_is_kept_by_other_policies() {
     round(&mut observed, without_slow(), 90_000, 0);
     assert!(round(&mut observed, without_slow(), 1, 0).is_empty());
     // A client resumes it: pushes would reach no pod.
-    let queue = observed.queues.get_mut(&queue_path("incoming-2")).unwrap();
+    let queue = queue_mut(&mut observed, "incoming-2");
     queue.state = QueueState::Running;
     settle(&mut observed, &desired(without_slow()));
     let drained = (QueueState::Paused, Some(PauseReason::Drained));
@@ -418,10 +405,7 @@ fn a_drained_queue_is_kept_by_other_policies() {
 
 #[test]
 fn a_deleted_chain_has_finished_when_no_queue_has_tasks_for_long_enough() {
-    let yaml = ORDERS.replace(
-        "project: my-project",
-        "project: my-project\n  deletionPolicy: Drain",
-    );
+    let yaml = add_field(ORDERS, "deletionPolicy: Drain");
     let mut observed = settled(&yaml);
     let mut deleted = desired(&yaml);
     deleted.finishes = true;
@@ -498,8 +482,7 @@ fn tasks_of_a_removed_stage_without_workers_are_kept_and_reported() {
     observed.deployments.remove("orders-slow");
     roll(&mut observed);
     insta::assert_snapshot!(round(&mut observed, to, 0, 3).to_string());
-    let status = seen(to, &observed);
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: incoming-2 has tasks and no workers: add the stage again to serve them, or delete the queue");
+    insta::assert_snapshot!(said(to, &observed, "Draining"), @"StageRemoved: incoming-2 has tasks and no workers: add the stage again to serve them, or delete the queue");
 }
 
 #[test]
@@ -526,11 +509,9 @@ fn other_stages_do_not_wait_for_a_new_first_stage() {
 #[test]
 fn a_queue_that_dispatches_more_than_its_workers_run_is_reported() {
     let observed = settled(ORDERS);
-    let status = seen(ORDERS, &observed);
-    insta::assert_snapshot!(sentence(&status, "Undersized"), @"TooFewPlaces: pushes over the workers' capacity get 503, which throttles the queue: incoming-2 dispatches 1000 tasks at once, and its workers run 1 × 100. Add replicas, raise concurrency, or lower maxConcurrentDispatches");
+    insta::assert_snapshot!(said(ORDERS, &observed, "Undersized"), @"TooFewPlaces: pushes over the workers' capacity get 503, which throttles the queue: incoming-2 dispatches 1000 tasks at once, and its workers run 1 × 100. Add replicas, raise concurrency, or lower maxConcurrentDispatches");
     let enough = with("maxAttempts: 2", "maxAttempts: 2\n    concurrency: 1000");
-    let status = seen(&enough, &settled(&enough));
-    insta::assert_snapshot!(sentence(&status, "Undersized"), @"EnoughPlaces: every stage can run as many tasks as its queue dispatches at once");
+    insta::assert_snapshot!(said(&enough, &settled(&enough), "Undersized"), @"EnoughPlaces: every stage can run as many tasks as its queue dispatches at once");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use plan::Observed;
 use plan::model::queue_headers::PauseReason;
 use serde_json::json;
 
-use crate::golden::{seen, sentence};
+use crate::golden::{said, seen, sentence};
 use crate::phases::{round, set_ready, state, without_slow};
-use crate::world::{ORDERS, desired, foreign_deployment, queue_path, settle, settled};
+use crate::world::{ORDERS, desired, foreign_deployment, queue_mut, settle, settled};
 
 #[test]
 fn pauses_of_different_origin_are_all_named() {
@@ -18,10 +18,9 @@ fn pauses_of_different_origin_are_all_named() {
     set_ready(&mut observed, "orders-slow", 0);
     round(&mut observed, ORDERS, 0, 0);
     round(&mut observed, ORDERS, 30, 0);
-    let outside = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    let outside = queue_mut(&mut observed, "incoming");
     outside.state = QueueState::Paused;
-    let status = seen(ORDERS, &observed);
-    insta::assert_snapshot!(sentence(&status, "Paused"), @"PausedOutside: paused outside the operator, until it is resumed there or its stage sets paused: false: incoming; paused by the operator until a worker of the stage is ready: incoming-2");
+    insta::assert_snapshot!(said(ORDERS, &observed, "Paused"), @"PausedOutside: paused outside the operator, until it is resumed there or its stage sets paused: false: incoming; paused by the operator until a worker of the stage is ready: incoming-2");
 }
 
 #[test]

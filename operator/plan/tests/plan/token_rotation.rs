@@ -9,11 +9,11 @@ use plan::invariants::broken;
 use plan::model::queue_headers::{OWNER_HEADER, TOKEN_HEADER};
 use plan::{ChainView, Desired, Observed, Plan, RequiredToken, Settings, Step};
 
-use crate::golden::{seen, sentence};
+use crate::golden::{said, seen, sentence};
 use crate::phases::round;
 use crate::world::{
-    ORDERS, Transcript, chain, desired, pass, planned, pod, queue_path, roll, settings, settle,
-    settled,
+    ORDERS, Transcript, chain, desired, pass, planned, pod, queue_mut, queue_path, roll, settings,
+    settle, settled,
 };
 
 fn with_oidc(email: &str, audiences: &str) -> String {
@@ -79,10 +79,9 @@ fn a_new_chain_sends_its_token_from_the_first_push_on() {
 fn a_token_is_sent_before_it_is_required() {
     let mut transcript = Transcript::default();
     let mut observed = settled(&public());
-    let status = seen(&public(), &observed);
     transcript.add(
         "PushesUnauthenticated",
-        &sentence(&status, "PushesUnauthenticated"),
+        &said(&public(), &observed, "PushesUnauthenticated"),
     );
     let yaml = with_oidc(A, "x");
     let plan = round(&mut observed, &yaml, 0, 0);
@@ -190,7 +189,7 @@ fn a_foreign_token_stays_until_the_spec_has_one() {
         service_account_email: "theirs@p.example".into(),
         audience: "z".into(),
     };
-    let found = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    let found = queue_mut(&mut observed, "incoming");
     found.http_target.as_mut().unwrap().token = Some(token);
     assert!(round(&mut observed, &public(), 0, 0).is_empty());
     assert_now(&observed, "theirs@p.example z set outside", "");
@@ -211,10 +210,9 @@ fn a_token_that_is_changed_outside_is_corrected_and_reported() {
     let yaml = with_oidc(A, "x");
     let mut observed = settled(&yaml);
     observed.was_in_force = true;
-    let found = observed.queues.get_mut(&queue_path("incoming")).unwrap();
+    let found = queue_mut(&mut observed, "incoming");
     found.http_target.as_mut().unwrap().token = None;
-    let status = seen(&yaml, &observed);
-    insta::assert_snapshot!(sentence(&status, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; the operator corrects it, unless Ready says what prevents that");
+    insta::assert_snapshot!(said(&yaml, &observed, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; the operator corrects it, unless Ready says what prevents that");
     round(&mut observed, &yaml, 0, 0);
     assert_now(&observed, "a@p.example x", "a@p.example x");
 }
@@ -225,15 +223,15 @@ fn refused_pushes_are_reported_by_queue_and_reason() {
     let mut observed = settled(&yaml);
     let why = BTreeSet::from(["audience".to_owned(), "missing".to_owned()]);
     observed.auth_failures.insert(queue_path("incoming"), why);
-    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"TokensRefused: workers refused pushes because of their token in the last minutes: incoming (audience, missing). Cloud Tasks retries them, and no attempt is counted");
+    insta::assert_snapshot!(said(&yaml, &observed, "PushesRefused"), @"TokensRefused: workers refused pushes because of their token in the last minutes: incoming (audience, missing). Cloud Tasks retries them, and no attempt is counted");
     observed
         .auth_failures
         .insert(queue_path("incoming"), BTreeSet::new());
-    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 answers on port 9481, so refused pushes can't be counted");
+    insta::assert_snapshot!(said(&yaml, &observed, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 answers on port 9481, so refused pushes can't be counted");
     observed
         .auth_failures
         .insert(queue_path("incoming-2"), BTreeSet::new());
-    insta::assert_snapshot!(sentence(&seen(&yaml, &observed), "PushesRefused"), @"NoneRefused: no push was refused because of its token in the last minutes");
+    insta::assert_snapshot!(said(&yaml, &observed, "PushesRefused"), @"NoneRefused: no push was refused because of its token in the last minutes");
     let open = settled(&public());
     insta::assert_snapshot!(sentence(&seen(&public(), &open), "PushesRefused"), @"NoTokenDemanded: no token is required, see the condition PushesUnauthenticated");
 }

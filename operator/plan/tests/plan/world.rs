@@ -73,6 +73,10 @@ pub fn queue_path(id: &str) -> QueuePath {
         .unwrap()
 }
 
+pub fn queue_mut<'a>(observed: &'a mut Observed, id: &str) -> &'a mut Queue {
+    observed.queues.get_mut(&queue_path(id)).unwrap()
+}
+
 /// A queue as Cloud Tasks makes it when nothing is said.
 pub fn default_queue(path: QueuePath) -> Queue {
     Queue {
@@ -131,13 +135,8 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             queue: path,
             settings,
         } => {
-            set(
-                observed
-                    .queues
-                    .get_mut(path)
-                    .expect("an update revives no queue"),
-                settings,
-            );
+            let queue = observed.queues.get_mut(path);
+            set(queue.expect("an update revives no queue"), settings);
         }
         Step::DeleteQueue { queue } => {
             observed.queues.remove(queue);
@@ -153,7 +152,7 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
                     &mut found.expect("it was seen").metadata
                 }
                 ObjectKind::Gateway(kind) => {
-                    let found = attached(observed, *kind).get_mut(name);
+                    let found = gateway_objects_mut(observed, *kind).get_mut(name);
                     &mut found.expect("it was seen").metadata
                 }
             };
@@ -165,12 +164,12 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
             if let Some(entry) = object.metadata.managed_fields.as_mut().unwrap().first_mut() {
                 entry.time = Some(Time(observed.now));
             }
-            attached(observed, *kind).insert(object.name_any(), object);
+            gateway_objects_mut(observed, *kind).insert(object.name_any(), object);
         }
         Step::Delete(ObjectName { kind, name }) => match kind {
             ObjectKind::Deployment => drop(observed.deployments.remove(name)),
             ObjectKind::Service => drop(observed.services.remove(name)),
-            ObjectKind::Gateway(kind) => drop(attached(observed, *kind).remove(name)),
+            ObjectKind::Gateway(kind) => drop(gateway_objects_mut(observed, *kind).remove(name)),
         },
         Step::PauseQueue { queue } => {
             observed.queues.get_mut(queue).expect("it was seen").state = QueueState::Paused;
@@ -193,7 +192,7 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
     }
 }
 
-fn attached(
+pub fn gateway_objects_mut(
     observed: &mut Observed,
     kind: GatewayResourceKind,
 ) -> &mut BTreeMap<String, DynamicObject> {
@@ -215,10 +214,10 @@ pub fn with_gateways(observed: &mut Observed) {
 
 /// Has the Gateway say this of each route that there is: the condition, its status and its reason.
 pub fn gateway_says(observed: &mut Observed, condition: &str, status: &str, reason: &str) {
-    let Some(Availability::Served(routes)) = observed
+    let routes = observed
         .availability
-        .get_mut(&GatewayResourceKind::HttpRoute)
-    else {
+        .get_mut(&GatewayResourceKind::HttpRoute);
+    let Some(Availability::Served(routes)) = routes else {
         return;
     };
     for route in routes.values_mut() {
