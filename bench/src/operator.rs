@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use testkit::{Counters, Process, free_port};
+use testkit::{Counters, Process, free_addr};
 
 use crate::usage::Usage;
 
@@ -67,7 +67,7 @@ impl Operator {
         cloud_tasks: &str,
         more: &[&str],
     ) -> Self {
-        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let admin = free_addr();
         let mut command = Command::new(program);
         command
             .args([implementation.metrics_flag(), &admin.to_string()])

@@ -11,7 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
-use testkit::{ApiServer, CRD, Counters, Process, free_port};
+use testkit::{ApiServer, CRD, Counters, Process, free_addr};
 
 use crate::operator::{Implementation, Operator};
 
@@ -28,7 +28,7 @@ impl Testbed {
     pub async fn new() -> anyhow::Result<Self> {
         // Looked for first: the control plane takes a while.
         program("executor-operator")?;
-        let emulator = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let emulator = free_addr();
         let listen = emulator.to_string();
         let mut command = Command::new(program("executor-chain")?);
         command.args(["emulator", "--listen", &listen]);

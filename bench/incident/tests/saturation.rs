@@ -41,15 +41,19 @@ fn two_queues(attempts: u32, timeout: Duration, entry: Entry) -> Design {
     }
 }
 
+const fn window(from: u64, until: u64) -> Window {
+    Window {
+        from: seconds(from),
+        until: seconds(until),
+    }
+}
+
 fn scenario(load: f64, fault: Fault) -> Scenario {
     Scenario {
         load,
         share: 1.0 / 3.0,
         lasts: seconds(330),
-        incident: Window {
-            from: seconds(10),
-            until: seconds(310),
-        },
+        incident: window(10, 310),
         fault,
         success_takes: Duration::from_millis(20),
     }
@@ -74,14 +78,10 @@ fn a_first_queue_gives_way_where_the_arithmetic_says() {
         let (load, found) = saturation_load(&scenario(1.0, fault), &design);
         assert!((load - wanted).abs() < 0.01, "{name}, {fault:?}: {load}");
         assert_eq!(found, bound, "{name}, {fault:?}");
-        assert!(
-            holds(&scenario(load * 0.85, fault), &design),
-            "{name}, {fault:?}"
-        );
-        assert!(
-            !holds(&scenario(load * 1.15, fault), &design),
-            "{name}, {fault:?}"
-        );
+        for (factor, is_held) in [(0.85, true), (1.15, false)] {
+            let holds = holds(&scenario(load * factor, fault), &design);
+            assert_eq!(holds, is_held, "{name}, {fault:?}, {factor}");
+        }
     }
 }
 
@@ -95,10 +95,7 @@ fn one_that_gives_way_does_so_as_far_as_the_arithmetic_says() {
             scenario.incident.until = seconds(1000);
             scenario.lasts = seconds(1000);
             let results = simulate(&scenario, &scenario.tasks(7), &design, &[]);
-            let late = Window {
-                from: seconds(600),
-                until: seconds(1000),
-            };
+            let late = window(600, 1000);
             let part = results.goodput(late) / (scenario.load * (1.0 - scenario.share));
             let wanted = keeps_up(&scenario, &design);
             let off = (part - wanted).abs();
@@ -117,17 +114,12 @@ fn rows() -> [Row; 5] {
     let (short, long) = (seconds(2), seconds(10));
     let ladder = |timeout| two_queues(3, timeout, Entry::First);
     let oracle = two_queues(3, short, Entry::Oracle);
+    let slow = one_queue(7, long);
     [
         ("one queue", one_queue(7, short), fails, 16.67, Bound::Rate),
         ("ladder", ladder(short), fails, 30.0, Bound::Rate),
         ("oracle", oracle, fails, 75.0, Bound::Rate),
-        (
-            "one queue",
-            one_queue(7, long),
-            hangs,
-            4.28,
-            Bound::Concurrency,
-        ),
+        ("one queue", slow, hangs, 4.28, Bound::Concurrency),
         ("ladder", ladder(long), hangs, 9.99, Bound::Concurrency),
     ]
 }
@@ -137,10 +129,7 @@ fn what_is_asked_is_what_is_dispatched() {
     let scenario = scenario(20.0, Fault::Hangs);
     let design = two_queues(3, seconds(2), Entry::First);
     let tasks = scenario.tasks(3);
-    let window = Window {
-        from: seconds(100),
-        until: seconds(300),
-    };
+    let window = window(100, 300);
     let mut dispatches = 0.0;
     incident::simulate_observed(&scenario, &tasks, &design, &[], |now, seen| {
         if matches!(seen, incident::Event::Dispatched { stage: 0, .. }) && window.has(now) {
@@ -159,19 +148,14 @@ fn what_is_asked_is_what_is_dispatched() {
 fn where_nothing_is_scarce_a_task_takes_what_its_runs_and_waits_take() {
     let mut scenario = scenario(1.0, Fault::Hangs);
     scenario.share = 1.0;
-    scenario.incident = Window {
-        from: seconds(0),
-        until: seconds(1000),
-    };
+    scenario.incident = window(0, 1000);
     let design = two_queues(3, seconds(2), Entry::First);
     let results = simulate(&scenario, &scenario.tasks(1), &design, &[]);
     for (task, end) in results.tasks {
         let end = end.unwrap();
         // Four runs of 2 s; 0.1 s after the first, 0.2 s after the second.
-        assert_eq!(
-            end.at.saturating_sub(task.arrives),
-            Duration::from_millis(8300)
-        );
+        let took = end.at.saturating_sub(task.arrives);
+        assert_eq!(took, Duration::from_millis(8300));
         assert_eq!(end.how, Outcome::Failed);
     }
 }
@@ -192,24 +176,17 @@ fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
             changes: changes.to_vec(),
         };
         let design = one_queue(3, seconds(10));
-        simulate(&scenario, &tasks, &design, &[edit]).tasks[0]
-            .1
-            .unwrap()
-            .at
+        let results = simulate(&scenario, &tasks, &design, &[edit]);
+        results.tasks[0].1.unwrap().at
     };
     let one = Change::Attempts(NonZeroU32::MIN);
     // The first run began at 1 s, with three attempts of 10 s; 0.1 s later comes the second push. Where
     // one attempt is all that there is by then, it brings no run.
     assert_eq!(ended(&[]), Duration::from_millis(31_300));
     assert_eq!(ended(&[one]), Duration::from_millis(11_100));
-    assert_eq!(
-        ended(&[Change::Timeout(seconds(2))]),
-        Duration::from_millis(15_300)
-    );
-    assert_eq!(
-        ended(&[one, Change::Timeout(seconds(2))]),
-        Duration::from_millis(11_100)
-    );
+    let short = Change::Timeout(seconds(2));
+    assert_eq!(ended(&[short]), Duration::from_millis(15_300));
+    assert_eq!(ended(&[one, short]), Duration::from_millis(11_100));
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use cloudtasks::{Address, CloudTasks, Endpoint, HttpTarget, QueuePath, QueueSettings, Scheme};
+use cloudtasks::{CloudTasks, Endpoint, QueuePath, QueueSettings};
 use incident::{Design, Stage};
-use testkit::{Process, ask, free_port};
+use testkit::chain::http_target;
+use testkit::{Process, free_addr, http_get};
 use tokio::time::sleep;
 
 use crate::testbed::program;
@@ -116,24 +117,13 @@ fn settings(stage: &Stage, pushes: SocketAddr) -> anyhow::Result<QueueSettings> 
         min_backoff: Some(limits.backoff.min),
         max_backoff: Some(limits.backoff.max),
         max_doublings: Some(i32::try_from(limits.backoff.doublings)?),
-        http_target: Some(HttpTarget {
-            address: Some(Address {
-                scheme: Scheme::Http,
-                host: pushes.ip().to_string(),
-                port: pushes.port(),
-            }),
-            ..HttpTarget::default()
-        }),
+        http_target: Some(http_target(pushes)),
         ..QueueSettings::default()
     })
 }
 
 fn queue(id: &str) -> anyhow::Result<QueuePath> {
     Ok(format!("projects/demo/locations/europe-west1/queues/{id}").parse()?)
-}
-
-fn free_addr() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// A program that may have as many connections as the machine allows: a thousand runs at once are two
@@ -160,7 +150,7 @@ async fn reached(emulator: SocketAddr) -> anyhow::Result<CloudTasks> {
 
 async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
     for _ in 0..TRIES {
-        if ask(admin, "/readyz").await.is_ok() {
+        if http_get(admin, "/readyz").await.is_ok() {
             return Ok(());
         }
         sleep(PAUSE).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Endpoint, QueuePath, QueueSettings};
 use serde::de::DeserializeOwned;
-use testkit::{Process, free_port};
+use testkit::{Process, free_addr};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -51,7 +51,7 @@ fn on(core: &str, program: impl AsRef<OsStr>) -> Command {
 
 /// A handler on the other core, which answers with this status.
 pub async fn serve(status: u16) -> anyhow::Result<(SocketAddr, Process)> {
-    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let addr = free_addr();
     let mut command = on(ASIDE, program("bench")?);
     command.args(["serve", "--listen", &addr.to_string()]);
     command.args(["--status", &status.to_string()]);
@@ -61,7 +61,7 @@ pub async fn serve(status: u16) -> anyhow::Result<(SocketAddr, Process)> {
 }
 
 pub async fn emulate() -> anyhow::Result<(SocketAddr, Process)> {
-    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let addr = free_addr();
     let mut command = on(ASIDE, program("executor-chain")?);
     command.args(["emulator", "--listen", &addr.to_string()]);
     let process = Process::spawn_unlogged(&command);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use testkit::{Process, ask, free_port};
+use testkit::{Process, free_addr, http_get};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -69,8 +69,8 @@ impl ReverseProxy {
 
     /// Starts it on a core of its own. `None` where this machine doesn't have the program.
     pub async fn start(self, upstreams: Upstreams) -> anyhow::Result<Option<Running>> {
-        let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let addr = free_addr();
+        let admin = free_addr();
         let mut folder = None;
         let mut command;
         match self {
@@ -122,7 +122,7 @@ impl ReverseProxy {
         if matches!(self, Self::Nginx | Self::Go) {
             return TcpStream::connect(addr).await.is_ok();
         }
-        ask(admin, "/readyz").await.is_ok()
+        http_get(admin, "/readyz").await.is_ok()
     }
 
     fn tell(

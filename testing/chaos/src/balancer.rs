@@ -12,31 +12,31 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use testkit::server::{Cut, Given, number, serve, status, text};
 
-use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
 use crate::forward::Workers;
 use crate::seed::Seed;
 use crate::trace::Trace;
+use crate::tracker::Tracker;
 
 struct Balancer {
     stage: &'static Stage,
     workers: Workers,
     seed: Seed,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     trace: Arc<Trace>,
 }
 
 pub async fn start(
     workers: Workers,
     seed: Seed,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     trace: Arc<Trace>,
 ) -> std::io::Result<SocketAddr> {
     let balancer = Arc::new(Balancer {
         stage: workers.stage(),
         workers,
         seed,
-        account,
+        tracker,
         trace,
     });
     serve(move |request| Arc::clone(&balancer).receive(request)).await
@@ -44,7 +44,7 @@ pub async fn start(
 
 impl Balancer {
     async fn receive(self: Arc<Self>, request: Request<Incoming>) -> Given {
-        self.account.pushes.add();
+        self.tracker.pushes.add();
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let task = text(&head.headers, "x-cloudtasks-taskname").to_owned();
@@ -52,7 +52,7 @@ impl Balancer {
         let draw = self.seed.of(self.stage.name, &task, retries);
         let (given, fault) = self.misbehave(&head, &body, draw).await;
         if !fault.is_empty() {
-            self.account.foreign.add();
+            self.tracker.foreign.add();
         }
         // Cloud Tasks counts it as any answer, whether or not there was a run.
         if fault.starts_with("40") {
@@ -89,7 +89,7 @@ impl Balancer {
                 (status(502), "502 at its time-out")
             }
             110..150 => {
-                self.account.duplicates.add();
+                self.tracker.duplicates.add();
                 self.again(head, body, draw.between(0, 1200));
                 (self.workers.forward(head, body).await, "")
             }
@@ -123,7 +123,7 @@ impl Balancer {
     /// Cloud Tasks may count attempts of the task without a run.
     fn excuse(&self, head: &Parts, attempts: u8) {
         if let Some(task) = task_number(&first_task(&head.headers)) {
-            self.account.excuse(task, self.stage, attempts);
+            self.tracker.excuse(task, self.stage, attempts);
         }
     }
 }

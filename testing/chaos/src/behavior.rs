@@ -9,11 +9,11 @@ use http::Response;
 use http_body_util::Full;
 use testkit::server::{Given, number, serve, status, text};
 
-use crate::account::Account;
 use crate::chain::{HANDLER_TIMEOUT, Stage, stage_named, task_number};
 use crate::handler_processes::Generations;
 use crate::seed::Seed;
 use crate::trace::Trace;
+use crate::tracker::Tracker;
 
 /// Of a thousand tasks, those whose every run kills the handler.
 const POISON: u64 = 5;
@@ -65,13 +65,13 @@ impl FromStr for Behavior {
 
 pub async fn start(
     seed: Seed,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     generations: Arc<Generations>,
     trace: Arc<Trace>,
 ) -> std::io::Result<SocketAddr> {
     serve(move |request| {
-        let (account, generations, trace) = (
-            Arc::clone(&account),
+        let (tracker, generations, trace) = (
+            Arc::clone(&tracker),
             Arc::clone(&generations),
             Arc::clone(&trace),
         );
@@ -82,11 +82,11 @@ pub async fn start(
             else {
                 return status(400);
             };
-            account.runs(number_of_task, stage);
-            let behavior = draw(number_of_task, stage, attempt, seed, &account).await;
+            tracker.runs(number_of_task, stage);
+            let behavior = draw(number_of_task, stage, attempt, seed, &tracker).await;
             match behavior {
                 // Before the handler hears of it: from here on a worker may have got the 2xx.
-                Behavior::Answer(200..300) => account.answered(number_of_task),
+                Behavior::Answer(200..300) => tracker.answered(number_of_task),
                 Behavior::Answer(_) | Behavior::Cut => {}
                 // Before it dies, so that a push that is hit by it ends after this.
                 Behavior::Die | Behavior::DieAnswering => {
@@ -113,14 +113,14 @@ async fn draw(
     stage: &Stage,
     attempt: &str,
     seed: Seed,
-    account: &Account,
+    tracker: &Tracker,
 ) -> Behavior {
     let number = u64::try_from(task).unwrap_or(u64::MAX);
     let draw = seed.of(stage.name, attempt, number);
     let kind = seed.of("fate", "", number).of_1000();
     let dice = match kind {
         0..POISON => {
-            account.poison(task);
+            tracker.poison(task);
             return die(draw).await;
         }
         // What fails for ever draws from the failures alone.

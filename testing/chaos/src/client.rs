@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::account::Account;
 use crate::chain::{PREFIX, task_id};
 use crate::seed::Seed;
+use crate::tracker::Tracker;
 
 /// Starts it. Some notifications it takes and then says that it didn't, so that they come again.
-pub async fn start(seed: Seed, account: Arc<Account>) -> std::io::Result<SocketAddr> {
+pub async fn start(seed: Seed, tracker: Arc<Tracker>) -> std::io::Result<SocketAddr> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     oracle::receive(any_port, PREFIX, move |it| {
-        account.notified(it.task, it.succeeded);
+        tracker.notified(it.task, it.succeeded);
         let draw = seed.of("told", &task_id(it.task), it.retries);
         if draw.of_1000() < 30 { 503 } else { 200 }
     })

@@ -14,14 +14,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use testkit::server::{Cut, Given, status};
 
-use crate::account::Account;
 use crate::chain::{Stage, first_task, task_number};
 use crate::handler_processes::Generations;
+use crate::tracker::Tracker;
 
 /// Longer than all that a worker's time limits add up to.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// A push whose caller has hung up goes on to its run, and the run to its end, within this. The
-/// account is closed later than that.
+/// report is made later than that.
 const UNHEARD: Duration = Duration::from_secs(4);
 
 /// The workers of a stage, by turns.
@@ -31,7 +31,7 @@ pub struct Workers {
     backends: Vec<Backend>,
     next: Arc<AtomicUsize>,
     client: Client<HttpConnector, Full<Bytes>>,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     generations: Arc<Generations>,
 }
 
@@ -52,7 +52,7 @@ impl Workers {
     pub fn new(
         stage: &'static Stage,
         backends: Vec<Backend>,
-        account: Arc<Account>,
+        tracker: Arc<Tracker>,
         generations: Arc<Generations>,
     ) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Workers {
             backends,
             next: Arc::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
-            account,
+            tracker,
             generations,
         }
     }
@@ -124,7 +124,7 @@ impl Workers {
             .died_since(chosen.backend.slot, chosen.generation)
             && let Some(task) = task_number(&first_task(&head.headers))
         {
-            self.account.hit(task, self.stage);
+            self.tracker.hit(task, self.stage);
         }
     }
 }

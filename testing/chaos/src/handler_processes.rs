@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::process::Command;
 
-use crate::account::Account;
 use crate::seed::Seed;
+use crate::tracker::Tracker;
 
 pub const ARGUMENT: &str = "handler";
 
@@ -63,19 +63,19 @@ pub fn keep(
     ports: &[SocketAddr],
     asked: SocketAddr,
     seed: Seed,
-    account: &Arc<Account>,
+    tracker: &Arc<Tracker>,
     generations: &Arc<Generations>,
 ) -> std::io::Result<()> {
     let program = std::env::current_exe()?;
     for (slot, listen) in ports.iter().copied().enumerate() {
-        let (account, generations) = (Arc::clone(account), Arc::clone(generations));
+        let (tracker, generations) = (Arc::clone(tracker), Arc::clone(generations));
         let program = program.clone();
         tokio::spawn(async move {
             loop {
                 let generation = generations.current(slot);
                 run(&program, listen, asked, slot, generation).await;
                 generations.ended(slot, generation);
-                account.deaths.add();
+                tracker.deaths.add();
                 let place = u64::try_from(slot).unwrap_or(0);
                 let pause = seed
                     .of("pause", &place.to_string(), generation)

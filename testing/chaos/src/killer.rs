@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use testkit::Process;
 
-use crate::account::Account;
 use crate::chain::{STAGES, Stage, Upstreams, worker};
 use crate::seed::Seed;
+use crate::tracker::Tracker;
 
 pub const EACH: usize = 2;
 
@@ -65,18 +65,18 @@ impl Workers {
 }
 
 /// Kills four workers a second, and starts each again a little later, until it is aborted.
-pub async fn kill(workers: Arc<Workers>, seed: Seed, account: Arc<Account>) {
+pub async fn kill(workers: Arc<Workers>, seed: Seed, tracker: Arc<Tracker>) {
     for blow in 0.. {
         let draw = seed.of("kill", "", blow);
         tokio::time::sleep(draw.between(50, 450)).await;
         let slot = draw.one_of(workers.slots.len());
-        let (workers, account) = (Arc::clone(&workers), Arc::clone(&account));
+        let (workers, tracker) = (Arc::clone(&workers), Arc::clone(&tracker));
         tokio::spawn(async move {
             let down = draw.of("down", "", 0).between(50, 400);
             let revived = Arc::clone(&workers);
             let killed = tokio::task::spawn_blocking(move || workers.kill(slot)).await;
             if killed.is_ok_and(|killed| killed) {
-                account.kills.add();
+                tracker.kills.add();
                 tokio::time::sleep(down).await;
                 let _ = tokio::task::spawn_blocking(move || revived.revive(slot)).await;
             }

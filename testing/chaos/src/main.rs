@@ -1,5 +1,5 @@
 //! The chaos run: a chain of real workers and a real emulator, with everything going wrong that can, and
-//! an account outside of both that knows what became of each task.
+//! a tracker outside of both that knows what became of each task.
 //!
 //! `make chaos` runs it twice: on the worker, and on one that is broken on purpose and must be
 //! caught. `CHAOS_TASKS`, `CHAOS_SEED`, and `CHAOS_TRACE`, a file for the pushes of the first run.
@@ -7,7 +7,6 @@
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
-mod account;
 mod balancer;
 mod behavior;
 mod chain;
@@ -23,6 +22,7 @@ mod report;
 mod run;
 mod seed;
 mod trace;
+mod tracker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use testkit::{Proxy, Way};
 
-use crate::account::Account;
 use crate::seed::Seed;
+use crate::tracker::Tracker;
 
 /// Opens a way to `emulator`, which is closed for a while now and then.
-pub async fn start(emulator: SocketAddr, seed: Seed, account: Arc<Account>) -> SocketAddr {
+pub async fn start(emulator: SocketAddr, seed: Seed, tracker: Arc<Tracker>) -> SocketAddr {
     let proxy = Proxy::start(emulator).await;
     let addr = proxy.addr();
     tokio::spawn(async move {
@@ -22,7 +22,7 @@ pub async fn start(emulator: SocketAddr, seed: Seed, account: Arc<Account>) -> S
             } else {
                 Way::Refused
             });
-            account.outages.add();
+            tracker.outages.add();
             tokio::time::sleep(draw.of("length", "", 0).between(200, 2000)).await;
             proxy.turn(Way::Open);
         }

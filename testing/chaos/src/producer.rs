@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use cloudtasks::CloudTasks;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::account::Account;
 use crate::chain::{self, STAGES};
+use crate::tracker::Tracker;
 
 const UNDER_WAY: usize = 1000;
 /// How long queues may hold tasks while nothing moves.
@@ -16,14 +16,14 @@ const LAST: Duration = Duration::from_mins(5);
 
 /// Sends tasks so that no more than [`UNDER_WAY`] are in the queues: those that are lost hold up
 /// nothing.
-pub async fn send(tasks: usize, cloud: &CloudTasks, account: &Account) -> anyhow::Result<()> {
-    let (mut next, mut still) = (0, Still::new(account));
+pub async fn send(tasks: usize, cloud: &CloudTasks, tracker: &Tracker) -> anyhow::Result<()> {
+    let (mut next, mut still) = (0, Still::new(tracker));
     let mut sent_at = Instant::now();
     while next < tasks {
         let room = UNDER_WAY.saturating_sub(depth(cloud, UNDER_WAY).await?);
         let end = tasks.min(next + room);
         stream::iter(next..end)
-            .map(|number| create(number, cloud, account))
+            .map(|number| create(number, cloud, tracker))
             .buffer_unordered(16)
             .try_collect::<()>()
             .await?;
@@ -31,8 +31,8 @@ pub async fn send(tasks: usize, cloud: &CloudTasks, account: &Account) -> anyhow
             sent_at = Instant::now();
         }
         next = end;
-        // Full of tasks that never end: the account will say so.
-        if still.since(account) > STILL || sent_at.elapsed() > LAST {
+        // Full of tasks that never end: the tracker will say so.
+        if still.since(tracker) > STILL || sent_at.elapsed() > LAST {
             break;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -40,22 +40,22 @@ pub async fn send(tasks: usize, cloud: &CloudTasks, account: &Account) -> anyhow
     Ok(())
 }
 
-async fn create(number: usize, cloud: &CloudTasks, account: &Account) -> anyhow::Result<()> {
+async fn create(number: usize, cloud: &CloudTasks, tracker: &Tracker) -> anyhow::Result<()> {
     let queue = STAGES[0].queue();
     let task = testkit::task(&queue, &chain::task_id(number), number.to_string());
     cloud.create_task(&queue, &task).await?;
-    account.sent.add();
+    tracker.sent.add();
     Ok(())
 }
 
 /// Waits until the queues are empty and nothing has moved for a while, or until waiting is of no
 /// use; how many tasks the queues still hold then.
-pub async fn drain(cloud: &CloudTasks, account: &Account) -> anyhow::Result<usize> {
+pub async fn drain(cloud: &CloudTasks, tracker: &Tracker) -> anyhow::Result<usize> {
     let begin = Instant::now();
-    let mut still = Still::new(account);
+    let mut still = Still::new(tracker);
     loop {
         let depth = depth(cloud, UNDER_WAY).await?;
-        let quiet = still.since(account);
+        let quiet = still.since(tracker);
         // Longer than a late duplicate, a worker's start, and its tries to create.
         if depth == 0 && quiet > Duration::from_secs(5) {
             return Ok(0);
@@ -81,17 +81,17 @@ struct Still {
 }
 
 impl Still {
-    fn new(account: &Account) -> Self {
+    fn new(tracker: &Tracker) -> Self {
         Self {
-            last: account.movement(),
+            last: tracker.movement(),
             at: Instant::now(),
         }
     }
 
-    fn since(&mut self, account: &Account) -> Duration {
-        let now = account.movement();
+    fn since(&mut self, tracker: &Tracker) -> Duration {
+        let now = tracker.movement();
         if now != self.last {
-            *self = Self::new(account);
+            *self = Self::new(tracker);
         }
         self.at.elapsed()
     }

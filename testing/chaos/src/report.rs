@@ -1,58 +1,45 @@
 //! The result of one run.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use oracle::{TaskResult, TaskResults};
 
-use crate::account::Account;
 use crate::chain::STAGES;
 use crate::evidence::{POISON, Task};
+use crate::tracker::Tracker;
 
 type Each = [u64; STAGES.len()];
 
 #[derive(Debug)]
 pub struct Report {
-    sent: u64,
+    tracker: Arc<Tracker>,
     pub results: TaskResults,
     /// Failed tasks that a stage's handler never began to run, as far as anybody has seen.
     unseen: usize,
     poison: u64,
     poison_runs: Each,
     beyond: Each,
-    runs: u64,
-    pushes: u64,
-    kills: u64,
-    deaths: u64,
-    outages: u64,
-    duplicates: u64,
-    foreign: u64,
     /// Tasks that queues still held when time was up.
     pub left: usize,
     took: Duration,
 }
 
 impl Report {
-    /// The report on an account, after a run that took so long and left tasks in the queues.
-    pub fn of(account: &Account, took: Duration, left: usize) -> Self {
+    /// The report on a run that took so long and left tasks in the queues.
+    pub fn of(tracker: &Arc<Tracker>, took: Duration, left: usize) -> Self {
         let mut report = Self {
-            sent: account.sent.get(),
+            tracker: Arc::clone(tracker),
             results: TaskResults::default(),
             unseen: 0,
             poison: 0,
             poison_runs: Each::default(),
             beyond: Each::default(),
-            runs: account.handled.get(),
-            pushes: account.pushes.get(),
-            kills: account.kills.get(),
-            deaths: account.deaths.get(),
-            outages: account.outages.get(),
-            duplicates: account.duplicates.get(),
-            foreign: account.foreign.get(),
             left,
             took,
         };
-        for (number, task) in account.tasks().enumerate() {
+        for (number, task) in tracker.tasks().enumerate() {
             report.count(number, task);
         }
         report
@@ -90,11 +77,9 @@ impl fmt::Display for Report {
         let found = &self.results;
         let (lost, contradictory) = (found.lost.len(), found.contradictory.len());
         let (poison_runs, beyond) = (by_stage(self.poison_runs), by_stage(self.beyond));
-        let Self {
+        let Tracker {
             sent,
-            unseen,
-            poison,
-            runs,
+            handled,
             pushes,
             kills,
             deaths,
@@ -102,7 +87,8 @@ impl fmt::Display for Report {
             duplicates,
             foreign,
             ..
-        } = self;
+        } = &*self.tracker;
+        let Self { unseen, poison, .. } = self;
         write!(
             f,
             "  sent           {sent}
@@ -112,7 +98,7 @@ impl fmt::Display for Report {
   contradictory  {contradictory}
   poison         {poison}, runs {poison_runs}
   beyond N       {beyond}
-  handler runs   {runs}, pushes {pushes}
+  handler runs   {handled}, pushes {pushes}
   kills          {kills}, handlers died {deaths}, outages {outages}
   duplicates     {duplicates}, foreign answers {foreign}
 ",

@@ -1,4 +1,4 @@
-//! One run: everything is started, the tasks are sent, and the account is closed when nothing is
+//! One run: everything is started, the tasks are sent, and the report is made when nothing is
 //! left in any queue.
 
 use std::net::SocketAddr;
@@ -9,7 +9,6 @@ use std::time::Instant;
 use anyhow::Context;
 use testkit::{Emulator, free_addr};
 
-use crate::account::Account;
 use crate::chain::{self, STAGES, Upstreams};
 use crate::forward::{self, Backend};
 use crate::handler_processes::{self, Generations};
@@ -17,6 +16,7 @@ use crate::killer::{self, EACH, Workers};
 use crate::report::Report;
 use crate::seed::Seed;
 use crate::trace::Trace;
+use crate::tracker::Tracker;
 use crate::{balancer, behavior, client, outages, producer};
 
 #[derive(Debug)]
@@ -30,15 +30,15 @@ pub struct Plan {
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let begin = Instant::now();
     let seed = plan.seed;
-    let account = Arc::new(Account::new(plan.tasks));
+    let tracker = Arc::new(Tracker::new(plan.tasks));
     let trace = Arc::new(Trace::to(plan.trace.as_deref())?);
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
 
     let (ports, handlers) = (local_ports(), local_ports());
     let generations = Arc::new(Generations::new(handlers.len()));
-    let asked = behavior::start(seed, account.clone(), generations.clone(), trace.clone());
-    handler_processes::keep(&handlers, asked.await?, seed, &account, &generations)?;
+    let asked = behavior::start(seed, tracker.clone(), generations.clone(), trace.clone());
+    handler_processes::keep(&handlers, asked.await?, seed, &tracker, &generations)?;
     let mut balancers = Vec::new();
     for stage in &STAGES {
         let slots = (stage.index * EACH..).take(EACH);
@@ -49,13 +49,13 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
         let workers = forward::Workers::new(
             stage,
             backends.collect(),
-            account.clone(),
+            tracker.clone(),
             generations.clone(),
         );
-        balancers.push(balancer::start(workers, seed, account.clone(), trace.clone()).await?);
+        balancers.push(balancer::start(workers, seed, tracker.clone(), trace.clone()).await?);
     }
-    let cloud_tasks = outages::start(emulator.addr(), seed, Arc::clone(&account)).await;
-    let client = client::start(seed, Arc::clone(&account)).await?;
+    let cloud_tasks = outages::start(emulator.addr(), seed, Arc::clone(&tracker)).await;
+    let client = client::start(seed, Arc::clone(&tracker)).await?;
     chain::create_queues(&cloud, &balancers).await;
     let upstreams = handlers.iter().map(|handler| Upstreams {
         cloud_tasks,
@@ -66,17 +66,17 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let killer = tokio::spawn(killer::kill(
         Arc::clone(&workers),
         seed,
-        Arc::clone(&account),
+        Arc::clone(&tracker),
     ));
 
-    producer::send(plan.tasks, &cloud, &account)
+    producer::send(plan.tasks, &cloud, &tracker)
         .await
         .context("sending the tasks")?;
-    let left = producer::drain(&cloud, &account)
+    let left = producer::drain(&cloud, &tracker)
         .await
         .context("waiting for the last tasks")?;
     killer.abort();
-    Ok(Report::of(&account, begin.elapsed(), left))
+    Ok(Report::of(&tracker, begin.elapsed(), left))
 }
 
 /// One for each worker, or for each handler.

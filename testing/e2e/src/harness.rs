@@ -1,4 +1,4 @@
-//! What runs around the cluster: the emulator, the account of tasks, the client, and the clock.
+//! What runs around the cluster: the emulator, the tracker of tasks, the client, and the clock.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Endpoint, Queue, QueuePath};
-use oracle::{Account, Script};
+use oracle::{Script, Tracker};
 use testkit::eventually;
 use tokio::process::{Child, Command};
 
@@ -30,7 +30,7 @@ pub struct Harness {
     begin: Instant,
     pub emulator: SocketAddr,
     pub cloud_tasks: CloudTasks,
-    pub account: Arc<Account>,
+    pub tracker: Arc<Tracker>,
     pub attempts: Arc<Attempts>,
     /// What the handlers ask, and where notifications go.
     pub runs: SocketAddr,
@@ -58,15 +58,15 @@ impl Harness {
             CloudTasks::connect(&endpoint).await
         })
         .await;
-        let account = Arc::new(Account::new(script));
+        let tracker = Arc::new(Tracker::new(script));
         let attempts = Arc::new(Attempts::default());
         Ok(Self {
             begin,
             emulator,
             cloud_tasks,
-            runs: servers::runs(address, account.clone(), attempts.clone()).await?,
-            client: servers::client(address, account.clone(), attempts.clone()).await?,
-            account,
+            runs: servers::runs(address, tracker.clone(), attempts.clone()).await?,
+            client: servers::client(address, tracker.clone(), attempts.clone()).await?,
+            tracker,
             attempts,
             startup_times: StartupTimes::watch(),
             dispatches: Dispatches(log),
@@ -80,12 +80,11 @@ impl Harness {
 
     pub async fn begin(&self, rate: u32) -> anyhow::Result<Producer> {
         let producer =
-            Producer::start(&self.emulator.to_string(), rate, Arc::clone(&self.account))?;
+            Producer::start(&self.emulator.to_string(), rate, Arc::clone(&self.tracker))?;
         eventually("the first tasks' ends", SOON, async || {
-            let found = self.account.results();
-            (found.succeeded > 50 && found.failed > 3)
-                .then_some(())
-                .ok_or(self.account.count())
+            let found = self.tracker.results();
+            let come_through = found.succeeded > 50 && found.failed > 3;
+            (come_through, self.tracker.count())
         })
         .await;
         self.say(format!("tasks come through, {rate} a second"));
@@ -100,13 +99,11 @@ impl Harness {
 
     /// Waits until so many more tasks were put and ended: what was done has to stand the load.
     pub async fn under_load(&self, tasks: usize) {
-        let until = self.account.count() + tasks;
+        let until = self.tracker.count() + tasks;
         eventually("tasks under way", SOON, async || {
-            let found = self.account.results();
-            let (created, ended) = (self.account.count(), found.succeeded + found.failed);
-            (created >= until && ended + 200 >= until)
-                .then_some(())
-                .ok_or((created, ended))
+            let found = self.tracker.results();
+            let (created, ended) = (self.tracker.count(), found.succeeded + found.failed);
+            (created >= until && ended + 200 >= until, (created, ended))
         })
         .await;
     }
@@ -122,14 +119,14 @@ impl Harness {
     /// No task without an end, and none with another than its own.
     pub async fn account_for_all(&self) -> anyhow::Result<()> {
         eventually("an end of each task", ALL_END, async || {
-            let lost = self.account.results().lost;
-            lost.is_empty().then_some(()).ok_or(lost)
+            let lost = self.tracker.results().lost;
+            (lost.is_empty(), lost)
         })
         .await;
-        let found = self.account.results();
+        let found = self.tracker.results();
         self.say(format!(
             "{} tasks: {} succeeded, {} failed, lost {}, contradictory {}",
-            self.account.count(),
+            self.tracker.count(),
             found.succeeded,
             found.failed,
             found.lost.len(),

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::Context;
-use oracle::Account;
+use oracle::Tracker;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub fn start(cloud_tasks: &str, rate: u32, account: Arc<Account>) -> anyhow::Result<Self> {
+    pub fn start(cloud_tasks: &str, rate: u32, tracker: Arc<Tracker>) -> anyhow::Result<Self> {
         let python = std::env::var("EXECUTOR_CHAIN_PYTHON").context("no Python was named")?;
         let mut child = Command::new(python)
             .arg("hack/python/load.py")
@@ -33,7 +33,7 @@ impl Producer {
             let mut lines = BufReader::new(output).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(task) = line.trim().parse() {
-                    account.created(task);
+                    tracker.created(task);
                 }
             }
         });

@@ -22,18 +22,26 @@ async fn patch(patch: &Value) -> anyhow::Result<()> {
         .map(drop)
 }
 
-/// The queue has it at once, and no pod knows of it.
-pub async fn edit_a_rate(harness: &Harness) -> anyhow::Result<()> {
-    let before = workers().await?;
+async fn set_rate(rate: u32) -> anyhow::Result<()> {
     let path = "/spec/stages/0/rateLimits/maxDispatchesPerSecond";
-    patch(&json!([{"op": "replace", "path": path, "value": 400}])).await?;
-    let began = Instant::now();
+    patch(&json!([{"op": "replace", "path": path, "value": rate}])).await
+}
+
+async fn rate_is(harness: &Harness, rate: f64) {
     eventually("the rate in force", SOON, async || {
-        let rate = harness.queue("incoming").await?.max_dispatches_per_second;
-        anyhow::ensure!((rate - 400.0).abs() < f64::EPSILON, "{rate}");
+        let found = harness.queue("incoming").await?.max_dispatches_per_second;
+        anyhow::ensure!((found - rate).abs() < f64::EPSILON, "{found}");
         Ok(())
     })
     .await;
+}
+
+/// The queue has it at once, and no pod knows of it.
+pub async fn edit_a_rate(harness: &Harness) -> anyhow::Result<()> {
+    let before = workers().await?;
+    set_rate(400).await?;
+    let began = Instant::now();
+    rate_is(harness, 400.0).await;
     let after = began.elapsed();
     is_ready().await;
     anyhow::ensure!(before == workers().await?, "a rate has restarted pods");
@@ -188,22 +196,11 @@ pub async fn lose_the_leader(harness: &Harness) -> anyhow::Result<()> {
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or("");
     let (pod, _) = holder.rsplit_once('_').context("nobody leads")?;
     let began = Instant::now();
-    let force = [
-        "delete",
-        "pod",
-        pod,
-        "-n=executor-chain",
-        "--grace-period=0",
-    ];
-    kubectl(&[&force[..], &["--force"]].concat()).await?;
-    let path = "/spec/stages/0/rateLimits/maxDispatchesPerSecond";
-    patch(&json!([{"op": "replace", "path": path, "value": 300}])).await?;
-    eventually("the rate in force", SOON, async || {
-        let rate = harness.queue("incoming").await?.max_dispatches_per_second;
-        anyhow::ensure!((rate - 300.0).abs() < f64::EPSILON, "{rate}");
-        Ok(())
-    })
-    .await;
+    let force = ["--grace-period=0", "--force"];
+    let delete = ["delete", "pod", pod, "-n=executor-chain"];
+    kubectl(&[&delete[..], &force].concat()).await?;
+    set_rate(300).await?;
+    rate_is(harness, 300.0).await;
     harness.say(format!(
         "the leading operator was killed: an edit is in force {:.1?} later",
         began.elapsed()

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use oracle::{Account, task_number};
+use oracle::{Tracker, task_number};
 use testkit::server::{serve_on, status, text};
 
 use crate::attempts::{Attempts, Run};
@@ -14,7 +14,7 @@ const PREFIX: &str = "e2e-";
 /// Answers the handlers: 200 for a run that succeeds, 500 for one that fails.
 pub async fn runs(
     at: IpAddr,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     attempts: Arc<Attempts>,
 ) -> std::io::Result<SocketAddr> {
     serve_on(SocketAddr::from((at, 0)), move |request| {
@@ -28,11 +28,11 @@ pub async fn runs(
                 stopping: !text(headers, "handler-stopping").is_empty(),
             })
         });
-        let (account, attempts) = (Arc::clone(&account), Arc::clone(&attempts));
+        let (tracker, attempts) = (Arc::clone(&tracker), Arc::clone(&attempts));
         async move {
             let Some(run) = run else { return status(400) };
             attempts.run(&run);
-            let succeeds = account.run(run.task, &run.stage);
+            let succeeds = tracker.run(run.task, &run.stage);
             status(if succeeds { 200 } else { 500 })
         }
     })
@@ -41,12 +41,12 @@ pub async fn runs(
 
 pub async fn client(
     at: IpAddr,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     attempts: Arc<Attempts>,
 ) -> std::io::Result<SocketAddr> {
     let listen = SocketAddr::from((at, 0));
     oracle::receive(listen, PREFIX, move |notification| {
-        account.notified(notification.task, notification.succeeded);
+        tracker.notified(notification.task, notification.succeeded);
         if !notification.succeeded {
             attempts.failed(notification.task);
         }

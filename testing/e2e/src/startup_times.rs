@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use testkit::ask;
+use testkit::http_get;
 
 use crate::processes::{self, Process};
 
@@ -54,7 +54,7 @@ impl StartupTimes {
         for _ in 0..LOOKS {
             if let Some(address) = process.address() {
                 let admin = SocketAddr::new(address, ADMIN_PORT);
-                if ask(admin, "/readyz").await.is_ok() {
+                if http_get(admin, "/readyz").await.is_ok() {
                     let Some(age) = process.age() else { return };
                     let mut starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                     starts.entry(program).or_default().push(age);

@@ -61,7 +61,7 @@ impl<'a> Edit<'a> {
 
     /// Waits until so much has moved.
     pub async fn is_under_way(&mut self, movement: usize) -> anyhow::Result<()> {
-        while self.testbed.account.movement() < movement {
+        while self.testbed.tracker.movement() < movement {
             anyhow::ensure!(self.begin.elapsed() < PATIENCE, "no task was ever run");
             self.pause().await?;
         }
@@ -180,7 +180,7 @@ impl<'a> Edit<'a> {
             return Ok(None);
         }
         let waiting = self.testbed.waiting().await?;
-        let movement = self.testbed.account.movement();
+        let movement = self.testbed.tracker.movement();
         let is_still = waiting.is_empty() && movement == self.last_movement;
         self.last_movement = movement;
         self.empty_looks = if is_still { self.empty_looks + 1 } else { 0 };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oracle::{Account, task_number};
+use oracle::{Tracker, task_number};
 use testkit::server::{serve, status, text};
 
 /// How long a run takes.
@@ -14,15 +14,15 @@ const RUN: Duration = Duration::from_millis(10);
 pub const PREFIX: &str = "t-";
 
 /// Starts it.
-pub async fn start(account: Arc<Account>) -> std::io::Result<SocketAddr> {
+pub async fn start(tracker: Arc<Tracker>) -> std::io::Result<SocketAddr> {
     serve(move |request| {
         let header = |name| text(request.headers(), name).to_owned();
         let task = task_number(&header("executor-task"), PREFIX);
-        let (stage, account) = (header("executor-stage"), Arc::clone(&account));
+        let (stage, tracker) = (header("executor-stage"), Arc::clone(&tracker));
         async move {
             tokio::time::sleep(RUN).await;
             let Some(task) = task else { return status(400) };
-            status(if account.run(task, &stage) { 200 } else { 500 })
+            status(if tracker.run(task, &stage) { 200 } else { 500 })
         }
     })
     .await

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
-use testkit::{Process, counters, free_port, operator};
+use testkit::{Process, counters, free_addr, operator};
 use tokio::task::spawn_blocking;
 
 /// Short times, so that a row takes seconds.
@@ -15,7 +15,7 @@ const ARGUMENTS: &[&str] = &[
     "--gate-after=2s",
     "--address-delay=1s",
     "--hand-over-time=1s",
-    // The next life would wait for the lease of the one before.
+    // The next run would wait for the lease of the one before.
     "--leader-election=false",
 ];
 /// After so many looks at the queues without a step there is none to come.
@@ -42,17 +42,17 @@ pub struct Operator {
     crash: Crash,
     starts: usize,
     past: Vec<String>,
-    life: Life,
+    run: Run,
 }
 
-struct Life {
+struct Run {
     process: Process,
     admin: SocketAddr,
     steps: Vec<String>,
 }
 
 impl Operator {
-    /// Starts it for one namespace. It lives until [`Self::begin`].
+    /// Starts it for one namespace. It runs until [`Self::begin`].
     pub async fn start(
         kubeconfig: &Path,
         namespace: &str,
@@ -61,7 +61,7 @@ impl Operator {
         let mut command = operator::command(kubeconfig, namespace, &cloud_tasks.to_string());
         command.args(ARGUMENTS);
         Ok(Self {
-            life: Life::begin(&command, Crash::Never).await?,
+            run: Run::begin(&command, Crash::Never).await?,
             command,
             crash: Crash::Never,
             starts: 1,
@@ -69,7 +69,7 @@ impl Operator {
         })
     }
 
-    /// From now on it dies so, and its lives are counted from here.
+    /// From now on it crashes so, and its runs are counted from here.
     pub async fn begin(&mut self, crash: Crash) -> anyhow::Result<()> {
         self.crash = crash;
         self.again().await?;
@@ -80,13 +80,13 @@ impl Operator {
 
     /// Ends what is to end, and starts what has ended.
     pub async fn tend(&mut self) -> anyhow::Result<()> {
-        let code = self.life.process.exit_code();
+        let code = self.run.process.exit_code();
         // After the look at the process: of one that has ended this is all.
-        self.life.steps = steps(&self.life.process.log());
+        self.run.steps = steps(&self.run.process.log());
         if code.is_some_and(|code| code != KILLED) {
             anyhow::bail!("the operator ended by itself: {}", self.log_tail());
         }
-        let is_seen = self.crash == Crash::AtFirstStep && !self.life.steps.is_empty();
+        let is_seen = self.crash == Crash::AtFirstStep && !self.run.steps.is_empty();
         if code.is_some() || is_seen {
             self.again().await?;
         }
@@ -94,52 +94,52 @@ impl Operator {
     }
 
     async fn again(&mut self) -> anyhow::Result<()> {
-        let process = &self.life.process;
+        let process = &self.run.process;
         if process.exit_code().is_none() {
             process.kill9();
             process.exit(END).await;
         }
         // It may have gone on since it was looked at.
         self.past.extend(steps(&process.log()));
-        self.life = Life::begin(&self.command, self.crash).await?;
+        self.run = Run::begin(&self.command, self.crash).await?;
         self.starts += 1;
         Ok(())
     }
 
-    /// Whether a life of it that has done nothing finds nothing to do. One that has done something
+    /// Whether a run of it that has done nothing finds nothing to do. One that has done something
     /// gives way to another.
     pub async fn is_idle(&mut self) -> anyhow::Result<bool> {
-        let Ok(counters) = counters(self.life.admin).await else {
+        let Ok(counters) = counters(self.run.admin).await else {
             return Ok(false);
         };
         let has_looked = counters.total("executor_operator_queue_lists_total") >= LOOKS
             && counters.total("executor_operator_reconciles_total") > 0.0;
-        if has_looked && !self.life.steps.is_empty() {
+        if has_looked && !self.run.steps.is_empty() {
             self.again().await?;
             return Ok(false);
         }
         Ok(has_looked)
     }
 
-    /// How many lives it has had.
+    /// How many runs it has had.
     pub fn starts(&self) -> usize {
         self.starts
     }
 
     /// The steps of all of them.
     pub fn steps(&self) -> Vec<String> {
-        self.past.iter().chain(&self.life.steps).cloned().collect()
+        self.past.iter().chain(&self.run.steps).cloned().collect()
     }
 
     /// The end of its log.
     pub fn log_tail(&self) -> String {
-        self.life.process.log_tail()
+        self.run.process.log_tail()
     }
 }
 
-impl Life {
+impl Run {
     async fn begin(command: &Command, crash: Crash) -> anyhow::Result<Self> {
-        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let admin = free_addr();
         let mut own = Command::new(command.get_program());
         own.args(command.get_args())
             .args(["--admin-addr", &admin.to_string()]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Error, QueuePath};
 use futures::{StreamExt, TryStreamExt, stream};
-use oracle::Account;
+use oracle::Tracker;
 use tokio::task::JoinHandle;
 
 use crate::handler::task_id;
@@ -18,16 +18,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Producer {
     cloud: CloudTasks,
-    account: Arc<Account>,
+    tracker: Arc<Tracker>,
     queue: Arc<Mutex<QueuePath>>,
 }
 
 impl Producer {
     /// A producer for `queue`.
-    pub fn new(cloud: CloudTasks, account: Arc<Account>, queue: QueuePath) -> Self {
+    pub fn new(cloud: CloudTasks, tracker: Arc<Tracker>, queue: QueuePath) -> Self {
         Self {
             cloud,
-            account,
+            tracker,
             queue: Arc::new(Mutex::new(queue)),
         }
     }
@@ -50,7 +50,7 @@ impl Producer {
     /// So many at once, into this queue.
     pub async fn burst_to(&self, queue: &QueuePath, tasks: usize) -> anyhow::Result<()> {
         stream::iter(0..tasks)
-            .map(|_| self.create(queue, self.account.create()))
+            .map(|_| self.create(queue, self.tracker.create()))
             .buffer_unordered(16)
             .try_collect::<()>()
             .await
@@ -62,7 +62,7 @@ impl Producer {
         let producer = self.clone();
         tokio::spawn(async move {
             for _ in 0..tasks {
-                let task = producer.account.create();
+                let task = producer.tracker.create();
                 // A first queue that isn't made yet is tried again, as producers do.
                 while let Err(error) = producer.create(&producer.queue(), task).await {
                     if !matches!(error, Error::Missing { .. }) {

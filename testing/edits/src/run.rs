@@ -40,7 +40,7 @@ async fn go(
     options: Options,
 ) -> anyhow::Result<Outcome> {
     testbed.operator.begin(options.crash).await?;
-    let before = testbed.account.movement();
+    let before = testbed.tracker.movement();
     testbed.producer.burst(options.tasks / 2).await?;
     let mut edit = Edit::new(testbed, options);
     edit.is_under_way(before + options.tasks / 20).await?;
@@ -62,7 +62,7 @@ async fn go(
     let took = edit.took();
     let is_over = edit.is_over();
     let mut results = if direction.ends {
-        testbed.account.results()
+        testbed.tracker.results()
     } else {
         TaskResults::default()
     };

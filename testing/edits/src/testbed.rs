@@ -9,7 +9,7 @@ use crds::ExecutorChain;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use node::Node;
-use oracle::{Account, Script};
+use oracle::{Script, Tracker};
 use testkit::{ApiServer, Emulator, binary};
 
 use crate::handler::{self, PREFIX};
@@ -27,7 +27,7 @@ pub struct Testbed {
     /// The workers' node.
     pub node: Node,
     /// What becomes of the tasks.
-    pub account: Arc<Account>,
+    pub tracker: Arc<Tracker>,
     /// Sends them.
     pub producer: Producer,
     /// Cloud Tasks.
@@ -42,8 +42,8 @@ impl Testbed {
     pub async fn new(server: &ApiServer, seed: u64, base: &Manifest) -> anyhow::Result<Self> {
         let namespace = server.namespace("edits").await;
         let client = server.client().await;
-        let account = Arc::new(Account::new(move |task| script(task, seed)));
-        let notified = Arc::clone(&account);
+        let tracker = Arc::new(Tracker::new(move |task| script(task, seed)));
+        let notified = Arc::clone(&tracker);
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let receiver = oracle::receive(any_port, PREFIX, move |it| {
             notified.notified(it.task, it.succeeded);
@@ -54,7 +54,7 @@ impl Testbed {
             client: client.clone(),
             namespace: namespace.clone(),
             worker: binary("executor-worker"),
-            handler: handler::start(Arc::clone(&account)).await?,
+            handler: handler::start(Arc::clone(&tracker)).await?,
         })
         .await?;
         let emulator = Emulator::start_behind(node.proxy()).await;
@@ -63,8 +63,8 @@ impl Testbed {
         Ok(Self {
             operator: Operator::start(server.kubeconfig(), &namespace, emulator.addr()).await?,
             node,
-            producer: Producer::new(cloud.clone(), Arc::clone(&account), first),
-            account,
+            producer: Producer::new(cloud.clone(), Arc::clone(&tracker), first),
+            tracker,
             cloud,
             chains: Api::namespaced(client, &namespace),
             receiver,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use testkit::{Process, ask, free_port};
+use testkit::{Process, free_addr, http_get};
 use tokio::task::spawn_blocking;
 
 use crate::environment::Ports;
@@ -36,7 +36,7 @@ pub struct Pod {
 
 /// A fresh pair of ports.
 pub fn ports() -> Ports {
-    let port = || SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let port = || free_addr();
     Ports {
         tasks: port(),
         admin: port(),
@@ -81,7 +81,7 @@ impl Pod {
             .as_ref()
             .is_some_and(|process| process.exit_code().is_none());
         match (self.stopping, is_running) {
-            (None, true) => self.ready = ask(self.ports.admin, "/readyz").await.is_ok(),
+            (None, true) => self.ready = http_get(self.ports.admin, "/readyz").await.is_ok(),
             (None, false) => {
                 self.ready = false;
                 // The old one's guard goes first: it would keep the ports of what it started.

@@ -98,6 +98,22 @@ impl ApiServer {
         path
     }
 
+    /// Creates a service account bound to the role of its name, and returns a kubeconfig file for it.
+    pub async fn service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        let (role, subject) = (
+            format!("--role={name}"),
+            format!("--serviceaccount={namespace}:{name}"),
+        );
+        for create in [
+            &["serviceaccount", name][..],
+            &["rolebinding", name, &role, &subject],
+        ] {
+            let args = [&["create", "-n", namespace], create].concat();
+            self.kubectl(&args).await.expect_ok();
+        }
+        self.kubeconfig_of(namespace, name).await
+    }
+
     /// A kubeconfig file with all rights, by way of `proxy`: what goes through it can be cut.
     pub fn kubeconfig_through(&self, proxy: &Proxy) -> PathBuf {
         let port = proxy.addr().port();

@@ -5,7 +5,6 @@
 //! is started has a guard (see [`Process`]).
 
 pub mod api_server;
-pub mod ask;
 pub mod binaries;
 pub mod calls;
 pub mod chain;
@@ -14,6 +13,7 @@ pub mod emulator;
 pub mod ending;
 pub mod fake_pods;
 pub mod helm;
+pub mod http_get;
 pub mod kubectl;
 pub mod metrics;
 pub mod operator;
@@ -26,12 +26,12 @@ pub mod server;
 pub mod wait;
 
 pub use api_server::ApiServer;
-pub use ask::{ask, counters};
 pub use binaries::binary;
 pub use calls::CallProxy;
 pub use crd::CRD;
 pub use emulator::{Emulator, task};
 pub use ending::Ending;
+pub use http_get::{counters, http_get};
 pub use kubectl::Kubectl;
 pub use metrics::Counters;
 pub use ports::{free_addr, free_port};

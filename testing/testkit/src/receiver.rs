@@ -90,6 +90,17 @@ impl Receiver {
         Self::start(move |_| std::future::ready((status, Vec::new(), Vec::new())))
     }
 
+    /// Starts one that refuses each gRPC call: over HTTP/2, with the status in the headers.
+    pub fn refusing(code: u32, message: &'static str) -> Self {
+        let headers = [
+            ("content-type", "application/grpc".to_owned()),
+            ("grpc-status", code.to_string()),
+            ("grpc-message", message.to_owned()),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        Self::start(move |_| std::future::ready((200, headers.to_vec(), Vec::new())))
+    }
+
     /// Where it listens: HTTP/1.1, and HTTP/2 without TLS.
     pub fn addr(&self) -> SocketAddr {
         self.addr

@@ -3,8 +3,7 @@
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::{Api, PostParams};
 use testkit::ApiServer;
 
 #[tokio::test]
@@ -45,27 +44,10 @@ async fn kubectl_reads_its_input_and_reports_refusals() {
 async fn a_service_account_has_the_rights_it_was_given_and_no_others() {
     let server = ApiServer::shared().await;
     let namespace = server.namespace("kit-rights").await;
-    let account = ServiceAccount {
-        metadata: ObjectMeta {
-            name: Some("reader".to_owned()),
-            ..ObjectMeta::default()
-        },
-        ..ServiceAccount::default()
-    };
-    Api::namespaced(server.client().await, &namespace)
-        .create(&PostParams::default(), &account)
-        .await
-        .expect("the service account can be created");
-    let subject = format!("--serviceaccount={namespace}:reader");
-    for create in [
-        ["role", "reader", "--verb=list", "--resource=configmaps"],
-        ["rolebinding", "reader", "--role=reader", &subject],
-    ] {
-        let args = [&["create", "-n", &namespace], &create[..]].concat();
-        server.kubectl(&args).await.expect_ok();
-    }
-
-    let kubeconfig = server.kubeconfig_of(&namespace, "reader").await;
+    let role = ["role", "reader", "--verb=list", "--resource=configmaps"];
+    let role = [&["create", "-n", &namespace], &role[..]].concat();
+    server.kubectl(&role).await.expect_ok();
+    let kubeconfig = server.service_account(&namespace, "reader").await;
     let client = testkit::api_server::connect(&kubeconfig).await;
     for (verb, expected) in [("list", true), ("delete", false)] {
         let review = SelfSubjectAccessReview {

@@ -30,16 +30,13 @@ async fn the_exit_code_is_the_programs_own() {
 #[tokio::test]
 async fn signals_reach_the_program() {
     let polite = sh("trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done");
-    eventually("the trap", WITHIN, async || {
-        polite.log().contains("ready").then_some(())
-    })
-    .await;
+    eventually("the trap", WITHIN, async || polite.log().contains("ready")).await;
     polite.terminate();
     assert_eq!(polite.exit(WITHIN).await, 3);
 
     let stubborn = sh("trap '' TERM; echo ready; while :; do sleep 0.02; done");
     eventually("the trap", WITHIN, async || {
-        stubborn.log().contains("ready").then_some(())
+        stubborn.log().contains("ready")
     })
     .await;
     stubborn.terminate();
@@ -68,10 +65,7 @@ async fn the_log_holds_both_streams_and_the_environment_arrives() {
 )]
 async fn waiting_too_long_shows_the_log() {
     let process = sh("echo stuck; sleep 60");
-    eventually("the line", WITHIN, async || {
-        (!process.log().is_empty()).then_some(())
-    })
-    .await;
+    eventually("the line", WITHIN, async || !process.log().is_empty()).await;
     process.exit(Duration::from_millis(100)).await;
 }
 
@@ -84,7 +78,7 @@ async fn dropping_ends_what_the_program_started() {
     assert!(!is_gone(grandchild));
     drop(process);
     eventually("the end of the grandchild", WITHIN, async || {
-        is_gone(grandchild).then_some(())
+        is_gone(grandchild)
     })
     .await;
 }
@@ -115,7 +109,7 @@ async fn descendants_die_with_a_killed_parent() {
     })
     .await;
     eventually("the end of their folder", WITHIN, async || {
-        (!Path::new(dir).exists()).then_some(())
+        !Path::new(dir).exists()
     })
     .await;
 }

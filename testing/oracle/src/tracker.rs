@@ -1,4 +1,4 @@
-//! The account of tasks whose runs end by a script.
+//! The tracker of tasks whose runs end by a script.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,13 +52,13 @@ impl Task {
 }
 
 /// All tasks, by number.
-pub struct Account {
+pub struct Tracker {
     script: Box<dyn Fn(usize) -> Script + Send + Sync>,
     tasks: Mutex<BTreeMap<usize, Task>>,
 }
 
-impl Account {
-    /// An account of no tasks yet.
+impl Tracker {
+    /// A tracker of no tasks yet.
     pub fn new(script: impl Fn(usize) -> Script + Send + Sync + 'static) -> Self {
         Self {
             script: Box::new(script),
@@ -132,9 +132,9 @@ impl Account {
     }
 }
 
-impl fmt::Debug for Account {
+impl fmt::Debug for Tracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
+        f.debug_struct("Tracker")
             .field("tasks", &self.tasks)
             .finish_non_exhaustive()
     }
@@ -155,12 +155,12 @@ mod tests {
 
     #[test]
     fn each_task_has_one_end_and_the_right_one() {
-        let account = Account::new(script);
+        let tracker = Tracker::new(script);
         for _ in 0..8 {
-            account.create();
+            tracker.create();
         }
         for task in 0..7 {
-            account.run(task, "fast");
+            tracker.run(task, "fast");
         }
         for (task, succeeded) in [
             (0, true),
@@ -171,32 +171,32 @@ mod tests {
             (4, true),
             (7, false),
         ] {
-            account.notified(task, succeeded);
+            tracker.notified(task, succeeded);
         }
-        let results = account.results();
+        let results = tracker.results();
         assert_eq!((results.succeeded, results.failed), (2, 1));
         assert_eq!(results.lost, [5, 6]);
         // Failed against its script, ended twice, and ended without a run.
         assert_eq!(results.contradictory, [1, 3, 7]);
-        assert_eq!(account.movement(), 7 + 7);
+        assert_eq!(tracker.movement(), 7 + 7);
     }
 
     #[test]
     fn runs_end_by_their_script() {
-        let account = Account::new(|_| Script::SucceedsOn("last"));
-        assert!(!account.run(0, "fast"));
-        assert!(account.run(0, "last"));
-        let account = Account::new(|_| Script::FailsOnce);
-        assert!(!account.run(0, "fast"));
-        assert!(account.run(0, "fast"));
+        let tracker = Tracker::new(|_| Script::SucceedsOn("last"));
+        assert!(!tracker.run(0, "fast"));
+        assert!(tracker.run(0, "last"));
+        let tracker = Tracker::new(|_| Script::FailsOnce);
+        assert!(!tracker.run(0, "fast"));
+        assert!(tracker.run(0, "fast"));
     }
 
     #[test]
     fn a_task_may_run_before_its_producer_knows_that_it_is_created() {
-        let account = Account::new(script);
-        assert!(account.run(4, "fast"));
-        assert_eq!((account.count(), account.results().lost.len()), (0, 0));
-        account.created(4);
-        assert_eq!((account.count(), account.results().lost), (1, vec![4]));
+        let tracker = Tracker::new(script);
+        assert!(tracker.run(4, "fast"));
+        assert_eq!((tracker.count(), tracker.results().lost.len()), (0, 0));
+        tracker.created(4);
+        assert_eq!((tracker.count(), tracker.results().lost), (1, vec![4]));
     }
 }

@@ -1,4 +1,4 @@
-//! One question to a server's health or metrics.
+//! One GET of a server's health or metrics.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const COUNTERS: Duration = Duration::from_secs(5);
 
 /// The body of what a server answers to GET, if its status is 200.
-pub async fn ask(addr: SocketAddr, path: &str) -> io::Result<String> {
-    ask_within(PATIENCE, addr, path).await
+pub async fn http_get(addr: SocketAddr, path: &str) -> io::Result<String> {
+    get_within(PATIENCE, addr, path).await
 }
 
-async fn ask_within(patience: Duration, addr: SocketAddr, path: &str) -> io::Result<String> {
+async fn get_within(patience: Duration, addr: SocketAddr, path: &str) -> io::Result<String> {
     match tokio::time::timeout(patience, status_and_body(addr, path)).await?? {
         (200, body) => Ok(body),
         (status, body) => Err(io::Error::other(format!("{path}: {status} {body}"))),
@@ -41,7 +41,7 @@ pub async fn status_and_body(addr: SocketAddr, path: &str) -> io::Result<(u16, S
 /// What a server has counted, by its `/metrics`.
 pub async fn counters(addr: SocketAddr) -> io::Result<Counters> {
     Ok(Counters::parse(
-        &ask_within(COUNTERS, addr, "/metrics").await?,
+        &get_within(COUNTERS, addr, "/metrics").await?,
     ))
 }
 

@@ -1,4 +1,4 @@
-//! The account: a few bytes for each task, kept outside of everything under test.
+//! The tracker: a few bytes for each task, kept outside of everything under test.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -7,6 +7,12 @@ use crate::evidence::{self, ANSWERED, ByStage, FAILED, POISON, SUCCEEDED};
 
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
 
 impl Count {
     pub fn add(&self) {
@@ -33,7 +39,7 @@ struct Attempts {
 
 /// What became of each task, and what was done to them all.
 #[derive(Debug, Default)]
-pub struct Account {
+pub struct Tracker {
     tasks: Vec<Task>,
     /// Tasks sent: the numbers below this.
     pub sent: Count,
@@ -51,7 +57,7 @@ pub struct Account {
     pub notifications: Count,
 }
 
-impl Account {
+impl Tracker {
     pub fn new(tasks: usize) -> Self {
         Self {
             tasks: (0..tasks).map(|_| Task::default()).collect(),
