@@ -3,10 +3,9 @@
 use cloudtasks::{HttpTarget, QueueSettings, QueueState};
 use kube::ResourceExt;
 use plan::model::queue_headers::OWNER_HEADER;
-use testkit::{Emulator, Proxy, Way, eventually, free_addr};
+use testkit::{Emulator, Proxy, Receiver, Way, eventually, free_addr};
 
 use crate::phases::put_task;
-use crate::refusals::refusing;
 use crate::testbed::{ORDERS, Queues, SOON, Testbed, queue, served, with_emulator};
 
 const PATIENCE: &[&str] = &["--deletion-patience", "3s"];
@@ -189,7 +188,7 @@ async fn every_policy_deletes_the_chain_when_its_project_or_the_permission_is_go
         let queues = Queues::of(&emulator).await;
         let before = queues.all().await.len();
 
-        let refuses = refusing(code, words);
+        let refuses = Receiver::refusing(code, words);
         way.turn(Way::Elsewhere(refuses.addr()));
         let all = ["delete", "chain", "--all", "--wait=false"];
         testbed.kubectl(&all).await.expect_ok();

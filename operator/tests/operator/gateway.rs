@@ -8,6 +8,9 @@ use cloudtasks::{Queue, Scheme};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use plan::model::gateway_resource::GatewayResourceKind;
+use plan::model::gateway_resource::GatewayResourceKind::{
+    BackendPolicy, HealthCheckPolicy, HttpRoute,
+};
 use serde_json::{Value, json};
 use testkit::{ApiServer, CRD, Emulator, eventually};
 use tokio::sync::OnceCell;
@@ -72,7 +75,7 @@ async fn list(testbed: &Testbed, kind: GatewayResourceKind) -> Vec<DynamicObject
 }
 
 async fn hosts(testbed: &Testbed) -> Vec<String> {
-    let routes = list(testbed, GatewayResourceKind::HttpRoute).await;
+    let routes = list(testbed, HttpRoute).await;
     let host = |route: &DynamicObject| route.data["spec"]["hostnames"][0].clone();
     let hosts = routes
         .iter()
@@ -93,7 +96,7 @@ async fn has_hosts(testbed: &Testbed, wanted: &[&str]) {
 
 /// What a controller says of every route that there is.
 async fn gateway_says(testbed: &Testbed, status: &str, reason: &str, message: &str) {
-    for route in list(testbed, GatewayResourceKind::HttpRoute).await {
+    for route in list(testbed, HttpRoute).await {
         let said = |kind: &str, reason: &str| {
             json!({
                 "type": kind,
@@ -110,7 +113,7 @@ async fn gateway_says(testbed: &Testbed, status: &str, reason: &str, message: &s
             "controllerName": "networking.gke.io/gateway",
             "conditions": conditions,
         }]}});
-        let api = api(testbed, GatewayResourceKind::HttpRoute);
+        let api = api(testbed, HttpRoute);
         let name = route.name_any();
         let parameters = PatchParams::default();
         let patch = Patch::Merge(said);
@@ -176,13 +179,11 @@ async fn routes_and_policies_are_created_and_nothing_is_written_twice() {
             versions.insert((kind, object.name_any()), object.resource_version());
         }
     }
-    let route = &list(&testbed, GatewayResourceKind::HttpRoute).await[0];
+    let route = &list(&testbed, HttpRoute).await[0];
     let backend = &route.data["spec"]["rules"][0]["backendRefs"][0];
     assert_eq!(backend["name"], "orders-fast");
     assert_eq!(route.data["spec"]["parentRefs"][0]["sectionName"], "https");
-    let policy = api(&testbed, GatewayResourceKind::BackendPolicy)
-        .get("orders-fast")
-        .await;
+    let policy = api(&testbed, BackendPolicy).get("orders-fast").await;
     // A run of a minute, 90 s around it, and 10 s more.
     assert_eq!(policy.unwrap().data["spec"]["default"]["timeoutSec"], 160);
 
@@ -228,16 +229,10 @@ async fn a_changed_or_deleted_route_or_policy_is_corrected() {
         .await;
     }
     let edits = [
+        (HttpRoute, json!({"hostnames": ["else.example"]})),
+        (BackendPolicy, json!({"default": {"timeoutSec": 30}})),
         (
-            GatewayResourceKind::HttpRoute,
-            json!({"hostnames": ["else.example"]}),
-        ),
-        (
-            GatewayResourceKind::BackendPolicy,
-            json!({"default": {"timeoutSec": 30}}),
-        ),
-        (
-            GatewayResourceKind::HealthCheckPolicy,
+            HealthCheckPolicy,
             json!({"default": {"checkIntervalSec": 60}}),
         ),
     ];
@@ -287,10 +282,7 @@ async fn kinds_that_are_installed_later_are_used_from_then_on() {
     // It is asked for less often when nothing is missing.
     testbed.server.install_crds_of(GKE).await;
     eventually("policies", 2 * SOON, async || {
-        for kind in [
-            GatewayResourceKind::BackendPolicy,
-            GatewayResourceKind::HealthCheckPolicy,
-        ] {
+        for kind in [BackendPolicy, HealthCheckPolicy] {
             let found = list(&testbed, kind).await.len();
             if found < 3 {
                 return Err(found);
@@ -301,8 +293,8 @@ async fn kinds_that_are_installed_later_are_used_from_then_on() {
     .await;
     settle(&testbed, "orders").await;
     // And a route is watched there too.
-    let name = list(&testbed, GatewayResourceKind::HttpRoute).await[0].name_any();
-    let routes = api(&testbed, GatewayResourceKind::HttpRoute);
+    let name = list(&testbed, HttpRoute).await[0].name_any();
+    let routes = api(&testbed, HttpRoute);
     routes
         .delete(&name, &DeleteParams::default())
         .await
@@ -467,31 +459,13 @@ async fn without_the_right_to_routes_a_chain_says_so_and_goes_on_with_it() {
     let emulator = Emulator::start().await;
     let server = server().await;
     let namespace = server.namespace("gateway-rights").await;
-    let in_it = ["-n", &namespace];
-    let account = ["create", "serviceaccount", "operator"];
-    server
-        .kubectl(&[&account[..], &in_it].concat())
-        .await
-        .expect_ok();
     let grant = async |routes: &[&str]| {
         let role = role(&namespace, routes).to_string();
         let apply = ["apply", "-f", "-"];
         server.kubectl_with_input(&apply, &role).await.expect_ok();
     };
     grant(&["get"]).await;
-    let subject = format!("--serviceaccount={namespace}:operator");
-    let bind = [
-        "create",
-        "rolebinding",
-        "operator",
-        "--role=operator",
-        &subject,
-    ];
-    server
-        .kubectl(&[&bind[..], &in_it].concat())
-        .await
-        .expect_ok();
-    let kubeconfig = server.kubeconfig_of(&namespace, "operator").await;
+    let kubeconfig = server.service_account(&namespace, "operator").await;
     let addr = emulator.addr();
     let testbed = Testbed::of(server, namespace.clone(), &kubeconfig, addr, QUICK).await;
 

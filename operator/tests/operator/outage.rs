@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use testkit::{ApiServer, Emulator, Proxy, Way, eventually};
+use testkit::{ApiServer, Emulator, Proxy, Receiver, Way, eventually};
 
-use crate::refusals::refusing;
 use crate::testbed::{ORDERS, Queues, RATE, SOON, Testbed, is_same, says};
 
 const CHAINS: u32 = 20;
@@ -105,7 +104,7 @@ async fn an_outage_costs_few_calls_and_recovers_automatically() {
 
 #[tokio::test]
 async fn an_exhausted_quota_lowers_the_rate_of_calls() {
-    let cloud = refusing(8, "Quota exceeded for queue management");
+    let cloud = Receiver::refusing(8, "Quota exceeded for queue management");
     let testbed = Testbed::at("quota", cloud.addr(), &[]).await;
     testbed.apply(ORDERS).await;
     testbed.not_ready("orders", "QuotaExceeded").await;

@@ -1,7 +1,5 @@
 //! Manifests that pass the schema and can't be served: a reason, a sentence, and the others go on.
 
-use std::future::ready;
-
 use cloudtasks::QueueSettings;
 use testkit::{Emulator, Receiver};
 
@@ -75,19 +73,6 @@ async fn a_foreign_deployment_with_a_stages_name_is_not_changed() {
     assert_eq!(testbed.deployment_versions().await, before);
 }
 
-/// What Cloud Tasks says when it refuses: gRPC over HTTP/2, with the status in the headers.
-pub fn refusing(code: u32, message: &'static str) -> Receiver {
-    Receiver::start(move |_| {
-        let headers = [
-            ("content-type", "application/grpc".to_owned()),
-            ("grpc-status", code.to_string()),
-            ("grpc-message", message.to_owned()),
-        ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value));
-        ready((200, headers.to_vec(), Vec::new()))
-    })
-}
-
 #[tokio::test]
 async fn a_refusal_by_cloud_tasks_has_its_own_reason() {
     for (code, reason, words) in [
@@ -100,7 +85,7 @@ async fn a_refusal_by_cloud_tasks_has_its_own_reason() {
         (8, "QuotaExceeded", "Quota exceeded for queue management"),
         (14, "CloudTasksAway", "The service is unavailable"),
     ] {
-        let cloud = refusing(code, words);
+        let cloud = Receiver::refusing(code, words);
         let testbed = Testbed::at("refused", cloud.addr(), &[]).await;
         testbed.apply(ORDERS).await;
         let sentence = testbed.not_ready("orders", reason).await;

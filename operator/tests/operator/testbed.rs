@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use testkit::ask::exchange;
+use testkit::http_get::exchange;
 use testkit::{ApiServer, Emulator, Process, eventually, fake_pods, free_port, operator};
 
 /// Longer than anything takes, shorter than a person's patience.

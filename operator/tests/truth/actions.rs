@@ -1,7 +1,5 @@
 //! What happens in a scenario's acts, done to the world.
 
-use std::future::ready;
-
 use cloudtasks::QueueSettings;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -29,7 +27,7 @@ impl World {
             }
             Action::CloudTasks(way) => self.way.turn(*way),
             Action::Refuses(code, words) => {
-                let refusing = refusing(*code, words);
+                let refusing = Receiver::refusing(*code, words);
                 self.way.turn(Way::Elsewhere(refusing.addr()));
                 self.refusing = Some(refusing);
             }
@@ -151,16 +149,3 @@ impl World {
 
 /// A task that nobody takes: here nobody knows the workers' addresses.
 const LATE: &str = "late";
-
-/// Says no as gRPC does: over HTTP/2, with the status in the headers.
-fn refusing(code: u32, message: &'static str) -> Receiver {
-    Receiver::start(move |_| {
-        let headers = [
-            ("content-type", "application/grpc".to_owned()),
-            ("grpc-status", code.to_string()),
-            ("grpc-message", message.to_owned()),
-        ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value));
-        ready((200, headers.to_vec(), Vec::new()))
-    })
-}

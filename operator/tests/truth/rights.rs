@@ -11,14 +11,8 @@ const ACCOUNT: &str = "operator";
 
 /// A service account with all rights in a namespace, and a kubeconfig for it.
 pub async fn give(server: &ApiServer, namespace: &str) -> PathBuf {
-    let account = ["create", "serviceaccount", ACCOUNT, "-n", namespace];
-    server.kubectl(&account).await.expect_ok();
     set(server, namespace, &["*"]).await;
-    let subject = format!("--serviceaccount={namespace}:{ACCOUNT}");
-    let bind = ["create", "rolebinding", ACCOUNT, "--role", ACCOUNT];
-    let bind = [&bind[..], &[&subject, "-n", namespace]].concat();
-    server.kubectl(&bind).await.expect_ok();
-    server.kubeconfig_of(namespace, ACCOUNT).await
+    server.service_account(namespace, ACCOUNT).await
 }
 
 /// From now on it may do this to Deployments, and all to everything else.

@@ -1,7 +1,7 @@
 //! How closely the operator has to look.
 
 use crate::golden::{deletion, with};
-use crate::world::{ORDERS, default_queue, desired, pass, planned, queue_path, settled};
+use crate::world::{ORDERS, default_queue, desired, pass, planned, queue_mut, queue_path, settled};
 use plan::{ChainView, Freshness, Observed, Step, plan};
 use std::time::Duration;
 
@@ -14,25 +14,19 @@ fn before(chain: &str, observed: &Observed) -> Freshness {
 
 #[test]
 fn a_new_chain_needs_no_fresh_read() {
-    assert_eq!(before(ORDERS, &Observed::default()), Freshness::Cached);
-
     let workers = Observed {
         deployments: settled(ORDERS).deployments,
         ..Observed::default()
     };
-    assert_eq!(
-        before(ORDERS, &workers),
-        Freshness::All,
-        "its workers are there"
-    );
-
     let mut queue = Observed::default();
     queue.queues.insert(default_queue(queue_path("incoming")));
-    assert_eq!(
-        before(ORDERS, &queue),
-        Freshness::All,
-        "one of its queues is there"
-    );
+    for (there, observed, look) in [
+        ("nothing", Observed::default(), Freshness::Cached),
+        ("its workers", workers, Freshness::All),
+        ("one of its queues", queue, Freshness::All),
+    ] {
+        assert_eq!(before(ORDERS, &observed), look, "{there}");
+    }
 }
 
 #[test]
@@ -66,10 +60,8 @@ fn a_gate_needs_the_workers_to_be_re_read() {
     pass(&mut observed, &desired, Duration::from_mins(10));
     let plan = plan(ChainView::new(&desired, &observed)).unwrap();
     let mut steps = plan.steps.iter().map(|planned| &planned.step);
-    assert!(
-        steps.any(|step| matches!(step, Step::PauseQueue { .. })),
-        "{plan}"
-    );
+    let pauses = steps.any(|step| matches!(step, Step::PauseQueue { .. }));
+    assert!(pauses, "{plan}");
     let look = Freshness::before(&plan, ChainView::new(&desired, &observed), false);
     assert_eq!(look, Freshness::All, "{plan}");
 }
@@ -77,16 +69,11 @@ fn a_gate_needs_the_workers_to_be_re_read() {
 #[test]
 fn drift_is_re_read_before_it_is_corrected() {
     let mut observed = settled(ORDERS);
-    let queue = observed.queues.get(&queue_path("incoming")).unwrap();
-    let mut changed = queue.clone();
-    changed.max_dispatches_per_second = 1.0;
-    observed.queues.insert(changed);
+    queue_mut(&mut observed, "incoming").max_dispatches_per_second = 1.0;
     let desired = desired(ORDERS);
     let plan = plan(ChainView::new(&desired, &observed)).unwrap();
-    assert_eq!(
-        Freshness::before(&plan, ChainView::new(&desired, &observed), false),
-        Freshness::Queues
-    );
+    let look = Freshness::before(&plan, ChainView::new(&desired, &observed), false);
+    assert_eq!(look, Freshness::Queues);
 }
 
 #[test]
@@ -94,15 +81,11 @@ fn what_answers_do_not_contain_is_re_read_afterwards() {
     let settled = settled(ORDERS);
     let after = |to: &str| Freshness::after(&planned(to, &settled).unwrap());
     assert_eq!(after(&with("500", "400")), Freshness::Cached);
-    assert_eq!(
-        after(&with("replicas: 2", "replicas: 3")),
-        Freshness::Cached
-    );
+    let replicas = with("replicas: 2", "replicas: 3");
+    assert_eq!(after(&replicas), Freshness::Cached);
     let paused = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
     assert_eq!(after(&paused), Freshness::Queues);
     // It pauses the queues, and deletes the workers.
-    assert_eq!(
-        Freshness::after(&deletion(ORDERS, &settled)),
-        Freshness::All
-    );
+    let deletion = deletion(ORDERS, &settled);
+    assert_eq!(Freshness::after(&deletion), Freshness::All);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crds::conditions::Reason;
 use kube::ResourceExt;
+use plan::model::gateway_resource::GatewayResourceKind::{BackendPolicy, HttpRoute};
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
 use plan::{ChainView, Desired, Observed, Plan, plan};
 
@@ -87,9 +88,7 @@ fn a_new_chain_under_a_gateway_is_paused_until_its_routes_are_accepted() {
 fn a_cluster_without_gkes_policies_gets_a_route_alone() {
     let mut observed = Observed::default();
     let routes = Availability::Served(std::collections::BTreeMap::new());
-    observed
-        .availability
-        .insert(GatewayResourceKind::HttpRoute, routes);
+    observed.availability.insert(HttpRoute, routes);
     let plan = planned(&by_gateway(), &observed).unwrap();
     let text = plan.to_string();
     assert_eq!(text.matches("apply HTTPRoute").count(), 2, "{text}");
@@ -129,7 +128,7 @@ fn a_queue_moves_to_a_gateway_when_its_route_is_accepted_and_back() {
         "back to cluster addresses",
         &text(&settle(&mut observed, &desired(ORDERS))),
     );
-    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 0);
+    assert_eq!(names(&observed, HttpRoute).len(), 0);
     insta::assert_snapshot!(transcript.to_string());
 }
 
@@ -142,10 +141,10 @@ fn another_hostname_leaves_the_old_route_until_its_queue_has_moved() {
         "the spec has another hostname",
         &round(&mut observed, &to, 1, 0),
     );
-    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 4);
+    assert_eq!(names(&observed, HttpRoute).len(), 4);
     // However long it takes.
     round(&mut observed, &to, 300, 0);
-    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 4);
+    assert_eq!(names(&observed, HttpRoute).len(), 4);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     transcript.add("its route is accepted", &round(&mut observed, &to, 1, 0));
     round(&mut observed, &to, 0, 0);
@@ -155,7 +154,7 @@ fn another_hostname_leaves_the_old_route_until_its_queue_has_moved() {
         "60 s after the queue moved",
         &round(&mut observed, &to, 1, 0),
     );
-    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
+    assert_eq!(names(&observed, HttpRoute).len(), 2);
     insta::assert_snapshot!(transcript.to_string());
 }
 
@@ -214,7 +213,7 @@ fn a_gateway_that_reports_nothing_is_trusted_after_a_while() {
     assert!(round(&mut observed, &yaml, 599, 0).is_empty());
     // What is said of an older route, or of another Gateway, says nothing.
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
-    let routes = gateway_objects_mut(&mut observed, GatewayResourceKind::HttpRoute);
+    let routes = gateway_objects_mut(&mut observed, HttpRoute);
     for (index, route) in routes.values_mut().enumerate() {
         let parent = &mut route.data["status"]["parents"][0];
         if index == 0 {
@@ -266,7 +265,7 @@ fn a_queue_waits_until_gkes_load_balancer_has_the_route() {
     round(&mut observed, &yaml, 1, 0);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     let mut elsewhere = observed.clone();
-    let routes = gateway_objects_mut(&mut observed, GatewayResourceKind::HttpRoute);
+    let routes = gateway_objects_mut(&mut observed, HttpRoute);
     for route in routes.values_mut() {
         let parent = &mut route.data["status"]["parents"][0];
         parent["conditions"].as_array_mut().unwrap().truncate(1);
@@ -278,7 +277,7 @@ fn a_queue_waits_until_gkes_load_balancer_has_the_route() {
         "trusted"
     );
     // Other controllers have no such word.
-    let routes = gateway_objects_mut(&mut elsewhere, GatewayResourceKind::HttpRoute);
+    let routes = gateway_objects_mut(&mut elsewhere, HttpRoute);
     for route in routes.values_mut() {
         let parent = &mut route.data["status"]["parents"][0];
         parent["controllerName"] = "example.com/gateway".into();
@@ -297,7 +296,7 @@ fn a_removed_stage_keeps_its_route_until_it_has_drained() {
     roll(&mut observed);
     gateway_says(&mut observed, "Accepted", "True", "Accepted");
     round(&mut observed, head, 600, 1);
-    assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
+    assert_eq!(names(&observed, HttpRoute).len(), 2);
     insta::assert_snapshot!(text(&settle(&mut observed, &desired(head))));
     for kind in GatewayResourceKind::ALL {
         assert_eq!(names(&observed, kind).len(), 1, "{kind}");
@@ -324,7 +323,7 @@ fn the_old_route_of_a_renamed_stage_that_keeps_its_host_goes_first() {
 /// How long the load balancer waits for the first stage's workers.
 fn patience(observed: &Observed) -> (u64, u64) {
     let policy = observed
-        .gateway_object(GatewayResourceKind::BackendPolicy, "orders-fast")
+        .gateway_object(BackendPolicy, "orders-fast")
         .unwrap();
     let spec = &policy.data["spec"]["default"];
     let drain = &spec["connectionDraining"]["drainingTimeoutSec"];
@@ -373,7 +372,7 @@ fn the_load_balancer_waits_for_former_pods_that_may_take_longer() {
 fn a_route_that_was_changed_or_deleted_by_hand_is_restored() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
-    let routes = gateway_objects_mut(&mut observed, GatewayResourceKind::HttpRoute);
+    let routes = gateway_objects_mut(&mut observed, HttpRoute);
     routes.pop_first();
     let (_, other) = routes.iter_mut().next().unwrap();
     other.metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = None;
@@ -405,7 +404,7 @@ fn a_deleted_chain_deletes_or_releases_its_routes_and_policies() {
         assert_eq!(left, if policy == Orphan { [2; 3] } else { [0; 3] });
         // It takes them over again.
         settle(&mut observed, &desired);
-        assert_eq!(names(&observed, GatewayResourceKind::HttpRoute).len(), 2);
+        assert_eq!(names(&observed, HttpRoute).len(), 2);
     }
     insta::assert_snapshot!(transcript.to_string());
 }
@@ -425,13 +424,9 @@ fn kinds_that_the_cluster_lacks_are_refused_with_a_message() {
     let mut without = Observed::default();
     insta::assert_snapshot!(said(&without), @"GatewayApiMissing: spec.push.gateway names the Gateway infra/external, and this cluster has no HTTPRoute of the Gateway API (httproutes.gateway.networking.k8s.io, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url");
     let forbidden = Availability::Forbidden("httproutes is forbidden".into());
-    without
-        .availability
-        .insert(GatewayResourceKind::HttpRoute, forbidden.clone());
+    without.availability.insert(HttpRoute, forbidden.clone());
     insta::assert_snapshot!(said(&without), @"KubernetesError: spec.push.gateway needs one HTTPRoute for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on httproutes.gateway.networking.k8s.io (httproutes is forbidden)");
-    observed
-        .availability
-        .insert(GatewayResourceKind::BackendPolicy, forbidden);
+    observed.availability.insert(BackendPolicy, forbidden);
     insta::assert_snapshot!(said(&observed), @"KubernetesError: spec.push.gateway needs one GCPBackendPolicy for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on gcpbackendpolicies.networking.gke.io (httproutes is forbidden)");
 }
 
@@ -446,7 +441,7 @@ fn a_host_or_a_name_of_another_owner_is_refused() {
     assert_eq!(problem.reason, Reason::NameTaken);
     insta::assert_snapshot!(problem.message, @"the host fast-orders-shop.push.example.com of stage fast is already used by chain stock/orders-shop (namespace/name): use another spec.push.gateway.hostname, such as {stage}--{chain}--{namespace}.push.example.com");
     observed.taken_hosts.clear();
-    let policies = gateway_objects_mut(&mut observed, GatewayResourceKind::BackendPolicy);
+    let policies = gateway_objects_mut(&mut observed, BackendPolicy);
     let theirs = policies.get_mut("orders-slow").unwrap();
     theirs.metadata.labels = None;
     theirs.metadata.owner_references = None;
@@ -545,7 +540,7 @@ fn a_second_plan_changes_nothing() {
     let yaml = by_gateway();
     let mut observed = settled(&yaml);
     let hash = |observed: &Observed| {
-        let routes = observed.gateway_objects(GatewayResourceKind::HttpRoute);
+        let routes = observed.gateway_objects(HttpRoute);
         let hashes = routes.map(|(_, route)| route.annotations().clone());
         hashes.collect::<Vec<_>>()
     };

@@ -56,7 +56,7 @@ pub fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_new_chain() {
+fn a_new_chain_gets_queues_and_workers() {
     let mut observed = Observed::default();
     let first = planned(ORDERS, &observed).unwrap();
     insta::assert_snapshot!(first.to_string());
@@ -65,7 +65,7 @@ fn a_new_chain() {
 }
 
 #[test]
-fn the_objects_of_a_stage() {
+fn a_stage_has_a_deployment_and_a_service() {
     let observed = settled(ORDERS);
     let yaml = |name: &str| {
         let mut deployment = observed.deployments[name].clone();
@@ -80,19 +80,35 @@ fn the_objects_of_a_stage() {
     insta::assert_snapshot!(yaml("orders-fast"));
 }
 
-#[test]
-fn a_rate_is_lowered() {
-    let to = with("maxDispatchesPerSecond: 500", "maxDispatchesPerSecond: 20");
-    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
+/// Edits of the orders, each with the plans that it leads to.
+macro_rules! edits {
+    ($($test:ident: $to:expr;)*) => {
+        $(#[test]
+        fn $test() {
+            insta::assert_snapshot!(edit(ORDERS, &$to, |_| ()));
+        })*
+    };
 }
 
-#[test]
-fn attempts_are_lowered() {
-    insta::assert_snapshot!(edit(
-        ORDERS,
-        &with("maxAttempts: 3", "maxAttempts: 1"),
-        |_| ()
-    ));
+edits! {
+    a_rate_is_lowered: with("maxDispatchesPerSecond: 500", "maxDispatchesPerSecond: 20");
+    attempts_are_lowered: with("maxAttempts: 3", "maxAttempts: 1");
+    a_stage_is_added_in_the_middle: with(
+        "  - name: slow",
+        "  - {name: middle, queue: incoming-middle, maxAttempts: 1}\n  - name: slow",
+    );
+    a_stage_is_removed: ORDERS.split("  - name: slow").next().unwrap();
+    stages_change_places: {
+        let to = with("- name: fast", "- name: slow").replace(
+            "- name: slow\n    queue: incoming-2",
+            "- name: fast\n    queue: incoming",
+        );
+        to.replacen("queue: incoming\n", "queue: incoming-2\n", 1)
+    };
+    a_pause_does_not_wait_for_a_queue_that_is_missing: {
+        let to = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
+        format!("{to}  - {{name: third, queue: incoming-3, maxAttempts: 1}}\n")
+    };
 }
 
 #[test]
@@ -120,21 +136,6 @@ fn limited_attempts_set_by_hand_are_drift() {
 }
 
 #[test]
-fn a_stage_is_added_in_the_middle() {
-    let to = with(
-        "  - name: slow",
-        "  - {name: middle, queue: incoming-middle, maxAttempts: 1}\n  - name: slow",
-    );
-    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
-}
-
-#[test]
-fn a_stage_is_removed() {
-    let to = ORDERS.split("  - name: slow").next().unwrap();
-    insta::assert_snapshot!(edit(ORDERS, to, |_| ()));
-}
-
-#[test]
 fn workers_still_look_up_the_former_notifiers_queue() {
     let to = with("queue: orders-notifier", "queue: other-notifier");
     let mut observed = settled(ORDERS);
@@ -149,16 +150,6 @@ fn workers_still_look_up_the_former_notifiers_queue() {
         told("NOTIFIER_QUEUE"),
         Some(queue_path("other-notifier").to_string())
     );
-}
-
-#[test]
-fn stages_change_places() {
-    let to = with("- name: fast", "- name: slow").replace(
-        "- name: slow\n    queue: incoming-2",
-        "- name: fast\n    queue: incoming",
-    );
-    let to = to.replacen("queue: incoming\n", "queue: incoming-2\n", 1);
-    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
 }
 
 #[test]
@@ -418,13 +409,6 @@ fn a_queue_that_carried_notifications_is_refused_as_a_stages_queue() {
 fn replicas_that_the_spec_no_longer_names_stay_as_they_are() {
     let to = with("    replicas: 2\n", "");
     insta::assert_snapshot!(edit(ORDERS, &to, |_| ()), @"");
-}
-
-#[test]
-fn a_pause_does_not_wait_for_a_queue_that_is_missing() {
-    let to = with("maxAttempts: 3", "maxAttempts: 3\n    paused: true");
-    let to = format!("{to}  - {{name: third, queue: incoming-3, maxAttempts: 1}}\n");
-    insta::assert_snapshot!(edit(ORDERS, &to, |_| ()));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
 use plan::model::queue_headers::{PauseReason, pause_reason};
+use plan::objects::worker_env::{hand_over_targets, variable};
 use plan::{ChainView, Observed, Plan, TimedCondition, plan};
 
 use crate::golden::{add_field, said, seen, sentence, with};
@@ -62,10 +63,8 @@ fn an_operator_that_dies_during_a_pause_or_resume_leaves_nothing_behind() {
     let gate = round(&mut observed.clone(), ORDERS, 30, 0);
     apply_step(&mut observed, &gate.steps[0].step);
     observed.elapsed.clear();
-    assert_eq!(
-        state(&observed, "incoming"),
-        (QueueState::Running, Some(PauseReason::Gate))
-    );
+    let resuming = (QueueState::Running, Some(PauseReason::Gate));
+    assert_eq!(state(&observed, "incoming"), resuming);
     // The next operator has observed nothing yet, and the pod is ready by now.
     set_ready(&mut observed, "orders-fast", 2);
     round(&mut observed, ORDERS, 0, 0);
@@ -151,10 +150,8 @@ fn former_workers_keep_the_queue_of_a_renamed_stage_running() {
     set_ready(&mut observed, "orders-fast", 0);
     round(&mut observed, &to, 0, 0);
     round(&mut observed, &to, 30, 0);
-    assert_eq!(
-        state(&observed, "incoming"),
-        (QueueState::Paused, Some(PauseReason::Gate))
-    );
+    let gated = (QueueState::Paused, Some(PauseReason::Gate));
+    assert_eq!(state(&observed, "incoming"), gated);
     set_ready(&mut observed, "orders-fast", 1);
     round(&mut observed, &to, 0, 0);
     assert_eq!(state(&observed, "incoming"), (QueueState::Running, None));
@@ -211,18 +208,12 @@ fn an_edit_of_attempts_does_not_wait_for_a_new_stage() {
     let mut observed = settled(ORDERS);
     insta::assert_snapshot!(round(&mut observed, &to, 0, 0).to_string());
     let slow = &observed.deployments["orders-slow"];
-    assert_eq!(
-        plan::objects::worker_env::variable(slow, "MAX_ATTEMPTS"),
-        Some("9".into())
-    );
-    assert_eq!(
-        plan::objects::worker_env::variable(slow, "DOWNSTREAM_QUEUE"),
-        None
-    );
+    assert_eq!(variable(slow, "MAX_ATTEMPTS"), Some("9".into()));
+    assert_eq!(variable(slow, "DOWNSTREAM_QUEUE"), None);
     assert!(round(&mut observed, &to, 0, 0).is_empty());
     settle(&mut observed, &desired(&to));
     let slow = &observed.deployments["orders-slow"];
-    assert!(plan::objects::worker_env::variable(slow, "DOWNSTREAM_QUEUE").is_some());
+    assert!(variable(slow, "DOWNSTREAM_QUEUE").is_some());
 }
 
 #[test]
@@ -358,23 +349,15 @@ fn the_status_lists_draining_queues_and_their_backlog() {
     roll(&mut observed);
     round(&mut observed, to, 0, 12);
     let status = seen(to, &observed);
-    let stages = status.stages.iter();
-    let told: Vec<_> = stages
-        .map(|stage| {
-            (
-                stage.queue.as_str(),
-                stage.name.as_str(),
-                stage.draining.as_deref(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        told,
-        [
-            ("incoming", "fast", None),
-            ("incoming-2", "slow", Some("10-99"))
-        ]
-    );
+    let listed = [
+        ("incoming", "fast", None),
+        ("incoming-2", "slow", Some("10-99")),
+    ];
+    for (stage, (queue, name, draining)) in status.stages.iter().zip(listed) {
+        assert_eq!((&*stage.queue, &*stage.name), (queue, name));
+        assert_eq!(stage.draining.as_deref(), draining);
+    }
+    assert_eq!(status.stages.len(), listed.len());
 }
 
 #[test]
@@ -435,6 +418,13 @@ fn with_stages(stages: &str) -> String {
     format!("{}{stages}", ORDERS.split("  - name: fast").next().unwrap())
 }
 
+fn swapped() -> String {
+    with_stages(
+        "  - {name: first, queue: incoming-2, maxAttempts: 2}
+  - {name: second, queue: incoming, maxAttempts: 3}\n",
+    )
+}
+
 #[test]
 fn planned_hand_overs_of_other_stages_count_for_a_circle() {
     let to = with_stages(
@@ -449,7 +439,7 @@ fn planned_hand_overs_of_other_stages_count_for_a_circle() {
     let wait = "stage slow hands tasks over as the spec says once no former worker is left";
     assert!(plan.contains(wait), "{plan}");
     let slow = &observed.deployments["orders-slow"];
-    assert_eq!(plan::objects::worker_env::hand_over_targets(slow).len(), 0);
+    assert_eq!(hand_over_targets(slow).len(), 0);
 }
 
 #[test]
@@ -487,8 +477,7 @@ fn tasks_of_a_removed_stage_without_workers_are_kept_and_reported() {
 
 #[test]
 fn stages_that_swap_names_and_queues_never_hand_a_task_back() {
-    let to = "  - {name: first, queue: incoming-2, maxAttempts: 2}\n  - {name: second, queue: incoming, maxAttempts: 3}\n";
-    let to = format!("{}{to}", ORDERS.split("  - name: fast").next().unwrap());
+    let to = swapped();
     let mut observed = settled(ORDERS);
     let plans = settle(&mut observed, &desired(&to));
     let plans: Vec<String> = plans.iter().map(ToString::to_string).collect();
@@ -534,17 +523,15 @@ fn a_deletion_ends_although_the_operator_dies_after_each_step() {
         let mut observed = settled(ORDERS);
         let chain = desired(ORDERS);
         let owner = chain.owner.as_ref();
-        let mut lives = 0;
+        let mut crashes = 0;
         while observed.has_finalizer {
             let plan = plan::plan_deletion(policy, &chain.queue_owner, owner, &observed);
             apply_step(&mut observed, &plan.steps[0].step);
-            lives += 1;
-            assert!(lives < 30, "{policy:?} never ends: {plan}");
+            crashes += 1;
+            assert!(crashes < 30, "{policy:?} never ends: {plan}");
         }
-        assert_eq!(
-            observed.deployments.len(),
-            if policy == Orphan { 2 } else { 0 }
-        );
+        let left = if policy == Orphan { 2 } else { 0 };
+        assert_eq!(observed.deployments.len(), left);
     }
 }
 
@@ -556,15 +543,12 @@ fn an_edit_ends_although_the_operator_dies_after_each_step() {
         "  - {name: middle, queue: incoming-middle, maxAttempts: 1}\n  - name: slow",
     );
     let renamed = with("name: fast", "name: quick");
-    let swapped = with_stages(
-        "  - {name: first, queue: incoming-2, maxAttempts: 2}
-  - {name: second, queue: incoming, maxAttempts: 3}\n",
-    );
+    let swapped = swapped();
     for to in [&*middle, &renamed, &swapped, without_slow()] {
         for (from, to) in [(ORDERS, to), (to, ORDERS)] {
             let mut observed = settled(from);
             let chain = desired(to);
-            let mut lives = 0;
+            let mut crashes = 0;
             loop {
                 roll(&mut observed);
                 look(&mut observed, &chain, |_| 0);
@@ -578,8 +562,8 @@ fn an_edit_ends_although_the_operator_dies_after_each_step() {
                 };
                 apply_step(&mut observed, &step.step);
                 observed.elapsed.clear();
-                lives += 1;
-                assert!(lives < 60, "it never ends: {next}");
+                crashes += 1;
+                assert!(crashes < 60, "it never ends: {next}");
             }
         }
     }

@@ -9,7 +9,7 @@ use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use plan::model::{Availability, GatewayResourceKind, ObjectKind, ObjectName};
@@ -338,17 +338,8 @@ pub fn settled(yaml: &str) -> Observed {
 
 /// A Deployment of another owner.
 pub fn foreign_deployment(name: &str) -> BTreeMap<String, Deployment> {
-    let metadata = ObjectMeta {
-        name: Some(name.into()),
-        ..ObjectMeta::default()
-    };
-    BTreeMap::from([(
-        name.to_owned(),
-        Deployment {
-            metadata,
-            ..Deployment::default()
-        },
-    )])
+    let deployment = serde_json::from_value(json!({"metadata": {"name": name}}));
+    BTreeMap::from([(name.to_owned(), deployment.unwrap())])
 }
 
 /// The plan for a manifest.
