@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use testkit::{Process, ask, eventually, free_addr};
+use testkit::{Process, eventually, free_addr, http_get};
 use tokio::runtime::Handle;
 
 use crate::chain::{self, Stage, Upstreams};
@@ -42,7 +42,7 @@ impl Worker {
 
     pub async fn ready(&self) {
         let what = format!("readiness of {}'s worker", self.stage.name);
-        eventually(&what, SOON, async || ask(self.admin, "/readyz").await).await;
+        eventually(&what, SOON, async || http_get(self.admin, "/readyz").await).await;
     }
 
     /// Waits until it has the head of a push, and no answer.
@@ -72,7 +72,7 @@ impl Worker {
 
     /// A number from the metrics page; 0 where none has the name and the label.
     pub async fn metric(&self, name: &str, label: &str) -> Result<u64, String> {
-        let page = ask(self.admin, "/metrics").await;
+        let page = http_get(self.admin, "/metrics").await;
         let page = page.map_err(|error| error.to_string())?;
         let start = format!("executor_worker_{name}{{");
         let mut lines = page.lines();

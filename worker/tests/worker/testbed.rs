@@ -102,11 +102,7 @@ impl Testbed {
     }
 
     pub async fn queue(&self, id: &str, to: SocketAddr) {
-        let settings = QueueSettings {
-            http_target: Some(http_target(to)),
-            ..settings()
-        };
-        self.create_queue(id, &settings).await;
+        self.create_queue(id, &pushing(to)).await;
     }
 
     /// A queue that pushes to `to`, and tries again at once.
@@ -114,8 +110,7 @@ impl Testbed {
         let settings = QueueSettings {
             min_backoff: Some(Duration::from_millis(1)),
             max_backoff: Some(Duration::from_millis(5)),
-            http_target: Some(http_target(to)),
-            ..settings()
+            ..pushing(to)
         };
         self.create_queue(id, &settings).await;
     }
@@ -184,6 +179,13 @@ pub fn event(request: &Recorded) -> serde_json::Value {
     assert_eq!(event["specversion"], "1.0");
     assert_eq!(event["source"], "/chains/orders");
     event
+}
+
+fn pushing(to: SocketAddr) -> QueueSettings {
+    QueueSettings {
+        http_target: Some(http_target(to)),
+        ..settings()
+    }
 }
 
 fn settings() -> QueueSettings {

@@ -102,31 +102,13 @@ fn decide_about(delivery: &decide::Delivery, policy: &StagePolicy, world: World)
 #[test]
 fn every_case_of_the_arrival_rules_is_decided() {
     use Then::{Answer as Says, End, HandOver, LastTry, Run};
-    let found = World {
-        ends: SuccessorLookup::Found,
-        ..QUIET
-    };
-    let unknown = World {
-        ends: SuccessorLookup::Unknown,
-        ..QUIET
-    };
-    let full = World {
-        room: RunSlot::NoneFree,
-        ..QUIET
-    };
-    let twin = World {
-        room: RunSlot::TaskInFlight,
-        ..QUIET
-    };
-    let aged = |created, dispatched| World {
-        age: age(created, dispatched),
-        ..QUIET
-    };
-    let old = World { age: OLD, ..QUIET };
-    let ageless = World {
-        age: TaskAge::Unknown,
-        ..QUIET
-    };
+    let ends = |ends| World { ends, ..QUIET };
+    let (found, unknown) = (ends(SuccessorLookup::Found), ends(SuccessorLookup::Unknown));
+    let room = |room| World { room, ..QUIET };
+    let (full, twin) = (room(RunSlot::NoneFree), room(RunSlot::TaskInFlight));
+    let of_age = |age| World { age, ..QUIET };
+    let aged = |created, dispatched| of_age(age(created, dispatched));
+    let (old, ageless) = (of_age(OLD), of_age(TaskAge::Unknown));
     let next =
         |reason, attempts, answer_on_failure| HandOver("next", reason, attempts, answer_on_failure);
     let exhausted = |attempts| next(TaskReason::EXHAUSTED, attempts, HandOverPending);

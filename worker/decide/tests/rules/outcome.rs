@@ -82,11 +82,8 @@ fn every_case_after_a_run_is_decided() {
             pending(next("slow"), &big, 1, Unknown)),
     ];
     for (name, r, e, run, gone, then) in rows {
-        assert_eq!(
-            after_run(&delivery(r, e, None), &policy, &run, gone),
-            then,
-            "{name}"
-        );
+        let finish = after_run(&delivery(r, e, None), &policy, &run, gone);
+        assert_eq!(finish, then, "{name}");
     }
 }
 
@@ -107,10 +104,8 @@ fn the_last_stage_ends_tasks_instead_of_handing_them_over() {
         [(None, HandOverPending), (Some(Verdict::Escalate), Unknown)]
     {
         let then = after_run(&delivery(0, 0, None), &last, &failure(verdict), false);
-        assert_eq!(
-            then,
-            pending(END, &TaskReason::STATUS, 1, answer_on_failure)
-        );
+        let end = pending(END, &TaskReason::STATUS, 1, answer_on_failure);
+        assert_eq!(then, end);
     }
 }
 
@@ -122,10 +117,8 @@ fn an_outcome_that_notify_on_leaves_out_creates_no_notification() {
         failed: true,
     };
     let success = RunResult::Succeeded { status: 200 };
-    assert_eq!(
-        after_run(&delivery(0, 0, None), &silent, &success, false),
-        Finish::Answer(Done)
-    );
+    let finish = after_run(&delivery(0, 0, None), &silent, &success, false);
+    assert_eq!(finish, Finish::Answer(Done));
 }
 
 #[test]
@@ -145,10 +138,8 @@ fn the_result_of_a_create_decides_the_answer() {
         assert_eq!(is(CreateResult::Deleted), Finish::Answer(Done));
         assert_eq!(is(CreateResult::Unknown), Finish::Answer(HandOverPending));
         // B5: once more, without what can be left out.
-        assert_eq!(
-            is(CreateResult::Refused),
-            Finish::Create(pending(creation.clone(), true))
-        );
+        let folded = Finish::Create(pending(creation.clone(), true));
+        assert_eq!(is(CreateResult::Refused), folded);
     }
     assert_eq!(
         after(next("incoming-2"), true, CreateResult::Refused),
@@ -157,10 +148,8 @@ fn the_result_of_a_create_decides_the_answer() {
             ..pending(END, false)
         })
     );
-    assert_eq!(
-        after(END, true, CreateResult::Refused),
-        Finish::Answer(HandOverPending)
-    );
+    let finish = after(END, true, CreateResult::Refused);
+    assert_eq!(finish, Finish::Answer(HandOverPending));
 }
 
 #[test]

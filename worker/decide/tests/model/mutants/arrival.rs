@@ -12,31 +12,34 @@ use http::HeaderMap;
 use crate::rules::{Real, Rules};
 use crate::setting::{OLD, queue_path};
 
-/// A mutant that hands the real `on_arrival` another delivery, or other facts.
-macro_rules! mistakes {
-    ($name:ident, |$delivery:ident, $policy:ident, $inputs:ident| $change:block) => {
+/// A mutant that decides otherwise than the real `on_arrival`.
+macro_rules! decides {
+    ($name:ident, |$delivery:ident, $policy:ident, $inputs:ident| $decision:block) => {
         #[derive(Clone, Copy)]
         pub struct $name;
 
         impl Rules for $name {
             fn on_arrival(
                 &self,
-                delivery: &Delivery,
+                $delivery: &Delivery,
                 $policy: &StagePolicy,
-                inputs: &ArrivalInputs,
+                $inputs: &ArrivalInputs,
             ) -> ArrivalDecision {
-                fn change(
-                    $delivery: &mut Delivery,
-                    $policy: &StagePolicy,
-                    $inputs: &mut ArrivalInputs,
-                ) {
-                    $change
-                }
-                let (mut delivery, mut inputs) = (delivery.clone(), *inputs);
-                change(&mut delivery, $policy, &mut inputs);
-                Real.on_arrival(&delivery, $policy, &inputs)
+                $decision
             }
         }
+    };
+}
+
+/// A mutant that hands the real `on_arrival` another delivery, or other facts.
+macro_rules! mistakes {
+    ($name:ident, |$delivery:ident, $policy:ident, $inputs:ident| $change:block) => {
+        decides!($name, |delivery, $policy, inputs| {
+            let (mut delivery, mut inputs) = (delivery.clone(), *inputs);
+            let ($delivery, $inputs) = (&mut delivery, &mut inputs);
+            $change
+            Real.on_arrival(&delivery, $policy, &inputs)
+        });
     };
 }
 
@@ -70,7 +73,6 @@ fn is_notifier(policy: &StagePolicy, path: &TaskPath) -> bool {
 }
 
 #[derive(Clone, Copy)]
-
 pub struct A0Forgets;
 
 impl Rules for A0Forgets {
@@ -80,7 +82,6 @@ impl Rules for A0Forgets {
 }
 
 #[derive(Clone, Copy)]
-
 pub struct PreviousWhateverR;
 
 impl Rules for PreviousWhateverR {
@@ -111,7 +112,6 @@ looks_at!(A2WithoutNotification, |policy, path| !is_notifier(
 ));
 
 #[derive(Clone, Copy)]
-
 pub struct A2LiveOnly;
 
 impl Rules for A2LiveOnly {
@@ -120,23 +120,12 @@ impl Rules for A2LiveOnly {
     }
 }
 
-#[derive(Clone, Copy)]
-
-pub struct A2Forgets;
-
-impl Rules for A2Forgets {
-    fn on_arrival(
-        &self,
-        delivery: &Delivery,
-        policy: &StagePolicy,
-        inputs: &ArrivalInputs,
-    ) -> ArrivalDecision {
-        if inputs.successor == Some(SuccessorLookup::Unknown) {
-            return ArrivalDecision::Finish(Finish::Answer(Answer::Unknown));
-        }
-        Real.on_arrival(delivery, policy, inputs)
+decides!(A2Forgets, |delivery, policy, inputs| {
+    if inputs.successor == Some(SuccessorLookup::Unknown) {
+        return ArrivalDecision::Finish(Finish::Answer(Answer::Unknown));
     }
-}
+    Real.on_arrival(delivery, policy, inputs)
+});
 
 mistakes!(A3BeforeA2, |delivery, policy, inputs| {
     let failed = was(delivery, Answer::Failed) && at_its_limit(delivery, policy);
@@ -151,72 +140,39 @@ mistakes!(A3WhateverP, |delivery, policy, _facts| {
     }
 });
 
-#[derive(Clone, Copy)]
-
-pub struct A3WithoutCreate;
-
-impl Rules for A3WithoutCreate {
-    fn on_arrival(
-        &self,
-        delivery: &Delivery,
-        policy: &StagePolicy,
-        inputs: &ArrivalInputs,
-    ) -> ArrivalDecision {
-        match Real.on_arrival(delivery, policy, inputs) {
-            ArrivalDecision::Finish(Finish::Create(pending))
-                if pending.answer_on_failure == Answer::HandOverPending =>
-            {
-                ArrivalDecision::Finish(Finish::Answer(Answer::Done))
-            }
-            arrival => arrival,
+decides!(A3WithoutCreate, |delivery, policy, inputs| {
+    match Real.on_arrival(delivery, policy, inputs) {
+        ArrivalDecision::Finish(Finish::Create(pending))
+            if pending.answer_on_failure == Answer::HandOverPending =>
+        {
+            ArrivalDecision::Finish(Finish::Answer(Answer::Done))
         }
+        arrival => arrival,
     }
-}
+});
 
 mistakes!(SkipA4, |_delivery, _policy, inputs| {
     inputs.age = Some(TaskAge::Unknown);
 });
 
-#[derive(Clone, Copy)]
+decides!(HeaderRouteWithoutCreate, |delivery, policy, inputs| {
+    match Real.on_arrival(delivery, policy, inputs) {
+        ArrivalDecision::Finish(Finish::Create(_)) if delivery.header_route.is_some() => {
+            ArrivalDecision::Finish(Finish::Answer(Answer::Done))
+        }
+        arrival => arrival,
+    }
+});
 
-pub struct HeaderRouteWithoutCreate;
-
-impl Rules for HeaderRouteWithoutCreate {
-    fn on_arrival(
-        &self,
-        delivery: &Delivery,
-        policy: &StagePolicy,
-        inputs: &ArrivalInputs,
-    ) -> ArrivalDecision {
-        match Real.on_arrival(delivery, policy, inputs) {
-            ArrivalDecision::Finish(Finish::Create(_)) if delivery.header_route.is_some() => {
-                ArrivalDecision::Finish(Finish::Answer(Answer::Done))
-            }
-            arrival => arrival,
+decides!(A5BeforeA1, |delivery, policy, inputs| {
+    match inputs.run_slot {
+        None => ArrivalDecision::Needs(RequiredInput::RunSlot),
+        Some(RunSlot::Acquired) => Real.on_arrival(delivery, policy, inputs),
+        Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => {
+            ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity))
         }
     }
-}
-
-#[derive(Clone, Copy)]
-
-pub struct A5BeforeA1;
-
-impl Rules for A5BeforeA1 {
-    fn on_arrival(
-        &self,
-        delivery: &Delivery,
-        policy: &StagePolicy,
-        inputs: &ArrivalInputs,
-    ) -> ArrivalDecision {
-        match inputs.run_slot {
-            None => ArrivalDecision::Needs(RequiredInput::RunSlot),
-            Some(RunSlot::Acquired) => Real.on_arrival(delivery, policy, inputs),
-            Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => {
-                ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity))
-            }
-        }
-    }
-}
+});
 
 mistakes!(A5BesideItsTwin, |_delivery, _policy, inputs| {
     if inputs.run_slot == Some(RunSlot::TaskInFlight) {

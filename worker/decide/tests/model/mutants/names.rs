@@ -27,7 +27,6 @@ impl Rules for TaskHoldsStage {
 }
 
 #[derive(Clone, Copy)]
-
 pub struct EndHoldsOutcome;
 
 impl Rules for EndHoldsOutcome {
@@ -42,7 +41,6 @@ impl Rules for EndHoldsOutcome {
 }
 
 #[derive(Clone, Copy)]
-
 pub struct EndHoldsHop;
 
 impl Rules for EndHoldsHop {

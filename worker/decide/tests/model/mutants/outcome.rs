@@ -7,9 +7,9 @@ use decide::{
 
 use crate::rules::{Real, Rules};
 
-/// A mutant that makes something else of the real `after_run`'s decision.
+/// Mutants that make something else of the real `after_run`'s decision.
 macro_rules! says {
-    ($name:ident, |$finish:ident| $change:expr) => {
+    ($($name:ident: |$finish:ident| $change:expr;)*) => {$(
         #[derive(Clone, Copy)]
         pub struct $name;
 
@@ -25,7 +25,7 @@ macro_rules! says {
                 $change
             }
         }
-    };
+    )*};
 }
 
 /// `finish`, with the answer `word` where `instead_of` would be given.
@@ -52,36 +52,16 @@ fn without_create(finish: Finish, answer_on_failure: Answer) -> Finish {
     }
 }
 
-says!(B1Says477, |finish| with(
-    finish,
-    Answer::NotificationPending,
-    Answer::Failed
-));
-says!(B1Says503, |finish| with(
-    finish,
-    Answer::NotificationPending,
-    Answer::NoCapacity
-));
-says!(B1WithoutCreate, |finish| without_create(
-    finish,
-    Answer::NotificationPending
-));
-says!(B2Says503, |finish| with(
-    finish,
-    Answer::Failed,
-    Answer::NoCapacity
-));
-says!(B3WithoutCreate, |finish| without_create(
-    finish,
-    Answer::HandOverPending
-));
-says!(B4WithoutCreate, |finish| without_create(
-    finish,
-    Answer::Unknown
-));
+says! {
+    B1Says477: |it| with(it, Answer::NotificationPending, Answer::Failed);
+    B1Says503: |it| with(it, Answer::NotificationPending, Answer::NoCapacity);
+    B1WithoutCreate: |it| without_create(it, Answer::NotificationPending);
+    B2Says503: |it| with(it, Answer::Failed, Answer::NoCapacity);
+    B3WithoutCreate: |it| without_create(it, Answer::HandOverPending);
+    B4WithoutCreate: |it| without_create(it, Answer::Unknown);
+}
 
 #[derive(Clone, Copy)]
-
 pub struct B3DeafToHangUps;
 
 impl Rules for B3DeafToHangUps {
@@ -91,7 +71,6 @@ impl Rules for B3DeafToHangUps {
 }
 
 #[derive(Clone, Copy)]
-
 pub struct B3HangUpWhateverR;
 
 impl Rules for B3HangUpWhateverR {
@@ -122,7 +101,6 @@ impl Rules for B5Waits {
 }
 
 #[derive(Clone, Copy)]
-
 pub struct AlreadyIsFailure;
 
 impl Rules for AlreadyIsFailure {
