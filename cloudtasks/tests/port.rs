@@ -7,13 +7,14 @@
 )]
 
 use std::collections::BTreeMap;
-use std::future::{pending, ready};
+use std::future::pending;
 use std::time::Duration;
 
 use cloudtasks::{
-    Address, CloudTasks, CreateOutcome, Endpoint, Error, HttpTarget, Method, NewTask, QueuePath,
-    QueueSettings, QueueState, Scheme, TaskState,
+    CloudTasks, CreateOutcome, Endpoint, Error, HttpTarget, Method, NewTask, QueuePath,
+    QueueSettings, QueueState, TaskState,
 };
+use testkit::chain::http_target;
 use testkit::{Emulator, Receiver, eventually, free_port};
 
 fn queue(id: &str) -> QueuePath {
@@ -34,10 +35,14 @@ fn task(queue: &QueuePath, id: &str) -> NewTask {
     }
 }
 
+async fn create(cloud: &CloudTasks, path: &QueuePath) {
+    let settings = QueueSettings::default();
+    cloud.create_queue(path, &settings).await.unwrap();
+}
+
 async fn connect(receiver: &Receiver) -> CloudTasks {
-    CloudTasks::connect(&Endpoint::Emulator(receiver.addr().to_string()))
-        .await
-        .unwrap()
+    let endpoint = Endpoint::Emulator(receiver.addr().to_string());
+    CloudTasks::connect(&endpoint).await.unwrap()
 }
 
 #[tokio::test]
@@ -46,13 +51,8 @@ async fn a_create_or_update_changes_only_the_settings_that_are_set() {
     let cloud = emulator.cloud_tasks().await;
     let path = queue("a");
     let target = HttpTarget {
-        address: Some(Address {
-            scheme: Scheme::Http,
-            host: "127.0.0.1".into(),
-            port: 8080,
-        }),
         headers: BTreeMap::from([("executor-owner".into(), "c/n/x".into())]),
-        ..HttpTarget::default()
+        ..http_target(([127, 0, 0, 1], 8080).into())
     };
     let settings = QueueSettings {
         max_dispatches_per_second: Some(0.5),
@@ -108,33 +108,20 @@ async fn pause_resume_and_delete_are_idempotent_or_report_what_is_missing() {
     let path = queue("a");
     let missing = cloud.pause_queue(&path).await.unwrap_err();
     assert!(matches!(missing, Error::Missing { .. }), "{missing:?}");
-    cloud
-        .create_queue(&path, &QueueSettings::default())
-        .await
-        .unwrap();
+    create(&cloud, &path).await;
+    let state = async || cloud.get_queue(&path).await.unwrap().state;
     for _ in 0..2 {
         cloud.pause_queue(&path).await.unwrap();
-        assert_eq!(
-            cloud.get_queue(&path).await.unwrap().state,
-            QueueState::Paused
-        );
+        assert_eq!(state().await, QueueState::Paused);
     }
     for _ in 0..2 {
         cloud.resume_queue(&path).await.unwrap();
-        assert_eq!(
-            cloud.get_queue(&path).await.unwrap().state,
-            QueueState::Running
-        );
+        assert_eq!(state().await, QueueState::Running);
     }
     cloud.delete_queue(&path).await.unwrap();
-    let blocked = cloud
-        .create_queue(&path, &QueueSettings::default())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(blocked, Error::ExistedTooRecently { .. }),
-        "{blocked:?}"
-    );
+    let blocked = cloud.create_queue(&path, &QueueSettings::default()).await;
+    let is_blocked = matches!(blocked, Err(Error::ExistedTooRecently { .. }));
+    assert!(is_blocked, "{blocked:?}");
 }
 
 #[tokio::test]
@@ -143,10 +130,7 @@ async fn a_task_name_stays_taken_while_the_task_exists_and_after_it_ended() {
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
     let path = queue("a");
-    cloud
-        .create_queue(&path, &QueueSettings::default())
-        .await
-        .unwrap();
+    create(&cloud, &path).await;
     cloud.pause_queue(&path).await.unwrap();
     let new = NewTask {
         url: handler.url("/p?q=1"),
@@ -154,14 +138,9 @@ async fn a_task_name_stays_taken_while_the_task_exists_and_after_it_ended() {
     };
     let name = new.path.clone().unwrap();
     assert_eq!(cloud.get_task(&name).await.unwrap(), TaskState::Unknown);
-    assert_eq!(
-        cloud.create_task(&path, &new).await.unwrap(),
-        CreateOutcome::Created
-    );
-    assert_eq!(
-        cloud.create_task(&path, &new).await.unwrap(),
-        CreateOutcome::AlreadyExists
-    );
+    let create = async || cloud.create_task(&path, &new).await.unwrap();
+    assert_eq!(create().await, CreateOutcome::Created);
+    assert_eq!(create().await, CreateOutcome::AlreadyExists);
     assert!(
         matches!(cloud.get_task(&name).await.unwrap(), TaskState::Exists(info) if info.path == name)
     );
@@ -169,22 +148,15 @@ async fn a_task_name_stays_taken_while_the_task_exists_and_after_it_ended() {
 
     cloud.resume_queue(&path).await.unwrap();
     eventually("the task's end", Duration::from_secs(20), async || {
-        (cloud.get_task(&name).await.unwrap() == TaskState::Ended).then_some(())
+        cloud.get_task(&name).await.unwrap() == TaskState::Ended
     })
     .await;
-    assert_eq!(
-        cloud.create_task(&path, &new).await.unwrap(),
-        CreateOutcome::AlreadyExists
-    );
+    assert_eq!(create().await, CreateOutcome::AlreadyExists);
     let pushed = &handler.requests()[0];
-    assert_eq!(
-        (pushed.method.as_str(), pushed.uri.to_string()),
-        ("PUT", "/p?q=1".to_owned())
-    );
-    assert_eq!(
-        (pushed.header("x-a"), &pushed.body[..]),
-        ("1", &b"body"[..])
-    );
+    assert_eq!(pushed.method, "PUT");
+    assert_eq!(pushed.uri, "/p?q=1");
+    assert_eq!(pushed.header("x-a"), "1");
+    assert_eq!(&pushed.body[..], b"body");
 }
 
 #[tokio::test]
@@ -192,16 +164,11 @@ async fn lists_read_all_pages() {
     let emulator = Emulator::start().await;
     let cloud = emulator.cloud_tasks().await;
     let path = queue("a");
-    cloud
-        .create_queue(&path, &QueueSettings::default())
-        .await
-        .unwrap();
+    create(&cloud, &path).await;
     cloud.pause_queue(&path).await.unwrap();
     for number in 0..1003 {
-        cloud
-            .create_task(&path, &task(&path, &format!("t{number}")))
-            .await
-            .unwrap();
+        let task = task(&path, &format!("t{number}"));
+        cloud.create_task(&path, &task).await.unwrap();
     }
     assert_eq!(cloud.list_tasks(&path, 5000).await.unwrap().len(), 1003);
     assert_eq!(cloud.list_tasks(&path, 7).await.unwrap().len(), 7);
@@ -225,14 +192,7 @@ async fn each_grpc_status_is_classified_by_what_the_caller_can_do() {
         (13, "oh", "away", true),
         (5, "none", "missing", false),
     ] {
-        let cloud = Receiver::start(move |_| {
-            let headers = [
-                ("content-type".to_owned(), "application/grpc".to_owned()),
-                ("grpc-status".to_owned(), code.to_string()),
-                ("grpc-message".to_owned(), message.to_owned()),
-            ];
-            ready((200, headers.to_vec(), Vec::new()))
-        });
+        let cloud = Receiver::refusing(code, message);
         let error = connect(&cloud)
             .await
             .pause_queue(&queue("a"))

@@ -12,12 +12,12 @@ const OTHERS: [&str; 2] = ["monitoring.coreos.com/v1", "monitoring.googleapis.co
 async fn every_object_is_what_the_api_server_knows() {
     let server = ApiServer::shared().await;
     let namespace = server.namespace("accepted").await;
-    let place = server.namespace("served").await;
-    let with_place = format!("{ALL}watchNamespaces: [{place}]\n");
+    let namespace = server.namespace("served").await;
+    let with_namespace = format!("{ALL}watchNamespaces: [{namespace}]\n");
     let sets = [
         "",
         ALL,
-        &with_place,
+        &with_namespace,
         "{gateway: {enabled: false}, networkPolicy: {enabled: true}, crds: {keep: false}}",
         "{replicas: 1, podDisruptionBudget: {enabled: false}, serviceAccount: {name: mine, create: false}}",
     ];

@@ -14,13 +14,10 @@ const SCHEMA: &str = include_str!("../../executor-chain/values.schema.json");
 
 #[tokio::test]
 async fn helm_finds_no_fault() {
-    let said = without_a_cluster(&["lint", "--strict", CHART])
-        .await
-        .expect_ok();
-    assert!(
-        said.contains("1 chart(s) linted, 0 chart(s) failed"),
-        "{said}"
-    );
+    let said = without_a_cluster(&["lint", "--strict", CHART]).await;
+    let said = said.expect_ok();
+    let words = "1 chart(s) linted, 0 chart(s) failed";
+    assert!(said.contains(words), "{said}");
 }
 
 #[tokio::test]
@@ -106,18 +103,14 @@ async fn values_reach_the_pods() {
     let rendered = Rendered::of(ALL).await;
     let pod = &rendered.only("Deployment")["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
+    let image = "registry.example.com/executor-operator:1.2.3";
+    let spread = &pod["topologySpreadConstraints"][0];
     let expected = [
-        (
-            &container["image"],
-            json!("registry.example.com/executor-operator:1.2.3"),
-        ),
+        (&container["image"], json!(image)),
         (&container["imagePullPolicy"], json!("Always")),
         (&pod["imagePullSecrets"], json!([{"name": "registry"}])),
         (&pod["priorityClassName"], json!("system-cluster-critical")),
-        (
-            &pod["topologySpreadConstraints"][0]["topologyKey"],
-            json!("zone"),
-        ),
+        (&spread["topologyKey"], json!("zone")),
         (&container["env"][1]["name"], json!("GOOGLE_CLOUD_PROJECT")),
     ];
     for (found, expected) in expected {
@@ -132,10 +125,8 @@ async fn values_reach_the_pods() {
         "--cluster=blue",
         "--leader-election=true",
     ] {
-        assert!(
-            arguments.contains(&argument.to_owned()),
-            "{argument}: {arguments:?}"
-        );
+        let is_given = arguments.contains(&argument.to_owned());
+        assert!(is_given, "{argument}: {arguments:?}");
     }
     let annotations = &rendered.only("ServiceAccount")["metadata"]["annotations"];
     let account = "operator@my-project.iam.gserviceaccount.com";
@@ -147,6 +138,12 @@ async fn values_reach_the_pods() {
         .collect();
     let expected = ["executor-chain-dashboard", "executor-chain-more", "text"];
     assert_eq!(more, BTreeSet::from(expected));
+}
+
+fn namespaces(rendered: &Rendered, kind: &str) -> Vec<Value> {
+    let objects = rendered.of_kind(kind).into_iter();
+    let namespaces = objects.map(|it| it["metadata"]["namespace"].clone());
+    namespaces.collect()
 }
 
 fn as_floats(value: &mut Value) {
@@ -206,12 +203,7 @@ async fn the_crd_is_the_one_of_the_repository_and_stays() {
 #[tokio::test]
 async fn named_namespaces_get_a_role_each_and_the_cluster_one_uid() {
     let rendered = Rendered::of("watchNamespaces: [shop, hall]").await;
-    let roles = rendered.of_kind("Role");
-    let places: Vec<&str> = roles
-        .iter()
-        .filter_map(|it| it["metadata"]["namespace"].as_str())
-        .collect();
-    assert_eq!(places, ["shop", "hall", SYSTEM]);
+    assert_eq!(namespaces(&rendered, "Role"), ["shop", "hall", SYSTEM]);
     let cluster = rendered.only("ClusterRole");
     let uid = json!([{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]}]);
     assert_eq!(cluster["rules"], uid);
@@ -244,8 +236,8 @@ async fn every_binding_binds_a_role_to_the_operator() {
             for binding in bindings {
                 let of = &binding["roleRef"];
                 assert_eq!(of["kind"], role);
-                let place = binding["metadata"]["namespace"].clone();
-                assert!(roles.contains(&(place, of["name"].clone())), "{of}");
+                let namespace = binding["metadata"]["namespace"].clone();
+                assert!(roles.contains(&(namespace, of["name"].clone())), "{of}");
                 let expected =
                     json!([{"kind": "ServiceAccount", "name": RELEASE, "namespace": SYSTEM}]);
                 assert_eq!(binding["subjects"], expected);
@@ -305,12 +297,7 @@ async fn workers_are_scraped_where_chains_are_served() {
     let shop = json!({"matchNames": ["shop"]});
     assert_eq!(named.only("PodMonitor")["spec"]["namespaceSelector"], shop);
     assert!(named.of_kind("ClusterPodMonitoring").is_empty());
-    let places: Vec<_> = named
-        .of_kind("PodMonitoring")
-        .into_iter()
-        .map(|it| it["metadata"]["namespace"].clone())
-        .collect();
-    assert_eq!(places, [SYSTEM, "shop"]);
+    assert_eq!(namespaces(&named, "PodMonitoring"), [SYSTEM, "shop"]);
 }
 
 /// What a person may set is in both files: the schema refuses everything else.

@@ -17,17 +17,18 @@ async fn install(
     namespace: &str,
     sets: &[&str],
 ) -> testkit::Kubectl {
-    let fixed = [
-        "install",
-        release,
-        CHART,
-        "-n",
-        namespace,
-        "--create-namespace",
-    ];
+    let install = ["install", release, CHART, "-n", namespace];
     let sets = sets.iter().flat_map(|set| ["--set", set]);
-    let args: Vec<&str> = fixed.into_iter().chain(sets).collect();
-    server.helm(&args).await
+    let args = install
+        .into_iter()
+        .chain(["--create-namespace"])
+        .chain(sets);
+    server.helm(&args.collect::<Vec<_>>()).await
+}
+
+async fn uninstall(server: &ApiServer) -> String {
+    let uninstall = ["uninstall", RELEASE, "-n", "system"];
+    server.helm(&uninstall).await.expect_ok()
 }
 
 /// A chain that is there, with its UID.
@@ -51,12 +52,9 @@ async fn chains_outlive_the_release() {
     let next = "kubectl rollout status deployment/executor-chain -n system";
     assert!(notes.contains(next), "{notes}");
     let before = apply(&server).await;
-    let uninstall = ["uninstall", RELEASE, "-n", "system"];
-    let said = server.helm(&uninstall).await.expect_ok();
-    assert!(
-        said.contains("[CustomResourceDefinition] executorchains"),
-        "{said}"
-    );
+    let said = uninstall(&server).await;
+    let kept = "[CustomResourceDefinition] executorchains";
+    assert!(said.contains(kept), "{said}");
     // Nothing of the operator is left.
     let kinds = "deployment,serviceaccount,role,rolebinding,poddisruptionbudget";
     let label = ["-l", "app.kubernetes.io/name=executor-chain", "-o", "name"];
@@ -68,24 +66,15 @@ async fn chains_outlive_the_release() {
     // The same release takes them up again.
     install(&server, RELEASE, "system", &[]).await.expect_ok();
     assert_eq!(uid(&server).await, before);
-    server.helm(&uninstall).await.expect_ok();
+    uninstall(&server).await;
     // Another one only if it is told to.
-    let refused = install(&server, "another", "elsewhere", &[])
-        .await
-        .expect_refused();
-    assert!(
-        refused.contains("cannot be imported into the current release"),
-        "{refused}"
-    );
-    let take = [
-        "install",
-        "another",
-        CHART,
-        "-n",
-        "elsewhere",
-        "--create-namespace",
-        "--take-ownership",
-    ];
+    let refused = install(&server, "another", "elsewhere", &[]).await;
+    let refused = refused.expect_refused();
+    let words = "cannot be imported into the current release";
+    assert!(refused.contains(words), "{refused}");
+    let take = ["install", "another", CHART, "--take-ownership"];
+    let elsewhere = ["-n", "elsewhere", "--create-namespace"];
+    let take = [&take[..], &elsewhere].concat();
     server.helm(&take).await.expect_ok();
     assert_eq!(uid(&server).await, before);
 }
@@ -98,17 +87,10 @@ async fn without_keep_chains_go_with_the_release() {
         .expect_ok();
     assert!(said.contains("WARNING: crds.keep is false"), "{said}");
     apply(&server).await;
-    server
-        .helm(&["uninstall", RELEASE, "-n", "system"])
-        .await
-        .expect_ok();
+    uninstall(&server).await;
     eventually("no CRD", SOON, async || {
         let found = server.kubectl(&["get", CRD, "--ignore-not-found"]).await;
-        if found.stdout.is_empty() {
-            Ok(())
-        } else {
-            Err(found.stdout)
-        }
+        (found.stdout.is_empty(), found.stdout)
     })
     .await;
 }
@@ -124,11 +106,8 @@ fn earlier_chart(folder: &Path) {
     let crd = std::fs::read_to_string(&path).unwrap();
     let mut crd: Value = serde_saphyr::from_str(&crd).unwrap();
     let version = &mut crd["spec"]["versions"][0];
-    let columns = version
-        .as_object_mut()
-        .unwrap()
-        .remove("additionalPrinterColumns");
-    assert!(columns.is_some());
+    let columns = "additionalPrinterColumns";
+    assert!(version.as_object_mut().unwrap().remove(columns).is_some());
     std::fs::write(path, crd.to_string()).unwrap();
 }
 
@@ -162,15 +141,12 @@ async fn the_crd_is_upgraded_and_rolled_back() {
 async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
     let server = ApiServer::start().await;
     for namespace in ["shop", "hall", "yard"] {
-        server
-            .kubectl(&["create", "namespace", namespace])
-            .await
-            .expect_ok();
+        let create = ["create", "namespace", namespace];
+        server.kubectl(&create).await.expect_ok();
     }
     let refused = async |release, namespace, sets: &[&str], sentence: &str| {
-        let said = install(&server, release, namespace, sets)
-            .await
-            .expect_refused();
+        let said = install(&server, release, namespace, sets).await;
+        let said = said.expect_refused();
         assert!(said.contains(sentence), "{sentence}: {said}");
     };
     let (shop, hall) = ("watchNamespaces={shop}", "watchNamespaces={hall}");
@@ -184,10 +160,7 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
     refused("second", "other", &[], all).await;
     refused(RELEASE, "other", &[], all).await;
     refused("second", "other", &[no_crd, shop], all).await;
-    server
-        .helm(&["uninstall", RELEASE, "-n", "system"])
-        .await
-        .expect_ok();
+    uninstall(&server).await;
 
     // Each has its own.
     install(&server, RELEASE, "system", &[shop])
@@ -200,23 +173,11 @@ async fn a_second_release_gets_namespaces_of_its_own_or_is_refused() {
         .expect_ok();
     let one = "the chains of namespace hall are served by the release second in namespace other";
     refused("third", "system", &[no_crd, hall], one).await;
-    refused(
-        "third",
-        "system",
-        &[no_crd],
-        "two operators would write the same queues",
-    )
-    .await;
+    let same = "two operators would write the same queues";
+    refused("third", "system", &[no_crd], same).await;
     // One that Helm doesn't know of is seen as well.
-    let by_hand = [
-        "create",
-        "rolebinding",
-        "executor-chain-operator",
-        "--role=any",
-        "--serviceaccount=any:operator",
-        "-n",
-        "yard",
-    ];
+    let by_hand = "create rolebinding executor-chain-operator --role=any --serviceaccount=any:operator -n yard";
+    let by_hand: Vec<&str> = by_hand.split(' ').collect();
     server.kubectl(&by_hand).await.expect_ok();
     let yard = "the chains of namespace yard are served by another operator, whose role binding belongs to no Helm release";
     refused("third", "other", &[no_crd, "watchNamespaces={yard}"], yard).await;

@@ -7,27 +7,22 @@ use testkit::{ApiServer, Emulator, eventually};
 
 use crate::rendered::{RELEASE, Rendered};
 use crate::scenario::{
-    Operator, Place, QUICK, SOON, chain, condition, granted, used, watchful_server,
+    Operator, QUICK, SOON, Testbed, chain, condition, granted, used, watchful_server,
 };
 
 /// A release whose objects are there, but for its pods.
 async fn install(server: &ApiServer, namespace: &str, rendered: &Rendered) {
-    let create = ["create", "namespace", namespace];
-    server.kubectl(&create).await.expect_ok();
+    create_namespaces(server, &[namespace]).await;
     let apply = ["apply", "-f", "-"];
     let objects = rendered.without("Deployment");
-    server
-        .kubectl_with_input(&apply, &objects)
-        .await
-        .expect_ok();
+    let applied = server.kubectl_with_input(&apply, &objects).await;
+    applied.expect_ok();
 }
 
 async fn create_namespaces(server: &ApiServer, names: &[&str]) {
     for name in names {
-        server
-            .kubectl(&["create", "namespace", name])
-            .await
-            .expect_ok();
+        let create = ["create", "namespace", name];
+        server.kubectl(&create).await.expect_ok();
     }
 }
 
@@ -36,11 +31,9 @@ fn values(emulator: &Emulator, more: &str) -> String {
 }
 
 /// All that an operator ever does: it makes, changes, removes, releases, gives back.
-async fn lives(server: &ApiServer, places: [&str; 2], operator: &Operator) {
-    let [first, second] = [
-        Place::new(server, places[0]).await,
-        Place::new(server, places[1]).await,
-    ];
+async fn works(server: &ApiServer, namespaces: [&str; 2], operator: &Operator) {
+    let first = Testbed::new(server, namespaces[0]).await;
+    let second = Testbed::new(server, namespaces[1]).await;
     first
         .apply(&chain("orders", "Retain", &["fast", "middle", "slow"]))
         .await;
@@ -49,7 +42,7 @@ async fn lives(server: &ApiServer, places: [&str; 2], operator: &Operator) {
     first.forge("orders").await;
     eventually("a status that is put right", SOON, async || {
         let path = first.status("orders").await["path"].clone();
-        if path == "forged" { Err(path) } else { Ok(()) }
+        (path != "forged", path)
     })
     .await;
     // A stage that is removed takes its Deployment and its Service along when it has drained.
@@ -86,10 +79,10 @@ async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
     let operator = Operator::start(&server, "system", &rendered).await;
     // A chain where it has no right to look is nobody's business.
     create_namespaces(&server, &["yard"]).await;
-    let yard = Place::new(&server, "yard").await;
+    let yard = Testbed::new(&server, "yard").await;
     server.serves_chains().await;
     yard.apply(&chain("alien", "Retain", &["fast"])).await;
-    lives(&server, ["shop", "hall"], &operator).await;
+    works(&server, ["shop", "hall"], &operator).await;
     assert_eq!(yard.status("alien").await, Value::Null);
     let (used, refused) = used(&server, "system");
     assert_eq!(refused, [""; 0]);
@@ -121,10 +114,10 @@ async fn a_role_of_the_cluster_is_enough_and_no_more_than_that() {
     install(&server, "system", &rendered).await;
     let operator = Operator::start(&server, "system", &rendered).await;
     eventually("an operator that could lead", SOON, async || {
-        (operator.answers("/readyz").await == 200).then_some(())
+        operator.answers("/readyz").await == 200
     })
     .await;
-    lives(&server, ["shop", "hall"], &operator).await;
+    works(&server, ["shop", "hall"], &operator).await;
     let (used, refused) = used(&server, "system");
     assert_eq!(refused, [""; 0]);
     assert_eq!(used, granted(&rendered));
@@ -228,30 +221,30 @@ async fn shows(
         .await
         .expect_ok();
     let operator = Operator::start(server, namespace, &rendered).await;
-    let place = Place::new(server, namespace).await;
+    let testbed = Testbed::new(server, namespace).await;
     server.serves_chains().await;
-    place.apply(&chain(namespace, "Retain", &["fast"])).await;
+    testbed.apply(&chain(namespace, "Retain", &["fast"])).await;
     let what = format!("{shows:?} that {resource} {verb:?} is missing");
     let seen = async || match shows {
         Shows::InTheChain => {
-            let (status, message) = condition(&place.status(namespace).await, "Ready");
+            let (status, message) = condition(&testbed.status(namespace).await, "Ready");
             let is_told = status == "False" && message.contains("cannot ");
-            is_told.then_some(()).ok_or(message)
+            (is_told, message)
         }
         Shows::InRounds => {
             // Only one that isn't what was written is read.
             if resource == "executorchains" {
-                place.forge(namespace).await;
+                testbed.forge(namespace).await;
             }
             let metric = r#"executor_operator_reconciles_total{reason="KubernetesError"} "#;
             let count = operator.metric(metric).await;
-            (count > 1).then_some(()).ok_or(count.to_string())
+            (count > 1, count.to_string())
         }
         Shows::InWatches => {
             let count = operator
                 .metric("executor_operator_watch_failures_total ")
                 .await;
-            (count > 1).then_some(()).ok_or(count.to_string())
+            (count > 1, count.to_string())
         }
         Shows::InTheProbe => {
             let (_, refused) = used(server, namespace);
@@ -260,12 +253,12 @@ async fn shows(
                 .filter(|it| it.ends_with(&format!(" {resource}")));
             // More than once: it goes on asking, and is not ready meanwhile.
             let asked = asked.count() > 2 && operator.answers("/readyz").await == 503;
-            asked.then_some(()).ok_or(format!("{refused:?}"))
+            (asked, format!("{refused:?}"))
         }
         Shows::AtTheEnd => {
             let code = operator.process.exit_code();
             let failed = code.is_some_and(|code| code != 0);
-            failed.then_some(()).ok_or(format!("{code:?}"))
+            (failed, format!("{code:?}"))
         }
     };
     eventually(&what, SOON, async || {

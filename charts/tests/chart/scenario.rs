@@ -11,9 +11,9 @@ use kube::api::{
     Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
 };
 use serde_json::{Value, json};
-use testkit::ask::status_and_body;
 use testkit::fake_pods::report_all_ready;
-use testkit::{ApiServer, Process, ask, binary, eventually, free_port};
+use testkit::http_get::status_and_body;
+use testkit::{ApiServer, Process, binary, eventually, free_port, http_get};
 
 use crate::rendered::{RELEASE, Rendered};
 
@@ -65,7 +65,7 @@ impl Operator {
     /// The value of a line of its metrics: 0 where there is none.
     pub async fn metric(&self, line: &str) -> u64 {
         let addr = self.admin.parse().unwrap();
-        let text = eventually("metrics", SOON, async || ask(addr, "/metrics").await).await;
+        let text = eventually("metrics", SOON, async || http_get(addr, "/metrics").await).await;
         let value = text
             .lines()
             .find_map(|it| it.strip_prefix(line)?.trim().parse().ok());
@@ -95,14 +95,14 @@ spec:
     )
 }
 
-pub struct Place<'a> {
+pub struct Testbed<'a> {
     pub server: &'a ApiServer,
     pub namespace: String,
     pub deployments: Api<Deployment>,
     routes: Api<DynamicObject>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Testbed<'a> {
     pub async fn new(server: &'a ApiServer, namespace: &str) -> Self {
         let client = server.client().await;
         let kind = GroupVersionKind::gvk(GATEWAY_API, "v1", "HTTPRoute");
@@ -117,10 +117,8 @@ impl<'a> Place<'a> {
 
     pub async fn apply(&self, chain: &str) {
         let apply = ["apply", "-n", &self.namespace, "-f", "-"];
-        self.server
-            .kubectl_with_input(&apply, chain)
-            .await
-            .expect_ok();
+        let applied = self.server.kubectl_with_input(&apply, chain).await;
+        applied.expect_ok();
     }
 
     /// What a Gateway would write that takes every route.
@@ -163,75 +161,55 @@ impl<'a> Place<'a> {
             report_all_ready(&self.deployments).await.unwrap();
             self.routes_are_taken().await;
             let status = self.status(chain).await;
-            if condition(&status, "Ready").0 == "True" {
-                return Ok(());
-            }
-            Err(format!("{status}\n{}", operator.process.log_tail()))
+            let is_ready = condition(&status, "Ready").0 == "True";
+            let log = operator.process.log_tail();
+            (is_ready, format!("{status}\n{log}"))
         })
         .await;
     }
 
     pub async fn has_workers(&self, chain: &str, stages: &[&str]) {
         let label = format!("executor-chain.dev/chain={chain}");
-        eventually(
-            "the workers of the stages that are left",
-            SOON,
-            async || {
-                report_all_ready(&self.deployments).await.unwrap();
-                let labeled = ListParams::default().labels(&label);
-                let found = self.deployments.list(&labeled).await.unwrap();
-                let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
-                let is = |stage: &&str| {
-                    names
-                        .iter()
-                        .any(|it| it.contains(&format!("{chain}-{stage}")))
-                };
-                let all = names.len() == stages.len() && stages.iter().all(is);
-                if all { Ok(()) } else { Err(names) }
-            },
-        )
+        eventually("the remaining stages' workers", SOON, async || {
+            report_all_ready(&self.deployments).await.unwrap();
+            let labeled = ListParams::default().labels(&label);
+            let found = self.deployments.list(&labeled).await.unwrap();
+            let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+            let is = |stage: &&str| {
+                let child = format!("{chain}-{stage}");
+                names.iter().any(|name| name.contains(&child))
+            };
+            let all = names.len() == stages.len() && stages.iter().all(is);
+            (all, names)
+        })
         .await;
     }
 
     /// Writes something else into its status, as nobody should.
     pub async fn forge(&self, chain: &str) {
         let patch = r#"{"status": {"path": "forged"}}"#;
-        let forge = [
-            "patch",
-            "chain",
-            chain,
-            "-n",
-            &self.namespace,
-            "--type=merge",
-        ];
-        let what = ["--subresource=status", "-p", patch];
-        self.server
-            .kubectl(&[&forge[..], &what].concat())
-            .await
-            .expect_ok();
+        let status = ["patch", "chain", chain, "--subresource=status"];
+        self.kubectl(&[&status[..], &["--type=merge", "-p", patch]].concat())
+            .await;
     }
 
     pub async fn delete(&self, chain: &str) {
-        let delete = [
-            "delete",
-            "chain",
-            chain,
-            "-n",
-            &self.namespace,
-            "--timeout=25s",
-        ];
-        self.server.kubectl(&delete).await.expect_ok();
+        self.kubectl(&["delete", "chain", chain, "--timeout=25s"])
+            .await;
+    }
+
+    async fn kubectl(&self, args: &[&str]) {
+        let args = [&["-n", &self.namespace], args].concat();
+        self.server.kubectl(&args).await.expect_ok();
     }
 }
 
 /// Status and message of a condition.
 pub fn condition(status: &Value, kind: &str) -> (String, String) {
     let conditions = status["conditions"].as_array().into_iter().flatten();
-    let found = conditions
-        .into_iter()
-        .find(|it| it["type"] == kind)
-        .cloned()
-        .unwrap_or_default();
+    let mut conditions = conditions.into_iter();
+    let found = conditions.find(|it| it["type"] == kind).cloned();
+    let found = found.unwrap_or_default();
     let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
     (text("status"), text("message"))
 }

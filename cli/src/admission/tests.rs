@@ -22,6 +22,16 @@ fn rejection_of(text: &str) -> String {
     admit(text, None).unwrap_err().to_string()
 }
 
+#[track_caller]
+fn assert_rejected(text: &str, rejection: &str) {
+    assert_eq!(rejection_of(text), rejection);
+}
+
+/// The manifest, with something else in place of its attempts.
+fn with(field: &str) -> String {
+    MANIFEST.replace("maxAttempts: 3", field)
+}
+
 #[test]
 fn defaults_are_filled_in() {
     let admitted = admit(MANIFEST, None).unwrap();
@@ -45,32 +55,26 @@ fn nulls_and_the_status_are_dropped() {
         .replace("maxAttempts: 3", "maxAttempts: 3\n      replicas: null");
     let admitted = admit(&text, None).unwrap();
     assert_eq!(admitted, admit(MANIFEST, None).unwrap());
-    let required = MANIFEST.replace("maxAttempts: 3", "maxAttempts: ~");
-    assert_eq!(
-        rejection_of(&required),
-        "spec.stages[0].maxAttempts: is required"
-    );
+    let required = with("maxAttempts: ~");
+    assert_rejected(&required, "spec.stages[0].maxAttempts: is required");
     let unknown = MANIFEST.replace("spec:", "spec:\n  oicd:");
+    let rejection = rejection_of(&unknown);
     assert!(
-        rejection_of(&unknown).starts_with("unknown field \"spec.oicd\""),
-        "{}",
-        rejection_of(&unknown)
+        rejection.starts_with("unknown field \"spec.oicd\""),
+        "{rejection}"
     );
 }
 
 #[test]
 fn numbers_are_read_as_kubectl_reads_them() {
-    let text = MANIFEST.replace(
-        "maxAttempts: 3",
-        "maxAttempts: 3.0\n      replicas: 010\n      paused: yes",
-    );
+    let text = with("maxAttempts: 3.0\n      replicas: 010\n      paused: yes");
     let stage = &admit(&text, None).unwrap().chain.spec.stages[0];
     let read = (stage.max_attempts, stage.replicas, stage.paused);
     assert_eq!(read, (3, Some(8), Some(true)));
-    let large = MANIFEST.replace("maxAttempts: 3", "maxAttempts: 3000000000");
-    assert_eq!(
-        rejection_of(&large),
-        "spec.stages[0].maxAttempts: must be at most 2147483647, but is 3000000000"
+    let large = with("maxAttempts: 3000000000");
+    assert_rejected(
+        &large,
+        "spec.stages[0].maxAttempts: must be at most 2147483647, but is 3000000000",
     );
 }
 
@@ -78,7 +82,7 @@ fn numbers_are_read_as_kubectl_reads_them() {
 fn a_syntax_error_has_line_and_column() {
     let error = rejection_of("apiVersion: executor-chain.dev/v1alpha1\nkind: [ExecutorChain\n");
     assert_eq!(error, "unclosed bracket '[' at line 2, column 7");
-    let error = rejection_of(&MANIFEST.replace("maxAttempts: 3", "queue: other"));
+    let error = rejection_of(&with("queue: other"));
     assert!(error.contains("duplicate mapping key: queue"), "{error}");
     assert!(error.contains("line 11, column 7"), "{error}");
 }
@@ -86,34 +90,31 @@ fn a_syntax_error_has_line_and_column() {
 #[test]
 fn a_file_with_more_or_less_than_one_document_is_rejected() {
     assert!(admit(&format!("---{MANIFEST}---\n"), None).is_ok());
-    assert_eq!(
-        rejection_of(&format!("{MANIFEST}---{MANIFEST}")),
-        "the file has 2 documents: keep one ExecutorChain"
+    assert_rejected(
+        &format!("{MANIFEST}---{MANIFEST}"),
+        "the file has 2 documents: keep one ExecutorChain",
     );
     for empty in ["", "# nothing\n", "---\n"] {
-        assert_eq!(
-            rejection_of(empty),
-            "the file has no manifest: write one ExecutorChain"
-        );
+        assert_rejected(empty, "the file has no manifest: write one ExecutorChain");
     }
-    assert_eq!(
-        rejection_of("- a\n- b\n"),
-        "the file is not a manifest: begin with apiVersion, kind, metadata and spec"
+    assert_rejected(
+        "- a\n- b\n",
+        "the file is not a manifest: begin with apiVersion, kind, metadata and spec",
     );
 }
 
 #[test]
 fn another_kind_is_rejected_without_errors_for_its_fields() {
-    assert_eq!(
-        rejection_of("kind: Deployment\nspec: {replicas: 1}"),
+    assert_rejected(
+        "kind: Deployment\nspec: {replicas: 1}",
         "apiVersion: is missing: write executor-chain.dev/v1alpha1\n\
          kind: must be ExecutorChain, but is \"Deployment\"\n\
-         metadata.name: is missing: name the chain; its Deployments and Services begin with this name"
+         metadata.name: is missing: name the chain; its Deployments and Services begin with this name",
     );
     let newer = MANIFEST.replace("v1alpha1", "v1");
-    assert_eq!(
-        rejection_of(&newer),
-        "apiVersion: must be executor-chain.dev/v1alpha1, but is \"executor-chain.dev/v1\""
+    assert_rejected(
+        &newer,
+        "apiVersion: must be executor-chain.dev/v1alpha1, but is \"executor-chain.dev/v1\"",
     );
 }
 
@@ -131,10 +132,7 @@ fn an_edit_of_the_name_is_rejected() {
 
 #[test]
 fn each_error_has_a_line() {
-    let text = MANIFEST.replace(
-        "maxAttempts: 3",
-        "maxAttempts: 0\n      concurrency: 0\n      x: 1",
-    );
+    let text = with("maxAttempts: 0\n      concurrency: 0\n      x: 1");
     let lines = rejection_of(&text);
     let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(lines.len(), 3, "{lines:?}");

@@ -43,12 +43,9 @@ async fn an_update_that_only_reorders_stages_is_admitted_by_both() {
 #[test]
 fn every_rule_has_cases() {
     let rows = table::rows_by_message();
-    for rule in RULES {
-        assert!(
-            rows.contains_key(rule.message),
-            "no row in rules.yaml: {}",
-            rule.message
-        );
+    for message in RULES.iter().map(|rule| rule.message) {
+        let has_row = rows.contains_key(message);
+        assert!(has_row, "no row in rules.yaml: {message}");
     }
 }
 
@@ -61,10 +58,8 @@ fn every_limit_has_cases() {
         .collect();
     assert!(missing.is_empty(), "no row in schema.yaml: {missing:?}");
     for keyword in limits::SOMEWHERE {
-        assert!(
-            rows.iter().any(|(_, limit)| limit == keyword),
-            "no row in schema.yaml: {keyword}"
-        );
+        let has_row = rows.iter().any(|(_, limit)| limit == keyword);
+        assert!(has_row, "no row in schema.yaml: {keyword}");
     }
 }
 
@@ -77,10 +72,8 @@ async fn the_ingress_in_the_docs_is_admitted() {
     let (ingress, _) = fence.split_once("```").unwrap();
     let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
     let applied = server.kubectl_with_input(&apply, ingress).await.expect_ok();
-    assert!(
-        applied.contains("ingress.networking.k8s.io/refunds"),
-        "{applied}"
-    );
+    let created = "ingress.networking.k8s.io/refunds";
+    assert!(applied.contains(created), "{applied}");
 }
 
 #[tokio::test]
@@ -114,10 +107,8 @@ fn every_condition_and_reason_is_documented() {
     let types = ConditionType::ALL.iter().map(ToString::to_string);
     let reasons = Reason::ALL.iter().map(ToString::to_string);
     for word in types.chain(reasons) {
-        assert!(
-            text.contains(&format!("`{word}`")),
-            "docs/status.md lacks {word}"
-        );
+        let is_documented = text.contains(&format!("`{word}`"));
+        assert!(is_documented, "docs/status.md lacks {word}");
     }
 }
 
@@ -128,14 +119,7 @@ async fn a_plain_apply_of_the_crd_warns_of_nothing_and_is_idempotent() {
     assert!(!again.stderr.contains("Warning"), "{}", again.stderr);
     assert!(again.expect_ok().contains("unchanged"));
     // kubectl keeps the manifest in an annotation, which may have 256 KiB.
-    let last = [
-        "apply",
-        "view-last-applied",
-        "-o",
-        "json",
-        "-f",
-        server::CRD,
-    ];
+    let last = ["apply", "view-last-applied", "-o=json", "-f", server::CRD];
     let kept: Value = serde_json::from_str(&server.kubectl(&last).await.expect_ok()).unwrap();
     let size = kept.to_string().len();
     assert!((50_000..200_000).contains(&size), "{size} bytes");
@@ -189,10 +173,8 @@ async fn explain_has_units_and_defaults() {
         "at once. defaults to 100",
         "restarts no pods",
     ] {
-        assert!(
-            text.to_lowercase().contains(said),
-            "{said:?} is not in: {text}"
-        );
+        let is_said = text.to_lowercase().contains(said);
+        assert!(is_said, "{said:?} is not in: {text}");
     }
 }
 
@@ -220,10 +202,7 @@ async fn agree(cases: Vec<Case>) {
 }
 
 fn dev(old: Option<&Value>, manifest: &Value) -> Result<(), Rejection> {
-    let old = old.map(|old| {
-        admit(&old.to_string(), None)
-            .expect("old is admitted")
-            .value
-    });
+    let old = old.map(|old| admit(&old.to_string(), None).expect("old is admitted"));
+    let old = old.map(|old| old.value);
     admit(&manifest.to_string(), old.as_ref()).map(|_| ())
 }

@@ -6,7 +6,7 @@ use std::future::ready;
 use serde_json::Value;
 use testkit::{Receiver, Recorded, eventually};
 
-use crate::program::{Dev, ORDERS, SOON};
+use crate::program::{Dev, ORDERS, SOON, notifying};
 
 fn events(receiver: &Receiver) -> Vec<(String, Value)> {
     let parsed = receiver.requests().into_iter().map(|request| {
@@ -20,22 +20,14 @@ fn events(receiver: &Receiver) -> Vec<(String, Value)> {
 }
 
 fn on(stage: &str, requests: &[Recorded]) -> Vec<Recorded> {
-    requests
-        .iter()
-        .filter(|request| request.header("executor-stage") == stage)
-        .cloned()
-        .collect()
+    let requests = requests.iter();
+    let on = requests.filter(|request| request.header("executor-stage") == stage);
+    on.cloned().collect()
 }
 
 #[tokio::test]
 async fn every_task_ends_and_the_account_says_so() {
-    let options = [
-        "--tasks",
-        "60",
-        "--exit-when-idle",
-        "--fail-for-ever",
-        "0.2",
-    ];
+    let options = ["--tasks=60", "--exit-when-idle", "--fail-for-ever=0.2"];
     let dev = Dev::spawn(ORDERS, &options);
     let code = dev.process.exit(SOON).await;
     let log = dev.process.log();
@@ -68,10 +60,7 @@ async fn a_chain_under_a_gateway_needs_none_here() {
 async fn a_task_that_always_fails_gets_its_attempts_on_each_stage_and_one_failed_event() {
     let handler = Receiver::answering(500);
     let client = Receiver::answering(200);
-    let manifest = ORDERS.replace(
-        "https://api.example.com/task-events",
-        &client.url("/events"),
-    );
+    let manifest = notifying(&client);
     let dev = Dev::start(&manifest, &["--handler", &handler.url("")]).await;
     let body = "{\"order\": 7, \"note\": \"ünïcode\"}";
     let (code, said) = dev
@@ -113,16 +102,10 @@ async fn a_task_that_succeeds_later_ends_once_as_succeeded() {
         ready((status, Vec::new(), b"done".to_vec()))
     });
     let client = Receiver::answering(200);
-    let manifest = ORDERS.replace(
-        "https://api.example.com/task-events",
-        &client.url("/events"),
-    );
+    let manifest = notifying(&client);
     let dev = Dev::start(&manifest, &["--handler", &handler.url("")]).await;
     dev.send(&["--count", "5"]).await;
-    eventually("five events", SOON, async || {
-        (events(&client).len() == 5).then_some(())
-    })
-    .await;
+    eventually("five events", SOON, async || events(&client).len() == 5).await;
     let tasks: BTreeSet<String> = events(&client)
         .iter()
         .map(|(kind, data)| {

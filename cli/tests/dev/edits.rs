@@ -5,15 +5,11 @@ use std::future::ready;
 use cloudtasks::QueueSettings;
 use testkit::{Receiver, eventually};
 
-use crate::program::{Dev, ORDERS, SOON, queue};
+use crate::program::{Dev, ORDERS, SOON, notifying, queue};
 
 async fn rate(dev: &Dev, id: &str) -> f64 {
-    dev.queues()
-        .await
-        .get_queue(&queue(id))
-        .await
-        .unwrap()
-        .max_dispatches_per_second
+    let found = dev.queues().await.get_queue(&queue(id)).await;
+    found.unwrap().max_dispatches_per_second
 }
 
 #[tokio::test]
@@ -24,13 +20,11 @@ async fn a_rate_is_in_force_and_what_the_manifest_leaves_out_is_not_sent() {
         max_concurrent_dispatches: Some(77),
         ..QueueSettings::default()
     };
-    queues
-        .update_queue(&queue("incoming"), &by_hand)
-        .await
-        .unwrap();
+    let updated = queues.update_queue(&queue("incoming"), &by_hand).await;
+    updated.unwrap();
     dev.edit(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 20"));
     eventually("the new rate", SOON, async || {
-        ((rate(&dev, "incoming").await - 20.0).abs() < f64::EPSILON).then_some(())
+        (rate(&dev, "incoming").await - 20.0).abs() < f64::EPSILON
     })
     .await;
     dev.says("update queue incoming (rate 20/s)").await;
@@ -83,17 +77,16 @@ async fn attempts_and_a_new_stage_are_in_force_for_the_next_task() {
     dev.says("edit applied").await;
     dev.send(&[]).await;
     eventually("a run on the new stage", SOON, async || {
-        let runs = handler.requests();
-        runs.iter()
-            .any(|run| run.header("executor-stage") == "last")
-            .then_some(())
+        let mut runs = handler.requests().into_iter();
+        runs.any(|run| run.header("executor-stage") == "last")
     })
     .await;
     let runs = handler.requests();
     let count = |stage: &str| {
-        runs.iter()
-            .filter(|run| run.header("executor-stage") == stage)
-            .count()
+        let on = runs
+            .iter()
+            .filter(|run| run.header("executor-stage") == stage);
+        on.count()
     };
     assert_eq!((count("fast"), count("slow"), count("last")), (1, 2, 1));
 }
@@ -102,11 +95,8 @@ async fn attempts_and_a_new_stage_are_in_force_for_the_next_task() {
 async fn stages_that_only_change_places_are_admitted() {
     let dev = Dev::start(ORDERS, &[]).await;
     let mut lines: Vec<&str> = ORDERS.lines().collect();
-    let first = lines
-        .iter()
-        .position(|line| line.contains("name: fast"))
-        .unwrap();
-    lines.swap(first, first + 1);
+    let first = lines.iter().position(|line| line.contains("name: fast"));
+    lines.swap(first.unwrap(), first.unwrap() + 1);
     dev.edit(&lines.join("\n"));
     dev.says("edit applied").await;
     assert!(dev.process.exit_code().is_none());
@@ -135,19 +125,12 @@ async fn a_removed_stage_ends_its_tasks_before_the_account() {
 #[tokio::test]
 async fn notifications_follow_an_edit() {
     let (one, other) = (Receiver::answering(200), Receiver::answering(200));
-    let to = |receiver: &Receiver| {
-        let url = receiver.url("/events");
-        ORDERS.replace("https://api.example.com/task-events", &url)
-    };
     let handler = Receiver::answering(200);
-    let dev = Dev::start(&to(&one), &["--handler", &handler.url("")]).await;
-    dev.edit(&to(&other));
+    let dev = Dev::start(&notifying(&one), &["--handler", &handler.url("")]).await;
+    dev.edit(&notifying(&other));
     dev.says(&other.url("/events")).await;
     dev.send(&[]).await;
-    eventually("an event", SOON, async || {
-        (!other.requests().is_empty()).then_some(())
-    })
-    .await;
+    eventually("an event", SOON, async || !other.requests().is_empty()).await;
     assert!(one.requests().is_empty());
 }
 
@@ -171,21 +154,15 @@ async fn a_token_is_turned_on_and_changed_and_off_and_every_task_ends() {
         })
         .await;
     };
-    for (number, audience) in [Some("orders"), Some("parcels"), None]
-        .into_iter()
-        .enumerate()
-    {
+    let audiences = [Some("orders"), Some("parcels"), None];
+    for (number, audience) in audiences.into_iter().enumerate() {
         dev.edit(&audience.map_or_else(|| ORDERS.to_owned(), with));
         sends(audience).await;
         let (code, log) = dev.send(&["--count", "5"]).await;
         assert_eq!(code, 0, "{log}");
         eventually("the runs", SOON, async || {
             let runs = handler.requests().len();
-            if runs == 5 * (number + 1) {
-                Ok(())
-            } else {
-                Err(runs)
-            }
+            (runs == 5 * (number + 1), runs)
         })
         .await;
     }

@@ -21,10 +21,7 @@ async fn ctrl_c_ends_all_of_it_even_while_handlers_run() {
     let handler = Receiver::start(|_| pending());
     let dev = Dev::start(ORDERS, &["--handler", &handler.url("")]).await;
     dev.send(&["--count", "3"]).await;
-    eventually("three runs", SOON, async || {
-        (handler.requests().len() == 3).then_some(())
-    })
-    .await;
+    eventually("three runs", SOON, async || handler.requests().len() == 3).await;
     dev.process.signal("INT");
     assert_eq!(dev.process.exit(std::time::Duration::from_secs(5)).await, 0);
     is_silent(&dev.listen).await;
@@ -34,10 +31,7 @@ async fn ctrl_c_ends_all_of_it_even_while_handlers_run() {
 async fn an_interrupted_account_is_no_success() {
     let handler = Receiver::start(|_| pending());
     let dev = Dev::start(ORDERS, &["--handler", &handler.url(""), "--tasks", "3"]).await;
-    eventually("three runs", SOON, async || {
-        (handler.requests().len() == 3).then_some(())
-    })
-    .await;
+    eventually("three runs", SOON, async || handler.requests().len() == 3).await;
     dev.process.signal("INT");
     assert_eq!(dev.process.exit(SOON).await, 1);
     assert!(

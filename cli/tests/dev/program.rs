@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudtasks::{CloudTasks, Endpoint, QueuePath};
 use tempfile::TempDir;
-use testkit::{Process, binary, eventually, free_port};
+use testkit::{Process, Receiver, binary, eventually, free_port};
 
 pub const SOON: Duration = Duration::from_secs(30);
 
@@ -24,6 +24,12 @@ spec:
   - {name: fast, queue: incoming, maxAttempts: 3, rateLimits: {maxDispatchesPerSecond: 400}, backoff: {min: 10ms, max: 50ms}}
   - {name: slow, queue: incoming-2, maxAttempts: 2, backoff: {min: 10ms, max: 50ms}}
 ";
+
+/// The orders, with notifications to this receiver.
+pub fn notifying(receiver: &Receiver) -> String {
+    let url = receiver.url("/events");
+    ORDERS.replace("https://api.example.com/task-events", &url)
+}
 
 pub struct Dev {
     pub process: Process,
@@ -73,7 +79,7 @@ impl Dev {
     pub async fn says(&self, text: &str) {
         eventually(&format!("the words {text:?}"), SOON, async || {
             let log = self.process.log();
-            if log.contains(text) { Ok(()) } else { Err(log) }
+            (log.contains(text), log)
         })
         .await;
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use testkit::{Process, Receiver, eventually};
 
-use crate::program::{Dev, ORDERS, SOON};
+use crate::program::{Dev, SOON, notifying};
 
 const PRODUCER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/python/producer.py");
 
@@ -15,10 +15,7 @@ async fn a_task_of_googles_python_client_climbs_with_its_bytes_and_headers() {
         .expect("make test makes a Python with google-cloud-tasks, and names it here");
     let handler = Receiver::answering(500);
     let client = Receiver::answering(200);
-    let manifest = ORDERS.replace(
-        "https://api.example.com/task-events",
-        &client.url("/events"),
-    );
+    let manifest = notifying(&client);
     let dev = Dev::start(&manifest, &["--handler", &handler.url("")]).await;
 
     let mut producer = Command::new(python);
