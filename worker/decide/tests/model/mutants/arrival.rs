@@ -37,7 +37,7 @@ macro_rules! mistakes {
         decides!($name, |delivery, $policy, inputs| {
             let (mut delivery, mut inputs) = (delivery.clone(), *inputs);
             let ($delivery, $inputs) = (&mut delivery, &mut inputs);
-            $change
+            let () = $change;
             Real.on_arrival(&delivery, $policy, &inputs)
         });
     };
