@@ -1,7 +1,7 @@
 //! A chain takes over a queue that others have made, with a path, a query, and a method of its own.
 
 use serde_json::json;
-use testkit::ask::exchange;
+use testkit::http_get::exchange;
 use testkit::{Receiver, Recorded, eventually};
 
 use crate::program::{Dev, ORDERS, SOON};
