@@ -262,9 +262,8 @@ async fn shows(
         }
     };
     eventually(&what, SOON, async || {
-        seen()
-            .await
-            .map_err(|seen| format!("{seen}\n{}", operator.process.log_tail()))
+        let (shows, seen) = seen().await;
+        (shows, format!("{seen}\n{}", operator.process.log_tail()))
     })
     .await;
 }
