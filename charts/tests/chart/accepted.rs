@@ -12,8 +12,8 @@ const OTHERS: [&str; 2] = ["monitoring.coreos.com/v1", "monitoring.googleapis.co
 async fn every_object_is_what_the_api_server_knows() {
     let server = ApiServer::shared().await;
     let namespace = server.namespace("accepted").await;
-    let served = server.namespace("served").await;
-    let with_namespace = format!("{ALL}watchNamespaces: [{served}]\n");
+    let watched = server.namespace("watched").await;
+    let with_namespace = format!("{ALL}watchNamespaces: [{watched}]\n");
     let sets = [
         "",
         ALL,
