@@ -83,6 +83,8 @@ words! {
         Progressing,
         /// Some pods are not ready.
         PodsNotReady,
+        /// Kubernetes refuses to create pods: a quota, a policy, or a webhook.
+        PodsRefused,
         /// A queue doesn't exist.
         QueueMissing,
         /// Google has disabled a queue: it accepts tasks and dispatches none.

@@ -6,10 +6,26 @@ use serde_json::{Map, Value, json};
 
 use crate::rules::RULES;
 use crate::spec::ExecutorChain;
+use crate::status::UNSEEN;
 
 /// More containers than any real pod has.
 const MAX_CONTAINERS: usize = 32;
+/// More labels or annotations than any real object has.
+const MAX_ENTRIES: usize = 64;
 const TEMPLATES: [&str; 2] = ["spec.template", "spec.stages[].template"];
+/// What else is of Kubernetes' own types.
+const WORKER: [&str; 3] = [
+    "spec.workerTemplate.resources",
+    "spec.workerTemplate.env",
+    "spec.workerTemplate.securityContext",
+];
+/// Labels and annotations that a user adds to the operator's.
+const METADATA: [&str; 4] = [
+    "spec.template.metadata",
+    "spec.stages[].template.metadata",
+    "spec.workerTemplate.deploymentMetadata",
+    "spec.workerTemplate.serviceMetadata",
+];
 
 /// The `CustomResourceDefinition` of `ExecutorChain`, as it is committed and installed.
 pub fn crd() -> CustomResourceDefinition {
@@ -21,6 +37,23 @@ pub fn crd() -> CustomResourceDefinition {
     for path in TEMPLATES {
         strip_template(at(schema, path));
     }
+    for path in WORKER {
+        let part = at(schema, path);
+        let description = part["description"].take();
+        strip_descriptions(part);
+        part["description"] = description;
+    }
+    let env = at(schema, "spec.workerTemplate.env");
+    env["maxItems"] = json!(MAX_ENTRIES);
+    env["x-kubernetes-list-type"] = json!("map");
+    env["x-kubernetes-list-map-keys"] = json!(["name"]);
+    env["items"]["properties"]["name"]["maxLength"] = json!(253);
+    for path in METADATA {
+        for map in ["labels", "annotations"] {
+            at(schema, path)["properties"][map]["maxProperties"] = json!(MAX_ENTRIES);
+        }
+    }
+    schema["properties"]["status"]["default"] = json!({"observedGeneration": UNSEEN});
     for rule in RULES {
         let place = at(schema, rule.at)
             .as_object_mut()
@@ -36,21 +69,23 @@ pub fn crd() -> CustomResourceDefinition {
     serde_json::from_value(crd).expect("it was a CRD before")
 }
 
-/// The CRD as YAML. The schema of each pod template is one line of JSON, which is also YAML:
+/// The CRD as YAML. The schema of each part of a pod is one line of JSON, which is also YAML:
 /// indented, they would be two thirds of the file.
 pub fn yaml() -> Result<String, serde_saphyr::SerializeError> {
     let mut crd = serde_json::to_value(crd()).expect("a CRD is plain data");
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    let templates = TEMPLATES.map(|path| {
-        let token = format!("schema-of-{path}");
-        (
-            std::mem::replace(at(schema, path), Value::String(token.clone())),
-            token,
-        )
-    });
+    let parts: Vec<(Value, String)> = [&TEMPLATES[..], &WORKER[..]]
+        .concat()
+        .into_iter()
+        .map(|path| {
+            let token = format!("schema-of-{path}.");
+            let part = std::mem::replace(at(schema, path), Value::String(token.clone()));
+            (part, token)
+        })
+        .collect();
     let yaml = serde_saphyr::to_string(&crd)?;
-    Ok(templates.into_iter().fold(yaml, |yaml, (template, token)| {
-        yaml.replace(&token, &template.to_string())
+    Ok(parts.into_iter().fold(yaml, |yaml, (part, token)| {
+        yaml.replace(&token, &part.to_string())
     }))
 }
 

@@ -1,4 +1,5 @@
-//! Durations in the format of the Gateway API (GEP-2257): `100ms`, `60s`, `1h30m`.
+//! Durations in the format of the Gateway API (GEP-2257), `100ms`, `60s`, `1h30m`, and as gcloud prints
+//! them: `0.100s`, `2.5s`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use worker_contract::duration::parse;
 
-/// One to four numbers of up to five digits, each with its unit.
-pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+/// One to four numbers of up to five digits, each with its unit. Seconds may have three decimals.
+pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms|[.][0-9]{1,3}s)){1,4}$";
 
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
@@ -27,7 +28,7 @@ impl Duration {
 /// A text that isn't a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a duration: use one to four numbers with the units h, m, s, or ms, such as 100ms or 1h30m"
+    "{0:?} is not a duration: use one to four numbers with the units h, m, s, or ms, such as 100ms, 1h30m, or 2.5s"
 )]
 pub struct DurationError(String);
 
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_gateway_api_accepts_is_read_and_written() {
+    fn what_the_gateway_api_and_gcloud_write_is_read_and_written() {
         for (text, millis, canonical) in [
             ("0s", 0, "0s"),
             ("100ms", 100, "100ms"),
@@ -99,6 +100,11 @@ mod tests {
             ("90m", 5_400_000, "1h30m"),
             ("480h", 1_728_000_000, "480h"),
             ("1h1m1s1ms", 3_661_001, "1h1m1s1ms"),
+            ("0.100s", 100, "100ms"),
+            ("0.1s", 100, "100ms"),
+            ("2.5s", 2_500, "2s500ms"),
+            ("3600.007s", 3_600_007, "1h7ms"),
+            ("1m0.5s", 60_500, "1m500ms"),
         ] {
             let duration: Duration = text.parse().unwrap();
             assert_eq!(duration.0.as_millis(), millis, "{text}");
@@ -112,7 +118,12 @@ mod tests {
             "",
             "5",
             "s",
-            "1.5s",
+            "1.5m",
+            "1.s",
+            ".5s",
+            "1.5",
+            "0.0001s",
+            "1.5.5s",
             "-1s",
             "1d",
             "100000s",

@@ -15,6 +15,9 @@ pub struct Rule {
     pub message: &'static str,
 }
 
+/// Of metadata that is added to the operator's.
+const OWN_METADATA: &str = "(!has(self.labels) || self.labels.all(k, !k.startsWith('executor-chain.dev/') && !(k in ['app.kubernetes.io/name', 'app.kubernetes.io/managed-by']))) && (!has(self.annotations) || self.annotations.all(k, !k.startsWith('executor-chain.dev/')))";
+
 /// All rules, from the root down.
 pub const RULES: &[Rule] = &[
     Rule {
@@ -121,6 +124,31 @@ pub const RULES: &[Rule] = &[
         at: "spec.stages[].template.spec",
         rule: "(!has(self.containers) || self.containers.all(c, c.name != 'worker')) && (!has(self.initContainers) || self.initContainers.all(c, c.name != 'worker'))",
         message: "a container of the stage's template is named worker, the name of the worker's own container: choose another name",
+    },
+    Rule {
+        at: "spec.template.metadata",
+        rule: OWN_METADATA,
+        message: "the metadata of the chain's template has a label or an annotation that the operator sets (executor-chain.dev/…, app.kubernetes.io/name, app.kubernetes.io/managed-by): remove it, or choose another name",
+    },
+    Rule {
+        at: "spec.stages[].template.metadata",
+        rule: OWN_METADATA,
+        message: "the metadata of the stage's template has a label or an annotation that the operator sets (executor-chain.dev/…, app.kubernetes.io/name, app.kubernetes.io/managed-by): remove it, or choose another name",
+    },
+    Rule {
+        at: "spec.workerTemplate.deploymentMetadata",
+        rule: OWN_METADATA,
+        message: "workerTemplate.deploymentMetadata has a label or an annotation that the operator sets (executor-chain.dev/…, app.kubernetes.io/name, app.kubernetes.io/managed-by): remove it, or choose another name",
+    },
+    Rule {
+        at: "spec.workerTemplate.serviceMetadata",
+        rule: OWN_METADATA,
+        message: "workerTemplate.serviceMetadata has a label or an annotation that the operator sets (executor-chain.dev/…, app.kubernetes.io/name, app.kubernetes.io/managed-by): remove it, or choose another name",
+    },
+    Rule {
+        at: "spec.workerTemplate",
+        rule: "!has(self.env) || self.env.all(e, !(e.name in ['ADMIN_ADDR', 'CHAIN', 'CLOUD_TASKS_EMULATOR_HOST', 'CONCURRENCY', 'DISPATCH_DEADLINES', 'DOWNSTREAM_QUEUE', 'DRAIN_DELAY', 'GIVE_UP_AFTER', 'HANDLER_CLOUD_TASKS_HEADERS', 'HANDLER_HEADERS', 'HANDLER_HOST', 'HANDLER_TIMEOUT', 'HANDLER_TOKEN', 'HANDLER_URL', 'KEEP_HEADERS', 'LISTEN_ADDR', 'LOOKUP_QUEUES', 'MAX_ATTEMPTS', 'NOTIFIER_OIDC_AUDIENCE', 'NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL', 'NOTIFIER_QUEUE', 'NOTIFIER_URL', 'NOTIFY_ON', 'OIDC_AUDIENCES', 'OIDC_SERVICE_ACCOUNT_EMAILS', 'QUEUE', 'RETIRED_NOTIFIER_QUEUES', 'ROUTES', 'STAGE']))",
+        message: "workerTemplate.env has a variable that the operator sets from the rest of the spec, such as QUEUE or CONCURRENCY: set the field that it comes from instead",
     },
     Rule {
         at: "spec.stages[].backoff",

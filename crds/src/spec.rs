@@ -1,6 +1,9 @@
 //! The spec of a chain. `kubectl explain` prints the doc comments.
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use k8s_openapi::api::core::v1::{EnvVar, PodTemplateSpec, ResourceRequirements, SecurityContext};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +26,6 @@ use crate::template;
     derive = "PartialEq",
     shortname = "chain",
     shortname = "ec",
-    category = "all",
     doc = "ExecutorChain is an ordered list of stages for the tasks of Cloud Tasks. A task that exhausts its attempts on one stage is handed over to the next stage's queue. After the last stage the client is notified.",
     printcolumn(
         name = "Ready",
@@ -123,10 +125,75 @@ pub struct ExecutorChainSpec {
     )]
     pub keep_headers: Vec<String>,
 
+    /// workerTemplate is what the operator adds to the worker's container and to the objects of every
+    /// stage. Labels and annotations of the pods are set in template.metadata. A change of
+    /// resources, env, or securityContext rolls all stages.
+    #[serde(
+        default,
+        deserialize_with = "template::read",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub worker_template: Option<WorkerTemplate>,
+
     /// stages is the list of stages, in the order in which tasks pass them. A stage is identified
     /// by its name. To move a stage to another queue, add a new stage and remove the old one.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub stages: Vec<Stage>,
+}
+
+/// WorkerTemplate is what the operator adds to the worker's container and to the objects of a stage.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerTemplate {
+    /// resources is the requests and limits of the worker's container, over those of the chart's
+    /// worker.resources (the operator's --worker-template). Needed where a quota counts them, or an
+    /// autoscaler uses CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
+    pub resources: Option<ResourceRequirements>,
+
+    /// env is the list of environment variables to add to the worker's container, such as RUST_LOG,
+    /// over those of the chart's worker.env. Variables that the operator sets are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
+    pub env: Vec<EnvVar>,
+
+    /// securityContext is the security context of the worker's container. A field replaces that of
+    /// the chart's worker.securityContext, and of the operator's default, which satisfies the Pod
+    /// Security Standard restricted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
+    pub security_context: Option<SecurityContext>,
+
+    /// deploymentMetadata is the labels and annotations to add to the Deployments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_metadata: Option<AddedMetadata>,
+
+    /// serviceMetadata is the labels and annotations to add to the Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_metadata: Option<AddedMetadata>,
+}
+
+impl FromStr for WorkerTemplate {
+    type Err = serde_json::Error;
+
+    /// Reads JSON, in which a quantity may be a number, as in a manifest.
+    fn from_str(text: &str) -> Result<Self, serde_json::Error> {
+        let template = template::read(&mut serde_json::Deserializer::from_str(text))?;
+        Ok(template.unwrap_or_default())
+    }
+}
+
+/// AddedMetadata is the labels and annotations that the operator adds to its own. Those that it sets
+/// itself are refused.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddedMetadata {
+    /// labels is the labels to add.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// annotations is the annotations to add.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// 10s: endpoints and kube-proxy need a moment to notice a terminating pod.
@@ -417,8 +484,8 @@ pub struct Backoff {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Handler {
-    /// port is the port that the handler's container listens on, at 127.0.0.1 of the pod. Defaults
-    /// to 8080.
+    /// port is the port that the handler's container listens on, at localhost of the pod. Defaults
+    /// to 8080. A pod whose handler doesn't listen there isn't ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,

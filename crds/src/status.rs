@@ -6,11 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::conditions::description;
 
+/// The `observedGeneration` of a chain that no operator has seen, by the CRD's default: Flux and others
+/// that use kstatus must not take it for one that is ready.
+pub const UNSEEN: i64 = -1;
+
 /// ExecutorChainStatus is the observed state of the chain.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutorChainStatus {
-    /// observedGeneration is the generation of the spec that this status was made for.
+    /// observedGeneration is the generation of the spec that this status was made for. -1 if no
+    /// operator has seen the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 

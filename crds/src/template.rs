@@ -1,7 +1,6 @@
-//! Reads the pod template as the API server does.
+//! Reads the pod template, and parts of one, as the API server does.
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 use serde_json::Value;
 
 /// Maps whose values are quantities.
@@ -9,11 +8,12 @@ const MAPS: [&str; 3] = ["limits", "requests", "overhead"];
 /// Fields that are a quantity.
 const FIELDS: [&str; 2] = ["sizeLimit", "divisor"];
 
-/// Reads a template in which a quantity may be a number, as in `cpu: 1`. The API server accepts that
+/// Reads parts of a pod in which a quantity may be a number, as in `cpu: 1`. The API server accepts that
 /// in a pod; a custom resource keeps the number, and the typed client requires a string.
-pub(crate) fn read<'de, D>(deserializer: D) -> Result<Option<PodTemplateSpec>, D::Error>
+pub(crate) fn read<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
+    T: DeserializeOwned,
 {
     let Some(mut template) = Option::<Value>::deserialize(deserializer)? else {
         return Ok(None);
@@ -52,9 +52,21 @@ fn to_text(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::PodTemplateSpec;
     use serde_json::json;
 
     use super::*;
+    use crate::WorkerTemplate;
+
+    #[test]
+    fn so_may_a_quantity_of_the_worker() {
+        let text = r#"{"resources": {"requests": {"cpu": 1}}, "env": [{"name": "CPU", "valueFrom":
+            {"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}}}]}"#;
+        let template: WorkerTemplate = text.parse().unwrap();
+        assert_eq!(template.resources.unwrap().requests.unwrap()["cpu"].0, "1");
+        let source = template.env[0].value_from.clone().unwrap();
+        assert_eq!(source.resource_field_ref.unwrap().divisor.unwrap().0, "1");
+    }
 
     #[test]
     fn a_quantity_may_be_a_number() {
@@ -66,7 +78,8 @@ mod tests {
                 "resources": {"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": 2}},
             }],
         }});
-        let pod = read(template).unwrap().unwrap().spec.unwrap();
+        let template: PodTemplateSpec = read(template).unwrap().unwrap();
+        let pod = template.spec.unwrap();
         let amount = |amounts: &Option<std::collections::BTreeMap<String, _>>, name: &str| {
             let amount: &k8s_openapi::apimachinery::pkg::api::resource::Quantity =
                 &amounts.as_ref().unwrap()[name];
@@ -84,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_no_template_is_an_error_with_its_place() {
         let template = json!({"spec": {"containers": [{"name": 1}]}});
-        assert!(read(template).is_err());
-        assert_eq!(read(Value::Null).unwrap(), None);
+        assert!(read::<_, PodTemplateSpec>(template).is_err());
+        assert_eq!(read::<_, PodTemplateSpec>(Value::Null).unwrap(), None);
     }
 }

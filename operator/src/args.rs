@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
+use crds::WorkerTemplate;
 use execute::Rate;
 use plan::{Settings, Timing};
+use worker_contract::ports;
 
 use crate::namespaces::Namespaces;
 
@@ -48,6 +50,11 @@ pub struct Args {
     /// The image of the workers.
     #[arg(long, env = "WORKER_IMAGE", default_value = concat!("executor-worker:", env!("CARGO_PKG_VERSION")))]
     pub worker_image: String,
+
+    /// What to add to the worker's container in all chains, as JSON with the fields of a chain's
+    /// spec.workerTemplate, which is merged over it.
+    #[arg(long, env = "WORKER_TEMPLATE", default_value = "{}")]
+    pub worker_template: WorkerTemplate,
 
     /// A name that is unique to this cluster; each queue carries it in its owner header. Default: the
     /// UID of the namespace kube-system.
@@ -106,9 +113,9 @@ pub struct Args {
     #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]
     pub cloud_tasks_calls_per_second: Rate,
 
-    /// The address of health and metrics.
-    #[arg(long, env = "ADMIN_ADDR", default_value = "0.0.0.0:9481")]
-    pub admin_addr: SocketAddr,
+    /// The address of health and metrics. Default: port 9481 of every address, IPv6 and IPv4.
+    #[arg(long, env = "ADMIN_ADDR")]
+    pub admin_addr: Option<SocketAddr>,
 
     /// How many chains are reconciled concurrently.
     #[arg(long, env = "CONCURRENCY", default_value_t = 64)]
@@ -123,6 +130,12 @@ impl Args {
     /// Where Cloud Tasks is.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::from_emulator_host(self.emulator_host.clone())
+    }
+
+    /// The addresses to try for health and metrics, in order.
+    pub fn admin_addresses(&self) -> Vec<SocketAddr> {
+        let any = || ports::any_family(ports::ADMIN);
+        self.admin_addr.map_or_else(any, |address| vec![address])
     }
 
     /// Whose chains are served.
@@ -152,6 +165,7 @@ impl Args {
             project: self.project.clone(),
             location: self.location.clone(),
             worker_image: self.worker_image.clone(),
+            worker_template: self.worker_template.clone(),
             cluster,
             cluster_domain: self.cluster_domain.clone(),
             emulator_host: self.emulator_host.clone().filter(|host| !host.is_empty()),

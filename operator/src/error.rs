@@ -49,10 +49,12 @@ pub enum Error {
     #[error("no access to a cluster ({0}): set KUBECONFIG, or run in a pod with a service account")]
     NoCluster(String),
     /// The admin address can't be used.
-    #[error("can't serve health and metrics on {address}: {source}; choose another --admin-addr")]
+    #[error(
+        "can't serve health and metrics on {addresses:?}: {source}; choose another --admin-addr"
+    )]
     Admin {
-        /// The address.
-        address: std::net::SocketAddr,
+        /// The addresses that were tried.
+        addresses: Vec<std::net::SocketAddr>,
         /// The system's error.
         #[source]
         source: std::io::Error,

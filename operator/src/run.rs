@@ -60,7 +60,7 @@ async fn prepare(
         .map_err(|error| Error::NoCluster(error.to_string()))?;
     let client = connect(&config)?;
     let metrics = Arc::new(Metrics::default());
-    serve_admin(args.admin_addr, readiness.clone(), metrics.clone()).await?;
+    serve_admin(&args.admin_addresses(), readiness.clone(), metrics.clone()).await?;
     wait_for_crd(&args.namespaces().scopes(), &client).await;
     let connection = Connection::to(args.endpoint());
     tokio::spawn(wait_for_cloud_tasks(connection.clone(), readiness.clone()));

@@ -48,10 +48,10 @@ pub struct Config {
     pub token_issuers: Vec<String>,
     /// The token that notifications carry. Cloud Tasks makes it.
     pub notifier_oidc: Option<OidcToken>,
-    /// The address for pushes. Port 0 is any free port.
-    pub listen: SocketAddr,
-    /// The address for health and metrics.
-    pub admin: SocketAddr,
+    /// The addresses to try for pushes, in order. Port 0 is any free port.
+    pub listen: Vec<SocketAddr>,
+    /// The addresses to try for health and metrics, in order.
+    pub admin: Vec<SocketAddr>,
     /// Google, or an emulator.
     pub endpoint: Endpoint,
 }
@@ -100,8 +100,8 @@ impl Config {
             oidc: vars.oidc(&endpoint)?,
             token_issuers: default_issuers(&endpoint),
             notifier_oidc: vars.notifier_oidc()?,
-            listen: vars.address(env::LISTEN_ADDR, ports::PUSHES)?,
-            admin: vars.address(env::ADMIN_ADDR, ports::ADMIN)?,
+            listen: vars.addresses(env::LISTEN_ADDR, ports::PUSHES)?,
+            admin: vars.addresses(env::ADMIN_ADDR, ports::ADMIN)?,
             endpoint,
         })
     }

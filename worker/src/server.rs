@@ -1,8 +1,10 @@
-//! Starting and stopping a worker, its admin pages, its first connection to Cloud Tasks.
+//! Starting and stopping a worker, its admin pages, its first connections.
 
 mod admin;
 mod connect;
 mod connections;
+mod handler_check;
+mod listen;
 mod serve;
 mod start;
 mod start_error;

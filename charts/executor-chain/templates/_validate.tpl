@@ -34,7 +34,13 @@
 {{- fail (printf "the repository %q contains a tag: set the value tag next to it instead" .repository) -}}
 {{- end -}}
 {{- end -}}
-{{- $values := dict "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
+{{- $owned := list "ADMIN_ADDR" "CHAIN" "CLOUD_TASKS_EMULATOR_HOST" "CONCURRENCY" "DISPATCH_DEADLINES" "DOWNSTREAM_QUEUE" "DRAIN_DELAY" "GIVE_UP_AFTER" "HANDLER_CLOUD_TASKS_HEADERS" "HANDLER_HEADERS" "HANDLER_HOST" "HANDLER_TIMEOUT" "HANDLER_TOKEN" "HANDLER_URL" "KEEP_HEADERS" "LISTEN_ADDR" "LOOKUP_QUEUES" "MAX_ATTEMPTS" "NOTIFIER_OIDC_AUDIENCE" "NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL" "NOTIFIER_QUEUE" "NOTIFIER_URL" "NOTIFY_ON" "OIDC_AUDIENCES" "OIDC_SERVICE_ACCOUNT_EMAILS" "QUEUE" "RETIRED_NOTIFIER_QUEUES" "ROUTES" "STAGE" -}}
+{{- range .Values.worker.env -}}
+{{- if has .name $owned -}}
+{{- fail (printf "worker.env has %s, which the operator sets for each chain: remove it" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $values := dict "worker-template" "worker" "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
 {{- range $argument := .Values.operator.extraArgs -}}
 {{- $flag := regexReplaceAll "^--([a-z-]+).*$" $argument "${1}" -}}
 {{- with get $values $flag -}}
@@ -54,7 +60,7 @@
 {{- end -}}
 
 {{- define "executor-chain.duration" -}}
-{{- if not (regexMatch "^([0-9]{1,5}(h|m|s|ms)){1,4}$" (toString (index . 2))) -}}
+{{- if not (regexMatch "^([0-9]{1,5}(h|m|s|ms|[.][0-9]{1,3}s)){1,4}$" (toString (index . 2))) -}}
 {{- fail (printf "%s.%s is %q: write a duration such as 500ms, 30s or 1m30s" (index . 0) (index . 1) (toString (index . 2))) -}}
 {{- end -}}
 {{- end -}}

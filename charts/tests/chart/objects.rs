@@ -10,6 +10,7 @@ use crate::rendered::{ALL, CHART, RELEASE, Rendered, SYSTEM};
 
 const CRD: &str = include_str!("../../../crds/executorchains.yaml");
 const VALUES: &str = include_str!("../../executor-chain/values.yaml");
+const VALIDATION: &str = include_str!("../../executor-chain/templates/_validate.tpl");
 const SCHEMA: &str = include_str!("../../executor-chain/values.schema.json");
 
 #[tokio::test]
@@ -49,6 +50,60 @@ async fn pods_run_under_the_restricted_profile() {
             "capabilities": {"drop": ["ALL"]},
         });
         assert_eq!(container, &expected);
+    }
+}
+
+/// OpenShift gives each namespace user IDs of its own, and refuses others.
+#[tokio::test]
+async fn the_user_id_can_be_left_out() {
+    let values = "podSecurityContext: {runAsUser: null, runAsGroup: null}";
+    let rendered = Rendered::of(values).await;
+    let pod = &rendered.only("Deployment")["spec"]["template"]["spec"];
+    let expected = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    assert_eq!(pod["securityContext"], expected);
+}
+
+#[tokio::test]
+async fn values_of_the_workers_reach_the_operator() {
+    for (values, expected) in [
+        (
+            "",
+            json!({
+                "env": [],
+                "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
+                "securityContext": {},
+            }),
+        ),
+        (
+            ALL,
+            json!({
+                "env": [{"name": "RUST_LOG", "value": "\"warn\""}],
+                "resources": {
+                    "requests": {"cpu": "50m", "memory": "32Mi"},
+                    "limits": {"memory": "64Mi"},
+                },
+                "securityContext": {"runAsUser": 1000},
+            }),
+        ),
+    ] {
+        let arguments = Rendered::of(values).await.arguments();
+        let template = arguments
+            .iter()
+            .find_map(|it| it.strip_prefix("--worker-template="))
+            .unwrap();
+        let found: Value = serde_json::from_str(template).unwrap();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_variable_that_a_chain_may_not_set_is_refused_in_the_values_too() {
+    let mut rules = crds::RULES.iter();
+    let rule = rules.find(|it| it.message.starts_with("workerTemplate.env has a variable"));
+    let names: Vec<&str> = rule.unwrap().rule.split('\'').skip(1).step_by(2).collect();
+    assert!(names.contains(&"QUEUE"), "{names:?}");
+    for name in names {
+        assert!(VALIDATION.contains(&format!("\"{name}\"")), "{name}");
     }
 }
 
@@ -327,6 +382,8 @@ fn the_schema_knows_each_value_and_no_other() {
     let mut all: Value = serde_saphyr::from_str(VALUES).unwrap();
     // Kubernetes' own, in which anything may stand.
     all["resources"] = json!({"requests": {}, "limits": {}, "claims": []});
+    all["worker"]["resources"] = all["resources"].clone();
+    all["podSecurityContext"] = json!({});
     all["dashboard"]["labels"] = json!({});
     // Helm gives it to each chart.
     all["global"] = json!({});

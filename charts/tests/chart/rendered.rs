@@ -11,7 +11,11 @@ pub const SYSTEM: &str = "system";
 /// Everything that a value can turn on.
 pub const ALL: &str = "
 image: {repository: registry.example.com/executor-operator, tag: 1.2.3, pullPolicy: Always, pullSecrets: [{name: registry}]}
-worker: {image: {repository: registry.example.com/executor-worker, tag: 1.2.3}}
+worker:
+  image: {repository: registry.example.com/executor-worker, tag: 1.2.3}
+  resources: {limits: {memory: 64Mi}}
+  env: [{name: RUST_LOG, value: '\"warn\"'}]
+  securityContext: {runAsUser: 1000}
 project: my-project
 location: europe-west1
 emulatorHost: cloud-tasks.emulators.svc:8123

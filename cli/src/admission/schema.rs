@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     /// Keywords that are enforced here, and those that need no enforcement.
-    const KEYWORDS: [&str; 23] = [
+    const KEYWORDS: [&str; 24] = [
         "type",
         "format",
         "properties",
@@ -69,6 +69,7 @@ mod tests {
         "items",
         "minItems",
         "maxItems",
+        "maxProperties",
         "minLength",
         "maxLength",
         "pattern",

@@ -69,6 +69,12 @@ fn object(path: &str, schema: &Value, map: &Map<String, Value>, out: &mut Vec<Fi
     if schema["x-kubernetes-preserve-unknown-fields"] == true {
         return;
     }
+    let limit = schema["maxProperties"].as_u64();
+    if let Some(limit) = limit.filter(|limit| beyond(map.len(), *limit, false)) {
+        let count = map.len();
+        let message = format!("must have at most {limit} entries, but has {count}");
+        out.push(FieldError::new(path, message));
+    }
     let known = schema["properties"].as_object();
     let additional = schema.get("additionalProperties");
     for (name, value) in map {

@@ -132,6 +132,7 @@ impl Chain {
         let queues = self.queues.list_queues(parent).await?;
         let mut observed = Observed {
             queues: queues.into_iter().collect(),
+            whole_seconds: self.admin.keeps_whole_seconds(),
             ..Observed::default()
         };
         self.workers.observe(&mut observed);

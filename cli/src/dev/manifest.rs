@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cloudtasks::QueuePath;
-use crds::ExecutorChain;
+use crds::{ExecutorChain, WorkerTemplate};
 use plan::{Desired, Settings, Timing};
 
 use crate::admission::{Admitted, admit};
@@ -47,6 +47,7 @@ impl Manifest {
             project: "dev".parse().ok(),
             location: "local".parse().ok(),
             worker_image: "executor-worker".into(),
+            worker_template: WorkerTemplate::default(),
             cluster: "dev".into(),
             cluster_domain: "cluster.local".into(),
             emulator_host,

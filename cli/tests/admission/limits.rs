@@ -23,11 +23,12 @@ const EACH: [&str; 8] = [
 ];
 
 /// Keywords and checks that need one case.
-pub const SOMEWHERE: [&str; 6] = [
+pub const SOMEWHERE: [&str; 7] = [
     "type",
     "required",
     "minLength",
     "maxLength",
+    "maxProperties",
     "x-kubernetes-int-or-string",
     "unknown",
 ];
@@ -63,8 +64,9 @@ fn walk(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
         }
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        // The pod template's limits are Kubernetes' own.
-        if name != "template" {
+        // The limits of a pod's parts are Kubernetes' own.
+        let is_kubernetes = ["template", "resources", "env", "securityContext"];
+        if !is_kubernetes.contains(&name.as_str()) {
             walk(&format!("{path}.{name}"), property, found);
         }
     }

@@ -1,5 +1,6 @@
 //! `dev` and a real API server admit and reject the same manifests.
 
+mod appliers;
 mod limits;
 mod patch;
 mod server;
@@ -123,6 +124,40 @@ async fn a_plain_apply_of_the_crd_warns_of_nothing_and_is_idempotent() {
     let kept: Value = serde_json::from_str(&server.kubectl(&last).await.expect_ok()).unwrap();
     let size = kept.to_string().len();
     assert!((50_000..200_000).contains(&size), "{size} bytes");
+}
+
+#[tokio::test]
+async fn delete_all_leaves_the_chains() {
+    let server = ApiServer::shared_with_crd().await;
+    let namespace = server.namespace("all").await;
+    let args = |args: &[&'static str]| -> Vec<String> {
+        let namespaced = ["-n", &namespace].into_iter().chain(args.iter().copied());
+        namespaced.map(str::to_owned).collect()
+    };
+    let kubectl = async |words: &[&'static str]| {
+        let words = args(words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        server.kubectl(&words).await.expect_ok()
+    };
+    let apply = ["-n", &namespace, "apply", "-f", "-"];
+    let manifest = table::base().to_string();
+    server
+        .kubectl_with_input(&apply, &manifest)
+        .await
+        .expect_ok();
+    kubectl(&["create", "service", "clusterip", "none", "--tcp=80"]).await;
+    let deleted = kubectl(&["delete", "all", "--all", "--wait=false"]).await;
+    assert!(deleted.contains("service \"none\" deleted"), "{deleted}");
+    let left = kubectl(&[
+        "get",
+        "chain",
+        "-o",
+        "jsonpath={.items[*].metadata.deletionTimestamp}",
+    ]);
+    let left = left.await;
+    let names = kubectl(&["get", "chain", "-o", "name"]).await;
+    assert_eq!(names.lines().count(), 1, "{deleted}{names}{left}");
+    assert_eq!(left, "", "{deleted}");
 }
 
 /// One case of each rule: the other tests send the rest to the server.

@@ -115,7 +115,7 @@ impl LimitRow {
             "exclusiveMinimum" => ("should be greater than ", "must be above "),
             "maximum" => ("should be less than or equal to ", "must be at most "),
             "minItems" => ("should have at least ", "must have at least "),
-            "maxItems" => ("must have at most ", "must have at most "),
+            "maxItems" | "maxProperties" => ("must have at most ", "must have at most "),
             "minLength" => ("should be at least ", "must have at least "),
             "maxLength" => ("may not be more than ", "must have at most "),
             "pattern" => ("should match ", "must match "),

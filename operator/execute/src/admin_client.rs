@@ -1,10 +1,12 @@
 //! The client of Cloud Tasks' admin API. Every call waits for the rate limiter and is reported to a
 //! [`CallObserver`]; every write also needs the [`Fence`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings};
+use plan::objects::queue_settings::keeps_whole_seconds;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -43,6 +45,7 @@ pub struct AdminClient {
     fence: Fence,
     observer: Arc<dyn CallObserver>,
     limits: Arc<Limits>,
+    whole_seconds: Arc<AtomicBool>,
 }
 
 struct Limits {
@@ -73,6 +76,7 @@ impl AdminClient {
             fence,
             observer,
             limits,
+            whole_seconds: Arc::default(),
         }
     }
 
@@ -135,7 +139,17 @@ impl AdminClient {
         settings: &QueueSettings,
     ) -> Result<Queue, Error> {
         let call = async { self.cloud().await?.update_queue(path, settings).await };
-        self.write("UpdateQueue", Priority::Urgent, call).await
+        let updated = self.write("UpdateQueue", Priority::Urgent, call).await?;
+        if keeps_whole_seconds(settings, &updated) {
+            self.whole_seconds.store(true, Ordering::Relaxed);
+        }
+        Ok(updated)
+    }
+
+    /// Whether an answer has shown that Cloud Tasks keeps whole seconds of a backoff: a plan that insists on
+    /// the rest would update the queue for ever.
+    pub fn keeps_whole_seconds(&self) -> bool {
+        self.whole_seconds.load(Ordering::Relaxed)
     }
 
     /// `PauseQueue`.

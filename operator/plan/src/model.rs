@@ -32,11 +32,11 @@ pub use pod::Pod;
 pub use problem::Problem;
 pub use queue_headers::PauseReason;
 pub use required_token::RequiredToken;
-pub use rollout::Rollout;
+pub use rollout::{Rollout, pod_refusal};
 pub use settings::{Settings, Timing};
 pub use timed_condition::TimedCondition;
 pub use wait::{AddressObstacle, Concern, HandOverObstacle, ResumeObstacle, Wait, WaitReason};
 
-pub(crate) use desired::SERVICE_PORT;
+pub(crate) use desired::{SERVICE_PORT, merge};
 pub(crate) use settings_text::SettingsText;
 pub(crate) use short_hash::hash;

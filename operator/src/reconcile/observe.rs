@@ -59,6 +59,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
         was_in_force: was_in_force(served),
+        whole_seconds: context.queues.keeps_whole_seconds(),
         queues,
         deployments,
         services,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::Error as CloudError;
-use crds::ExecutorChain;
+use crds::{ExecutorChain, UNSEEN};
 use kube_runtime::controller::Action;
 use plan::{ChainView, Desired, Freshness, Plan, plan};
 
@@ -116,6 +116,8 @@ async fn observe_applied(
 fn is_edited(chain: &ExecutorChain) -> bool {
     let status = chain.status.as_ref();
     let reported = status.and_then(|status| status.observed_generation);
+    // The CRD's default: no operator has reported.
+    let reported = reported.filter(|generation| *generation != UNSEEN);
     reported.is_some() && reported != chain.metadata.generation
 }
 

@@ -49,13 +49,16 @@ impl Readiness {
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until the process ends.
 pub async fn serve_admin(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     readiness: Readiness,
     metrics: Arc<Metrics>,
 ) -> Result<(), Error> {
-    let listener = TcpListener::bind(address)
+    let listener = TcpListener::bind(addresses)
         .await
-        .map_err(|source| Error::Admin { address, source })?;
+        .map_err(|source| Error::Admin {
+            addresses: addresses.to_vec(),
+            source,
+        })?;
     let routes = routes(readiness, move || metrics.text());
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Ok(())

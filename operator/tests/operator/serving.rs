@@ -47,6 +47,12 @@ spec:
         readinessProbe: {httpGet: {path: '', port: 8080}, initialDelaySeconds: 0, periodSeconds: 0}
       - {name: other, image: 'shop:1', env: [], ports: [], volumeMounts: [], envFrom: []}
       initContainers: []
+  workerTemplate:
+    resources: {limits: {memory: 0.5Gi, cpu: 1500m}, requests: {cpu: 1}}
+    env: [{name: EMPTY, value: ''}]
+    securityContext: {privileged: false}
+    deploymentMetadata: {annotations: {empty: ''}}
+    serviceMetadata: {labels: {empty: ''}}
   stages:
   - {name: only, queue: zeros, maxAttempts: 1, replicas: 0}
 ";

@@ -31,7 +31,10 @@ impl World {
                 self.way.turn(Way::Elsewhere(refusing.addr()));
                 self.refusing = Some(refusing);
             }
-            Action::Kubectl(args) => drop(self.kubectl(args).await.expect_ok()),
+            Action::Kubectl(args) => {
+                let args = args.replace("NAMESPACE", &self.testbed.namespace);
+                drop(self.kubectl(&args).await.expect_ok());
+            }
             Action::NotKubectl(args) => drop(self.kubectl(args).await.expect_refused()),
             Action::PatchStatus(kind, patch) => {
                 let kind = format!("--type={kind}");

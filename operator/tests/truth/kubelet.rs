@@ -41,6 +41,10 @@ impl Kubelet {
         let pods = self.0.borrow().get(&name).copied();
         let pods = match pods.unwrap_or(Pods::Ready) {
             Pods::Asleep => return,
+            Pods::IfAdmitted => {
+                let _ = fake_pods::report_admitted(deployments, deployment).await;
+                return;
+            }
             Pods::Ready => fake_pods::Pods::all_ready(deployment),
             Pods::Some { all, new, ready } => fake_pods::Pods {
                 all,

@@ -178,6 +178,8 @@ pub enum Pods {
     Asleep,
     /// All that are asked for are ready and new.
     Ready,
+    /// As `Ready` if the API server admits such a pod; else there are none.
+    IfAdmitted,
     Some {
         all: i32,
         new: i32,

@@ -36,8 +36,8 @@ pub async fn helm(harness: &Harness) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Namespaces, and a Service for the emulator: its name is what the programs in both images have to
-/// look up.
+/// Namespaces, that of the chain with a quota that refuses pods without requests; and a Service for the
+/// emulator: its name is what the programs in both images have to look up.
 fn surroundings(emulator: SocketAddr) -> String {
     let namespace = |name: &str, labels: &str| {
         format!(
@@ -59,6 +59,11 @@ metadata: {{name: cloud-tasks, namespace: emulators, labels: {{kubernetes.io/ser
 addressType: IPv4
 endpoints: [{{addresses: ['{address}']}}]
 ports: [{{name: grpc, port: {port}, protocol: TCP}}]
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {{name: compute, namespace: shop}}
+spec: {{hard: {{requests.cpu: '4', requests.memory: 4Gi}}}}
 "
     );
     [

@@ -51,6 +51,8 @@ async fn main() -> anyhow::Result<()> {
     scenario::edit_a_rate(&harness).await?;
     scenario::roll_the_handler(&harness).await?;
     scenario::a_broken_handler(&harness).await?;
+    scenario::a_wrong_port(&harness).await?;
+    scenario::an_exhausted_quota(&harness).await?;
     scenario::drain_the_node(&harness).await?;
     // From here on work is cut off in the middle.
     scenario::kill_pods(&harness).await?;

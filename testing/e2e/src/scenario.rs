@@ -127,6 +127,77 @@ async fn all_have(wanted: &str) {
     .await;
 }
 
+/// A pod whose handler listens on another port never gets ready, so it takes nobody's place.
+pub async fn a_wrong_port(harness: &Harness) -> anyhow::Result<()> {
+    let before = harness.counts()?;
+    let first = workers().await?;
+    let path = "/spec/stages/0/handler/port";
+    patch(&json!([{"op": "add", "path": path, "value": 8081}])).await?;
+    eventually(
+        "a new pod that the kubelet finds unready",
+        SOON,
+        async || {
+            let events = list(&["events", "-n", "shop"]).await?;
+            let now = workers().await?;
+            let new: Vec<_> = now.iter().filter(|pod| !first.contains(pod)).collect();
+            // Longer than a worker takes to connect to Cloud Tasks.
+            let is_unready = |event: &&Value| {
+                let pod = event["involvedObject"]["name"].as_str();
+                let is_new = new.iter().any(|(name, _)| Some(&**name) == pod);
+                is_new && event["reason"] == "Unhealthy" && event["count"].as_u64() >= Some(3)
+            };
+            anyhow::ensure!(events.iter().any(|event| is_unready(&event)), "{new:?}");
+            Ok(())
+        },
+    )
+    .await;
+    let now = workers().await?;
+    anyhow::ensure!(
+        first.iter().all(|pod| now.contains(pod)),
+        "a pod without a handler took a healthy one's place"
+    );
+    patch(&json!([{"op": "remove", "path": path}])).await?;
+    is_ready().await;
+    harness.under_load(100).await;
+    let since = harness.counts()?.since(before);
+    harness.say(format!(
+        "a wrong port took nobody's place, and was taken back: {since}"
+    ));
+    since.cost_nothing()
+}
+
+/// Pods that the namespace's quota refuses take nobody's place either, and the chain says why.
+pub async fn an_exhausted_quota(harness: &Harness) -> anyhow::Result<()> {
+    let before = harness.counts()?;
+    let first = workers().await?;
+    let path = "/spec/workerTemplate";
+    let more = json!({"resources": {"requests": {"cpu": "8"}}});
+    patch(&json!([{"op": "add", "path": path, "value": more}])).await?;
+    let message = eventually("a chain that quotes the quota", SOON, async || {
+        let chain = get(&["chain", "orders", "-n", "shop"]).await?;
+        let conditions = chain["status"]["conditions"].as_array();
+        let mut conditions = conditions.into_iter().flatten();
+        let workers = conditions.find(|it| it["type"] == "WorkersReady");
+        let workers = workers.context("no WorkersReady")?;
+        let message = workers["message"].as_str().unwrap_or_default();
+        let is_quoted = message.contains("exceeded quota: compute");
+        anyhow::ensure!(workers["reason"] == "PodsRefused" && is_quoted, "{workers}");
+        Ok(message.to_owned())
+    })
+    .await;
+    let now = workers().await?;
+    anyhow::ensure!(
+        first.iter().all(|pod| now.contains(pod)),
+        "a refused pod took a healthy one's place"
+    );
+    patch(&json!([{"op": "remove", "path": path}])).await?;
+    is_ready().await;
+    harness.under_load(100).await;
+    let since = harness.counts()?.since(before);
+    harness.say(format!("a quota refused pods: {message}; then {since}"));
+    since.cost_nothing()
+}
+
 /// As before a node's upgrade: each worker is evicted, and another takes its place. There is one node,
 /// so it takes pods again as soon as all were told to go, as the other nodes of a cluster would.
 pub async fn drain_the_node(harness: &Harness) -> anyhow::Result<()> {

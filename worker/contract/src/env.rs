@@ -66,6 +66,40 @@ pub const ADMIN_ADDR: &str = "ADMIN_ADDR";
 /// The emulator's `host:port`.
 pub const CLOUD_TASKS_EMULATOR_HOST: &str = "CLOUD_TASKS_EMULATOR_HOST";
 
+/// The variables that only the operator sets in a pod: the two addresses because probes and Services rely
+/// on their defaults.
+pub const OPERATOR_OWNED: [&str; 29] = [
+    ADMIN_ADDR,
+    CHAIN,
+    CLOUD_TASKS_EMULATOR_HOST,
+    CONCURRENCY,
+    DISPATCH_DEADLINES,
+    DOWNSTREAM_QUEUE,
+    DRAIN_DELAY,
+    GIVE_UP_AFTER,
+    HANDLER_CLOUD_TASKS_HEADERS,
+    HANDLER_HEADERS,
+    HANDLER_HOST,
+    HANDLER_TIMEOUT,
+    HANDLER_TOKEN,
+    HANDLER_URL,
+    KEEP_HEADERS,
+    LISTEN_ADDR,
+    LOOKUP_QUEUES,
+    MAX_ATTEMPTS,
+    NOTIFIER_OIDC_AUDIENCE,
+    NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
+    NOTIFIER_QUEUE,
+    NOTIFIER_URL,
+    NOTIFY_ON,
+    OIDC_AUDIENCES,
+    OIDC_SERVICE_ACCOUNT_EMAILS,
+    QUEUE,
+    RETIRED_NOTIFIER_QUEUES,
+    ROUTES,
+    STAGE,
+];
+
 /// [`HANDLER_TIMEOUT`] if it is not set.
 pub const DEFAULT_HANDLER_TIMEOUT: Duration = Duration::from_mins(1);
 /// [`GIVE_UP_AFTER`] if it is not set.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use worker_contract::duration;
+use worker_contract::{duration, ports};
 
 use super::error::ConfigError;
 
@@ -61,16 +61,18 @@ impl EnvVars<'_> {
         valid(value, variable, &text, fix)
     }
 
-    pub fn address(
+    /// The addresses to try, in order: every address of this machine if the variable isn't set.
+    pub fn addresses(
         &self,
         variable: &'static str,
         default_port: u16,
-    ) -> Result<SocketAddr, ConfigError> {
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
         let Some(text) = self.get(variable) else {
-            return Ok(([0, 0, 0, 0], default_port).into());
+            return Ok(ports::any_family(default_port));
         };
-        let fix = "write an IP address and a port, such as 0.0.0.0:9480";
-        valid(text.parse().ok(), variable, &text, fix)
+        let fix = "write an IP address and a port, such as 127.0.0.1:9480 or [::1]:9480";
+        let address = text.parse().ok().map(|address| vec![address]);
+        valid(address, variable, &text, fix)
     }
 }
 

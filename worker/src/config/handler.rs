@@ -39,6 +39,21 @@ pub struct HandlerUrl {
     pub path: Option<PathAndQuery>,
 }
 
+impl HandlerUrl {
+    /// What a connection to the handler is made to: host and port.
+    pub(crate) fn target(&self) -> (&str, u16) {
+        let host = self.authority.host();
+        // An IPv6 address has brackets in a URL.
+        let host = host
+            .strip_prefix('[')
+            .and_then(|it| it.strip_suffix(']'))
+            .unwrap_or(host);
+        let is_https = self.scheme == Scheme::HTTPS;
+        let port = self.authority.port_u16();
+        (host, port.unwrap_or(if is_https { 443 } else { 80 }))
+    }
+}
+
 impl EnvVars<'_> {
     pub(super) fn handler(&self) -> Result<HandlerConfig, ConfigError> {
         let url = self.text(

@@ -109,6 +109,9 @@ async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> Handle
     metrics.runs_under_way.dec();
     metrics.run_seconds.observe(begin.elapsed().as_secs_f64());
     metrics.attempted(&run.result);
+    if matches!(run.result, RunResult::Unreachable) {
+        worker.handler_listens.send_replace(false);
+    }
     // A success is logged with its answer.
     if !matches!(run.result, RunResult::Succeeded { .. }) {
         info!(

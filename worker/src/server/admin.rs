@@ -1,5 +1,6 @@
 //! Health and metrics. They have a port of their own, because a task may have any path.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +15,8 @@ use crate::state::Worker;
 
 /// The content type of what `prometheus-client` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Page = (StatusCode, Cow<'static, str>);
 
 /// What the admin pages show.
 #[derive(Debug, Clone)]
@@ -38,29 +41,28 @@ impl Admin {
     }
 }
 
-async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
-    if admin.refusing.load(Ordering::Relaxed) {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else if admin.worker.cloud_tasks.get().is_none() {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not connected to Cloud Tasks yet\n",
-        )
-    } else if !admin.worker.has_keys() {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no keys to verify tokens with yet\n",
-        )
+async fn ready(State(admin): State<Admin>) -> Page {
+    let worker = &admin.worker;
+    let missing = if admin.refusing.load(Ordering::Relaxed) {
+        "stopping\n".into()
+    } else if worker.cloud_tasks.get().is_none() {
+        "not connected to Cloud Tasks yet\n".into()
+    } else if !worker.has_keys() {
+        "no keys to verify tokens with yet\n".into()
+    } else if !*worker.handler_listens.borrow() {
+        let handler = &worker.config.handler.url.authority;
+        format!("the handler takes no connections at {handler}: check its port\n").into()
     } else {
-        (StatusCode::OK, "ready\n")
-    }
+        return (StatusCode::OK, "ready\n".into());
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, missing)
 }
 
 /// A load balancer that knows pods by health checks alone must see at once that one is terminating: it
 /// keeps sending pushes until its checks have failed.
-async fn ready_for_load_balancer(admin: State<Admin>) -> (StatusCode, &'static str) {
+async fn ready_for_load_balancer(admin: State<Admin>) -> Page {
     if admin.worker.stopping.load(Ordering::Relaxed) {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into())
     } else {
         ready(admin).await
     }

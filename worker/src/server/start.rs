@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use axum::handler::Handler as _;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
@@ -16,6 +15,8 @@ use worker_contract::{env, limits};
 
 use super::admin::Admin;
 use super::connect::connect;
+use super::handler_check::check_handler;
+use super::listen::listen;
 use super::serve::serve;
 use super::start_error::StartError;
 use crate::config::Config;
@@ -49,10 +50,8 @@ pub struct RunningWorker {
 
 /// Starts a worker: listens on its addresses, and connects to Cloud Tasks in the background.
 pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
-    let listener = bind(config.listen, env::LISTEN_ADDR).await?;
-    let admin_listener = bind(config.admin, env::ADMIN_ADDR).await?;
-    let addr = local(&listener, config.listen, env::LISTEN_ADDR)?;
-    let admin_addr = local(&admin_listener, config.admin, env::ADMIN_ADDR)?;
+    let (listener, addr) = listen(&config.listen, env::LISTEN_ADDR).await?;
+    let (admin_listener, admin_addr) = listen(&config.admin, env::ADMIN_ADDR).await?;
 
     // More than runs: lookups and creates need no run slot.
     let max_pushes = config.concurrency * 2 + 64;
@@ -63,6 +62,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
         concurrency: ConcurrencyLimit::new(config.concurrency),
         verifier: config.oidc.as_ref().map(PushVerifier::new),
         push_permits: Arc::new(Semaphore::new(push_permits)),
+        handler_listens: watch::Sender::new(false),
         stopping: AtomicBool::new(false),
         metrics: Arc::new(WorkerMetrics::new(
             &config.policy.chain,
@@ -98,6 +98,10 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
         .clone()
         .run_until_cancelled_owned(connect(Arc::clone(&worker)));
     servers.spawn(async move { connecting.await.unwrap_or(()) });
+    let checking = close
+        .clone()
+        .run_until_cancelled_owned(check_handler(Arc::clone(&worker)));
+    servers.spawn(async move { checking.await.unwrap_or(()) });
     let fetching = close
         .clone()
         .run_until_cancelled_owned(fetch_keys(Arc::clone(&worker)));
@@ -126,7 +130,8 @@ impl RunningWorker {
         self.admin_addr
     }
 
-    /// Whether the worker is connected to Cloud Tasks, can verify tokens, and isn't stopping.
+    /// Whether the worker is connected to Cloud Tasks, can verify tokens, and isn't stopping. `/readyz` also
+    /// demands that the handler takes connections.
     pub fn is_ready(&self) -> bool {
         !self.worker.stopping.load(Ordering::Relaxed) && self.worker.can_serve()
     }
@@ -160,25 +165,4 @@ async fn fetch_keys(worker: Arc<Worker>) {
     if let (Some(verifier), Some(oidc)) = (&worker.verifier, &worker.config.oidc) {
         refresh_keys(verifier, oidc, &worker.metrics).await;
     }
-}
-
-async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| StartError::Listen {
-        address,
-        variable,
-        source,
-    })
-}
-
-fn local(
-    listener: &TcpListener,
-    address: SocketAddr,
-    variable: &'static str,
-) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| StartError::Listen {
-        address,
-        variable,
-        source,
-    })
 }

@@ -7,13 +7,21 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another program uses the address, or it isn't an address of this machine.
-    #[error("can't listen on {address}: choose another address in {variable}")]
+    #[error(
+        "can't listen on {}: choose another address in {variable}",
+        or(addresses)
+    )]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// The addresses that were tried.
+        addresses: Vec<SocketAddr>,
         /// The variable that holds it.
         variable: &'static str,
         /// The system's error.
         source: io::Error,
     },
+}
+
+fn or(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    addresses.join(" or ")
 }

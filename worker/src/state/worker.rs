@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use cloudtasks::CloudTasks;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::concurrency_limit::ConcurrencyLimit;
 use crate::config::Config;
@@ -25,6 +25,8 @@ pub(crate) struct Worker {
     pub verifier: Option<PushVerifier>,
     /// Limits pushes in flight, including those without a run.
     pub push_permits: Arc<Semaphore>,
+    /// Whether the handler took the last connection.
+    pub handler_listens: watch::Sender<bool>,
     /// Whether SIGTERM has come. The worker still accepts pushes for the drain delay.
     pub stopping: AtomicBool,
     pub metrics: Arc<WorkerMetrics>,

@@ -108,7 +108,12 @@ async fn an_invalid_push_does_not_run_the_handler() {
 async fn a_worker_without_cloud_tasks_is_not_ready_and_repeats_596() {
     let port = free_port();
     let emulator = format!("127.0.0.1:{port}");
-    let config = config(&[("CLOUD_TASKS_EMULATOR_HOST", &emulator)]);
+    let handler = Receiver::answering(200);
+    let url = handler.url("");
+    let config = config(&[
+        ("CLOUD_TASKS_EMULATOR_HOST", &emulator),
+        ("HANDLER_URL", &url),
+    ]);
     let worker = executor_worker::start(config).await.unwrap();
     assert_eq!(get(worker.admin_addr(), "/readyz").await.0, 503);
     assert_eq!(get(worker.admin_addr(), "/healthz").await.0, 200);
@@ -120,7 +125,10 @@ async fn a_worker_without_cloud_tasks_is_not_ready_and_repeats_596() {
 
     let _emulator = testkit::Emulator::start_on(port).await;
     is_ready(&worker).await;
-    assert_eq!(get(worker.admin_addr(), "/readyz").await.0, 200);
+    eventually("a handler that takes connections", SOON, async || {
+        get(worker.admin_addr(), "/readyz").await.0 == 200
+    })
+    .await;
     let (_, metrics) = get(worker.admin_addr(), "/metrics").await;
     for line in [
         r#"executor_worker_connected{chain="orders",stage="fast"} 1"#,

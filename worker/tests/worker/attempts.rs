@@ -60,7 +60,10 @@ async fn streaming(
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            // At its start a worker connects without a request.
+            if stream.read(&mut [0; 4096]).await.unwrap() == 0 {
+                continue;
+            }
             let written = body_is_written(&mut stream, announced, written).await;
             let _ = finished.send(written.is_ok());
             if matches!(then, AfterBody::Wait) {

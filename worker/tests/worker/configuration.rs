@@ -50,6 +50,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("DRAIN_DELAY", "soon", "write a duration such as 0s"),
     ("LISTEN_ADDR", "localhost", "write an IP address and a port"),
     ("ADMIN_ADDR", ":9481", "write an IP address and a port"),
+    ("ADMIN_ADDR", "::1:9481", "such as 127.0.0.1:9480 or [::1]:9480"),
     ("ROUTES", "{}", "write a JSON list"),
     ("ROUTES", r#"[{"match": {"status": "x"}, "to": "fail"}]"#, "write 503 or 4xx"),
 ];
@@ -128,8 +129,9 @@ fn variables_that_are_not_set_have_defaults() {
     assert_eq!(config.handler.timeout, Duration::from_mins(1));
     assert_eq!(config.drain_delay, Duration::ZERO);
     assert_eq!(config.policy.give_up_after, Duration::from_hours(480));
-    assert_eq!(config.listen.to_string(), "0.0.0.0:9480");
-    assert_eq!(config.admin.to_string(), "0.0.0.0:9481");
+    let any = |port: u16| ["[::]", "0.0.0.0"].map(|ip| format!("{ip}:{port}").parse().unwrap());
+    assert_eq!(config.listen, any(9480));
+    assert_eq!(config.admin, any(9481));
     assert_eq!(config.endpoint, cloudtasks::Endpoint::Google);
     let on = config.policy.notifier.unwrap().on;
     assert!(on.succeeded && on.failed);

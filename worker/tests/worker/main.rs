@@ -20,6 +20,7 @@ mod issuer;
 mod many;
 mod producers;
 mod pushes;
+mod readiness;
 mod stages;
 mod testbed;
 mod tls_handler;

@@ -2,6 +2,7 @@
 
 mod gateway_host;
 mod push;
+mod worker_template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +11,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use cloudtasks::{Address, LocationPath, NameError, OidcToken, QueuePath, Scheme};
-use crds::{DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, Route, Stage};
+use crds::{
+    DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, Route, Stage,
+    WorkerTemplate,
+};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -21,9 +25,11 @@ use super::child_name::child_name;
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
 use push::{ChainContext, address, push};
+use worker_template::worker_template;
 
 pub(crate) use push::SERVICE_PORT;
 pub use push::{ParentGateway, Push};
+pub(crate) use worker_template::merge;
 
 /// Where a handler container listens when the spec doesn't say.
 const DEFAULT_PORT: u16 = 8080;
@@ -61,6 +67,8 @@ pub struct Desired {
     pub keep_headers: Vec<String>,
     /// The image of the workers.
     pub worker_image: String,
+    /// What is added to the workers and their objects.
+    pub worker_template: WorkerTemplate,
     /// The emulator that the workers use, if not Google.
     pub emulator_host: Option<String>,
 }
@@ -136,8 +144,9 @@ impl HandlerAt {
     pub fn url(&self) -> String {
         match self {
             Self::Container { port, path } => {
+                // By name: a handler may listen on either loopback address.
                 format!(
-                    "http://127.0.0.1:{port}{}",
+                    "http://localhost:{port}{}",
                     path.as_deref().unwrap_or_default()
                 )
             }
@@ -206,6 +215,10 @@ impl Desired {
             drain_delay: spec.drain_delay.0,
             keep_headers: spec.keep_headers.clone(),
             worker_image: settings.worker_image.clone(),
+            worker_template: worker_template(
+                &settings.worker_template,
+                spec.worker_template.as_ref(),
+            )?,
             emulator_host: settings.emulator_host.clone(),
             namespace,
             name,

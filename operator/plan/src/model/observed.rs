@@ -27,6 +27,8 @@ pub struct Observed {
     /// Whether the queues matched the spec before, and the spec of the queues is unchanged: what
     /// differs now was changed outside the operator.
     pub was_in_force: bool,
+    /// Whether Cloud Tasks was seen to keep whole seconds of a backoff: the rest is no difference then.
+    pub whole_seconds: bool,
     /// Every queue of the chain's project and location; for a deleted chain, of each location where
     /// it has one.
     pub queues: LocationQueues,

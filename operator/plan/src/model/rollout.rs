@@ -42,3 +42,10 @@ impl Rollout {
         self.is_rolled && self.ready >= self.wanted && self.has_ready_pod()
     }
 }
+
+/// Why Kubernetes creates no pod of a Deployment, in its own words: a quota, a policy, a webhook.
+pub fn pod_refusal(found: &Deployment) -> Option<&str> {
+    let conditions = found.status.as_ref()?.conditions.iter().flatten();
+    let mut failures = conditions.filter(|it| it.type_ == "ReplicaFailure" && it.status == "True");
+    failures.next()?.message.as_deref()
+}

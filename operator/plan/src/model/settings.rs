@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::{LocationId, ProjectId};
+use crds::WorkerTemplate;
 
 /// The operator's own settings, as far as a plan depends on them.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct Settings {
     pub location: Option<LocationId>,
     /// The image of the worker container.
     pub worker_image: String,
+    /// What is added to the workers of chains, unless their spec says otherwise.
+    pub worker_template: WorkerTemplate,
     /// What tells this cluster from others; part of the owner that is written on a queue.
     pub cluster: String,
     /// The DNS domain of the cluster's Services.

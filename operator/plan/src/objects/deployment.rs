@@ -1,23 +1,21 @@
 //! The Deployment of a stage: the worker as its main container, the user's handlers beside it.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, HTTPGetAction, PodSpec, PodTemplateSpec, Probe,
-    SeccompProfile, SecurityContext,
+    Container, ContainerPort, HTTPGetAction, PodSpec, PodTemplateSpec, Probe, SecurityContext,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
+use serde_json::json;
 use worker_contract::limits::AROUND_A_RUN;
 use worker_contract::{ports, probes};
 
 use super::names::{self, is_applied};
 use super::worker_env::{RetiredQueues, WORKER, keep_hand_overs, worker_env};
-use crate::model::{ChainView, Desired, DesiredStage, RequiredToken};
+use crate::model::{ChainView, Desired, DesiredStage, RequiredToken, merge};
 use crate::objects::ownership::owns_field;
 
 /// How long a new pod must be ready before an old one is terminated. A handler without a probe is
@@ -49,7 +47,11 @@ pub fn deployment(
         });
     let kept = kept.and_then(|kept| kept.spec.as_ref()?.replicas);
     let mut deployment = Deployment {
-        metadata: names::metadata(desired, stage),
+        metadata: names::metadata(
+            desired,
+            stage,
+            desired.worker_template.deployment_metadata.as_ref(),
+        ),
         spec: Some(DeploymentSpec {
             replicas: stage.replicas.or(kept),
             selector: LabelSelector {
@@ -81,8 +83,11 @@ pub(crate) fn with_former_hand_overs(
     found: &Deployment,
 ) -> Option<Deployment> {
     let mut deployment = wanted.clone();
-    let queue = wanted.annotations().get(names::QUEUE_ANNOTATION)?.clone();
-    deployment.metadata.annotations = None;
+    let annotations = deployment.annotations_mut();
+    annotations.remove(names::HASH_ANNOTATION);
+    let queue = annotations.remove(names::QUEUE_ANNOTATION)?;
+    // No annotations, as before the hash was made: it differs from an empty map's.
+    deployment.metadata.annotations.take_if(|it| it.is_empty());
     let template = &mut deployment.spec.as_mut()?.template;
     let mut containers = template.spec.as_mut()?.containers.iter_mut();
     let worker = containers.find(|container| container.name == WORKER)?;
@@ -93,10 +98,9 @@ pub(crate) fn with_former_hand_overs(
 }
 
 fn annotate(deployment: &mut Deployment, queue: String) {
-    deployment.metadata.annotations = Some(BTreeMap::from([
-        (names::QUEUE_ANNOTATION.to_owned(), queue),
-        names::applied(deployment),
-    ]));
+    let applied = names::applied(deployment);
+    let ours = [(names::QUEUE_ANNOTATION.to_owned(), queue), applied];
+    deployment.annotations_mut().extend(ours);
 }
 
 /// The user's template with the worker put in. The handlers become native sidecars: they start
@@ -136,32 +140,37 @@ fn worker(
     retired: &RetiredQueues,
     required: Option<&RequiredToken>,
 ) -> Container {
+    let template = &desired.worker_template;
+    let mut env = worker_env(desired, index, retired, required);
+    env.extend(template.env.iter().cloned());
     Container {
         name: WORKER.into(),
         image: Some(desired.worker_image.clone()),
-        env: Some(worker_env(desired, index, retired, required)),
+        env: Some(env),
         ports: Some(vec![
             port("tasks", ports::PUSHES),
             port("admin", ports::ADMIN),
         ]),
         readiness_probe: Some(probe(probes::READINESS, 2)),
         liveness_probe: Some(probe(probes::LIVENESS, 10)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            capabilities: Some(Capabilities {
-                add: None,
-                drop: Some(vec!["ALL".into()]),
-            }),
-            read_only_root_filesystem: Some(true),
-            run_as_non_root: Some(true),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".into(),
-                localhost_profile: None,
-            }),
-            ..SecurityContext::default()
-        }),
+        resources: template.resources.clone(),
+        security_context: Some(security_context(template.security_context.as_ref())),
         ..Container::default()
     }
+}
+
+/// What the Pod Security Standard restricted demands, and no user ID: a cluster may choose one.
+/// A field of `template` replaces it.
+fn security_context(template: Option<&SecurityContext>) -> SecurityContext {
+    let mut context = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": true,
+        "runAsNonRoot": true,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    merge(&mut context, json!(template.cloned().unwrap_or_default()));
+    serde_json::from_value(context).expect("both are security contexts, and so is their merge")
 }
 
 fn port(name: &str, number: u16) -> ContainerPort {

@@ -26,7 +26,7 @@ pub(crate) fn object(
     let mut object = DynamicObject::new(&name, &kind.resource());
     object.metadata = ObjectMeta {
         name: Some(name),
-        ..names::metadata(desired, stage)
+        ..names::metadata(desired, stage, None)
     };
     object.data = Value::Object([("spec".to_owned(), spec)].into_iter().collect());
     let mut annotations = BTreeMap::from([names::applied(&object)]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudtasks::QueuePath;
+use crds::AddedMetadata;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt;
@@ -44,12 +45,20 @@ pub(crate) fn labels(desired: &Desired, stage: &DesiredStage) -> BTreeMap<String
     labels
 }
 
-/// The metadata of a stage's object.
-pub(crate) fn metadata(desired: &Desired, stage: &DesiredStage) -> ObjectMeta {
+/// The metadata of a stage's object, with what the user adds.
+pub(crate) fn metadata(
+    desired: &Desired,
+    stage: &DesiredStage,
+    added: Option<&AddedMetadata>,
+) -> ObjectMeta {
+    let added = added.cloned().unwrap_or_default();
+    let mut all = added.labels;
+    all.extend(labels(desired, stage));
     ObjectMeta {
         name: Some(stage.child.clone()),
         namespace: Some(desired.namespace.clone()),
-        labels: Some(labels(desired, stage)),
+        labels: Some(all),
+        annotations: Some(added.annotations).filter(|added| !added.is_empty()),
         owner_references: desired.owner.clone().map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }

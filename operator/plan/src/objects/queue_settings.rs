@@ -1,5 +1,7 @@
 //! What a queue should have, and what it lacks.
 
+use std::time::Duration;
+
 use cloudtasks::{HttpTarget, OidcToken, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
@@ -85,7 +87,7 @@ pub fn settings_hash(desired: &Desired) -> String {
     let stages = desired.stages.iter();
     let stages = stages.map(|stage| {
         let target = stage_target(desired, stage, None, None);
-        (&stage.queue, stage_settings(stage, target))
+        (&stage.queue, stage_settings(stage, target, false))
     });
     let notifier = &desired.notifier;
     let all: Vec<String> = [(&notifier.queue, notifier_settings(desired, None))]
@@ -96,9 +98,35 @@ pub fn settings_hash(desired: &Desired) -> String {
     hash(&all.join("\n"))
 }
 
-/// What a stage's queue should have.
-pub fn stage_settings(stage: &DesiredStage, target: HttpTarget) -> QueueSettings {
-    limits(stage.rate_limits, stage.backoff, Some(target))
+/// What a stage's queue should have, as Cloud Tasks keeps it.
+pub fn stage_settings(
+    stage: &DesiredStage,
+    target: HttpTarget,
+    whole_seconds: bool,
+) -> QueueSettings {
+    let mut settings = limits(stage.rate_limits, stage.backoff, Some(target));
+    if whole_seconds {
+        for backoff in [&mut settings.min_backoff, &mut settings.max_backoff] {
+            *backoff = backoff.map(truncated);
+        }
+    }
+    settings
+}
+
+/// Whether an answer to these settings shows that Cloud Tasks keeps whole seconds only.
+pub fn keeps_whole_seconds(sent: &QueueSettings, answered: &Queue) -> bool {
+    let pairs = [
+        (sent.min_backoff, answered.min_backoff),
+        (sent.max_backoff, answered.max_backoff),
+    ];
+    let is_cut = |(sent, kept): (Option<Duration>, Duration)| {
+        sent.is_some_and(|sent| sent != kept && truncated(sent) == kept)
+    };
+    pairs.into_iter().any(is_cut)
+}
+
+fn truncated(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs())
 }
 
 fn found_target(found: Option<&Queue>) -> HttpTarget {

@@ -1,9 +1,8 @@
 //! The Service of a stage: the one address of its workers.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
 
 use super::names;
 use crate::model::{Desired, DesiredStage, SERVICE_PORT};
@@ -11,7 +10,11 @@ use crate::model::{Desired, DesiredStage, SERVICE_PORT};
 /// The Service of a stage.
 pub fn service(desired: &Desired, stage: &DesiredStage) -> Service {
     let mut service = Service {
-        metadata: names::metadata(desired, stage),
+        metadata: names::metadata(
+            desired,
+            stage,
+            desired.worker_template.service_metadata.as_ref(),
+        ),
         spec: Some(ServiceSpec {
             selector: Some(names::selector(&desired.name, &stage.name)),
             ports: Some(vec![ServicePort {
@@ -25,6 +28,7 @@ pub fn service(desired: &Desired, stage: &DesiredStage) -> Service {
         }),
         status: None,
     };
-    service.metadata.annotations = Some(BTreeMap::from([names::applied(&service)]));
+    let applied = names::applied(&service);
+    service.annotations_mut().extend([applied]);
     service
 }

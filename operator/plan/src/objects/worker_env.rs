@@ -8,14 +8,13 @@ use k8s_openapi::api::core::v1::{EnvVar, Pod as KubernetesPod, PodSpec};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use worker_contract::env::{
-    ADMIN_ADDR, CHAIN, CLOUD_TASKS_EMULATOR_HOST, CONCURRENCY, DISPATCH_DEADLINES,
-    DOWNSTREAM_QUEUE, DRAIN_DELAY, GIVE_UP_AFTER, HANDLER_CLOUD_TASKS_HEADERS, HANDLER_HEADERS,
-    HANDLER_HOST, HANDLER_TIMEOUT, HANDLER_TOKEN, HANDLER_URL, KEEP_HEADERS, LISTEN_ADDR,
-    LOOKUP_QUEUES, MAX_ATTEMPTS, NOTIFIER_OIDC_AUDIENCE, NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
-    NOTIFIER_QUEUE, NOTIFIER_URL, NOTIFY_ON, OIDC_AUDIENCES, OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE,
-    RETIRED_NOTIFIER_QUEUES, ROUTE_TO_FAIL, ROUTES, STAGE,
+    CHAIN, CLOUD_TASKS_EMULATOR_HOST, CONCURRENCY, DISPATCH_DEADLINES, DOWNSTREAM_QUEUE,
+    DRAIN_DELAY, GIVE_UP_AFTER, HANDLER_CLOUD_TASKS_HEADERS, HANDLER_HEADERS, HANDLER_HOST,
+    HANDLER_TIMEOUT, HANDLER_TOKEN, HANDLER_URL, KEEP_HEADERS, LOOKUP_QUEUES, MAX_ATTEMPTS,
+    NOTIFIER_OIDC_AUDIENCE, NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL, NOTIFIER_QUEUE, NOTIFIER_URL,
+    NOTIFY_ON, OIDC_AUDIENCES, OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE, RETIRED_NOTIFIER_QUEUES,
+    ROUTE_TO_FAIL, ROUTES, STAGE,
 };
-use worker_contract::ports;
 
 use super::names::STAGE_LABEL;
 use crate::model::{ChainView, Desired, DesiredStage, Pod, RequiredToken, Target};
@@ -82,13 +81,13 @@ pub(crate) fn keep_hand_overs(variables: &mut Vec<EnvVar>, former: &PodSpec) {
     for (name, before) in [
         (LOOKUP_QUEUES, NOTIFIER_QUEUE),
         (DOWNSTREAM_QUEUE, LOOKUP_QUEUES),
-        (DISPATCH_DEADLINES, LISTEN_ADDR),
+        (DISPATCH_DEADLINES, DRAIN_DELAY),
         (ROUTES, DISPATCH_DEADLINES),
     ] {
         variables.retain(|variable| variable.name != name);
         let former = former.into_iter().flatten().find(|it| it.name == name);
         let place = |name| variables.iter().position(|it: &EnvVar| it.name == name);
-        let place = place(before).or_else(|| place(LISTEN_ADDR));
+        let place = place(before).or_else(|| place(DRAIN_DELAY));
         if let Some((former, place)) = former.zip(place) {
             variables.insert(place, former.clone());
         }
@@ -127,12 +126,7 @@ pub fn worker_env(
         .chain(&retired.stages)
         .map(ToString::to_string)
         .collect();
-    let retired_notifiers = retired
-        .notifiers
-        .iter()
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(",");
+    let retired_notifiers = list(&retired.notifiers);
     let variables = [
         (
             CHAIN,
@@ -190,14 +184,12 @@ pub fn worker_env(
                 .give_up_after
                 .map(|time| crds::Duration(time).to_string()),
         ),
+        (ROUTES, routes(stage)),
+        (DISPATCH_DEADLINES, deadlines(desired, index)),
         (
             DRAIN_DELAY,
             Some(crds::Duration(desired.drain_delay).to_string()),
         ),
-        (ROUTES, routes(stage)),
-        (DISPATCH_DEADLINES, deadlines(desired, index)),
-        (LISTEN_ADDR, Some(format!("0.0.0.0:{}", ports::PUSHES))),
-        (ADMIN_ADDR, Some(format!("0.0.0.0:{}", ports::ADMIN))),
         (OIDC_AUDIENCES, required.map(|it| list(&it.audiences))),
         (
             OIDC_SERVICE_ACCOUNT_EMAILS,

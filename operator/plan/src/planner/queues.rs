@@ -71,7 +71,7 @@ pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredS
     for reason in hold_target(&mut target, view, stage) {
         plan.wait(Wait::soon(reason));
     }
-    let wanted = queue_settings::stage_settings(stage, target.clone());
+    let wanted = queue_settings::stage_settings(stage, target.clone(), observed.whole_seconds);
     let raise_waits = raise_waits(view, stage).map(|time| (stage, time));
     settings(plan, view, &stage.queue, wanted, raise_waits);
     let until_gate = pause::until_gate(view, stage);

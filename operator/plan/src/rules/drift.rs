@@ -83,6 +83,7 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
         let settings = queue_settings::stage_settings(
             stage,
             queue_settings::stage_target(desired, stage, found, pause),
+            observed.whole_seconds,
         );
         (&stage.queue, settings)
     });

@@ -5,7 +5,10 @@ use crds::conditions::Reason;
 
 use super::finding::{Finding, list};
 use super::stages::workers;
-use crate::model::{ChainView, Concern, DesiredStage, Plan, Problem, Rollout};
+use crate::model::{ChainView, Concern, DesiredStage, Plan, Problem, Rollout, pod_refusal};
+
+/// How many characters of a refusal are quoted: a webhook may say very much.
+const MOST: usize = 1000;
 
 pub(super) fn finding(
     view: ChainView<'_>,
@@ -18,8 +21,8 @@ pub(super) fn finding(
         let status = stages.find(|status| status.name == stage.name);
         status.is_some_and(|status| status.workers_up_to_date) && rollout.ready >= rollout.wanted
     };
-    let behind = view.desired.stages.iter().filter(|stage| !is_done(stage));
-    let Some(behind) = list(behind.map(|stage| stage.name.clone())) else {
+    let behind = || view.desired.stages.iter().filter(|stage| !is_done(stage));
+    let Some(names) = list(behind().map(|stage| stage.name.clone())) else {
         return Finding::new(
             Some(true),
             Reason::AsSpecified,
@@ -29,14 +32,23 @@ pub(super) fn finding(
     let waits = plan
         .as_ref()
         .map_or_else(|_| Vec::new(), |plan| plan.waits_for(Concern::Workers));
-    let message = format!("stages whose pods are not all ready and up to date: {behind}");
-    let (reason, message) = if waits.is_empty() {
-        (Reason::PodsNotReady, message)
-    } else {
-        (
-            Reason::Progressing,
-            format!("{message}; {}", waits.join("; ")),
-        )
+    let refusals: Vec<String> = behind()
+        .filter_map(|stage| {
+            let words = pod_refusal(workers(view, stage)?)?;
+            let words: String = words.chars().take(MOST).collect();
+            Some(format!(
+                "Kubernetes refuses pods of stage {}: {words}",
+                stage.name
+            ))
+        })
+        .collect();
+    // What a person has to fix comes before what merely waits, perhaps for that.
+    let reason = match (refusals.is_empty(), waits.is_empty()) {
+        (false, _) => Reason::PodsRefused,
+        (true, false) => Reason::Progressing,
+        (true, true) => Reason::PodsNotReady,
     };
+    let names = format!("stages whose pods are not all ready and up to date: {names}");
+    let message = [vec![names], refusals, waits].concat().join("; ");
     Finding::new(Some(false), reason, message)
 }

@@ -14,4 +14,6 @@ mod invariants;
 mod phases;
 mod status;
 mod token_rotation;
+mod whole_seconds;
+mod worker_template;
 mod world;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
-use crds::{ExecutorChain, ExecutorChainStatus};
+use crds::{ExecutorChain, ExecutorChainStatus, WorkerTemplate};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
@@ -56,6 +56,7 @@ pub fn settings() -> Settings {
         project: None,
         location: None,
         worker_image: "executor-worker:test".into(),
+        worker_template: WorkerTemplate::default(),
         cluster: "cluster-a".into(),
         cluster_domain: "cluster.local".into(),
         emulator_host: None,

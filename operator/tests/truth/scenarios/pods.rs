@@ -13,7 +13,46 @@ const fn some(all: i32, new: i32, ready: i32) -> Action {
     Action::Pods("fast", Pods::Some { all, new, ready })
 }
 
+/// Nobody here computes a quota's status, which is what the API server goes by.
+const QUOTA: &[Action] = &[
+    Action::Kubectl("create quota compute --hard=requests.cpu=100m"),
+    Action::Kubectl(
+        "patch quota compute --subresource=status --type=merge \
+            -p={\"status\":{\"hard\":{\"requests.cpu\":\"100m\"},\"used\":{\"requests.cpu\":\"0\"}}}",
+    ),
+    Action::Pods("fast", Pods::IfAdmitted),
+];
+
 pub const SCENARIOS: &[Scenario] = &[
+    scenario("a quota refuses pods without requests")
+        .args(&["--gate-after=0s"])
+        .acts(&[
+            when(QUOTA).then(&[
+                "Ready=False PodsRefused: Kubernetes refuses pods of stage fast: pods \"orders-fast-",
+                "WorkersReady=False PodsRefused: is forbidden: failed quota: compute: must specify \
+                    requests.cpu for: handler,worker",
+            ]),
+            when(&[Action::Kubectl("delete quota compute")]).then(WELL),
+        ]),
+    scenario("a policy of the namespace refuses the pods")
+        .args(&["--gate-after=0s"])
+        .acts(&[
+            when(&[
+                Action::Kubectl(
+                    "label namespace NAMESPACE pod-security.kubernetes.io/enforce=restricted",
+                ),
+                Action::Pods("fast", Pods::IfAdmitted),
+            ])
+            .then(&[
+                "Ready=False PodsRefused: Kubernetes refuses pods of stage fast: pods \"orders-fast-",
+                "WorkersReady=False PodsRefused: violates PodSecurity \"restricted:latest\": \
+                    allowPrivilegeEscalation != false (container \"handler\"",
+            ]),
+            when(&[Action::Kubectl(
+                "label namespace NAMESPACE pod-security.kubernetes.io/enforce-",
+            )])
+            .then(WELL),
+        ]),
     scenario("no pod is ready, and the queue is left running")
         .args(&["--gate-after=0s"])
         .acts(&[
