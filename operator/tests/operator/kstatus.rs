@@ -4,7 +4,7 @@
 use serde_json::Value;
 use testkit::{ApiServer, eventually};
 
-use crate::place::{ORDERS, Place, SOON, with_emulator};
+use crate::testbed::{ORDERS, SOON, Testbed, with_emulator};
 
 #[tokio::test]
 async fn a_chain_that_no_operator_has_seen_is_in_progress() {
@@ -20,46 +20,46 @@ async fn a_chain_that_no_operator_has_seen_is_in_progress() {
 
 #[tokio::test]
 async fn a_chain_is_current_only_when_its_newest_spec_is_in_effect() {
-    let (mut place, _emulator, _queues) = with_emulator("kstatus").await;
-    place.apply(ORDERS).await;
-    place.not_ready("orders", "PodsNotReady").await;
-    assert_eq!(kstatus(&chain(&place).await), "InProgress");
-    place.settle("orders").await;
-    assert_eq!(kstatus(&chain(&place).await), "Current");
+    let (mut testbed, _emulator, _queues) = with_emulator("kstatus").await;
+    testbed.apply(ORDERS).await;
+    testbed.not_ready("orders", "PodsNotReady").await;
+    assert_eq!(kstatus(&chain(&testbed).await), "InProgress");
+    testbed.settle("orders").await;
+    assert_eq!(kstatus(&chain(&testbed).await), "Current");
 
     // Nobody has seen the edit.
-    place.operator.kill9();
-    place.operator.exit(SOON).await;
-    place
+    testbed.operator.kill9();
+    testbed.operator.exit(SOON).await;
+    testbed
         .apply(&ORDERS.replace("maxAttempts: 3", "maxAttempts: 4"))
         .await;
-    assert_eq!(kstatus(&chain(&place).await), "InProgress");
-    place.restart().await;
-    place.settle("orders").await;
-    assert_eq!(kstatus(&chain(&place).await), "Current");
+    assert_eq!(kstatus(&chain(&testbed).await), "InProgress");
+    testbed.restart().await;
+    testbed.settle("orders").await;
+    assert_eq!(kstatus(&chain(&testbed).await), "Current");
 
     // What only a person can fix is no success either.
-    place
+    testbed
         .apply(&ORDERS.replace("https://api.example.com/task-events", "https://:80"))
         .await;
-    place.not_ready("orders", "InvalidSpec").await;
-    assert_eq!(kstatus(&chain(&place).await), "InProgress");
+    testbed.not_ready("orders", "InvalidSpec").await;
+    assert_eq!(kstatus(&chain(&testbed).await), "InProgress");
 
     let delete = ["delete", "chain", "orders", "--wait=false"];
-    place.operator.kill9();
-    place.kubectl(&delete).await.expect_ok();
-    assert_eq!(kstatus(&chain(&place).await), "Terminating");
-    place.restart().await;
+    testbed.operator.kill9();
+    testbed.kubectl(&delete).await.expect_ok();
+    assert_eq!(kstatus(&chain(&testbed).await), "Terminating");
+    testbed.restart().await;
     eventually("no chain", SOON, async || {
-        let found = place.chains().get_opt("orders").await.unwrap();
+        let found = testbed.chains().get_opt("orders").await.unwrap();
         found.is_none().then_some(()).ok_or(found)
     })
     .await;
 }
 
-async fn chain(place: &Place) -> Value {
+async fn chain(testbed: &Testbed) -> Value {
     let get = ["get", "chain", "orders", "-o", "json"];
-    let chain = place.kubectl(&get).await.expect_ok();
+    let chain = testbed.kubectl(&get).await.expect_ok();
     serde_json::from_str(&chain).unwrap()
 }
 

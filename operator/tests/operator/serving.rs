@@ -15,7 +15,7 @@ use crate::testbed::{
 };
 
 /// What a manifest may say and the API server keeps in another form: it drops what is zero, writes
-/// a default in its testbed, or another way of writing the same amount.
+/// a default in its place, or another way of writing the same amount.
 const ZEROS: &str = "
 apiVersion: executor-chain.dev/v1alpha1
 kind: ExecutorChain

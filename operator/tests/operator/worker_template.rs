@@ -2,7 +2,7 @@
 
 use testkit::eventually;
 
-use crate::place::{ORDERS, Place, SOON, with_emulator};
+use crate::testbed::{ORDERS, SOON, Testbed, with_emulator};
 
 const ADDED: &str = "
   workerTemplate:
@@ -13,34 +13,34 @@ const ADDED: &str = "
 
 #[tokio::test]
 async fn what_a_user_adds_is_restored_while_the_spec_has_it_and_removed_with_it() {
-    let (place, _emulator, _queues) = with_emulator("added").await;
+    let (testbed, _emulator, _queues) = with_emulator("added").await;
     let with = ORDERS.replace("\n  stages:", ADDED);
-    place.apply(&with).await;
-    place.settle("orders").await;
-    are(&place, "shop shop true {}").await;
+    testbed.apply(&with).await;
+    testbed.settle("orders").await;
+    are(&testbed, "shop shop true {}").await;
 
     // Changed by another, as drift of the operator's own fields is.
     for kind in ["deployment", "service"] {
         let label = ["label", kind, "orders-fast", "team=other", "--overwrite"];
-        place.kubectl(&label).await.expect_ok();
+        testbed.kubectl(&label).await.expect_ok();
         let others = ["annotate", kind, "orders-fast", "example.com/of-another=1"];
-        place.kubectl(&others).await.expect_ok();
+        testbed.kubectl(&others).await.expect_ok();
     }
-    are(&place, "shop shop true {}").await;
+    are(&testbed, "shop shop true {}").await;
 
-    place.apply(ORDERS).await;
-    place.settle("orders").await;
-    are(&place, "").await;
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+    are(&testbed, "").await;
     let path = "jsonpath={.metadata.annotations.example\\.com/of-another}";
     for kind in ["deployment", "service"] {
         let get = ["get", kind, "orders-fast", "-o", path];
-        let kept = place.kubectl(&get).await.expect_ok();
+        let kept = testbed.kubectl(&get).await.expect_ok();
         assert_eq!(kept, "1", "what another added to the {kind} stays");
     }
 }
 
 /// The labels of the Deployment and the Service, then an annotation of each.
-async fn are(place: &Place, wanted: &str) {
+async fn are(testbed: &Testbed, wanted: &str) {
     eventually("the metadata", SOON, async || {
         let mut found = Vec::new();
         for path in [
@@ -50,7 +50,7 @@ async fn are(place: &Place, wanted: &str) {
             for kind in ["deployment", "service"] {
                 let path = format!("jsonpath={path}");
                 let get = ["get", kind, "orders-fast", "-o", &path];
-                found.push(place.kubectl(&get).await.stdout);
+                found.push(testbed.kubectl(&get).await.stdout);
             }
         }
         let found = found.join(" ").trim().to_owned();
