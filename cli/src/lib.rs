@@ -25,7 +25,7 @@ pub use error::Error;
 /// Runs one command.
 pub async fn run(args: Args) -> Result<ExitCode, Error> {
     match args.command {
-        Command::Dev(options) => dev::run(options).await,
+        Command::Dev(options) => Box::pin(dev::run(options)).await,
         Command::Send(options) => send::run(options).await.map(|()| ExitCode::SUCCESS),
         Command::Id(options) => {
             id::run(&options);

@@ -53,7 +53,7 @@ async fn pods_run_under_the_restricted_profile() {
     }
 }
 
-/// OpenShift gives each namespace user IDs of its own, and refuses others.
+/// `OpenShift` gives each namespace user IDs of its own, and refuses others.
 #[tokio::test]
 async fn the_user_id_can_be_left_out() {
     let values = "podSecurityContext: {runAsUser: null, runAsGroup: null}";

@@ -132,6 +132,9 @@ fn counts() -> Vec<Row> {
 
 fn headers() -> Vec<Row> {
     let of_proxies = ["X-Forwarded-Host", "X-Envoy-Original-Path", "Forwarded"];
+    let many = (0..100).fold(json(), |task, nth| {
+        task.with(format!("X-Own-{nth}"), "x".repeat(200))
+    });
     vec![
         Row::new(
             "secret",
@@ -182,6 +185,7 @@ fn headers() -> Vec<Row> {
                 .with("X-Tab", "a\tb")
                 .with("Cookie", "a=1; b=2"),
         ),
+        arrives("headers-100", many),
         arrives(
             "accept-of-the-producer",
             json().with("Accept", "application/json"),

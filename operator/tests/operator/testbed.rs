@@ -392,7 +392,7 @@ pub fn queue(id: &str) -> QueuePath {
     path.parse().unwrap()
 }
 
-/// The queues, as somebody outside the operator sees and changes them.
+/// The queues, as another client sees and changes them.
 pub struct Queues(CloudTasks);
 
 impl Queues {

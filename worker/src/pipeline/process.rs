@@ -83,12 +83,11 @@ pub(super) async fn process(
         match finish {
             Finish::Answer(answer) => return answer,
             Finish::Create(pending) => {
-                let departure = match departure {
-                    Some(known) => known,
-                    None => {
-                        let lookup = look_up_departure(worker, &delivery, push.arrived_at, cloud);
-                        *departure.insert(Box::pin(lookup).await)
-                    }
+                let departure = if let Some(known) = departure {
+                    known
+                } else {
+                    let lookup = look_up_departure(worker, &delivery, push.arrived_at, cloud);
+                    *departure.insert(Box::pin(lookup).await)
                 };
                 let run = handler_run.as_ref();
                 let create = create(worker, push, &delivery, departure, &pending, run, cloud);

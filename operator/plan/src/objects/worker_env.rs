@@ -111,9 +111,7 @@ pub fn worker_env(
     required: Option<&RequiredToken>,
 ) -> Vec<EnvVar> {
     let stage = &desired.stages[index];
-    let requests = stage.requests.as_ref();
     let notifier = &desired.notifier;
-    let notifier_oidc = notifier.oidc.as_ref();
     let outcomes: Vec<String> = notifier
         .outcomes
         .iter()
@@ -152,28 +150,8 @@ pub fn worker_env(
             HANDLER_TIMEOUT,
             Some(crds::Duration(stage.timeout).to_string()),
         ),
-        (
-            HANDLER_CLOUD_TASKS_HEADERS,
-            requests.and_then(|it| it.cloud_tasks_headers.map(|it| format!("{it:?}"))),
-        ),
-        (
-            HANDLER_TOKEN,
-            requests.and_then(|it| it.token.map(|it| format!("{it:?}"))),
-        ),
-        (HANDLER_HOST, requests.and_then(|it| it.host.clone())),
-        (HANDLER_HEADERS, requests.and_then(handler_headers)),
-        (
-            KEEP_HEADERS,
-            (!desired.keep_headers.is_empty()).then(|| desired.keep_headers.join(",")),
-        ),
-        (
-            NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
-            notifier_oidc.map(|it| it.service_account_email.clone()),
-        ),
-        (
-            NOTIFIER_OIDC_AUDIENCE,
-            notifier_oidc.map(|it| it.audience.clone()),
-        ),
+    ];
+    let limits = [
         (
             CONCURRENCY,
             stage.concurrency.map(|slots| slots.to_string()),
@@ -199,6 +177,8 @@ pub fn worker_env(
     ];
     variables
         .into_iter()
+        .chain(request_variables(desired, stage))
+        .chain(limits)
         .filter_map(|(name, value)| Some((name, value?)))
         .map(|(name, value)| EnvVar {
             name: name.to_owned(),
@@ -206,6 +186,32 @@ pub fn worker_env(
             value_from: None,
         })
         .collect()
+}
+
+/// What the requests to the handler and to the receiver of notifications carry.
+fn request_variables(
+    desired: &Desired,
+    stage: &DesiredStage,
+) -> [(&'static str, Option<String>); 7] {
+    let requests = stage.requests.as_ref();
+    let passing = |passing: Option<crds::Passing>| passing.map(|it| format!("{it:?}"));
+    let keep = &desired.keep_headers;
+    let oidc = desired.notifier.oidc.as_ref();
+    [
+        (
+            HANDLER_CLOUD_TASKS_HEADERS,
+            passing(requests.and_then(|it| it.cloud_tasks_headers)),
+        ),
+        (HANDLER_TOKEN, passing(requests.and_then(|it| it.token))),
+        (HANDLER_HOST, requests.and_then(|it| it.host.clone())),
+        (HANDLER_HEADERS, requests.and_then(handler_headers)),
+        (KEEP_HEADERS, (!keep.is_empty()).then(|| keep.join(","))),
+        (
+            NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
+            oidc.map(|it| it.service_account_email.clone()),
+        ),
+        (NOTIFIER_OIDC_AUDIENCE, oidc.map(|it| it.audience.clone())),
+    ]
 }
 
 fn list(words: &BTreeSet<String>) -> String {

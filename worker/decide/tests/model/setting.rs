@@ -21,6 +21,7 @@ const fn age(seconds: u64) -> TaskAge {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Setting {
     pub name: String,
     /// The stages' policies before an edit and, where there is one, after it. Workers of both

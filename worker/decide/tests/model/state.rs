@@ -12,6 +12,7 @@ use crate::world::Pod;
 pub const NOTIFIER: u8 = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct State {
     /// The tasks on the stages' queues.
     pub tasks: Vec<Task>,
