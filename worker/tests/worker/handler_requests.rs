@@ -120,7 +120,6 @@ async fn a_producers_headers_reach_every_stage_and_the_event() {
         ("X-Envoy-Attempt-Count", "1"),
         ("Accept", "application/json"),
         ("Cookie", "a=1; b=2"),
-        ("X-Name", "Zoë"),
     ];
     let keep = [("KEEP_HEADERS", "x-forwarded-host")];
     let event = over_two_stages(&testbed, &handler, &keep, &task).await;
