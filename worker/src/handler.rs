@@ -64,7 +64,10 @@ impl HandlerClient {
     pub(crate) fn new(config: &HandlerConfig) -> Self {
         // Below the run's time-out, so that an address that doesn't respond is not taken for a slow
         // handler.
-        let connector = connector(CONNECT_TIMEOUT.min(config.timeout / 2));
+        let connector = connector(
+            Some(&config.url.scheme),
+            CONNECT_TIMEOUT.min(config.timeout / 2),
+        );
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())

@@ -64,7 +64,7 @@ impl KeySource {
         let client = Client::builder(TokioExecutor::new())
             // Fetches are hours apart.
             .pool_max_idle_per_host(0)
-            .build(connector(FETCH_TIMEOUT / 2));
+            .build(connector(url.scheme(), FETCH_TIMEOUT / 2));
         Self { client, url }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
@@ -24,16 +25,16 @@ pub(crate) type Connector =
 #[error("can't connect")]
 pub(crate) struct ConnectError(#[source] BoxError);
 
-/// HTTP, or HTTPS with the built-in root certificates and the machine's. `timeout` is for the name
-/// lookup, the TCP connection and the TLS handshake together.
-pub(crate) fn connector(timeout: Duration) -> Connector {
+/// HTTP, or HTTPS with the built-in root certificates and the machine's, for URLs of this scheme.
+/// `timeout` is for the name lookup, the TCP connection and the TLS handshake together.
+pub(crate) fn connector(scheme: Option<&Scheme>, timeout: Duration) -> Connector {
     let mut http = HttpConnector::new_with_resolver(SharedResolver::new(GaiResolver::new()));
     http.enforce_http(false);
     http.set_nodelay(true);
     // Divided among the addresses of a name, so that one that doesn't respond leaves time for the next.
     http.set_connect_timeout(Some(timeout));
     let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls_config())
+        .with_tls_config(tls_config(scheme))
         .https_or_http()
         .enable_http1()
         .wrap_connector(http);
@@ -44,7 +45,23 @@ pub(crate) fn connector(timeout: Duration) -> Connector {
     BoxCloneSyncService::new(limited)
 }
 
-fn tls_config() -> ClientConfig {
+fn tls_config(scheme: Option<&Scheme>) -> ClientConfig {
+    // To read a machine's certificates takes longer than all else at the start of a worker.
+    let roots = if scheme == Some(&Scheme::HTTPS) {
+        roots()
+    } else {
+        RootCertStore::empty()
+    };
+    // An explicit provider, because the process may have no default one.
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn roots() -> RootCertStore {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.into(),
     };
@@ -54,11 +71,5 @@ fn tls_config() -> ClientConfig {
         warn!(%error, "can't read root certificates");
     }
     roots.add_parsable_certificates(native.certs);
-    // An explicit provider, because the process may have no default one.
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+    roots
 }
