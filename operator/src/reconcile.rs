@@ -61,8 +61,10 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     let uid = chain.uid().unwrap_or_default();
     context.caches.failures.succeeded(&uid);
     if findings.desired.is_none() {
-        // The chain is deleted.
+        // The chain is deleted. Its watch may have said so before this reconcile observed it.
         context.caches.forget_uid(&uid);
+        let namespace = chain.namespace().unwrap_or_default();
+        context.caches.forget(&namespace, &chain.name_any());
     }
     Ok(Action::requeue(wait.unwrap_or(RESYNC).min(RESYNC)))
 }
