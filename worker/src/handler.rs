@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +17,9 @@ use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::ServiceExt;
 use tower_http::follow_redirect::FollowRedirect;
-use tower_http::follow_redirect::policy::{Limited, PolicyExt, SameOrigin, clone_body_fn};
+use tower_http::follow_redirect::policy::{
+    Action, Attempt, Limited, PolicyExt, SameOrigin, clone_body_fn, redirect_fn,
+};
 use tracing::warn;
 use worker_contract::limits;
 
@@ -93,13 +96,21 @@ impl HandlerClient {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> HandlerRun {
+        let redirected = AtomicBool::new(false);
         let same_origin = Limited::new(MAX_REDIRECTS)
             .and::<_, Full<Bytes>, Error>(SameOrigin::new())
+            .and::<_, Full<Bytes>, Error>(redirect_fn(|_: &Attempt<'_>| {
+                redirected.store(true, Ordering::Relaxed);
+                Ok(Action::Follow)
+            }))
             .and::<_, Full<Bytes>, Error>(clone_body_fn(|body: &Full<Bytes>| Some(body.clone())));
         let client = FollowRedirect::with_policy(self.client.clone(), same_origin);
         let response = match client.oneshot(request).await {
             Ok(response) => response,
-            Err(error) => return HandlerRun::without_response(&error),
+            Err(error) => {
+                let redirected = redirected.load(Ordering::Relaxed);
+                return HandlerRun::without_response(&error, redirected);
+            }
         };
         let (head, body) = response.into_parts();
         // Only a complete response counts: a handler that dies in the middle of a 200 has not succeeded.
@@ -184,9 +195,9 @@ impl HandlerClient {
 }
 
 impl HandlerRun {
-    /// The run is no attempt if the handler can't have read the request: no connection, or one that
-    /// broke before. A handler whose TLS doesn't work would never count an attempt then, so that fails.
-    fn without_response(error: &Error) -> Self {
+    /// Without a connection the handler can't have read the request, so this is no attempt. Two exceptions:
+    /// the handler has read it and redirected; or its TLS doesn't work, which no retry changes.
+    fn without_response(error: &Error, redirected: bool) -> Self {
         let causes = causes(error);
         if causes.iter().any(|cause| cause.is::<rustls::Error>()) {
             warn!(
@@ -196,7 +207,8 @@ impl HandlerRun {
             return Self::failed(TaskReason::TLS);
         }
         let mut http = causes.iter().filter_map(|cause| cause.downcast_ref());
-        if error.is_connect() || http.any(hyper::Error::is_canceled) {
+        let unread = error.is_connect() || http.any(hyper::Error::is_canceled);
+        if unread && !redirected {
             warn!(error = chain(&causes), "the handler accepts no connection");
             return Self {
                 result: RunResult::Unreachable,
@@ -244,7 +256,7 @@ fn result(head: &Parts) -> RunResult {
             "the handler's header is not valid and is ignored; the attempt has failed"
         );
     }
-    // A redirect that leads to another origin, or too far: the task stays what it is elsewhere.
+    // Only a redirect to another origin, or one too many, gets here: the others were followed.
     let redirect = head.headers.contains_key(header::LOCATION)
         && matches!(status, 301 | 302 | 303 | 307 | 308);
     let own = if redirect {

@@ -283,6 +283,30 @@ async fn a_redirect_that_leads_elsewhere_or_in_circles_is_a_failed_attempt() {
 }
 
 #[tokio::test]
+async fn a_handler_that_redirects_and_is_gone_has_used_an_attempt() {
+    let testbed = Testbed::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let worker = testbed
+        .worker(&testbed.client, &[("HANDLER_URL", &url)])
+        .await;
+    tokio::spawn(async move {
+        // Until one brings a request: the worker's check of readiness brings none.
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            if stream.read(&mut [0; 4096]).await.unwrap() > 0 {
+                drop(listener);
+                let answer = "HTTP/1.1 303 See Other\r\nlocation: /done\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                return;
+            }
+        }
+    });
+    assert_eq!(push(worker.addr(), &head("order-1", 0, 0, None)).await, 477);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn the_event_says_how_an_answer_is_encoded() {
     let testbed = Testbed::new().await;
     let handler = Receiver::start(|_| async {
