@@ -2,6 +2,7 @@
 
 pub mod api_discovery;
 pub mod auth_failures;
+pub mod blocked_deletions;
 pub mod children;
 pub mod condition_timers;
 pub mod failures;
@@ -19,6 +20,7 @@ use crate::chain::Triggers;
 use crate::telemetry::metrics::Metrics;
 use api_discovery::ApiDiscovery;
 use auth_failures::AuthFailures;
+use blocked_deletions::BlockedDeletions;
 use children::ChildCache;
 use condition_timers::ConditionTimers;
 use failures::FailureCounts;
@@ -41,6 +43,8 @@ pub struct Caches {
     pub status_echo: StatusEchoFilter,
     /// Failed reconciles.
     pub failures: FailureCounts,
+    /// Deletions that Cloud Tasks blocks.
+    pub blocked_deletions: BlockedDeletions,
 }
 
 impl Caches {
@@ -64,6 +68,7 @@ impl Caches {
             condition_timers: ConditionTimers::default(),
             status_echo: StatusEchoFilter::default(),
             failures: FailureCounts::default(),
+            blocked_deletions: BlockedDeletions::default(),
         }
     }
 
@@ -78,5 +83,6 @@ impl Caches {
     pub fn forget_uid(&self, uid: &str) {
         self.condition_timers.forget(uid);
         self.status_echo.forget(uid);
+        self.blocked_deletions.ended(uid);
     }
 }

@@ -1,6 +1,7 @@
 //! The reconcile of one chain: observe → plan → apply → report.
 
 pub mod count;
+pub mod deleted_chain;
 pub mod drain;
 pub mod drift;
 pub mod error_policy;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cloudtasks::{Address, CloudTasks, Endpoint, Scheme};
 use crds::Outcome;
 use execute::{AdminClient, Connection, Fence, Rate, apply};
+use plan::rules::absence::queues_to_look_up;
 use plan::{
     ChainView, Desired, HandlerAt, LadderTime, Observed, Push, TimedCondition, ladder_time, plan,
     timed_conditions,
@@ -136,6 +137,8 @@ impl Chain {
             ..Observed::default()
         };
         self.workers.observe(&mut observed);
+        let unlisted = queues_to_look_up(ChainView::new(&self.desired, &observed));
+        self.admin.look_up(unlisted, &mut observed).await?;
         // The emulator uses a new token from the next push on.
         let hold = timed_conditions(ChainView::new(&self.desired, &observed), |_| None);
         let tokens = hold

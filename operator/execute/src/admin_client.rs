@@ -1,11 +1,13 @@
 //! The client of Cloud Tasks' admin API. Every call waits for the rate limiter and is reported to a
 //! [`CallObserver`]; every write also needs the [`Fence`].
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings};
+use plan::Observed;
 use plan::objects::queue_settings::keeps_whole_seconds;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -105,6 +107,24 @@ impl AdminClient {
         self.acquire(Priority::Normal).await;
         let call = async { self.cloud().await?.get_queue(path).await };
         self.observed("GetQueue", call).await
+    }
+
+    /// Asks for each queue that wasn't listed, and records whether it exists.
+    pub async fn look_up(
+        &self,
+        unlisted: BTreeSet<QueuePath>,
+        observed: &mut Observed,
+    ) -> Result<(), cloudtasks::Error> {
+        for queue in unlisted {
+            match self.get_queue(&queue).await {
+                Ok(found) => observed.queues.insert(found),
+                Err(cloudtasks::Error::Missing { .. }) => {
+                    observed.absent_queues.insert(queue);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// `ListTasks`: how many tasks the queue has, at most `limit`; `None` over the rate limit. It never

@@ -7,14 +7,16 @@ mod routes;
 mod simulation;
 mod tokens;
 
+use std::collections::BTreeSet;
+
 use cloudtasks::{Queue, QueuePath, QueueSettings, QueueState};
 use crds::DeletionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use crate::model::{
-    ChainView, DesiredStage, GatewayResourceKind, ObjectKind, ObjectName, Observed, Plan, Planned,
-    Rollout, Step, queue_headers,
+    ChainView, Deletion, DesiredStage, GatewayResourceKind, ObjectKind, ObjectName, Observed, Plan,
+    Planned, Rollout, Step, queue_headers,
 };
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::worker_env::{hand_over_targets, variable};
@@ -67,35 +69,47 @@ fn pods_before_pushes(observed: &Observed, plan: &Plan) -> Vec<String> {
 
 /// What the plan of a deletion breaks.
 pub fn broken_deletion(
-    policy: DeletionPolicy,
+    deletion: Deletion,
     queue_owner: &str,
     observed: &Observed,
     plan: &Plan,
 ) -> Vec<String> {
+    let is_asked = |policy| deletion == Deletion::ByPolicy(policy);
     let is_ours = |queue: &Queue| queue_headers::owner(queue) == Some(queue_owner);
     let ours = observed.queues.values().filter(|queue| is_ours(queue));
-    let mut running: Vec<&QueuePath> = ours
+    let mut running: BTreeSet<QueuePath> = ours
         .filter(|queue| queue.state != QueueState::Paused)
-        .map(|queue| &queue.path)
+        .map(|queue| queue.path.clone())
         .collect();
+    // One that isn't listed may be running.
+    let served = observed.deployments.values().filter_map(served_queue);
+    let is_unknown = |queue: &QueuePath| {
+        !observed.queues.contains_key(queue) && !observed.absent_queues.contains(queue)
+    };
+    running.extend(served.filter(is_unknown));
+    if deletion == Deletion::WithoutQueues {
+        running.clear();
+    }
     let mut broken = Vec::new();
     for Planned { step, .. } in &plan.steps {
         let why = match step {
             Step::PauseQueue { queue } => {
-                running.retain(|it| *it != queue);
+                running.remove(queue);
                 None
             }
             Step::DeleteQueue { queue } => {
-                running.retain(|it| *it != queue);
-                let is_asked_for = policy == DeletionPolicy::Delete
+                running.remove(queue);
+                let is_asked_for = is_asked(DeletionPolicy::Delete)
                     && observed.queues.get(queue).is_some_and(is_ours);
                 (!is_asked_for).then_some("nobody asked for it")
             }
             Step::Delete(_) => {
-                let is_asked_for = policy != DeletionPolicy::Orphan && running.is_empty();
+                let is_asked_for = !is_asked(DeletionPolicy::Orphan) && running.is_empty();
                 (!is_asked_for).then_some("queues would push to nobody")
             }
-            Step::Release(_) => (policy != DeletionPolicy::Orphan).then_some("nobody asked for it"),
+            Step::Release(_) => {
+                (!is_asked(DeletionPolicy::Orphan)).then_some("nobody asked for it")
+            }
             Step::ResumeQueue { .. }
             | Step::CreateQueue { .. }
             | Step::AddFinalizer
@@ -275,7 +289,10 @@ impl Simulation<'_> {
             return Some("the spec names its stage");
         }
         let queue = self.deployments.get(name).and_then(served_queue)?;
-        let known = self.queues.get(&queue)?;
+        let Some(known) = self.queues.get(&queue) else {
+            let is_absent = self.observed.absent_queues.contains(&queue);
+            return (!is_absent).then_some("its queue is merely missing from a list");
+        };
         if !self.may_be_ours(&queue) {
             return None;
         }

@@ -14,10 +14,11 @@ pub mod planner;
 pub mod rules;
 pub mod status;
 
+pub use model::desired::location;
 pub use model::{
-    Backlog, ChainView, Desired, DesiredNotifier, DesiredStage, HandlerAt, LocationQueues,
-    Observed, ParentGateway, Plan, Pod, Problem, Push, RequiredToken, Settings, Step, Target,
-    TimedCondition, Timing, Wait,
+    Backlog, ChainView, Deletion, Desired, DesiredNotifier, DesiredStage, HandlerAt,
+    LocationQueues, Observed, ParentGateway, Plan, Pod, Problem, Push, RequiredToken, Settings,
+    Step, Target, TimedCondition, Timing, Wait,
 };
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;

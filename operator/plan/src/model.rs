@@ -3,6 +3,7 @@
 pub mod backlog;
 pub mod chain_view;
 mod child_name;
+pub mod deletion;
 pub mod desired;
 pub mod gateway_resource;
 pub mod location_queues;
@@ -22,6 +23,7 @@ pub mod wait;
 
 pub use backlog::Backlog;
 pub use chain_view::ChainView;
+pub use deletion::Deletion;
 pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, ParentGateway, Push, Target};
 pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;

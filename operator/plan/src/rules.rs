@@ -1,5 +1,6 @@
 //! The rules of a safe edit, one by one; the planner puts them in order.
 
+pub mod absence;
 pub mod drain;
 pub mod drift;
 pub(crate) mod gateway_api;

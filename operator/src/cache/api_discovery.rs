@@ -64,25 +64,28 @@ impl ApiDiscovery {
         discovery
     }
 
-    /// The kinds of which a chain may have objects. A chain that uses a Gateway is reconciled when the
-    /// cluster's kinds change.
-    pub async fn of(
-        self: &Arc<Self>,
+    /// Returns when the API server has said which kinds it has, or has failed to.
+    pub async fn first_answer(self: &Arc<Self>) -> Result<(), Error> {
+        let is_known = || self.state.lock().served.is_some();
+        if is_known() {
+            return Ok(());
+        }
+        let _asking = self.asking.lock().await;
+        if is_known() {
+            return Ok(());
+        }
+        self.discover().await
+    }
+
+    /// The kinds of which a chain may have objects; none before the first answer. A chain that uses a
+    /// Gateway is reconciled when the cluster's kinds change, and one that has objects when they are
+    /// found.
+    pub fn of(
+        &self,
         namespace: &str,
         chain: &str,
         uses_gateway: bool,
-    ) -> Result<BTreeSet<GatewayResourceKind>, Error> {
-        if self.state.lock().served.is_none() {
-            let _asking = self.asking.lock().await;
-            if self.state.lock().served.is_none() {
-                match self.discover().await {
-                    // Not even that a kind is absent is known.
-                    Err(error) if uses_gateway => return Err(error),
-                    Err(_) => return Ok(BTreeSet::new()),
-                    Ok(()) => {}
-                }
-            }
-        }
+    ) -> BTreeSet<GatewayResourceKind> {
         let name = (namespace.to_owned(), chain.to_owned());
         let mut state = self.state.lock();
         let is_first = uses_gateway && state.using.insert(name.clone());
@@ -100,7 +103,7 @@ impl ApiDiscovery {
                 || !is_complete
                 || objects.any(|((it, _), found)| it == kind && found.chain == name)
         };
-        Ok(served.into_iter().filter(may_have).collect())
+        served.into_iter().filter(may_have).collect()
     }
 
     /// Those of `hosts` that another chain has, with its namespace and name.
@@ -233,8 +236,12 @@ impl ApiDiscovery {
     }
 }
 
-/// Asks the API server now and then, while a chain uses a Gateway.
+/// Asks the API server until it has answered, and now and then while a chain uses a Gateway.
 async fn poll(discovery: Weak<ApiDiscovery>) {
+    if let Some(discovery) = discovery.upgrade() {
+        // An error is logged there, and the loop tries again.
+        let _ = discovery.first_answer().await;
+    }
     loop {
         let Some((wanted, pause)) = discovery
             .upgrade()

@@ -1,15 +1,12 @@
 //! A deleted chain with the policy Drain is served until its queues are empty, and then deleted.
 
-use std::time::Duration;
-
 use crds::{DeletionPolicy, ExecutorChain};
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use plan::has_finished;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::reconcile::deleted_chain::DeletedChain;
 use crate::reconcile::finalize::finalize;
 use crate::reconcile::findings::{Findings, Next};
 use crate::reconcile::intervals::{DRAIN_COUNT, RESYNC};
@@ -32,6 +29,14 @@ pub async fn drain(
     findings: &mut Findings,
 ) -> Result<Next, Error> {
     let served = serve(chain, context, findings).await;
+    let uid = chain.uid().unwrap_or_default();
+    let blocked = &context.caches.blocked_deletions;
+    if let Err(Error::CloudTasks(_)) = served {
+        // It has failed for so long already when the chain is to be deleted as it is.
+        blocked.failed(&uid);
+    } else {
+        blocked.ended(&uid);
+    }
     let planned = findings.planned();
     let is_finished = planned.is_some_and(|planned| has_finished(planned.view));
     match served {
@@ -45,8 +50,8 @@ pub async fn drain(
         }
         other => return other,
     }
-    let desired = findings.desired.as_ref();
-    finalize(chain, context, DeletionPolicy::Retain, desired).await?;
+    let deleted = DeletedChain::of(chain, context);
+    finalize(&deleted, context, DeletionPolicy::Retain).await?;
     // Nothing is left to report.
     *findings = Findings::default();
     Ok(Next::Report(None))
@@ -54,14 +59,6 @@ pub async fn drain(
 
 fn has_waited_enough(chain: &ExecutorChain, context: &Context, error: &Error) -> bool {
     let uid = chain.uid().unwrap_or_default();
-    let failing = context.caches.failures.failing_for(&uid);
-    let waited = failing.min(deleted_for(&chain.metadata));
-    error.is_namespace_terminating() || waited > context.deletion_patience
-}
-
-/// How long ago a chain was deleted.
-fn deleted_for(chain: &ObjectMeta) -> Duration {
-    let deleted = chain.deletion_timestamp.as_ref();
-    let age = deleted.map(|time| Timestamp::now().duration_since(time.0));
-    age.and_then(|age| age.try_into().ok()).unwrap_or_default()
+    let failing = context.caches.failures.deletion_failing_for(&uid);
+    error.is_namespace_terminating() || failing > context.deletion_patience
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::conditions::Reason;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
 
 use crate::chain::Chain;
@@ -21,7 +21,8 @@ pub fn error_policy(chain: Arc<Chain>, error: &Error, context: Arc<Context>) -> 
         return Action::requeue(retry_after(error, 0));
     }
     let uid = chain.uid().unwrap_or_default();
-    let failures = context.caches.failures.failed(&uid);
+    let is_deleted = chain.meta().deletion_timestamp.is_some();
+    let failures = context.caches.failures.failed(&uid, is_deleted);
     let is_draining = chain.0.as_ref().is_ok_and(is_draining);
     let at_most = if is_draining { DRAIN_RETRY } else { RESYNC };
     let wait = retry_after(error, failures).min(at_most);

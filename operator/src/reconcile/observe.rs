@@ -3,24 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use cloudtasks::{LocationPath, QueuePath};
+use cloudtasks::{LocationPath, Queue};
 use crds::ExecutorChain;
 use crds::conditions::Reason;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use plan::objects::names::{FINALIZER, served_queue};
+use plan::objects::names::FINALIZER;
 use plan::objects::queue_settings::settings_hash;
+use plan::rules::absence::{queues_to_look_up, unlisted};
 use plan::{
-    ChainView, Desired, Freshness, LocationQueues, Observed, Problem, Push, TimedCondition,
-    timed_conditions,
+    ChainView, Deletion, Desired, Freshness, LocationQueues, Observed, Problem, Push,
+    TimedCondition, timed_conditions,
 };
 
 use crate::cache::locations::WatchedQueues;
 use crate::context::Context;
 use crate::error::Error;
-use crate::reconcile::read::{read_children, read_gateway_resources, read_pods};
+use crate::reconcile::deleted_chain::DeletedChain;
+use crate::reconcile::read::{
+    read_children, read_gateway_resources, read_left_gateway_resources, read_pods,
+};
 
 /// A chain that is served.
 #[derive(Clone, Copy)]
@@ -45,10 +49,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
     let (queues, availability, deployments, services, (pods, targets)) = futures::try_join!(
         read_queues(served, freshness),
         Box::pin(read_gateway_resources(
-            metadata,
-            context,
-            Some(desired),
-            freshness
+            metadata, context, desired, freshness
         )),
         read_children::<Deployment>(metadata, context, &names, freshness),
         read_children::<Service>(metadata, context, &names, freshness),
@@ -61,6 +62,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         was_in_force: was_in_force(served),
         whole_seconds: context.queues.keeps_whole_seconds(),
         queues,
+        absent_queues: BTreeSet::new(),
         deployments,
         services,
         availability,
@@ -71,8 +73,29 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         auth_failures: context.caches.auth_failures.reasons(chain),
         elapsed: BTreeMap::new(),
     };
+    look_up_queues(served, &mut observed).await?;
     time_conditions(served, &mut observed);
     Ok(observed)
+}
+
+/// Asks for each queue whose absence would decide something.
+async fn look_up_queues(served: ServedChain<'_>, observed: &mut Observed) -> Result<(), Error> {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
+    let unlisted = queues_to_look_up(ChainView::new(desired, observed));
+    context.queues.look_up(unlisted.clone(), observed).await?;
+    let found = unlisted
+        .iter()
+        .filter_map(|queue| observed.queues.get(queue));
+    let found: Vec<Queue> = found.cloned().collect();
+    if !found.is_empty() {
+        let parent = &desired.notifier.queue.parent;
+        context.caches.locations.answered(chain, parent, &found);
+    }
+    Ok(())
 }
 
 async fn read_queues(
@@ -107,46 +130,57 @@ pub fn time_conditions(served: ServedChain<'_>, observed: &mut Observed) {
     observed.elapsed = timers.elapsed(uid, hold, now);
 }
 
-/// What exists of a deleted chain. Its Deployments say where its queues are, and so does its spec, if it
-/// can be parsed. Without `with_queues` no queue is read.
+/// What exists of a deleted chain. Its queues are where its Deployments and its spec say.
 pub async fn observe_deleted(
-    chain: &ObjectMeta,
+    chain: &DeletedChain<'_>,
     context: &Context,
-    desired: Option<&Desired>,
-    with_queues: bool,
+    deletion: Deletion,
 ) -> Result<Observed, Error> {
+    let metadata = chain.metadata;
     let (availability, deployments, services) = futures::try_join!(
-        Box::pin(read_gateway_resources(chain, context, None, Freshness::All)),
-        read_children::<Deployment>(chain, context, &[], Freshness::All),
-        read_children::<Service>(chain, context, &[], Freshness::All),
+        Box::pin(read_left_gateway_resources(chain, context)),
+        read_children::<Deployment>(metadata, context, &[], Freshness::All),
+        read_children::<Service>(metadata, context, &[], Freshness::All),
     )?;
-    let served: Vec<QueuePath> = deployments.values().filter_map(served_queue).collect();
-    let named = desired.map(|desired| &desired.notifier.queue);
-    let parents: BTreeSet<&LocationPath> = served
-        .iter()
-        .chain(named)
-        .filter(|_| with_queues)
-        .map(|queue| &queue.parent)
-        .collect();
-    let mut queues = Vec::new();
-    for parent in parents {
-        match context.queues.list_queues(parent).await {
-            Ok(found) => queues.extend(found),
-            // A project that doesn't exist has no queues to pause.
-            Err(error) if Problem::from(&error).reason == Reason::ProjectNotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Observed {
+    let mut observed = Observed {
         now: Timestamp::now(),
-        has_finalizer: has_finalizer(chain),
-        queues: queues.into_iter().collect(),
+        has_finalizer: has_finalizer(metadata),
         deployments,
         services,
         availability,
         // The plan of a deletion depends on nothing else.
         ..Observed::default()
-    })
+    };
+    if deletion.needs_queues() {
+        read_left_queues(chain, context, &mut observed).await?;
+    }
+    Ok(observed)
+}
+
+/// All queues of each location where a deleted chain may have some.
+async fn read_left_queues(
+    chain: &DeletedChain<'_>,
+    context: &Context,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    let named = || chain.queues.iter();
+    let unlisted = |observed: &Observed| unlisted(named(), chain.owner.as_ref(), observed);
+    let mut locations: BTreeSet<LocationPath> = chain.location.iter().cloned().collect();
+    locations.extend(unlisted(observed).into_iter().map(|queue| queue.parent));
+    for location in locations {
+        match context.queues.list_queues(&location).await {
+            Ok(found) => observed.queues.extend(found),
+            // A project that doesn't exist has no queues to pause.
+            Err(error) if Problem::from(&error).reason == Reason::ProjectNotFound => {
+                let mut gone = unlisted(observed);
+                gone.retain(|queue| queue.parent == location);
+                observed.absent_queues.extend(gone);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let unlisted = unlisted(observed);
+    Ok(context.queues.look_up(unlisted, observed).await?)
 }
 
 /// The stages' hosts to which another chain's route leads.

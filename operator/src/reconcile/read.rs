@@ -1,15 +1,16 @@
 //! Reads a chain's objects: from the caches, or from the API server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use crds::conditions::Reason;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DynamicObject, GetParams, ListParams, ObjectList};
 use kube::{Api, Resource, ResourceExt};
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
 use plan::objects::names::CHAIN_LABEL;
-use plan::{Desired, Freshness, Push};
+use plan::{Desired, Freshness, Problem, Push};
 use serde::de::DeserializeOwned;
 
 use crate::api_server::call;
@@ -18,6 +19,7 @@ use crate::cache::children::{Child, PackedObject};
 use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;
+use crate::reconcile::deleted_chain::DeletedChain;
 
 /// The pods of the chain's stages, terminating ones included; and those that require tokens and can be
 /// asked which pushes they have refused.
@@ -67,15 +69,61 @@ where
 pub async fn read_gateway_resources(
     chain: &ObjectMeta,
     context: &Context,
-    desired: Option<&Desired>,
+    desired: &Desired,
     freshness: Freshness,
 ) -> Result<BTreeMap<GatewayResourceKind, Availability>, Error> {
     let (namespace, name) = name_in(chain);
-    let uses_gateway = desired.is_some_and(|desired| matches!(desired.push, Push::Gateway(_)));
     let discovery = &context.caches.api_discovery;
-    let kinds = discovery.of(&namespace, &name, uses_gateway).await?;
+    let uses_gateway = matches!(desired.push, Push::Gateway(_));
+    if uses_gateway {
+        // Before that not even that a kind is absent is known. Other chains don't wait.
+        discovery.first_answer().await?;
+    }
+    let kinds = discovery.of(&namespace, &name, uses_gateway);
+    let names = |kind| desired.gateway_resource_names(kind);
+    read_kinds(chain, context, kinds, names, freshness).await
+}
+
+/// What is left of a deleted chain of each kind that the cluster may lack. What can't be read would be
+/// left behind, or with Orphan go with the chain: so an error is returned. Without a permission, only a
+/// chain that uses a Gateway can have some.
+pub async fn read_left_gateway_resources(
+    chain: &DeletedChain<'_>,
+    context: &Context,
+) -> Result<BTreeMap<GatewayResourceKind, Availability>, Error> {
+    let (namespace, name) = name_in(chain.metadata);
+    let discovery = &context.caches.api_discovery;
+    match discovery.first_answer().await {
+        Err(error) if !chain.uses_gateway && error.forbidden().is_some() => {}
+        answered => answered?,
+    }
+    let kinds = discovery.of(&namespace, &name, chain.uses_gateway);
+    let none = |_| Vec::new();
+    let found = read_kinds(chain.metadata, context, kinds, none, Freshness::All).await?;
+    let routes = found.get(&GatewayResourceKind::HttpRoute);
+    match routes {
+        Some(Availability::Forbidden(said)) if chain.uses_gateway => Err(Problem::new(
+            Reason::KubernetesError,
+            format!("the chain is deleted and may have routes, which the operator may not read: {said}. Grant its role get, list, and delete on them"),
+        )
+        .into()),
+        Some(Availability::Forbidden(_) | Availability::Served(_) | Availability::Absent)
+        | None => Ok(found),
+    }
+}
+
+/// The objects of each kind that have the chain's label, or one of these names.
+async fn read_kinds(
+    chain: &ObjectMeta,
+    context: &Context,
+    kinds: BTreeSet<GatewayResourceKind>,
+    names: impl Fn(GatewayResourceKind) -> Vec<String>,
+    freshness: Freshness,
+) -> Result<BTreeMap<GatewayResourceKind, Availability>, Error> {
+    let (namespace, _) = name_in(chain);
+    let names = &names;
     let reads = kinds.into_iter().map(async |kind| {
-        let names = desired.map_or_else(Vec::new, |desired| desired.gateway_resource_names(kind));
+        let names = names(kind);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let client = context.client.clone();
         let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &kind.resource());
@@ -88,7 +136,7 @@ pub async fn read_gateway_resources(
         match read.await {
             Ok(found) => Ok((kind, Availability::Served(found))),
             Err(error) if error.is_not_found() => {
-                discovery.is_gone(kind);
+                context.caches.api_discovery.is_gone(kind);
                 Ok((kind, Availability::Absent))
             }
             Err(error) => match error.forbidden() {

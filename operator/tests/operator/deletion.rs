@@ -1,12 +1,15 @@
 //! A chain is deleted, and keeps its tasks.
 
+use std::time::Duration;
+
 use cloudtasks::{HttpTarget, QueueSettings, QueueState};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use plan::model::queue_headers::OWNER_HEADER;
-use testkit::{Emulator, Proxy, Receiver, Way, eventually, free_addr};
+use testkit::{ApiServer, Emulator, Proxy, Receiver, Way, eventually, free_addr};
 
 use crate::phases::put_task;
-use crate::testbed::{ORDERS, Queues, SOON, Testbed, queue, served, with_emulator};
+use crate::testbed::{ORDERS, Queues, SOON, Testbed, lax_crd, queue, served, with_emulator};
 
 const PATIENCE: &[&str] = &["--deletion-patience", "3s"];
 
@@ -73,6 +76,109 @@ async fn a_chain_deleted_during_an_outage_of_cloud_tasks_waits_until_its_patienc
     assert!(sentence.contains("could not be carried out"), "{sentence}");
     testbed.gone("orders").await;
     assert_eq!(testbed.list_deployments().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_deletion_does_not_give_up_after_one_failure_however_long_ago_it_began() {
+    let emulator = Emulator::start().await;
+    let way = Proxy::start(emulator.addr()).await;
+    let patience = Duration::from_secs(8);
+    let args = ["--deletion-patience", &format!("{}s", patience.as_secs())];
+    let mut testbed = Testbed::at("one-failure", way.addr(), &args).await;
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+    // No operator runs for longer than its patience.
+    testbed.operator.kill9();
+    start_deletion(&testbed).await;
+    let chain = testbed.chains().get("orders").await.unwrap();
+    let deleted = chain.metadata.deletion_timestamp.unwrap().0;
+    let is_long_ago = async || Timestamp::now() > deleted + patience;
+    eventually("a deletion that is long ago", SOON, is_long_ago).await;
+
+    let refuses = Receiver::refusing(4, "Deadline Exceeded");
+    way.turn(Way::Elsewhere(refuses.addr()));
+    testbed.restart().await;
+    let sentence = testbed.not_ready("orders", "CloudTasksAway").await;
+    assert!(sentence.contains("could not be carried out"), "{sentence}");
+    way.turn(Way::Open);
+    testbed.gone("orders").await;
+    let queues = Queues::of(&emulator).await;
+    for stage in ["incoming", "incoming-2", "incoming-3"] {
+        assert_eq!(queues.get(stage).await.state, QueueState::Paused, "{stage}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_cannot_be_served_and_has_no_workers_left_pauses_its_queues() {
+    let emulator = Emulator::start().await;
+    let testbed = Testbed::on_a_server_of_its_own(Some(&lax_crd()), &emulator).await;
+    let queues = Queues::of(&emulator).await;
+    for (from, to, reason) in [
+        // Passes the schema, and can't be served.
+        ("https://api.", "https://{env}.", "InvalidSpec"),
+        // Can't even be parsed.
+        ("  project", "  drainDelay: a while\n  project", ""),
+    ] {
+        testbed.apply(ORDERS).await;
+        testbed.settle("orders").await;
+        assert_eq!(queues.get("incoming").await.state, QueueState::Running);
+        testbed.apply_with(from, to).await;
+        if reason.is_empty() {
+            let sentence = testbed.not_readable("orders").await;
+            assert!(sentence.contains("can't be parsed"), "{sentence}");
+        } else {
+            testbed.not_ready("orders", reason).await;
+        }
+        let workers = ["delete", "deployments,services", "--all"];
+        testbed.kubectl(&workers).await.expect_ok();
+        testbed.delete("orders").await;
+        for stage in ["incoming", "incoming-2", "incoming-3"] {
+            let found = queues.get(stage).await;
+            assert_eq!(found.state, QueueState::Paused, "{stage}, {to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_chain_waits_while_it_is_unknown_whether_it_has_routes() {
+    let server: &ApiServer = Box::leak(Box::new(ApiServer::start().await));
+    server.install_crd(crds::CRD_YAML).await;
+    // As an extension API server is that is down: its group can't be discovered.
+    let away = "
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.gateway.networking.k8s.io}
+spec:
+  group: gateway.networking.k8s.io
+  version: v1
+  groupPriorityMinimum: 100
+  versionPriority: 1
+  insecureSkipTLSVerify: true
+  service: {namespace: default, name: nobody}
+";
+    let apply = ["apply", "-f", "-"];
+    server.kubectl_with_input(&apply, away).await.expect_ok();
+    let undiscovered = async || {
+        let group = ["get", "--raw", "/apis/gateway.networking.k8s.io/v1"];
+        let found = server.kubectl(&group).await;
+        (found.stderr.contains("unable to handle"), found.stderr)
+    };
+    eventually("a group that is away", SOON, undiscovered).await;
+    let emulator = Emulator::start().await;
+    let namespace = server.namespace("routes").await;
+    let args = ["--leader-election", "false"];
+    let config = server.kubeconfig();
+    let testbed = Testbed::of(server, namespace, config, emulator.addr(), &args).await;
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+    start_deletion(&testbed).await;
+    let sentence = testbed.not_ready("orders", "KubernetesError").await;
+    assert!(sentence.contains("gateway.networking.k8s.io"), "{sentence}");
+    assert_eq!(testbed.list_deployments().await.len(), 3);
+
+    let back = ["delete", "apiservice", "v1.gateway.networking.k8s.io"];
+    server.kubectl(&back).await.expect_ok();
+    testbed.gone("orders").await;
 }
 
 pub fn with_policy(policy: &str) -> String {

@@ -177,7 +177,7 @@ impl Desired {
         let spec = &chain.spec;
         let namespace = chain.namespace().unwrap_or_else(|| "default".to_owned());
         let name = chain.name_any();
-        let parent = parent(chain, settings)?;
+        let parent = location(spec.project.as_deref(), spec.location.as_deref(), settings)?;
         let context = ChainContext {
             namespace: &namespace,
             name: &name,
@@ -341,20 +341,20 @@ fn invalid(stage: &Stage, message: impl fmt::Display) -> Problem {
     Problem::invalid(format!("stage {}: {message}", stage.name))
 }
 
-fn parent(chain: &ExecutorChain, settings: &Settings) -> Result<LocationPath, Problem> {
-    let spec = &chain.spec;
+/// Where the queues of a chain are that has these fields in its spec.
+pub fn location(
+    project: Option<&str>,
+    location: Option<&str>,
+    settings: &Settings,
+) -> Result<LocationPath, Problem> {
     Ok(LocationPath {
-        project: or_default(spec.project.as_ref(), settings.project.as_ref(), "project")?,
-        location: or_default(
-            spec.location.as_ref(),
-            settings.location.as_ref(),
-            "location",
-        )?,
+        project: or_default(project, settings.project.as_ref(), "project")?,
+        location: or_default(location, settings.location.as_ref(), "location")?,
     })
 }
 
 fn or_default<T: FromStr<Err = NameError> + Clone>(
-    given: Option<&String>,
+    given: Option<&str>,
     default: Option<&T>,
     field: &str,
 ) -> Result<T, Problem> {

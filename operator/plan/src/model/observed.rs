@@ -32,6 +32,9 @@ pub struct Observed {
     /// Every queue of the chain's project and location; for a deleted chain, of each location where
     /// it has one.
     pub queues: LocationQueues,
+    /// Queues that don't exist: Cloud Tasks was asked for each by its name. One that is in neither may
+    /// exist, since a list can lack it.
+    pub absent_queues: BTreeSet<QueuePath>,
     /// The Deployments that carry the chain's label or a child's name, by name.
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.
@@ -99,6 +102,11 @@ impl Observed {
     /// Whether the API server knows a kind and lets the operator read it.
     pub(crate) fn is_available(&self, kind: GatewayResourceKind) -> bool {
         matches!(self.availability.get(&kind), Some(Availability::Served(_)))
+    }
+
+    /// Whether it is known of a queue that it exists, or that it doesn't.
+    pub fn is_known(&self, queue: &QueuePath) -> bool {
+        self.queues.contains_key(queue) || self.absent_queues.contains(queue)
     }
 
     /// The tasks of a queue, if they were ever counted.

@@ -75,6 +75,9 @@ pub enum WaitReason {
     /// The end of a removed stage: its queue has tasks, so many if they could be counted.
     #[error("{0} drains: {left}", left = left(*.1))]
     Drains(QueueId, Option<Backlog>),
+    /// The end of a removed stage: its queue isn't listed, and may exist.
+    #[error("Cloud Tasks does not list {0}: it is looked up before its workers are deleted")]
+    Unlisted(QueueId),
     /// The end of a removed stage: its queue was empty before it was paused.
     #[error("{0} is counted once more before its workers are deleted")]
     LastCount(QueueId),
@@ -163,6 +166,7 @@ impl WaitReason {
             Self::FormerWorkers(..)
             | Self::Fed(_)
             | Self::Drains(..)
+            | Self::Unlisted(_)
             | Self::LastCount(_)
             | Self::LoadBalancer(_)
             | Self::Route(..) => Concern::Removal,

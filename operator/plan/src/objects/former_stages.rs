@@ -2,10 +2,11 @@
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 
 use super::names::{is_ours, served_queue};
-use crate::model::{ChainView, queue_headers};
+use crate::model::{ChainView, Observed, queue_headers};
 
 /// What is left of a removed stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,16 @@ pub struct RenamedStage {
     pub queue: QueuePath,
     /// The former workers.
     pub deployment: String,
+}
+
+/// The queues that the chain's Deployments serve.
+pub(crate) fn served_queues(
+    observed: &Observed,
+    owner: Option<&OwnerReference>,
+) -> impl Iterator<Item = QueuePath> {
+    let deployments = observed.deployments.values();
+    let ours = deployments.filter(move |it| is_ours(&it.metadata, owner));
+    ours.filter_map(served_queue)
 }
 
 impl<'a> ChainView<'a> {

@@ -6,13 +6,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 use super::pause_steps::{QueueNow, carry_out};
 use crate::invariants::broken_deletion;
-use crate::model::{ChainView, Observed, Plan, Step, TimedCondition, queue_headers};
+use crate::model::{ChainView, Deletion, Observed, Plan, Step, TimedCondition, queue_headers};
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;
+use crate::rules::absence::queues_to_look_up;
 use crate::rules::pause;
 
 const KEEPS: &str = "the chain is deleted and keeps its tasks";
 const DELETES: &str = "the chain is deleted, and its queues with it";
+const GIVES_UP: &str = "the chain is deleted, and Cloud Tasks fails";
 const LEAVES: &str = "the chain is deleted and leaves everything as it is";
 
 /// Whether a deleted chain that finishes its tasks first has finished them: it has no queue left, or
@@ -20,7 +22,8 @@ const LEAVES: &str = "the chain is deleted and leaves everything as it is";
 pub fn has_finished(view: ChainView<'_>) -> bool {
     let ChainView { desired, observed } = view;
     let mut queues = observed.queues.values();
-    let has_queue = queues.any(|found| queue_headers::owner(found) == Some(&desired.queue_owner));
+    let has_queue = queues.any(|found| queue_headers::owner(found) == Some(&desired.queue_owner))
+        || !queues_to_look_up(view).is_empty();
     let apart = desired.timing.hand_over_time;
     !has_queue || observed.has_elapsed(&TimedCondition::ChainIsEmpty, apart)
 }
@@ -37,11 +40,11 @@ pub fn has_finished(view: ChainView<'_>) -> bool {
 ///
 /// The notifier's queue stays: clients wait for its notifications, and other chains may use it.
 ///
-/// Only the policy of the spec is used: a spec that can't be parsed must not keep a chain or its
+/// Of the spec only the policy is used: a spec that can't be parsed must not keep a chain or its
 /// queues. `owner` tells the chain's objects from others of such a name; `None` without an API
 /// server.
 pub fn plan_deletion(
-    policy: DeletionPolicy,
+    deletion: Deletion,
     queue_owner: &str,
     owner: Option<&OwnerReference>,
     observed: &Observed,
@@ -49,23 +52,24 @@ pub fn plan_deletion(
     let mut plan = Plan::default();
     let queues = observed.queues.values();
     let queues = queues.filter(|found| queue_headers::owner(found) == Some(queue_owner));
-    let reason = match policy {
+    let reason = match deletion {
         // Drain gets here when the chain has finished, or can't.
-        DeletionPolicy::Retain | DeletionPolicy::Drain => {
+        Deletion::ByPolicy(DeletionPolicy::Retain | DeletionPolicy::Drain) => {
             for found in queues {
                 let decision = pause::of_deleted(found);
                 carry_out(&mut plan, decision, &QueueNow::found(found), observed.now);
             }
             KEEPS
         }
-        DeletionPolicy::Delete => {
+        Deletion::ByPolicy(DeletionPolicy::Delete) => {
             for found in queues {
                 let queue = found.path.clone();
                 plan.push(Step::DeleteQueue { queue }, DELETES);
             }
             DELETES
         }
-        DeletionPolicy::Orphan => LEAVES,
+        Deletion::ByPolicy(DeletionPolicy::Orphan) => LEAVES,
+        Deletion::WithoutQueues => GIVES_UP,
     };
     for found in observed.queues.values() {
         if queue_headers::limits_holder(found) == Some(queue_owner) {
@@ -80,7 +84,7 @@ pub fn plan_deletion(
     }
     // Workers are deleted only when nothing is dispatched to them any more. Of those that are to be
     // released, one without the chain's owner reference would be released again and again.
-    let releases = policy == DeletionPolicy::Orphan;
+    let releases = deletion == Deletion::ByPolicy(DeletionPolicy::Orphan);
     let goes_with_it = |metadata: &ObjectMeta| {
         let mut owners = metadata.owner_references.iter().flatten();
         owner.is_none_or(|owner| owners.any(|reference| reference.uid == owner.uid))
@@ -99,7 +103,7 @@ pub fn plan_deletion(
         plan.push(Step::RemoveFinalizer, "nothing is left to do");
     }
     debug_assert_eq!(
-        broken_deletion(policy, queue_owner, observed, &plan),
+        broken_deletion(deletion, queue_owner, observed, &plan),
         Vec::<String>::new(),
         "the plan breaks what must always hold:\n{plan}"
     );

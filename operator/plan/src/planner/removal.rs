@@ -108,6 +108,8 @@ pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
             }
         } else if let Some(found) = found {
             drains(plan, view, found, &removed);
+        } else if !view.observed.is_known(&removed.queue) {
+            plan.wait(Wait::soon(WaitReason::Unlisted(removed.queue.id.clone())));
         } else {
             // A queue that doesn't exist, or isn't the chain's any more, has no tasks for it.
             delete_workers(plan, view, &removed.deployments, DRAINED);

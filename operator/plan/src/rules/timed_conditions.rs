@@ -73,8 +73,9 @@ fn is_empty(view: ChainView<'_>, was_empty: bool) -> bool {
     let removed = view.removed_stages();
     let queues = view.desired.stages.iter().map(|stage| &stage.queue);
     let all = queues.chain(removed.iter().map(|removed| &removed.queue));
-    let mut counted = all
-        .filter(|queue| view.observed.queues.contains_key(queue))
-        .map(|queue| view.observed.backlogs.get(queue));
-    counted.all(|backlog| backlog.map_or(was_empty, |backlog| *backlog == Backlog::Empty))
+    let mut known = all.filter(|queue| !view.observed.absent_queues.contains(queue));
+    known.all(|queue| match view.observed.backlogs.get(queue) {
+        Some(backlog) => *backlog == Backlog::Empty,
+        None => was_empty && view.observed.queues.contains_key(queue),
+    })
 }

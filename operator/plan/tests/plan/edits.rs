@@ -12,11 +12,13 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube::ResourceExt;
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
 use plan::model::queue_headers::{PauseReason, owner, pause_reason};
+use plan::model::{ObjectKind, ObjectName};
 use plan::objects::names::served_queue;
 use plan::objects::route;
 use plan::objects::worker_env::hand_over_targets;
 use plan::objects::worker_env::variable;
-use plan::{ChainView, Desired, Observed, Plan, RequiredToken, Step, plan};
+use plan::rules::absence::queues_to_look_up;
+use plan::{ChainView, Desired, LocationQueues, Observed, Plan, RequiredToken, Step, plan};
 use proptest::prelude::*;
 
 /// For so long Cloud Tasks may go on with a former target.
@@ -190,6 +192,9 @@ enum Event {
     Edit(Spec),
     /// The operator plans, and dies after so many steps.
     Steps(usize),
+    /// It does so from a list of queues that lacks some, and shows others as they were before the last
+    /// plan.
+    BadList(u8, u8),
     /// A user does something in the console.
     Meddle(u8),
     /// A new pod comes up beside the old ones, which live on.
@@ -210,6 +215,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => spec().prop_map(Event::Edit),
         4 => (0..12_usize).prop_map(Event::Steps),
+        2 => any::<(u8, u8)>().prop_map(|(lacks, delays)| Event::BadList(lacks, delays)),
         1 => any::<u8>().prop_map(Event::Meddle),
         1 => any::<u8>().prop_map(Event::HalfRoll),
         2 => Just(Event::Roll),
@@ -297,6 +303,21 @@ fn is_safe(
             queue
         );
         prop_assert!(owner(observed.queues.get(queue).unwrap()).is_some());
+    }
+    // Workers are deleted when no queue pushes to them any more.
+    if let Step::Delete(ObjectName {
+        kind: ObjectKind::Deployment,
+        name,
+    }) = step
+    {
+        let queues = observed.queues.values();
+        let mut running = queues.filter(|queue| queue.state != QueueState::Paused);
+        let pushes = running.find(|queue| {
+            let address = queue.address();
+            address.and_then(|it| leads_to(observed, it)).as_ref() == Some(name)
+        });
+        let pushes = pushes.map(|queue| &queue.path);
+        prop_assert!(pushes.is_none(), "{:?} pushes to {}", pushes, name);
     }
     // A queue begins to push to a Gateway's host when a route is there.
     if let Step::CreateQueue { queue, settings } | Step::UpdateQueue { queue, settings } = step {
@@ -432,16 +453,52 @@ fn run(
             _ => {}
         }
         let before = hosts(observed);
+        if let Step::CreateQueue { queue, .. } = &planned.step
+            && observed.queues.contains_key(queue)
+        {
+            // Cloud Tasks refuses it, which ends the plan.
+            break;
+        }
         apply_step(observed, &planned.step);
         is_safe(observed, &before, &planned.step)?;
     }
     Ok(())
 }
 
+/// What the operator sees by a list that lacks some queues, and shows others as they were `before`. It
+/// asks for some by name.
+fn by_bad_list(
+    observed: &Observed,
+    desired: &Desired,
+    before: &LocationQueues,
+    (lacks, delays): (u8, u8),
+) -> Observed {
+    let mut seen = observed.clone();
+    let is_chosen = |mask: u8, index: usize| mask >> (index % 8) & 1 == 1;
+    for (index, path) in observed.queues.keys().enumerate() {
+        let former = before.get(path).filter(|_| is_chosen(delays, index));
+        if is_chosen(lacks, index) {
+            seen.queues.remove(path);
+        } else if let Some(former) = former {
+            seen.queues.insert(former.clone());
+        }
+    }
+    for queue in queues_to_look_up(ChainView::new(desired, &seen)) {
+        match observed.queues.get(&queue) {
+            Some(found) => seen.queues.insert(found.clone()),
+            None => {
+                seen.absent_queues.insert(queue);
+            }
+        }
+    }
+    seen
+}
+
 /// Every plan that is made on the way is also checked by [`plan::invariants`].
 fn happen(
     observed: &mut Observed,
     sent: &mut Sent,
+    before: &mut LocationQueues,
     spec: &mut Option<Desired>,
     event: &Event,
 ) -> Result<(), TestCaseError> {
@@ -455,8 +512,15 @@ fn happen(
         Event::Steps(steps) => {
             let plan = plan(ChainView::new(desired, observed)).unwrap();
             observed.was_in_force |= plan.steps.is_empty() && plan.waits.is_empty();
+            before.clone_from(&observed.queues);
             run(observed, sent, &plan, *steps)?;
             // A round ends with a look at what it has done.
+            pass(observed, desired, Duration::ZERO);
+        }
+        Event::BadList(lacks, delays) => {
+            let seen = by_bad_list(observed, desired, before, (*lacks, *delays));
+            let plan = plan(ChainView::new(desired, &seen)).unwrap();
+            run(observed, sent, &plan, usize::MAX)?;
             pass(observed, desired, Duration::ZERO);
         }
         Event::Meddle(what) => meddle(observed, *what),
@@ -498,10 +562,11 @@ proptest! {
     ) {
         let mut observed = Observed::default();
         let mut sent = Sent::default();
+        let mut before = LocationQueues::default();
         with_gateways(&mut observed);
         let mut spec = None;
         for event in [Event::Edit(first)].iter().chain(&events) {
-            happen(&mut observed, &mut sent, &mut spec, event)?;
+            happen(&mut observed, &mut sent, &mut before, &mut spec, event)?;
         }
         let last = spec.unwrap();
         roll(&mut observed);

@@ -6,7 +6,7 @@ use crds::conditions::Reason;
 use kube::ResourceExt;
 use plan::model::gateway_resource::GatewayResourceKind::{BackendPolicy, HttpRoute};
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
-use plan::{ChainView, Desired, Observed, Plan, plan};
+use plan::{ChainView, Deletion, Desired, Observed, Plan, plan};
 
 use crate::golden::{said, seen, sentence, with, with_field};
 use crate::phases::{round, state, without_slow};
@@ -390,7 +390,7 @@ fn a_deleted_chain_deletes_or_releases_its_routes_and_policies() {
         let mut observed = settled(&yaml);
         let end = |observed: &Observed| {
             plan::plan_deletion(
-                policy,
+                Deletion::ByPolicy(policy),
                 &desired.queue_owner,
                 desired.owner.as_ref(),
                 observed,

@@ -10,7 +10,7 @@ use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use plan::objects::worker_env::variable;
-use plan::{LocationQueues, Observed, Plan, Problem, plan_deletion};
+use plan::{Deletion, LocationQueues, Observed, Plan, Problem, plan_deletion};
 use serde_json::json;
 
 /// The plans of an edit, from a settled world; afterwards nothing is left to do.
@@ -27,13 +27,13 @@ fn transcript(plans: &[Plan]) -> String {
 }
 
 pub fn deletion(yaml: &str, observed: &Observed) -> Plan {
-    ending(DeletionPolicy::Retain, yaml, observed)
+    ending(Deletion::ByPolicy(DeletionPolicy::Retain), yaml, observed)
 }
 
-fn ending(policy: DeletionPolicy, yaml: &str, observed: &Observed) -> Plan {
+fn ending(deletion: Deletion, yaml: &str, observed: &Observed) -> Plan {
     let desired = desired(yaml);
     plan_deletion(
-        policy,
+        deletion,
         &desired.queue_owner,
         desired.owner.as_ref(),
         observed,
@@ -325,13 +325,24 @@ fn a_chain_is_deleted_and_applied_again() {
 #[test]
 fn queues_are_deleted_by_the_policy_delete() {
     let observed = settled(ORDERS);
-    insta::assert_snapshot!(ending(DeletionPolicy::Delete, ORDERS, &observed).to_string());
+    insta::assert_snapshot!(
+        ending(
+            Deletion::ByPolicy(DeletionPolicy::Delete),
+            ORDERS,
+            &observed
+        )
+        .to_string()
+    );
 }
 
 #[test]
 fn an_orphaned_chain_is_adopted_when_it_is_applied_again() {
     let mut observed = settled(ORDERS);
-    let end = ending(DeletionPolicy::Orphan, ORDERS, &observed);
+    let end = ending(
+        Deletion::ByPolicy(DeletionPolicy::Orphan),
+        ORDERS,
+        &observed,
+    );
     insta::assert_snapshot!(end.to_string());
     apply(&mut observed, &end);
     assert_eq!(observed.deployments.len(), 2);
@@ -344,7 +355,8 @@ fn an_orphaned_chain_is_adopted_when_it_is_applied_again() {
 fn a_chain_whose_queues_cant_be_read_is_deleted_nevertheless() {
     let mut observed = settled(ORDERS);
     observed.queues = LocationQueues::default();
-    insta::assert_snapshot!(deletion(ORDERS, &observed).to_string());
+    let deleted = ending(Deletion::WithoutQueues, ORDERS, &observed);
+    insta::assert_snapshot!(deleted.to_string());
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::gateway::{by_gateway, settled};
 use crate::phases::{round, set_ready};
 use crate::world::{ORDERS, desired, gateway_says, queue_path, settled as settled_inside};
-use plan::invariants::broken;
+use crds::DeletionPolicy;
+use plan::invariants::{broken, broken_deletion};
 use plan::model::GatewayResourceKind;
-use plan::{ChainView, Observed, plan};
+use plan::{ChainView, Deletion, LocationQueues, Observed, plan, plan_deletion};
 
 /// What the plan breaks that is made for `believed`, where `observed` is true.
 fn caught(yaml: &str, observed: &Observed, believed: &Observed) -> Vec<String> {
@@ -98,4 +99,36 @@ fn a_rule_that_mistakes_a_pod_for_ready_is_caught() {
     set_ready(&mut believed, "orders-fast", 1);
     let caught = caught(ORDERS, &gated, &believed);
     assert_has(&caught[..1], "pushes would reach no pod");
+}
+
+#[test]
+fn a_deletion_that_takes_an_unlisted_queue_for_absent_is_caught() {
+    let desired = desired(ORDERS);
+    let observed = settled_inside(ORDERS);
+    let mut listed = observed.clone();
+    listed.queues.remove(&queue_path("incoming-2"));
+    let mut believed = listed.clone();
+    believed.absent_queues.insert(queue_path("incoming-2"));
+    let deletion = Deletion::ByPolicy(DeletionPolicy::Retain);
+    let (name, owner) = (&*desired.queue_owner, desired.owner.as_ref());
+    let plan = plan_deletion(deletion, name, owner, &believed);
+    assert_has(
+        &broken_deletion(deletion, name, &listed, &plan),
+        "queues would push to nobody",
+    );
+    // After its patience the operator leaves the queues as they are.
+    let deletion = Deletion::WithoutQueues;
+    let plan = plan_deletion(
+        deletion,
+        name,
+        owner,
+        &Observed {
+            queues: LocationQueues::default(),
+            ..observed
+        },
+    );
+    assert!(
+        plan.to_string().contains("delete deployment orders-slow"),
+        "{plan}"
+    );
 }

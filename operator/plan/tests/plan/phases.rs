@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
+use plan::model::WaitReason;
 use plan::model::queue_headers::{PauseReason, pause_reason};
 use plan::objects::worker_env::{hand_over_targets, variable};
-use plan::{ChainView, Observed, Plan, TimedCondition, plan};
+use plan::{ChainView, Deletion, LocationQueues, Observed, Plan, TimedCondition, plan};
 
 use crate::golden::{add_field, said, seen, sentence, with};
 use crate::world::{
@@ -406,11 +407,59 @@ fn a_deleted_chain_has_finished_when_no_queue_has_tasks_for_long_enough() {
     assert!(!after(1, 0));
     assert!(!after(29, 0));
     assert!(after(1, 0));
-    // What was never made has nothing to finish.
-    assert!(plan::has_finished(ChainView::new(
-        &deleted,
-        &Observed::default()
-    )));
+    // What was never made has nothing to finish. A list doesn't show that.
+    let mut nothing = Observed::default();
+    let has_finished = |seen: &Observed| plan::has_finished(ChainView::new(&deleted, seen));
+    assert!(!has_finished(&nothing));
+    nothing.absent_queues = deleted.queues().cloned().collect();
+    assert!(has_finished(&nothing));
+}
+
+#[test]
+fn a_queue_that_a_list_lacks_is_not_empty() {
+    let removed = without_slow();
+    let slow = queue_path("incoming-2");
+    let mut observed = settled(ORDERS);
+    let workers = |observed: &Observed| {
+        let plan = planned(removed, observed).unwrap();
+        (
+            plan.to_string().contains("delete deployment orders-slow"),
+            plan.waits
+                .iter()
+                .any(|wait| wait.reason == WaitReason::Unlisted(slow.id.clone())),
+        )
+    };
+    // The workers that hand over to it have ended.
+    let edit = planned(removed, &observed).unwrap();
+    apply(&mut observed, &edit);
+    roll(&mut observed);
+    let found = observed.queues.get(&slow).unwrap().clone();
+    observed.queues.remove(&slow);
+    assert_eq!(workers(&observed), (false, true));
+    observed.absent_queues.insert(slow.clone());
+    assert_eq!(workers(&observed), (true, false));
+    observed.absent_queues.clear();
+    observed.queues.insert(found);
+    assert_eq!(workers(&observed), (false, false));
+
+    // A chain that finishes first has not finished.
+    let yaml = add_field(ORDERS, "deletionPolicy: Drain");
+    let mut deleted = desired(&yaml);
+    deleted.finishes = true;
+    let mut observed = settled(&yaml);
+    for _ in 0..2 {
+        look(&mut observed, &deleted, |_| 0);
+        pass(&mut observed, &deleted, Duration::from_mins(1));
+    }
+    let has_finished = |seen: &Observed| plan::has_finished(ChainView::new(&deleted, seen));
+    assert!(has_finished(&observed));
+    observed.queues.remove(&slow);
+    observed.backlogs.remove(&slow);
+    pass(&mut observed, &deleted, Duration::from_mins(1));
+    assert!(!has_finished(&observed));
+    observed.queues = LocationQueues::default();
+    observed.backlogs.clear();
+    assert!(!has_finished(&observed));
 }
 
 /// The ladder, with other stages.
@@ -525,7 +574,8 @@ fn a_deletion_ends_although_the_operator_dies_after_each_step() {
         let owner = chain.owner.as_ref();
         let mut crashes = 0;
         while observed.has_finalizer {
-            let plan = plan::plan_deletion(policy, &chain.queue_owner, owner, &observed);
+            let deletion = Deletion::ByPolicy(policy);
+            let plan = plan::plan_deletion(deletion, &chain.queue_owner, owner, &observed);
             apply_step(&mut observed, &plan.steps[0].step);
             crashes += 1;
             assert!(crashes < 30, "{policy:?} never ends: {plan}");

@@ -17,6 +17,7 @@ use plan::objects::names::served_queue;
 use plan::objects::names::{HASH_ANNOTATION, STAGE_LABEL};
 use plan::objects::ownership::record;
 use plan::objects::worker_env::hand_over_targets;
+use plan::rules::absence::queues_to_look_up;
 use plan::rules::drain::queues_to_count;
 use serde_json::json;
 
@@ -141,6 +142,7 @@ pub fn apply_step(observed: &mut Observed, step: &Step) {
         }
         Step::DeleteQueue { queue } => {
             observed.queues.remove(queue);
+            observed.absent_queues.insert(queue.clone());
         }
         Step::Release(ObjectName { kind, name }) => {
             let metadata = match kind {
@@ -284,8 +286,11 @@ fn child_hash(deployment: &Deployment) -> String {
         .unwrap_or_default()
 }
 
-/// Counts the tasks of the queues that have to be counted; none has any, unless `left` says so.
+/// Asks for the queues that weren't listed, and counts the tasks of those that have to be counted; none
+/// has any, unless `left` says so.
 pub fn look(observed: &mut Observed, desired: &Desired, left: impl Fn(&QueuePath) -> usize) {
+    observed.absent_queues.clear();
+    observed.absent_queues = queues_to_look_up(ChainView::new(desired, observed));
     let looks = queues_to_count(ChainView::new(desired, observed));
     let counted = looks.into_iter().map(|queue| {
         let tasks = left(&queue);

@@ -76,7 +76,7 @@ impl DiscoveryState {
 
     /// When to ask again; `None` while no chain uses a Gateway.
     pub(super) fn pause(&self) -> Option<Duration> {
-        if self.lacks_routes() {
+        if self.served.is_none() || self.lacks_routes() {
             Some(RETRY_PAUSE)
         } else {
             (!self.using.is_empty()).then_some(POLL_INTERVAL)
@@ -142,6 +142,8 @@ mod tests {
     #[test]
     fn the_api_server_is_asked_only_while_a_chain_uses_a_gateway() {
         let mut state = state(&[]);
+        assert_eq!(state.pause(), Some(RETRY_PAUSE), "it has never answered");
+        state.served = Some(BTreeSet::new());
         assert_eq!(state.pause(), None);
         state.using.insert(("shop".into(), "orders".into()));
         assert_eq!(state.pause(), Some(RETRY_PAUSE));

@@ -1,0 +1,66 @@
+//! A deleted chain, which may be one that can't be served, or not even be parsed.
+
+use cloudtasks::{LocationPath, QueuePath};
+use crds::ExecutorChain;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::{ApiResource, DynamicObject};
+use kube::{Api, Resource};
+use plan::{Desired, location};
+
+use crate::api_server::call;
+use crate::chain::{Chain, name_of};
+use crate::context::Context;
+use crate::error::Error;
+
+/// A deleted chain, as far as its deletion depends on it.
+pub struct DeletedChain<'a> {
+    /// Its metadata.
+    pub metadata: &'a ObjectMeta,
+    /// What its children have as their owner.
+    pub owner: Option<OwnerReference>,
+    /// The queues that its spec names, if it can be served.
+    pub queues: Vec<QueuePath>,
+    /// Where its queues are, as far as its spec says so.
+    pub location: Option<LocationPath>,
+    /// Whether it may have routes.
+    pub uses_gateway: bool,
+}
+
+impl<'a> DeletedChain<'a> {
+    /// A chain that can be parsed, but perhaps not be served.
+    pub fn of(chain: &'a ExecutorChain, context: &Context) -> Self {
+        let spec = &chain.spec;
+        let settings = &context.settings;
+        let desired = Desired::new(chain, settings).ok();
+        let queues = desired.iter().flat_map(Desired::queues);
+        let (project, place) = (spec.project.as_deref(), spec.location.as_deref());
+        Self {
+            metadata: &chain.metadata,
+            owner: chain.controller_owner_ref(&()),
+            queues: queues.cloned().collect(),
+            location: location(project, place, settings).ok(),
+            uses_gateway: spec
+                .push
+                .as_ref()
+                .is_some_and(|push| push.gateway.is_some()),
+        }
+    }
+
+    /// One that can't be parsed: its queues are where its spec says, as far as that can be read.
+    pub async fn unreadable(chain: &'a Chain, context: &Context) -> Result<Self, Error> {
+        let (namespace, name) = name_of(chain);
+        let resource = ApiResource::erase::<ExecutorChain>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), &namespace, &resource);
+        let found = call("get the chain", api.get_opt(&name)).await?;
+        let field = |name: &str| found.as_ref()?.data.get("spec")?.get(name)?.as_str();
+        let place = location(field("project"), field("location"), &context.settings);
+        Ok(Self {
+            metadata: chain.meta(),
+            owner: chain.controller_owner_ref(&()),
+            queues: Vec::new(),
+            location: place.ok(),
+            uses_gateway: true,
+        })
+    }
+}
