@@ -7,6 +7,7 @@ pub mod children;
 pub mod condition_timers;
 pub mod failures;
 pub mod locations;
+pub mod namespace_uids;
 pub mod objects;
 pub mod status_echo;
 
@@ -25,6 +26,7 @@ use children::ChildCache;
 use condition_timers::ConditionTimers;
 use failures::FailureCounts;
 use locations::LocationCache;
+use namespace_uids::NamespaceUids;
 use status_echo::StatusEchoFilter;
 
 /// The caches of one term as the leader.
@@ -43,6 +45,8 @@ pub struct Caches {
     pub status_echo: StatusEchoFilter,
     /// Failed reconciles.
     pub failures: FailureCounts,
+    /// What the chains' namespaces are as owners.
+    pub namespace_uids: NamespaceUids,
     /// Deletions that Cloud Tasks blocks.
     pub blocked_deletions: BlockedDeletions,
 }
@@ -68,6 +72,7 @@ impl Caches {
             condition_timers: ConditionTimers::default(),
             status_echo: StatusEchoFilter::default(),
             failures: FailureCounts::default(),
+            namespace_uids: NamespaceUids::default(),
             blocked_deletions: BlockedDeletions::default(),
         }
     }
@@ -77,6 +82,7 @@ impl Caches {
         self.locations.forget(namespace, chain);
         self.auth_failures.forget(namespace, chain);
         self.api_discovery.forget(namespace, chain);
+        self.namespace_uids.forget(namespace);
     }
 
     /// A chain is deleted: nothing of it is left to serve.

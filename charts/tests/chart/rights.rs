@@ -61,7 +61,9 @@ async fn works(server: &ApiServer, namespaces: [&str; 2], operator: &Operator) {
         .list(&kube::api::ListParams::default())
         .await;
     for deployment in left.unwrap() {
-        assert_eq!(deployment.metadata.owner_references.unwrap_or_default(), []);
+        let owners = deployment.metadata.owner_references.unwrap_or_default();
+        let owners: Vec<&str> = owners.iter().map(|owner| &*owner.kind).collect();
+        assert_eq!(owners, ["Namespace"]);
     }
     first.delete("orders").await;
     operator.process.terminate();
@@ -87,7 +89,7 @@ async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
     let (used, refused) = used(&server, "system");
     assert_eq!(refused, [""; 0]);
     assert_eq!(used, granted(&rendered));
-    // Its own Lease, and no other; the one namespace, and no other.
+    // Its own Lease, and no other; the namespaces that it serves, and no other.
     let may = async |verb: &str, what: &str, namespace: &str| {
         let account = format!("--as=system:serviceaccount:system:{RELEASE}");
         let ask = ["auth", "can-i", verb, what, "-n", namespace, &account];
@@ -99,7 +101,8 @@ async fn roles_in_named_namespaces_are_enough_and_no_more_than_that() {
     );
     assert_eq!(may("update", "leases/another", "system").await, "no");
     assert_eq!(may("get", "namespaces/kube-system", "shop").await, "yes");
-    assert_eq!(may("get", "namespaces/shop", "shop").await, "no");
+    assert_eq!(may("get", "namespaces/shop", "shop").await, "yes");
+    assert_eq!(may("get", "namespaces/yard", "yard").await, "no");
     assert_eq!(may("patch", "deployments", "shop").await, "yes");
     assert_eq!(may("patch", "deployments", "system").await, "no");
     assert_eq!(may("get", "secrets", "shop").await, "no");

@@ -14,7 +14,7 @@ pub mod planner;
 pub mod rules;
 pub mod status;
 
-pub use model::desired::location;
+pub use model::desired::{location, owner_of};
 pub use model::{
     Backlog, ChainView, Deletion, Desired, DesiredNotifier, DesiredStage, HandlerAt,
     LocationQueues, Observed, ParentGateway, Plan, Pod, Problem, Push, RequiredToken, Settings,

@@ -30,7 +30,7 @@ pub use location_queues::LocationQueues;
 pub use object_name::{ObjectKind, ObjectName};
 pub use observed::Observed;
 pub use plan::{Plan, Planned, Step};
-pub use pod::Pod;
+pub use pod::{BlockedContainer, Pod};
 pub use problem::Problem;
 pub use queue_headers::PauseReason;
 pub use required_token::RequiredToken;

@@ -1,5 +1,6 @@
 //! What a chain consists of in Kubernetes and Cloud Tasks: how each object is built and read.
 
+pub mod blocked_containers;
 pub mod deployment;
 pub mod former_stages;
 pub mod gateway_resources;

@@ -17,6 +17,7 @@ use kube::core::{NamespaceResourceScope, ObjectList};
 use kube::{Client, Resource, ResourceExt};
 use kube_runtime::watcher::{Config, Event, watcher};
 use parking_lot::Mutex;
+use plan::objects::blocked_containers::blocked_containers;
 use plan::objects::names::CHAIN_LABEL;
 use plan::objects::ownership::is_our_apply;
 use serde::Serialize;
@@ -65,8 +66,12 @@ pub trait Child:
     + Send
     + 'static
 {
-    /// Whether a change triggers a reconcile.
+    /// Whether the end of an object triggers a reconcile.
     const TRIGGERS: bool = true;
+    /// Whether the change that led to this object triggers one.
+    fn triggers(&self) -> bool {
+        Self::TRIGGERS
+    }
     /// The cache of the kind.
     fn objects(cache: &ChildCache) -> &ObjectCache<Self::Cached>;
     /// Which objects are watched.
@@ -114,6 +119,11 @@ impl Cacheable for Pod {
 impl Child for Pod {
     /// Their Deployments change with them.
     const TRIGGERS: bool = false;
+
+    /// But not with what keeps a container from starting.
+    fn triggers(&self) -> bool {
+        !blocked_containers(self).is_empty()
+    }
 
     fn objects(cache: &ChildCache) -> &ObjectCache<CachedPod> {
         &cache.pods
@@ -223,6 +233,10 @@ impl ChildCache {
 
     fn take<K: Child>(&self, scope: &Scope, event: Event<K>) {
         let objects = K::objects(self);
+        let triggers = match &event {
+            Event::InitApply(object) | Event::Apply(object) => object.triggers(),
+            Event::Delete(_) | Event::Init | Event::InitDone => K::TRIGGERS,
+        };
         let concerned = match event {
             Event::Init => {
                 objects.relist_began(scope);
@@ -234,7 +248,7 @@ impl ChildCache {
             Event::InitDone => objects.relist_ended(scope),
         };
         // At a start every chain is reconciled in any case.
-        if K::TRIGGERS && objects.watch_state(scope) != WatchState::Starting {
+        if triggers && objects.watch_state(scope) != WatchState::Starting {
             for chain in &concerned {
                 trigger(&self.triggers, chain);
             }

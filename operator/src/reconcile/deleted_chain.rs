@@ -5,7 +5,7 @@ use crds::ExecutorChain;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Resource};
-use plan::{Desired, location};
+use plan::{Desired, location, owner_of};
 
 use crate::api_server::call;
 use crate::chain::{Chain, name_of};
@@ -36,7 +36,7 @@ impl<'a> DeletedChain<'a> {
         let (project, place) = (spec.project.as_deref(), spec.location.as_deref());
         Self {
             metadata: &chain.metadata,
-            owner: chain.controller_owner_ref(&()),
+            owner: owner_of(chain),
             queues: queues.cloned().collect(),
             location: location(project, place, settings).ok(),
             uses_gateway: spec
@@ -57,7 +57,7 @@ impl<'a> DeletedChain<'a> {
         let place = location(field("project"), field("location"), &context.settings);
         Ok(Self {
             metadata: chain.meta(),
-            owner: chain.controller_owner_ref(&()),
+            owner: owner_of(chain),
             queues: Vec::new(),
             location: place.ok(),
             uses_gateway: true,

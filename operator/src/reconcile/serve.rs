@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloudtasks::Error as CloudError;
 use crds::{ExecutorChain, UNSEEN};
 use kube_runtime::controller::Action;
+use plan::objects::names::namespace_owner;
 use plan::{ChainView, Desired, Freshness, Plan, plan};
 
 use crate::context::Context;
@@ -23,9 +24,11 @@ pub async fn serve(
     context: &Context,
     findings: &mut Findings,
 ) -> Result<Next, Error> {
-    let desired = &*findings
-        .desired
-        .insert(Desired::new(chain, &context.settings)?);
+    let mut desired = Desired::new(chain, &context.settings)?;
+    let uids = &context.caches.namespace_uids;
+    let uid = uids.of(&context.client, &desired.namespace).await?;
+    desired.namespace_owner = Some(namespace_owner(&desired.namespace, &uid));
+    let desired = &*findings.desired.insert(desired);
     let served = ServedChain {
         chain,
         context,

@@ -6,7 +6,8 @@ use cloudtasks::{HttpTarget, QueueSettings, QueueState};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use plan::model::queue_headers::OWNER_HEADER;
-use testkit::{ApiServer, Emulator, Proxy, Receiver, Way, eventually, free_addr};
+use plan::objects::names::FINALIZER;
+use testkit::{ApiServer, Emulator, GarbageCollector, Proxy, Receiver, Way, eventually, free_addr};
 
 use crate::phases::put_task;
 use crate::testbed::{ORDERS, Queues, SOON, Testbed, lax_crd, queue, served, with_emulator};
@@ -181,6 +182,58 @@ spec:
     testbed.gone("orders").await;
 }
 
+/// As `kubectl delete --cascade=foreground` and some GitOps tools ask for it.
+#[tokio::test]
+async fn a_deletion_in_the_foreground_leaves_the_workers_to_the_policy() {
+    let server: &ApiServer = Box::leak(Box::new(ApiServer::start().await));
+    server.install_crd(crds::CRD_YAML).await;
+    let collector = GarbageCollector::start(server);
+    let emulator = Emulator::start().await;
+    let queues = Queues::of(&emulator).await;
+    let namespace = server.namespace("foreground").await;
+    let args = ["--leader-election=false", "--hand-over-time=1s"];
+    let config = server.kubeconfig();
+    let testbed = Testbed::of(server, namespace, config, emulator.addr(), &args).await;
+    let in_foreground = [
+        "delete",
+        "chain",
+        "orders",
+        "--cascade=foreground",
+        "--wait=false",
+    ];
+    // The collector has done its part when only the operator's finalizer is left.
+    let collected = async || {
+        let chain = testbed.chains().get("orders").await.unwrap();
+        let left = chain.metadata.finalizers.unwrap_or_default();
+        (left == [FINALIZER], (left, collector.log_tail()))
+    };
+    for policy in ["Retain", "Drain", "Orphan"] {
+        testbed.apply(&with_policy(policy)).await;
+        testbed.settle("orders").await;
+        let live = async || {
+            let all = testbed.list_deployments().await.into_iter();
+            let live = all.filter(|it| it.metadata.deletion_timestamp.is_none());
+            live.filter_map(|it| it.uid()).collect::<Vec<_>>()
+        };
+        let before = live().await;
+        // Nobody but the collector acts.
+        testbed.operator.signal("STOP");
+        testbed.kubectl(&in_foreground).await.expect_ok();
+        eventually("a collector that is done", SOON, collected).await;
+        assert_eq!(before, live().await, "{policy}");
+        testbed.operator.signal("CONT");
+        testbed.gone("orders").await;
+        let left = testbed.list_deployments().await.len();
+        let state = queues.get("incoming").await.state;
+        let wanted = match policy {
+            "Orphan" => (3, QueueState::Running),
+            _ => (0, QueueState::Paused),
+        };
+        assert_eq!((left, state), wanted, "{policy}");
+    }
+    testbed.operator.kill9();
+}
+
 pub fn with_policy(policy: &str) -> String {
     let spec = format!("  project: demo\n  deletionPolicy: {policy}\n");
     ORDERS.replace("  project: demo\n", &spec)
@@ -203,7 +256,10 @@ async fn orphan_keeps_everything_for_a_chain_that_is_applied_again() {
     assert_eq!(found.state, QueueState::Running);
     let owners = async || {
         let left = testbed.list_deployments().await;
-        let owners = left.iter().map(|object| object.owner_references().len());
+        let owners = left.iter().map(|object| {
+            let owners = object.owner_references().iter();
+            owners.filter(|owner| owner.kind == "ExecutorChain").count()
+        });
         owners.collect::<Vec<_>>()
     };
     let left = owners().await;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cloudtasks::QueueSettings;
+use kube::api::DeleteParams;
 use tokio::task::JoinHandle;
 
 use crate::manifest::{Manifest, queue};
@@ -91,7 +92,14 @@ impl<'a> Edit<'a> {
                 let goal = Goal::Steps(self.testbed.operator.steps().len() + steps);
                 self.apply(manifest).await.map(|()| goal)
             }
-            Action::Delete => self.testbed.delete().await.map(|()| Goal::Gone),
+            Action::Delete => {
+                let deleted = self.testbed.delete(DeleteParams::default()).await;
+                deleted.map(|()| Goal::Gone)
+            }
+            Action::DeleteInForeground => {
+                let deleted = self.testbed.delete(DeleteParams::foreground()).await;
+                deleted.map(|()| Goal::Gone)
+            }
             Action::Legacy(id) => {
                 let settings = QueueSettings {
                     max_attempts: Some(5),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use edits::row::Row;
 use edits::{Crash, HEAD, Options, Outcome, losing, rows, run};
-use testkit::ApiServer;
+use testkit::{ApiServer, GarbageCollector};
 
 /// Makes each edit of a chain with tasks under way, and counts what becomes of them.
 #[derive(Debug, Parser)]
@@ -102,6 +102,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     println!("{HEAD}");
     let begin = Instant::now();
     let server = ApiServer::shared_with_crd().await;
+    let _collector = GarbageCollector::start(server);
     let mut total = Total::default();
     for (row, variant) in &runs {
         let mut tell = |outcome: Outcome| {

@@ -11,6 +11,8 @@ pub enum Action {
     Begin(Manifest, usize),
     /// The chain is deleted, until it is gone.
     Delete,
+    /// The same, as `kubectl delete --cascade=foreground` does it.
+    DeleteInForeground,
     /// A queue of another owner appears, paused, with limited attempts and a tenth of the tasks.
     Legacy(&'static str),
 }

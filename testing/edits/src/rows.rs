@@ -149,7 +149,9 @@ fn with_token(manifest: Manifest, audience: &str) -> Manifest {
 /// What goes and comes back, the second edit in the middle of the first.
 fn comings() -> Vec<Row> {
     let base = Manifest::base;
-    let orphan = || base().head("deletionPolicy: Retain", "deletionPolicy: Orphan");
+    let with = |policy| base().head("deletionPolicy: Retain", policy);
+    let orphan = || with("deletionPolicy: Orphan");
+    let drain = || with("deletionPolicy: Drain");
     let and_back = |begun| vec![Action::Begin(begun, 2), Action::Apply(base())];
     vec![
         Row::actions(
@@ -171,6 +173,21 @@ fn comings() -> Vec<Row> {
             "deleted with Orphan, applied",
             orphan(),
             vec![Action::Delete, Action::Apply(orphan())],
+        ),
+        Row::actions(
+            "deleted in the foreground with Retain, applied",
+            base(),
+            vec![Action::DeleteInForeground, Action::Apply(base())],
+        ),
+        Row::actions(
+            "deleted in the foreground with Orphan, applied",
+            orphan(),
+            vec![Action::DeleteInForeground, Action::Apply(orphan())],
+        ),
+        Row::actions(
+            "deleted in the foreground with Drain, applied",
+            drain(),
+            vec![Action::DeleteInForeground, Action::Apply(drain())],
         ),
     ]
 }

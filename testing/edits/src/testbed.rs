@@ -85,8 +85,7 @@ impl Testbed {
     }
 
     /// Deletes the chain.
-    pub async fn delete(&self) -> anyhow::Result<()> {
-        let parameters = DeleteParams::default();
+    pub async fn delete(&self, parameters: DeleteParams) -> anyhow::Result<()> {
         let deleted = self.chains.delete(CHAIN, &parameters).await;
         deleted.map(drop).context("deleting the chain")
     }

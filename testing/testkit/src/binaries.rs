@@ -28,6 +28,19 @@ pub(crate) fn control_plane(name: &str) -> PathBuf {
     path
 }
 
+/// The controller manager beside the control plane, or where hack/kube/build puts it.
+pub(crate) fn controller_manager() -> PathBuf {
+    let mut folders = [assets(), built()].into_iter();
+    folders
+        .find_map(|folder| {
+            let path = folder.join("kube-controller-manager");
+            path.is_file().then_some(path)
+        })
+        .unwrap_or_else(|| {
+            panic!("kube-controller-manager is missing: run make test, or hack/kube/build")
+        })
+}
+
 /// The CRDs of the Gateway API, or those of GKE's policies, each a document of YAML, as those who
 /// publish them have them.
 pub(crate) fn crds_of(group: &str) -> Vec<String> {

@@ -43,6 +43,8 @@ pub struct Desired {
     pub name: String,
     /// What makes the chain the owner of its children; `None` where there is no API server.
     pub owner: Option<OwnerReference>,
+    /// The chain's namespace as a second owner of its children, if it is known.
+    pub namespace_owner: Option<OwnerReference>,
     /// What is written on the queues: cluster, namespace and name.
     pub queue_owner: String,
     /// How the client is notified.
@@ -195,7 +197,8 @@ impl Desired {
         }
         let desired = Self {
             queue_owner: settings.queue_owner(&namespace, &name),
-            owner: chain.controller_owner_ref(&()),
+            owner: owner_of(chain),
+            namespace_owner: None,
             notifier: DesiredNotifier {
                 queue: queue(&parent, &spec.notifier.queue)?,
                 url: web_address(&spec.notifier.url)
@@ -339,6 +342,16 @@ impl DesiredStage {
 
 fn invalid(stage: &Stage, message: impl fmt::Display) -> Problem {
     Problem::invalid(format!("stage {}: {message}", stage.name))
+}
+
+/// What makes a chain the owner of its children. It doesn't hold up the chain's deletion, which is the
+/// finalizer's task.
+pub fn owner_of(chain: &impl Resource<DynamicType = ()>) -> Option<OwnerReference> {
+    let owner = chain.controller_owner_ref(&())?;
+    Some(OwnerReference {
+        block_owner_deletion: None,
+        ..owner
+    })
 }
 
 /// Where the queues of a chain are that has these fields in its spec.

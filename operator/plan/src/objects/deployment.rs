@@ -22,6 +22,9 @@ use crate::objects::ownership::owns_field;
 /// ready from its start; one that crashes right away replaces no old pod.
 const MIN_READY_SECONDS: i32 = 5;
 
+/// The user of the worker's image.
+const WORKER_USER: i64 = 65532;
+
 /// The Deployment of the stage at `index`, whose workers require `required`.
 pub fn deployment(
     view: ChainView<'_>,
@@ -154,14 +157,19 @@ fn worker(
         readiness_probe: Some(probe(probes::READINESS, 2)),
         liveness_probe: Some(probe(probes::LIVENESS, 10)),
         resources: template.resources.clone(),
-        security_context: Some(security_context(template.security_context.as_ref())),
+        security_context: Some(security_context(
+            template.security_context.as_ref(),
+            desired.stages[index].template.spec.as_ref(),
+        )),
         ..Container::default()
     }
 }
 
-/// What the Pod Security Standard restricted demands, and no user ID: a cluster may choose one.
-/// A field of `template` replaces it.
-fn security_context(template: Option<&SecurityContext>) -> SecurityContext {
+/// What the Pod Security Standard restricted demands, and no user ID: a cluster may choose one. Unless
+/// the pod's is root, which this refuses. A field of `template` replaces it.
+fn security_context(template: Option<&SecurityContext>, pod: Option<&PodSpec>) -> SecurityContext {
+    let pod = pod.and_then(|pod| pod.security_context.as_ref());
+    let is_root = pod.and_then(|pod| pod.run_as_user) == Some(0);
     let mut context = json!({
         "allowPrivilegeEscalation": false,
         "capabilities": {"drop": ["ALL"]},
@@ -169,6 +177,9 @@ fn security_context(template: Option<&SecurityContext>) -> SecurityContext {
         "runAsNonRoot": true,
         "seccompProfile": {"type": "RuntimeDefault"},
     });
+    if is_root {
+        context["runAsUser"] = json!(WORKER_USER);
+    }
     merge(&mut context, json!(template.cloned().unwrap_or_default()));
     serde_json::from_value(context).expect("both are security contexts, and so is their merge")
 }

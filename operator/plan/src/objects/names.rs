@@ -23,6 +23,9 @@ pub const QUEUE_ANNOTATION: &str = "executor-chain.dev/queue";
 /// A hash of what was applied last: it tells a change of the spec from a change by hand.
 pub const HASH_ANNOTATION: &str = "executor-chain.dev/applied";
 
+/// The kind of every child's second owner.
+const NAMESPACE: &str = "Namespace";
+
 /// Keeps a chain until its queues are paused.
 pub const FINALIZER: &str = "executor-chain.dev/queues";
 
@@ -52,6 +55,10 @@ pub(crate) fn metadata(
     added: Option<&AddedMetadata>,
 ) -> ObjectMeta {
     let added = added.cloned().unwrap_or_default();
+    // An object with two owners is left alone by Kubernetes' garbage collector when one is deleted,
+    // also in the foreground: workers go when the operator has paused their queues.
+    let owners = [&desired.owner, &desired.namespace_owner].into_iter();
+    let owners: Vec<_> = owners.flatten().cloned().collect();
     let mut all = added.labels;
     all.extend(labels(desired, stage));
     ObjectMeta {
@@ -59,8 +66,20 @@ pub(crate) fn metadata(
         namespace: Some(desired.namespace.clone()),
         labels: Some(all),
         annotations: Some(added.annotations).filter(|added| !added.is_empty()),
-        owner_references: desired.owner.clone().map(|owner| vec![owner]),
+        owner_references: Some(owners).filter(|owners| !owners.is_empty()),
         ..ObjectMeta::default()
+    }
+}
+
+/// The namespace of this name and UID as an owner.
+pub fn namespace_owner(name: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".to_owned(),
+        kind: NAMESPACE.to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        controller: None,
+        block_owner_deletion: None,
     }
 }
 
@@ -80,7 +99,8 @@ pub(crate) fn is_applied<K: ResourceExt>(found: &K, wanted: &K) -> bool {
 /// left behind by a chain of this name that was deleted with Orphan.
 pub(crate) fn is_ours(metadata: &ObjectMeta, owner: Option<&OwnerReference>) -> bool {
     let Some(owner) = owner else { return true };
-    let mut owners = metadata.owner_references.iter().flatten().peekable();
+    let owners = metadata.owner_references.iter().flatten();
+    let mut owners = owners.filter(|owner| owner.kind != NAMESPACE).peekable();
     if owners.peek().is_none() {
         let labels = metadata.labels.as_ref();
         let annotations = metadata.annotations.as_ref();

@@ -16,6 +16,7 @@ use worker_contract::env::{
     ROUTE_TO_FAIL, ROUTES, STAGE,
 };
 
+use super::blocked_containers::blocked_containers;
 use super::names::STAGE_LABEL;
 use crate::model::{ChainView, Desired, DesiredStage, Pod, RequiredToken, Target};
 
@@ -273,6 +274,7 @@ impl Pod {
             targets: hand_over_targets_of(spec),
             required_token: RequiredToken::of_pod(spec),
             stage: pod.labels().get(STAGE_LABEL).cloned().unwrap_or_default(),
+            blocked: blocked_containers(pod),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Whether every stage has all its pods ready and up to date.
 
+use std::collections::BTreeSet;
+
 use crds::StageStatus;
 use crds::conditions::Reason;
 
@@ -42,6 +44,15 @@ pub(super) fn finding(
             ))
         })
         .collect();
+    let blocked: Vec<String> = behind()
+        .flat_map(|stage| {
+            let pods = view.observed.pods.iter();
+            let pods = pods.filter(|pod| pod.stage == stage.name);
+            let all: BTreeSet<_> = pods.flat_map(|pod| &pod.blocked).collect();
+            all.into_iter()
+                .map(|it| format!("stage {} has pods with {it}", stage.name))
+        })
+        .collect();
     // What a person has to fix comes before what merely waits, perhaps for that.
     let reason = match (refusals.is_empty(), waits.is_empty()) {
         (false, _) => Reason::PodsRefused,
@@ -49,6 +60,6 @@ pub(super) fn finding(
         (true, true) => Reason::PodsNotReady,
     };
     let names = format!("stages whose pods are not all ready and up to date: {names}");
-    let message = [vec![names], refusals, waits].concat().join("; ");
+    let message = [vec![names], refusals, blocked, waits].concat().join("; ");
     Finding::new(Some(false), reason, message)
 }

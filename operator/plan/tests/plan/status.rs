@@ -4,8 +4,8 @@
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
-use plan::Observed;
 use plan::model::queue_headers::PauseReason;
+use plan::{Observed, Pod};
 use serde_json::json;
 
 use crate::golden::{said, seen, sentence};
@@ -71,4 +71,40 @@ fn workers_that_were_changed_by_hand_are_not_up_to_date() {
     let status = seen(ORDERS, &observed);
     assert!(!status.stages[0].workers_up_to_date);
     insta::assert_snapshot!(sentence(&status, "WorkersReady"), @"PodsNotReady: stages whose pods are not all ready and up to date: fast");
+}
+
+#[test]
+fn what_keeps_containers_from_running_is_named_once_for_all_pods() {
+    let mut observed = settled(ORDERS);
+    set_ready(&mut observed, "orders-slow", 0);
+    let template = observed.deployments["orders-slow"].spec.clone();
+    let template = json!(template.unwrap().template);
+    let waiting = |container: &str, reason: &str, message: &str| {
+        json!({
+            "name": container, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": reason, "message": message}},
+        })
+    };
+    let pod = |name: &str, pull: &str| {
+        let root = format!(
+            "container has runAsNonRoot and image will run as root (pod: \"{name}_shop(1f0c)\", container: worker)"
+        );
+        let pod = json!({
+            "metadata": {"name": name, "labels": template["metadata"]["labels"]},
+            "spec": template["spec"],
+            "status": {
+                "initContainerStatuses": [waiting("handler", pull, name)],
+                "containerStatuses": [
+                    waiting("worker", "CreateContainerConfigError", &root),
+                    waiting("extra", "PodInitializing", ""),
+                ],
+            },
+        });
+        Pod::of(&serde_json::from_value(pod).unwrap()).unwrap()
+    };
+    observed.pods = vec![
+        pod("orders-slow-1", "ErrImagePull"),
+        pod("orders-slow-2", "ImagePullBackOff"),
+    ];
+    insta::assert_snapshot!(said(ORDERS, &observed, "WorkersReady"), @"PodsNotReady: stages whose pods are not all ready and up to date: slow; stage slow has pods with container handler: ImagePullBackOff; stage slow has pods with container worker: CreateContainerConfigError (container has runAsNonRoot and image will run as root)");
 }

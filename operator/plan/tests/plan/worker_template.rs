@@ -78,6 +78,23 @@ fn without_a_template_no_user_id_is_written() {
 }
 
 #[test]
+fn beside_handlers_that_run_as_root_the_worker_has_its_images_user() {
+    let pod = |context: &str| {
+        ORDERS.replace(
+            "{spec: {",
+            &format!("{{spec: {{securityContext: {context}, "),
+        )
+    };
+    let user = |yaml: &str| worker(&settled(yaml))["securityContext"]["runAsUser"].clone();
+    assert_eq!(user(&pod("{runAsUser: 0}")), 65532);
+    assert_eq!(user(&pod("{runAsUser: 1000}")), Value::Null);
+    assert_eq!(user(&pod("{fsGroup: 0}")), Value::Null);
+    let template = "workerTemplate: {securityContext: {runAsUser: 7}}\n  stages:";
+    let chosen = pod("{runAsUser: 0}").replace("stages:", template);
+    assert_eq!(user(&chosen), 7);
+}
+
+#[test]
 fn the_operators_template_holds_for_chains_that_say_nothing() {
     let defaults: WorkerTemplate =
         r#"{"resources": {"limits": {"memory": "64Mi"}}}"#.parse().unwrap();

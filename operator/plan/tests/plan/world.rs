@@ -1,6 +1,6 @@
 //! A world in memory that carries out plans, as Cloud Tasks and the API server would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -275,6 +275,7 @@ pub fn pod(deployment: &Deployment) -> Option<Pod> {
         targets: hand_over_targets(deployment),
         stage: deployment.labels().get(STAGE_LABEL)?.clone(),
         required_token: RequiredToken::of_deployment(deployment),
+        blocked: BTreeSet::new(),
     })
 }
 

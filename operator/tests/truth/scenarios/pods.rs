@@ -53,6 +53,26 @@ pub const SCENARIOS: &[Scenario] = &[
             )])
             .then(WELL),
         ]),
+    scenario("a container of a pod can't start")
+        .args(&["--gate-after=0s"])
+        .acts(&[
+            when(&[
+                some(2, 2, 1),
+                Action::FormerPod,
+                Action::Kubectl(
+                    "patch pod former --subresource=status --type=merge \
+                        -p={\"status\":{\"containerStatuses\":[{\"name\":\"worker\",\"image\":\"\",\
+                        \"imageID\":\"\",\"ready\":false,\"restartCount\":0,\"state\":{\"waiting\":{\
+                        \"reason\":\"CreateContainerConfigError\",\"message\":\"no-secret\"}}}]}}",
+                ),
+            ])
+            .then(&[
+                "Ready=False PodsNotReady: fast",
+                "WorkersReady=False PodsNotReady: stage fast has pods with container worker: \
+                    CreateContainerConfigError (no-secret)",
+            ]),
+            when(&[Action::FormerPodEnds, Action::Pods("fast", Pods::Ready)]).then(WELL),
+        ]),
     scenario("no pod is ready, and the queue is left running")
         .args(&["--gate-after=0s"])
         .acts(&[
