@@ -106,12 +106,12 @@ fn figures(
     let mut figures = Vec::new();
     for (percent, name) in [(50, "p50"), (99, "p99")] {
         let (edit, watch) = (in_force.percentile(percent), watched.percentile(percent));
-        let figure = Figure::new(format!("edit in force, {name}"), edit, "ms").against(labeled(
+        let figure = Figure::new(format!("edit in effect, {name}"), edit, "ms").against(labeled(
             &format!("watch, {name}"),
             watch,
             "ms",
         ));
-        let more = Figure::new(format!("edit less watch, {name}"), edit - watch, "ms");
+        let more = Figure::new(format!("edit minus watch, {name}"), edit - watch, "ms");
         if percent == 99 {
             figures.extend([figure.at_most(1000.0), more.at_most(50.0)]);
         } else {
@@ -133,7 +133,7 @@ fn figures(
     let last = Sample::new(last);
     let longest = labeled("the longest", last.percentile(100), "ms");
     let one = labeled("one edit, p99", in_force.percentile(99), "ms");
-    let name = format!("until all {many} are in force, p50");
+    let name = format!("until all {many} are in effect, p50");
     let figure = Figure::new(name, last.percentile(50), "ms");
     figures.push(figure.against(format!("{longest}; {one}")));
     let edits = format!("{} edits", single.len() + each().count());

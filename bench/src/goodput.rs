@@ -80,7 +80,7 @@ async fn really(
     let simulated = simulated(mode, size, scenario, tasks);
     figures.push(figures::agreement(mode, &summary, &simulated));
     let lost = played.results.iter().map(without_end).sum();
-    let name = format!("{}, real: tasks without an end", mode.name);
+    let name = format!("{}, real: tasks not ended", mode.name);
     let of = format!("{} in each design", tasks.len());
     figures.push(Figure::new(name, lost, "").at_most(0.0).against(of));
     let name = format!("{}, real: how late tasks were created, p99", mode.name);

@@ -93,15 +93,19 @@ fn figures(rounds: &Rounds, calls: f64) -> Vec<Figure> {
     let handed_p99 = of(&rounds.handed, |it| it.p99_ms).unwrap_or_else(zero);
     let extra = handed - failed;
     vec![
-        Figure::new("a push that is handed over, p50", handed, "ms").against(format!(
-            "one that has failed with attempts left: {failed:.3} ms"
-        )),
+        Figure::new("a push that is handed over, p50", handed, "ms")
+            .against(format!("a failed push with attempts left: {failed:.3} ms")),
         Figure::new("a push that is handed over, p99", handed_p99, "ms")
             .against(format!("a bare CreateTask, p99: {created_p99:.3} ms")),
         Figure::new("what the hand-over adds, p50", extra, "ms")
             .against(format!("a bare CreateTask, p50: {created:.3} ms")),
-        Figure::new("what it adds, over a bare CreateTask", extra / created, "").at_most(1.1),
-        Figure::new("calls to Cloud Tasks for each", calls, "").at_most(1.0),
+        Figure::new(
+            "what the hand-over adds, divided by a bare CreateTask",
+            extra / created,
+            "",
+        )
+        .at_most(1.1),
+        Figure::new("calls to Cloud Tasks for each hand-over", calls, "").at_most(1.0),
         Figure::new(
             "hand-overs of one worker",
             of(&rounds.many, Pushed::per_second).unwrap_or_else(zero),

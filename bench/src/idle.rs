@@ -60,16 +60,16 @@ type Of = Metric<IdleCost>;
 #[rustfmt::skip]
 const METRICS: [Of; 5] = [
     Of::new("calls to Cloud Tasks", "a minute", |it| it.calls)
-        .note(|it| Some(format!("its own count: {:.1}", it.own_calls)))
+        .note(|it| Some(format!("the operator's count: {:.1}", it.own_calls)))
         .slope_at_most(0.05),
     Of::new("requests to the API server", "a minute", |it| it.requests).note(|it| {
         let (renewals, rounds) = (it.renewals, it.rounds);
-        Some(format!("writes of its Lease: {renewals:.1}; rounds: {rounds:.1}"))
+        Some(format!("renewals of its Lease: {renewals:.1}; reconciles: {rounds:.1}"))
     }),
     Of::new("other writes", "", |it| it.writes)
-        .note(|it| Some(format!("its own count: {}", it.own_writes)))
+        .note(|it| Some(format!("the operator's count: {}", it.own_writes)))
         .at_most(|_| 0.0),
-    Of::new("time on the processor", "ms a minute", |it| it.cpu_ms),
+    Of::new("CPU time", "ms a minute", |it| it.cpu_ms),
     Of::new("memory", "MiB", |it| it.resident_mib),
 ];
 

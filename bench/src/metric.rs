@@ -105,7 +105,7 @@ impl<M> Metric<M> {
         let [first, .., last] = sizes else {
             return None;
         };
-        let name = format!("{}, {} over {}", self.name, last.name, first.number);
+        let name = format!("{}, {} divided by {}", self.name, last.name, first.number);
         let growth = (self.value)(last.found) / (self.value)(first.found);
         Some(Figure::new(name, growth, "").at_most(most))
     }

@@ -52,16 +52,16 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
 fn lists_of_an_edit(most: &Measured) -> Figure {
     // What is left of the period's own lists, by which it was reckoned, is nothing.
     let calls = (most.lists_of_an_edit * 100.0).round() / 100.0;
-    Figure::new("calls for lists that an edit of a rate takes", calls, "")
+    Figure::new("list calls for an edit of a rate", calls, "")
         .at_most(0.1)
-        .against("a pause, or what changes workers, takes a list: two")
+        .against("a pause or a change of workers takes one list: two calls")
 }
 
 type Of = Metric<Measured>;
 
 #[rustfmt::skip]
 const METRICS: [Of; 9] = [
-    Of::new("calls for lists", "a minute", |it| it.lists.iter().sum())
+    Of::new("list calls", "a minute", |it| it.lists.iter().sum())
         .note(|it| {
             let least = it.lists.iter().copied().fold(f64::INFINITY, f64::min);
             let most = it.lists.iter().copied().fold(0.0, f64::max);
@@ -76,20 +76,20 @@ const METRICS: [Of; 9] = [
     Of::new("memory", "MiB", |it| it.quiet.resident_mib)
         .note(|it| {
             let (empty, most) = (it.empty.resident_mib, it.most_mib);
-            Some(format!("without chains: {empty:.1}; the most: {most:.1}"))
+            Some(format!("without chains: {empty:.1}; peak: {most:.1}"))
         })
         .trend(Trend::Growth(1.1)),
-    Of::new("time on the processor", "ms a minute", |it| it.quiet.cpu_ms).slope_at_most(1.0),
-    Of::new("drift put right", "s", |it| seconds(&it.drifts, 50))
+    Of::new("CPU time", "ms a minute", |it| it.quiet.cpu_ms).slope_at_most(1.0),
+    Of::new("drift corrected", "s", |it| seconds(&it.drifts, 50))
         .note(|it| Some(format!("the longest: {:.2} s", seconds(&it.drifts, 100))))
         .trend(Trend::Growth(1.5)),
-    Of::new("edit in force, p50", "ms", |it| in_force(it, 50))
+    Of::new("edit in effect, p50", "ms", |it| in_force(it, 50))
         .note(|it| {
             let watched = Sample::new(it.edits.iter().map(|it| it.watched)).percentile(50);
             Some(format!("watch, p50: {watched:.1} ms; p99: {:.1} ms", in_force(it, 99)))
         })
         .trend(Trend::Growth(1.1)),
-    Of::new("all chains ready, from nothing", "s", |it| it.made)
+    Of::new("all chains ready, cold start", "s", |it| it.made)
         .note(|it| Some(format!("calls to Cloud Tasks: {}", it.made_calls)))
         .trend(Trend::Growth(1.5)),
     Of::new("all chains taken over by a new operator", "s", |it| it.taken_over)

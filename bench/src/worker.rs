@@ -133,10 +133,10 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
         let p99 = |it: &Measured| it.pushed.p99_ms;
         let efficiency = |it: &Measured| count(it.pushed.pushes) / (it.cpu_ms / 1000.0);
         for (name, value, unit) in [
-            ("a second", rate as fn(&Measured) -> f64, "/s"),
+            ("pushes per second", rate as fn(&Measured) -> f64, "/s"),
             ("p50", p50, "ms"),
             ("p99", p99, "ms"),
-            ("a second of its processor time", efficiency, "/s"),
+            ("pushes per second of CPU time", efficiency, "/s"),
         ] {
             if let Some(own) = of(ReverseProxy::Worker, value) {
                 let figure = Figure::new(format!("{what}: {name}"), own, unit);
@@ -147,11 +147,16 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
             Some(of(ReverseProxy::Worker, value)? / of(ReverseProxy::Nginx, value)?)
         };
         figures.push(
-            Figure::or_missing(format!("{what}: a second, over nginx's"), ratio(rate), "")
-                .at_least(1.0),
+            Figure::or_missing(
+                format!("{what}: pushes per second, divided by nginx's"),
+                ratio(rate),
+                "",
+            )
+            .at_least(1.0),
         );
         figures.push(
-            Figure::or_missing(format!("{what}: p99, over nginx's"), ratio(p99), "").at_most(1.0),
+            Figure::or_missing(format!("{what}: p99, divided by nginx's"), ratio(p99), "")
+                .at_most(1.0),
         );
         let cost = |proxy| Some(1000.0 / of(proxy, efficiency)? * 1000.0);
         if let (Some(own), Some(telling), Some(quiet)) = (
@@ -159,9 +164,9 @@ fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec
             cost(ReverseProxy::Notifying),
             cost(ReverseProxy::WithoutLog),
         ) {
-            let figure = Figure::new(format!("{what}: processor time of a push"), own, "µs");
+            let figure = Figure::new(format!("{what}: CPU time of a push"), own, "µs");
             figures.push(figure.against(format!(
-                "with a notification: {telling:.0} µs; without its line of log: {quiet:.0} µs"
+                "with a notification: {telling:.0} µs; without its log line: {quiet:.0} µs"
             )));
         }
     }

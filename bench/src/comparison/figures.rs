@@ -20,31 +20,31 @@ const METRICS: [Of; 12] = [
     Of::new("cold start", "s", |it| it.cold_start / 1000.0)
         .share_at_most(0.5)
         .slope_at_most(1.0),
-    Of::new("time on the processor, cold start", "s", |it| it.cold_cpu / 1000.0)
+    Of::new("CPU time, cold start", "s", |it| it.cold_cpu / 1000.0)
         .slope_at_most(1.0),
     Of::new("requests to the API server, cold start", "", |it| it.cold_requests)
         .slope_at_most(1.0),
-    Of::new("the API server's time on the processor, cold start", "s", |it| it.server_cpu)
+    Of::new("CPU time of the API server, cold start", "s", |it| it.server_cpu)
         .slope_at_most(1.0),
     Of::new("start after edits", "s", |it| it.restart / 1000.0).slope_at_most(1.0),
-    Of::new("edit in force, p50", "ms", |it| it.edit_p50)
+    Of::new("edit in effect, p50", "ms", |it| it.edit_p50)
         .note(|it| Some(labeled("watch", it.watch_p50, "ms")))
         .slope_at_most(1.0),
-    Of::new("edit in force, p99", "ms", |it| it.edit_p99)
+    Of::new("edit in effect, p99", "ms", |it| it.edit_p99)
         .note(|it| Some(labeled("watch", it.watch_p99, "ms")))
         .share_at_most(0.5)
         .slope_at_most(1.0),
-    Of::new("edit less watch, p99", "ms", |it| it.edit_p99 - it.watch_p99)
+    Of::new("edit minus watch, p99", "ms", |it| it.edit_p99 - it.watch_p99)
         .at_most(|_| 50.0)
         .trend(Trend::Nothing),
-    Of::new("drift put right, p50", "s", |it| it.drift_p50 / 1000.0)
+    Of::new("drift corrected, p50", "s", |it| it.drift_p50 / 1000.0)
         .note(|it| Some(labeled("longest", it.drift_longest / 1000.0, "s")))
         .slope_at_most(1.0),
     Of::new("memory", "MiB", |it| it.resident)
-        .note(|it| Some(labeled("most in the cold start", it.peak, "MiB")))
+        .note(|it| Some(labeled("peak in the cold start", it.peak, "MiB")))
         .share_at_most(0.4)
         .slope_at_most(1.0),
-    Of::new("time on the processor, idle", "ms a minute", |it| it.idle_cpu).slope_at_most(1.0),
+    Of::new("CPU time, idle", "ms a minute", |it| it.idle_cpu).slope_at_most(1.0),
     Of::new("calls for each location, idle", "a minute", |it| it.calls / it.locations)
         .note(|it| Some(labeled("locations", it.locations, "")))
         .slope_at_most(0.05),
@@ -106,6 +106,6 @@ fn share(metric: &Metric<Measured>, size: &Size, most: f64) -> Figure {
         .as_ref()
         .map(|peers| (metric.value)(&size.ours) / (metric.value)(peers));
     let chains = chains::counted(size.chains);
-    let name = format!("{}, share of the peer's, {chains}", metric.name);
+    let name = format!("{}, divided by the peer's, {chains}", metric.name);
     Figure::or_missing(name, share, "").at_most(most)
 }

@@ -75,7 +75,7 @@ impl Editor {
         let begin = Instant::now();
         while seen.contains(&None) {
             if begin.elapsed() > PATIENCE {
-                bail!("an edit is not in force after {PATIENCE:?}");
+                bail!("an edit is not in effect after {PATIENCE:?}");
             }
             looks.tick().await;
             for (change, seen) in changes.iter().zip(&mut seen) {

@@ -30,13 +30,13 @@ pub fn compared(mode: FailureMode, how: &str, all: &ByDesign) -> Vec<Figure> {
         let goodput = |summary: &Summary| summary.goodput[place];
         let p99 = |summary: &Summary| summary.p99[place];
         let figure = Figure::new(
-            name("goodput, ladder over oracle"),
+            name("goodput, ladder divided by oracle"),
             goodput(ladder) / goodput(oracle),
             "",
         );
         figures.push(figure.at_least(0.97).against(beside(&goodput, "/s")));
         let figure = Figure::new(
-            name("p99, ladder over oracle"),
+            name("p99, ladder divided by oracle"),
             p99(ladder) / p99(oracle),
             "",
         );
@@ -81,12 +81,12 @@ pub fn saturation(points: &[(FailureMode, DesignKind, SaturationPoint)]) -> Vec<
         farthest = farthest.max((simulated / predicted - 1.0).abs());
         let bound = bound_name(bound);
         let predicted = Figure::new("", predicted, "/s").quantity();
-        let name = format!("{}: {} gives way at", mode.name, kind.name());
+        let name = format!("{}: breaking point of the {}", mode.name, kind.name());
         let figure = Figure::new(name, simulated, "/s");
-        figures.push(figure.against(format!("predicted: {predicted}, by its {bound}")));
+        figures.push(figure.against(format!("predicted: {predicted}, limited by its {bound}")));
     }
     let figure = Figure::new(
-        "gives way, farthest from the prediction",
+        "breaking point, largest difference from the prediction",
         farthest * 100.0,
         "%",
     );
@@ -113,7 +113,7 @@ pub fn edited(mode: FailureMode, all: &[Mitigated], oracle: [f64; 2]) -> Vec<Fig
     {
         let name = |what: &str| format!("{}, {}: {what}", mode.name, mitigation.name());
         let told = format!("before: {}; oracle: {}", rate(*before), rate(oracle[1]));
-        figures.push(Figure::new(name("goodput in the end"), *after, "/s").against(told));
+        figures.push(Figure::new(name("goodput at the end"), *after, "/s").against(told));
         if *mitigation != Mitigation::AsItWas {
             let figure = match recovery {
                 Some(seconds) => Figure::new(name("from the edit to the recovery"), *seconds, "s"),

@@ -40,7 +40,7 @@ impl Mitigation {
         match self {
             Self::AsItWas => "no edit",
             Self::Attempts => "attempts 3 → 1",
-            Self::Timeout => "time-out 10 s → 2 s",
+            Self::Timeout => "timeout 10 s → 2 s",
             Self::Route => "a route by category",
         }
     }

@@ -33,8 +33,9 @@ pub fn by_load(mode: FailureMode, points: &[(DesignKind, SaturationPoint)], seed
             "Healthy goodput by load: a third of the tasks {}",
             mode.name
         ),
-        across: "tasks that come a second; dashed: where the arithmetic says that the first queue gives way".to_owned(),
-        up: "healthy tasks done a second".to_owned(),
+        across: "tasks created per second; dashed: predicted breaking point of the first queue"
+            .to_owned(),
+        up: "healthy tasks done per second".to_owned(),
         lines: lines.collect(),
         marks: marks.collect(),
     }
@@ -56,7 +57,7 @@ pub fn by_time(mode: FailureMode, all: &[Mitigated]) -> Plot {
             mode.name
         ),
         across: "seconds".to_owned(),
-        up: "healthy tasks done a second".to_owned(),
+        up: "healthy tasks done per second".to_owned(),
         lines: lines.collect(),
         marks: vec![
             mark(mitigated_scenario().incident.from.as_secs_f64(), "incident"),

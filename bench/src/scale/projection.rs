@@ -108,53 +108,84 @@ pub fn figures(chains: usize, extremes: &Extremes) -> anyhow::Result<Vec<Figure>
     let told = extremes.most.taken_over / count(chains) * CHAINS;
     let paces = lists * REGIONS / rate * 100.0;
     let region = count(IN_A_LOCATION);
-    Ok(vec![
-        Figure::new("a chain more, memory", memory.chain * 1024.0, "KiB"),
-        Figure::new("a location more, memory", memory.location * 1024.0, "KiB"),
-        Figure::new("a chain more, time on the processor", time.chain, "ms a minute"),
-        Figure::new("a location more, time on the processor", time.location, "ms a minute"),
-        Figure::new("on paper: regions that 1,000 chains take", (CHAINS / region).ceil(), "")
-            .against(format!(
-                "{STAGES} queues of a chain, {QUEUES} of a region by default, one of them for notifications"
-            )),
-        Figure::new("on paper: memory of 1,000 chains in 20 regions", question, "MiB")
+    let mut figures = each_further(&memory, &time);
+    figures.extend([
+        estimate("regions for 1,000 chains", (CHAINS / region).ceil(), "").against(format!(
+            "{STAGES} queues per chain; {QUEUES} per region by default, one of them the notifier's"
+        )),
+        estimate("memory for 1,000 chains in 20 regions", question, "MiB")
             .at_most(limit)
             .against(memory.sum("MiB")),
-        Figure::new(format!("on paper: chains that {limit} MiB hold"), fit.floor(), "")
-            .at_least(CHAINS)
-            .against(format!(
-                "({limit} − {:.1} − 20 × {:.2}) MiB / {:.3} MiB",
-                memory.none, memory.location, memory.chain
-            )),
-        Figure::new("on paper: calls for lists of 20 regions", listed * REGIONS, "a minute")
-            .against(format!(
-                "20 × {listed:.1}; each region's quota is {LIST_CALLS} for itself"
-            )),
-        Figure::new("on paper: of a region's quota of lists", listed / LIST_CALLS * 100.0, "%")
-            .at_most(10.0)
-            .against(format!("{listed:.1} / {LIST_CALLS}")),
-        Figure::new(
-            "on paper: operators that may list one region",
+        estimate(
+            &format!("chains that fit into {limit} MiB"),
+            fit.floor(),
+            "",
+        )
+        .at_least(CHAINS)
+        .against(format!(
+            "({limit} − {:.1} − 20 × {:.2}) MiB / {:.3} MiB",
+            memory.none, memory.location, memory.chain
+        )),
+        estimate("list calls for 20 regions", listed * REGIONS, "a minute").against(format!(
+            "20 × {listed:.1}; the quota is {LIST_CALLS} for each region"
+        )),
+        estimate(
+            "share of a region's quota of list calls",
+            listed / LIST_CALLS * 100.0,
+            "%",
+        )
+        .at_most(10.0)
+        .against(format!("{listed:.1} / {LIST_CALLS}")),
+        estimate(
+            "operators that the quota of one region allows",
             (LIST_CALLS / listed).floor(),
             "",
         )
-        .against(format!("{LIST_CALLS} / {listed:.1}, and no list left for an edit")),
-        Figure::new("on paper: of the operator's own pace, lists of 20 regions", paces, "%")
-            .at_most(20.0)
-            .against(format!("20 × {lists:.2} / {rate} a second; a list is one call here")),
-        Figure::new("on paper: a core, of 1,000 chains in 20 regions", busy, "%")
+        .against(format!(
+            "{LIST_CALLS} / {listed:.1}, with no list left for an edit"
+        )),
+        estimate(
+            "share of the operator's rate limit, lists of 20 regions",
+            paces,
+            "%",
+        )
+        .at_most(20.0)
+        .against(format!(
+            "20 × {lists:.2} / {rate} a second; a list is one call here"
+        )),
+        estimate("share of a core, 1,000 chains in 20 regions", busy, "%")
             .at_most(5.0)
             .against(time.sum("ms")),
-        Figure::new("on paper: 1,000 chains from nothing, by the pace of calls", made, "s").against(
-            format!(
-                "1000 × {:.1} calls / {rate} a second; chains of one region share the notifier's queue",
-                calls.chain
-            ),
-        ),
-        Figure::new("on paper: 1,000 chains taken over", told, "s")
+        estimate("cold start of 1,000 chains at the rate limit", made, "s").against(format!(
+            "1000 × {:.1} calls / {rate} a second; chains of one region share the notifier's queue",
+            calls.chain
+        )),
+        estimate("takeover of 1,000 chains", told, "s")
             .at_most(60.0)
-            .against(format!("1000 / {chains} × {:.1} s", extremes.most.taken_over)),
-    ])
+            .against(format!(
+                "1000 / {chains} × {:.1} s",
+                extremes.most.taken_over
+            )),
+    ]);
+    Ok(figures)
+}
+
+fn each_further(memory: &Each, time: &Each) -> Vec<Figure> {
+    let [chain_kib, location_kib] = [memory.chain, memory.location].map(|mib| mib * 1024.0);
+    vec![
+        Figure::new("each further chain, memory", chain_kib, "KiB"),
+        Figure::new("each further location, memory", location_kib, "KiB"),
+        Figure::new("each further chain, CPU time", time.chain, "ms a minute"),
+        Figure::new(
+            "each further location, CPU time",
+            time.location,
+            "ms a minute",
+        ),
+    ]
+}
+
+fn estimate(what: &str, value: f64, unit: &str) -> Figure {
+    Figure::new(format!("estimate: {what}"), value, unit)
 }
 
 #[cfg(test)]

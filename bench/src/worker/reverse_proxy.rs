@@ -58,7 +58,7 @@ impl ReverseProxy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Worker => "the worker",
-            Self::Notifying => "the worker, telling of each success",
+            Self::Notifying => "the worker, notifying each success",
             Self::WithoutLog => "the worker, RUST_LOG=warn",
             Self::Failing => "the worker, whose handler fails",
             Self::HandingOver => "the worker, which hands over",
