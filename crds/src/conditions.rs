@@ -55,7 +55,7 @@ words! {
         Ready,
         /// every queue exists and has the settings of the spec.
         QueuesReady,
-        /// every stage has its pods ready, with the newest version.
+        /// all pods of every stage are ready and up to date.
         WorkersReady,
         /// Cloud Tasks can reach the workers, as far as the cluster shows.
         PushesReachable,

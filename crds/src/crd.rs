@@ -202,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_enum_keeps_the_description_of_its_field() {
+        let json = serde_json::to_string(&crd()).unwrap();
+        for begin in [
+            "cloudTasksHeaders is whether",
+            "token is whether",
+            "pausedBy is who",
+        ] {
+            let description = format!("\"description\":\"{begin}");
+            assert!(json.contains(&description), "{begin}");
+        }
+    }
+
+    #[test]
     fn every_rule_has_its_place_and_a_sentence() {
         let json = serde_json::to_string(&crd()).unwrap();
         for rule in RULES {

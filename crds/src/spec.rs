@@ -549,6 +549,8 @@ pub struct HandlerHeader {
 
 /// Passing is whether something reaches the handler.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+// kube replaces an optional field's description by that of its enum.
+#[schemars(description = "")]
 pub enum Passing {
     /// It reaches the handler.
     Pass,

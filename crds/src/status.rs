@@ -29,10 +29,11 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
-    /// failsAfter is how long a task takes to its end if every attempt fails: at least, if each fails
-    /// at once, and at most, if each takes its handler.timeout. If that can be less than a minute, it says
-    /// so. Waits for rate limits, pauses, and pods come on top. Routes and verdicts can end a task
-    /// earlier. Unset while a queue is missing.
+    /// failsAfter is how long it takes until a task ends as Failed if every attempt fails, as a range.
+    /// The minimum is for attempts that fail at once, the maximum for attempts that each take
+    /// handler.timeout. A note is added if the minimum is below a minute. Waits for rate limits, pauses,
+    /// and pods are not included. Routes and verdicts can end a task earlier. Unset while a queue is
+    /// missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails_after: Option<String>,
 
@@ -57,6 +58,8 @@ pub struct ExecutorChainStatus {
 
 /// PausedBy is who paused a queue.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+// kube replaces an optional field's description by that of its enum.
+#[schemars(description = "")]
 pub enum PausedBy {
     /// The stage sets paused: true.
     Spec,
