@@ -26,8 +26,8 @@ pub enum Command {
     Dev(DevOptions),
     /// Create tasks in the first queue of a running `dev`.
     Send(SendOptions),
-    /// Print the names of a task on the queues of its chain, and of its end: to look it up, or to
-    /// delete it.
+    /// Print the IDs of a task on the queues of its chain, and the ID of its notification: to look it
+    /// up, or to delete it.
     Id(IdOptions),
     /// Run the emulator, as `dev` does.
     #[command(hide = true)]
@@ -99,7 +99,8 @@ pub struct IdOptions {
     /// Queues of the stages after it, in order: `incoming-2,incoming-3`.
     #[arg(long, value_name = "QUEUE,…", value_delimiter = ',')]
     pub then: Vec<QueueId>,
-    /// ID of the task, as its producer knows it. Without a name from the producer, Cloud Tasks made one.
+    /// ID of the task, as its producer knows it. If the producer set none, Cloud Tasks
+    /// generated it.
     #[arg(long)]
     pub task: TaskId,
 }

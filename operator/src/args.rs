@@ -36,9 +36,9 @@ pub struct Args {
     #[arg(long, env = "LEASE_NAME", default_value = "executor-operator")]
     pub lease_name: String,
 
-    /// The namespace of the Lease. Default: the namespace that is served, if it is one, else the
-    /// operator's own. If the operator runs in another namespace than it serves, set its own: in a
-    /// terminating namespace no Lease can be created, and the chains there could not be deleted.
+    /// The namespace of the Lease. Default: the served namespace if it is exactly one, otherwise the
+    /// operator's own. If the operator doesn't run in the namespace that it serves, set the operator's
+    /// own: in a terminating namespace no Lease can be created, so chains there could not be deleted.
     #[arg(long, env = "LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
 
@@ -52,12 +52,12 @@ pub struct Args {
     pub worker_image: String,
 
     /// What to add to the worker's container in all chains, as JSON with the fields of a chain's
-    /// spec.workerTemplate, which is merged over it.
+    /// spec.workerTemplate. The workerTemplate of a chain is merged over this.
     #[arg(long, env = "WORKER_TEMPLATE", default_value = "{}")]
     pub worker_template: WorkerTemplate,
 
-    /// A name that is unique to this cluster; each queue carries it in its owner header. Default: the
-    /// UID of the namespace kube-system.
+    /// The name of this cluster, written to the owner header of each queue. It must be unique among the
+    /// clusters that share a Google Cloud project. Default: the UID of the namespace kube-system.
     #[arg(long, env = "CLUSTER_NAME")]
     pub cluster: Option<String>,
 
@@ -103,8 +103,8 @@ pub struct Args {
     #[arg(long, env = "REPLICAS_PATIENCE", default_value = "2m")]
     pub replicas_patience: crds::Duration,
 
-    /// How long to wait for a Gateway to accept a stage's route. After that the queue pushes there
-    /// regardless.
+    /// How long to wait for a Gateway to accept a stage's route. After that the queue pushes to
+    /// the route's host regardless.
     #[arg(long, env = "ROUTE_PATIENCE", default_value = "10m")]
     pub route_patience: crds::Duration,
 

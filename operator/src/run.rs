@@ -183,7 +183,7 @@ async fn wait_for_crd(scopes: &[Scope], client: &Client) {
             match call("list ExecutorChains", chains.list(&one)).await {
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "waiting for the CRD ExecutorChain, and for the right to list it");
+                    tracing::warn!(%error, "waiting for the CRD ExecutorChain, and for permission to list chains");
                 }
             }
         }

@@ -213,7 +213,7 @@ impl Session {
             }
             Err(error) => {
                 self.view
-                    .say(&format!("{error}\nthe last good version stays in force"));
+                    .say(&format!("{error}\nthe previous version stays in effect"));
                 self.refused = Some(text);
             }
         }

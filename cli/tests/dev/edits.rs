@@ -57,7 +57,7 @@ async fn an_edit_that_is_refused_gets_its_sentence_and_the_old_stays_in_force() 
         dev.edit(&edit);
         dev.says(sentence).await;
     }
-    dev.says("the last good version stays in force").await;
+    dev.says("the previous version stays in effect").await;
     assert!((rate(&dev, "incoming").await - 400.0).abs() < f64::EPSILON);
     // And it still follows the file.
     dev.edit(&ORDERS.replace("maxDispatchesPerSecond: 400", "maxDispatchesPerSecond: 30"));

@@ -101,14 +101,14 @@ pub fn broken_deletion(
                 running.remove(queue);
                 let is_asked_for = is_asked(DeletionPolicy::Delete)
                     && observed.queues.get(queue).is_some_and(is_ours);
-                (!is_asked_for).then_some("nobody asked for it")
+                (!is_asked_for).then_some("it is another chain's, or deletionPolicy isn't Delete")
             }
             Step::Delete(_) => {
                 let is_asked_for = !is_asked(DeletionPolicy::Orphan) && running.is_empty();
-                (!is_asked_for).then_some("queues would push to nobody")
+                (!is_asked_for).then_some("a queue isn't paused, or deletionPolicy is Orphan")
             }
             Step::Release(_) => {
-                (!is_asked(DeletionPolicy::Orphan)).then_some("nobody asked for it")
+                (!is_asked(DeletionPolicy::Orphan)).then_some("deletionPolicy isn't Orphan")
             }
             Step::ResumeQueue { .. }
             | Step::CreateQueue { .. }
@@ -174,7 +174,7 @@ impl Simulation<'_> {
                 ObjectKind::Service => {
                     let mut routes = self.routes.values();
                     let has_route = routes.any(|route| route.service == *name);
-                    let why = has_route.then_some("a route would lead to nothing");
+                    let why = has_route.then_some("a route would lead to a missing Service");
                     why.or_else(|| self.why_not_gone(name))
                 }
                 ObjectKind::Gateway(GatewayResourceKind::HttpRoute) => self.why_not_unrouted(name),
@@ -196,10 +196,10 @@ impl Simulation<'_> {
             known.is_some_and(SimulatedQueue::keeps_tasks)
         };
         if !queues.iter().chain(&notifier).all(keeps_tasks) {
-            return Some("tasks would go to a queue that doesn't exist, or deletes tasks");
+            return Some("tasks would go to a queue that doesn't exist, or that deletes tasks");
         }
         if !queues.iter().all(|queue| self.is_served(queue)) {
-            return Some("tasks would go to a queue that nobody serves");
+            return Some("tasks would go to a queue that no worker serves");
         }
         // Workers that run are given no hand-over that can't be made at once.
         let found = self.observed.deployments.get(&deployment.name_any())?;
@@ -217,7 +217,7 @@ impl Simulation<'_> {
     fn why_not_paused(&self, queue: &QueuePath) -> Option<&'static str> {
         let known = self.queues.get(queue);
         if !known.is_some_and(|known| known.has_reason) {
-            return Some("nobody would know whose pause it is");
+            return Some("the queue doesn't say why it is paused");
         }
         let is_right = match self.stage(queue) {
             Some(stage) => {
@@ -225,7 +225,7 @@ impl Simulation<'_> {
             }
             None => self.is_empty(queue) || !self.is_served(queue),
         };
-        (!is_right).then_some("its pushes are taken")
+        (!is_right).then_some("workers run its tasks")
     }
 
     /// Whether a pod takes the pushes of a stage's queue; where addresses outside lead is not known.
@@ -246,7 +246,7 @@ impl Simulation<'_> {
 
     fn why_not_set(&self, queue: &QueuePath, settings: &QueueSettings) -> Option<&'static str> {
         let Some(known) = self.queues.get(queue) else {
-            return Some("the queue doesn't exist, and would be revived");
+            return Some("the queue doesn't exist, and an update would create it");
         };
         let has_limit = settings.max_retry_duration.is_some_and(|it| it.is_some());
         if settings.max_attempts.is_some_and(|it| it != -1) || has_limit {
@@ -256,7 +256,7 @@ impl Simulation<'_> {
         let loses_reason =
             known.has_reason && !target.headers.contains_key(queue_headers::PAUSE_HEADER);
         if loses_reason && known.state == QueueState::Paused {
-            return Some("nobody would own the operator's pause");
+            return Some("the queue would no longer say why it is paused");
         }
         let stage = self.stage(queue)?;
         if target.address != known.address {
@@ -278,7 +278,7 @@ impl Simulation<'_> {
         if self.desired.queues().any(|named| named == queue) {
             Some("the spec names it")
         } else if self.desired.deletion_policy != DeletionPolicy::Delete {
-            Some("nobody asked for it")
+            Some("deletionPolicy isn't Delete")
         } else {
             (!self.is_empty(queue) || self.is_served(queue)).then_some("there may be tasks in it")
         }
@@ -302,7 +302,7 @@ impl Simulation<'_> {
             }
             None => known.state == QueueState::Paused && self.is_empty(&queue),
         };
-        (!is_safe).then_some("its queue would push to nobody")
+        (!is_safe).then_some("its queue would push to no worker")
     }
 
     /// The queues of the spec that would still delete tasks after the plan, under either drift policy.

@@ -66,7 +66,7 @@ pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
     debug_assert_eq!(
         invariants::broken(view, &plan),
         Vec::<String>::new(),
-        "the plan breaks what must always hold:\n{plan}"
+        "the plan violates an invariant:\n{plan}"
     );
     Ok(plan)
 }

@@ -157,7 +157,7 @@ impl ApiDiscovery {
         let is_change = state.served.as_ref().is_some_and(|known| *known != served);
         state.served = Some(served.clone());
         if is_change {
-            tracing::info!(kinds = ?served, "the kinds that the cluster has have changed");
+            tracing::info!(kinds = ?served, "the kinds that the API server serves have changed");
             for chain in &state.using {
                 trigger(&self.triggers, chain);
             }

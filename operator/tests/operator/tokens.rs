@@ -132,8 +132,7 @@ async fn an_audience_changes_while_both_are_accepted() {
 
     testbed.apply(&with_audiences("new")).await;
     accept(&testbed, Some("new,old")).await;
-    let waits =
-        "queue incoming sends the spec's token once every worker of stage fast accepts that";
+    let waits = "queue incoming sends the spec's token once every worker of stage fast accepts it";
     let waits = format!("QueuesReady=False Progressing: {waits}");
     testbed.says("orders", &waits).await;
     assert_eq!(sent(&queues, "incoming").await.as_deref(), Some("old"));

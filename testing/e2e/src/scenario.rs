@@ -91,7 +91,7 @@ pub async fn a_broken_handler(harness: &Harness) -> anyhow::Result<()> {
     );
     let told = kubectl(&["get", "chain", "orders", "-n=shop", "--no-headers"]).await?;
     harness.say(format!(
-        "a broken handler took nobody's place; kubectl get chain: {}",
+        "a broken handler replaced no pod; kubectl get chain: {}",
         told.split_whitespace().collect::<Vec<_>>().join(" ")
     ));
     set_image("localhost/e2e-handler:2").await?;
@@ -99,7 +99,7 @@ pub async fn a_broken_handler(harness: &Harness) -> anyhow::Result<()> {
     is_ready().await;
     harness.under_load(100).await;
     let since = harness.counts()?.since(before);
-    harness.say(format!("and was taken back: {since}"));
+    harness.say(format!("and was reverted: {since}"));
     since.cost_nothing()
 }
 
@@ -127,7 +127,7 @@ async fn all_have(wanted: &str) {
     .await;
 }
 
-/// A pod whose handler listens on another port never gets ready, so it takes nobody's place.
+/// A pod whose handler listens on another port never gets ready, so it replaces no pod.
 pub async fn a_wrong_port(harness: &Harness) -> anyhow::Result<()> {
     let before = harness.counts()?;
     let first = workers().await?;
@@ -161,12 +161,12 @@ pub async fn a_wrong_port(harness: &Harness) -> anyhow::Result<()> {
     harness.under_load(100).await;
     let since = harness.counts()?.since(before);
     harness.say(format!(
-        "a wrong port took nobody's place, and was taken back: {since}"
+        "a wrong port replaced no pod, and was reverted: {since}"
     ));
     since.cost_nothing()
 }
 
-/// Pods that the namespace's quota refuses take nobody's place either, and the chain says why.
+/// Pods that the namespace's quota refuses replace no pod either, and the chain says why.
 pub async fn an_exhausted_quota(harness: &Harness) -> anyhow::Result<()> {
     let before = harness.counts()?;
     let first = workers().await?;

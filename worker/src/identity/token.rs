@@ -47,7 +47,7 @@ pub(crate) enum TokenError {
     EmailUnverified,
     #[error("its token has expired")]
     Expired,
-    #[error("its token is not valid yet: check the clocks")]
+    #[error("its token is not valid yet: check the clocks of the nodes")]
     NotYetValid,
 }
 

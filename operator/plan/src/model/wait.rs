@@ -42,8 +42,10 @@ pub enum WaitReason {
     Address(QueueId, String, AddressObstacle),
     /// A queue's new token, or its end (`false`), until the workers of this stage accept that.
     #[error(
-        "queue {0} {what} once every worker of stage {1} accepts that",
-        what = if *.2 { "sends the spec's token" } else { "stops sending a token" }
+        "queue {0} {what} once {which} worker of stage {1} {does}",
+        what = if *.2 { "sends the spec's token" } else { "stops sending a token" },
+        which = if *.2 { "every" } else { "no" },
+        does = if *.2 { "accepts it" } else { "requires one" }
     )]
     Token(QueueId, String, bool),
     /// A queue's higher limits, until this stage has so many ready workers, or after so long.
@@ -79,7 +81,7 @@ pub enum WaitReason {
     #[error("Cloud Tasks does not list {0}: it is looked up before its workers are deleted")]
     Unlisted(QueueId),
     /// The end of a removed stage: its queue was empty before it was paused.
-    #[error("{0} is counted once more before its workers are deleted")]
+    #[error("the tasks of {0} are counted once more before its workers are deleted")]
     LastCount(QueueId),
     /// The load balancer's lower timeouts for this stage.
     #[error(

@@ -105,7 +105,7 @@ pub fn plan_deletion(
     debug_assert_eq!(
         broken_deletion(deletion, queue_owner, observed, &plan),
         Vec::<String>::new(),
-        "the plan breaks what must always hold:\n{plan}"
+        "the plan violates an invariant:\n{plan}"
     );
     plan
 }

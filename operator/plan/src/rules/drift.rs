@@ -52,7 +52,9 @@ const MOST: usize = 5;
 pub fn sentence(desired: &Desired, drifts: &[Drift]) -> Option<String> {
     let named: Vec<String> = drifts.iter().take(MOST).map(ToString::to_string).collect();
     let then = match desired.drift_policy {
-        DriftPolicy::Enforce => "the operator corrects it, unless Ready says what prevents that",
+        DriftPolicy::Enforce => {
+            "the operator restores what the spec says; if it can't, the condition Ready says why"
+        }
         DriftPolicy::Report => {
             "driftPolicy is Report, so rates, concurrency and backoff stay as they are"
         }

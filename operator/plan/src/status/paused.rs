@@ -56,7 +56,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         (
             PausedBy::Outside,
             Reason::PausedOutside,
-            "paused outside the operator, until it is resumed there or its stage sets paused: false"
+            "paused outside the operator (resume it yourself, or set paused: false on its stage)"
                 .to_owned(),
         ),
         (

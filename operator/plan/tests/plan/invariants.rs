@@ -66,7 +66,7 @@ fn a_rule_that_mistakes_an_accepted_route_for_a_refused_one_is_caught() {
         crate::world::pass(&mut believed, &desired, time);
     }
     let caught = caught(&yaml, &accepted, &believed);
-    assert_has(&caught[..1], "its pushes are taken");
+    assert_has(&caught[..1], "workers run its tasks");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_rule_that_finds_no_workers_behind_an_address_is_caught() {
         crate::world::pass(&mut believed, &desired, time);
     }
     let caught = caught(&yaml, &served, &believed);
-    assert_has(&caught, "its pushes are taken");
+    assert_has(&caught, "workers run its tasks");
     let routes = served.gateway_objects(GatewayResourceKind::HttpRoute);
     assert_eq!(routes.count(), 2);
 }
@@ -114,7 +114,7 @@ fn a_deletion_that_takes_an_unlisted_queue_for_absent_is_caught() {
     let plan = plan_deletion(deletion, name, owner, &believed);
     assert_has(
         &broken_deletion(deletion, name, &listed, &plan),
-        "queues would push to nobody",
+        "a queue isn't paused",
     );
     // After its patience the operator leaves the queues as they are.
     let deletion = Deletion::WithoutQueues;

@@ -20,7 +20,7 @@ fn pauses_of_different_origin_are_all_named() {
     round(&mut observed, ORDERS, 30, 0);
     let outside = queue_mut(&mut observed, "incoming");
     outside.state = QueueState::Paused;
-    insta::assert_snapshot!(said(ORDERS, &observed, "Paused"), @"PausedOutside: paused outside the operator, until it is resumed there or its stage sets paused: false: incoming; paused by the operator until a worker of the stage is ready: incoming-2");
+    insta::assert_snapshot!(said(ORDERS, &observed, "Paused"), @"PausedOutside: paused outside the operator (resume it yourself, or set paused: false on its stage): incoming; paused by the operator until a worker of the stage is ready: incoming-2");
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn a_token_that_is_changed_outside_is_corrected_and_reported() {
     observed.was_in_force = true;
     let found = queue_mut(&mut observed, "incoming");
     found.http_target.as_mut().unwrap().token = None;
-    insta::assert_snapshot!(said(&yaml, &observed, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; the operator corrects it, unless Ready says what prevents that");
+    insta::assert_snapshot!(said(&yaml, &observed, "Drifted"), @"QueueChanged: incoming has to https://fast.push.example.com:443, executor-owner cluster-a/shop/orders, executor-token spec, the spec says to https://fast.push.example.com:443, with a token of a@p.example for x, executor-owner cluster-a/shop/orders, executor-token spec; the operator restores what the spec says; if it can't, the condition Ready says why");
     round(&mut observed, &yaml, 0, 0);
     assert_now(&observed, "a@p.example x", "a@p.example x");
 }

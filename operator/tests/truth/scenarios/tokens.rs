@@ -45,7 +45,7 @@ pub const SCENARIOS: &[Scenario] = &[
             NOT_ASKED,
             "Ready=False Progressing: incoming",
             "QueuesReady=False Progressing: queue incoming sends the spec's token once \
-                every worker of stage fast accepts that",
+                every worker of stage fast accepts it",
             "WorkersReady=False Progressing: workers of stage fast accept only the \
                 spec's token once",
         ]),

@@ -68,7 +68,7 @@ pub enum LedgerError {
     #[error("the ledger has version {0}, and the task isn't one that a worker handed over")]
     NotHandedOver(u64),
     /// A producer wrote it: tasks that began on the chain's first queue don't come back there.
-    #[error("no task comes to the chain's first queue with this ledger")]
+    #[error("the ledger is not valid on the chain's first queue")]
     OnFirstQueue,
     /// It is not a ledger.
     #[error("the ledger is damaged: {0}")]

@@ -12,14 +12,15 @@ use crate::world::World;
 pub const NEVER_LOST: &str = "a task is never lost";
 pub const ONE_END: &str = "a task ends at most once";
 pub const ENDS: &str = "each task ends";
-pub const RUNS: &str = "the handler runs N times at most, and once more for each fault";
-pub const NOT_EARLY: &str = "a stage is left after N runs, or as many as its callers took for runs";
+pub const RUNS: &str = "the handler runs at most N times, plus once for each fault";
+pub const NOT_EARLY: &str = "a task leaves a stage only after N attempts";
 pub const NOT_LATE: &str = "no handler starts after the end";
 pub const ONE_STAGE: &str = "one stage is live at a time";
 pub const SUCCESS: &str = "a success is not forgotten";
 pub const DONE: &str = "Succeeded is notified only after a run";
-pub const DELETED: &str = "a deleted task that was looked up is not handed over";
-pub const NO_TWIN: &str = "a pod runs a task once at a time, and gives up none that it runs";
+pub const DELETED: &str = "a task that a look-up finds deleted is not handed over";
+pub const NO_TWIN: &str =
+    "a pod runs a task once at a time, and never gives up a task that it runs";
 
 /// A promise that was broken by a step.
 #[derive(Debug, Clone, Copy)]
