@@ -71,7 +71,7 @@ async fn confirm(queues: &AdminClient, queue: &QueuePath) -> Result<Queue, Error
         Ok(found) => Ok(found),
         Err(CloudError::Missing { .. }) => {
             let message = format!(
-                "queue {queue} was created and doesn't exist: wait a few minutes. If it is still missing then, its name is blocked for up to 7 days because a queue of that name was deleted: use another name"
+                "queue {queue} was created but doesn't exist: wait a few minutes. If it is still missing then, its name is blocked for up to 7 days because a queue of that name was deleted: use another name"
             );
             Err(Problem::new(Reason::QueueNameBlocked, message).into())
         }
