@@ -65,8 +65,8 @@ pub struct Args {
     #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
 
-    /// How long a deleted chain waits for Cloud Tasks to pause its queues. After that its finalizer is
-    /// removed regardless; the queues keep their tasks.
+    /// How long Cloud Tasks may fail, without a success in between, before a deleted chain no longer
+    /// waits for its queues to be paused. Its finalizer is then removed; the queues keep their tasks.
     #[arg(long, env = "DELETION_PATIENCE", default_value = "10m")]
     pub deletion_patience: crds::Duration,
 
