@@ -141,6 +141,8 @@ words! {
         GatewayApiMissing,
         /// The spec passed the schema, but can't be served.
         InvalidSpec,
+        /// The operator's tenants don't allow what the spec names.
+        NotAllowed,
         /// The project or the location doesn't exist.
         ProjectNotFound,
         /// The operator's credentials don't allow a call.

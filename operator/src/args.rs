@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
 use crds::WorkerTemplate;
 use execute::Rate;
-use plan::{Settings, Timing};
+use plan::{Settings, Tenants, Timing};
 use worker_contract::ports;
 
 use crate::namespaces::Namespaces;
@@ -55,6 +55,19 @@ pub struct Args {
     /// spec.workerTemplate. The workerTemplate of a chain is merged over this.
     #[arg(long, env = "WORKER_TEMPLATE", default_value = "{}")]
     pub worker_template: WorkerTemplate,
+
+    /// What the chains of each namespace may use, as JSON: a map from namespace to projects,
+    /// queuePrefixes, serviceAccounts, and pushHosts, each a list: if omitted, anything; if empty,
+    /// nothing. `*` is for namespaces that are not named. A namespace without an entry may use nothing.
+    /// Default: no map, and everything is allowed.
+    #[arg(
+        long,
+        env = "TENANTS",
+        value_name = "JSON",
+        default_value = "{}",
+        hide_default_value = true
+    )]
+    pub tenants: Tenants,
 
     /// The name of this cluster, written to the owner header of each queue. It must be unique among the
     /// clusters that share a Google Cloud project. Default: the UID of the namespace kube-system.
@@ -166,6 +179,7 @@ impl Args {
             location: self.location.clone(),
             worker_image: self.worker_image.clone(),
             worker_template: self.worker_template.clone(),
+            tenants: self.tenants.clone(),
             cluster,
             cluster_domain: self.cluster_domain.clone(),
             emulator_host: self.emulator_host.clone().filter(|host| !host.is_empty()),
@@ -186,6 +200,22 @@ mod tests {
     use clap::Parser;
 
     use super::Args;
+
+    #[test]
+    fn an_operator_with_an_unreadable_allow_list_does_not_start() {
+        for (json, sentence) in [
+            ("", "it is not JSON"),
+            ("shop", "it is not JSON"),
+            (
+                r#"{"shop": {"project": ["a"]}}"#,
+                r#"for '--tenants <JSON>': the entry of shop has the unknown field "project": use projects,"#,
+            ),
+        ] {
+            let args = ["executor-operator", "--tenants", json];
+            let error = Args::try_parse_from(args).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error}");
+        }
+    }
 
     #[test]
     fn operators_that_serve_the_same_namespaces_share_a_lease() {

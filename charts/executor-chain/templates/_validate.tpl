@@ -19,6 +19,31 @@
 {{- if ne (len .Values.watchNamespaces) (len (uniq .Values.watchNamespaces)) -}}
 {{- fail "watchNamespaces has a duplicate: list each namespace once" -}}
 {{- end -}}
+{{- range $namespace, $entry := .Values.tenants -}}
+{{- if not (regexMatch "^([*]|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$" $namespace) -}}
+{{- fail (printf "tenants has %q, which is not a valid namespace name: write the name of a namespace, or \"*\" for all that are not named" $namespace) -}}
+{{- end -}}
+{{- range $entry.projects -}}
+{{- if not (regexMatch "^[A-Za-z0-9.:-]{1,100}$" .) -}}
+{{- fail (printf "tenants.%s.projects has %q: write a project ID, such as my-project" $namespace .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $entry.queuePrefixes -}}
+{{- if not (regexMatch "^[A-Za-z0-9-]{1,100}$" .) -}}
+{{- fail (printf "tenants.%s.queuePrefixes has %q: write how the names of queues begin, such as shop-, without *" $namespace .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $entry.serviceAccounts -}}
+{{- if not (regexMatch "^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$" .) -}}
+{{- fail (printf "tenants.%s.serviceAccounts has %q: write an email address, such as pusher@my-project.iam.gserviceaccount.com" $namespace .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $entry.pushHosts -}}
+{{- if not (regexMatch "^([*][.])?([A-Za-z0-9-]{1,63}[.])*[A-Za-z0-9-]{1,63}$" .) -}}
+{{- fail (printf "tenants.%s.pushHosts has %q: write only a host, such as push.example.com, or *.push.example.com for every host below it" $namespace .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.location -}}
 {{- if not (regexMatch "^[a-z0-9-]{1,63}$" .) -}}
 {{- fail (printf "location is %q: write a Cloud Tasks location, such as europe-west1" .) -}}
@@ -40,7 +65,7 @@
 {{- fail (printf "worker.env has %s, which the operator sets for each chain: remove it" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- $values := dict "worker-template" "worker" "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
+{{- $values := dict "tenants" "tenants" "worker-template" "worker" "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
 {{- range $argument := .Values.operator.extraArgs -}}
 {{- $flag := regexReplaceAll "^--([a-z-]+).*$" $argument "${1}" -}}
 {{- with get $values $flag -}}

@@ -96,6 +96,33 @@ async fn values_of_the_workers_reach_the_operator() {
     }
 }
 
+#[tokio::test]
+async fn tenants_reach_the_operator_which_can_read_them() {
+    let is_list = |it: &String| it.starts_with("--tenants");
+    let without = Rendered::of("").await.arguments();
+    assert!(!without.iter().any(is_list), "{without:?}");
+    let arguments = Rendered::of(ALL).await.arguments();
+    let list = arguments.iter().find(|it| is_list(it)).unwrap();
+    let expected = json!({
+        "shop": {
+            "projects": ["my-project"],
+            "queuePrefixes": ["shop-"],
+            "serviceAccounts": ["pusher@my-project.iam.gserviceaccount.com"],
+            "pushHosts": ["*.shop.example.com"],
+        },
+        "*": {"projects": []},
+    });
+    let found: Value = serde_json::from_str(list.strip_prefix("--tenants=").unwrap()).unwrap();
+    assert_eq!(found, expected);
+    // It doesn't get as far as a cluster if it can't read its arguments.
+    for (list, is_read) in [(list.as_str(), true), ("--tenants={\"shop\": null}", false)] {
+        let mut operator = std::process::Command::new(binary("executor-operator"));
+        let no_cluster = operator.arg(list).env("KUBECONFIG", "/dev/null").output();
+        let said = String::from_utf8(no_cluster.unwrap().stderr).unwrap();
+        assert_eq!(!said.contains("--tenants"), is_read, "{said}");
+    }
+}
+
 #[test]
 fn a_variable_that_a_chain_may_not_set_is_refused_in_the_values_too() {
     let mut rules = crds::RULES.iter();

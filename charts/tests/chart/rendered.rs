@@ -18,6 +18,9 @@ worker:
   securityContext: {runAsUser: 1000}
 project: my-project
 location: europe-west1
+tenants:
+  shop: {projects: [my-project], queuePrefixes: [shop-], serviceAccounts: [pusher@my-project.iam.gserviceaccount.com], pushHosts: ['*.shop.example.com']}
+  '*': {projects: []}
 emulatorHost: cloud-tasks.emulators.svc:8123
 operator:
   cluster: blue

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cloudtasks::QueuePath;
 use crds::{ExecutorChain, WorkerTemplate};
-use plan::{Desired, Settings, Timing};
+use plan::{Desired, Settings, Tenants, Timing};
 
 use crate::admission::{Admitted, admit};
 use crate::error::Error;
@@ -48,6 +48,7 @@ impl Manifest {
             location: "local".parse().ok(),
             worker_image: "executor-worker".into(),
             worker_template: WorkerTemplate::default(),
+            tenants: Tenants::default(),
             cluster: "dev".into(),
             cluster_domain: "cluster.local".into(),
             emulator_host,

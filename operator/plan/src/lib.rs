@@ -18,11 +18,12 @@ pub use model::desired::{location, owner_of};
 pub use model::{
     Backlog, ChainView, Deletion, Desired, DesiredNotifier, DesiredStage, HandlerAt,
     LocationQueues, Observed, ParentGateway, Plan, Pod, Problem, Push, RequiredToken, Settings,
-    Step, Target, TimedCondition, Timing, Wait,
+    Step, Target, Tenants, TimedCondition, Timing, Wait,
 };
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;
 pub use planner::plan;
+pub use rules::allow_list::refuse_not_allowed;
 pub use rules::drift::{Drift, drifts};
 pub use rules::ladder_time::{LadderTime, ladder_time};
 pub use rules::timed_conditions::timed_conditions;

@@ -6,6 +6,7 @@ mod child_name;
 pub mod deletion;
 pub mod desired;
 pub mod gateway_resource;
+pub mod host_name;
 pub mod location_queues;
 pub mod object_name;
 pub mod observed;
@@ -18,6 +19,7 @@ pub mod rollout;
 pub mod settings;
 pub(crate) mod settings_text;
 pub(crate) mod short_hash;
+pub mod tenants;
 pub mod timed_condition;
 pub mod wait;
 
@@ -36,6 +38,7 @@ pub use queue_headers::PauseReason;
 pub use required_token::RequiredToken;
 pub use rollout::{Rollout, pod_refusal};
 pub use settings::{Settings, Timing};
+pub use tenants::Tenants;
 pub use timed_condition::TimedCondition;
 pub use wait::{AddressObstacle, Concern, HandOverObstacle, ResumeObstacle, Wait, WaitReason};
 

@@ -1,6 +1,7 @@
 //! The rules of a safe edit, one by one; the planner puts them in order.
 
 pub mod absence;
+pub mod allow_list;
 pub mod drain;
 pub mod drift;
 pub(crate) mod gateway_api;

@@ -6,7 +6,7 @@ use cloudtasks::Error as CloudError;
 use crds::{ExecutorChain, UNSEEN};
 use kube_runtime::controller::Action;
 use plan::objects::names::namespace_owner;
-use plan::{ChainView, Desired, Freshness, Plan, plan};
+use plan::{ChainView, Desired, Freshness, Plan, plan, refuse_not_allowed};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -24,11 +24,14 @@ pub async fn serve(
     context: &Context,
     findings: &mut Findings,
 ) -> Result<Next, Error> {
-    let mut desired = Desired::new(chain, &context.settings)?;
+    let desired = Desired::new(chain, &context.settings)?;
+    let desired = findings.desired.insert(desired);
+    // Before anything is read: what isn't allowed isn't shown either.
+    refuse_not_allowed(desired, &context.settings.tenants)?;
     let uids = &context.caches.namespace_uids;
     let uid = uids.of(&context.client, &desired.namespace).await?;
     desired.namespace_owner = Some(namespace_owner(&desired.namespace, &uid));
-    let desired = &*findings.desired.insert(desired);
+    let desired = &*desired;
     let served = ServedChain {
         chain,
         context,

@@ -17,6 +17,7 @@ mod outage;
 mod phases;
 mod refusals;
 mod serving;
+mod tenants;
 mod testbed;
 mod tokens;
 mod worker_template;

@@ -220,6 +220,12 @@ impl Testbed {
         self.operator = Process::spawn(&self.command);
     }
 
+    /// As an administrator who changes a setting of the operator.
+    pub async fn restart_with(&mut self, variable: &str, value: &str) {
+        self.command.env(variable, value);
+        self.restart().await;
+    }
+
     /// What a kubelet and the deployment controller would write, once all pods run.
     pub async fn pods_are_ready(&self) {
         fake_pods::report_all_ready(&self.deployments())

@@ -22,6 +22,7 @@ use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
 use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 
 use super::child_name::child_name;
+use super::host_name::HostName;
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
 use push::{ChainContext, address, push};
@@ -88,6 +89,15 @@ pub struct DesiredNotifier {
     pub rate_limits: Option<RateLimits>,
     /// The token that they carry.
     pub oidc: Option<crds::NotifierOidc>,
+}
+
+impl DesiredNotifier {
+    /// The host of its URL. One with a user isn't read: programs differ in where its host begins.
+    pub fn host(&self) -> Option<HostName> {
+        let url: http::Uri = self.url.parse().ok()?;
+        let authority = url.authority().filter(|it| !it.as_str().contains('@'))?;
+        authority.host().parse().ok()
+    }
 }
 
 /// One stage as it should be.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use cloudtasks::{LocationId, ProjectId};
 use crds::WorkerTemplate;
 
+use super::tenants::Tenants;
+
 /// The operator's own settings, as far as a plan depends on them.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -16,6 +18,8 @@ pub struct Settings {
     pub worker_image: String,
     /// What is added to the workers of chains, unless their spec says otherwise.
     pub worker_template: WorkerTemplate,
+    /// What the chains of each namespace may use.
+    pub tenants: Tenants,
     /// What tells this cluster from others; part of the owner that is written on a queue.
     pub cluster: String,
     /// The DNS domain of the cluster's Services.

@@ -6,6 +6,7 @@
     reason = "in a test a panic is a failure, as it should be"
 )]
 
+mod allow_list;
 mod edits;
 mod freshness;
 mod gateway;

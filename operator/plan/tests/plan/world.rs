@@ -23,7 +23,7 @@ use serde_json::json;
 
 use plan::{
     Backlog, ChainView, Desired, Observed, Plan, PlannedView, Pod, Problem, RequiredToken,
-    Settings, Step, TimedCondition, Timing, timed_conditions,
+    Settings, Step, Tenants, TimedCondition, Timing, timed_conditions,
 };
 
 pub const ORDERS: &str = "
@@ -58,6 +58,7 @@ pub fn settings() -> Settings {
         location: None,
         worker_image: "executor-worker:test".into(),
         worker_template: WorkerTemplate::default(),
+        tenants: Tenants::default(),
         cluster: "cluster-a".into(),
         cluster_domain: "cluster.local".into(),
         emulator_host: None,

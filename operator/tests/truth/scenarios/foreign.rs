@@ -35,6 +35,14 @@ pub const SCENARIOS: &[Scenario] = &[
             )])
             .then(WELL),
         ]),
+    scenario("an edit that the operator's tenants don't allow")
+        .args(&[r#"--tenants={"*": {"queuePrefixes": ["incoming", "orders-"]}}"#])
+        .chain(&[(MIDDLE, "")])
+        .acts(&[
+            when(&[Action::Apply(&[("queue: incoming-2", "queue: theirs")])])
+                .unknown("NotAllowed: queue theirs of stage middle | incoming, orders-"),
+            when(&[Action::Apply(&[(MIDDLE, "")])]).then(WELL),
+        ]),
     scenario("another chain sets the notifier's limits").acts(&[
         when(&[
             Action::Queue(
