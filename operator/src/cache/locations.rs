@@ -123,6 +123,14 @@ impl LocationCache {
         }
     }
 
+    /// The queues of every other location that has chains, as far as they were listed.
+    pub fn all_but(&self, parent: &LocationPath) -> Vec<LocationQueues> {
+        let locations = self.locations.lock();
+        let others = locations.known.iter().filter(|(it, _)| *it != parent);
+        let queues = others.filter_map(|(_, it)| it.state.lock().queues.clone());
+        queues.collect()
+    }
+
     /// Takes what Cloud Tasks has answered to a chain's writes, which saves a list.
     pub fn answered(
         self: &Arc<Self>,

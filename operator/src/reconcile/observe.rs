@@ -63,6 +63,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         whole_seconds: context.queues.keeps_whole_seconds(),
         queues,
         absent_queues: BTreeSet::new(),
+        other_locations: other_locations(context, desired),
         deployments,
         services,
         availability,
@@ -183,9 +184,18 @@ async fn read_left_queues(
     Ok(context.queues.look_up(unlisted, observed).await?)
 }
 
+/// The queues of other locations, where they matter: another chain's may push to a stage's host.
+fn other_locations(context: &Context, desired: &Desired) -> Vec<LocationQueues> {
+    if desired.push == Push::Cluster {
+        return Vec::new();
+    }
+    let parent = &desired.notifier.queue.parent;
+    context.caches.locations.all_but(parent)
+}
+
 /// The stages' hosts to which another chain's route leads.
 fn taken_hosts(context: &Context, desired: &Desired) -> BTreeMap<String, String> {
-    if !matches!(desired.push, Push::Gateway(_)) {
+    if desired.push == Push::Cluster {
         return BTreeMap::new();
     }
     let stages = desired.stages.iter();

@@ -63,7 +63,7 @@ pub async fn serve(
             context.caches.locations.answered(chain, parent, queues);
             Freshness::after(&plan)
         }
-        Err(error) if freshness == Freshness::Cached && exists(served, error).await? => {
+        Err(error) if freshness != Freshness::All && exists(served, error).await? => {
             return Ok(Next::Reconcile(Action::requeue(Duration::ZERO)));
         }
         Err(_) => Freshness::All,

@@ -15,6 +15,7 @@ mod leader;
 mod locations;
 mod outage;
 mod phases;
+mod push_hosts;
 mod refusals;
 mod serving;
 mod tenants;

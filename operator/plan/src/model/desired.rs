@@ -202,9 +202,7 @@ impl Desired {
             .map(|stage| DesiredStage::new(chain, stage, &context))
             .collect::<Result<_, _>>()?;
         let push = push(chain, &namespace);
-        if let Push::Gateway(_) = &push {
-            hosts_are_apart(&stages)?;
-        }
+        hosts_are_apart(&push, &stages)?;
         let desired = Self {
             queue_owner: settings.queue_owner(&namespace, &name),
             owner: owner_of(chain),
@@ -295,14 +293,20 @@ impl Desired {
     }
 }
 
-/// Two stages with one host would get each other's tasks.
-fn hosts_are_apart(stages: &[DesiredStage]) -> Result<(), Problem> {
-    let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+/// Two stages with one host and port would get each other's tasks.
+fn hosts_are_apart(push: &Push, stages: &[DesiredStage]) -> Result<(), Problem> {
+    let field = match push {
+        // The Services of two stages never have one name.
+        Push::Cluster => return Ok(()),
+        Push::Url => "spec.push.url",
+        Push::Gateway(_) => "spec.push.gateway.hostname",
+    };
+    let mut hosts: BTreeMap<(&str, u16), &str> = BTreeMap::new();
     for stage in stages {
-        let host = stage.address.host.as_str();
-        if let Some(other) = hosts.insert(host, &stage.name) {
+        let Address { host, port, .. } = &stage.address;
+        if let Some(other) = hosts.insert((host, *port), &stage.name) {
             return Err(Problem::invalid(format!(
-                "spec.push.gateway.hostname gives the stages {other} and {} the same host {host}: use another template",
+                "{field} gives the stages {other} and {} the same host {host}: use another template",
                 stage.name
             )));
         }

@@ -35,6 +35,9 @@ pub struct Observed {
     /// Queues that don't exist: Cloud Tasks was asked for each by its name. One that is in neither may
     /// exist, since a list can lack it.
     pub absent_queues: BTreeSet<QueuePath>,
+    /// The queues of other locations that the operator serves, as last listed: for the hosts that they
+    /// push to.
+    pub other_locations: Vec<LocationQueues>,
     /// The Deployments that carry the chain's label or a child's name, by name.
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.

@@ -5,7 +5,7 @@
 
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
 
-use crate::model::{ChainView, Plan, Step};
+use crate::model::{ChainView, Plan, Push, Step};
 
 /// How fresh the state is, the least fresh first. A step has to have a reason for less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +28,11 @@ impl Freshness {
     /// may still hand tasks over, and one that is may be ready by now.
     pub fn before(plan: &Plan, view: ChainView<'_>, is_edited: bool) -> Self {
         if begins(plan, view) {
-            return Self::Cached;
+            return match view.desired.push {
+                // Another chain may just have got the host.
+                Push::Url => Self::Queues,
+                Push::Cluster | Push::Gateway(_) => Self::Cached,
+            };
         }
         let has_former = !view.removed_stages().is_empty() || !view.renamed_stages().is_empty();
         if has_former {

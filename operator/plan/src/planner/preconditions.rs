@@ -12,24 +12,14 @@ use crate::model::{
 use crate::objects::gke_policies::policies;
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::route;
+use crate::rules::push_hosts::refuse_taken_host;
 
-/// A route of another chain that had the host first gets all its pushes. Objects of other owners are
-/// left alone.
+/// Objects of other owners are left alone.
 fn refuse_attached(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Problem> {
     let ChainView { desired, observed } = view;
     let Some(route) = route::route(desired, stage) else {
         return Ok(());
     };
-    let host = &stage.address.host;
-    if let Some(other) = observed.taken_hosts.get(host) {
-        return Err(Problem::new(
-            Reason::NameTaken,
-            format!(
-                "the host {host} of stage {} is already used by chain {other} (namespace/name): use another spec.push.gateway.hostname, such as {{stage}}--{{chain}}--{{namespace}}.push.example.com",
-                stage.name
-            ),
-        ));
-    }
     let policies = policies(view, stage).into_iter();
     for (kind, wanted) in policies.chain([(GatewayResourceKind::HttpRoute, route)]) {
         let name = wanted.name_any();
@@ -80,6 +70,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
             ));
         }
         refuse_name_in_use(stage, observed)?;
+        refuse_taken_host(view, stage)?;
         refuse_attached(view, stage)?;
         let workers = observed.deployments.get(&stage.child);
         refuse_others(

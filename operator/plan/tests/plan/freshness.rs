@@ -30,6 +30,13 @@ fn a_new_chain_needs_no_fresh_read() {
 }
 
 #[test]
+fn a_new_chain_takes_a_host_only_after_a_fresh_list_of_queues() {
+    let push = "  push: {url: 'https://{stage}.push.example.com'}\n  stages:";
+    let by_url = with("  stages:", push);
+    assert_eq!(before(&by_url, &Observed::default()), Freshness::Queues);
+}
+
+#[test]
 fn a_limit_needs_no_fresh_read_and_an_edit_of_workers_needs_all() {
     let attempts = "maxAttempts: 3";
     let paused = with(attempts, "maxAttempts: 3\n    paused: true");

@@ -13,6 +13,7 @@ mod gateway;
 mod golden;
 mod invariants;
 mod phases;
+mod push_hosts;
 mod status;
 mod token_rotation;
 mod whole_seconds;

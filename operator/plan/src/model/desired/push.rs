@@ -121,7 +121,8 @@ fn parse_address(url: &str) -> Option<Address> {
     let labels_fit = host.split('.').all(|label| (1..=63).contains(&label.len()));
     labels_fit.then(|| Address {
         scheme,
-        host: host.to_owned(),
+        // Hosts are compared: in another case it is the same host.
+        host: host.to_ascii_lowercase(),
         port,
     })
 }
