@@ -13,12 +13,11 @@ use crate::reconcile::observe::observe_deleted;
 
 /// Deletes a chain by the policy in its spec. One that can't be parsed keeps its tasks.
 pub async fn finalize_deleted(chain: &Chain, context: &Context) -> Result<Next, Error> {
-    let (deleted, policy) = match &chain.0 {
-        Ok(chain) => (DeletedChain::of(chain, context), chain.spec.deletion_policy),
-        Err(_) => {
-            let deleted = DeletedChain::unreadable(chain, context).await?;
-            (deleted, DeletionPolicy::Retain)
-        }
+    let (deleted, policy) = if let Ok(chain) = &chain.0 {
+        (DeletedChain::of(chain, context), chain.spec.deletion_policy)
+    } else {
+        let deleted = DeletedChain::unreadable(chain, context).await?;
+        (deleted, DeletionPolicy::Retain)
     };
     finalize(&deleted, context, policy).await?;
     Ok(Next::Report(None))

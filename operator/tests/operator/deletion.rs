@@ -182,7 +182,7 @@ spec:
     testbed.gone("orders").await;
 }
 
-/// As `kubectl delete --cascade=foreground` and some GitOps tools ask for it.
+/// As `kubectl delete --cascade=foreground` and tools that apply from Git ask for it.
 #[tokio::test]
 async fn a_deletion_in_the_foreground_leaves_the_workers_to_the_policy() {
     let server: &ApiServer = Box::leak(Box::new(ApiServer::start().await));

@@ -414,7 +414,7 @@ async fn a_deleted_chain_deletes_or_releases_its_routes() {
         for kind in GatewayResourceKind::ALL {
             let objects = list(&testbed, kind).await;
             assert_eq!(objects.len(), left, "{kind}");
-            let owners = objects.iter().flat_map(|it| it.owner_references());
+            let owners = objects.iter().flat_map(ResourceExt::owner_references);
             let owners: BTreeSet<_> = owners.map(|owner| &*owner.kind).collect();
             assert!(!owners.contains("ExecutorChain"), "{kind}: {owners:?}");
         }
