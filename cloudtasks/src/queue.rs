@@ -6,6 +6,12 @@ use std::time::Duration;
 use crate::names::QueuePath;
 use crate::values::{Address, HttpTarget};
 
+/// The dispatches per second of a queue for which nothing is set.
+pub const DEFAULT_DISPATCHES_PER_SECOND: f64 = 500.0;
+
+/// The dispatches in flight at once of a queue for which nothing is set.
+pub const DEFAULT_CONCURRENT_DISPATCHES: i32 = 1000;
+
 /// Whether a queue dispatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueState {

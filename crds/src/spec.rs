@@ -257,7 +257,8 @@ pub struct Notifier {
     pub outcomes: Vec<Outcome>,
 
     /// rateLimits is how fast notifications are sent. A field that is unset is neither set nor
-    /// corrected on the queue.
+    /// corrected on the queue. Of the chains that share a queue, the first that uses it sets its
+    /// limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limits: Option<RateLimits>,
 

@@ -9,6 +9,7 @@ pub mod failures;
 pub mod locations;
 pub mod namespace_uids;
 pub mod objects;
+pub mod served_chains;
 pub mod status_echo;
 
 use std::sync::Arc;
@@ -27,10 +28,13 @@ use condition_timers::ConditionTimers;
 use failures::FailureCounts;
 use locations::LocationCache;
 use namespace_uids::NamespaceUids;
+use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
 
 /// The caches of one term as the leader.
 pub struct Caches {
+    /// The chains.
+    pub served_chains: ServedChains,
     /// The queues of each location.
     pub locations: Arc<LocationCache>,
     /// The Deployments, Services and pods of chains.
@@ -55,6 +59,7 @@ impl Caches {
     /// Watches and polls from now on. Chains that are to be reconciled go to `triggers`.
     pub fn new(
         args: &Args,
+        served_chains: ServedChains,
         client: &Client,
         queues: &AdminClient,
         triggers: &Triggers,
@@ -65,6 +70,7 @@ impl Caches {
         let metrics = || Arc::clone(metrics);
         let triggers = || triggers.clone();
         Self {
+            served_chains,
             locations: LocationCache::new(queues.clone(), metrics(), period, triggers()),
             children: ChildCache::new(client, &scopes, triggers(), metrics()),
             auth_failures: AuthFailures::new(args.refusal_poll_interval.0, triggers()),

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube_runtime::reflector::ObjectRef;
+use plan::objects::names::FINALIZER;
 
 /// A chain as it is watched: one that can't be parsed doesn't end the watch of the others.
 pub type Chain = DeserializeGuard<ExecutorChain>;
@@ -25,6 +26,12 @@ pub fn name_of(object: &impl Resource) -> NamespacedName {
 pub fn name_in(metadata: &ObjectMeta) -> NamespacedName {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     (text(&metadata.namespace), text(&metadata.name))
+}
+
+/// Whether a chain has our finalizer.
+pub fn has_finalizer(chain: &ObjectMeta) -> bool {
+    let mut finalizers = chain.finalizers.iter().flatten();
+    finalizers.any(|finalizer| finalizer == FINALIZER)
 }
 
 /// Requests a reconcile of a chain.

@@ -8,7 +8,8 @@ use futures::future::join_all;
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::Resource;
 use kube_runtime::controller::{self, Action, Config};
-use kube_runtime::reflector::{self, ObjectRef};
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::reflector::store::Writer;
 use kube_runtime::utils::Backoff;
 use kube_runtime::{Controller, WatchStreamExt, watcher};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 pub async fn serve_chains(
     args: &Args,
     context: Arc<Context>,
+    writers: Vec<Writer<Chain>>,
     triggered: impl Stream<Item = ObjectRef<Chain>>,
     stop: CancellationToken,
 ) {
@@ -40,24 +42,28 @@ pub async fn serve_chains(
     // The limit is for all namespaces together.
     let count = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
     let concurrency = (args.concurrency / count.max(1)).max(1);
-    let controllers = scopes.iter().zip(triggered_in).map(|(scope, triggered)| {
-        let client = &context.client;
-        let (reader, writer) = reflector::store();
-        let filter = Arc::clone(&context);
-        let chains = watcher(scope.api::<Chain>(client), watcher::Config::default())
-            // Managed fields take half of the memory of a chain, and are never read.
-            .modify(|chain| chain.meta_mut().managed_fields = None)
-            .reflect(writer)
-            .applied_objects()
-            .try_filter(move |chain| ready(!filter.caches.status_echo.is_echo(chain)));
-        Controller::for_stream(chains, reader)
-            .with_config(Config::default().concurrency(concurrency))
-            .trigger_backoff(ConstantBackoff)
-            .reconcile_on(triggered)
-            .graceful_shutdown_on(stop.clone().cancelled_owned())
-            .run(reconcile, error_policy, Arc::clone(&context))
-            .for_each(|outcome| async { after(outcome, &context) })
-    });
+    let stores = context.caches.served_chains.stores().zip(writers);
+    let controllers = stores
+        .zip(triggered_in)
+        .map(|((store, writer), triggered)| {
+            let client = &context.client;
+            let (scope, reader) = store;
+            let (filter, before) = (Arc::clone(&context), Arc::clone(&context));
+            let chains = watcher(scope.api::<Chain>(client), watcher::Config::default())
+                // Managed fields take half of the memory of a chain, and are never read.
+                .modify(|chain| chain.meta_mut().managed_fields = None)
+                .inspect_ok(move |event| before.caches.served_chains.changes(event))
+                .reflect(writer)
+                .applied_objects()
+                .try_filter(move |chain| ready(!filter.caches.status_echo.is_echo(chain)));
+            Controller::for_stream(chains, reader.clone())
+                .with_config(Config::default().concurrency(concurrency))
+                .trigger_backoff(ConstantBackoff)
+                .reconcile_on(triggered)
+                .graceful_shutdown_on(stop.clone().cancelled_owned())
+                .run(reconcile, error_policy, Arc::clone(&context))
+                .for_each(|outcome| async { after(outcome, &context) })
+        });
     let controllers = join_all(controllers);
     let late = async {
         stop.cancelled().await;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api_server::{RETRY_PAUSE, call};
 use crate::args::Args;
 use crate::cache::Caches;
+use crate::cache::served_chains::ServedChains;
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::controller::serve_chains;
@@ -138,17 +139,28 @@ impl Operator {
     async fn run_term(&self) -> Result<(), Error> {
         let client = connect(&self.config)?;
         let (triggers, triggered) = unbounded();
+        let settings = self.args.settings(self.cluster.clone());
+        let scopes = self.args.namespaces().scopes();
+        let (served_chains, writers) =
+            ServedChains::new(scopes, settings.clone(), triggers.clone());
         let context = Arc::new(Context {
-            caches: Caches::new(&self.args, &client, &self.queues, &triggers, &self.metrics),
+            caches: Caches::new(
+                &self.args,
+                served_chains,
+                &client,
+                &self.queues,
+                &triggers,
+                &self.metrics,
+            ),
             client,
             fence: self.fence.clone(),
             queues: self.queues.clone(),
-            settings: self.args.settings(self.cluster.clone()),
+            settings,
             deletion_patience: self.args.deletion_patience.0,
             metrics: Arc::clone(&self.metrics),
         });
         tracing::info!(cluster = self.cluster, "serving chains");
-        serve_chains(&self.args, context, triggered, self.stop.clone()).await;
+        serve_chains(&self.args, context, writers, triggered, self.stop.clone()).await;
         tracing::info!("stopped");
         Ok(())
     }

@@ -15,8 +15,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use crate::model::{
-    ChainView, Deletion, DesiredStage, GatewayResourceKind, ObjectKind, ObjectName, Observed, Plan,
-    Planned, Rollout, Step, queue_headers,
+    ChainView, Deletion, DesiredStage, GatewayResourceKind, KnownChain, ObjectKind, ObjectName,
+    Observed, Plan, Planned, Rollout, Step, queue_headers,
 };
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::worker_env::{hand_over_targets, variable};
@@ -116,7 +116,15 @@ pub fn broken_deletion(
             | Step::ApplyService(_)
             | Step::ApplyGatewayResource { .. }
             | Step::ApplyDeployment(_) => Some("the chain is deleted"),
-            Step::UpdateQueue { .. } | Step::RemoveFinalizer => None,
+            Step::UpdateQueue { queue, .. } => {
+                // Its pause, or its mark on a notifier's queue.
+                let found = observed.queues.get(queue);
+                let is_marked = |found: &Queue| {
+                    is_ours(found) || queue_headers::limits_holder(found) == Some(queue_owner)
+                };
+                (!found.is_some_and(is_marked)).then_some("it belongs to another chain")
+            }
+            Step::RemoveFinalizer => None,
         };
         broken.extend(why.map(|why| format!("{step}: {why}")));
     }
@@ -252,6 +260,9 @@ impl Simulation<'_> {
         if settings.max_attempts.is_some_and(|it| it != -1) || has_limit {
             return Some("the queue would delete tasks");
         }
+        if self.takes_limits(queue, settings) {
+            return Some("another chain sets its limits");
+        }
         let target = settings.http_target.as_ref()?;
         let loses_reason =
             known.has_reason && !target.headers.contains_key(queue_headers::PAUSE_HEADER);
@@ -272,6 +283,31 @@ impl Simulation<'_> {
             }
         }
         self.why_not_sent(stage, target)
+    }
+
+    /// Whether settings replace the limits, or the mark, of another chain that sets the limits of a
+    /// notifier's queue.
+    fn takes_limits(&self, queue: &QueuePath, settings: &QueueSettings) -> bool {
+        let ours = &self.desired.queue_owner;
+        let found = self.observed.queues.get(queue);
+        let Some(mark) = found.and_then(queue_headers::limits_holder) else {
+            return false;
+        };
+        let namespace = |mark: &str| mark.rsplit('/').nth(1).map(str::to_owned);
+        let counts = match self.observed.chains.get(mark) {
+            None => true,
+            Some(KnownChain::Gone) => false,
+            Some(KnownChain::Exists(its)) => {
+                let leaves_them = !its.sets_limits && self.desired.notifier.rate_limits.is_some();
+                its.queue == *queue && !(leaves_them && namespace(mark) == namespace(ours))
+            }
+        };
+        let sets = settings.max_dispatches_per_second.is_some()
+            || settings.max_concurrent_dispatches.is_some();
+        let target = settings.http_target.as_ref();
+        let mark_after = target.map(|it| it.headers.get(queue_headers::NOTIFIER_HEADER));
+        let replaces = mark_after.is_some_and(|after| after.map(String::as_str) != Some(mark));
+        mark != ours && counts && (sets || replaces)
     }
 
     fn why_not_deleted(&self, queue: &QueuePath) -> Option<&'static str> {

@@ -63,6 +63,7 @@ pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
             }
         }
     }
+    queues::former_notifiers(&mut plan, view);
     removal::renamed(&mut plan, view);
     removal::removed(&mut plan, view);
     removal::services(&mut plan, view);

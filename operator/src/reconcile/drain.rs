@@ -4,13 +4,13 @@ use crds::{DeletionPolicy, ExecutorChain};
 use kube::ResourceExt;
 use plan::has_finished;
 
+use crate::chain::has_finalizer;
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::deleted_chain::DeletedChain;
 use crate::reconcile::finalize::finalize;
 use crate::reconcile::findings::{Findings, Next};
 use crate::reconcile::intervals::{DRAIN_COUNT, RESYNC};
-use crate::reconcile::observe::has_finalizer;
 use crate::reconcile::serve::serve;
 
 /// Whether a deleted chain has to finish its tasks first. Without our finalizer it has finished, and

@@ -9,16 +9,17 @@ use crds::conditions::Reason;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use plan::objects::names::FINALIZER;
+use plan::model::queue_headers::limits_holder;
 use plan::objects::queue_settings::settings_hash;
 use plan::rules::absence::{queues_to_look_up, unlisted};
+use plan::rules::notifier_limits::is_marked;
 use plan::{
     ChainView, Deletion, Desired, Freshness, LocationQueues, Observed, Problem, Push,
     TimedCondition, timed_conditions,
 };
 
 use crate::cache::locations::WatchedQueues;
+use crate::chain::has_finalizer;
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::deleted_chain::DeletedChain;
@@ -64,6 +65,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         queues,
         absent_queues: BTreeSet::new(),
         other_locations: other_locations(context, desired),
+        chains: BTreeMap::new(),
         deployments,
         services,
         availability,
@@ -75,6 +77,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         elapsed: BTreeMap::new(),
     };
     look_up_queues(served, &mut observed).await?;
+    observe_users(served, &mut observed);
     time_conditions(served, &mut observed);
     Ok(observed)
 }
@@ -97,6 +100,21 @@ async fn look_up_queues(served: ServedChain<'_>, observed: &mut Observed) -> Res
         context.caches.locations.answered(chain, parent, &found);
     }
     Ok(())
+}
+
+/// The chains on which it depends who sets the limits of the notifier's queue.
+fn observe_users(served: ServedChain<'_>, observed: &mut Observed) {
+    let ServedChain {
+        context, desired, ..
+    } = served;
+    let chains = &context.caches.served_chains;
+    let queue = &desired.notifier.queue;
+    let mark = observed.queues.get(queue).and_then(limits_holder);
+    let known = mark.and_then(|mark| Some((mark.to_owned(), chains.marked(mark)?)));
+    observed.chains = known.into_iter().collect();
+    if !is_marked(ChainView::new(desired, observed)) {
+        observed.chains.extend(chains.users(queue));
+    }
 }
 
 async fn read_queues(
@@ -220,10 +238,4 @@ fn was_in_force(served: ServedChain<'_>) -> bool {
         let status = chain.status.as_ref();
         status.and_then(|status| status.queues_hash.as_ref()) == Some(&wanted)
     })
-}
-
-/// Whether a chain has our finalizer.
-pub fn has_finalizer(chain: &ObjectMeta) -> bool {
-    let mut finalizers = chain.finalizers.iter().flatten();
-    finalizers.any(|finalizer| finalizer == FINALIZER)
 }

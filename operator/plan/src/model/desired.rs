@@ -98,6 +98,11 @@ impl DesiredNotifier {
         let authority = url.authority().filter(|it| !it.as_str().contains('@'))?;
         authority.host().parse().ok()
     }
+
+    /// Whether the spec has limits for the queue.
+    pub fn sets_limits(&self) -> bool {
+        self.rate_limits != Some(RateLimits::default()) && self.rate_limits.is_some()
+    }
 }
 
 /// One stage as it should be.

@@ -13,6 +13,7 @@ use kube::core::DynamicObject;
 use super::backlog::Backlog;
 use super::gateway_resource::{Availability, GatewayResourceKind};
 use super::location_queues::LocationQueues;
+use super::notifier_limits::KnownChain;
 use super::object_name::{ObjectKind, ObjectName};
 use super::pod::Pod;
 use super::timed_condition::TimedCondition;
@@ -38,6 +39,9 @@ pub struct Observed {
     /// The queues of other locations that the operator serves, as last listed: for the hosts that they
     /// push to.
     pub other_locations: Vec<LocationQueues>,
+    /// Chains that use, or have used, the chain's notifier's queue, this one among them: as their names
+    /// are written on queues. Nothing is known of another one, such as one of another cluster.
+    pub chains: BTreeMap<String, KnownChain>,
     /// The Deployments that carry the chain's label or a child's name, by name.
     pub deployments: BTreeMap<String, Deployment>,
     /// The Services that carry the chain's label or a child's name, by name.

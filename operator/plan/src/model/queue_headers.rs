@@ -2,6 +2,7 @@
 //! adds to its pushes.
 
 use cloudtasks::Queue;
+use crds::RateLimits;
 use jiff::Timestamp;
 
 /// The chain that manages a queue.
@@ -14,6 +15,10 @@ pub const PAUSE_HEADER: &str = "executor-pause";
 /// does.
 pub const NOTIFIER_HEADER: &str = "executor-notifier";
 
+/// Beside it, the limits that this chain has set, as JSON. When another chain follows, those that the
+/// queue still has go; limits that were set outside the operator stay.
+pub const LIMITS_HEADER: &str = "executor-notifier-limits";
+
 pub(crate) const NOBODY: &str = "shared";
 
 /// When a removed stage's queue was paused because it was empty, as RFC 3339 says.
@@ -24,10 +29,11 @@ pub const DRAINED_HEADER: &str = "executor-drained";
 pub const TOKEN_HEADER: &str = worker_contract::headers::TOKEN;
 
 /// All headers that the operator writes on queues. It leaves others alone.
-pub const OUR_HEADERS: [&str; 5] = [
+pub const OUR_HEADERS: [&str; 6] = [
     OWNER_HEADER,
     PAUSE_HEADER,
     NOTIFIER_HEADER,
+    LIMITS_HEADER,
     DRAINED_HEADER,
     TOKEN_HEADER,
 ];
@@ -86,6 +92,13 @@ pub fn is_notifiers(queue: &Queue) -> bool {
 /// The chain that sets the limits of a notifier's queue, if one does.
 pub fn limits_holder(queue: &Queue) -> Option<&str> {
     header(queue, NOTIFIER_HEADER).filter(|holder| *holder != NOBODY)
+}
+
+/// The limits that a chain has set on a notifier's queue.
+pub fn limits_set(queue: &Queue) -> RateLimits {
+    let text = header(queue, LIMITS_HEADER);
+    let limits = text.and_then(|text| serde_json::from_str(text).ok());
+    limits.unwrap_or_default()
 }
 
 fn header<'a>(queue: &'a Queue, name: &str) -> Option<&'a str> {

@@ -35,6 +35,12 @@ impl Settings {
     pub fn queue_owner(&self, namespace: &str, chain: &str) -> String {
         format!("{}/{namespace}/{chain}", self.cluster)
     }
+
+    /// Namespace and name of the chain of this cluster that [`Self::queue_owner`] writes so.
+    pub fn owner_in_cluster<'a>(&self, owner: &'a str) -> Option<(&'a str, &'a str)> {
+        let name = owner.strip_prefix(&self.cluster)?.strip_prefix('/')?;
+        name.split_once('/')
+    }
 }
 
 /// How long to wait where nothing can be observed.

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use cloudtasks::queue::{DEFAULT_CONCURRENT_DISPATCHES, DEFAULT_DISPATCHES_PER_SECOND};
 use cloudtasks::{HttpTarget, OidcToken, Queue, QueueSettings};
 use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
 
 use crate::model::queue_headers::{
-    DRAINED_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER, PAUSE_HEADER, PauseReason, TOKEN_HEADER,
-    limits_holder,
+    DRAINED_HEADER, LIMITS_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER, PAUSE_HEADER,
+    PauseReason, TOKEN_HEADER, limits_holder, limits_set, owner,
 };
-use crate::model::{Desired, DesiredStage, hash};
+use crate::model::{Desired, DesiredStage, LimitsHolder, LocationQueues, hash};
 
 /// The limits that the spec sets, on a queue that never deletes a task by itself.
 ///
@@ -51,35 +52,108 @@ pub fn unlimited() -> QueueSettings {
 /// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
 /// share it: so it gets no address and no owner, only a mark that keeps it from becoming a stage's,
 /// and that names the chain which sets its limits. Two that did would undo each other's changes.
-pub fn notifier_settings(desired: &Desired, found: Option<&Queue>) -> QueueSettings {
-    let rates = desired.notifier.rate_limits;
-    let ours = &desired.queue_owner;
-    let holder = found
-        .and_then(limits_holder)
-        .filter(|holder| holder != ours);
-    let mark = match (holder, rates) {
-        (Some(holder), _) => holder,
-        (None, Some(_)) => ours,
-        (None, None) => NOBODY,
-    };
+pub fn notifier_settings(
+    desired: &Desired,
+    found: Option<&Queue>,
+    holder: LimitsHolder<'_>,
+) -> QueueSettings {
     let mut target = found_target(found);
-    set(&mut target, NOTIFIER_HEADER, mark);
-    let rates = rates.filter(|_| holder.is_none());
-    limits(rates, None, Some(target))
+    let before = found.map(limits_set).unwrap_or_default();
+    let spec = desired.notifier.rate_limits.unwrap_or_default();
+    let (sets, rates) = match holder {
+        LimitsHolder::Other(_) => {
+            let headers = &mut target.headers;
+            let mark = headers.entry(NOTIFIER_HEADER.to_owned());
+            mark.or_insert_with(|| NOBODY.to_owned());
+            return limits(None, None, Some(target));
+        }
+        // A limit that the spec no longer has stays, as on every queue.
+        LimitsHolder::Ours => (or(spec, before), spec),
+        LimitsHolder::Follows => (spec, or(spec, defaults(left(before, found)))),
+    };
+    set(&mut target, NOTIFIER_HEADER, &desired.queue_owner);
+    if sets == RateLimits::default() {
+        target.headers.remove(LIMITS_HEADER);
+    } else {
+        let text = serde_json::to_string(&sets).expect("two numbers are JSON");
+        set(&mut target, LIMITS_HEADER, &text);
+    }
+    limits(Some(rates), None, Some(target))
 }
 
-/// Another chain that sets the limits of the notifier's queue, and not to those of this chain's spec.
-pub fn rival<'a>(desired: &Desired, found: &'a Queue) -> Option<&'a str> {
-    let wanted = limits(desired.notifier.rate_limits, None, None);
-    let is_other = !wanted.difference(found).is_empty();
-    limits_holder(found).filter(|holder| is_other && *holder != desired.queue_owner)
+/// The limits of the spec for the notifier's queue.
+pub fn notifier_rates(desired: &Desired) -> QueueSettings {
+    rates(desired.notifier.rate_limits.unwrap_or_default())
 }
 
-/// A notifier's target without the chain that set the queue's limits.
-pub fn target_without_holder(queue: &Queue) -> HttpTarget {
+fn rates(limits: RateLimits) -> QueueSettings {
+    let RateLimits {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+    } = limits;
+    QueueSettings {
+        max_dispatches_per_second,
+        max_concurrent_dispatches,
+        ..QueueSettings::default()
+    }
+}
+
+/// The limits of `first`, and those of `second` that it lacks.
+fn or(first: RateLimits, second: RateLimits) -> RateLimits {
+    RateLimits {
+        max_dispatches_per_second: first
+            .max_dispatches_per_second
+            .or(second.max_dispatches_per_second),
+        max_concurrent_dispatches: first
+            .max_concurrent_dispatches
+            .or(second.max_concurrent_dispatches),
+    }
+}
+
+/// Which of these limits a queue still has.
+fn left(limits: RateLimits, found: Option<&Queue>) -> RateLimits {
+    let Some(found) = found else {
+        return RateLimits::default();
+    };
+    let all = rates(limits);
+    let changed = all.difference(found);
+    let left = all.without(&changed);
+    RateLimits {
+        max_dispatches_per_second: left.max_dispatches_per_second,
+        max_concurrent_dispatches: left.max_concurrent_dispatches,
+    }
+}
+
+/// Cloud Tasks' defaults for these limits.
+fn defaults(limits: RateLimits) -> RateLimits {
+    RateLimits {
+        max_dispatches_per_second: limits
+            .max_dispatches_per_second
+            .map(|_| DEFAULT_DISPATCHES_PER_SECOND),
+        max_concurrent_dispatches: limits
+            .max_concurrent_dispatches
+            .map(|_| DEFAULT_CONCURRENT_DISPATCHES),
+    }
+}
+
+/// The target of a notifier's queue whose limits its chain no longer sets. The limits stay until the
+/// next chain follows: notifications that are left must not flood their receiver.
+pub fn released_target(queue: &Queue) -> HttpTarget {
     let mut target = found_target(Some(queue));
     set(&mut target, NOTIFIER_HEADER, NOBODY);
     target
+}
+
+/// The notifier's queues whose limits a chain of this name sets.
+pub fn held_queues<'a>(
+    queues: &'a LocationQueues,
+    queue_owner: &'a str,
+) -> impl Iterator<Item = &'a Queue> {
+    let is_held = move |found: &&Queue| {
+        limits_holder(found) == Some(queue_owner)
+            && owner(found).is_none_or(|owner| owner == queue_owner)
+    };
+    queues.values().filter(is_held)
 }
 
 /// A hash of all that the spec says of the chain's queues.
@@ -90,11 +164,14 @@ pub fn settings_hash(desired: &Desired) -> String {
         (&stage.queue, stage_settings(stage, target, false))
     });
     let notifier = &desired.notifier;
-    let all: Vec<String> = [(&notifier.queue, notifier_settings(desired, None))]
-        .into_iter()
-        .chain(stages)
-        .map(|(queue, settings)| format!("{queue} {settings:?}"))
-        .collect();
+    let all: Vec<String> = [(
+        &notifier.queue,
+        notifier_settings(desired, None, LimitsHolder::Ours),
+    )]
+    .into_iter()
+    .chain(stages)
+    .map(|(queue, settings)| format!("{queue} {settings:?}"))
+    .collect();
     hash(&all.join("\n"))
 }
 

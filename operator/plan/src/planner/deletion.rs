@@ -1,10 +1,10 @@
 //! What has to be done before a deleted chain is gone.
 
-use cloudtasks::QueueSettings;
 use crds::DeletionPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::pause_steps::{QueueNow, carry_out};
+use super::queues::release;
 use crate::invariants::broken_deletion;
 use crate::model::{ChainView, Deletion, Observed, Plan, Step, TimedCondition, queue_headers};
 use crate::objects::names::is_ours;
@@ -71,15 +71,10 @@ pub fn plan_deletion(
         Deletion::ByPolicy(DeletionPolicy::Orphan) => LEAVES,
         Deletion::WithoutQueues => GIVES_UP,
     };
-    for found in observed.queues.values() {
-        if queue_headers::limits_holder(found) == Some(queue_owner) {
-            let settings = Box::new(QueueSettings {
-                http_target: Some(queue_settings::target_without_holder(found)),
-                ..QueueSettings::default()
-            });
-            let queue = found.path.clone();
-            let reason = "another chain may set its limits";
-            plan.push(Step::UpdateQueue { queue, settings }, reason);
+    // An orphan's workers go on, and its successor of that name takes the mark over.
+    if deletion.needs_queues() {
+        for found in queue_settings::held_queues(&observed.queues, queue_owner) {
+            plan.push(release(found), "another chain may set its limits");
         }
     }
     // Workers are deleted only when nothing is dispatched to them any more. Of those that are to be

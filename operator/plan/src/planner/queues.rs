@@ -7,17 +7,48 @@ use crds::DriftPolicy;
 
 use super::pause_steps::{QueueNow, carry_out};
 use crate::model::{
-    ChainView, Desired, DesiredStage, Plan, Rollout, Step, TimedCondition, Wait, WaitReason,
+    ChainView, Desired, DesiredStage, LimitsHolder, Plan, Rollout, Step, TimedCondition, Wait,
+    WaitReason,
 };
 use crate::objects::queue_settings;
+use crate::rules::notifier_limits;
 use crate::rules::pause::{self, is_paused};
 use crate::rules::push_target::next_address;
 use crate::rules::token_rotation::all_accept;
 
 pub(super) fn notifier(plan: &mut Plan, view: ChainView<'_>) {
     let queue = &view.desired.notifier.queue;
-    let wanted = queue_settings::notifier_settings(view.desired, view.observed.queues.get(queue));
-    settings(plan, view, queue, wanted, None);
+    let holder = notifier_limits::holder(view);
+    let found = view.observed.queues.get(queue);
+    let wanted = queue_settings::notifier_settings(view.desired, found, holder);
+    // A former holder's limits are no drift.
+    let spares_limits = spares_limits(view) && holder != LimitsHolder::Follows;
+    settings(plan, view, queue, wanted, spares_limits, None);
+}
+
+/// Releases the notifier's queues that the chain has used before.
+pub(super) fn former_notifiers(plan: &mut Plan, view: ChainView<'_>) {
+    let ChainView { desired, observed } = view;
+    let held = queue_settings::held_queues(&observed.queues, &desired.queue_owner);
+    for found in held.filter(|found| found.path != desired.notifier.queue) {
+        plan.push(release(found), "the chain notifies through another queue");
+    }
+}
+
+/// Lets another chain set the limits of a notifier's queue.
+pub(super) fn release(found: &Queue) -> Step {
+    Step::UpdateQueue {
+        queue: found.path.clone(),
+        settings: Box::new(QueueSettings {
+            http_target: Some(queue_settings::released_target(found)),
+            ..QueueSettings::default()
+        }),
+    }
+}
+
+/// Whether limits that were changed outside the operator stay.
+fn spares_limits(view: ChainView<'_>) -> bool {
+    view.observed.was_in_force && view.desired.drift_policy == DriftPolicy::Report
 }
 
 /// Creates the queue, or sets what differs. A raise of its limits may have to wait for so long.
@@ -26,10 +57,9 @@ fn settings(
     view: ChainView<'_>,
     path: &QueuePath,
     wanted: QueueSettings,
+    spares_limits: bool,
     raise_waits: Option<(&DesiredStage, Duration)>,
 ) {
-    let spares_limits =
-        view.observed.was_in_force && view.desired.drift_policy == DriftPolicy::Report;
     let queue = path.clone();
     match view.observed.queues.get(path) {
         None => {
@@ -73,7 +103,14 @@ pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredS
     }
     let wanted = queue_settings::stage_settings(stage, target.clone(), observed.whole_seconds);
     let raise_waits = raise_waits(view, stage).map(|time| (stage, time));
-    settings(plan, view, &stage.queue, wanted, raise_waits);
+    settings(
+        plan,
+        view,
+        &stage.queue,
+        wanted,
+        spares_limits(view),
+        raise_waits,
+    );
     let until_gate = pause::until_gate(view, stage);
     if let Some(time) = until_gate.filter(|time| !time.is_zero()) {
         plan.recheck_after(time);

@@ -5,8 +5,9 @@ use std::fmt;
 use cloudtasks::{QueueId, QueueSettings};
 use crds::DriftPolicy;
 
-use crate::model::{ChainView, Desired, SettingsText, queue_headers};
+use crate::model::{ChainView, Desired, LimitsHolder, SettingsText, queue_headers};
 use crate::objects::queue_settings;
+use crate::rules::notifier_limits;
 
 /// A queue that matched the spec, and doesn't any more.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,10 +76,13 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
     }
     let notifier = &desired.notifier;
     let found = observed.queues.get(&notifier.queue);
-    let notifier_settings = (
-        &notifier.queue,
-        queue_settings::notifier_settings(desired, found),
-    );
+    let notifier_settings = match notifier_limits::holder(view) {
+        // Another chain has released it, or is gone.
+        LimitsHolder::Follows => queue_settings::unlimited(),
+        holder @ (LimitsHolder::Ours | LimitsHolder::Other(_)) => {
+            queue_settings::notifier_settings(desired, found, holder)
+        }
+    };
     let stages = desired.stages.iter().map(|stage| {
         let found = observed.queues.get(&stage.queue);
         let pause = found.and_then(queue_headers::pause_reason);
@@ -89,7 +93,7 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
         );
         (&stage.queue, settings)
     });
-    [notifier_settings]
+    [(&notifier.queue, notifier_settings)]
         .into_iter()
         .chain(stages)
         .filter_map(|(path, wanted)| {

@@ -5,8 +5,8 @@ use crds::conditions::Reason;
 use super::finding::{Finding, list};
 use super::stages::state;
 use crate::model::{ChainView, Concern, Plan, Problem};
-use crate::objects::queue_settings;
 use crate::rules::drift::drifts;
+use crate::rules::notifier_limits::rival;
 
 pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Finding {
     let ChainView { desired, observed } = view;
@@ -37,13 +37,12 @@ pub(super) fn finding(view: ChainView<'_>, plan: &Result<Plan, Problem>) -> Find
         let waits = plan.waits_for(Concern::Queue);
         steps.chain(waits).collect::<Vec<_>>().join("; ")
     });
-    let notifier = observed.queues.get(&desired.notifier.queue);
-    if let Some(holder) = notifier.and_then(|found| queue_settings::rival(desired, found)) {
+    if let Some(holder) = rival(view) {
         return Finding::new(
             Some(false),
             Reason::QueueOwnedByAnother,
             format!(
-                "the notifier's queue {} is shared with chain {holder} (cluster/namespace/name), which sets its limits: omit notifier.rateLimits, use the same values, or use another queue",
+                "the notifier's queue {} is shared with chain {holder} (cluster/namespace/name), which used it first and alone sets its limits: omit notifier.rateLimits, use the values that the queue has, or use another queue",
                 desired.notifier.queue.id
             ),
         );

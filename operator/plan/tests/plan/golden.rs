@@ -250,7 +250,7 @@ fn the_first_of_two_chains_sets_the_limits_of_a_shared_notifiers_queue() {
     observed.queues.clone_from(&theirs.queues);
     let again = planned(&orders, &observed).unwrap();
     assert!(again.is_empty(), "{again}");
-    insta::assert_snapshot!(said(&parcels, &theirs, "QueuesReady"), @"QueueOwnedByAnother: the notifier's queue orders-notifier is shared with chain cluster-a/shop/orders (cluster/namespace/name), which sets its limits: omit notifier.rateLimits, use the same values, or use another queue");
+    insta::assert_snapshot!(said(&parcels, &theirs, "QueuesReady"), @"QueueOwnedByAnother: the notifier's queue orders-notifier is shared with chain cluster-a/shop/orders (cluster/namespace/name), which used it first and alone sets its limits: omit notifier.rateLimits, use the values that the queue has, or use another queue");
     // When the first goes, the second may.
     let end = deletion(&orders, &observed);
     apply(&mut observed, &end);

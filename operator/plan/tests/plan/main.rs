@@ -12,6 +12,7 @@ mod freshness;
 mod gateway;
 mod golden;
 mod invariants;
+mod notifier_limits;
 mod phases;
 mod push_hosts;
 mod status;
