@@ -1,6 +1,7 @@
 //! What happens in a scenario's acts, done to the world.
 
 use cloudtasks::QueueSettings;
+use crds::ExecutorChain;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -8,13 +9,37 @@ use testkit::{Kubectl, Receiver, Way, eventually};
 
 use crate::rights;
 use crate::scenario::{Action, Hand, Signal};
-use crate::testbed::{SOON, http, queue};
+use crate::testbed::{SOON, http, is_same, queue, says};
 use crate::world::{CHAIN, World, manifest};
 
 impl World {
     pub async fn perform(&mut self, action: &Action) {
         match action {
             Action::Apply(spec) => drop(self.testbed.apply(&manifest(spec)).await),
+            Action::ApplyElsewhere(spec) => {
+                let manifest = manifest(spec);
+                let apply = ["-n", self.elsewhere(), "apply", "-f", "-"];
+                let applied = self.testbed.server.kubectl_with_input(&apply, &manifest);
+                applied.await.expect_ok();
+            }
+            Action::DeleteElsewhere(chain) => {
+                let delete = [
+                    "-n",
+                    self.elsewhere(),
+                    "delete",
+                    "chain",
+                    chain,
+                    "--timeout=20s",
+                ];
+                self.testbed.server.kubectl(&delete).await.expect_ok();
+            }
+            Action::UntilElsewhere(chain, condition) => {
+                self.until_elsewhere(chain, condition).await;
+            }
+            Action::HasRate(id, rate) => {
+                let found = self.queues.get_queue(&queue(id)).await.unwrap();
+                assert!(is_same(found.max_dispatches_per_second, *rate), "{found:?}");
+            }
             Action::Edits(count) => self.edits(*count).await,
             Action::Queue(id, hand) => self.lay_hand_on(id, hand).await,
             Action::Task(id) => self.put_task(id).await,
@@ -66,6 +91,24 @@ impl World {
                 .await;
             }
         }
+    }
+
+    fn elsewhere(&self) -> &str {
+        let namespace = self.elsewhere.as_deref();
+        namespace.expect("the scenario's operator serves two namespaces")
+    }
+
+    async fn until_elsewhere(&self, chain: &str, condition: &str) {
+        let chains: Api<ExecutorChain> =
+            Api::namespaced(self.testbed.client.clone(), self.elsewhere());
+        eventually("a condition elsewhere", SOON, async || {
+            let status = chains.get(chain).await.unwrap().status.unwrap_or_default();
+            if says(&status, condition) {
+                return Ok(());
+            }
+            Err(serde_json::to_string(&status).unwrap())
+        })
+        .await;
     }
 
     async fn kubectl(&self, args: &str) -> Kubectl {

@@ -49,6 +49,8 @@ pub enum Operator {
     Elected,
     /// It has the rights of a service account, at first all of them.
     ServiceAccount,
+    /// It serves one more namespace.
+    OfTwoNamespaces,
     /// Its API server has a CRD that lets more pass than the operator can read.
     WithALaxCrd,
 }
@@ -122,6 +124,14 @@ pub type Spec = &'static [(&'static str, &'static str)];
 /// What a person, a kubelet or an accident does.
 pub enum Action {
     Apply(Spec),
+    /// A chain is applied in the operator's other namespace.
+    ApplyElsewhere(Spec),
+    /// It is deleted, and is gone.
+    DeleteElsewhere(&'static str),
+    /// A chain there says this.
+    UntilElsewhere(&'static str, Condition),
+    /// A queue has this rate now.
+    HasRate(&'static str, f64),
     /// So many edits of the first stage's rate, from 301 on, as fast as the API server takes them.
     Edits(u32),
     /// A queue is changed outside the operator.

@@ -4,6 +4,7 @@ mod cloud_tasks;
 mod deleted;
 mod foreign;
 mod kubernetes;
+mod notifiers;
 mod operator;
 mod paused;
 mod pods;
@@ -32,6 +33,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         cloud_tasks::SCENARIOS,
         kubernetes::SCENARIOS,
         foreign::SCENARIOS,
+        notifiers::SCENARIOS,
         removed::SCENARIOS,
         stages::SCENARIOS,
         tokens::SCENARIOS,

@@ -57,6 +57,8 @@ pub fn manifest(spec: Spec) -> String {
 
 pub struct World {
     pub testbed: Testbed,
+    /// The operator's other namespace, if it has one.
+    pub elsewhere: Option<String>,
     pub emulator: Emulator,
     pub queues: CloudTasks,
     pub way: Proxy,
@@ -86,10 +88,11 @@ impl World {
     async fn begin(scenario: &Scenario) -> Self {
         let emulator = Emulator::start().await;
         let way = Proxy::start(emulator.addr()).await;
-        let testbed = testbed(scenario, way.addr()).await;
+        let (testbed, elsewhere) = testbed(scenario, way.addr()).await;
         Self {
             queues: emulator.cloud_tasks().await,
             testbed,
+            elsewhere,
             emulator,
             way,
             refusing: None,
@@ -193,8 +196,8 @@ impl fmt::Debug for Wrong {
     }
 }
 
-/// A namespace with the operator that a scenario asks for.
-async fn testbed(scenario: &Scenario, cloud_tasks: SocketAddr) -> Testbed {
+/// A namespace with the operator that a scenario asks for, and its other namespace.
+async fn testbed(scenario: &Scenario, cloud_tasks: SocketAddr) -> (Testbed, Option<String>) {
     let server: &'static ApiServer = match scenario.operator {
         Operator::WithALaxCrd => {
             // It ends with the tests.
@@ -202,23 +205,35 @@ async fn testbed(scenario: &Scenario, cloud_tasks: SocketAddr) -> Testbed {
             server.install_crd(&lax_crd()).await;
             server
         }
-        Operator::Alone | Operator::Elected | Operator::ServiceAccount => {
-            ApiServer::shared_with_crd().await
-        }
+        Operator::Alone
+        | Operator::OfTwoNamespaces
+        | Operator::Elected
+        | Operator::ServiceAccount => ApiServer::shared_with_crd().await,
     };
     let namespace = server.namespace("truth").await;
     let kubeconfig = match scenario.operator {
         Operator::ServiceAccount => rights::give(server, &namespace).await,
-        Operator::Alone | Operator::Elected | Operator::WithALaxCrd => {
+        Operator::Alone | Operator::OfTwoNamespaces | Operator::Elected | Operator::WithALaxCrd => {
             server.kubeconfig().to_owned()
         }
     };
     let elects = match scenario.operator {
         Operator::Elected => "--leader-election=true",
-        Operator::Alone | Operator::ServiceAccount | Operator::WithALaxCrd => {
-            "--leader-election=false"
+        Operator::Alone
+        | Operator::OfTwoNamespaces
+        | Operator::ServiceAccount
+        | Operator::WithALaxCrd => "--leader-election=false",
+    };
+    let elsewhere = match scenario.operator {
+        Operator::OfTwoNamespaces => Some(server.namespace("elsewhere").await),
+        Operator::Alone | Operator::Elected | Operator::ServiceAccount | Operator::WithALaxCrd => {
+            None
         }
     };
+    let beside: Vec<String> = elsewhere
+        .iter()
+        .map(|namespace| format!("--namespace={namespace}"))
+        .collect();
     // A flag that comes twice is refused.
     let name = |arg: &str| arg.split('=').next().map(str::to_owned);
     let is_plain = |quick: &&&str| !scenario.args.iter().any(|arg| name(arg) == name(quick));
@@ -228,6 +243,8 @@ async fn testbed(scenario: &Scenario, cloud_tasks: SocketAddr) -> Testbed {
         .chain(scenario.args)
         .copied()
         .chain([elects])
+        .chain(beside.iter().map(String::as_str))
         .collect();
-    Testbed::of(server, namespace, &kubeconfig, cloud_tasks, &args).await
+    let testbed = Testbed::of(server, namespace, &kubeconfig, cloud_tasks, &args).await;
+    (testbed, elsewhere)
 }
