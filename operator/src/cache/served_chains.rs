@@ -63,7 +63,8 @@ impl ServedChains {
         }
     }
 
-    /// The chains that use a notifier's queue, as they are written on queues.
+    /// The chains that use a notifier's queue, as they are written on queues. One without our finalizer
+    /// has never been served, and may never be: others must not wait for it.
     pub fn users(&self, queue: &QueuePath) -> BTreeMap<String, KnownChain> {
         // Cheap, and there may be thousands.
         let names_it = |chain: &Chain| {
@@ -72,7 +73,8 @@ impl ServedChains {
         };
         let stores = self.stores.iter();
         let chains = stores.flat_map(|(_, store)| store.state_filter(names_it));
-        let users = chains.filter(|chain| !is_over(chain)).filter_map(|chain| {
+        let served = chains.filter(|chain| has_finalizer(chain.meta()));
+        let users = served.filter_map(|chain| {
             let its = self.notifier_use(&chain)?;
             let (namespace, name) = name_of(&*chain);
             let mark = self.settings.queue_owner(&namespace, &name);
@@ -143,6 +145,7 @@ fn is_over(chain: &Chain) -> bool {
 mod tests {
     use futures::channel::mpsc::{UnboundedReceiver, unbounded};
     use plan::Timing;
+    use plan::objects::names::FINALIZER;
     use serde_json::{Value, json};
 
     use super::*;
@@ -189,6 +192,7 @@ mod tests {
             "metadata": {
                 "name": name, "namespace": "shop", "generation": second,
                 "creationTimestamp": format!("2026-01-01T00:00:0{second}Z"),
+                "finalizers": [FINALIZER],
             },
             "spec": {
                 "notifier": notifier,
@@ -228,10 +232,14 @@ mod tests {
         // The API server admits what this version can't read.
         watched.shows(&Event::Apply(chain("newer", 2, &json!("notifier"))));
         let mut over = chain("over", 3, &notifier("notifier"));
+        over.meta_mut().finalizers = None;
+        over.meta_mut().name = Some("new".into());
+        watched.shows(&Event::Apply(over.clone()));
+        over.meta_mut().name = Some("over".into());
         over.meta_mut().deletion_timestamp = over.meta().creation_timestamp.clone();
         watched.shows(&Event::Apply(over.clone()));
         over.meta_mut().name = Some("ends".into());
-        over.meta_mut().finalizers = Some(vec![plan::objects::names::FINALIZER.into()]);
+        over.meta_mut().finalizers = Some(vec![FINALIZER.into()]);
         watched.shows(&Event::Apply(over));
         let known = |mark: &str| watched.chains.marked(mark);
         assert!(matches!(
@@ -271,6 +279,7 @@ mod tests {
             Event::Apply(edited)
         };
         let mut over = before.clone();
+        over.meta_mut().finalizers = None;
         over.meta_mut().deletion_timestamp = over.meta().creation_timestamp.clone();
         let cases = vec![
             (Event::Delete(before.clone()), &["oldest", "limited"][..]),
@@ -284,6 +293,9 @@ mod tests {
         ];
         for (event, followed) in cases {
             let mut watched = watched();
+            let mut never_served = chain("first", 1, &with_limits("notifier"));
+            never_served.meta_mut().finalizers = None;
+            watched.shows(&Event::Apply(never_served));
             for (name, second, notifier) in [
                 ("newer", 4, notifier("notifier")),
                 ("limited", 3, with_limits("notifier")),
