@@ -157,6 +157,7 @@ mod tests {
             location: Some("europe-west1".parse().unwrap()),
             worker_image: "executor-worker:test".into(),
             worker_template: crds::WorkerTemplate::default(),
+            tenants: plan::Tenants::default(),
             cluster: "test".into(),
             cluster_domain: "cluster.local".into(),
             emulator_host: None,

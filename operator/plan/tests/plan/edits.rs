@@ -192,8 +192,8 @@ enum Event {
     Edit(Spec),
     /// The operator plans, and dies after so many steps.
     Steps(usize),
-    /// It does so from a list of queues that lacks some, and shows others as they were before the last
-    /// plan.
+    /// It does so from a list of queues that lacks some, and shows others as paused, or not, as they were
+    /// before the last plan.
     BadList(u8, u8),
     /// A user does something in the console.
     Meddle(u8),
@@ -465,8 +465,8 @@ fn run(
     Ok(())
 }
 
-/// What the operator sees by a list that lacks some queues, and shows others as they were `before`. It
-/// asks for some by name.
+/// What the operator sees by a list that lacks some queues, and shows others as paused, or not, as they
+/// were `before`. It asks for some by name.
 fn by_bad_list(
     observed: &Observed,
     desired: &Desired,
@@ -480,7 +480,9 @@ fn by_bad_list(
         if is_chosen(lacks, index) {
             seen.queues.remove(path);
         } else if let Some(former) = former {
-            seen.queues.insert(former.clone());
+            // The answers to its own updates it knows. A pause and a resume are answered without the queue.
+            let queue = seen.queues.get_mut(path).unwrap();
+            queue.state = former.state;
         }
     }
     for queue in queues_to_look_up(ChainView::new(desired, &seen)) {
@@ -523,7 +525,11 @@ fn happen(
             run(observed, sent, &plan, usize::MAX)?;
             pass(observed, desired, Duration::ZERO);
         }
-        Event::Meddle(what) => meddle(observed, *what),
+        Event::Meddle(what) => {
+            meddle(observed, *what);
+            // Only what the operator did itself is delayed.
+            before.clone_from(&observed.queues);
+        }
         Event::HalfRoll(which) => half_roll(observed, *which),
         Event::Roll => roll(observed),
         Event::Unready(which) => unready(observed, *which),
