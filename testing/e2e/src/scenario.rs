@@ -279,9 +279,12 @@ pub async fn lose_the_leader(harness: &Harness) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Retain: the queues are paused, and then the workers go.
+/// Retain: the queues are paused, and then the workers go. In the foreground, as some tools do it: the
+/// garbage collector must leave the workers alone, and the chain must go nevertheless.
 pub async fn delete_the_chain(harness: &Harness) -> anyhow::Result<()> {
-    kubectl(&["delete", "chain", "orders", "-n=shop", "--timeout=60s"]).await?;
+    let foreground = ["--cascade=foreground", "--timeout=60s"];
+    let delete = ["delete", "chain", "orders", "-n=shop"];
+    kubectl(&[&delete[..], &foreground].concat()).await?;
     for queue in ["incoming", "incoming-2", "incoming-3"] {
         let found = harness.queue(queue).await?.state;
         anyhow::ensure!(found == QueueState::Paused, "{queue} is {found:?}");
@@ -297,7 +300,7 @@ pub async fn delete_the_chain(harness: &Harness) -> anyhow::Result<()> {
         Ok(())
     })
     .await;
-    harness.say("the chain was deleted: its queues are paused, its workers gone");
+    harness.say("the chain was deleted in the foreground: its queues are paused, its workers gone");
     Ok(())
 }
 
