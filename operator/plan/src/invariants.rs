@@ -329,7 +329,7 @@ impl Simulation<'_> {
             let is_absent = self.observed.absent_queues.contains(&queue);
             return (!is_absent).then_some("its queue is merely missing from a list");
         };
-        if !self.may_be_ours(&queue) {
+        if self.is_others(&queue) {
             return None;
         }
         let is_safe = match self.stage(&queue) {

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use crate::api_server::RETRY_PAUSE;
 use crate::cache::auth_failures::ScrapeTarget;
 use crate::cache::objects::{Cacheable, ObjectCache, WatchState};
-use crate::chain::{Triggers, name_in, trigger};
+use crate::chain::{Triggers, name_in, name_of, trigger};
 use crate::namespaces::Scope;
 use crate::telemetry::metrics::Metrics;
 
@@ -68,8 +68,8 @@ pub trait Child:
 {
     /// Whether the end of an object triggers a reconcile.
     const TRIGGERS: bool = true;
-    /// Whether the change that led to this object triggers one.
-    fn triggers(&self) -> bool {
+    /// Whether the change that led to this object triggers one, with what was cached `before`.
+    fn triggers(&self, _before: Option<&Self::Cached>) -> bool {
         Self::TRIGGERS
     }
     /// The cache of the kind.
@@ -121,8 +121,11 @@ impl Child for Pod {
     const TRIGGERS: bool = false;
 
     /// But not with what keeps a container from starting.
-    fn triggers(&self) -> bool {
-        !blocked_containers(self).is_empty()
+    fn triggers(&self, before: Option<&CachedPod>) -> bool {
+        let before = before.and_then(|(pod, _)| pod.as_ref());
+        let before = before.map(|pod| &pod.blocked);
+        let now = blocked_containers(self);
+        before.map_or(!now.is_empty(), |before| *before != now)
     }
 
     fn objects(cache: &ChildCache) -> &ObjectCache<CachedPod> {
@@ -234,7 +237,9 @@ impl ChildCache {
     fn take<K: Child>(&self, scope: &Scope, event: Event<K>) {
         let objects = K::objects(self);
         let triggers = match &event {
-            Event::InitApply(object) | Event::Apply(object) => object.triggers(),
+            Event::InitApply(object) | Event::Apply(object) => {
+                object.triggers(objects.cached(&name_of(object)).as_ref())
+            }
             Event::Delete(_) | Event::Init | Event::InitDone => K::TRIGGERS,
         };
         let concerned = match event {

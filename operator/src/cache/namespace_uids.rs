@@ -13,17 +13,23 @@ use crate::error::Error;
 
 /// UIDs by name. At a start all chains of a namespace want one at once, and it is asked for once.
 #[derive(Default)]
-pub struct NamespaceUids(Mutex<HashMap<String, Arc<OnceCell<String>>>>);
+pub struct NamespaceUids(Mutex<HashMap<String, Arc<OnceCell<Option<String>>>>>);
 
 impl NamespaceUids {
-    /// The UID of a namespace.
-    pub async fn of(&self, client: &Client, name: &str) -> Result<String, Error> {
+    /// The UID of a namespace; `None` without the permission to get it, which hinders no edit.
+    pub async fn of(&self, client: &Client, name: &str) -> Result<Option<String>, Error> {
         let cell = Arc::clone(self.0.lock().entry(name.to_owned()).or_default());
         let read = async || {
             let namespaces: Api<Namespace> = Api::all(client.clone());
             let action = format!("get namespace {name}");
-            let found = call(action, namespaces.get_metadata(name)).await?;
-            Ok(found.uid().unwrap_or_default())
+            match call(action, namespaces.get_metadata(name)).await {
+                Ok(found) => Ok(found.uid()),
+                Err(error) if error.forbidden().is_some() => {
+                    tracing::warn!(namespace = name, %error, "grant the operator's role get on namespaces: without it, a deletion in the foreground deletes workers before their queues are paused");
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
         };
         cell.get_or_try_init(read).await.cloned()
     }

@@ -117,6 +117,13 @@ impl<T: Clone> ObjectCache<T> {
         Some(found.collect())
     }
 
+    /// What is cached of an object.
+    pub fn cached(&self, key: &NamespacedName) -> Option<T> {
+        let contents = self.contents.lock();
+        let (_, cached) = contents.objects.get(key)?.labeled.as_ref()?;
+        Some(cached.clone())
+    }
+
     /// Whether an object of that name exists.
     pub fn has(&self, namespace: &str, name: &str) -> bool {
         let key = (namespace.to_owned(), name.to_owned());

@@ -53,14 +53,16 @@ impl<'a> DeletedChain<'a> {
         let api: Api<DynamicObject> =
             Api::namespaced_with(context.client.clone(), &namespace, &resource);
         let found = call("get the chain", api.get_opt(&name)).await?;
-        let field = |name: &str| found.as_ref()?.data.get("spec")?.get(name)?.as_str();
-        let place = location(field("project"), field("location"), &context.settings);
+        let field = |name: &str| found.as_ref()?.data.get("spec")?.get(name);
+        let text = |name: &str| field(name)?.as_str();
+        let place = location(text("project"), text("location"), &context.settings);
+        let push = field("push");
         Ok(Self {
             metadata: chain.meta(),
             owner: owner_of(chain),
             queues: Vec::new(),
             location: place.ok(),
-            uses_gateway: true,
+            uses_gateway: push.is_some_and(|push| push.get("gateway").is_some()),
         })
     }
 }

@@ -32,10 +32,8 @@ pub async fn drain(
     let uid = chain.uid().unwrap_or_default();
     let blocked = &context.caches.blocked_deletions;
     if let Err(Error::CloudTasks(_)) = served {
-        // It has failed for so long already when the chain is to be deleted as it is.
+        // It counts also for the deletion that follows.
         blocked.failed(&uid);
-    } else {
-        blocked.ended(&uid);
     }
     let planned = findings.planned();
     let is_finished = planned.is_some_and(|planned| has_finished(planned.view));
@@ -44,11 +42,14 @@ pub async fn drain(
         Err(error) if has_waited_enough(chain, context, &error) => {
             tracing::warn!(%error, "the chain is deleted before its queues are empty: they are paused, and keep their tasks");
         }
-        Ok(Next::Report(wait)) => {
-            let wait = wait.unwrap_or(RESYNC).min(DRAIN_COUNT);
-            return Ok(Next::Report(Some(wait)));
+        Ok(next) => {
+            blocked.ended(&uid);
+            return Ok(match next {
+                Next::Report(wait) => Next::Report(Some(wait.unwrap_or(RESYNC).min(DRAIN_COUNT))),
+                Next::Reconcile(action) => Next::Reconcile(action),
+            });
         }
-        other => return other,
+        Err(error) => return Err(error),
     }
     let deleted = DeletedChain::of(chain, context);
     finalize(&deleted, context, DeletionPolicy::Retain).await?;

@@ -1,9 +1,11 @@
 //! Deletes a chain: carries out its deletion policy, then removes the finalizer.
 
 use crds::DeletionPolicy;
+use kube::Resource;
 use plan::{Deletion, plan_deletion};
 
 use crate::chain::Chain;
+use crate::chain::has_finalizer;
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::deleted_chain::DeletedChain;
@@ -13,6 +15,10 @@ use crate::reconcile::observe::observe_deleted;
 
 /// Deletes a chain by the policy in its spec. One that can't be parsed keeps its tasks.
 pub async fn finalize_deleted(chain: &Chain, context: &Context) -> Result<Next, Error> {
+    if !has_finalizer(chain.meta()) {
+        // It was never served, or its policy is carried out: it waits for others' finalizers.
+        return Ok(Next::Report(None));
+    }
     let (deleted, policy) = if let Ok(chain) = &chain.0 {
         (DeletedChain::of(chain, context), chain.spec.deletion_policy)
     } else {

@@ -76,21 +76,24 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         auth_failures: context.caches.auth_failures.reasons(chain),
         elapsed: BTreeMap::new(),
     };
-    look_up_queues(served, &mut observed).await?;
+    look_up_queues(served, &mut observed).await;
     observe_users(served, &mut observed);
     time_conditions(served, &mut observed);
     Ok(observed)
 }
 
-/// Asks for each queue whose absence would decide something.
-async fn look_up_queues(served: ServedChain<'_>, observed: &mut Observed) -> Result<(), Error> {
+/// Asks for each queue whose absence would decide something. One that can't be asked for stays unknown,
+/// and its workers stay: no edit waits for it.
+async fn look_up_queues(served: ServedChain<'_>, observed: &mut Observed) {
     let ServedChain {
         chain,
         context,
         desired,
     } = served;
     let unlisted = queues_to_look_up(ChainView::new(desired, observed));
-    context.queues.look_up(unlisted.clone(), observed).await?;
+    if let Err(error) = context.queues.look_up(unlisted.clone(), observed).await {
+        tracing::warn!(%error, "a queue that is not listed could not be looked up");
+    }
     let found = unlisted
         .iter()
         .filter_map(|queue| observed.queues.get(queue));
@@ -99,7 +102,6 @@ async fn look_up_queues(served: ServedChain<'_>, observed: &mut Observed) -> Res
         let parent = &desired.notifier.queue.parent;
         context.caches.locations.answered(chain, parent, &found);
     }
-    Ok(())
 }
 
 /// The chains on which it depends who sets the limits of the notifier's queue.

@@ -30,7 +30,7 @@ pub async fn serve(
     refuse_not_allowed(desired, &context.settings.tenants)?;
     let uids = &context.caches.namespace_uids;
     let uid = uids.of(&context.client, &desired.namespace).await?;
-    desired.namespace_owner = Some(namespace_owner(&desired.namespace, &uid));
+    desired.namespace_owner = uid.map(|uid| namespace_owner(&desired.namespace, &uid));
     let desired = &*desired;
     let served = ServedChain {
         chain,

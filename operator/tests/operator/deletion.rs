@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use plan::model::queue_headers::OWNER_HEADER;
 use plan::objects::names::FINALIZER;
-use testkit::{ApiServer, Emulator, GarbageCollector, Proxy, Receiver, Way, eventually, free_addr};
+use testkit::{
+    ApiServer, CallProxy, Emulator, GarbageCollector, Proxy, Receiver, Way, eventually, free_addr,
+};
 
 use crate::phases::put_task;
 use crate::testbed::{ORDERS, Queues, SOON, Testbed, lax_crd, queue, served, with_emulator};
@@ -276,6 +278,21 @@ async fn a_draining_chain_is_deleted_when_cloud_tasks_stays_unavailable_for_its_
     let (testbed, emulator, _queues) = served("drain-away", PATIENCE, &with_policy("Drain")).await;
     drop(emulator);
     delete(&testbed).await;
+}
+
+#[tokio::test]
+async fn a_draining_chain_whose_queues_can_be_read_but_not_paused_is_deleted_after_its_patience() {
+    let emulator = Emulator::start().await;
+    let way = CallProxy::start(emulator.addr()).await;
+    let args = [PATIENCE, &["--hand-over-time=1s"]].concat();
+    let testbed = Testbed::at("unpausable", way.addr(), &args).await;
+    testbed.apply(&with_policy("Drain")).await;
+    testbed.settle("orders").await;
+    let refuses = Receiver::refusing(7, "The principal lacks cloudtasks.queues.pause");
+    way.send_elsewhere(&["UpdateQueue", "PauseQueue"], refuses.addr());
+    start_deletion(&testbed).await;
+    testbed.gone("orders").await;
+    assert_eq!(testbed.list_deployments().await.len(), 0);
 }
 
 #[tokio::test]

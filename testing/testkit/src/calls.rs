@@ -21,9 +21,13 @@ use tokio::task::JoinSet;
 pub struct CallProxy {
     addr: SocketAddr,
     passed: Arc<Mutex<Passed>>,
+    refused: Arc<Mutex<Option<Refusal>>>,
     away: watch::Sender<Option<String>>,
     _accepting: JoinSet<()>,
 }
+
+/// Methods, and who answers them instead.
+type Refusal = (&'static [&'static str], SocketAddr);
 
 /// What has passed so far.
 #[derive(Debug, Default)]
@@ -38,8 +42,12 @@ impl CallProxy {
         let passed = Arc::new(Mutex::new(Passed::default()));
         let (away, turned) = watch::channel(None);
         let notes = Arc::clone(&passed);
+        let refused = Arc::new(Mutex::new(None));
+        let refusal = Arc::clone(&refused);
         let (addr, accepting) = intercept(emulator, move |mut emulator, call| {
             let location = location(&call);
+            let refusal: Option<Refusal> = *lock(&refusal);
+            let instead = refusal.filter(|(methods, _)| methods.contains(&method(&call)));
             lock(&notes).note(&call, location.as_deref());
             let mut away = turned.clone();
             async move {
@@ -47,13 +55,20 @@ impl CallProxy {
                     // Its other end lives as long as the proxy.
                     let _ = away.wait_for(|away| *away != location).await;
                 }
-                Ok(emulator.send_request(call).await?)
+                let Some((_, elsewhere)) = instead else {
+                    return Ok(emulator.send_request(call).await?);
+                };
+                let stream = TokioIo::new(TcpStream::connect(elsewhere).await?);
+                let (mut sender, connection) = handshake(TokioExecutor::new(), stream).await?;
+                tokio::spawn(connection);
+                Ok(sender.send_request(call).await?)
             }
         })
         .await;
         Self {
             addr,
             passed,
+            refused,
             away,
             _accepting: accepting,
         }
@@ -80,8 +95,14 @@ impl CallProxy {
         self.away.send_replace(Some(location.to_owned()));
     }
 
+    /// From now on calls of these methods go elsewhere, such as to one who refuses them.
+    pub fn send_elsewhere(&self, methods: &'static [&'static str], elsewhere: SocketAddr) {
+        *lock(&self.refused) = Some((methods, elsewhere));
+    }
+
     /// All calls pass again.
     pub fn open(&self) {
+        *lock(&self.refused) = None;
         self.away.send_replace(None);
     }
 }
@@ -140,13 +161,17 @@ where
 
 impl Passed {
     fn note(&mut self, request: &Request<Incoming>, location: Option<&str>) {
-        let method = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let method = method(request);
         *self.calls.entry(method.to_owned()).or_default() += 1;
         if let ("ListQueues", Some(location)) = (method, location) {
             let times = self.lists.entry(location.to_owned()).or_default();
             times.push(Instant::now());
         }
     }
+}
+
+fn method(request: &Request<Incoming>) -> &str {
+    request.uri().path().rsplit('/').next().unwrap_or_default()
 }
 
 /// The location of what a call is about, as its routing header says.
@@ -157,6 +182,6 @@ fn location(request: &Request<Incoming>) -> Option<String> {
     parts.next().map(str::to_owned)
 }
 
-fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
-    passed.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -138,11 +138,20 @@ impl<'a> Simulation<'a> {
         self.observed.backlogs.get(queue) == Some(&Backlog::Empty)
     }
 
-    /// Whether a queue has no other chain's name on it.
+    /// Whether a queue has the chain's name on it, or no name, and the spec names it.
     pub(super) fn may_be_ours(&self, queue: &QueuePath) -> bool {
         let found = self.observed.queues.get(queue);
         let owner = found.and_then(queue_headers::owner);
-        owner.is_none_or(|owner| owner == self.desired.queue_owner)
+        let holder = found.and_then(queue_headers::limits_holder);
+        let is_free = owner.is_none() && self.desired.queues().any(|named| named == queue);
+        is_free || owner.or(holder) == Some(&self.desired.queue_owner)
+    }
+
+    /// Whether a queue has another chain's name on it.
+    pub(super) fn is_others(&self, queue: &QueuePath) -> bool {
+        let found = self.observed.queues.get(queue);
+        let owner = found.and_then(queue_headers::owner);
+        owner.is_some_and(|owner| owner != self.desired.queue_owner)
     }
 
     /// Carries out a step.

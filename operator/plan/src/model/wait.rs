@@ -78,8 +78,15 @@ pub enum WaitReason {
     #[error("{0} drains: {left}", left = left(*.1))]
     Drains(QueueId, Option<Backlog>),
     /// The end of a removed stage: its queue isn't listed, and may exist.
-    #[error("Cloud Tasks does not list {0}: it is looked up before its workers are deleted")]
+    #[error(
+        "the queues of the chain's project and location don't include {0}: its workers stay until Cloud Tasks says that it doesn't exist"
+    )]
     Unlisted(QueueId),
+    /// The end of a removed stage: its queue may be anybody's.
+    #[error(
+        "{0} has no header executor-owner: its workers stay until it names this chain again, or until somebody deletes them"
+    )]
+    Unmarked(QueueId),
     /// The end of a removed stage: its queue was empty before it was paused.
     #[error("the tasks of {0} are counted once more before its workers are deleted")]
     LastCount(QueueId),
@@ -169,6 +176,7 @@ impl WaitReason {
             | Self::Fed(_)
             | Self::Drains(..)
             | Self::Unlisted(_)
+            | Self::Unmarked(_)
             | Self::LastCount(_)
             | Self::LoadBalancer(_)
             | Self::Route(..) => Concern::Removal,

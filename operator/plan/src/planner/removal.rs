@@ -42,13 +42,18 @@ pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
     }
 }
 
-/// A queue that another chain took over is left to it; only the workers are deleted.
+/// A queue that another chain took over is left to it; only the workers are deleted. One without an
+/// owner is left alone: whoever may create Deployments can have one name any queue.
 fn own_queue<'a>(view: ChainView<'a>, removed: &RemovedStage) -> Option<&'a Queue> {
     let found = view.observed.queues.get(&removed.queue)?;
-    let owner = queue_headers::owner(found);
-    owner
-        .is_none_or(|owner| owner == view.desired.queue_owner)
-        .then_some(found)
+    let owner = queue_headers::owner(found)?;
+    (owner == view.desired.queue_owner).then_some(found)
+}
+
+/// Whether a queue has no owner.
+fn is_unmarked(view: ChainView<'_>, removed: &RemovedStage) -> bool {
+    let found = view.observed.queues.get(&removed.queue);
+    found.is_some_and(|found| queue_headers::owner(found).is_none())
 }
 
 /// The workers of renamed stages are deleted when their queue has pushed elsewhere for long enough.
@@ -109,7 +114,9 @@ pub(crate) fn removed(plan: &mut Plan, view: ChainView<'_>) {
         } else if let Some(found) = found {
             drains(plan, view, found, &removed);
         } else if !view.observed.is_known(&removed.queue) {
-            plan.wait(Wait::soon(WaitReason::Unlisted(removed.queue.id.clone())));
+            plan.wait(Wait::soon(WaitReason::Unlisted(removed.queue.id)));
+        } else if is_unmarked(view, &removed) {
+            plan.wait(Wait::soon(WaitReason::Unmarked(removed.queue.id)));
         } else {
             // A queue that doesn't exist, or isn't the chain's any more, has no tasks for it.
             delete_workers(plan, view, &removed.deployments, DRAINED);

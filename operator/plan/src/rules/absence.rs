@@ -9,17 +9,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use crate::model::{ChainView, Observed};
 use crate::objects::former_stages::served_queues;
 
-/// The queues to ask for by name: those that the chain's Deployments serve and that were not listed;
-/// for a deleted chain also those that its spec names. A new chain has none: creating a queue that
-/// exists fails.
+/// The queues to ask for by name: those of removed stages that weren't listed; once the chain is
+/// deleted, also those that its spec names. No other absence decides anything that can't be taken
+/// back: creating a queue that exists fails.
 pub fn queues_to_look_up(view: ChainView<'_>) -> BTreeSet<QueuePath> {
     let ChainView { desired, observed } = view;
-    let named = desired.queues().filter(|_| desired.finishes);
-    unlisted(named, desired.owner.as_ref(), observed)
+    let named = desired.queues().filter(|_| desired.finishes).cloned();
+    let removed = view.removed_stages().into_iter().map(|it| it.queue);
+    let parent = &desired.notifier.queue.parent;
+    let all = named.chain(removed);
+    // Anybody who may create Deployments could name a queue elsewhere.
+    all.filter(|queue| queue.parent == *parent && !observed.is_known(queue))
+        .collect()
 }
 
-/// The queues among `named` and those that the chain's Deployments serve of which it isn't known
-/// whether they exist.
+/// The queues of a deleted chain of which it isn't known whether they exist: those that its spec names,
+/// and those that its Deployments serve.
 pub fn unlisted<'a>(
     named: impl Iterator<Item = &'a QueuePath>,
     owner: Option<&OwnerReference>,

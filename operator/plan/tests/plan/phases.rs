@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use cloudtasks::QueueState;
 use k8s_openapi::api::apps::v1::DeploymentStatus;
+use kube::ResourceExt;
 use plan::model::WaitReason;
 use plan::model::queue_headers::{PauseReason, pause_reason};
+use plan::objects::names::QUEUE_ANNOTATION;
 use plan::objects::worker_env::{hand_over_targets, variable};
+use plan::rules::absence::queues_to_look_up;
 use plan::{ChainView, Deletion, LocationQueues, Observed, Plan, TimedCondition, plan};
 
 use crate::golden::{add_field, said, seen, sentence, with};
 use crate::world::{
-    ORDERS, Transcript, apply, apply_step, desired, look, pass, planned, pod, queue_mut,
-    queue_path, roll, settle, settled, status,
+    ORDERS, Transcript, apply, apply_step, default_queue, desired, look, pass, planned, pod,
+    queue_mut, queue_path, roll, settle, settled, status,
 };
 
 const WITHOUT: &str = "  - name: slow";
@@ -161,7 +164,7 @@ fn former_workers_keep_the_queue_of_a_renamed_stage_running() {
 #[test]
 fn an_adopted_queue_that_pushes_elsewhere_is_not_gated() {
     let mut observed = Observed::default();
-    let queue = crate::world::default_queue(queue_path("incoming"));
+    let queue = default_queue(queue_path("incoming"));
     observed.queues.insert(queue);
     for seconds in [0, 1, 60] {
         round(&mut observed, ORDERS, seconds, 0);
@@ -616,5 +619,30 @@ fn an_edit_ends_although_the_operator_dies_after_each_step() {
                 assert!(crashes < 60, "it never ends: {next}");
             }
         }
+    }
+}
+
+/// Whoever may create Deployments in the namespace can make one that looks like a former stage's.
+#[test]
+fn a_deployment_that_names_any_queue_gives_the_chain_no_hold_on_it() {
+    let theirs = queue_path("their-notifier");
+    let elsewhere = "projects/theirs/locations/europe-west1/queues/their-notifier";
+    let mut observed = settled(ORDERS);
+    observed.queues.insert(default_queue(theirs.clone()));
+    let before = observed.queues.get(&theirs).cloned();
+    for queue in [theirs.to_string().as_str(), elsewhere] {
+        let mut forged = observed.deployments["orders-slow"].clone();
+        forged.metadata.name = Some("forged".into());
+        let annotations = forged.annotations_mut();
+        annotations.insert(QUEUE_ANNOTATION.into(), queue.into());
+        observed.deployments.insert("forged".into(), forged);
+        let view = desired(ORDERS);
+        assert!(queues_to_look_up(ChainView::new(&view, &observed)).is_empty());
+        for _ in 0..4 {
+            let plan = round(&mut observed, ORDERS, 60, 0);
+            assert!(plan.is_empty(), "{plan}");
+            assert_eq!(plan.waits.len(), 1);
+        }
+        assert_eq!(observed.queues.get(&theirs).cloned(), before);
     }
 }
