@@ -49,7 +49,7 @@ pub async fn serve(
         context,
         chain: &chain.metadata,
     };
-    if !state.observed.has_finalizer {
+    if plan.begins_with_finalizer() {
         // Alone, as kube's own finalizer does: the watch shows the chain again, which reconciles it.
         plan.steps.truncate(1);
         workloads.carry_out(&plan).await?;
@@ -92,7 +92,7 @@ async fn observe_and_plan(served: ServedChain<'_>) -> Result<(PlannedState, Fres
         let needed = match &planned {
             Ok(plan) if plan.is_empty() => Freshness::Cached,
             // Only the finalizer is added.
-            Ok(_) if !observed.has_finalizer => Freshness::Cached,
+            Ok(plan) if plan.begins_with_finalizer() => Freshness::Cached,
             Ok(plan) => Freshness::before(plan, view, is_edited(chain)),
             Err(_) => Freshness::All,
         };

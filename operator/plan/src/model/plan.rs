@@ -101,6 +101,12 @@ impl Plan {
         self.next = Some(self.next.map_or(time, |next| next.min(time)));
     }
 
+    /// Whether the first step adds the finalizer: it is then carried out alone.
+    pub fn begins_with_finalizer(&self) -> bool {
+        let first = self.steps.first();
+        first.is_some_and(|it| it.step == Step::AddFinalizer)
+    }
+
     /// When to plan again without an event; `None`: there is nothing to wait for.
     pub fn recheck_in(&self) -> Option<Duration> {
         let waits = self.waits.iter().filter_map(|wait| wait.recheck_in);
