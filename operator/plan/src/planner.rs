@@ -7,7 +7,6 @@ mod pause_steps;
 mod preconditions;
 mod queues;
 mod removal;
-mod taken_hosts;
 mod workers;
 
 use crate::invariants;
@@ -23,10 +22,6 @@ use crate::rules::gateway_api::refuse_gateway;
 pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
     let ChainView { desired, observed } = view;
     refuse_gateway(view)?;
-    let way_given = taken_hosts::give_way(view);
-    if !way_given.is_empty() {
-        return Ok(way_given);
-    }
     preconditions::refuse_foreign(view)?;
     let mut plan = Plan::default();
     if !observed.has_finalizer {

@@ -1,9 +1,10 @@
 //! Two chains with one push host.
 
-use cloudtasks::QueueState;
-use testkit::eventually;
+use cloudtasks::{Queue, QueueSettings, QueueState};
+use plan::model::queue_headers::{OWNER_HEADER, PauseReason, pause_reason};
+use testkit::fake_pods::{self, Pods};
 
-use crate::testbed::{ORDERS, SOON, Testbed, named, says, with_emulator};
+use crate::testbed::{ORDERS, RATE, Testbed, named, queue};
 
 /// Quicker than a person, so that a chain recovers within a test.
 const QUICK: &[&str] = &["--queue-poll-interval", "500ms"];
@@ -43,32 +44,49 @@ async fn the_chain_that_came_first_keeps_its_host_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn of_two_chains_that_are_created_at_once_one_is_refused_and_pushes_nothing() {
-    let (testbed, _emulator, queues) = with_emulator("at-once").await;
-    let names = ["one", "two"];
-    let both = names.map(pushing).join("---");
-    testbed.apply(&both).await;
-    // No pod is ready before that.
-    let refused = eventually("one that is refused", SOON, async || {
-        let mut refused = Vec::new();
-        for name in names {
-            let is_refused = |status: &_| says(status, "Ready=False NameTaken");
-            let status = testbed.status_if(name, is_refused).await;
-            refused.extend(status.is_ok().then_some(name));
-        }
-        match refused.as_slice() {
-            [name] => Ok(*name),
-            names => Err(format!("{names:?}")),
-        }
-    })
-    .await;
-    let served = names.into_iter().find(|name| *name != refused).unwrap();
-    testbed.settle(served).await;
-    testbed.rounds_pass(refused, 2).await;
-    testbed.not_ready(refused, "NameTaken").await;
-    for queue in queues.all().await {
-        let is_running = queue.state == QueueState::Running;
-        let is_its = queue.path.id.as_str().starts_with(refused);
-        assert_ne!(is_running, is_its, "{queue:?}");
+async fn of_two_chains_that_push_to_one_host_both_are_served_and_edited() {
+    let args = [QUICK, &["--gate-after=1s"]].concat();
+    let (testbed, _emulator, queues) = Testbed::with("one-host", &args).await;
+    testbed.apply(&pushing("first")).await;
+    testbed.settle("first").await;
+    // As if both were created at the same instant.
+    for end in ["", "-2", "-3"] {
+        let first = queues.get(&format!("first{end}")).await;
+        let mut target = first.http_target.unwrap();
+        let owner = format!("test/{}/second", testbed.namespace);
+        target.headers.insert(OWNER_HEADER.into(), owner);
+        let settings = QueueSettings {
+            http_target: Some(target),
+            ..QueueSettings::default()
+        };
+        let path = queue(&format!("second{end}"));
+        queues.create_queue(&path, &settings).await.unwrap();
     }
+    let second = pushing("second");
+    testbed.apply(&second).await;
+    testbed.settle("second").await;
+
+    // A node is drained; then there is an incident.
+    let deployments = testbed.deployments();
+    let fast = deployments.get("second-fast").await.unwrap();
+    let (all, ready) = (2, 0);
+    let pods = Pods {
+        all,
+        updated: all,
+        ready,
+    };
+    fake_pods::report(&deployments, &fast, pods).await.unwrap();
+    let is_gated = |found: &Queue| pause_reason(found) == Some(PauseReason::Gate);
+    queues.becomes("second", "a gate", is_gated).await;
+    testbed
+        .apply(&second.replace(RATE, "maxDispatchesPerSecond: 7"))
+        .await;
+    queues.has_rate("second", 7.0).await;
+    testbed.settle("second").await;
+    let is_running = |found: &Queue| found.state == QueueState::Running;
+    queues
+        .becomes("second", "a running queue", is_running)
+        .await;
+    testbed.rounds_pass("first", 1).await;
+    testbed.settle("first").await;
 }

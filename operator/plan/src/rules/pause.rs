@@ -45,8 +45,6 @@ pub enum PauseCause {
     Deserted,
     /// Its chain is deleted and keeps its tasks.
     ChainDeleted,
-    /// Another chain has the host to which it pushes.
-    HostTaken,
 }
 
 /// Why a queue is resumed.
@@ -81,7 +79,7 @@ impl PauseCause {
             Self::Spec => PauseReason::Spec,
             Self::NoReadyWorker | Self::NoRoute => PauseReason::Gate,
             Self::Drained => PauseReason::Drained,
-            Self::Deserted | Self::ChainDeleted | Self::HostTaken => PauseReason::Retain,
+            Self::Deserted | Self::ChainDeleted => PauseReason::Retain,
         }
     }
 
@@ -94,7 +92,6 @@ impl PauseCause {
             Self::Drained => "the stage is removed, and its queue is empty",
             Self::Deserted => "the queue has tasks and no workers",
             Self::ChainDeleted => "the chain is deleted and keeps its tasks",
-            Self::HostTaken => "another chain has the stage's host",
         }
     }
 }

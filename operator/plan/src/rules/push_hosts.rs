@@ -1,33 +1,40 @@
-//! Which chain has a push host: the one that came first. Only the host tells stages apart, also those of
-//! different chains.
+//! Which hosts a chain may push to. Only the host tells stages apart, also those of different chains.
 
 use cloudtasks::{Address, Queue};
 use crds::conditions::Reason;
 
 use crate::model::queue_headers::{PauseReason, owner, pause_reason};
 use crate::model::{ChainView, DesiredStage, Problem, Push};
-use crate::objects::route;
 use crate::rules::pause::is_paused;
 
-/// Refuses a host to which a route or a queue of another chain leads already.
+/// Refuses a host to which a route or a queue of another chain leads already, if the chain doesn't push
+/// there yet. One that does can be edited in an incident: its ingress may tell the chains apart by paths.
 pub(crate) fn refuse_taken_host(view: ChainView<'_>, stage: &DesiredStage) -> Result<(), Problem> {
+    let ChainView { desired, observed } = view;
     let host = &stage.address.host;
-    let field = match view.desired.push {
-        // Each Service is its own chain's, whoever pushes there.
+    let me = Some(desired.queue_owner.as_str());
+    // A queue of the chain that was changed outside gets its address back.
+    let has_it = || observed.was_in_force || claimants(view, stage).any(|queue| owner(queue) == me);
+    let route = observed.taken_hosts.get(host);
+    let route = route.map(|chain| format!("chain {chain} (namespace/name)"));
+    let queue = || {
+        let mut others = claimants(view, stage).filter_map(|queue| Some((owner(queue)?, queue)));
+        let (chain, queue) = others.next()?;
+        let id = &queue.path.id;
+        Some(format!(
+            "queue {id} of chain {chain} (cluster/namespace/name)"
+        ))
+    };
+    let (field, by) = match desired.push {
+        // The host is that of the chain's own Service.
         Push::Cluster => return Ok(()),
-        Push::Url => "url, such as https://",
-        Push::Gateway(_) => "gateway.hostname, such as ",
+        Push::Url if has_it() => return Ok(()),
+        Push::Url => ("url, such as https://", route.or_else(queue)),
+        // The oldest route gets the requests, whichever queues push there.
+        Push::Gateway(_) if route.is_none() && has_it() => return Ok(()),
+        Push::Gateway(_) => ("gateway.hostname, such as ", route.or_else(queue)),
     };
-    let by = match view.observed.taken_hosts.get(host) {
-        Some(chain) => format!("chain {chain} (namespace/name)"),
-        None => match holder(view, stage) {
-            Some((chain, queue)) => format!(
-                "queue {} of chain {chain} (cluster/namespace/name)",
-                queue.path.id
-            ),
-            None => return Ok(()),
-        },
-    };
+    let Some(by) = by else { return Ok(()) };
     Err(Problem::new(
         Reason::NameTaken,
         format!(
@@ -37,40 +44,16 @@ pub(crate) fn refuse_taken_host(view: ChainView<'_>, stage: &DesiredStage) -> Re
     ))
 }
 
-/// The other chain that keeps the host of a stage, and its queue that pushes there.
-///
-/// Two chains that were created at the same instant may have a queue there each. Both then see the same,
-/// and the one whose name comes first keeps the host.
-fn holder<'a>(view: ChainView<'a>, stage: &DesiredStage) -> Option<(&'a str, &'a Queue)> {
-    let ChainView { desired, observed } = view;
-    let others = observed.other_locations.iter();
-    let all = std::iter::once(&observed.queues).chain(others);
+/// The queues that push to the host of a stage, in every location.
+fn claimants<'a>(view: ChainView<'a>, stage: &DesiredStage) -> impl Iterator<Item = &'a Queue> {
+    let observed = view.observed;
+    let all = std::iter::once(&observed.queues).chain(&observed.other_locations);
     let all = all.flat_map(|location| location.values());
-    let pushing = all.filter_map(|queue| claims(queue, stage).then_some((owner(queue)?, queue)));
-    let me = desired.queue_owner.as_str();
-    let mut is_mine = false;
-    let mut first: Option<(&str, &Queue)> = None;
-    for (owner, queue) in pushing {
-        if owner == me {
-            is_mine = true;
-        } else if first.is_none_or(|(other, _)| owner < other) {
-            first = Some((owner, queue));
-        }
-    }
-    let has_route = || {
-        view.routes()
-            .any(|(_, it)| route::host(it) == Some(&stage.address.host))
-    };
-    first.filter(|(owner, _)| match desired.push {
-        Push::Url => !is_mine || *owner < me,
-        // Of two that have it, the one with the route gets the pushes.
-        Push::Gateway(_) => !is_mine && !has_route(),
-        Push::Cluster => false,
-    })
+    all.filter(|queue| claims(queue, stage))
 }
 
 /// Whether a queue pushes to the host of a stage.
-pub(crate) fn claims(queue: &Queue, stage: &DesiredStage) -> bool {
+fn claims(queue: &Queue, stage: &DesiredStage) -> bool {
     queue.address().is_some_and(|it| leads_to(it, stage)) && pushes(queue)
 }
 

@@ -1,13 +1,14 @@
-//! Of two chains with one push host, the one that came first keeps it.
+//! A push host of another chain is refused to a chain that doesn't push there yet.
 
 use cloudtasks::QueueState;
 use crds::conditions::Reason;
 use plan::model::queue_headers::{OWNER_HEADER, PAUSE_HEADER, PauseReason};
-use plan::{ChainView, Desired, LocationQueues, Observed, Plan, Problem, plan};
+use plan::{Desired, LocationQueues, Observed};
 
-use crate::phases::state;
+use crate::phases::{round, set_ready, state};
 use crate::world::{
-    ORDERS, apply, apply_step, chain, queue_path, settings, settle, settled, with_gateways,
+    ORDERS, chain, desired, planned, queue_mut, queue_path, settings, settle, settled,
+    with_gateways,
 };
 
 const URL: &str = "url: 'https://{stage}.push.example.com'";
@@ -20,14 +21,6 @@ fn pushing(name: &str, push: &str) -> String {
         .replace("uid: 1f0c", &format!("uid: {name}"))
         .replace("queue: incoming", &format!("queue: {name}"))
         .replace("  stages:", &format!("  push: {{{push}}}\n  stages:"))
-}
-
-fn desired(yaml: &str) -> Desired {
-    Desired::new(&chain(yaml), &settings()).unwrap()
-}
-
-fn planned(yaml: &str, observed: &Observed) -> Result<Plan, Problem> {
-    plan(ChainView::new(&desired(yaml), observed))
 }
 
 /// What a chain sees that has nothing, beside the queues of another.
@@ -98,93 +91,117 @@ fn the_address_of_another_chains_service_is_taken_and_its_own_never_is() {
     assert!(!is_refused(&inside, &beside(&squatter)));
 }
 
+/// Two chains that push to one host, whichever came first: what the first one sees.
+fn sharing(mine: &str, other: &str) -> Observed {
+    let mut observed = settled_by(mine);
+    observed
+        .queues
+        .extend(settled_by(other).queues.values().cloned());
+    // Routes are seen in the whole cluster.
+    if other.contains(GATEWAY) {
+        for host in ["fast.push.example.com", "slow.push.example.com"] {
+            let other = "shop/other".into();
+            observed.taken_hosts.insert(host.to_owned(), other);
+        }
+    }
+    observed
+}
+
+/// One ingress host may lead to several chains, by paths.
 #[test]
-fn the_chain_that_came_first_goes_on_whatever_the_names() {
+fn a_chain_that_pushes_to_its_host_can_be_edited_whoever_else_does() {
     for (mine, other) in [(URL, URL), (URL, GATEWAY), (GATEWAY, URL)] {
-        for (first, second) in [("a", "b"), ("b", "a")] {
-            let (first, second) = (pushing(first, mine), pushing(second, other));
-            let mut observed = settled_by(&first);
-            assert!(is_refused(&second, &beside(&observed.queues)));
-            assert!(settle(&mut observed, &desired(&first)).is_empty());
-        }
-    }
-}
-
-/// Both have created their queues before they saw the other's.
-#[test]
-fn of_two_that_were_created_at_once_exactly_one_is_refused() {
-    for (one, other) in [(URL, URL), (URL, GATEWAY), (GATEWAY, URL)] {
-        for (a, b) in [("a", "b"), ("b", "a")] {
-            let (a, b) = (pushing(a, one), pushing(b, other));
-            let (mut of_a, mut of_b) = (settled_by(&a), settled_by(&b));
-            let (queues_a, queues_b) = (of_a.queues.clone(), of_b.queues.clone());
-            of_a.queues.extend(queues_b.values().cloned());
-            of_b.queues.extend(queues_a.values().cloned());
-            // Routes are seen in the whole cluster.
-            for (observed, theirs) in [(&mut of_a, other), (&mut of_b, one)] {
-                if theirs == GATEWAY {
-                    let host = "fast.push.example.com".to_owned();
-                    observed.taken_hosts.insert(host, "shop/other".into());
-                }
-            }
-            let refused = [is_refused(&a, &of_a), is_refused(&b, &of_b)];
-            let count = refused.iter().filter(|it| **it).count();
-            assert_eq!(count, 1, "{a}{b}{refused:?}");
+        for (me, them) in [("a", "b"), ("b", "a")] {
+            let yaml = pushing(me, mine);
+            let mut observed = sharing(&yaml, &pushing(them, other));
+            assert!(settle(&mut observed, &desired(&yaml)).is_empty());
+            let paused = yaml.replace("maxAttempts: 2", "maxAttempts: 2\n    paused: true");
+            let slower = paused.replace(": 500,", ": 5,");
+            settle(&mut observed, &desired(&slower));
+            let slow = format!("{me}-2");
+            let spec = (QueueState::Paused, Some(PauseReason::Spec));
+            assert_eq!(state(&observed, &slow), spec);
+            let fast = observed.queues.get(&queue_path(me)).unwrap();
+            assert!((fast.max_dispatches_per_second - 5.0).abs() < f64::EPSILON);
+            settle(&mut observed, &desired(&yaml));
+            assert_eq!(state(&observed, &slow), (QueueState::Running, None));
         }
     }
 }
 
 #[test]
-fn of_two_new_chains_one_pauses_its_queues_before_its_workers_are_ready() {
-    let (a, b) = (pushing("a", URL), pushing("b", URL));
-    // No pod is ready yet, and neither has seen the other.
-    let created = |yaml: &str| {
-        let mut observed = Observed::default();
-        let plan = plan(ChainView::new(&desired(yaml), &observed)).unwrap();
-        apply(&mut observed, &plan);
-        observed
+fn a_chain_may_give_its_host_to_another_of_its_queues() {
+    let single = |name: &str| {
+        let yaml = pushing(name, "url: 'https://push.example.com'");
+        yaml.split("  - name: slow").next().unwrap().to_owned()
     };
-    let (mut of_a, mut of_b) = (created(&a), created(&b));
-    let others = of_b.queues.clone();
-    of_b.queues.extend(of_a.queues.values().cloned());
-    let plan = planned(&b, &of_b).unwrap();
-    insta::assert_snapshot!(plan.to_string(), @r"
-    update queue b (to https://fast.push.example.com:443, executor-owner cluster-a/shop/b, executor-pause retain): the queue records why it is paused
-    pause queue b: another chain has the stage's host
-    update queue b-2 (to https://slow.push.example.com:443, executor-owner cluster-a/shop/b, executor-pause retain): the queue records why it is paused
-    pause queue b-2: another chain has the stage's host
-    ");
-    // An operator that dies after the first step leaves the rest to the next one.
-    apply_step(&mut of_b, &plan.steps[0].step);
-    let rest = planned(&b, &of_b).unwrap();
-    assert_eq!(rest.steps, plan.steps[1..]);
-    apply(&mut of_b, &rest);
-    assert!(is_refused(&b, &of_b));
-    for id in ["b", "b-2"] {
-        assert_eq!(
-            state(&of_b, id),
-            (QueueState::Paused, Some(PauseReason::Retain))
-        );
-    }
-    // The other sees both as they were, and goes on.
-    of_a.queues.extend(others.values().cloned());
-    assert!(!is_refused(&a, &of_a));
-    settle(&mut of_a, &desired(&a));
-    assert_eq!(state(&of_a, "a"), (QueueState::Running, None));
-    // It is served when the host is free.
-    for id in ["a", "a-2", "orders-notifier"] {
-        of_b.queues.remove(&queue_path(id));
-    }
-    settle(&mut of_b, &desired(&b));
-    assert_eq!(state(&of_b, "b"), (QueueState::Running, None));
+    let (a, b) = (single("a"), single("b"));
+    let mut observed = sharing(&b, &a);
+    let renamed = b.replace("name: fast", "name: first");
+    let renamed = renamed.replace("queue: b\n", "queue: b-first\n");
+    settle(&mut observed, &desired(&renamed));
+    assert_eq!(state(&observed, "b-first"), (QueueState::Running, None));
 }
 
 #[test]
-fn a_chain_that_runs_is_never_paused_for_its_host() {
-    let (a, b) = (pushing("a", URL), pushing("b", URL));
-    let mut of_b = settled_by(&b);
-    of_b.queues.extend(settled_by(&a).queues.values().cloned());
-    assert!(is_refused(&b, &of_b));
+fn a_chain_keeps_its_host_when_its_queue_is_changed_outside() {
+    let yaml = pushing("b", URL);
+    let mut observed = sharing(&yaml, &pushing("a", URL));
+    // As gcloud's --clear-http-uri-override leaves it.
+    let queue = queue_mut(&mut observed, "b");
+    queue.http_target.as_mut().unwrap().address = None;
+    assert!(is_refused(&yaml, &observed));
+    observed.was_in_force = true;
+    settle(&mut observed, &desired(&yaml));
+    let address = queue_mut(&mut observed, "b").address().unwrap();
+    assert_eq!(address.host, "fast.push.example.com");
+}
+
+#[test]
+fn a_shared_host_changes_no_pause() {
+    let yaml = pushing("b", URL);
+    let mut observed = sharing(&yaml, &pushing("a", URL));
+    let running = (QueueState::Running, None);
+    let gated = (QueueState::Paused, Some(PauseReason::Gate));
+    // A node is drained: for a moment, and for longer.
+    for (ready, seconds, wanted) in [(0, 0, running), (0, 30, gated), (1, 1, running)] {
+        set_ready(&mut observed, "b-fast", ready);
+        round(&mut observed, &yaml, seconds, 0);
+        assert_eq!(state(&observed, "b"), wanted);
+    }
+}
+
+#[test]
+fn a_chain_begins_with_its_finalizer_beside_a_chain_with_its_host() {
+    let yaml = pushing("b", URL);
+    let mut observed = sharing(&yaml, &pushing("a", URL));
+    observed.has_finalizer = false;
+    observed.deployments.clear();
+    let plan = planned(&yaml, &observed).unwrap();
+    assert!(plan.begins_with_finalizer(), "{plan}");
+}
+
+#[test]
+fn a_chain_that_moves_to_a_host_of_another_is_refused_until_it_is_moved_back() {
+    let taken = settled(&pushing("first", URL)).queues;
+    let own = "url: 'https://{stage}.{chain}.push.example.com'";
+    let mut observed = settled_by(&pushing("second", own));
+    observed.queues.extend(taken.values().cloned());
+    for push in [URL, GATEWAY] {
+        assert!(is_refused(&pushing("second", push), &observed));
+    }
+    let yaml = pushing("second", own);
+    assert!(settle(&mut observed, &desired(&yaml)).is_empty());
+}
+
+/// The Gateway API gives the requests to the oldest route.
+#[test]
+fn of_two_routes_with_one_host_the_older_one_keeps_it() {
+    let yaml = pushing("b", GATEWAY);
+    assert!(is_refused(&yaml, &sharing(&yaml, &pushing("a", GATEWAY))));
+    let mut observed = sharing(&yaml, &pushing("a", GATEWAY));
+    observed.taken_hosts.clear();
+    assert!(settle(&mut observed, &desired(&yaml)).is_empty());
 }
 
 #[test]
