@@ -8,7 +8,7 @@ mod task_headers;
 pub use cloud_tasks_headers::cloud_tasks_headers;
 pub use delivery::{
     Delivery, EXECUTION_COUNT, InvalidPush, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT,
-    RejectedPush, TASK_NAME, previous_response,
+    RejectedPush, TASK_ETA, TASK_NAME, previous_response,
 };
 pub use handler_headers::{HandlerHeaders, REASON, VERDICT, Verdict};
 pub use task_headers::{PushHeaders, TokenOrigin, is_reserved, to_api_headers};

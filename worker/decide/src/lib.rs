@@ -26,4 +26,4 @@ pub use stage::{
     StatusPattern,
 };
 pub use task::{Ledger, LedgerError, RootId, StageRecord};
-pub use values::{Answer, InvalidHeaderText, Outcome, StageName, TaskReason};
+pub use values::{Answer, InvalidHeaderText, Outcome, StageName, TaskOrigin, TaskReason};

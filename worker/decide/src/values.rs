@@ -4,10 +4,12 @@ mod answer;
 mod header_text;
 mod outcome;
 mod stage_name;
+mod task_origin;
 mod task_reason;
 
 pub use answer::Answer;
 pub use header_text::InvalidHeaderText;
 pub use outcome::Outcome;
 pub use stage_name::StageName;
+pub use task_origin::TaskOrigin;
 pub use task_reason::TaskReason;

@@ -3,12 +3,10 @@
 use http::HeaderMap;
 
 use super::delivery::{
-    Delivery, EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME,
+    Delivery, EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_ETA, TASK_NAME,
 };
 use crate::values::Answer;
 
-/// When this dispatch was due, in seconds since 1970.
-const TASK_ETA: &str = "x-cloudtasks-tasketa";
 /// Why Cloud Tasks retries.
 const RETRY_REASON: &str = "x-cloudtasks-taskretryreason";
 

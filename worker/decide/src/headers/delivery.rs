@@ -1,12 +1,14 @@
 //! The headers of a push, parsed once: Cloud Tasks' counters, and our ledger.
 
+use std::time::Duration;
+
 use cloudtasks::{QueueId, TaskId};
 use http::{HeaderMap, HeaderValue};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::{RouteTarget, StagePolicy};
 use crate::task::{LEDGER_HEADER, Ledger, LedgerError};
-use crate::values::Answer;
+use crate::values::{Answer, TaskOrigin};
 
 /// The queue's short id.
 pub const QUEUE_NAME: &str = "x-cloudtasks-queuename";
@@ -18,6 +20,11 @@ pub const RETRY_COUNT: &str = "x-cloudtasks-taskretrycount";
 pub const EXECUTION_COUNT: &str = "x-cloudtasks-taskexecutioncount";
 /// The status of the previous dispatch.
 pub const PREVIOUS_RESPONSE: &str = "x-cloudtasks-taskpreviousresponse";
+/// When this dispatch was due, in seconds since 1970 with a fraction. On a retry, when the retry was due.
+pub const TASK_ETA: &str = "x-cloudtasks-tasketa";
+
+/// Cloud Tasks deletes a task this long after its creation, so no dispatch is later.
+const RETENTION: Duration = Duration::from_hours(31 * 24);
 
 /// One push, as the rules see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub struct Delivery {
     /// P: the status of the previous dispatch. None on the first; 0 if Cloud Tasks could not connect,
     /// 504 if it got no answer in time.
     pub previous_response: Option<u16>,
+    /// When this dispatch was due. None if the header is missing or not valid. No rule depends on it.
+    pub due_at: Option<Timestamp>,
     /// The task's history.
     pub ledger: Ledger,
     /// Why the ledger header doesn't count, if there was one that is not valid.
@@ -108,6 +117,7 @@ impl Delivery {
             retry_count,
             execution_count,
             previous_response,
+            due_at: due_at(headers),
             ledger,
             ledger_error,
             header_route,
@@ -117,6 +127,28 @@ impl Delivery {
     /// Whether the task must wait for a newer worker: to run it as new would start it over.
     pub fn awaits_newer_worker(&self) -> bool {
         matches!(self.ledger_error, Some(LedgerError::NewerVersion(_)))
+    }
+
+    /// Who created the task on this queue, if this is its first dispatch here. None on retries.
+    pub fn arrival(&self) -> Option<TaskOrigin> {
+        if self.retry_count > 0 {
+            return None;
+        }
+        // The hop of a newer ledger may be unknown.
+        let handed_over = self.ledger.hop > 0 || self.awaits_newer_worker();
+        Some(if handed_over {
+            TaskOrigin::HandOver
+        } else {
+            TaskOrigin::Producer
+        })
+    }
+
+    /// How late this dispatch came, by the worker's clock. 0 if it came early: clocks differ, and a task
+    /// can be run before it is due. None if it isn't known when the dispatch was due.
+    pub fn lag(&self, arrived_at: Timestamp) -> Option<Duration> {
+        let lag = arrived_at.duration_since(self.due_at?);
+        let lag = Duration::try_from(lag).unwrap_or_default();
+        (lag <= RETENTION).then_some(lag)
     }
 
     /// The dispatches without a counted answer: R − E.
@@ -143,6 +175,12 @@ pub fn previous_response(headers: &HeaderMap) -> Option<u16> {
         return None;
     }
     parsed(headers, PREVIOUS_RESPONSE).ok()
+}
+
+fn due_at(headers: &HeaderMap) -> Option<Timestamp> {
+    let seconds = parsed::<f64>(headers, TASK_ETA).ok()?;
+    let since_1970 = SignedDuration::try_from_secs_f64(seconds).ok()?;
+    Timestamp::from_duration(since_1970).ok()
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, InvalidPush> {

@@ -12,12 +12,15 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cloudtasks::{QueuePath, TaskId};
-use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::headers::{
+    EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_ETA, TASK_NAME,
+};
 use decide::rules::AGE_LOOKUP_THRESHOLD;
 use decide::task::{LEDGER_HEADER, MAX_HOPS, MAX_LEDGER_BYTES, is_handed_over};
 use decide::{
     Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, Ledger, RequiredInput, Routes,
-    RunSlot, StagePolicy, StageRecord, SuccessorLookup, TaskAge, TaskReason, on_arrival,
+    RunSlot, StagePolicy, StageRecord, SuccessorLookup, TaskAge, TaskOrigin, TaskReason,
+    on_arrival,
 };
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -28,6 +31,8 @@ use mangle::mangle;
 /// Ten seconds or so, unoptimised.
 const CASES: u64 = 60_000;
 const SEED: u64 = 1;
+/// When the dispatches were due.
+const ETA: Timestamp = Timestamp::constant(1_754_000_000, 0);
 /// The chain's first queue.
 const FIRST: &str = "incoming";
 
@@ -98,6 +103,17 @@ fn check(headers: &HeaderMap, policy: &StagePolicy, rng: &mut Rng, case: u64) ->
             "{}",
             said()
         );
+    }
+    let origin = if climbed || delivery.awaits_newer_worker() {
+        TaskOrigin::HandOver
+    } else {
+        TaskOrigin::Producer
+    };
+    let arrival = (delivery.retry_count == 0).then_some(origin);
+    assert_eq!(delivery.arrival(), arrival, "{}", said());
+    for arrived_at in [Timestamp::MIN, ETA + Duration::from_mins(1), Timestamp::MAX] {
+        let lag = delivery.lag(arrived_at).unwrap_or_default();
+        assert!(lag <= Duration::from_hours(31 * 24), "{}", said());
     }
     handed_on(ledger, &said);
     judged(&delivery, policy, rng, &said);
@@ -205,6 +221,7 @@ fn push(corpus: &[(TaskId, String)], policy: &StagePolicy, rng: &mut Rng) -> Hea
         (RETRY_COUNT, &retry_count),
         (EXECUTION_COUNT, &execution_count),
         (PREVIOUS_RESPONSE, previous.unwrap_or_default()),
+        (TASK_ETA, &ETA.as_second().to_string()),
         (LEDGER_HEADER, ledger),
     ] {
         let times = match rng.u8(..) {

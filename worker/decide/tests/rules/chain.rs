@@ -42,6 +42,7 @@ pub fn delivery(r: u32, e: u32, p: Option<u16>) -> Delivery {
         retry_count: r,
         execution_count: e,
         previous_response: p,
+        due_at: None,
         ledger_error: None,
         header_route: None,
     }

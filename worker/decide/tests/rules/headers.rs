@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::chain::{policy, queue};
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
-use decide::{Answer, Delivery, Ledger, LedgerError, RootId, StageRecord, TaskReason};
+use decide::{Answer, Delivery, Ledger, LedgerError, RootId, StageRecord, TaskOrigin, TaskReason};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -146,6 +146,51 @@ fn a_ledger_counts_for_its_own_task_only() {
     ));
 }
 
+#[test]
+fn a_first_dispatch_is_an_arrival_of_its_origin_and_a_retry_is_none() {
+    let ledger = climbed(2);
+    let (handed_over, text) = (ledger.root.task(2), ledger.encode());
+    for (task, header, policy, origin) in [
+        ("order-1", None, policy(3), TaskOrigin::Producer),
+        ("order-1", None, later(), TaskOrigin::Producer),
+        (
+            handed_over.as_str(),
+            Some(&*text),
+            later(),
+            TaskOrigin::HandOver,
+        ),
+        // Ledgers that don't count: another task's, on the first queue, damaged.
+        ("copy", Some(&*text), later(), TaskOrigin::Producer),
+        (
+            handed_over.as_str(),
+            Some(&*text),
+            policy(3),
+            TaskOrigin::Producer,
+        ),
+        (
+            handed_over.as_str(),
+            Some("{}"),
+            later(),
+            TaskOrigin::Producer,
+        ),
+    ] {
+        for (retry_count, arrival) in [("0", Some(origin)), ("1", None), ("4294967295", None)] {
+            let mut push = push(task);
+            push.insert(QUEUE_NAME, policy.queue.id.as_str().parse().unwrap());
+            push.insert(RETRY_COUNT, retry_count.parse().unwrap());
+            if let Some(header) = header {
+                push.insert(LEDGER_HEADER, header.parse().unwrap());
+            }
+            let delivery = Delivery::parse(&push, &policy, NOW).unwrap();
+            assert_eq!(
+                delivery.arrival(),
+                arrival,
+                "{task} {header:?} {retry_count}"
+            );
+        }
+    }
+}
+
 /// The second stage of the chain.
 fn later() -> decide::StagePolicy {
     decide::StagePolicy {
@@ -180,6 +225,13 @@ fn a_ledger_of_a_newer_version_holds_only_a_task_that_was_handed_over() {
     let unknown = with_ledger(own.as_str(), r#"{"v":3}"#, &later());
     assert!(unknown.awaits_newer_worker());
     assert_eq!(unknown.ledger.hop, 0);
+    for held in [held, unknown] {
+        let first = Delivery {
+            retry_count: 0,
+            ..held
+        };
+        assert_eq!(first.arrival(), Some(TaskOrigin::HandOver));
+    }
 
     for (task, ledger) in [
         ("order-1", newer.as_str()),

@@ -8,4 +8,5 @@
 mod arrival;
 mod chain;
 mod headers;
+mod lag;
 mod outcome;
