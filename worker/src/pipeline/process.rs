@@ -7,6 +7,7 @@ use decide::{
     Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult, RunSlot,
     after_create, after_last_try, after_run, on_arrival,
 };
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
@@ -35,7 +36,7 @@ pub(super) async fn process(
             return rejected.answer;
         }
     };
-    record_received(worker, &delivery);
+    record_received(worker, &delivery, push.arrived_at);
 
     let in_flight = worker.concurrency.enter(&delivery.task);
     if in_flight.is_none() {
@@ -123,7 +124,9 @@ async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> Handle
     run
 }
 
-fn record_received(worker: &Worker, delivery: &Delivery) {
+fn record_received(worker: &Worker, delivery: &Delivery, arrived_at: Timestamp) {
+    let lag = delivery.lag(arrived_at);
+    worker.metrics.received(delivery.arrival(), lag);
     if delivery.awaits_newer_worker() {
         warn!("the task waits for a newer worker, which can read its ledger");
     } else if let Some(error) = &delivery.ledger_error {

@@ -67,6 +67,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
         metrics: Arc::new(WorkerMetrics::new(
             &config.policy.chain,
             config.policy.stage.as_str(),
+            config.concurrency,
         )),
         config,
     });

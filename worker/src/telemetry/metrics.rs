@@ -1,12 +1,13 @@
 //! Metrics: for Prometheus, and for programs that run a worker in their own process.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use decide::{Answer, Outcome, RunResult};
+use decide::{Answer, Outcome, RunResult, TaskOrigin};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
 use worker_contract::metrics::{PREFIX, PUSHES_REFUSED};
@@ -28,6 +29,8 @@ pub struct WorkerMetrics {
     pub(crate) unanswered: Counter,
     pub(crate) ledgers_ignored: Counter,
     pub(crate) handed_on: Counter,
+    lag_seconds: Histogram,
+    arrivals: Family<OriginLabel, Counter>,
     attempts: Family<OutcomeLabel, Counter>,
     notifications: Family<OutcomeLabel, Counter>,
     answers: Family<AnswerLabel, Counter>,
@@ -81,6 +84,11 @@ struct OutcomeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginLabel {
+    origin: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabel {
     answer: &'static str,
 }
@@ -90,6 +98,12 @@ struct AnswerLabel {
 struct ReasonLabel {
     reason: &'static str,
 }
+
+/// A push is on time, or as late as a queue that was paused for a day.
+const LAG_BUCKETS: [f64; 16] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0,
+    43_200.0, 86_400.0,
+];
 
 const SUCCEEDED: &str = "succeeded";
 const FAILED: &str = "failed";
@@ -104,20 +118,53 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
 }
 
 /// A histogram from a millisecond on, in steps of factor four.
-fn register_seconds(registry: &mut Registry, name: &str, help: &str, buckets: u16) -> Histogram {
-    let metric = Histogram::new(exponential_buckets(0.001, 4.0, buckets));
+fn register_duration(registry: &mut Registry, name: &str, help: &str, buckets: u16) -> Histogram {
+    let buckets = exponential_buckets(0.001, 4.0, buckets);
+    register_seconds(registry, name, help, buckets)
+}
+
+fn register_seconds(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    buckets: impl IntoIterator<Item = f64>,
+) -> Histogram {
+    let metric = Histogram::new(buckets);
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 
+/// Both series from the start: a rate misses what a series begins with.
+fn register_arrivals(registry: &mut Registry) -> Family<OriginLabel, Counter> {
+    let help = "Tasks that arrived on the stage, by who created them: first dispatches";
+    let arrivals: Family<OriginLabel, Counter> = register(registry, "arrivals", help);
+    for origin in TaskOrigin::ALL {
+        drop(arrivals.get_or_create(&OriginLabel::of(origin)));
+    }
+    arrivals
+}
+
+impl OriginLabel {
+    fn of(origin: TaskOrigin) -> Self {
+        let origin = origin.as_str();
+        Self { origin }
+    }
+}
+
 impl WorkerMetrics {
-    pub(crate) fn new(chain: &str, stage: &str) -> Self {
+    pub(crate) fn new(chain: &str, stage: &str, concurrency: u32) -> Self {
         let labels = [
             ("chain".into(), chain.to_owned().into()),
             ("stage".into(), stage.to_owned().into()),
         ];
         let mut registry = Registry::with_prefix_and_labels(PREFIX, labels.into_iter());
         let r = &mut registry;
+        let limit = ConstGauge::new(concurrency);
+        r.register(
+            "concurrency_limit",
+            "Runs of the handler at once at most",
+            limit,
+        );
         Self {
             runs_started: register(r, "runs_started", "Runs of the handler started"),
             creates_failed: register(
@@ -159,13 +206,20 @@ impl WorkerMetrics {
                 "Callers that wait for an answer; the callers of the other pushes in flight have disconnected",
             ),
             // A handler takes from a millisecond to half an hour.
-            run_seconds: register_seconds(r, "run_duration", "Duration of the handler's runs", 11),
-            create_seconds: register_seconds(
+            run_seconds: register_duration(r, "run_duration", "Duration of the handler's runs", 11),
+            create_seconds: register_duration(
                 r,
                 "create_duration",
                 "Duration of creating a next task or a notification, retries included",
                 8,
             ),
+            lag_seconds: register_seconds(
+                r,
+                "lag",
+                "How long after they were due pushes arrived",
+                LAG_BUCKETS,
+            ),
+            arrivals: register_arrivals(r),
             attempts: register(r, "attempts", "Runs of the handler by outcome"),
             notifications: register(r, "notifications", "Notifications created"),
             answers: register(r, "answers", "Answers to pushes"),
@@ -192,6 +246,16 @@ impl WorkerMetrics {
     pub(crate) fn caller(&self) -> WaitingCaller {
         self.callers_waiting.inc();
         WaitingCaller(self.callers_waiting.clone())
+    }
+
+    /// Counts a push that the rules judge. `arrival` is None on retries.
+    pub(crate) fn received(&self, arrival: Option<TaskOrigin>, lag: Option<Duration>) {
+        if let Some(origin) = arrival {
+            self.arrivals.get_or_create(&OriginLabel::of(origin)).inc();
+        }
+        if let Some(lag) = lag {
+            self.lag_seconds.observe(lag.as_secs_f64());
+        }
     }
 
     pub(crate) fn attempted(&self, result: &RunResult) {
@@ -268,6 +332,11 @@ impl WorkerMetrics {
                 answer: answer.as_str(),
             },
         )
+    }
+
+    /// The number of tasks of this origin that arrived on the stage.
+    pub fn arrivals(&self, origin: TaskOrigin) -> u64 {
+        count(&self.arrivals, &OriginLabel::of(origin))
     }
 
     /// The number of pushes that were refused for their token, by a reason such as `audience`.

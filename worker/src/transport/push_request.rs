@@ -27,6 +27,7 @@ pub(crate) struct PushRequest {
     /// The names that stay with the task although proxies add headers of that name.
     keep: Arc<[HeaderName]>,
     pub body: Bytes,
+    /// Before the body.
     pub arrived_at: Timestamp,
 }
 
@@ -58,6 +59,8 @@ impl PushRequest {
         token: TokenOrigin,
         keep: Arc<[HeaderName]>,
     ) -> Result<Self, ReadError> {
+        // A slow body doesn't make the push late.
+        let arrived_at = Timestamp::now();
         let method = Method::parse(parts.method.as_str()).ok_or(ReadError::Method)?;
         let announced = body.size_hint().lower();
         if announced > limits::TASK_BYTES as u64 {
@@ -82,7 +85,7 @@ impl PushRequest {
             token,
             keep,
             body: body.to_bytes(),
-            arrived_at: Timestamp::now(),
+            arrived_at,
         })
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::pushes::{head, push, send};
 use crate::testbed::{DOWNSTREAM, SOON, Testbed, queue};
 
-const TASKS: &str = "/v2/projects/p/locations/l/queues/incoming/tasks";
+const TASK: &str = "/v2/projects/p/locations/l/queues/incoming/tasks/order-1";
 const EXPIRED: &str = "expired";
 
 /// A stage whose time is over at once.
@@ -37,15 +37,7 @@ async fn the_time_of_a_task_begins_when_it_is_due() {
     let worker = testbed.worker(&nobody, &vars).await;
     testbed.eager_queue("incoming", worker.addr()).await;
     let due = Timestamp::now() + SignedDuration::from_secs(5);
-    let task = serde_json::json!({"task": {
-        "name": format!("{}/order-1", &TASKS[4..]),
-        "scheduleTime": due.to_string(),
-        "httpRequest": {"url": "http://producer.example/", "httpMethod": "POST"},
-    }});
-    let headers = [("content-type".to_owned(), "application/json".to_owned())];
-    let body = Bytes::from(task.to_string());
-    let (status, said) = send(testbed.emulator.addr(), "POST", TASKS, &headers, body).await;
-    assert_eq!(status, 200, "{said:?}");
+    testbed.schedule("order-1", due).await;
 
     // More than it takes to look at the age.
     eventually("pushes without a handler", SOON, async || {
@@ -165,8 +157,7 @@ async fn a_task_that_was_deleted_during_its_last_attempt_is_not_handed_over() {
     testbed.send("order-1", Method::Post, &[], b"{}").await;
     let emulator = testbed.emulator.addr();
     let handler = Receiver::start(move |_| async move {
-        let task = format!("{TASKS}/order-1");
-        let (status, _) = send(emulator, "DELETE", &task, &[], Bytes::new()).await;
+        let (status, _) = send(emulator, "DELETE", TASK, &[], Bytes::new()).await;
         assert_eq!(status, 200);
         (500, Vec::new(), Vec::new())
     });

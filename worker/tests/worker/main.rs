@@ -21,6 +21,7 @@ mod many;
 mod producers;
 mod pushes;
 mod readiness;
+mod stage_load;
 mod stages;
 mod testbed;
 mod tls_handler;

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cloudtasks::{CloudTasks, Method, NewTask, QueueSettings, TaskInfo};
 use executor_worker::{Config, ConfigError, RunningWorker};
+use jiff::Timestamp;
 use testkit::chain::http_target;
 pub use testkit::chain::queue;
 use testkit::{Emulator, Receiver, Recorded, eventually};
+
+use crate::pushes::send;
 
 /// Far more than anything here takes, on a slow machine too.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -149,6 +153,32 @@ impl Testbed {
             .create_task(&queue("incoming"), &task)
             .await
             .unwrap();
+    }
+
+    /// Creates a task on the queue `incoming` that is due at `time`.
+    pub async fn schedule(&self, id: &str, time: Timestamp) {
+        let task = serde_json::json!({"task": {
+            "name": queue("incoming").task(id.parse().unwrap()).to_string(),
+            "scheduleTime": time.to_string(),
+            "httpRequest": {"url": "http://producer.example/", "httpMethod": "POST"},
+        }});
+        let path = format!("/v2/{}/tasks", queue("incoming"));
+        self.rest(&path, &task).await;
+    }
+
+    /// Has a task of the queue `incoming` dispatched now, whenever it is due.
+    pub async fn run_now(&self, id: &str) {
+        let task = queue("incoming").task(id.parse().unwrap());
+        let path = format!("/v2/{task}:run");
+        self.rest(&path, &serde_json::json!({})).await;
+    }
+
+    /// What [`CloudTasks`] can't do.
+    async fn rest(&self, path: &str, body: &serde_json::Value) {
+        let headers = [("content-type".to_owned(), "application/json".to_owned())];
+        let body = Bytes::from(body.to_string());
+        let (status, said) = send(self.emulator.addr(), "POST", path, &headers, body).await;
+        assert_eq!(status, 200, "{said:?}");
     }
 
     /// Waits until the client is notified of an end, and all queues are empty.
