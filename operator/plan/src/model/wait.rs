@@ -84,7 +84,7 @@ pub enum WaitReason {
     Unlisted(QueueId),
     /// The end of a removed stage: its queue may be anybody's.
     #[error(
-        "{0} has no header executor-owner: its workers stay until it names this chain again, or until somebody deletes them"
+        "{0} has no header executor-owner: its workers stay until it names this chain again, or until you delete them"
     )]
     Unmarked(QueueId),
     /// The end of a removed stage: its queue was empty before it was paused.

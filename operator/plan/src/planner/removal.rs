@@ -43,7 +43,7 @@ pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
 }
 
 /// A queue that another chain took over is left to it; only the workers are deleted. One without an
-/// owner is left alone: whoever may create Deployments can have one name any queue.
+/// owner is left alone: any user who may create Deployments can have one name any queue.
 fn own_queue<'a>(view: ChainView<'a>, removed: &RemovedStage) -> Option<&'a Queue> {
     let found = view.observed.queues.get(&removed.queue)?;
     let owner = queue_headers::owner(found)?;

@@ -622,7 +622,7 @@ fn an_edit_ends_although_the_operator_dies_after_each_step() {
     }
 }
 
-/// Whoever may create Deployments in the namespace can make one that looks like a former stage's.
+/// A user who may create Deployments in the namespace can make one that looks like a former stage's.
 #[test]
 fn a_deployment_that_names_any_queue_gives_the_chain_no_hold_on_it() {
     let theirs = queue_path("their-notifier");
