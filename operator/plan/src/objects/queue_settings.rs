@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudtasks::queue::{DEFAULT_CONCURRENT_DISPATCHES, DEFAULT_DISPATCHES_PER_SECOND};
-use cloudtasks::{HttpTarget, OidcToken, Queue, QueueSettings};
+use cloudtasks::{Address, HttpTarget, OidcToken, Queue, QueueSettings, Scheme};
 use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
 
@@ -156,23 +156,23 @@ pub fn held_queues<'a>(
     queues.values().filter(is_held)
 }
 
-/// A hash of all that the spec says of the chain's queues.
+/// A hash of what the spec says of the chain's queues. Nothing that the operator itself writes there is
+/// in it: a version that writes more would take limits that were set by hand for an edit in progress.
 pub fn settings_hash(desired: &Desired) -> String {
-    let stages = desired.stages.iter();
-    let stages = stages.map(|stage| {
-        let target = stage_target(desired, stage, None, None);
-        (&stage.queue, stage_settings(stage, target, false))
-    });
     let notifier = &desired.notifier;
-    let all: Vec<String> = [(
-        &notifier.queue,
-        notifier_settings(desired, None, LimitsHolder::Ours),
-    )]
-    .into_iter()
-    .chain(stages)
-    .map(|(queue, settings)| format!("{queue} {settings:?}"))
-    .collect();
-    hash(&all.join("\n"))
+    let rates = notifier.rate_limits.unwrap_or_default();
+    let token = desired.token();
+    let token = token.map(|it| (it.service_account_email, it.audience));
+    let stages = desired.stages.iter().map(|stage| {
+        let Address { scheme, host, port } = &stage.address;
+        let address = (*scheme == Scheme::Https, host, port);
+        let rates = stage.rate_limits.unwrap_or_default();
+        let backoff = stage.backoff.unwrap_or_default();
+        (stage.queue.to_string(), address, rates, backoff)
+    });
+    let stages: Vec<_> = stages.collect();
+    let all = (notifier.queue.to_string(), rates, token, stages);
+    hash(&serde_json::to_string(&all).expect("texts and numbers are JSON"))
 }
 
 /// What a stage's queue should have, as Cloud Tasks keeps it.

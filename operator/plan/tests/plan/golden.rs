@@ -1,16 +1,17 @@
 //! What is planned in each situation, as text: the behavior that a reviewer reads.
 
 use crate::world::{
-    ORDERS, Transcript, apply, default_queue, desired, foreign_deployment, planned, queue_mut,
-    queue_path, settle, settled, status,
+    ORDERS, Transcript, apply, chain, default_queue, desired, foreign_deployment, planned,
+    queue_mut, queue_path, settings, settle, settled, status,
 };
 use cloudtasks::QueueState;
 use crds::conditions::Reason;
 use crds::{DeletionPolicy, ExecutorChainStatus};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+use plan::objects::queue_settings::settings_hash;
 use plan::objects::worker_env::variable;
-use plan::{Deletion, LocationQueues, Observed, Plan, Problem, plan_deletion};
+use plan::{Deletion, Desired, LocationQueues, Observed, Plan, Problem, Settings, plan_deletion};
 use serde_json::json;
 
 /// The plans of an edit, from a settled world; afterwards nothing is left to do.
@@ -277,6 +278,53 @@ fn the_settings_hash_survives_a_failed_read() {
         seen(&attempts, &settled(&attempts)).queues_hash,
         good.queues_hash
     );
+}
+
+#[test]
+fn what_the_operator_itself_writes_on_queues_is_not_in_the_settings_hash() {
+    let orders = desired(ORDERS);
+    let elsewhere = Settings {
+        cluster: "cluster-b".into(),
+        ..settings()
+    };
+    let elsewhere = Desired::new(&chain(ORDERS), &elsewhere).unwrap();
+    assert_ne!(orders.queue_owner, elsewhere.queue_owner);
+    assert_eq!(settings_hash(&orders), settings_hash(&elsewhere));
+    // Another text: an upgrade would overwrite each limit that was set by hand under driftPolicy Report.
+    insta::assert_snapshot!(settings_hash(&orders), @"9cd55f8c");
+    let notifier = "task-events'";
+    for (from, to) in [
+        ("queue: incoming-2", "queue: incoming-3"),
+        ("queue: orders-notifier", "queue: ends"),
+        ("500", "400"),
+        ("100ms", "200ms"),
+        (
+            notifier,
+            "task-events', rateLimits: {maxDispatchesPerSecond: 5}",
+        ),
+        (
+            "\n  stages:",
+            "\n  push: {url: 'https://{stage}.push.example.com'}\n  stages:",
+        ),
+    ] {
+        assert_ne!(
+            settings_hash(&desired(&with(from, to))),
+            settings_hash(&orders),
+            "{to}"
+        );
+    }
+    let public = with(
+        "\n  stages:",
+        "\n  push: {url: 'https://{stage}.push.example.com'}\n  oidc: {serviceAccountEmail: a@b.example, audiences: [c]}\n  stages:",
+    );
+    for (from, to) in [("a@b", "b@b"), ("[c]", "[d]")] {
+        let other = desired(&public.replace(from, to));
+        assert_ne!(
+            settings_hash(&other),
+            settings_hash(&desired(&public)),
+            "{to}"
+        );
+    }
 }
 
 #[test]
