@@ -81,6 +81,17 @@ pub fn notifier_settings(
     limits(Some(rates), None, Some(target))
 }
 
+/// Whether a target of a notifier's queue says something else of the limits that its chain has set, and
+/// is otherwise as the queue has it.
+pub fn differs_in_limits_alone(found: &Queue, wanted: &HttpTarget) -> bool {
+    let mut target = found_target(Some(found));
+    match wanted.headers.get(LIMITS_HEADER) {
+        Some(limits) => set(&mut target, LIMITS_HEADER, limits),
+        None => drop(target.headers.remove(LIMITS_HEADER)),
+    }
+    target == *wanted
+}
+
 /// The limits of the spec for the notifier's queue.
 pub fn notifier_rates(desired: &Desired) -> QueueSettings {
     rates(desired.notifier.rate_limits.unwrap_or_default())

@@ -5,7 +5,9 @@
 
 use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
 
+use crate::model::queue_headers::limits_holder;
 use crate::model::{ChainView, Plan, Push, Step};
+use crate::objects::queue_settings::differs_in_limits_alone;
 
 /// How fresh the state is, the least fresh first. A step has to have a reason for less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +24,9 @@ impl Freshness {
     /// What a plan needs before it is applied. `is_edited`: the chain was edited since its status was
     /// written, and a user waits for it.
     ///
-    /// Limits are set by a call that names them and touches nothing else. An update that keeps
-    /// another manager's token or header needs the queue as it is now. And pods have to be read
+    /// Limits are set by a call that names them and touches nothing else, except that a notifier's queue
+    /// says beside its mark which limits its chain has set. Any other update that keeps another
+    /// manager's token or header needs the queue as it is now. And pods have to be read
     /// before their stage gets other hand-overs, is pushed to, or is deleted: a pod that isn't cached
     /// may still hand tasks over, and one that is may be ready by now.
     pub fn before(plan: &Plan, view: ChainView<'_>, is_edited: bool) -> Self {
@@ -50,7 +53,9 @@ impl Freshness {
         };
         let looks = plan.steps.iter().map(|planned| match &planned.step {
             Step::AddFinalizer => Self::Cached,
-            Step::UpdateQueue { settings, .. } if settings.http_target.is_none() && is_edited => {
+            Step::UpdateQueue { queue, settings }
+                if is_edited && changes_only_limits(view, queue, settings) =>
+            {
                 Self::Cached
             }
             Step::UpdateQueue { queue, settings } => {
@@ -95,6 +100,18 @@ impl Freshness {
         });
         looks.max().unwrap_or(Self::Cached)
     }
+}
+
+/// Whether an update changes nothing else than limits, and what a queue of this chain's says of them.
+fn changes_only_limits(view: ChainView<'_>, queue: &QueuePath, settings: &QueueSettings) -> bool {
+    let Some(wanted) = &settings.http_target else {
+        return true;
+    };
+    let found = view.observed.queues.get(queue);
+    found.is_some_and(|found| {
+        let is_ours = limits_holder(found) == Some(&view.desired.queue_owner);
+        is_ours && differs_in_limits_alone(found, wanted)
+    })
 }
 
 /// Whether a plan creates a new chain and touches nothing that exists: creating a queue that exists

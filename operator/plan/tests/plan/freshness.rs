@@ -2,7 +2,8 @@
 
 use crate::golden::{deletion, with};
 use crate::world::{ORDERS, default_queue, desired, pass, planned, queue_mut, queue_path, settled};
-use plan::{ChainView, Freshness, Observed, Step, plan};
+use plan::{ChainView, Freshness, KnownChain, Observed, Step, plan};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What to look at before an edited chain is served.
@@ -42,9 +43,16 @@ fn a_limit_needs_no_fresh_read_and_an_edit_of_workers_needs_all() {
     let paused = with(attempts, "maxAttempts: 3\n    paused: true");
     let last = ORDERS.find("  - name: slow").unwrap();
     let renamed = with("name: slow", "name: slower");
+    let notifier = "task-events'";
+    let limited = |rate: &str| {
+        let limits = format!("{notifier}, rateLimits: {{maxDispatchesPerSecond: {rate}}}");
+        with(notifier, &limits)
+    };
     for (from, to, look) in [
         (ORDERS, &*with("500", "400"), Freshness::Cached),
         (ORDERS, &*with("max: 10s", "max: 20s"), Freshness::Cached),
+        (&*limited("100"), &*limited("0.1"), Freshness::Cached),
+        (ORDERS, &*limited("0.1"), Freshness::Cached),
         (ORDERS, &*paused, Freshness::Queues),
         (&*paused, ORDERS, Freshness::All),
         (ORDERS, &*with(attempts, "maxAttempts: 1"), Freshness::All),
@@ -54,6 +62,35 @@ fn a_limit_needs_no_fresh_read_and_an_edit_of_workers_needs_all() {
     ] {
         assert_eq!(before(to, &settled(from)), look, "{from}{to}");
     }
+}
+
+#[test]
+fn a_mark_on_a_notifiers_queue_is_taken_only_after_a_fresh_list() {
+    let limits = "task-events', rateLimits: {maxDispatchesPerSecond: 0.1}";
+    let throttled = with("task-events'", limits);
+    for (header, value, look) in [
+        ("x-team", "shop", Freshness::Cached),
+        // Another chain may just take it.
+        ("executor-notifier", "shared", Freshness::Queues),
+        (
+            "executor-notifier",
+            "cluster-a/shop/parcels",
+            Freshness::Queues,
+        ),
+    ] {
+        let mut observed = settled(ORDERS);
+        observed.chains = BTreeMap::from([("cluster-a/shop/parcels".into(), KnownChain::Gone)]);
+        let found = queue_mut(&mut observed, "orders-notifier");
+        let target = found.http_target.as_mut().unwrap();
+        target.headers.insert(header.into(), value.into());
+        assert_eq!(before(&throttled, &observed), look, "{header} {value}");
+    }
+    // Nobody edits.
+    let desired = desired(&throttled);
+    let observed = settled(ORDERS);
+    let view = ChainView::new(&desired, &observed);
+    let look = Freshness::before(&plan(view).unwrap(), view, false);
+    assert_eq!(look, Freshness::Queues);
 }
 
 #[test]
