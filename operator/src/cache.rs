@@ -89,6 +89,7 @@ impl Caches {
         self.auth_failures.forget(namespace, chain);
         self.api_discovery.forget(namespace, chain);
         self.namespace_uids.forget(namespace);
+        self.served_chains.forget(namespace, chain);
     }
 
     /// A chain is deleted: nothing of it is left to serve.

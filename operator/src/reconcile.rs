@@ -52,6 +52,9 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
             None
         }
     };
+    let failure = findings.error.as_ref().map(Error::problem);
+    let chains = &context.caches.served_chains;
+    chains.reconciled(&chain, failure.as_ref());
     let reported = report(&chain, &context, &findings).await;
     // What stopped the reconcile matters more than that its status can't be written.
     let failure = findings.error.or(reported.err());

@@ -16,7 +16,7 @@ use kube::ResourceExt;
 
 use crate::model::{
     ChainView, Deletion, DesiredStage, GatewayResourceKind, KnownChain, ObjectKind, ObjectName,
-    Observed, Plan, Planned, Rollout, Step, queue_headers,
+    Observed, Plan, Planned, Rollout, SpecState, Step, queue_headers,
 };
 use crate::objects::names::{is_ours, served_queue};
 use crate::objects::worker_env::{hand_over_targets, variable};
@@ -299,7 +299,11 @@ impl Simulation<'_> {
             Some(KnownChain::Gone) => false,
             Some(KnownChain::Exists(its)) => {
                 let leaves_them = !its.sets_limits && self.desired.notifier.rate_limits.is_some();
-                its.queue == *queue && !(leaves_them && namespace(mark) == namespace(ours))
+                if its.queue == *queue {
+                    !(leaves_them && namespace(mark) == namespace(ours))
+                } else {
+                    its.spec != SpecState::Served
+                }
             }
         };
         let sets = settings.max_dispatches_per_second.is_some()

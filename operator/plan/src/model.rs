@@ -30,7 +30,7 @@ pub use deletion::Deletion;
 pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, ParentGateway, Push, Target};
 pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;
-pub use notifier_limits::{KnownChain, LimitsHolder, NotifierUse};
+pub use notifier_limits::{KnownChain, LimitsHolder, NotifierUse, SpecState};
 pub use object_name::{ObjectKind, ObjectName};
 pub use observed::Observed;
 pub use plan::{Plan, Planned, Step};

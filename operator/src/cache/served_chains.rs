@@ -1,18 +1,18 @@
 //! The chains that the operator serves, as their watches show them: which notifier's queue each uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use cloudtasks::QueuePath;
 use futures::FutureExt;
-use jiff::Timestamp;
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::Event;
-use plan::rules::notifier_limits::successors;
-use plan::{Desired, KnownChain, NotifierUse, Settings};
+use parking_lot::Mutex;
+use plan::rules::notifier_limits::{gives_way, successors};
+use plan::{KnownChain, NotifierUse, Problem, Settings, SpecState};
 
-use crate::chain::{Chain, Triggers, has_finalizer, name_of, trigger};
+use crate::chain::{Chain, NamespacedName, Triggers, has_finalizer, name_of, trigger};
 use crate::namespaces::Scope;
 
 /// The chains that the operator serves.
@@ -20,6 +20,15 @@ pub struct ServedChains {
     settings: Settings,
     stores: Vec<(Scope, Store<Chain>)>,
     triggers: Triggers,
+    last: Mutex<HashMap<NamespacedName, LastReconcile>>,
+}
+
+/// How the last reconcile of a chain has ended that says something of its spec.
+#[derive(Debug)]
+struct LastReconcile {
+    uid: Option<String>,
+    generation: Option<i64>,
+    ended: SpecState,
 }
 
 impl ServedChains {
@@ -39,6 +48,7 @@ impl ServedChains {
             settings,
             stores,
             triggers,
+            last: Mutex::default(),
         };
         (chains, writers)
     }
@@ -49,7 +59,7 @@ impl ServedChains {
     }
 
     /// What is known of a chain as it is written on a queue; `None` if it may exist and nothing is known
-    /// of it: it is of another cluster, or of a namespace that isn't served, or its spec can't be used.
+    /// of it: it is of another cluster, or of a namespace that isn't served, or it can't be parsed.
     pub fn marked(&self, mark: &str) -> Option<KnownChain> {
         let (namespace, name) = self.settings.owner_in_cluster(mark)?;
         let mut stores = self.stores.iter();
@@ -57,10 +67,15 @@ impl ServedChains {
         // Before the first list is complete, a chain that isn't in it may exist.
         store.wait_until_ready().now_or_never()?.ok()?;
         let chain = store.get(&ObjectRef::new(name).within(namespace));
-        match chain.filter(|chain| !is_over(chain)) {
-            Some(chain) => Some(KnownChain::Exists(self.notifier_use(&chain)?)),
-            None => Some(KnownChain::Gone),
+        let Some(chain) = chain.filter(|chain| !is_over(chain)) else {
+            return Some(KnownChain::Gone);
+        };
+        let its = self.notifier_use(&chain)?;
+        if its.spec == SpecState::Refused && !has_finalizer(chain.meta()) {
+            // This one was never served, so another one had its name before.
+            return Some(KnownChain::Gone);
         }
+        Some(KnownChain::Exists(its))
     }
 
     /// The chains that use a notifier's queue, as they are written on queues. One without our finalizer
@@ -70,11 +85,11 @@ impl ServedChains {
         let names_it = |chain: &Chain| {
             let parsed = chain.0.as_ref();
             parsed.is_ok_and(|chain| chain.spec.notifier.queue == queue.id.as_str())
+                && has_finalizer(chain.meta())
         };
         let stores = self.stores.iter();
         let chains = stores.flat_map(|(_, store)| store.state_filter(names_it));
-        let served = chains.filter(|chain| has_finalizer(chain.meta()));
-        let users = served.filter_map(|chain| {
+        let users = chains.filter_map(|chain| {
             let its = self.notifier_use(&chain)?;
             let (namespace, name) = name_of(&*chain);
             let mark = self.settings.queue_owner(&namespace, &name);
@@ -102,18 +117,47 @@ impl ServedChains {
         if now.is_some_and(|now| generation(now) == generation(&before)) {
             return;
         }
-        let Some(before) = self.notifier_use(&before) else {
-            return;
-        };
+        let before = self.notifier_use(&before);
         let now = now.and_then(|now| self.notifier_use(now));
-        let keeps = |now: NotifierUse| {
-            now.queue == before.queue && (now.sets_limits || !before.sets_limits)
-        };
-        if now.is_some_and(keeps) {
+        self.let_others_follow(&(namespace, name), before, now.as_ref());
+    }
+
+    /// A reconcile of a chain has ended, by this failure if it failed. If the chain can't be served with its present
+    /// spec, others need not wait for it.
+    pub fn reconciled(&self, chain: &Chain, failure: Option<&Problem>) {
+        let ended = SpecState::after(failure);
+        if ended == SpecState::New {
             return;
         }
+        let before = self.notifier_use(chain);
+        let last = LastReconcile {
+            uid: chain.uid(),
+            generation: chain.meta().generation,
+            ended,
+        };
+        self.last.lock().insert(name_of(chain), last);
+        let now = self.notifier_use(chain);
+        self.let_others_follow(&name_of(chain), before, now.as_ref());
+    }
+
+    /// A chain no longer exists.
+    pub fn forget(&self, namespace: &str, chain: &str) {
+        let name = (namespace.to_owned(), chain.to_owned());
+        self.last.lock().remove(&name);
+    }
+
+    /// Has those reconciled that may set the limits of a chain's queue, now that it has changed.
+    fn let_others_follow(
+        &self,
+        (namespace, name): &NamespacedName,
+        before: Option<NotifierUse>,
+        now: Option<&NotifierUse>,
+    ) {
+        let Some(before) = before.filter(|before| gives_way(before, now)) else {
+            return;
+        };
         let users = self.users(&before.queue);
-        let former = self.settings.queue_owner(&namespace, &name);
+        let former = self.settings.queue_owner(namespace, name);
         for mark in successors(&former, &before.queue, &users) {
             if let Some((namespace, name)) = self.settings.owner_in_cluster(mark) {
                 trigger(&self.triggers, &(namespace.to_owned(), name.to_owned()));
@@ -124,15 +168,17 @@ impl ServedChains {
     /// How a chain uses its notifier's queue, if its spec says so.
     fn notifier_use(&self, chain: &Chain) -> Option<NotifierUse> {
         let parsed = chain.0.as_ref().ok()?;
-        let notifier = Desired::new(parsed, &self.settings).ok()?.notifier;
-        let metadata = &parsed.metadata;
-        let created = metadata.creation_timestamp.as_ref();
-        Some(NotifierUse {
-            sets_limits: notifier.sets_limits(),
-            queue: notifier.queue,
-            is_deleted: metadata.deletion_timestamp.is_some(),
-            created: created.map_or(Timestamp::MAX, |created| created.0),
-        })
+        NotifierUse::new(parsed, self.spec_state(chain), &self.settings)
+    }
+
+    /// What the operator has made of a chain's spec.
+    fn spec_state(&self, chain: &Chain) -> SpecState {
+        let last = self.last.lock();
+        let last = last.get(&name_of(chain));
+        let is_of = |last: &&LastReconcile| {
+            last.generation == chain.meta().generation && last.uid == chain.uid()
+        };
+        last.filter(is_of).map_or(SpecState::New, |last| last.ended)
     }
 }
 
@@ -143,6 +189,7 @@ fn is_over(chain: &Chain) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crds::conditions::Reason;
     use futures::channel::mpsc::{UnboundedReceiver, unbounded};
     use plan::Timing;
     use plan::objects::names::FINALIZER;
@@ -232,6 +279,10 @@ mod tests {
         watched.shows(&Event::Apply(chain("orders", 1, &with_limits("notifier"))));
         // The API server admits what this version can't read.
         watched.shows(&Event::Apply(chain("newer", 2, &json!("notifier"))));
+        // No worker can call this, but where its notifications go is clear.
+        let mut beyond = with_limits("notifier");
+        beyond["url"] = json!("/nowhere");
+        watched.shows(&Event::Apply(chain("beyond", 4, &beyond)));
         let mut over = chain("over", 3, &notifier("notifier"));
         over.meta_mut().finalizers = None;
         over.meta_mut().name = Some("new".into());
@@ -246,6 +297,10 @@ mod tests {
         assert!(matches!(
             known("test/shop/orders"),
             Some(KnownChain::Exists(its)) if its.sets_limits
+        ));
+        assert!(matches!(
+            known("test/shop/beyond"),
+            Some(KnownChain::Exists(its)) if its.queue.id.as_str() == "notifier"
         ));
         assert!(matches!(
             known("test/shop/ends"),
@@ -267,7 +322,10 @@ mod tests {
         let queue = "projects/demo/locations/europe-west1/queues/notifier";
         let users = watched.chains.users(&queue.parse().unwrap());
         let users: Vec<&String> = users.keys().collect();
-        assert_eq!(users, ["test/shop/ends", "test/shop/orders"]);
+        assert_eq!(
+            users,
+            ["test/shop/beyond", "test/shop/ends", "test/shop/orders"]
+        );
     }
 
     #[test]
@@ -312,5 +370,65 @@ mod tests {
             triggered.sort_unstable_by(|one, other| other.cmp(one));
             assert_eq!(triggered, followed, "{event:?}");
         }
+    }
+
+    #[test]
+    fn others_follow_a_chain_that_is_refused_until_its_next_edit() {
+        let mut watched = watched();
+        for (name, second) in [("older", 1), ("next", 2), ("last", 3)] {
+            let chain = chain(name, second, &with_limits("notifier"));
+            watched.shows(&Event::Apply(chain));
+        }
+        let mut older = chain("older", 1, &with_limits("notifier"));
+        let problem = |reason| Problem::new(reason, "");
+        let reconciled = |watched: &mut Watched, older: &Chain, reason: Option<Reason>| {
+            let failure = reason.map(problem);
+            watched.chains.reconciled(older, failure.as_ref());
+            watched.triggered()
+        };
+        let spec = |watched: &Watched| match watched.chains.marked("test/shop/older") {
+            Some(KnownChain::Exists(its)) => its.spec,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(spec(&watched), SpecState::New);
+        for (reason, triggered, state) in [
+            (Some(Reason::CloudTasksAway), &[][..], SpecState::New),
+            (Some(Reason::NotAllowed), &["next"], SpecState::Refused),
+            (Some(Reason::NameTaken), &[], SpecState::Refused),
+            (Some(Reason::QuotaExceeded), &[], SpecState::Refused),
+            (None, &[], SpecState::Served),
+            (Some(Reason::NameTaken), &["next"], SpecState::Refused),
+        ] {
+            assert_eq!(
+                reconciled(&mut watched, &older, reason),
+                triggered,
+                "{reason:?}"
+            );
+            assert_eq!(spec(&watched), state, "{reason:?}");
+        }
+        // An edit may be served, and so may another chain of that name.
+        let mut edited = older.clone();
+        edited.meta_mut().generation = Some(2);
+        older.meta_mut().uid = Some("another".into());
+        for new in [edited, older] {
+            watched.shows(&Event::Apply(new.clone()));
+            assert_eq!(spec(&watched), SpecState::New);
+            reconciled(&mut watched, &new, None);
+        }
+        watched.chains.forget("shop", "older");
+        assert_eq!(spec(&watched), SpecState::New);
+    }
+
+    #[test]
+    fn a_chain_that_was_refused_when_it_was_created_is_not_the_former_one_of_its_name() {
+        let mut watched = watched();
+        let mut again = chain("again", 1, &with_limits("notifier"));
+        again.meta_mut().finalizers = None;
+        watched.shows(&Event::Apply(again.clone()));
+        let marked = |watched: &Watched| watched.chains.marked("test/shop/again");
+        assert!(matches!(marked(&watched), Some(KnownChain::Exists(_))));
+        let refused = Problem::new(Reason::NotAllowed, "");
+        watched.chains.reconciled(&again, Some(&refused));
+        assert_eq!(marked(&watched), Some(KnownChain::Gone));
     }
 }

@@ -212,3 +212,43 @@ async fn a_chain_that_is_no_longer_allowed_goes_on_and_is_deleted_by_its_policy(
     };
     eventually("the orphan's workers alone", SOON, orphans).await;
 }
+
+#[tokio::test]
+async fn an_edit_that_is_refused_sets_no_limits_and_leaves_none_to_others() {
+    let (testbed, _emulator, queues, hall) = two_tenants("refused-edits").await;
+    let limited = |chain: &str, rate: &str| {
+        let limits = format!("-notifier, rateLimits: {{maxDispatchesPerSecond: {rate}}}, ");
+        chain.replace("-notifier, ", &limits)
+    };
+    let shop = limited(&chain_of("shop"), "5");
+    testbed.apply(&shop).await;
+    queues.has_rate("shop-notifier", 5.0).await;
+    testbed.settle("shop").await;
+    // A chain of hall has used its queue, and has released it.
+    let in_hall = async |args: &[&str], input: &str| {
+        let args = [&["-n", hall.as_str()], args].concat();
+        let done = testbed.server.kubectl_with_input(&args, input).await;
+        done.expect_ok();
+    };
+    let of_hall = chain_of("hall");
+    in_hall(&["apply", "-f", "-"], &of_hall).await;
+    queues.becomes("hall-incoming", "a queue", |_| true).await;
+    in_hall(&["delete", "chain", "hall", "--timeout=20s"], "").await;
+
+    let refused = shop.replace("queue: shop-notifier", "queue: hall-notifier");
+    testbed.apply(&refused).await;
+    testbed.not_ready("shop", "NotAllowed").await;
+    in_hall(&["apply", "-f", "-"], &limited(&of_hall, "7")).await;
+    queues.has_rate("hall-notifier", 7.0).await;
+
+    // Its workers still notify through its former queue.
+    let more = limited(&chain_of("shop"), "9")
+        .replace("name: shop}", "name: more}")
+        .replace("{stage}.shop", "{stage}-more.shop")
+        .replace("queue: shop-incoming", "queue: shop-more");
+    testbed.apply(&more).await;
+    let rival = "QueuesReady=False QueueOwnedByAnother";
+    testbed.says("more", rival).await;
+    testbed.rounds_pass("more", 2).await;
+    queues.has_rate("shop-notifier", 5.0).await;
+}

@@ -101,8 +101,13 @@ impl DesiredNotifier {
 
     /// Whether the spec has limits for the queue.
     pub fn sets_limits(&self) -> bool {
-        self.rate_limits != Some(RateLimits::default()) && self.rate_limits.is_some()
+        sets_limits(self.rate_limits)
     }
+}
+
+/// Whether a spec with these limits of the notifier's queue sets any.
+pub(super) fn sets_limits(limits: Option<RateLimits>) -> bool {
+    limits.unwrap_or_default() != RateLimits::default()
 }
 
 /// One stage as it should be.

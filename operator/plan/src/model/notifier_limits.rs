@@ -1,7 +1,13 @@
 //! What decides who sets the limits of a notifier's queue that several chains share.
 
 use cloudtasks::QueuePath;
+use crds::ExecutorChain;
+use crds::conditions::Reason;
 use jiff::Timestamp;
+
+use super::desired::{location, sets_limits};
+use super::problem::Problem;
+use super::settings::Settings;
 
 /// What the operator knows of a chain that uses, or has used, the same notifier's queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +29,56 @@ pub struct NotifierUse {
     pub is_deleted: bool,
     /// When the chain was created.
     pub created: Timestamp,
+    /// What the operator has made of this spec.
+    pub spec: SpecState,
+}
+
+impl NotifierUse {
+    /// How a chain uses its notifier's queue by its spec; `None` if the spec doesn't say which queue it is.
+    pub fn new(chain: &ExecutorChain, spec: SpecState, settings: &Settings) -> Option<Self> {
+        let fields = &chain.spec;
+        let parent = location(
+            fields.project.as_deref(),
+            fields.location.as_deref(),
+            settings,
+        );
+        let metadata = &chain.metadata;
+        let created = metadata.creation_timestamp.as_ref();
+        Some(Self {
+            queue: parent.ok()?.queue(fields.notifier.queue.parse().ok()?),
+            sets_limits: sets_limits(fields.notifier.rate_limits),
+            is_deleted: metadata.deletion_timestamp.is_some(),
+            created: created.map_or(Timestamp::MAX, |created| created.0),
+            spec,
+        })
+    }
+}
+
+/// What the operator has made of the present spec of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpecState {
+    /// Nothing yet: what exists is by a former spec, if the chain had one.
+    New,
+    /// It is carried out.
+    Served,
+    /// It can't be carried out: what exists is by a former spec, if the chain had one.
+    Refused,
+}
+
+impl SpecState {
+    /// What a reconcile has made of it, which may have failed. `New` if it merely has to be tried again.
+    pub fn after(failure: Option<&Problem>) -> Self {
+        match failure.map(|problem| problem.reason) {
+            None => Self::Served,
+            Some(
+                Reason::CloudTasksAway
+                | Reason::QuotaExceeded
+                | Reason::QueueMissing
+                | Reason::Progressing,
+            ) => Self::New,
+            Some(_) => Self::Refused,
+        }
+    }
 }
 
 /// Who sets the limits of a chain's notifier's queue.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudtasks::QueuePath;
 
 use crate::model::queue_headers::limits_holder;
-use crate::model::{ChainView, KnownChain, LimitsHolder, NotifierUse};
+use crate::model::{ChainView, KnownChain, LimitsHolder, NotifierUse, SpecState};
 use crate::objects::queue_settings::notifier_rates;
 
 /// Who sets the limits of the chain's notifier's queue.
@@ -46,14 +46,34 @@ fn by_mark(view: ChainView<'_>) -> Option<LimitsHolder<'_>> {
                 LimitsHolder::Other(mark)
             })
         }
+        // Its workers notify through this queue until it is served with another one.
+        Some(KnownChain::Exists(its)) if its.spec != SpecState::Served => {
+            Some(LimitsHolder::Other(mark))
+        }
         Some(KnownChain::Gone | KnownChain::Exists(_)) => None,
     }
 }
 
-/// The oldest chain that uses the queue.
+/// The oldest chain that uses the queue, or will if nothing refuses it.
 fn first_user(view: ChainView<'_>) -> Option<&str> {
     let ChainView { desired, observed } = view;
-    first(users(&desired.notifier.queue, &observed.chains))
+    let users = users(&desired.notifier.queue, &observed.chains);
+    // This chain isn't refused: it is planned for.
+    first(
+        users.filter(|(mark, its)| its.spec != SpecState::Refused || *mark == desired.queue_owner),
+    )
+}
+
+/// Whether a chain that changes from `before` to `now` may have kept others from setting the limits of
+/// the queue that it used before.
+pub fn gives_way(before: &NotifierUse, now: Option<&NotifierUse>) -> bool {
+    let is_refused = |its: &NotifierUse| its.spec == SpecState::Refused;
+    now.is_none_or(|now| {
+        now.queue != before.queue
+            || (before.sets_limits && !now.sets_limits)
+            || (is_refused(now) && !is_refused(before))
+            || (now.is_deleted && !before.is_deleted)
+    })
 }
 
 /// Chains that may follow a chain which no longer sets the limits of a notifier's queue.
@@ -62,7 +82,10 @@ pub fn successors<'a>(
     queue: &'a QueuePath,
     chains: &'a BTreeMap<String, KnownChain>,
 ) -> BTreeSet<&'a str> {
-    let others = || users(queue, chains).filter(|(mark, _)| *mark != former);
+    let others = || {
+        let users = users(queue, chains);
+        users.filter(|(mark, its)| *mark != former && its.spec != SpecState::Refused)
+    };
     // If it still uses the queue, one of its namespace may set limits instead.
     let beside =
         others().filter(|(mark, its)| its.sets_limits && namespace(mark) == namespace(former));

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use plan::invariants::broken;
 use plan::model::queue_headers::limits_holder;
 use plan::{
-    ChainView, Deletion, Desired, KnownChain, LocationQueues, NotifierUse, Observed, Plan, Step,
-    drifts, plan, plan_deletion,
+    ChainView, Deletion, Desired, KnownChain, LocationQueues, NotifierUse, Observed, Plan,
+    SpecState, Step, drifts, plan, plan_deletion,
 };
 use proptest::prelude::*;
 
@@ -31,6 +31,7 @@ struct Shared {
 struct Chain {
     yaml: String,
     created: Timestamp,
+    spec: SpecState,
     observed: Observed,
 }
 
@@ -59,11 +60,19 @@ impl Shared {
         let known = self.chains.entry(chain).or_insert_with(|| Chain {
             yaml: String::new(),
             created: Timestamp::from_second(born).unwrap(),
+            spec: SpecState::New,
             observed: Observed::default(),
         });
         self.born += 1;
         known.yaml = manifest(chain, queue, limits);
+        known.spec = SpecState::New;
         known.observed.was_in_force = false;
+    }
+
+    /// Applies a chain, which is refused.
+    fn refuse(&mut self, chain: &'static str, queue: &str, limits: &str) {
+        self.edit(chain, queue, limits);
+        self.chains.get_mut(chain).unwrap().spec = SpecState::Refused;
     }
 
     /// Applies a chain, and reconciles it until nothing is left to do.
@@ -86,6 +95,7 @@ impl Shared {
                 queue: notifier.queue,
                 is_deleted: false,
                 created: chain.created,
+                spec: chain.spec,
             };
             (format!("{CLUSTER}{name}"), KnownChain::Exists(its))
         });
@@ -98,12 +108,22 @@ impl Shared {
         self.chains.get_mut(chain).unwrap().observed = observed;
     }
 
+    fn is_refused(&self, chain: &str) -> bool {
+        self.chains[chain].spec == SpecState::Refused
+    }
+
+    /// A chain's reconcile has ended without a failure.
+    fn is_served(&mut self, chain: &str) {
+        self.chains.get_mut(chain).unwrap().spec = SpecState::Served;
+    }
+
     /// Reconciles a chain until nothing is left to do.
     fn settle(&mut self, chain: &str) {
         let (desired, mut observed) = self.observed(chain);
         settle(&mut observed, &desired);
         observed.was_in_force = self.says(chain) == "AsSpecified: every queue is as the spec says";
         self.took(chain, observed);
+        self.is_served(chain);
     }
 
     /// What a chain's reconcile plans.
@@ -242,6 +262,51 @@ fn a_chain_that_moved_and_could_not_release_its_queue_sets_limits_no_more() {
     shared.apply("shop/a", "notifier", RATE);
     shared.edit("yard/b", "other", THROTTLE);
     shared.settle("shop/a");
+    shared.has("notifier", 0.001, 1000, "yard/b");
+    shared.is_served("yard/b");
+    shared.settle("shop/a");
+    shared.has("notifier", 5.0, 1000, "shop/a");
+}
+
+#[test]
+fn a_chain_that_is_refused_keeps_no_other_from_setting_limits() {
+    // The mark was removed, replaced, or is of a chain that is gone.
+    for mark in [None, Some("shared"), Some("cluster-a/yard/gone")] {
+        let mut shared = Shared::default();
+        shared.apply("yard/b", "other", THROTTLE);
+        shared.meddle("notifier", 77.0);
+        if let Some(mark) = mark {
+            shared.mark("notifier", mark);
+        }
+        // The older one, until it is known that it is refused.
+        shared.edit("yard/b", "notifier", THROTTLE);
+        shared.edit("shop/a", "notifier", RATE);
+        shared.settle("shop/a");
+        shared.refuse("yard/b", "notifier", THROTTLE);
+        shared.settle("shop/a");
+        shared.has("notifier", 5.0, 1000, "shop/a");
+        // It comes too late when it is no longer refused.
+        shared.settle("yard/b");
+        shared.has("notifier", 5.0, 1000, "shop/a");
+        shared.has("other", 0.001, 1000, "shared");
+    }
+}
+
+#[test]
+fn an_edit_that_is_refused_leaves_no_limits_to_others() {
+    let mut shared = Shared::default();
+    shared.apply("yard/b", "notifier", THROTTLE);
+    shared.apply("shop/a", "notifier", RATE);
+    shared.refuse("yard/b", "other", "");
+    shared.settle("shop/a");
+    shared.has("notifier", 0.001, 1000, "yard/b");
+    assert!(shared.says("shop/a").contains("cluster-a/yard/b"));
+    // Nor does it set any where it isn't yet.
+    shared.apply("hall/c", "other", "");
+    shared.has("other", 500.0, 1000, "hall/c");
+    shared.settle("yard/b");
+    shared.has("notifier", 0.001, 1000, "shared");
+    shared.settle("shop/a");
     shared.has("notifier", 5.0, 1000, "shop/a");
 }
 
@@ -370,8 +435,11 @@ fn an_update_of_limits_that_another_chain_sets_is_caught() {
     let mut shared = Shared::default();
     shared.apply("yard/b", "notifier", THROTTLE);
     shared.apply("shop/a", "notifier", RATE);
-    let (desired, observed) = shared.observed("shop/a");
-    let update = |settings: QueueSettings| {
+    let used = shared.observed("shop/a");
+    // Or would use another queue, if it weren't refused.
+    shared.refuse("yard/b", "other", THROTTLE);
+    let left = shared.observed("shop/a");
+    let update = |(desired, observed): &(Desired, Observed), settings: QueueSettings| {
         let mut faulty = Plan::default();
         faulty.steps.push(plan::model::Planned {
             step: Step::UpdateQueue {
@@ -380,7 +448,7 @@ fn an_update_of_limits_that_another_chain_sets_is_caught() {
             },
             reason: "a fault",
         });
-        broken(ChainView::new(&desired, &observed), &faulty)
+        broken(ChainView::new(desired, observed), &faulty)
     };
     let limits = QueueSettings {
         max_dispatches_per_second: Some(5.0),
@@ -391,7 +459,10 @@ fn an_update_of_limits_that_another_chain_sets_is_caught() {
         ..QueueSettings::default()
     };
     for settings in [limits, mark] {
-        assert_has(&update(settings), "another chain sets its limits");
+        for seen in [&used, &left] {
+            let broken = update(seen, settings.clone());
+            assert_has(&broken, "another chain sets its limits");
+        }
     }
 }
 
@@ -400,6 +471,8 @@ fn an_update_of_limits_that_another_chain_sets_is_caught() {
 enum Event {
     /// A user applies a chain: its queue, and whether it sets limits.
     Edit(usize, usize, bool),
+    /// The same, and the edit is refused.
+    Refuse(usize, usize, bool),
     /// A chain is deleted by a policy.
     Delete(usize, DeletionPolicy),
     /// A chain's finalizer is removed.
@@ -429,6 +502,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (chain(), 0..QUEUES.len(), any::<bool>())
             .prop_map(|(chain, queue, sets)| Event::Edit(chain, queue, sets)),
+        1 => (chain(), 0..QUEUES.len(), any::<bool>())
+            .prop_map(|(chain, queue, sets)| Event::Refuse(chain, queue, sets)),
         1 => (chain(), policy).prop_map(|(chain, policy)| Event::Delete(chain, policy)),
         1 => chain().prop_map(Event::Vanish),
         6 => (chain(), 0..20_usize).prop_map(|(chain, steps)| Event::Steps(chain, steps)),
@@ -438,24 +513,33 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn happen(shared: &mut Shared, event: &Event) {
     let exists = |chain: usize| shared.chains.contains_key(CHAINS[chain]);
+    let limits = |chain: usize, sets: bool| {
+        let limits = format!("maxDispatchesPerSecond: {}", rate_of(chain));
+        if sets { limits } else { String::new() }
+    };
     match *event {
         Event::Edit(chain, queue, sets) => {
-            let limits = format!("maxDispatchesPerSecond: {}", rate_of(chain));
-            let limits = if sets { &*limits } else { "" };
-            shared.edit(CHAINS[chain], QUEUES[queue], limits);
+            shared.edit(CHAINS[chain], QUEUES[queue], &limits(chain, sets));
+        }
+        // A chain that was never served has no finalizer, and isn't observed.
+        Event::Refuse(chain, queue, sets) if exists(chain) => {
+            shared.refuse(CHAINS[chain], QUEUES[queue], &limits(chain, sets));
         }
         Event::Delete(chain, policy) if exists(chain) => shared.delete(CHAINS[chain], policy),
         Event::Vanish(chain) => shared.vanish(CHAINS[chain]),
-        Event::Steps(chain, steps) if exists(chain) => {
+        Event::Steps(chain, steps) if exists(chain) && !shared.is_refused(CHAINS[chain]) => {
             let plan = shared.plan(CHAINS[chain]);
             let (_, mut observed) = shared.observed(CHAINS[chain]);
             for planned in plan.steps.iter().take(steps) {
                 apply_step(&mut observed, &planned.step);
             }
             shared.took(CHAINS[chain], observed);
+            if steps >= plan.steps.len() {
+                shared.is_served(CHAINS[chain]);
+            }
         }
         Event::Meddle(queue) => shared.meddle(QUEUES[queue], BY_HAND),
-        Event::Delete(..) | Event::Steps(..) => {}
+        Event::Delete(..) | Event::Refuse(..) | Event::Steps(..) => {}
     }
 }
 
@@ -472,7 +556,9 @@ proptest! {
             happen(&mut shared, event);
         }
         // So that each sees what the others have done last.
-        let chains: Vec<&str> = shared.chains.keys().copied().collect();
+        let chains = shared.chains.keys().copied();
+        let (refused, chains): (Vec<&str>, Vec<&str>) =
+            chains.partition(|chain| shared.is_refused(chain));
         for _ in 0..3 {
             for chain in &chains {
                 shared.settle(chain);
@@ -482,13 +568,18 @@ proptest! {
             prop_assert!(shared.plan(chain).is_empty(), "{} undoes another's change", chain);
         }
         for queue in QUEUES.map(queue_path) {
-            let users = shared.chains.iter().map(|(name, it)| (*name, desired(&it.yaml).notifier));
+            let users = chains.iter().map(|name| {
+                (*name, desired(&shared.chains[name].yaml).notifier)
+            });
             let users: BTreeMap<&str, _> = users.filter(|(_, it)| it.queue == queue).collect();
             if users.is_empty() {
                 continue;
             }
             let found = shared.queues.get(&queue).unwrap();
             let mark = limits_holder(found).and_then(|mark| mark.strip_prefix(CLUSTER));
+            if mark.is_some_and(|mark| refused.contains(&mark)) {
+                continue;
+            }
             let holder = mark.and_then(|mark| Some((mark, users.get(mark)?)));
             prop_assert!(holder.is_some(), "{:?} is the mark, and {:?} use it", mark, users);
             let (holder, its) = holder.unwrap();
