@@ -640,8 +640,8 @@ fn a_deployment_that_names_any_queue_gives_the_chain_no_hold_on_it() {
         assert!(queues_to_look_up(ChainView::new(&view, &observed)).is_empty());
         for _ in 0..4 {
             let plan = round(&mut observed, ORDERS, 60, 0);
-            assert_eq!(plan.queue_steps(), [""; 0], "{plan}");
-            assert!(!plan.to_string().contains("delete"), "{plan}");
+            assert!(!plan.to_string().contains(" queue "), "{plan}");
+            assert!(!plan.to_string().contains("delete deployment"), "{plan}");
         }
         assert_eq!(observed.queues.get(&theirs).cloned(), before);
     }
