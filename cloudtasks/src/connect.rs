@@ -1,11 +1,7 @@
 //! The connection to Cloud Tasks.
 
 use crate::error::Error;
-use crate::proto::cloud_tasks_client::CloudTasksClient;
 use crate::transport::{self, Transport};
-
-/// The gRPC client, on a channel to Google or to an emulator.
-pub(crate) type Client = CloudTasksClient<Transport>;
 
 const GOOGLE: &str = "https://cloudtasks.googleapis.com";
 
@@ -34,16 +30,14 @@ impl Endpoint {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Result<Client, Error> {
+    pub(crate) async fn connect(&self) -> Result<Transport, Error> {
         let transport = match self {
             Self::Google => transport::google(GOOGLE).await,
             Self::Emulator(host) => transport::emulator(format!("http://{host}")).await,
         };
-        transport
-            .map(CloudTasksClient::new)
-            .map_err(|error| Error::Setup {
-                message: format!("{}: {}", self.address(), error_chain(error.as_ref())),
-            })
+        transport.map_err(|error| Error::Setup {
+            message: format!("{}: {}", self.address(), error_chain(error.as_ref())),
+        })
     }
 }
 

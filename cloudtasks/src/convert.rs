@@ -11,8 +11,9 @@ use crate::proto;
 use crate::proto::http_target::{AuthorizationHeader, Header, HeaderOverride};
 use crate::proto::uri_override::{Scheme as ProtoScheme, UriOverrideEnforceMode};
 use crate::queue::{Queue, QueueSettings, QueueState};
+use crate::v2beta3;
 use crate::values::{
-    Address, HttpTarget, Method, NewTask, OidcToken, Scheme, TaskInfo, UnmanagedTarget,
+    Address, HttpTarget, Method, NewTask, OidcToken, QueueStats, Scheme, TaskInfo, UnmanagedTarget,
 };
 
 fn invalid(what: &str, error: &NameError) -> Error {
@@ -80,6 +81,29 @@ pub(crate) fn queue_message(path: &QueuePath, settings: &QueueSettings) -> proto
         http_target: http_target.as_ref().map(http_target_message),
         ..Default::default()
     }
+}
+
+/// A queue's name and numbers. A count below zero, which the API doesn't have, is none.
+pub(crate) fn queue_stats(
+    message: &v2beta3::Queue,
+) -> Result<(QueuePath, Option<QueueStats>), Error> {
+    let path = message
+        .name
+        .parse()
+        .map_err(|error| invalid("queue name", &error))?;
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    let stats = message.stats.map(|stats| QueueStats {
+        tasks: count(stats.tasks_count),
+        // A zero time is none: it would be a lag of half a century.
+        oldest: stats
+            .oldest_estimated_arrival_time
+            .filter(|time| time.seconds > 0)
+            .and_then(|time| Timestamp::new(time.seconds, time.nanos).ok()),
+        executed_last_minute: count(stats.executed_last_minute_count),
+        in_flight: count(stats.concurrent_dispatches_count),
+        effective_rate: stats.effective_execution_rate,
+    });
+    Ok((path, stats))
 }
 
 fn http_target(mut message: proto::HttpTarget) -> HttpTarget {

@@ -48,6 +48,14 @@ pub enum Error {
         /// Cloud Tasks' own message.
         message: String,
     },
+    /// Cloud Tasks doesn't have this call, such as an emulator that lacks it.
+    #[error("Cloud Tasks does not implement this call for {resource}: {message}")]
+    Unimplemented {
+        /// The resource.
+        resource: String,
+        /// Cloud Tasks' own message.
+        message: String,
+    },
     /// The credentials lack a permission.
     #[error("no permission for {resource}: {message}; grant the role, or use other credentials")]
     Forbidden {

@@ -17,6 +17,8 @@ mod proto;
 pub mod queue;
 #[cfg(feature = "client")]
 mod transport;
+#[cfg(feature = "client")]
+mod v2beta3;
 pub mod values;
 
 #[cfg(feature = "client")]
@@ -29,5 +31,6 @@ pub use names::{
 };
 pub use queue::{Queue, QueueSettings, QueueState, SettingKind};
 pub use values::{
-    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, Scheme, TaskInfo, TaskState,
+    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, QueueStats, Scheme, TaskInfo,
+    TaskState,
 };

@@ -142,6 +142,33 @@ pub struct TaskInfo {
     pub dispatch_deadline: Option<Duration>,
 }
 
+/// The live numbers of a queue, as Cloud Tasks estimates them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QueueStats {
+    /// Its tasks, those included that are scheduled for later.
+    pub tasks: u64,
+    /// The nearest time for which a task is scheduled, perhaps in the future; `None` without tasks.
+    pub oldest: Option<Timestamp>,
+    /// Dispatches in the last minute.
+    pub executed_last_minute: u64,
+    /// Dispatches that wait for a response.
+    pub in_flight: u64,
+    /// The rate at which Cloud Tasks dispatches at most, in dispatches a second. Errors lower it.
+    pub effective_rate: f64,
+}
+
+impl QueueStats {
+    /// For how long the first task has been due: zero if no task is, `None` if Cloud Tasks doesn't say.
+    pub fn lag(&self, now: Timestamp) -> Option<Duration> {
+        if self.tasks == 0 {
+            return Some(Duration::ZERO);
+        }
+        let oldest = self.oldest?;
+        // Negative if it is in the future.
+        Some(now.duration_since(oldest).try_into().unwrap_or_default())
+    }
+}
+
 /// What `GetTask` reports about a task name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskState {
@@ -160,4 +187,30 @@ pub enum CreateOutcome {
     Created,
     /// A task of this name exists, or existed recently: an earlier create whose answer was lost.
     AlreadyExists,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_is_the_time_since_the_first_task_is_due() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let lag = |tasks, oldest: Option<i64>| {
+            let stats = QueueStats {
+                tasks,
+                oldest: oldest.map(|second| Timestamp::from_second(second).unwrap()),
+                executed_last_minute: 0,
+                in_flight: 0,
+                effective_rate: 0.0,
+            };
+            stats.lag(now)
+        };
+        assert_eq!(lag(3, Some(940)), Some(Duration::from_mins(1)));
+        let later = lag(3, Some(1_060));
+        assert_eq!(later, Some(Duration::ZERO), "scheduled for later");
+        assert_eq!(lag(0, None), Some(Duration::ZERO));
+        assert_eq!(lag(0, Some(940)), Some(Duration::ZERO), "an old estimate");
+        assert_eq!(lag(3, None), None, "Cloud Tasks doesn't say");
+    }
 }

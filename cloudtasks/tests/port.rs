@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use cloudtasks::{
     CloudTasks, CreateOutcome, Endpoint, Error, HttpTarget, Method, NewTask, QueuePath,
-    QueueSettings, QueueState, TaskState,
+    QueueSettings, QueueState, QueueStats, TaskState,
 };
 use testkit::chain::http_target;
-use testkit::{Emulator, Receiver, eventually, free_port};
+use testkit::{Emulator, Receiver, StatsAnswer, StatsProxy, eventually, free_port};
 
 fn queue(id: &str) -> QueuePath {
     format!("projects/demo/locations/europe-west1/queues/{id}")
@@ -185,6 +185,7 @@ async fn each_grpc_status_is_classified_by_what_the_caller_can_do() {
             "existed_too_recently",
             false,
         ),
+        (12, "what", "unimplemented", false),
         (7, "no", "forbidden", false),
         (16, "who", "forbidden", false),
         (8, "quota", "quota", true),
@@ -217,12 +218,51 @@ fn category_of(error: &Error) -> &'static str {
         Error::ExistedTooRecently { .. } => "existed_too_recently",
         Error::Refused { .. } => "refused",
         Error::NotNow { .. } => "not_now",
+        Error::Unimplemented { .. } => "unimplemented",
         Error::Forbidden { .. } => "forbidden",
         Error::Quota { .. } => "quota",
         Error::Away { .. } => "away",
         Error::TimedOut { .. } => "timed_out",
         Error::Setup { .. } => "setup",
     }
+}
+
+#[tokio::test]
+async fn live_numbers_of_all_pages_are_listed_and_an_emulator_has_none() {
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
+    let settings = QueueSettings {
+        max_dispatches_per_second: Some(5.0),
+        ..QueueSettings::default()
+    };
+    for id in ["a", "b", "c", "d", "e"] {
+        cloud.create_queue(&queue(id), &settings).await.unwrap();
+    }
+    let path = queue("e");
+    cloud.pause_queue(&path).await.unwrap();
+    cloud.create_task(&path, &task(&path, "x")).await.unwrap();
+    let found = cloud.list_tasks(&path, 1).await.unwrap();
+
+    let proxy = StatsProxy::start(emulator.addr()).await;
+    let endpoint = Endpoint::Emulator(proxy.addr().to_string());
+    let with_numbers = CloudTasks::connect(&endpoint).await.unwrap();
+    let listed = with_numbers.list_queue_stats(&path.parent).await.unwrap();
+    assert_eq!(listed.len(), 5);
+    let stats = listed.into_iter().find(|(it, _)| *it == path).unwrap().1;
+    let one = QueueStats {
+        tasks: 1,
+        oldest: Some(found[0].scheduled),
+        executed_last_minute: 0,
+        in_flight: 0,
+        effective_rate: 5.0,
+    };
+    assert_eq!(stats, Some(one));
+    proxy.answer(StatsAnswer::Absent);
+    let listed = with_numbers.list_queue_stats(&path.parent).await.unwrap();
+    assert!(listed.iter().all(|(_, stats)| stats.is_none()));
+
+    let error = cloud.list_queue_stats(&path.parent).await.unwrap_err();
+    assert_eq!(category_of(&error), "unimplemented", "{error}");
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -112,10 +113,11 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves gRPC calls on a free port until the set is dropped: `pass` gets each call, and the way to the
 /// emulator.
-pub async fn intercept<P, A>(emulator: SocketAddr, pass: P) -> (SocketAddr, JoinSet<()>)
+pub async fn intercept<P, A, B>(emulator: SocketAddr, pass: P) -> (SocketAddr, JoinSet<()>)
 where
     P: Fn(SendRequest<Incoming>, Request<Incoming>) -> A + Clone + Send + 'static,
-    A: Future<Output = Result<Response<Incoming>, Error>> + Send + 'static,
+    A: Future<Output = Result<Response<B>, Error>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Error>> + Send + 'static,
 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
@@ -136,10 +138,11 @@ where
 
 /// Carries the calls of one connection over another. Either end may hang up: the client connects
 /// again, and fails audibly if it can't.
-async fn carry<P, A>(client: TcpStream, emulator: SocketAddr, pass: P)
+async fn carry<P, A, B>(client: TcpStream, emulator: SocketAddr, pass: P)
 where
     P: Fn(SendRequest<Incoming>, Request<Incoming>) -> A + Send + 'static,
-    A: Future<Output = Result<Response<Incoming>, Error>> + Send + 'static,
+    A: Future<Output = Result<Response<B>, Error>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Error>> + Send + 'static,
 {
     let Ok(server) = TcpStream::connect(emulator).await else {
         return;
@@ -163,7 +166,9 @@ impl Passed {
     fn note(&mut self, request: &Request<Incoming>, location: Option<&str>) {
         let method = method(request);
         *self.calls.entry(method.to_owned()).or_default() += 1;
-        if let ("ListQueues", Some(location)) = (method, location) {
+        // Not of v2beta3, which lists live numbers.
+        let is_list = request.uri().path() == "/google.cloud.tasks.v2.CloudTasks/ListQueues";
+        if let Some(location) = location.filter(|_| is_list) {
             let times = self.lists.entry(location.to_owned()).or_default();
             times.push(Instant::now());
         }

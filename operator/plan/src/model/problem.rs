@@ -40,7 +40,9 @@ impl From<&cloudtasks::Error> for Problem {
             Error::ExistedTooRecently { .. } => Reason::QueueNameBlocked,
             // A queue that was created since the last read; the next read finds it.
             Error::Exists { .. } => Reason::Progressing,
-            Error::Refused { .. } | Error::NotNow { .. } => Reason::QueueRefused,
+            Error::Refused { .. } | Error::NotNow { .. } | Error::Unimplemented { .. } => {
+                Reason::QueueRefused
+            }
             Error::Forbidden { .. } => Reason::PermissionDenied,
             Error::Quota { .. } => Reason::QuotaExceeded,
             Error::Away { .. } | Error::TimedOut { .. } | Error::Setup { .. } => {
