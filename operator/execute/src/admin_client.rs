@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings};
+use cloudtasks::{CloudTasks, LocationPath, Queue, QueuePath, QueueSettings, QueueStats};
 use plan::Observed;
 use plan::objects::queue_settings::keeps_whole_seconds;
 use tokio::sync::Notify;
@@ -25,6 +25,9 @@ const COUNT_BURST: f64 = 50.0;
 /// A list takes well under a second. Two failures are an outage, which statuses must soon report, also
 /// where nothing answers.
 const LIST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The live numbers of each queue; `None` where Cloud Tasks returns none.
+pub type QueueNumbers = Vec<(QueuePath, Option<QueueStats>)>;
 
 /// Learns of each call, for metrics.
 pub trait CallObserver: Send + Sync {
@@ -89,17 +92,25 @@ impl AdminClient {
         parent: &LocationPath,
     ) -> Result<Vec<Queue>, cloudtasks::Error> {
         self.acquire(Priority::Urgent).await;
-        let list = async {
-            let list = async { self.cloud().await?.list_queues(parent).await };
-            let listed = timeout(LIST_TIMEOUT, list).await;
-            listed.unwrap_or_else(|_| {
-                Err(cloudtasks::Error::TimedOut {
-                    resource: parent.to_string(),
-                    after: LIST_TIMEOUT,
-                })
-            })
-        };
-        self.observed("ListQueues", list).await
+        let list = async { self.cloud().await?.list_queues(parent).await };
+        self.observed("ListQueues", timely(parent, list)).await
+    }
+
+    /// The live numbers of each queue of a location; `None` if calls that matter more need the rate. It
+    /// never waits, and a quota that it exhausts slows no other call: that has a quota of its own, or will
+    /// learn of it.
+    pub async fn list_queue_stats(
+        &self,
+        parent: &LocationPath,
+    ) -> Result<Option<QueueNumbers>, cloudtasks::Error> {
+        if !self.limits.calls().take_spare(Instant::now()) {
+            return Ok(None);
+        }
+        let list = async { self.cloud().await?.list_queue_stats(parent).await };
+        let listed = timely(parent, list).await;
+        let error = listed.as_ref().err();
+        self.observer.called("ListQueueStats", error);
+        listed.map(Some)
     }
 
     /// `GetQueue`.
@@ -257,6 +268,20 @@ impl AdminClient {
             }
         }
     }
+}
+
+/// The list, if it ends in time.
+async fn timely<T>(
+    parent: &LocationPath,
+    list: impl Future<Output = Result<T, cloudtasks::Error>>,
+) -> Result<T, cloudtasks::Error> {
+    let listed = timeout(LIST_TIMEOUT, list).await;
+    listed.unwrap_or_else(|_| {
+        Err(cloudtasks::Error::TimedOut {
+            resource: parent.to_string(),
+            after: LIST_TIMEOUT,
+        })
+    })
 }
 
 impl Limits {

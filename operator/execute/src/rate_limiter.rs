@@ -170,6 +170,19 @@ impl RateLimiter {
         None
     }
 
+    /// Takes a token for a call that is skipped rather than delayed, and that must delay no other: only if
+    /// none waits, and half of the bucket stays for an edit.
+    pub fn take_spare(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        let is_spare = self.urgent.is_empty()
+            && self.normal.is_empty()
+            && self.tokens - 1.0 >= self.burst() / 2.0;
+        if is_spare {
+            self.tokens -= 1.0;
+        }
+        is_spare
+    }
+
     /// Removes a waiting call.
     pub fn cancel(&mut self, ticket: Ticket) {
         self.urgent.retain(|it| *it != ticket);
@@ -207,11 +220,15 @@ impl RateLimiter {
         }
     }
 
+    /// How many tokens the bucket holds.
+    fn burst(&self) -> f64 {
+        (self.rate * BURST_SECS).max(1.0)
+    }
+
     fn advance(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
-        let burst = (self.rate * BURST_SECS).max(1.0);
-        self.tokens = (self.tokens + self.rate * elapsed).min(burst);
+        self.tokens = (self.tokens + self.rate * elapsed).min(self.burst());
         self.rate = (self.rate + self.most / RECOVERY_SECS * elapsed).min(self.most);
     }
 }

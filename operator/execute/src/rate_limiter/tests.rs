@@ -38,6 +38,25 @@ fn a_rate_is_from_1_to_1000_calls_a_second() {
 }
 
 #[test]
+fn a_spare_call_leaves_half_of_the_bucket_and_overtakes_none() {
+    let (mut limiter, start) = limiter(50.0);
+    let spare = (0..200).filter(|_| limiter.take_spare(start)).count();
+    assert_eq!(spare, 50);
+    assert!(starts(&mut limiter, start), "the other half is for edits");
+    let later = start + secs(60.0);
+    let waiting = limiter.enqueue(Normal);
+    assert!(!limiter.take_spare(later));
+    limiter.cancel(waiting);
+    assert!(limiter.take_spare(later));
+
+    // At the lowest rate too there is one now and then.
+    let mut limiter = RateLimiter::new(Rate(MIN_RATE), start);
+    assert!(limiter.take_spare(start));
+    assert!(!limiter.take_spare(start));
+    assert!(limiter.take_spare(start + secs(1.0)));
+}
+
+#[test]
 fn a_burst_of_two_seconds_starts_at_once_and_the_rest_at_the_rate() {
     let (mut limiter, start) = limiter(50.0);
     assert_eq!(
