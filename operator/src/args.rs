@@ -87,6 +87,11 @@ pub struct Args {
     #[arg(long, env = "QUEUE_POLL_INTERVAL", default_value = "5s")]
     pub queue_poll_interval: crds::Duration,
 
+    /// How often the live numbers of the queues of each location are listed: tasks, lag, dispatches in flight,
+    /// and the effective rate, for metrics. 0s: never.
+    #[arg(long, env = "QUEUE_STATS_INTERVAL", default_value = "15s")]
+    pub queue_stats_interval: crds::Duration,
+
     /// How often workers that require tokens are asked which pushes they have refused: at most three
     /// pods of each stage at a time.
     #[arg(long, env = "REFUSAL_POLL_INTERVAL", default_value = "15s")]

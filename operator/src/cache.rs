@@ -9,6 +9,7 @@ pub mod failures;
 pub mod locations;
 pub mod namespace_uids;
 pub mod objects;
+pub mod queue_stats;
 pub mod served_chains;
 pub mod status_echo;
 
@@ -26,7 +27,7 @@ use blocked_deletions::BlockedDeletions;
 use children::ChildCache;
 use condition_timers::ConditionTimers;
 use failures::FailureCounts;
-use locations::LocationCache;
+use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
 use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
@@ -66,12 +67,24 @@ impl Caches {
         metrics: &Arc<Metrics>,
     ) -> Self {
         let scopes = args.namespaces().scopes();
-        let period = args.queue_poll_interval.0;
+        let periods = Periods {
+            queues: args.queue_poll_interval.0,
+            stats: Some(args.queue_stats_interval.0).filter(|period| !period.is_zero()),
+        };
+        let gauges = &metrics.queues;
         let metrics = || Arc::clone(metrics);
         let triggers = || triggers.clone();
+        let locations = LocationCache::new(queues.clone(), metrics(), periods, triggers());
+        let numbers = Arc::downgrade(&locations);
+        gauges.read_from(move || {
+            let locations = numbers.upgrade();
+            locations
+                .map(|locations| locations.stage_numbers())
+                .unwrap_or_default()
+        });
         Self {
             served_chains,
-            locations: LocationCache::new(queues.clone(), metrics(), period, triggers()),
+            locations,
             children: ChildCache::new(client, &scopes, triggers(), metrics()),
             auth_failures: AuthFailures::new(args.refusal_poll_interval.0, triggers()),
             api_discovery: ApiDiscovery::new(client.clone(), scopes, triggers()),

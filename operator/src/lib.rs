@@ -17,6 +17,7 @@ pub mod leader;
 pub mod namespaces;
 pub mod reconcile;
 pub mod run;
+pub mod stage_numbers;
 pub mod telemetry;
 
 pub use args::Args;

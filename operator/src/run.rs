@@ -127,6 +127,7 @@ impl Operator {
             };
             self.metrics.leads(false);
             self.metrics.conditions.clear();
+            self.metrics.queues.clear();
             match ended {
                 None => tracing::warn!("no longer the leader"),
                 Some(served) => return served,

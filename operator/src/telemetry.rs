@@ -3,3 +3,4 @@
 pub mod admin_server;
 pub mod condition_gauges;
 pub mod metrics;
+pub mod queue_gauges;

@@ -35,6 +35,7 @@ const INVALID: &[(&str, &str)] = &[
     // Rules that the schema can't express.
     ("operator: {gateAfter: soon}", r#"operator.gateAfter is "soon": write a duration such as 500ms, 30s or 1m30s"#),
     ("operator: {queuePollInterval: '5'}", r#"operator.queuePollInterval is "5": write a duration"#),
+    ("operator: {queueStatsInterval: '15'}", r#"operator.queueStatsInterval is "15": write a duration"#),
     ("serviceMonitor: {interval: often}", r#"serviceMonitor.interval is "often": write a duration"#),
     ("emulatorHost: 'http://x:1'", r#"emulatorHost is "http://x:1": write host:port, such as cloud-tasks.emulators.svc:8123"#),
     ("emulatorHost: x", r#"emulatorHost is "x": write host:port"#),

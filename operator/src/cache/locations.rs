@@ -6,16 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cloudtasks::{Error, LocationPath, Queue, QueuePath};
+use cloudtasks::{Error, LocationPath, Queue, QueueId, QueuePath};
 use execute::AdminClient;
 use kube::Resource;
 use parking_lot::Mutex;
 use plan::LocationQueues;
 use plan::model::queue_headers::owner;
 
+use crate::cache::queue_stats::{self, LocationStats};
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
+use crate::stage_numbers::StageNumbers;
 use crate::telemetry::metrics::Metrics;
 
 /// So many failed lists in a row are an outage.
@@ -27,9 +29,18 @@ const MIN_PERIOD: Duration = Duration::from_millis(500);
 pub struct LocationCache {
     cloud: AdminClient,
     metrics: Arc<Metrics>,
-    period: Duration,
+    periods: Periods,
     locations: Mutex<Locations>,
     triggers: Triggers,
+}
+
+/// How often Cloud Tasks is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Periods {
+    /// For queues.
+    pub queues: Duration,
+    /// For their live numbers; `None`: never.
+    pub stats: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -44,6 +55,8 @@ struct Location {
     /// Held during a list, so that lists end in the order in which they begin.
     listing: tokio::sync::Mutex<()>,
     state: Mutex<LocationState>,
+    /// The live numbers of its queues, if they are asked for.
+    stats: Option<Arc<LocationStats>>,
 }
 
 #[derive(Default)]
@@ -72,6 +85,8 @@ pub struct WatchedQueues {
     pub queues: BTreeSet<QueuePath>,
     /// And those with this owner in their header.
     pub owner: String,
+    /// The names and queues of its stages.
+    pub stages: Vec<(String, QueueId)>,
 }
 
 impl LocationCache {
@@ -79,13 +94,16 @@ impl LocationCache {
     pub fn new(
         cloud: AdminClient,
         metrics: Arc<Metrics>,
-        period: Duration,
+        periods: Periods,
         triggers: Triggers,
     ) -> Arc<Self> {
         Arc::new(Self {
             cloud,
             metrics,
-            period: period.max(MIN_PERIOD),
+            periods: Periods {
+                queues: periods.queues.max(MIN_PERIOD),
+                stats: periods.stats.map(|period| period.max(MIN_PERIOD)),
+            },
             locations: Mutex::default(),
             triggers,
         })
@@ -131,6 +149,29 @@ impl LocationCache {
         queues.collect()
     }
 
+    /// The live numbers of the queue of each chain's stages, without those that were not listed yet.
+    pub fn stage_numbers(&self) -> Vec<StageNumbers> {
+        let known = self.locations.lock().known.clone();
+        let now = Instant::now();
+        let mut stages = Vec::new();
+        for (parent, location) in known {
+            let Some(stats) = &location.stats else {
+                continue;
+            };
+            for (chain, watched) in &location.state.lock().watched {
+                stages.extend(watched.stages.iter().filter_map(|(stage, queue)| {
+                    Some(StageNumbers {
+                        chain: chain.clone(),
+                        stage: stage.clone(),
+                        queue: parent.queue(queue.clone()),
+                        numbers: stats.of(queue, now)?,
+                    })
+                }));
+            }
+        }
+        stages
+    }
+
     /// Takes what Cloud Tasks has answered to a chain's writes, which saves a list.
     pub fn answered(
         self: &Arc<Self>,
@@ -167,11 +208,23 @@ impl LocationCache {
         let location = if let Some(location) = locations.known.get(parent) {
             Arc::clone(location)
         } else {
-            let location = Arc::new(Location::default());
+            let location = Arc::new(Location {
+                stats: self
+                    .periods
+                    .stats
+                    .map(|it| Arc::new(LocationStats::new(it))),
+                ..Location::default()
+            });
             let known = Arc::clone(&location);
             locations.known.insert(parent.clone(), known);
-            let first = self.period.mul_f64(share_of_period(locations.added));
+            let share = share_of_period(locations.added);
+            let first = self.periods.queues.mul_f64(share);
             locations.added = locations.added.wrapping_add(1);
+            if let Some((stats, period)) = location.stats.as_ref().zip(self.periods.stats) {
+                let (stats, cloud) = (Arc::downgrade(stats), self.cloud.clone());
+                let second = period.mul_f64(share);
+                tokio::spawn(queue_stats::poll(stats, cloud, parent.clone(), second));
+            }
             let cache = Arc::downgrade(self);
             let polled = Arc::clone(&location);
             tokio::spawn(poll(cache, parent.clone(), polled, first));
@@ -210,7 +263,7 @@ async fn poll(
     location: Arc<Location>,
     first: Duration,
 ) {
-    let Some(period) = cache.upgrade().map(|it| it.period) else {
+    let Some(period) = cache.upgrade().map(|it| it.periods.queues) else {
         return;
     };
     let mut usual = first;

@@ -126,9 +126,12 @@ async fn read_queues(
     let ServedChain { chain, desired, .. } = served;
     let locations = &served.context.caches.locations;
     let parent = &desired.notifier.queue.parent;
+    let stages = desired.stages.iter();
+    let stages = stages.map(|stage| (stage.name.clone(), stage.queue.id.clone()));
     let watched = WatchedQueues {
         queues: desired.queues().cloned().collect(),
         owner: desired.queue_owner.clone(),
+        stages: stages.collect(),
     };
     let cached = locations.get(chain, parent, watched).await;
     let queues = match freshness {

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::error::Error;
 use crate::telemetry::condition_gauges::ConditionGauges;
+use crate::telemetry::queue_gauges::QueueGauges;
 
 type Labels = Vec<(&'static str, &'static str)>;
 
@@ -31,6 +32,8 @@ pub struct Metrics {
     rate_limit: Gauge<f64, AtomicU64>,
     /// The chains' conditions.
     pub conditions: ConditionGauges,
+    /// The stages' queues.
+    pub queues: QueueGauges,
 }
 
 impl Default for Metrics {
@@ -56,6 +59,7 @@ impl Default for Metrics {
             rate_limit: registered(of, "cloud_tasks_calls_per_second",
                 "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota"),
             conditions: ConditionGauges::register(of),
+            queues: QueueGauges::register(of),
             registry: Mutex::new(registry),
         }
     }

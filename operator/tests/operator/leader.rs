@@ -72,6 +72,15 @@ impl Two {
     }
 }
 
+/// Waits until it reports the live numbers of queues: that an emulator has none. Only the leader does.
+async fn reports_queues(testbed: &Testbed, reports: bool) {
+    eventually("metrics of queues", SOON, async || {
+        let text = testbed.metrics_text().await;
+        (text.contains("queue_stats_unknown{") == reports, text)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_killed_leader_is_replaced() {
     let two = Two::start("killed").await;
@@ -102,10 +111,14 @@ async fn a_leader_cut_off_from_the_api_server_leaves_the_queues_to_the_next_one(
     let server = ApiServer::shared_with_crd().await;
     let way = Proxy::start(server.addr()).await;
     let two = Two::with("cut", &server.kubeconfig_through(&way)).await;
+    reports_queues(&two.first, true).await;
+    reports_queues(&two.second, false).await;
     way.turn(Way::Silent);
     two.second.leads(true).await;
     // It knows by itself, since nobody can tell it.
     two.first.leads(false).await;
+    reports_queues(&two.first, false).await;
+    reports_queues(&two.second, true).await;
     let before = two.first.writes("").await;
     let lists = two.first.lists().await;
     // Both live, and both reach Cloud Tasks.

@@ -16,6 +16,7 @@ mod locations;
 mod outage;
 mod phases;
 mod push_hosts;
+mod queue_stats;
 mod refusals;
 mod serving;
 mod tenants;

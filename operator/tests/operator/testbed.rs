@@ -243,9 +243,14 @@ impl Testbed {
         .await
     }
 
+    /// The operator's metrics, as they are scraped.
+    pub async fn metrics_text(&self) -> String {
+        http("GET", &self.admin, "/metrics").await
+    }
+
     /// The operator's counters: `name{labels}` to value.
     pub async fn metrics(&self) -> BTreeMap<String, u64> {
-        let text = http("GET", &self.admin, "/metrics").await;
+        let text = self.metrics_text().await;
         text.lines()
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.rsplit_once(' '))
@@ -306,7 +311,7 @@ impl Testbed {
 
     /// How many calls a second Cloud Tasks gets at most, at present.
     pub async fn calls_per_second(&self) -> f64 {
-        let text = http("GET", &self.admin, "/metrics").await;
+        let text = self.metrics_text().await;
         let name = "executor_operator_cloud_tasks_calls_per_second ";
         let value = text.lines().find_map(|line| line.strip_prefix(name));
         value.unwrap().parse().unwrap()

@@ -1,0 +1,203 @@
+//! The live numbers of stages' queues. They are read when they are scraped: a stage or a chain that is gone
+//! has no series, and neither has one whose numbers are unknown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::stage_numbers::{Numbers, StageNumbers};
+
+/// `namespace` and `location` would be the operator's own: Prometheus and Google's collector replace them.
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+type Source = Box<dyn Fn() -> Vec<StageNumbers> + Send + Sync>;
+
+/// The gauges of the leader's queues.
+#[derive(Clone, Default)]
+pub struct QueueGauges(Arc<Mutex<Option<Source>>>);
+
+impl QueueGauges {
+    /// Registers the gauges.
+    pub fn register(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        registry.register_collector(Box::new(gauges.clone()));
+        gauges
+    }
+
+    /// From now on the numbers are read from here.
+    pub fn read_from(&self, source: impl Fn() -> Vec<StageNumbers> + Send + Sync + 'static) {
+        *self.0.lock() = Some(Box::new(source));
+    }
+
+    /// Another operator is the leader: it has the numbers.
+    pub fn clear(&self) {
+        *self.0.lock() = None;
+    }
+}
+
+impl fmt::Debug for QueueGauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueGauges").finish_non_exhaustive()
+    }
+}
+
+impl Collector for QueueGauges {
+    #[rustfmt::skip]
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let stages = self.0.lock().as_ref().map(|source| source()).unwrap_or_default();
+        let known = stages.iter().filter_map(|stage| Some((labels(stage), stage.numbers.ok()?)));
+        let known: Vec<(Labels<'_>, Numbers)> = known.collect();
+        let mut of = Encoder { known: &known, encoder: &mut encoder };
+        of.encode("queue_tasks",
+            "Tasks of the stage's queue, those included that are scheduled for later",
+            |it| Some(it.stats.tasks))?;
+        of.encode("queue_lag_seconds",
+            "How long the first task of the stage's queue has been due, when its numbers were read",
+            |it| Some(it.lag?.as_secs_f64()))?;
+        of.encode("queue_in_flight",
+            "Dispatches of the stage's queue that wait for a response",
+            |it| Some(it.stats.in_flight))?;
+        of.encode("queue_effective_rate",
+            "Dispatches a second that Cloud Tasks allows the stage's queue at present",
+            |it| Some(it.stats.effective_rate))?;
+        let unknown = unknown(&stages);
+        encode(&mut encoder, "queue_stats_unknown",
+            "Stages whose queues' numbers are unknown, by the queues' location and the reason",
+            unknown.iter().map(|(labels, count)| (labels, *count)))
+    }
+}
+
+fn labels(stage: &StageNumbers) -> Labels<'_> {
+    let (namespace, chain) = &stage.chain;
+    vec![
+        ("chain_namespace", namespace),
+        ("chain", chain),
+        ("stage", &stage.stage),
+        ("queue", stage.queue.id.as_str()),
+    ]
+}
+
+fn unknown(stages: &[StageNumbers]) -> BTreeMap<Labels<'_>, u64> {
+    let mut counts = BTreeMap::new();
+    for stage in stages {
+        if let Err(reason) = stage.numbers {
+            let parent = &stage.queue.parent;
+            let labels = vec![
+                ("project", parent.project.as_str()),
+                ("queue_location", parent.location.as_str()),
+                ("reason", reason.as_str()),
+            ];
+            *counts.entry(labels).or_default() += 1;
+        }
+    }
+    counts
+}
+
+struct Encoder<'a, 'b> {
+    known: &'a [(Labels<'a>, Numbers)],
+    encoder: &'a mut DescriptorEncoder<'b>,
+}
+
+impl Encoder<'_, '_> {
+    fn encode<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl Fn(&Numbers) -> Option<V>,
+    ) -> fmt::Result {
+        let series = self.known.iter();
+        let series = series.filter_map(|(labels, it)| Some((labels, value(it)?)));
+        encode(self.encoder, name, help, series)
+    }
+}
+
+fn encode<'a, V: EncodeGaugeValue>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl Iterator<Item = (&'a Labels<'a>, V)>,
+) -> fmt::Result {
+    let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in series {
+        gauge.encode_family(labels)?.encode_gauge(&value)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cloudtasks::QueueStats;
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+    use crate::stage_numbers::Unknown;
+
+    fn stage(name: &str, numbers: Result<Numbers, Unknown>) -> StageNumbers {
+        let queue = format!("projects/demo/locations/europe-west1/queues/{name}-1");
+        StageNumbers {
+            chain: ("shop".into(), "orders".into()),
+            stage: name.into(),
+            queue: queue.parse().unwrap(),
+            numbers,
+        }
+    }
+
+    fn exported(registry: &Registry) -> Vec<String> {
+        let mut text = String::new();
+        encode(&mut text, registry).expect("writing to a String can't fail");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_stage_has_series_only_while_its_numbers_are_known() {
+        let mut registry = Registry::with_prefix("executor_operator");
+        let gauges = QueueGauges::register(&mut registry);
+        assert_eq!(exported(&registry), [""; 0]);
+        let stats = QueueStats {
+            tasks: 3,
+            oldest: None,
+            executed_last_minute: 9,
+            in_flight: 2,
+            effective_rate: 0.5,
+        };
+        let lag = Some(Duration::from_millis(1500));
+        gauges.read_from(move || {
+            vec![
+                stage("fast", Ok(Numbers { stats, lag })),
+                stage("middle", Ok(Numbers { stats, lag: None })),
+                stage("slow", Err(Unknown::Quota)),
+                stage("last", Err(Unknown::Quota)),
+            ]
+        });
+        let series = |name: &str, stage: &str, value: &str| {
+            format!(
+                r#"executor_operator_queue_{name}{{chain_namespace="shop",chain="orders",stage="{stage}",queue="{stage}-1"}} {value}"#
+            )
+        };
+        let unknown = r#"executor_operator_queue_stats_unknown{project="demo",queue_location="europe-west1",reason="quota"} 2"#;
+        assert_eq!(
+            exported(&registry),
+            [
+                series("tasks", "fast", "3"),
+                series("tasks", "middle", "3"),
+                series("lag_seconds", "fast", "1.5"),
+                series("in_flight", "fast", "2"),
+                series("in_flight", "middle", "2"),
+                series("effective_rate", "fast", "0.5"),
+                series("effective_rate", "middle", "0.5"),
+                unknown.to_owned(),
+            ]
+        );
+        gauges.clear();
+        assert_eq!(exported(&registry), [""; 0]);
+    }
+}
