@@ -149,9 +149,7 @@ fn with_token(manifest: Manifest, audience: &str) -> Manifest {
 /// What goes and comes back, the second edit in the middle of the first.
 fn comings() -> Vec<Row> {
     let base = Manifest::base;
-    let with = |policy| base().head("deletionPolicy: Retain", policy);
-    let orphan = || with("deletionPolicy: Orphan");
-    let drain = || with("deletionPolicy: Drain");
+    let orphan = || base().head("deletionPolicy: Retain", "deletionPolicy: Orphan");
     let and_back = |begun| vec![Action::Begin(begun, 2), Action::Apply(base())];
     vec![
         Row::actions(
@@ -183,11 +181,6 @@ fn comings() -> Vec<Row> {
             "deleted in the foreground with Orphan, applied",
             orphan(),
             vec![Action::DeleteInForeground, Action::Apply(orphan())],
-        ),
-        Row::actions(
-            "deleted in the foreground with Drain, applied",
-            drain(),
-            vec![Action::DeleteInForeground, Action::Apply(drain())],
         ),
     ]
 }

@@ -640,6 +640,7 @@ fn a_deployment_that_names_any_queue_gives_the_chain_no_hold_on_it() {
         assert!(queues_to_look_up(ChainView::new(&view, &observed)).is_empty());
         for _ in 0..4 {
             let plan = round(&mut observed, ORDERS, 60, 0);
+            roll(&mut observed);
             assert!(!plan.to_string().contains(" queue "), "{plan}");
             assert!(!plan.to_string().contains("delete deployment"), "{plan}");
         }

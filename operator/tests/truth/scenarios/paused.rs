@@ -38,7 +38,7 @@ pub const SCENARIOS: &[Scenario] = &[
         .then(&[
             SO_NOT_READY,
             NO_WORKER,
-            "Paused=True PausedOutside: paused: false: incoming-3 | ready: incoming \
+            "Paused=True PausedOutside: incoming-3 | ready: incoming \
                 | spec: incoming-2",
         ]),
         when(&[
