@@ -133,7 +133,8 @@ impl<R: Rules> World<R> {
     /// The most dispatches that a task on this queue may ever need.
     fn dispatches(&self, queue: u8) -> u8 {
         let unanswered = match self.setting.always {
-            Always::Killed => 12,
+            // Each 503 of a worker at capacity gives one more try.
+            Always::Killed => 12 + self.setting.budget,
             Always::Nothing | Always::HungUp if self.setting.newer_ledgers => 12,
             Always::Nothing | Always::HungUp => 0,
         };
