@@ -4,9 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crds::ExecutorChain;
 use execute::{AdminClient, Fence};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
+use kube::api::{ApiResource, DynamicObject};
+use kube::{Api, Client};
 use plan::Settings;
 
 use crate::api_server::call;
@@ -38,6 +40,12 @@ impl Context {
     pub fn queue_owner(&self, chain: &ObjectMeta) -> String {
         let (namespace, name) = name_in(chain);
         self.settings.queue_owner(&namespace, &name)
+    }
+
+    /// The chains of a namespace, untyped: a spec may not be parsable.
+    pub fn untyped_chains(&self, namespace: &str) -> Api<DynamicObject> {
+        let resource = ApiResource::erase::<ExecutorChain>(&());
+        Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
     /// A write to the API server, under a time limit, while we are the leader.

@@ -3,8 +3,7 @@
 use cloudtasks::{LocationPath, QueuePath};
 use crds::ExecutorChain;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::{ApiResource, DynamicObject};
-use kube::{Api, Resource};
+use kube::Resource;
 use plan::{Desired, location, owner_of};
 
 use crate::api_server::call;
@@ -49,9 +48,7 @@ impl<'a> DeletedChain<'a> {
     /// One that can't be parsed: its queues are where its spec says, as far as that can be read.
     pub async fn unreadable(chain: &'a Chain, context: &Context) -> Result<Self, Error> {
         let (namespace, name) = name_of(chain);
-        let resource = ApiResource::erase::<ExecutorChain>(&());
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(context.client.clone(), &namespace, &resource);
+        let api = context.untyped_chains(&namespace);
         let found = call("get the chain", api.get_opt(&name)).await?;
         let field = |name: &str| found.as_ref()?.data.get("spec")?.get(name);
         let text = |name: &str| field(name)?.as_str();

@@ -4,8 +4,7 @@ use crds::DeletionPolicy;
 use kube::Resource;
 use plan::{Deletion, plan_deletion};
 
-use crate::chain::Chain;
-use crate::chain::has_finalizer;
+use crate::chain::{Chain, has_finalizer};
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::deleted_chain::DeletedChain;

@@ -1,11 +1,11 @@
 //! Report: writes the status, only when it has changed.
 
+use crds::ExecutorChainStatus;
 use crds::conditions::{ConditionType, Reason};
-use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::{Api, Resource};
+use kube::Resource;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube_runtime::events::EventType;
 use plan::status;
 use serde_json::json;
@@ -28,10 +28,7 @@ pub async fn report(chain: &Chain, context: &Context, findings: &Findings) -> Re
     }
     let uid = chain.uid.as_deref().unwrap_or_default();
     let echo = &context.caches.status_echo;
-    // Untyped: the spec may not be parsable.
-    let resource = ApiResource::erase::<ExecutorChain>(&());
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(context.client.clone(), &namespace, &resource);
+    let api = context.untyped_chains(&namespace);
     // The given status may be older than our last write, such as of drift in this very reconcile: then a
     // condition that has not changed would get a new time.
     let current = match given.filter(|given| !echo.is_stale(uid, *given)) {

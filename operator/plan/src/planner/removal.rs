@@ -12,7 +12,7 @@ use crate::model::{
 use crate::objects::former_stages::RemovedStage;
 use crate::objects::names::is_ours;
 use crate::objects::queue_settings;
-use crate::rules::drain::{has_nothing_left, is_due, is_fed, is_marked};
+use crate::rules::drain::{has_nothing_left, is_due, is_fed, is_marked, is_owned};
 use crate::rules::pause::{self, PauseCause, PauseDecision, is_paused};
 use crate::rules::push_target::is_readdressed;
 
@@ -45,9 +45,8 @@ pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
 /// A queue that another chain took over is left to it; only the workers are deleted. One without an
 /// owner is left alone: any user who may create Deployments can have one name any queue.
 fn own_queue<'a>(view: ChainView<'a>, removed: &RemovedStage) -> Option<&'a Queue> {
-    let found = view.observed.queues.get(&removed.queue)?;
-    let owner = queue_headers::owner(found)?;
-    (owner == view.desired.queue_owner).then_some(found)
+    let found = view.observed.queues.get(&removed.queue);
+    found.filter(|_| is_owned(view, &removed.queue))
 }
 
 /// Whether a queue has no owner.

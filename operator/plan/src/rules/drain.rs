@@ -96,7 +96,7 @@ pub fn queues_to_count(view: ChainView<'_>) -> Vec<QueuePath> {
     let stages = view.desired.stages.iter().filter(|_| view.desired.finishes);
     let named = stages.map(|stage| stage.queue.clone());
     let removed = view.removed_stages().into_iter();
-    let removed = removed.filter(|removed| is_ours(view, &removed.queue));
+    let removed = removed.filter(|removed| is_owned(view, &removed.queue));
     named
         .chain(removed.map(|removed| removed.queue))
         .filter(|queue| view.observed.queues.contains_key(queue))
@@ -104,7 +104,7 @@ pub fn queues_to_count(view: ChainView<'_>) -> Vec<QueuePath> {
 }
 
 /// Whether a queue has the chain's name on it.
-pub(crate) fn is_ours(view: ChainView<'_>, queue: &QueuePath) -> bool {
+pub(crate) fn is_owned(view: ChainView<'_>, queue: &QueuePath) -> bool {
     let found = view.observed.queues.get(queue);
     found.and_then(queue_headers::owner) == Some(&view.desired.queue_owner)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::drain::{is_fed, is_ours};
+use super::drain::{is_fed, is_owned};
 use super::push_target::{has_workers, is_readdressed};
 use super::token_rotation::token_of;
 use super::unused_routes;
@@ -73,7 +73,7 @@ fn is_empty(view: ChainView<'_>, was_empty: bool) -> bool {
     let removed = view.removed_stages();
     let queues = view.desired.stages.iter().map(|stage| &stage.queue);
     let removed = removed.iter().map(|removed| &removed.queue);
-    let removed = removed.filter(|queue| is_ours(view, queue) || !view.observed.is_known(queue));
+    let removed = removed.filter(|queue| is_owned(view, queue) || !view.observed.is_known(queue));
     let all = queues.chain(removed);
     let mut known = all.filter(|queue| !view.observed.absent_queues.contains(queue));
     known.all(|queue| match view.observed.backlogs.get(queue) {
