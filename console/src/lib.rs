@@ -1,0 +1,12 @@
+//! What happens in chains now, and what is wrong. Numbers of Cloud Tasks and of workers go in; findings,
+//! tables and pages come out.
+//!
+//! Nothing here does I/O or reads a clock. The operator, `executor-chain dev` and `kubectl chain` share it.
+
+pub mod model;
+
+pub use model::{
+    Answers, Arrivals, Baseline, Cause, EditState, FailureCount, Finding, Known, LiveChain,
+    LiveNotifier, LiveStage, Pods, QueueNumbers, Runs, StageSettings, StageState, Unknown,
+    WorkerNumbers,
+};

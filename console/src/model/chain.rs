@@ -1,0 +1,148 @@
+//! A chain as it is now.
+
+use std::time::Duration;
+
+use crds::PausedBy;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::finding::Finding;
+use super::known::Known;
+use super::numbers::{QueueNumbers, WorkerNumbers};
+use super::seconds;
+
+/// A chain as it is now: what the operator reports of it, what its queues and workers do, and what was
+/// found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveChain {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether the operator has made the edit of the spec, and why not.
+    pub edit: EditState,
+    /// What was changed outside the operator, from the condition `Drifted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<String>,
+    /// Why Cloud Tasks can't reach the workers, from the condition `PushesReachable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
+    /// Its stages, in order.
+    pub stages: Vec<LiveStage>,
+    /// Removed stages that drain, and the tasks left in them: `old: 10-99 tasks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draining: Vec<String>,
+    /// Its notifier's queue.
+    pub notifier: LiveNotifier,
+    /// What is wrong, first cause first. Empty if nothing is.
+    pub findings: Vec<Finding>,
+}
+
+/// Whether an edit of the spec is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum EditState {
+    /// It is.
+    InForce,
+    /// The operator hasn't seen it, or is on it.
+    Pending,
+    /// It isn't, until somebody does something.
+    #[serde(rename_all = "camelCase")]
+    Waits {
+        /// The reason of the condition `Ready`, such as `InvalidSpec`.
+        reason: String,
+        /// Its message: a sentence that says what to do.
+        message: String,
+        /// Since when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+    },
+}
+
+/// A stage as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveStage {
+    /// Its name.
+    pub name: String,
+    /// The ID of its queue.
+    pub queue: String,
+    /// The name of its Deployment and Service.
+    pub deployment: String,
+    /// The state of its queue.
+    pub state: StageState,
+    /// Its settings.
+    pub settings: StageSettings,
+    /// Its pods.
+    pub pods: Pods,
+    /// What Cloud Tasks says of its queue.
+    pub queue_numbers: Known<QueueNumbers>,
+    /// What its workers say.
+    pub worker_numbers: Known<WorkerNumbers>,
+}
+
+/// The state of a stage's queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub enum StageState {
+    /// It dispatches.
+    Running,
+    /// It is paused.
+    #[serde(rename_all = "camelCase")]
+    Paused {
+        /// By whom.
+        by: PausedBy,
+        /// Why, in the operator's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// Since when the chain has a paused queue.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+    },
+    /// Google has disabled it.
+    Disabled,
+    /// It doesn't exist.
+    Missing,
+    /// The operator hasn't reported it.
+    Unknown,
+}
+
+/// The settings of a stage that numbers are compared with: those in force.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageSettings {
+    /// Dispatches a second at most. `None` if the operator hasn't reported the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_dispatches_per_second: Option<f64>,
+    /// Dispatches in flight at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_dispatches: Option<u32>,
+    /// Attempts of a task on this stage.
+    pub max_attempts: u32,
+    /// How long one run may take.
+    #[serde(rename = "timeoutSeconds", with = "seconds")]
+    pub timeout: Duration,
+}
+
+/// The pods of a stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pods {
+    /// Ready ones.
+    pub ready: u32,
+    /// Those that the Deployment is to have.
+    pub desired: u32,
+}
+
+/// The notifier's queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveNotifier {
+    /// The ID of the queue.
+    pub queue: String,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// What Cloud Tasks says of it.
+    pub queue_numbers: Known<QueueNumbers>,
+}
