@@ -4,8 +4,10 @@ use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
+use worker_contract::env::LOOKUP_QUEUES;
 
 use super::names::{is_ours, served_queue};
+use super::worker_env::variable;
 use crate::model::{ChainView, Observed, queue_headers};
 
 /// What is left of a removed stage.
@@ -31,9 +33,27 @@ pub(crate) fn served_queues(
     observed: &Observed,
     owner: Option<&OwnerReference>,
 ) -> impl Iterator<Item = QueuePath> {
+    own_deployments(observed, owner).filter_map(served_queue)
+}
+
+/// The queues that the chain's workers look up tasks in, as their Deployments say.
+pub(crate) fn looked_up_queues(
+    observed: &Observed,
+    owner: Option<&OwnerReference>,
+) -> impl Iterator<Item = QueuePath> {
+    let lists = own_deployments(observed, owner).filter_map(|it| variable(it, LOOKUP_QUEUES));
+    lists.flat_map(|list| {
+        let queues = list.split(',').filter_map(|queue| queue.parse().ok());
+        queues.collect::<Vec<_>>()
+    })
+}
+
+fn own_deployments<'a>(
+    observed: &'a Observed,
+    owner: Option<&OwnerReference>,
+) -> impl Iterator<Item = &'a Deployment> {
     let deployments = observed.deployments.values();
-    let ours = deployments.filter(move |it| is_ours(&it.metadata, owner));
-    ours.filter_map(served_queue)
+    deployments.filter(move |it| is_ours(&it.metadata, owner))
 }
 
 impl<'a> ChainView<'a> {

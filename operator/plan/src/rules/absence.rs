@@ -7,15 +7,18 @@ use cloudtasks::QueuePath;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::model::{ChainView, Observed};
-use crate::objects::former_stages::served_queues;
+use crate::objects::former_stages::{looked_up_queues, served_queues};
 
-/// The queues to ask for by name: those of removed stages that weren't listed; once the chain is
-/// deleted, also those that its spec names. No other absence decides anything that can't be taken
-/// back: creating a queue that exists fails.
+/// The queues to ask for by name: those of removed stages that weren't listed, as long as workers serve
+/// them or look up tasks in them; once the chain is deleted, also those that its spec names. No other
+/// absence decides anything that can't be taken back: creating a queue that exists fails.
 pub fn queues_to_look_up(view: ChainView<'_>) -> BTreeSet<QueuePath> {
     let ChainView { desired, observed } = view;
     let named = desired.queues().filter(|_| desired.finishes).cloned();
     let removed = view.removed_stages().into_iter().map(|it| it.queue);
+    let is_named = |queue: &QueuePath| desired.queues().any(|named| named == queue);
+    let looked_up = looked_up_queues(observed, desired.owner.as_ref());
+    let removed = removed.chain(looked_up.filter(|queue| !is_named(queue)));
     let parent = &desired.notifier.queue.parent;
     let all = named.chain(removed);
     // Anybody who may create Deployments could name a queue elsewhere.

@@ -1,5 +1,6 @@
 //! What waits: for pods, for hand-overs to end, for time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cloudtasks::QueueState;
@@ -466,6 +467,25 @@ fn a_queue_that_a_list_lacks_is_not_empty() {
 }
 
 /// The ladder, with other stages.
+#[test]
+fn a_list_that_lacks_a_drained_queue_rolls_nobody() {
+    let removed = without_slow();
+    let wanted = desired(removed);
+    let slow = queue_path("incoming-2");
+    let mut observed = settled(ORDERS);
+    settle(&mut observed, &wanted);
+    assert!(!observed.deployments.contains_key("orders-slow"));
+    let looked_up = |seen: &Observed| queues_to_look_up(ChainView::new(&wanted, seen));
+    assert_eq!(looked_up(&observed), BTreeSet::new());
+    let found = observed.queues.get(&slow).unwrap().clone();
+    observed.queues.remove(&slow);
+    // Without it, the other workers would no longer look up tasks in it.
+    assert!(!planned(removed, &observed).unwrap().is_empty());
+    assert_eq!(looked_up(&observed), BTreeSet::from([slow]));
+    observed.queues.insert(found);
+    assert!(planned(removed, &observed).unwrap().is_empty());
+}
+
 fn with_stages(stages: &str) -> String {
     format!("{}{stages}", ORDERS.split("  - name: fast").next().unwrap())
 }
