@@ -1,11 +1,11 @@
 //! What happens in a scenario's acts, done to the world.
 
-use cloudtasks::QueueSettings;
+use cloudtasks::{QueueSettings, QueueState};
 use crds::ExecutorChain;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use testkit::{Kubectl, Receiver, Way, eventually};
+use testkit::{Kubectl, ListProxy, Receiver, Way, eventually};
 
 use crate::rights;
 use crate::scenario::{Action, Hand, Signal};
@@ -55,6 +55,16 @@ impl World {
                 let refusing = Receiver::refusing(*code, words);
                 self.way.turn(Way::Elsewhere(refusing.addr()));
                 self.refusing = Some(refusing);
+            }
+            Action::ListsLack(id) => {
+                let lists = ListProxy::start(self.emulator.addr()).await;
+                lists.lack(id);
+                self.way.turn(Way::Elsewhere(lists.addr()));
+                self.lists = Some(lists);
+            }
+            Action::IsPaused(id) => {
+                let found = self.queues.get_queue(&queue(id)).await.unwrap();
+                assert_eq!(found.state, QueueState::Paused, "{id}");
             }
             Action::Kubectl(args) => {
                 let args = args.replace("NAMESPACE", &self.testbed.namespace);

@@ -149,6 +149,10 @@ pub enum Action {
     CloudTasks(Way),
     /// Cloud Tasks answers every call with this code of gRPC and these words.
     Refuses(u32, &'static str),
+    /// From now on no list of Cloud Tasks has this queue.
+    ListsLack(&'static str),
+    /// A queue is paused now.
+    IsPaused(&'static str),
     /// kubectl succeeds with these arguments.
     Kubectl(&'static str),
     /// kubectl fails with them.

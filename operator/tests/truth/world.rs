@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cloudtasks::CloudTasks;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use testkit::{ApiServer, Emulator, Proxy, Receiver, eventually};
+use testkit::{ApiServer, Emulator, ListProxy, Proxy, Receiver, eventually};
 
 use crate::expected::{missing, says};
 use crate::history::contradictions;
@@ -64,6 +64,8 @@ pub struct World {
     pub way: Proxy,
     /// What answers instead of Cloud Tasks.
     pub refusing: Option<Receiver>,
+    /// What lists the queues instead.
+    pub lists: Option<ListProxy>,
     pub kubelet: Rc<Kubelet>,
     pub watch: Rc<Watch>,
 }
@@ -96,6 +98,7 @@ impl World {
             emulator,
             way,
             refusing: None,
+            lists: None,
             kubelet: Rc::default(),
             watch: Rc::default(),
         }

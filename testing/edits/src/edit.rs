@@ -69,6 +69,11 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
+    /// Where it happens.
+    pub fn testbed(&self) -> &Testbed {
+        self.testbed
+    }
+
     /// So many tasks are sent meanwhile.
     pub fn trickle(&mut self, tasks: usize) {
         self.trickle = Some(self.testbed.producer.trickle(tasks));

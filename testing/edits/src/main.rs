@@ -41,9 +41,14 @@ enum Variant {
     Steps,
     /// Besides, a worker dies at every second step.
     Workers,
+    /// Cloud Tasks lists queues wrongly, and fails.
+    Lists,
     /// Nothing.
     Nothing,
 }
+
+/// Lists of queues that are wrong: an edit takes about ten.
+const FAULTY_LISTS: u32 = 16;
 
 impl Variant {
     fn options(self, args: &Args) -> Options {
@@ -51,12 +56,14 @@ impl Variant {
             name: match self {
                 Self::Steps => "steps",
                 Self::Workers => "workers",
+                Self::Lists => "lists",
                 Self::Nothing => "nothing",
             },
             crash: match self {
                 Self::Steps | Self::Workers => Crash::AfterEachStep,
-                Self::Nothing => Crash::Never,
+                Self::Lists | Self::Nothing => Crash::Never,
             },
+            faulty_lists: if self == Self::Lists { FAULTY_LISTS } else { 0 },
             kills_workers: self == Self::Workers,
             tasks: args.tasks,
             seed: args.seed,
@@ -80,7 +87,7 @@ impl Args {
         if let Some(variant) = self.variant {
             return all(variant).collect();
         }
-        let others = [Variant::Workers, Variant::Nothing].into_iter();
+        let others = [Variant::Workers, Variant::Lists, Variant::Nothing].into_iter();
         all(Variant::Steps)
             .chain(others.flat_map(all).filter(|(row, _)| row.moves_tasks))
             .collect()

@@ -11,6 +11,9 @@ pub struct Options {
     pub crash: Crash,
     /// Whether a worker is killed at every second step, too.
     pub kills_workers: bool,
+    /// In how many lists of queues, from the begin of a direction, some are missing, repeated, or as they
+    /// were before. Meanwhile calls fail by chance.
+    pub faulty_lists: u32,
     /// Tasks for each direction.
     pub tasks: usize,
     /// What scripts of tasks and victims are drawn from.

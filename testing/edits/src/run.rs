@@ -45,6 +45,8 @@ async fn go(
     let mut edit = Edit::new(testbed, options);
     edit.is_under_way(before + options.tasks / 20).await?;
     edit.trickle(options.tasks - options.tasks / 2);
+    let lists = &edit.testbed().lists;
+    lists.fail_by_chance(options.seed, options.faulty_lists);
     let mut missing = None;
     for (number, action) in direction.actions.iter().enumerate() {
         let is_last = number + 1 == direction.actions.len();

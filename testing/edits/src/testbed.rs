@@ -10,7 +10,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use node::Node;
 use oracle::{Script, Tracker};
-use testkit::{ApiServer, Emulator, binary};
+use testkit::{ApiServer, Emulator, ListProxy, binary};
 
 use crate::handler::{self, PREFIX};
 use crate::manifest::{CHAIN, Manifest, queue};
@@ -34,6 +34,8 @@ pub struct Testbed {
     pub cloud: CloudTasks,
     chains: Api<ExecutorChain>,
     receiver: SocketAddr,
+    /// The operator's way to Cloud Tasks.
+    pub lists: ListProxy,
     _emulator: Emulator,
 }
 
@@ -59,15 +61,17 @@ impl Testbed {
         .await?;
         let emulator = Emulator::start_behind(node.proxy()).await;
         let cloud = emulator.cloud_tasks().await;
+        let lists = ListProxy::start(emulator.addr()).await;
         let first = base.queues().swap_remove(0);
         Ok(Self {
-            operator: Operator::start(server.kubeconfig(), &namespace, emulator.addr()).await?,
+            operator: Operator::start(server.kubeconfig(), &namespace, lists.addr()).await?,
             node,
             producer: Producer::new(cloud.clone(), Arc::clone(&tracker), first),
             tracker,
             cloud,
             chains: Api::namespaced(client, &namespace),
             receiver,
+            lists,
             _emulator: emulator,
         })
     }

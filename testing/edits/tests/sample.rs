@@ -10,6 +10,7 @@ async fn outcomes(row: &Row) -> Vec<Outcome> {
         name: "sample",
         crash: Crash::AtFirstStep,
         kills_workers: false,
+        faulty_lists: 0,
         tasks: 60,
         seed: 1,
     };

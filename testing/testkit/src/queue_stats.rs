@@ -1,15 +1,12 @@
 //! `ListQueues` of `google.cloud.tasks.v2beta3` with live numbers, before an emulator that lacks it. The
 //! numbers are those of the emulator's tasks. All other calls pass.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use cloudtasks::{CloudTasks, Endpoint, QueuePath, TaskInfo};
-use http::{HeaderMap, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use prost::Message;
 use prost_types::{FieldMask, Timestamp};
@@ -17,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::calls::{Error, intercept};
+use crate::grpc::{Body, message_of, refusal, response};
 
 const LIST_QUEUES: &str = "/google.cloud.tasks.v2beta3.CloudTasks/ListQueues";
 /// So few that a location has several pages.
@@ -108,13 +106,10 @@ struct Stats {
     last: Mutex<Vec<Queue>>,
 }
 
-type Body = UnsyncBoxBody<Bytes, Error>;
-
 impl Stats {
     async fn answer(&self, call: Request<Incoming>) -> Result<Response<Body>, Error> {
         let body = call.into_body().collect().await?.to_bytes();
-        // One byte says whether it is compressed, four how long it is.
-        let request = ListQueuesRequest::decode(body.slice(5..))?;
+        let request: ListQueuesRequest = message_of(&body)?;
         if request.page_token.is_empty() {
             let lists = self.lists.lock();
             let mut lists = lists.unwrap_or_else(PoisonError::into_inner);
@@ -201,32 +196,6 @@ fn page(queues: &[Queue], token: &str) -> Result<ListQueuesResponse, Error> {
             String::new()
         },
     })
-}
-
-fn response(message: &ListQueuesResponse) -> Response<Body> {
-    let message = message.encode_to_vec();
-    let length = u32::try_from(message.len()).expect("a page is small");
-    let frame = [&[0][..], &length.to_be_bytes(), &message].concat();
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", 0.into());
-    let body = Full::new(Bytes::from(frame)).with_trailers(std::future::ready(Some(Ok(trailers))));
-    grpc(Response::builder(), body)
-}
-
-fn refusal(code: u32, message: &str) -> Response<Body> {
-    let head = Response::builder()
-        .header("grpc-status", code)
-        .header("grpc-message", message);
-    grpc(head, Full::default())
-}
-
-fn grpc<B>(head: http::response::Builder, body: B) -> Response<Body>
-where
-    B: hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
-{
-    let body = body.map_err(|never| match never {}).boxed_unsync();
-    let response = head.header("content-type", "application/grpc").body(body);
-    response.expect("its headers are constants")
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -24,6 +24,10 @@ pub const SCENARIOS: &[Scenario] = &[
         when(&[TASK, REMOVE]).then(&[LEFT]),
         when(&[Action::TaskEnds("incoming-2")]).then(DRAINED),
     ]),
+    scenario("a removed stage with tasks left, and a list that lacks its queue").acts(&[
+        when(&[TASK, Action::ListsLack("incoming-2"), REMOVE]).then(&[LEFT]),
+        when(&[Action::TaskEnds("incoming-2")]).then(DRAINED),
+    ]),
     scenario("a removed stage whose workers were deleted outside the operator").acts(&[
         when(&[
             TASK,
