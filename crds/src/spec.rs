@@ -114,9 +114,10 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
-    /// keepHeaders is a list of the tasks' own headers with names that proxies use too:
-    /// X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. The next stage and the notification
-    /// get the listed headers. Headers with such a name that isn't listed reach only the handler.
+    /// keepHeaders is the list of the tasks' own headers that keep going with a task although proxies
+    /// set headers of these names too: X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. Of
+    /// such headers, the handler gets all, but the next stage and the notification get only those in
+    /// this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),

@@ -25,7 +25,7 @@ pub struct FailureMode {
 }
 
 pub const FAILS: FailureMode = FailureMode {
-    name: "failing at once",
+    name: "failing immediately",
     word: "failing",
     fault: Fault::Fails,
     timeout: Duration::from_secs(2),
