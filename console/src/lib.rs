@@ -6,7 +6,7 @@
 pub mod model;
 
 pub use model::{
-    Answers, Arrivals, Baseline, Cause, EditState, FailureCount, Finding, Known, LiveChain,
-    LiveNotifier, LiveStage, Pods, QueueNumbers, Runs, StageSettings, StageState, Unknown,
-    WorkerNumbers,
+    Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,
+    LiveChain, LiveNotifier, LiveStage, Pods, QueueNumbers, Runs, Snapshot, StageSettings,
+    StageState, Standby, TREND_POINTS, TrendPoint, Trends, Unknown, Urgency, WorkerNumbers,
 };

@@ -5,8 +5,14 @@ mod finding;
 mod known;
 mod numbers;
 mod seconds;
+mod snapshot;
+mod trend;
+mod urgency;
 
 pub use chain::{EditState, LiveChain, LiveNotifier, LiveStage, Pods, StageSettings, StageState};
 pub use finding::{Cause, Finding};
 pub use known::{Known, Unknown};
 pub use numbers::{Answers, Arrivals, Baseline, FailureCount, QueueNumbers, Runs, WorkerNumbers};
+pub use snapshot::{ChainList, Snapshot, Standby};
+pub use trend::{TREND_POINTS, TrendPoint, Trends};
+pub use urgency::Urgency;

@@ -47,7 +47,7 @@ pub enum EditState {
     InForce,
     /// The operator hasn't seen it, or is on it.
     Pending,
-    /// It isn't, until somebody does something.
+    /// It isn't, until the user does something.
     #[serde(rename_all = "camelCase")]
     Waits {
         /// The reason of the condition `Ready`, such as `InvalidSpec`.

@@ -29,7 +29,7 @@ pub enum Unknown {
     Quota,
     /// Cloud Tasks refuses the call.
     Refused,
-    /// The numbers are older than three periods: whoever has them doesn't answer.
+    /// The numbers are older than three periods: no newer answer has come.
     Stale,
     /// Cloud Tasks doesn't have the call, such as the emulator.
     Unimplemented,

@@ -1,0 +1,15 @@
+//! Serves what happens in chains now: as JSON, as events and as a page. Read-only.
+//!
+//! Anyone who can reach the port sees the numbers of all chains. No task and nothing of a task is among them.
+
+mod answers;
+mod guard;
+mod rendered;
+mod routes;
+mod source;
+mod streams;
+mod view;
+
+pub use routes::routes;
+pub use source::Source;
+pub use streams::MAX_STREAMS;

@@ -1,0 +1,104 @@
+//! What has been rendered of the present snapshot, so that all viewers share it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use console::{Snapshot, Standby};
+use parking_lot::Mutex;
+
+use crate::source::Source;
+use crate::view::{Shown, View};
+
+/// How often a standby is asked whether it leads now.
+const STANDBY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Views that are kept of one snapshot. Of more, such as with a search for each viewer, each is rendered
+/// for itself.
+const MAX_VIEWS: usize = 512;
+
+/// What has been rendered of the present snapshot.
+#[derive(Default)]
+pub(crate) struct Rendered {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The snapshot that the texts are of.
+    of: Option<Result<Arc<Snapshot>, Standby>>,
+    texts: BTreeMap<View, Arc<Text>>,
+    /// Those of the snapshot before: a text that is still the same needn't be sent again.
+    before: BTreeMap<View, Arc<Text>>,
+}
+
+/// A view of a snapshot.
+pub(crate) struct Text {
+    pub shown: Shown,
+    /// The same as an event.
+    pub event: Bytes,
+}
+
+impl Rendered {
+    /// The view of the present snapshot, and after which time there may be another one. As long as nothing
+    /// has changed in it, it is the same `Arc`.
+    pub(crate) fn view(&self, source: &dyn Source, view: &View) -> (Arc<Text>, Duration) {
+        source.looked_at(view.chain());
+        let now = source.snapshot();
+        let interval = match &now {
+            Ok(snapshot) => snapshot.interval,
+            Err(_) => STANDBY_INTERVAL,
+        };
+        // Held while it renders: viewers of the same wait for it, instead of rendering it again.
+        let mut state = self.state.lock();
+        if !state.of.as_ref().is_some_and(|of| is_same(of, &now)) {
+            state.before = std::mem::take(&mut state.texts);
+            state.of = Some(now.clone());
+        }
+        let text = match state.texts.get(view) {
+            Some(text) => Arc::clone(text),
+            None => state.render(view, &now),
+        };
+        (text, interval)
+    }
+}
+
+impl State {
+    fn render(&mut self, view: &View, now: &Result<Arc<Snapshot>, Standby>) -> Arc<Text> {
+        let shown = match now {
+            Ok(snapshot) => view.show(snapshot),
+            Err(standby) => view.show_standby(standby),
+        };
+        let before = self.before.remove(view);
+        let text = before.filter(|before| before.shown == shown);
+        let text = text.unwrap_or_else(|| {
+            let event = event(view.event(), shown.text());
+            Arc::new(Text { shown, event })
+        });
+        if self.texts.len() < MAX_VIEWS {
+            self.texts.insert(view.clone(), Arc::clone(&text));
+        }
+        text
+    }
+}
+
+fn is_same(a: &Result<Arc<Snapshot>, Standby>, b: &Result<Arc<Snapshot>, Standby>) -> bool {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
+        (Err(a), Err(b)) => a == b,
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+    }
+}
+
+/// A server-sent event. A line that isn't marked as data would be lost.
+pub(crate) fn event(name: &str, data: &str) -> Bytes {
+    let mut event = format!("event: {name}\n");
+    for line in data.lines() {
+        event.push_str("data: ");
+        event.push_str(line);
+        event.push('\n');
+    }
+    event.push('\n');
+    event.into()
+}

@@ -1,0 +1,100 @@
+//! What can be looked at.
+
+use console::{ChainList, Snapshot, Standby};
+use serde::Serialize;
+
+/// What can be looked at. Viewers of the same view get the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum View {
+    /// All chains as JSON.
+    AllAsJson,
+    /// One chain as JSON.
+    OneAsJson(ChainName),
+}
+
+/// The name of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ChainName {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// What a view shows of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// This text.
+    Found(String),
+    /// There is no such chain; the text says so.
+    NotFound(String),
+    /// This operator isn't the leader; the text says so.
+    Standby(String),
+}
+
+/// The answer where something can't be shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    pub error: String,
+}
+
+impl View {
+    /// The name of its events.
+    pub(crate) fn event(&self) -> &'static str {
+        match self {
+            Self::AllAsJson => "chains",
+            Self::OneAsJson(_) => "chain",
+        }
+    }
+
+    /// The chain that it shows; `None` if it is all of them.
+    pub(crate) fn chain(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::AllAsJson => None,
+            Self::OneAsJson(ChainName { namespace, name }) => Some((namespace, name)),
+        }
+    }
+
+    /// Its text for a snapshot.
+    pub(crate) fn show(&self, snapshot: &Snapshot) -> Shown {
+        match self {
+            Self::AllAsJson => Shown::Found(json(&ChainList {
+                at: snapshot.at,
+                interval: snapshot.interval,
+                items: snapshot.worst_first(),
+            })),
+            Self::OneAsJson(chain) => match snapshot.chain(&chain.namespace, &chain.name) {
+                Some(chain) => Shown::Found(json(chain)),
+                None => Shown::NotFound(json(&chain.missing())),
+            },
+        }
+    }
+
+    /// Its text where there is no snapshot.
+    pub(crate) fn show_standby(&self, standby: &Standby) -> Shown {
+        match self {
+            Self::AllAsJson | Self::OneAsJson(_) => Shown::Standby(json(standby)),
+        }
+    }
+}
+
+impl ChainName {
+    fn missing(&self) -> Problem {
+        let Self { namespace, name } = self;
+        Problem {
+            error: format!("the operator serves no chain {namespace}/{name}"),
+        }
+    }
+}
+
+impl Shown {
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Found(text) | Self::NotFound(text) | Self::Standby(text) => text,
+        }
+    }
+}
+
+/// As JSON.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("no map has keys that aren't strings")
+}

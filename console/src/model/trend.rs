@@ -1,0 +1,136 @@
+//! What stages were like in the last minutes, for sparklines.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::chain::{LiveChain, LiveStage};
+use super::numbers::WorkerNumbers;
+
+/// Points that are kept of each stage.
+pub const TREND_POINTS: usize = 60;
+
+/// The last points of each stage in which something happened. A source of snapshots keeps it, and records
+/// also while no page is open, so that the first one shows how an incident began.
+#[derive(Debug, Clone)]
+pub struct Trends {
+    resolution: Duration,
+    last: Option<Timestamp>,
+    /// By namespace, chain and stage, of which no name has a slash. A stage that is idle isn't there.
+    stages: BTreeMap<String, Vec<TrendPoint>>,
+}
+
+/// A stage at one instant. Numbers that are unknown are NaN: 16 bytes, since 3,000 stages have 60 each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrendPoint {
+    /// Dispatches a second.
+    pub rate: f32,
+    /// Failed runs a second.
+    pub failed: f32,
+    /// Tasks in the queue.
+    pub tasks: f32,
+    /// For how many seconds the first task has been due.
+    pub lag: f32,
+}
+
+impl Trends {
+    /// Keeps a point for each `resolution`.
+    pub fn new(resolution: Duration) -> Self {
+        Self {
+            resolution,
+            last: None,
+            stages: BTreeMap::new(),
+        }
+    }
+
+    /// The time between two points.
+    pub fn resolution(&self) -> Duration {
+        self.resolution
+    }
+
+    /// Whether [`record`](Self::record) would add a point at this instant: the last one is old enough.
+    pub fn is_due(&self, at: Timestamp) -> bool {
+        // Timers are late by a little, and early by a little next time.
+        let early = self.resolution / 10;
+        self.since_last(at)
+            .is_none_or(|since| since + early >= self.resolution)
+    }
+
+    /// Adds a point for each stage, if one is due.
+    pub fn record<'a>(&mut self, chains: impl IntoIterator<Item = &'a LiveChain>, at: Timestamp) {
+        if !self.is_due(at) {
+            return;
+        }
+        // Points are drawn at equal distances: what was before a gap would be shown at a wrong time.
+        let gap = self.since_last(at);
+        if gap.is_some_and(|gap| gap > self.resolution * 3) {
+            self.stages.clear();
+        }
+        self.last = Some(at);
+        let mut before = std::mem::take(&mut self.stages);
+        for chain in chains {
+            for stage in &chain.stages {
+                let key = key(chain, stage);
+                let point = TrendPoint::of(stage);
+                let mut points = before.remove(&key).unwrap_or_default();
+                if points.len() == TREND_POINTS {
+                    points.remove(0);
+                }
+                points.push(point);
+                if points.iter().any(TrendPoint::is_busy) {
+                    self.stages.insert(key, points);
+                }
+            }
+        }
+    }
+
+    /// The points of a stage, oldest first. Empty if nothing has happened in it.
+    pub fn of(&self, chain: &LiveChain, stage: &LiveStage) -> &[TrendPoint] {
+        self.stages
+            .get(&key(chain, stage))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn since_last(&self, at: Timestamp) -> Option<Duration> {
+        let since = at.duration_since(self.last?);
+        Some(since.try_into().unwrap_or_default())
+    }
+}
+
+fn key(chain: &LiveChain, stage: &LiveStage) -> String {
+    format!("{}/{}/{}", chain.namespace, chain.name, stage.name)
+}
+
+impl TrendPoint {
+    #[expect(clippy::cast_possible_truncation, reason = "a pixel is coarser")]
+    #[expect(clippy::cast_precision_loss, reason = "a pixel is coarser")]
+    fn of(stage: &LiveStage) -> Self {
+        let queue = stage.queue_numbers.value();
+        let workers = stage.worker_numbers.value();
+        let of_workers = workers.map(WorkerNumbers::dispatches_per_second);
+        let of_queue = queue.map(|numbers| numbers.executed_last_minute as f64 / 60.0);
+        let failed = workers.map(|numbers| numbers.per_second(numbers.runs.all_failed()));
+        // An empty queue has no first task, so nothing is late.
+        let lag = queue.map(|numbers| numbers.lag.unwrap_or_default().as_secs_f32());
+        Self {
+            rate: of_workers.or(of_queue).map_or(f32::NAN, |rate| rate as f32),
+            failed: failed.map_or(f32::NAN, |rate| rate as f32),
+            tasks: queue.map_or(f32::NAN, |numbers| numbers.tasks as f32),
+            lag: lag.unwrap_or(f32::NAN),
+        }
+    }
+
+    /// Whether anything is above zero. NaN isn't.
+    fn is_busy(&self) -> bool {
+        let Self {
+            rate,
+            failed,
+            tasks,
+            lag,
+        } = *self;
+        [rate, failed, tasks, lag]
+            .iter()
+            .any(|number| *number > 0.0)
+    }
+}
