@@ -4,6 +4,7 @@
 //! Nothing here does I/O or reads a clock. The operator, `executor-chain dev` and `kubectl chain` share it.
 
 pub mod model;
+pub mod units;
 
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,
