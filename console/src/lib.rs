@@ -3,8 +3,11 @@
 //!
 //! Nothing here does I/O or reads a clock. The operator, `executor-chain dev` and `kubectl chain` share it.
 
+pub mod live;
 pub mod model;
+pub mod text;
 pub mod units;
+pub mod why;
 
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,

@@ -15,6 +15,7 @@
 /// The generated CRD: `crds/executorchains.yaml`.
 pub const CRD_YAML: &str = include_str!("../executorchains.yaml");
 
+mod child_name;
 pub mod conditions;
 #[cfg(feature = "schema")]
 mod crd;
@@ -22,10 +23,12 @@ mod crd;
 mod docs;
 pub mod duration;
 mod rules;
+pub mod short_hash;
 pub mod spec;
 pub mod status;
 mod template;
 
+pub use child_name::child_name;
 #[cfg(feature = "schema")]
 pub use crd::{crd, yaml};
 #[cfg(feature = "schema")]

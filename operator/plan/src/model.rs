@@ -2,7 +2,6 @@
 
 pub mod backlog;
 pub mod chain_view;
-mod child_name;
 pub mod deletion;
 pub mod desired;
 pub mod gateway_resource;
@@ -19,7 +18,6 @@ pub mod required_token;
 pub mod rollout;
 pub mod settings;
 pub(crate) mod settings_text;
-pub(crate) mod short_hash;
 pub mod tenants;
 pub mod timed_condition;
 pub mod wait;
@@ -44,6 +42,6 @@ pub use tenants::Tenants;
 pub use timed_condition::TimedCondition;
 pub use wait::{AddressObstacle, Concern, HandOverObstacle, ResumeObstacle, Wait, WaitReason};
 
+pub(crate) use crds::short_hash::hash;
 pub(crate) use desired::{SERVICE_PORT, merge};
 pub(crate) use settings_text::SettingsText;
-pub(crate) use short_hash::hash;

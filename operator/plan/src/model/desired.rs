@@ -13,7 +13,7 @@ use std::time::Duration;
 use cloudtasks::{Address, LocationPath, NameError, OidcToken, QueuePath, Scheme};
 use crds::{
     DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, Route, Stage,
-    WorkerTemplate,
+    WorkerTemplate, child_name,
 };
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -21,7 +21,6 @@ use kube::{Resource, ResourceExt};
 use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
 use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 
-use super::child_name::child_name;
 use super::host_name::HostName;
 use super::problem::Problem;
 use super::settings::{Settings, Timing};

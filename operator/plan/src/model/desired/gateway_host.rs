@@ -1,6 +1,6 @@
 //! The host of each stage under a Gateway.
 
-use crate::model::short_hash::digits;
+use crds::short_hash::digits;
 
 /// The longest label of a DNS name, and the longest name (RFC 1035, section 2.3.4).
 const LONGEST_LABEL: usize = 63;

@@ -3,12 +3,12 @@
 use sha2::{Digest, Sha256};
 
 /// The first eight hex digits of a SHA-256.
-pub(crate) fn hash(text: &str) -> String {
+pub fn hash(text: &str) -> String {
     digits(text, 8)
 }
 
 /// The first hex digits of a SHA-256, as many as there are at most.
-pub(crate) fn digits(text: &str, count: usize) -> String {
+pub fn digits(text: &str, count: usize) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let mut hex = digest
         .iter()

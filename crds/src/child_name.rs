@@ -1,6 +1,6 @@
 //! The name of a stage's Deployment and Service.
 
-use super::short_hash::hash;
+use crate::short_hash::hash;
 
 /// Service names are DNS labels.
 const LONGEST: usize = 63;
