@@ -68,6 +68,12 @@ impl<T> From<Result<T, Unknown>> for Known<T> {
     }
 }
 
+impl<T> From<Unknown> for Known<T> {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unknown { unknown }
+    }
+}
+
 impl Unknown {
     /// As metrics, logs and JSON have it.
     pub fn as_str(self) -> &'static str {
