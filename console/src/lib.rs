@@ -3,12 +3,14 @@
 //!
 //! Nothing here does I/O or reads a clock. The operator, `executor-chain dev` and `kubectl chain` share it.
 
+pub mod history;
 pub mod live;
 pub mod model;
 pub mod text;
 pub mod units;
 pub mod why;
 
+pub use history::{StageHistory, WorkerPage};
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,
     LiveChain, LiveNotifier, LiveStage, Pods, QueueNumbers, Runs, Snapshot, StageSettings,

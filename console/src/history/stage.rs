@@ -1,0 +1,733 @@
+//! What the workers of one stage have counted in the last hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use worker_contract::metrics::{LAG_SECONDS, OTHER, RUN_SECONDS};
+
+use super::page::{Failure, MAX_LABELS, WorkerPage};
+use super::quantile::quantile;
+use super::ring::{Added, Ring, Sum};
+use super::series::{self, ALL, BASELINE, BY_PRODUCERS, LAGS, RUNS};
+use crate::model::{
+    Answers, Arrivals, Baseline, FailureCount, Known, Runs, Unknown, WorkerNumbers,
+};
+
+/// So many attempts or answers say enough: the window needs not be longer.
+const ENOUGH: f64 = 20.0;
+/// The slots of the hour before, and the one in progress.
+const BEFORE: usize = 13;
+const BEFORE_SECONDS: u16 = 300;
+/// A shorter time says little of how a stage usually is.
+const SHORTEST_BEFORE: f64 = 600.0;
+const LONGEST_WINDOW: f64 = 300.0;
+/// For so many periods numbers count as present.
+const STALE_AFTER: u32 = 3;
+
+/// What the workers of one stage have counted in the last hour.
+#[derive(Debug, Clone, Default)]
+pub struct StageHistory {
+    /// Times are seconds since then.
+    begin: Option<Instant>,
+    pods: Vec<Pod>,
+    /// The ready pods, of which some are asked in each period.
+    ready: u16,
+    /// `None` while nothing happens.
+    traffic: Option<Box<Traffic>>,
+}
+
+#[derive(Debug, Clone)]
+struct Pod {
+    name: Box<str>,
+    first_asked: f64,
+    asked: f64,
+    page: WorkerPage,
+}
+
+#[derive(Debug, Clone)]
+struct Traffic {
+    /// The time since when the stage is known.
+    since: f64,
+    /// The last time that something happened.
+    last: f64,
+    short: Ring<3, ALL>,
+    minutes: Ring<5, ALL>,
+    before: Ring<BEFORE, BASELINE>,
+    labels: Vec<Label>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Label {
+    Refused(Box<str>),
+    Failure(Failure),
+}
+
+impl StageHistory {
+    /// A pod has served this page. The first one of a pod counts nothing: it has no known time.
+    pub fn add(&mut self, pod: &str, page: WorkerPage, now: Instant) {
+        let now = self.seconds(now);
+        let Some(at) = self.pods.iter().position(|known| &*known.name == pod) else {
+            self.pods.push(Pod {
+                name: pod.into(),
+                first_asked: now,
+                asked: now,
+                page,
+            });
+            return;
+        };
+        let known = &mut self.pods[at];
+        let (from, to) = (known.asked, now);
+        if to <= from {
+            return;
+        }
+        let added = page.since(&known.page);
+        known.page = page;
+        if !added.is_idle() && self.traffic.is_none() {
+            self.traffic = Traffic::after_silence(&self.pods, self.ready()).map(Box::new);
+        }
+        self.pods[at].asked = to;
+        let ready = self.ready();
+        if let Some(traffic) = &mut self.traffic {
+            if !added.is_idle() {
+                traffic.last = to;
+            }
+            traffic.add(&added, from, to, ready);
+            let kept =
+                f64::from(BEFORE_SECONDS) * f64::from(u8::try_from(BEFORE).unwrap_or(u8::MAX));
+            if to - traffic.last > kept {
+                self.traffic = None;
+            }
+        }
+    }
+
+    /// These are the ready pods of the stage. What was asked of the others stays in the counts.
+    pub fn retain_pods(&mut self, pods: &BTreeSet<&str>) {
+        self.pods.retain(|pod| pods.contains(&*pod.name));
+        self.ready = u16::try_from(pods.len()).unwrap_or(u16::MAX);
+    }
+
+    /// The present numbers: of the shortest window in which enough has happened. Pods are asked once in
+    /// `period`, a few at a time.
+    pub fn numbers(&self, ready_pods: u32, now: Instant, period: Duration) -> Known<WorkerNumbers> {
+        self.known(ready_pods, now, period).into()
+    }
+
+    fn known(
+        &self,
+        ready_pods: u32,
+        now: Instant,
+        period: Duration,
+    ) -> Result<WorkerNumbers, Unknown> {
+        if ready_pods == 0 {
+            return Err(Unknown::NoPods);
+        }
+        let begin = self.begin.ok_or(Unknown::Pending)?;
+        let now = now.saturating_duration_since(begin).as_secs_f64();
+        let fresh = (period * STALE_AFTER).as_secs_f64();
+        let asked = self.pods.iter().map(|pod| pod.asked);
+        let until = asked.reduce(f64::max).ok_or(Unknown::Pending)?;
+        if now - until > fresh {
+            return Err(Unknown::Stale);
+        }
+        let first = self.pods.iter().map(|pod| pod.first_asked);
+        let since = first.fold(until, f64::min);
+        let (window, before) = match &self.traffic {
+            Some(traffic) => {
+                let window = traffic.window(until);
+                let before = traffic.before(window.seconds, until);
+                (window, before)
+            }
+            None => silence(since, until),
+        };
+        // Each pod was asked once.
+        if window.seconds <= 0.0 {
+            return Err(Unknown::Pending);
+        }
+        let labels = self.traffic.as_ref().map_or(&[][..], |it| &it.labels);
+        let in_window = |pod: &&Pod| pod.asked > until - window.seconds;
+        let asked = self.pods.iter().filter(in_window).count();
+        let (runs_in_progress, run_slots) = self.slots(ready_pods, now - fresh);
+        Ok(WorkerNumbers {
+            pods_asked: u32::try_from(asked).unwrap_or(u32::MAX),
+            runs_in_progress,
+            run_slots,
+            before,
+            ..numbers(&window, labels)
+        })
+    }
+
+    /// The runs in progress of all ready pods, and their slots.
+    fn slots(&self, ready_pods: u32, asked_since: f64) -> (u64, u64) {
+        let fresh = || self.pods.iter().filter(|pod| pod.asked >= asked_since);
+        let asked = u64::try_from(fresh().count()).unwrap_or(u64::MAX).max(1);
+        let scaled = |sum: u64| (sum * u64::from(ready_pods)).div_ceil(asked);
+        let runs = fresh().map(|pod| u64::from(pod.page.runs_in_progress));
+        let slots = fresh().map(|pod| u64::from(pod.page.run_slots));
+        (scaled(runs.sum()), scaled(slots.sum()))
+    }
+
+    fn seconds(&mut self, now: Instant) -> f64 {
+        let begin = *self.begin.get_or_insert(now);
+        now.saturating_duration_since(begin).as_secs_f64()
+    }
+
+    fn ready(&self) -> u16 {
+        self.ready
+            .max(u16::try_from(self.pods.len()).unwrap_or(u16::MAX))
+    }
+}
+
+impl Traffic {
+    /// These pods have counted nothing so far. `None` without pods.
+    fn after_silence(pods: &[Pod], ready: u16) -> Option<Self> {
+        let since = pods.iter().map(|pod| pod.first_asked).reduce(f64::min)?;
+        let mut traffic = Self {
+            since,
+            last: since,
+            short: Ring::new(10),
+            minutes: Ring::new(60),
+            before: Ring::new(BEFORE_SECONDS),
+            labels: Vec::new(),
+        };
+        for pod in pods {
+            traffic.add(&WorkerPage::default(), pod.first_asked, pod.asked, ready);
+        }
+        Some(traffic)
+    }
+
+    fn add(&mut self, page: &WorkerPage, from: f64, to: f64, ready: u16) {
+        let refused = page.refused.iter();
+        let refused = refused.map(|(reason, count)| (Label::Refused(reason.clone()), *count));
+        let failures = page.failures.iter();
+        let failures = failures.map(|(failure, count)| (Label::Failure(failure.clone()), *count));
+        let labels: Vec<(usize, u64)> = refused
+            .chain(failures)
+            .map(|(label, count)| (self.number(label), count))
+            .collect();
+        let counts = &*page.counts;
+        let labels = &*labels;
+        let added = Added {
+            from,
+            to,
+            counts,
+            labels,
+        };
+        self.short.add(added, ready);
+        self.minutes.add(added, ready);
+        self.before.add(
+            Added {
+                labels: &[],
+                ..added
+            },
+            ready,
+        );
+    }
+
+    /// Pods of one stage may see different labels.
+    fn number(&mut self, label: Label) -> usize {
+        let known = self.labels.iter().position(|known| *known == label);
+        if let Some(known) = known {
+            return known;
+        }
+        if self.labels.len() > 2 * MAX_LABELS {
+            let other = Label::Failure(Failure {
+                reason: OTHER.into(),
+                status: None,
+            });
+            // The last one is for all others.
+            let last = self.labels.len() - 1;
+            self.labels[last] = other;
+            return last;
+        }
+        self.labels.push(label);
+        self.labels.len() - 1
+    }
+
+    /// The shortest window in which enough has happened, or the longest.
+    fn window(&self, until: f64) -> Sum<ALL> {
+        let head = self.short.until(until);
+        let short = self
+            .short
+            .sum(head.saturating_sub(2), head, self.since, until);
+        if has_enough(&short) {
+            return short;
+        }
+        let head = self.minutes.until(until);
+        let of = |minutes| {
+            let first = head.saturating_sub(minutes);
+            self.minutes.sum(first, head, self.since, until)
+        };
+        let shorter = (1..4).map(of).find(has_enough);
+        shorter.unwrap_or_else(|| of(4))
+    }
+
+    /// The hour before a window of this length.
+    fn before(&self, window: f64, until: f64) -> Option<Baseline> {
+        let end = self.before.from((until - window).max(0.0));
+        let sum = self.before.sum(0, end.checked_sub(1)?, self.since, until);
+        baseline(&sum)
+    }
+}
+
+fn has_enough(sum: &Sum<ALL>) -> bool {
+    let runs: f64 = sum.counts[series::RUNS_SUCCEEDED..=series::RUNS_UNREACHABLE]
+        .iter()
+        .sum();
+    let answers: f64 = sum.counts[series::DONE..=series::TOO_LARGE].iter().sum();
+    // Shares of counts don't add up to the last digit.
+    runs.max(answers) > ENOUGH - 0.5
+}
+
+/// The window and the hour before, of a stage on which nothing happens.
+fn silence(since: f64, until: f64) -> (Sum<ALL>, Option<Baseline>) {
+    let seconds = (until - since).min(LONGEST_WINDOW);
+    let window = Sum {
+        seconds,
+        counts: [0.0; ALL],
+        labels: Vec::new(),
+    };
+    let before = Sum {
+        seconds: (until - since - seconds).min(3600.0),
+        counts: [0.0; BASELINE],
+        labels: Vec::new(),
+    };
+    (window, baseline(&before))
+}
+
+fn baseline(sum: &Sum<BASELINE>) -> Option<Baseline> {
+    if sum.seconds < SHORTEST_BEFORE {
+        return None;
+    }
+    let runs = &sum.counts[RUNS];
+    Some(Baseline {
+        window: Duration::from_secs_f64(sum.seconds),
+        producer_per_second: sum.counts[BY_PRODUCERS] / sum.seconds,
+        runs: whole(runs.iter().sum()),
+        p95: quantile(0.95, runs, &RUN_SECONDS),
+    })
+}
+
+/// What has happened in the window.
+fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
+    let count = |place: usize| whole(window.counts[place]);
+    let runs = &window.counts[RUNS];
+    let (mut failures, mut refused) = (Vec::new(), BTreeMap::new());
+    for (label, number) in labels.iter().zip(&window.labels) {
+        let count = whole(*number);
+        match label {
+            _ if count == 0 => {}
+            Label::Refused(reason) => drop(refused.insert(reason.to_string(), count)),
+            Label::Failure(Failure { reason, status }) => failures.push(FailureCount {
+                reason: reason.to_string(),
+                status: *status,
+                count,
+            }),
+        }
+    }
+    failures.sort_by(|one, other| {
+        let by_count = other.count.cmp(&one.count);
+        by_count.then_with(|| (&one.reason, one.status).cmp(&(&other.reason, other.status)))
+    });
+    WorkerNumbers {
+        window: Duration::from_secs_f64(window.seconds),
+        pods_asked: 0,
+        runs: Runs {
+            succeeded: count(series::RUNS_SUCCEEDED),
+            failed: count(series::RUNS_FAILED),
+            timed_out: count(series::RUNS_TIMED_OUT),
+            unreachable: count(series::RUNS_UNREACHABLE),
+            failures,
+            p50: quantile(0.5, runs, &RUN_SECONDS),
+            p95: quantile(0.95, runs, &RUN_SECONDS),
+        },
+        arrivals: Arrivals {
+            producer: count(BY_PRODUCERS),
+            hand_over: count(series::BY_HAND_OVERS),
+        },
+        answers: Answers {
+            done: count(series::DONE),
+            failed: count(series::ATTEMPT_FAILED),
+            not_handed_on: count(series::NOT_HANDED_ON),
+            not_notified: count(series::NOT_NOTIFIED),
+            unknown: count(series::UNKNOWN),
+            no_room: count(series::NO_ROOM),
+            too_large: count(series::TOO_LARGE),
+        },
+        handed_on: count(series::TASKS_HANDED_ON),
+        refused,
+        lag_p95: quantile(0.95, &window.counts[LAGS], &LAG_SECONDS),
+        expiring: count(series::PUSHES_EXPIRING),
+        runs_in_progress: 0,
+        run_slots: 0,
+        before: None,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast saturates, and counts are not negative"
+)]
+fn whole(count: f64) -> u64 {
+    count.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(15);
+
+    /// A worker's page.
+    #[derive(Default, Clone)]
+    struct Worker {
+        succeeded: u64,
+        timed_out: u64,
+        no_room: u64,
+        produced: u64,
+        refused: u64,
+        in_progress: u64,
+        /// Runs of these reasons with status 500.
+        failures: BTreeMap<String, u64>,
+        /// Runs of at most 4 ms, and of at most 16 s.
+        fast: u64,
+        slow: u64,
+    }
+
+    impl Worker {
+        fn page(&self) -> WorkerPage {
+            let runs = self.fast + self.slow;
+            let mut page = format!(
+                "executor_worker_runs_under_way{{}} {}\n\
+                 executor_worker_concurrency_limit{{}} 10\n\
+                 executor_worker_attempts_total{{outcome=\"succeeded\"}} {}\n\
+                 executor_worker_attempts_total{{outcome=\"timeout\"}} {}\n\
+                 executor_worker_answers_total{{answer=\"no_room\"}} {}\n\
+                 executor_worker_arrivals_total{{origin=\"producer\"}} {}\n\
+                 executor_worker_pushes_refused_total{{reason=\"audience\"}} {}\n\
+                 executor_worker_run_duration_seconds_bucket{{le=\"0.002\"}} 0\n\
+                 executor_worker_run_duration_seconds_bucket{{le=\"0.004\"}} {}\n\
+                 executor_worker_run_duration_seconds_bucket{{le=\"8.192\"}} {}\n\
+                 executor_worker_run_duration_seconds_bucket{{le=\"16.384\"}} {runs}\n",
+                self.in_progress,
+                self.succeeded,
+                self.timed_out,
+                self.no_room,
+                self.produced,
+                self.refused,
+                self.fast,
+                self.fast,
+            );
+            for (reason, count) in &self.failures {
+                let labels = format!("{{reason=\"{reason}\",status=\"500\"}}");
+                writeln!(page, "executor_worker_failures_total{labels} {count}").unwrap();
+            }
+            WorkerPage::parse(&page).unwrap()
+        }
+    }
+
+    /// A stage whose pods are asked, by a clock of its own.
+    struct Stage {
+        history: StageHistory,
+        begin: Instant,
+        seconds: u64,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            Self {
+                history: StageHistory::default(),
+                begin: Instant::now(),
+                seconds: 0,
+            }
+        }
+
+        fn now(&self) -> Instant {
+            self.begin + Duration::from_secs(self.seconds)
+        }
+
+        fn ask(&mut self, pod: &str, worker: &Worker) {
+            let now = self.now();
+            self.history.add(pod, worker.page(), now);
+        }
+
+        fn numbers(&self, ready: u32) -> WorkerNumbers {
+            let numbers = self.history.numbers(ready, self.now(), PERIOD);
+            numbers.value().expect("the numbers are known").clone()
+        }
+
+        fn unknown(&self, ready: u32) -> Option<Unknown> {
+            self.history.numbers(ready, self.now(), PERIOD).unknown()
+        }
+
+        /// One pod, in periods of 15 s, on which this happens in each.
+        fn run(&mut self, worker: &mut Worker, periods: u64, each: impl Fn(&mut Worker)) {
+            for _ in 0..periods {
+                self.seconds += 15;
+                each(worker);
+                self.ask("a", worker);
+            }
+        }
+    }
+
+    fn seconds(numbers: &WorkerNumbers) -> f64 {
+        numbers.window.as_secs_f64()
+    }
+
+    #[test]
+    fn numbers_are_unknown_until_a_pod_was_asked_twice_and_after_three_periods() {
+        let mut stage = Stage::new();
+        assert_eq!(stage.unknown(0), Some(Unknown::NoPods));
+        assert_eq!(stage.unknown(1), Some(Unknown::Pending));
+        stage.ask("a", &Worker::default());
+        assert_eq!(stage.unknown(1), Some(Unknown::Pending));
+        stage.seconds = 15;
+        stage.ask("a", &Worker::default());
+        assert_eq!(stage.unknown(1), None);
+        assert_eq!(stage.unknown(0), Some(Unknown::NoPods));
+        stage.seconds = 60;
+        assert_eq!(stage.unknown(1), None);
+        stage.seconds = 61;
+        assert_eq!(stage.unknown(1), Some(Unknown::Stale));
+        stage.ask("a", &Worker::default());
+        assert_eq!(stage.unknown(1), None);
+        stage.history.retain_pods(&BTreeSet::from(["b"]));
+        assert_eq!(stage.unknown(1), Some(Unknown::Pending));
+    }
+
+    #[test]
+    fn counts_are_those_of_the_shortest_window_with_twenty_attempts() {
+        for (each, window, succeeded) in [
+            (100, 30.0, 200),
+            (10, 30.0, 20),
+            // Two to five slots of a minute.
+            (5, 120.0, 40),
+            (2, 180.0, 24),
+            (1, 300.0, 20),
+            (0, 300.0, 0),
+        ] {
+            let mut stage = Stage::new();
+            let mut worker = Worker::default();
+            stage.ask("a", &worker);
+            // Ends with a whole slot of each length.
+            stage.run(&mut worker, 40, |worker| {
+                worker.succeeded += each;
+                worker.fast += each;
+            });
+            let numbers = stage.numbers(1);
+            let got = (seconds(&numbers), numbers.runs.succeeded);
+            assert_eq!(got, (window, succeeded), "{each} in 15 s");
+            assert_eq!(numbers.pods_asked, 1);
+        }
+    }
+
+    #[test]
+    fn answers_and_refusals_shorten_the_window_too() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 40, |worker| {
+            worker.no_room += 30;
+            worker.refused += 10;
+        });
+        let numbers = stage.numbers(1);
+        assert_eq!((seconds(&numbers), numbers.answers.no_room), (30.0, 60));
+        assert_eq!(numbers.refused, [("audience".to_owned(), 20)].into());
+        assert_eq!(numbers.runs.p50, None);
+    }
+
+    #[test]
+    fn a_worker_that_restarts_counts_from_zero() {
+        let mut stage = Stage::new();
+        let mut worker = Worker {
+            succeeded: 1_000_000,
+            ..Worker::default()
+        };
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 1, |worker| worker.succeeded += 30);
+        worker = Worker::default();
+        stage.run(&mut worker, 1, |worker| worker.succeeded = 25);
+        assert_eq!(stage.numbers(1).runs.succeeded, 55);
+    }
+
+    #[test]
+    fn pods_that_have_no_turn_count_like_those_that_have() {
+        let mut stage = Stage::new();
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let mut workers = names.map(|name| (name, Worker::default()));
+        stage.history.retain_pods(&BTreeSet::from(names));
+        for period in 0..20 {
+            for (_, worker) in &mut workers {
+                worker.succeeded += 30;
+                worker.in_progress = 5;
+            }
+            // Two in each period.
+            for (name, worker) in workers.iter().cycle().skip(2 * period % 6).take(2) {
+                stage.ask(name, worker);
+            }
+            stage.seconds += 15;
+        }
+        let numbers = stage.numbers(6);
+        // 12 a second.
+        let rate = numbers.per_second(numbers.runs.succeeded);
+        assert!((rate - 12.0).abs() < 0.1, "{rate}");
+        assert_eq!((numbers.runs_in_progress, numbers.run_slots), (30, 60));
+    }
+
+    #[test]
+    fn more_pods_do_not_multiply_what_fewer_have_counted() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.history.retain_pods(&BTreeSet::from(["a"]));
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 20, |worker| worker.succeeded += 1);
+        stage.history.retain_pods(&BTreeSet::from(["a", "b", "c"]));
+        let numbers = stage.numbers(3);
+        assert_eq!((seconds(&numbers), numbers.runs.succeeded), (300.0, 20));
+    }
+
+    #[test]
+    fn failures_are_counted_by_what_the_handler_says_most_frequent_first() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 2, |worker| {
+            for (reason, count) in [("no-stock", 40), ("database", 50), ("status", 0)] {
+                *worker.failures.entry(reason.to_owned()).or_default() += count;
+            }
+            worker.timed_out += 90;
+        });
+        let failures = stage.numbers(1).runs.failures;
+        let failures = failures.iter().map(|it| (&*it.reason, it.status, it.count));
+        let wanted = [("database", Some(500), 100), ("no-stock", Some(500), 80)];
+        assert_eq!(failures.collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn pods_whose_handlers_say_different_things_share_a_bound() {
+        let mut stage = Stage::new();
+        for pod in 0..20 {
+            let mut worker = Worker::default();
+            let name = pod.to_string();
+            stage.ask(&name, &worker);
+            stage.seconds += 1;
+            for reason in 0..10 {
+                worker.failures.insert(format!("{pod}-{reason}"), 1);
+            }
+            worker.timed_out += 10;
+            stage.ask(&name, &worker);
+        }
+        let failures = stage.numbers(20).runs.failures;
+        assert!(failures.len() <= 2 * MAX_LABELS + 1, "{}", failures.len());
+        assert_eq!((&*failures[0].reason, failures[0].status), (OTHER, None));
+    }
+
+    #[test]
+    fn durations_are_those_of_the_window_and_the_hour_before_has_its_own() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 38, |worker| {
+            worker.produced += 30;
+            worker.succeeded += 30;
+            worker.fast += 30;
+        });
+        // Nine and a half minutes.
+        assert_eq!(stage.numbers(1).before, None);
+        stage.run(&mut worker, 50, |worker| {
+            worker.produced += 30;
+            worker.succeeded += 30;
+            worker.fast += 30;
+        });
+        stage.run(&mut worker, 4, |worker| {
+            worker.produced += 300;
+            worker.timed_out += 30;
+            worker.slow += 30;
+        });
+        let numbers = stage.numbers(1);
+        let ms = |duration: Option<Duration>| duration.unwrap().as_millis();
+        assert_eq!(ms(numbers.runs.p50), 12_288);
+        let before = numbers.before.unwrap();
+        assert_eq!(before.window, Duration::from_mins(20));
+        assert!((before.producer_per_second - 2.0).abs() < 1e-3);
+        assert_eq!((before.runs, ms(before.p95)), (80 * 30, 3));
+    }
+
+    #[test]
+    fn the_hour_before_remembers_silence() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 4 * 30, |_| {});
+        let silent = stage.numbers(1).before.unwrap();
+        assert_eq!(silent.window, Duration::from_mins(25));
+        stage.run(&mut worker, 4, |worker| worker.produced += 100);
+        let numbers = stage.numbers(1);
+        assert_eq!(numbers.arrivals.producer, 400);
+        let before = numbers.before.unwrap();
+        assert_eq!((before.producer_per_second, before.p95), (0.0, None));
+        assert_eq!(before.window, Duration::from_mins(25));
+    }
+
+    #[test]
+    fn an_hour_after_the_last_traffic_its_memory_is_free() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 1, |_| {});
+        assert!(stage.history.traffic.is_none());
+        stage.run(&mut worker, 1, |worker| worker.succeeded += 1);
+        stage.run(&mut worker, 4 * 65, |_| {});
+        assert!(stage.history.traffic.is_some());
+        stage.run(&mut worker, 1, |_| {});
+        assert!(stage.history.traffic.is_none());
+        assert_eq!(stage.numbers(1).before.unwrap().runs, 0);
+    }
+
+    #[test]
+    fn a_stage_takes_no_more_memory_than_the_module_says() {
+        // A pod has its name besides, and its counters if one of them isn't 0.
+        assert!(size_of::<StageHistory>() <= 64);
+        assert!(size_of::<Pod>() <= 96);
+        assert!(size_of::<Traffic>() <= 4096);
+        assert!(size_of::<u64>() * ALL <= 450);
+    }
+
+    proptest! {
+        /// If every pod is asked in each period, counts are exact, whatever the times.
+        #[test]
+        fn all_that_pods_count_is_counted_once(
+            steps in prop::collection::vec((1_u64..40, 0_u64..2000, 0_u64..2000), 1..12),
+        ) {
+            let mut stage = Stage::new();
+            let mut workers = [Worker::default(), Worker::default()];
+            stage.history.retain_pods(&BTreeSet::from(["0", "1"]));
+            let ask = |stage: &mut Stage, workers: &[Worker; 2]| {
+                for (number, worker) in workers.iter().enumerate() {
+                    stage.ask(&number.to_string(), worker);
+                }
+            };
+            ask(&mut stage, &workers);
+            for (seconds, one, other) in steps {
+                stage.seconds += seconds;
+                workers[0].succeeded += one;
+                workers[1].succeeded += other;
+                ask(&mut stage, &workers);
+            }
+            let all: u64 = workers.iter().map(|worker| worker.succeeded).sum();
+            let Some(traffic) = &stage.history.traffic else {
+                prop_assert_eq!(all, 0);
+                return Ok(());
+            };
+            let until = f64::from(u32::try_from(stage.seconds).unwrap());
+            let sum = traffic.minutes.sum(0, u32::MAX, traffic.since, until);
+            let counted = whole(sum.counts[series::RUNS_SUCCEEDED]);
+            // Five slots may lack what began before them.
+            prop_assert!(counted == all || (until > 240.0 && counted < all), "{} of {}", counted, all);
+        }
+    }
+}
