@@ -19,7 +19,7 @@ pub use headers::{Delivery, HandlerHeaders, InvalidPush, RejectedPush, Verdict};
 pub use rules::{
     ArrivalDecision, ArrivalInputs, CreateResult, Creation, FailedAttempt, Finish, PendingCreate,
     RequiredInput, RunResult, RunSlot, SuccessorLookup, TaskAge, after_create, after_last_try,
-    after_run, on_arrival,
+    after_run, expires_soon, on_arrival,
 };
 pub use stage::{
     NotifierPolicy, NotifyOn, RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute,

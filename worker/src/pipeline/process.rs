@@ -5,7 +5,7 @@ use std::time::Instant;
 use cloudtasks::CloudTasks;
 use decide::{
     Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult, RunSlot,
-    after_create, after_last_try, after_run, on_arrival,
+    after_create, after_last_try, after_run, expires_soon, on_arrival,
 };
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -82,7 +82,12 @@ pub(super) async fn process(
     let mut departure = None;
     loop {
         match finish {
-            Finish::Answer(answer) => return answer,
+            Finish::Answer(answer) => {
+                if expires_soon(policy, inputs.age, answer) {
+                    worker.metrics.expiring.inc();
+                }
+                return answer;
+            }
             Finish::Create(pending) => {
                 let departure = if let Some(known) = departure {
                     known

@@ -3,14 +3,20 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use decide::{Answer, Outcome, RunResult, TaskOrigin};
+use decide::{Answer, Outcome, RunResult, TaskOrigin, TaskReason};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
-use worker_contract::metrics::{PREFIX, PUSHES_REFUSED};
+use worker_contract::metrics::{
+    ANSWERS, ARRIVALS, ATTEMPTS, CONCURRENCY_LIMIT, EXPIRING, FAILED, FAILURES, HANDED_ON, LAG,
+    LAG_SECONDS, PREFIX, PUSHES_REFUSED, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, SUCCEEDED,
+    TIMED_OUT, UNREACHABLE,
+};
+
+use super::failures::Failures;
 
 /// The metrics of a worker since its start.
 #[derive(Debug)]
@@ -29,9 +35,11 @@ pub struct WorkerMetrics {
     pub(crate) unanswered: Counter,
     pub(crate) ledgers_ignored: Counter,
     pub(crate) handed_on: Counter,
+    pub(crate) expiring: Counter,
     lag_seconds: Histogram,
     arrivals: Family<OriginLabel, Counter>,
     attempts: Family<OutcomeLabel, Counter>,
+    failures: Failures,
     notifications: Family<OutcomeLabel, Counter>,
     answers: Family<AnswerLabel, Counter>,
     pushes_refused: Family<ReasonLabel, Counter>,
@@ -78,16 +86,19 @@ impl Drop for WaitingCaller {
     }
 }
 
+/// [`worker_contract::metrics::OUTCOME`] is its field's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
 }
 
+/// [`worker_contract::metrics::ORIGIN`] is its field's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OriginLabel {
     origin: &'static str,
 }
 
+/// [`worker_contract::metrics::ANSWER`] is its field's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabel {
     answer: &'static str,
@@ -99,28 +110,11 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
-/// A push is on time, or as late as a queue that was paused for a day.
-const LAG_BUCKETS: [f64; 16] = [
-    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0,
-    43_200.0, 86_400.0,
-];
-
-const SUCCEEDED: &str = "succeeded";
-const FAILED: &str = "failed";
-const TIMED_OUT: &str = "timeout";
-const UNREACHABLE: &str = "unreachable";
-
 /// A new metric, registered.
 fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
-}
-
-/// A histogram from a millisecond on, in steps of factor four.
-fn register_duration(registry: &mut Registry, name: &str, help: &str, buckets: u16) -> Histogram {
-    let buckets = exponential_buckets(0.001, 4.0, buckets);
-    register_seconds(registry, name, help, buckets)
 }
 
 fn register_seconds(
@@ -137,7 +131,7 @@ fn register_seconds(
 /// Both series from the start: a rate misses what a series begins with.
 fn register_arrivals(registry: &mut Registry) -> Family<OriginLabel, Counter> {
     let help = "Tasks that arrived on the stage, by who created them: first dispatches";
-    let arrivals: Family<OriginLabel, Counter> = register(registry, "arrivals", help);
+    let arrivals: Family<OriginLabel, Counter> = register(registry, ARRIVALS, help);
     for origin in TaskOrigin::ALL {
         drop(arrivals.get_or_create(&OriginLabel::of(origin)));
     }
@@ -161,7 +155,7 @@ impl WorkerMetrics {
         let r = &mut registry;
         let limit = ConstGauge::new(concurrency);
         r.register(
-            "concurrency_limit",
+            CONCURRENCY_LIMIT,
             "Runs of the handler at once at most",
             limit,
         );
@@ -197,32 +191,42 @@ impl WorkerMetrics {
                 "ledgers_ignored",
                 "Ledgers that were damaged or another task's",
             ),
-            handed_on: register(r, "handed_on", "Tasks handed over to another stage"),
-            runs_under_way: register(r, "runs_under_way", "Runs of the handler in progress"),
+            handed_on: register(r, HANDED_ON, "Tasks handed over to another stage"),
+            expiring: register(
+                r,
+                EXPIRING,
+                "Pushes of tasks that expire within a day if their pushes go on as they do",
+            ),
+            runs_under_way: register(r, RUNS_UNDER_WAY, "Runs of the handler in progress"),
             pushes_under_way: register(r, "pushes_under_way", "Pushes in flight"),
             callers_waiting: register(
                 r,
                 "callers_waiting",
                 "Callers that wait for an answer; the callers of the other pushes in flight have disconnected",
             ),
-            // A handler takes from a millisecond to half an hour.
-            run_seconds: register_duration(r, "run_duration", "Duration of the handler's runs", 11),
-            create_seconds: register_duration(
+            run_seconds: register_seconds(
+                r,
+                RUN_DURATION,
+                "Duration of the handler's runs",
+                RUN_SECONDS,
+            ),
+            create_seconds: register_seconds(
                 r,
                 "create_duration",
                 "Duration of creating a next task or a notification, retries included",
-                8,
+                exponential_buckets(0.001, 4.0, 8),
             ),
             lag_seconds: register_seconds(
                 r,
-                "lag",
+                LAG,
                 "How long after they were due pushes arrived",
-                LAG_BUCKETS,
+                LAG_SECONDS,
             ),
             arrivals: register_arrivals(r),
-            attempts: register(r, "attempts", "Runs of the handler by outcome"),
+            attempts: register(r, ATTEMPTS, "Runs of the handler by outcome"),
+            failures: Failures::register(r, FAILURES),
             notifications: register(r, "notifications", "Notifications created"),
-            answers: register(r, "answers", "Answers to pushes"),
+            answers: register(r, ANSWERS, "Answers to pushes"),
             connected: register(
                 r,
                 "connected",
@@ -261,10 +265,14 @@ impl WorkerMetrics {
     pub(crate) fn attempted(&self, result: &RunResult) {
         let outcome = match result {
             RunResult::Succeeded { .. } => SUCCEEDED,
-            RunResult::Failed(failure) if failure.reason == decide::TaskReason::TIMEOUT => {
-                TIMED_OUT
+            RunResult::Failed(failure) => {
+                self.failures.count(failure);
+                if failure.reason == TaskReason::TIMEOUT {
+                    TIMED_OUT
+                } else {
+                    FAILED
+                }
             }
-            RunResult::Failed(_) => FAILED,
             RunResult::Unreachable => UNREACHABLE,
         };
         self.attempts.get_or_create(&OutcomeLabel { outcome }).inc();
@@ -357,4 +365,136 @@ where
     L: Clone + Eq + std::hash::Hash,
 {
     family.get(label).map_or(0, |counter| counter.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Instant;
+
+    use console::{Answers, Arrivals, StageHistory, WorkerNumbers, WorkerPage};
+    use decide::FailedAttempt;
+    use worker_contract::metrics::{MAX_FAILURES, NOT_A_PUSH, OTHER};
+
+    use super::*;
+
+    fn failed(status: Option<u16>, reason: &str) -> RunResult {
+        RunResult::Failed(FailedAttempt {
+            status,
+            verdict: None,
+            reason: reason.parse().unwrap(),
+        })
+    }
+
+    /// What the operator knows of a stage of one worker, after ten seconds in which this has happened.
+    fn numbers(happens: impl FnOnce(&WorkerMetrics)) -> WorkerNumbers {
+        let metrics = WorkerMetrics::new("shop/orders", "fast", 7);
+        let page = || WorkerPage::parse(&metrics.prometheus()).expect("it is a worker's page");
+        let mut history = StageHistory::default();
+        let (begin, time) = (Instant::now(), Duration::from_secs(10));
+        history.retain_pods(&BTreeSet::from(["pod"]));
+        history.add("pod", page(), begin);
+        happens(&metrics);
+        history.add("pod", page(), begin + time);
+        let numbers = history.numbers(1, begin + time, time);
+        numbers.value().expect("the pod was asked twice").clone()
+    }
+
+    #[test]
+    fn the_operator_reads_each_number_from_the_page() {
+        let numbers = numbers(|metrics| {
+            let many = |times: usize, count: &dyn Fn()| (0..times).for_each(|_| count());
+            many(1, &|| {
+                metrics.attempted(&RunResult::Succeeded { status: 200 });
+            });
+            many(2, &|| metrics.attempted(&failed(Some(409), "no-stock")));
+            many(3, &|| metrics.attempted(&failed(None, "timeout")));
+            many(4, &|| metrics.attempted(&RunResult::Unreachable));
+            for (times, answer) in [
+                Answer::Done,
+                Answer::Failed,
+                Answer::HandOverPending,
+                Answer::NotificationPending,
+                Answer::Unknown,
+                Answer::NoCapacity,
+                Answer::TooLarge,
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                many(times + 5, &|| metrics.answered(answer));
+            }
+            let late = Some(Duration::from_mins(12));
+            many(12, &|| metrics.received(Some(TaskOrigin::Producer), late));
+            many(13, &|| metrics.received(Some(TaskOrigin::HandOver), None));
+            many(14, &|| _ = metrics.handed_on.inc());
+            many(15, &|| _ = metrics.expiring.inc());
+            many(16, &|| metrics.refused("audience"));
+            many(17, &|| metrics.refused(NOT_A_PUSH));
+            many(18, &|| metrics.run_seconds.observe(0.3));
+            many(5, &|| _ = metrics.runs_under_way.inc());
+        });
+        let runs = &numbers.runs;
+        assert_eq!(
+            (
+                runs.succeeded,
+                runs.failed,
+                runs.timed_out,
+                runs.unreachable
+            ),
+            (1, 2, 3, 4)
+        );
+        let failures = runs.failures.iter();
+        let failures = failures.map(|it| (it.reason.as_str(), it.status, it.count));
+        assert_eq!(
+            failures.collect::<Vec<_>>(),
+            [("timeout", None, 3), ("no-stock", Some(409), 2)]
+        );
+        let (p50, p95) = (runs.p50.unwrap(), runs.p95.unwrap());
+        let bucket = Duration::from_millis(256)..Duration::from_millis(512);
+        assert!(bucket.contains(&p50) && bucket.contains(&p95));
+        let answers = Answers {
+            done: 5,
+            failed: 6,
+            not_handed_on: 7,
+            not_notified: 8,
+            unknown: 9,
+            no_room: 10,
+            too_large: 11,
+        };
+        assert_eq!(numbers.answers, answers);
+        let arrivals = Arrivals {
+            producer: 12,
+            hand_over: 13,
+        };
+        assert_eq!(numbers.arrivals, arrivals);
+        assert_eq!((numbers.handed_on, numbers.expiring), (14, 15));
+        assert_eq!(numbers.refused, [("audience".to_owned(), 16)].into());
+        let lag = numbers.lag_p95.unwrap();
+        assert!(lag > Duration::from_mins(5) && lag < Duration::from_mins(15));
+        assert_eq!((numbers.runs_in_progress, numbers.run_slots), (5, 7));
+    }
+
+    #[test]
+    fn a_handler_that_gives_each_task_a_reason_of_its_own_gets_few_series() {
+        let numbers = numbers(|metrics| {
+            for task in 0..1000 {
+                metrics.attempted(&failed(Some(500), &format!("task-{task}")));
+            }
+            // Those that were there first, and the worker's own, still count as themselves.
+            metrics.attempted(&failed(Some(500), "task-3"));
+            metrics.attempted(&failed(None, "timeout"));
+            metrics.attempted(&failed(None, "timeout"));
+        });
+        let failures = &numbers.runs.failures;
+        assert_eq!(failures.len(), MAX_FAILURES + 2);
+        let of = |reason: &str| {
+            let found = failures.iter().find(|it| it.reason == reason);
+            found.map(|it| (it.status, it.count))
+        };
+        assert_eq!(of(OTHER), Some((None, 1000 - 16)));
+        assert_eq!(of("task-3"), Some((Some(500), 2)));
+        assert_eq!(of("timeout"), Some((None, 2)));
+        assert_eq!(of("task-16"), None);
+    }
 }

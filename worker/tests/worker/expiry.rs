@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use cloudtasks::{Method, TaskState};
 use jiff::{SignedDuration, Timestamp};
+use testkit::metrics::Counters;
 use testkit::{Receiver, eventually, free_port};
 use tokio::sync::Semaphore;
 
-use crate::pushes::{head, push, send};
+use crate::pushes::{get, head, push, send};
 use crate::testbed::{DOWNSTREAM, SOON, Testbed, queue};
 
 const TASK: &str = "/v2/projects/p/locations/l/queues/incoming/tasks/order-1";
@@ -85,6 +86,29 @@ async fn a_task_is_tried_once_more_if_the_handler_takes_connections_again() {
     assert_eq!(event["type"], "dev.executor-chain.task.succeeded.v1");
     assert_eq!(handler.requests().len(), 1);
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_of_a_task_that_expires_soon_is_counted() {
+    let testbed = Testbed::new().await;
+    testbed.paused_queue("incoming").await;
+    testbed.send("order-1", Method::Post, &[], b"{}").await;
+    let nobody = Receiver::answering(200);
+    let away = ("HANDLER_URL", "http://127.0.0.1:9");
+    for (time, retries, expiring) in [("20h", 9, 0), ("20h", 10, 1), ("30h", 10, 0)] {
+        let worker = testbed
+            .worker(&nobody, &[("GIVE_UP_AFTER", time), away])
+            .await;
+        let head = head("order-1", retries, 0, Some(503));
+        assert_eq!(push(worker.addr(), &head).await, 503);
+        let (_, page) = get(worker.admin_addr(), "/metrics").await;
+        let counted = Counters::parse(&page).total("executor_worker_expiring_total");
+        assert!(
+            (counted - f64::from(expiring)).abs() < 0.5,
+            "{time}, {retries}: {counted}"
+        );
+        worker.stop().await;
+    }
 }
 
 #[tokio::test]

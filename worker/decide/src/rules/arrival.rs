@@ -68,13 +68,27 @@ pub enum TaskAge {
 
 impl TaskAge {
     /// Whether the task has been pushed for longer than `limit`, or will soon be deleted.
-    fn exceeds(self, limit: Duration) -> bool {
+    pub(super) fn exceeds(self, limit: Duration) -> bool {
         match self {
             Self::Known {
                 created,
                 dispatched,
             } => dispatched > limit || created > OLDEST,
             Self::Unknown => false,
+        }
+    }
+
+    /// The age when this time has passed.
+    pub(super) fn after(self, time: Duration) -> Self {
+        match self {
+            Self::Known {
+                created,
+                dispatched,
+            } => Self::Known {
+                created: created.saturating_add(time),
+                dispatched: dispatched.saturating_add(time),
+            },
+            Self::Unknown => Self::Unknown,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod arrival;
 mod chain;
+mod expires_soon;
 mod headers;
 mod lag;
 mod outcome;
