@@ -88,14 +88,14 @@ pub struct Args {
     pub queue_poll_interval: crds::Duration,
 
     /// How often the live numbers of the queues of each location are listed: tasks, lag, dispatches in flight,
-    /// and the effective rate, for metrics. 0s: never.
+    /// and the effective rate. At least every 5s while somebody looks at chains. 0s: never.
     #[arg(long, env = "QUEUE_STATS_INTERVAL", default_value = "15s")]
     pub queue_stats_interval: crds::Duration,
 
-    /// How often workers that require tokens are asked which pushes they have refused: at most three
-    /// pods of each stage at a time.
-    #[arg(long, env = "REFUSAL_POLL_INTERVAL", default_value = "15s")]
-    pub refusal_poll_interval: crds::Duration,
+    /// How often workers are asked what they have counted: runs, arrivals, refused pushes. At most three
+    /// pods of each stage at a time, and at least every 5s while somebody looks at chains.
+    #[arg(long, env = "WORKER_POLL_INTERVAL", default_value = "15s")]
+    pub worker_poll_interval: crds::Duration,
 
     /// How long a stage may have no ready pod before its queue is paused, so that its tasks don't back
     /// off for nothing. The queue is resumed when a pod is ready. 0s: never paused.

@@ -1,7 +1,6 @@
 //! What the operator keeps in memory, so that a reconcile needs few calls.
 
 pub mod api_discovery;
-pub mod auth_failures;
 pub mod blocked_deletions;
 pub mod children;
 pub mod condition_timers;
@@ -10,8 +9,10 @@ pub mod locations;
 pub mod namespace_uids;
 pub mod objects;
 pub mod queue_stats;
+pub mod scrape_target;
 pub mod served_chains;
 pub mod status_echo;
+pub mod workers;
 
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use kube::Client;
 use crate::args::Args;
 use crate::chain::Triggers;
 use crate::telemetry::metrics::Metrics;
+use crate::viewers::Viewers;
 use api_discovery::ApiDiscovery;
-use auth_failures::AuthFailures;
 use blocked_deletions::BlockedDeletions;
 use children::ChildCache;
 use condition_timers::ConditionTimers;
@@ -31,6 +32,7 @@ use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
 use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
+use workers::ScrapedWorkers;
 
 /// The caches of one term as the leader.
 pub struct Caches {
@@ -40,8 +42,8 @@ pub struct Caches {
     pub locations: Arc<LocationCache>,
     /// The Deployments, Services and pods of chains.
     pub children: Arc<ChildCache>,
-    /// Pushes that workers refuse for their token.
-    pub auth_failures: Arc<AuthFailures>,
+    /// What workers count.
+    pub workers: Arc<ScrapedWorkers>,
     /// Which optional APIs the cluster has, and chains' objects of these.
     pub api_discovery: Arc<ApiDiscovery>,
     /// Since when each timed condition has held.
@@ -63,6 +65,7 @@ impl Caches {
         served_chains: ServedChains,
         client: &Client,
         queues: &AdminClient,
+        viewers: &Viewers,
         triggers: &Triggers,
         metrics: &Arc<Metrics>,
     ) -> Self {
@@ -74,7 +77,9 @@ impl Caches {
         let gauges = &metrics.queues;
         let metrics = || Arc::clone(metrics);
         let triggers = || triggers.clone();
-        let locations = LocationCache::new(queues.clone(), metrics(), periods, triggers());
+        let viewers = || viewers.clone();
+        let locations =
+            LocationCache::new(queues.clone(), metrics(), periods, viewers(), triggers());
         let numbers = Arc::downgrade(&locations);
         gauges.read_from(move || {
             let locations = numbers.upgrade();
@@ -82,11 +87,18 @@ impl Caches {
                 .map(|locations| locations.stage_numbers())
                 .unwrap_or_default()
         });
+        let children = ChildCache::new(client, &scopes, triggers(), metrics());
+        let workers = ScrapedWorkers::new(
+            args.worker_poll_interval.0,
+            Arc::clone(&children),
+            viewers(),
+            triggers(),
+        );
         Self {
             served_chains,
             locations,
-            children: ChildCache::new(client, &scopes, triggers(), metrics()),
-            auth_failures: AuthFailures::new(args.refusal_poll_interval.0, triggers()),
+            children,
+            workers,
             api_discovery: ApiDiscovery::new(client.clone(), scopes, triggers()),
             condition_timers: ConditionTimers::default(),
             status_echo: StatusEchoFilter::default(),
@@ -99,7 +111,7 @@ impl Caches {
     /// A chain no longer exists.
     pub fn forget(&self, namespace: &str, chain: &str) {
         self.locations.forget(namespace, chain);
-        self.auth_failures.forget(namespace, chain);
+        self.workers.forget(namespace, chain);
         self.api_discovery.forget(namespace, chain);
         self.namespace_uids.forget(namespace);
         self.served_chains.forget(namespace, chain);

@@ -19,6 +19,7 @@ pub mod reconcile;
 pub mod run;
 pub mod stage_numbers;
 pub mod telemetry;
+pub mod viewers;
 
 pub use args::Args;
 pub use error::Error;

@@ -22,6 +22,7 @@ use crate::leader::lease::LeaseCandidate;
 use crate::namespaces::Scope;
 use crate::telemetry::admin_server::{Readiness, serve_admin};
 use crate::telemetry::metrics::Metrics;
+use crate::viewers::Viewers;
 
 /// What outlives a term as the leader.
 struct Operator {
@@ -150,6 +151,7 @@ impl Operator {
                 served_chains,
                 &client,
                 &self.queues,
+                &Viewers::default(),
                 &triggers,
                 &self.metrics,
             ),

@@ -1,6 +1,6 @@
 {{- /* Rules that the schema can't express, or only with an unclear error. */ -}}
 {{- define "executor-chain.validate" -}}
-{{- range $name := list "queuePollInterval" "queueStatsInterval" "gateAfter" "addressDelay" "handOverTime" "nameMemory" "replicasPatience" "routePatience" "refusalPollInterval" "deletionPatience" -}}
+{{- range $name := list "queuePollInterval" "queueStatsInterval" "gateAfter" "addressDelay" "handOverTime" "nameMemory" "replicasPatience" "routePatience" "workerPollInterval" "deletionPatience" -}}
 {{- include "executor-chain.duration" (list "operator" $name (get $.Values.operator $name)) -}}
 {{- end -}}
 {{- range $name := list "serviceMonitor" "podMonitoring" -}}
@@ -65,7 +65,7 @@
 {{- fail (printf "worker.env has %s, which the operator sets for each chain: remove it" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- $values := dict "tenants" "tenants" "worker-template" "worker" "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "queue-stats-interval" "operator.queueStatsInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "refusal-poll-interval" "operator.refusalPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
+{{- $values := dict "tenants" "tenants" "worker-template" "worker" "worker-image" "worker.image" "namespace" "watchNamespaces" "project" "project" "location" "location" "emulator-host" "emulatorHost" "cluster" "operator.cluster" "cluster-domain" "operator.clusterDomain" "queue-poll-interval" "operator.queuePollInterval" "queue-stats-interval" "operator.queueStatsInterval" "gate-after" "operator.gateAfter" "address-delay" "operator.addressDelay" "hand-over-time" "operator.handOverTime" "name-memory" "operator.nameMemory" "replicas-patience" "operator.replicasPatience" "route-patience" "operator.routePatience" "worker-poll-interval" "operator.workerPollInterval" "deletion-patience" "operator.deletionPatience" "cloud-tasks-calls-per-second" "operator.cloudTasksCallsPerSecond" "concurrency" "operator.concurrency" -}}
 {{- range $argument := .Values.operator.extraArgs -}}
 {{- $flag := regexReplaceAll "^--([a-z-]+).*$" $argument "${1}" -}}
 {{- with get $values $flag -}}

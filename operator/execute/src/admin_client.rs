@@ -27,7 +27,7 @@ const COUNT_BURST: f64 = 50.0;
 const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The live numbers of each queue; `None` where Cloud Tasks returns none.
-pub type QueueNumbers = Vec<(QueuePath, Option<QueueStats>)>;
+pub type ListedStats = Vec<(QueuePath, Option<QueueStats>)>;
 
 /// Learns of each call, for metrics.
 pub trait CallObserver: Send + Sync {
@@ -102,7 +102,7 @@ impl AdminClient {
     pub async fn list_queue_stats(
         &self,
         parent: &LocationPath,
-    ) -> Result<Option<QueueNumbers>, cloudtasks::Error> {
+    ) -> Result<Option<ListedStats>, cloudtasks::Error> {
         if !self.limits.calls().take_spare(Instant::now()) {
             return Ok(None);
         }

@@ -25,9 +25,9 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::api_server::RETRY_PAUSE;
-use crate::cache::auth_failures::ScrapeTarget;
 use crate::cache::objects::{Cacheable, ObjectCache, WatchState};
-use crate::chain::{Triggers, name_in, name_of, trigger};
+use crate::cache::scrape_target::ScrapeTarget;
+use crate::chain::{NamespacedName, Triggers, name_in, name_of, trigger};
 use crate::namespaces::Scope;
 use crate::telemetry::metrics::Metrics;
 
@@ -54,7 +54,11 @@ pub struct ChildCache {
 pub struct PackedObject(Arc<[u8]>);
 
 /// What matters of a pod.
-pub type CachedPod = (Option<plan::Pod>, Option<ScrapeTarget>);
+#[derive(Clone)]
+pub struct CachedPod {
+    pod: Option<Arc<plan::Pod>>,
+    target: Option<Arc<ScrapeTarget>>,
+}
 
 /// A kind of which each chain has objects.
 pub trait Child:
@@ -112,7 +116,10 @@ impl Cacheable for Pod {
     type Cached = CachedPod;
 
     fn into_cached(self) -> CachedPod {
-        (plan::Pod::of(&self), ScrapeTarget::of(&self))
+        CachedPod {
+            pod: plan::Pod::of(&self).map(Arc::new),
+            target: ScrapeTarget::of(&self).map(Arc::new),
+        }
     }
 }
 
@@ -122,7 +129,7 @@ impl Child for Pod {
 
     /// But not with what keeps a container from starting.
     fn triggers(&self, before: Option<&CachedPod>) -> bool {
-        let before = before.and_then(|(pod, _)| pod.as_ref());
+        let before = before.and_then(|before| before.pod.as_ref());
         let before = before.map(|pod| &pod.blocked);
         let now = blocked_containers(self);
         before.map_or(!now.is_empty(), |before| *before != now)
@@ -208,14 +215,18 @@ impl ChildCache {
         Some(FoundChildren { labeled, others })
     }
 
-    /// The chain's pods that have not ended, and those that can be scraped; `None` without a complete
-    /// cache.
-    pub async fn pods(&self, chain: &ObjectMeta) -> Option<(Vec<plan::Pod>, Vec<ScrapeTarget>)> {
+    /// The chain's pods that have not ended; `None` without a complete cache.
+    pub async fn pods(&self, chain: &ObjectMeta) -> Option<Vec<plan::Pod>> {
         let (namespace, chain) = name_in(chain);
         let found = self.pods.of(&namespace, &chain).await?;
-        let (pods, targets): (Vec<_>, Vec<_>) = found.into_values().unzip();
-        let pods = pods.into_iter().flatten().collect();
-        Some((pods, targets.into_iter().flatten().collect()))
+        let pods = found.into_values().filter_map(|cached| cached.pod);
+        Some(pods.map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// The chain's ready pods, as far as they are known.
+    pub fn scrape_targets(&self, chain: &NamespacedName) -> Vec<Arc<ScrapeTarget>> {
+        let pods = self.pods.known_of(chain).into_iter();
+        pods.filter_map(|cached| cached.target).collect()
     }
 
     /// Takes the API server's answer to a write: the watch's echo triggers no reconcile then.

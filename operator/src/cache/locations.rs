@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use cloudtasks::{Error, LocationPath, Queue, QueueId, QueuePath};
+use console::{Known, QueueNumbers, Unknown};
 use execute::AdminClient;
 use kube::Resource;
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use crate::cache::queue_stats::{self, LocationStats};
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
 use crate::stage_numbers::StageNumbers;
 use crate::telemetry::metrics::Metrics;
+use crate::viewers::Viewers;
 
 /// So many failed lists in a row are an outage.
 const OUTAGE: u32 = 2;
@@ -31,6 +33,7 @@ pub struct LocationCache {
     metrics: Arc<Metrics>,
     periods: Periods,
     locations: Mutex<Locations>,
+    viewers: Viewers,
     triggers: Triggers,
 }
 
@@ -95,6 +98,7 @@ impl LocationCache {
         cloud: AdminClient,
         metrics: Arc<Metrics>,
         periods: Periods,
+        viewers: Viewers,
         triggers: Triggers,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -105,6 +109,7 @@ impl LocationCache {
                 stats: periods.stats.map(|period| period.max(MIN_PERIOD)),
             },
             locations: Mutex::default(),
+            viewers,
             triggers,
         })
     }
@@ -172,6 +177,17 @@ impl LocationCache {
         stages
     }
 
+    /// The live numbers of a queue.
+    pub fn queue_numbers(&self, queue: &QueuePath) -> Known<QueueNumbers> {
+        let locations = self.locations.lock();
+        let stats = locations
+            .known
+            .get(&queue.parent)
+            .and_then(|it| it.stats.as_ref());
+        let numbers = stats.and_then(|stats| stats.of(&queue.id, Instant::now()));
+        numbers.unwrap_or(Unknown::Pending.into())
+    }
+
     /// Takes what Cloud Tasks has answered to a chain's writes, which saves a list.
     pub fn answered(
         self: &Arc<Self>,
@@ -223,7 +239,9 @@ impl LocationCache {
             if let Some((stats, period)) = location.stats.as_ref().zip(self.periods.stats) {
                 let (stats, cloud) = (Arc::downgrade(stats), self.cloud.clone());
                 let second = period.mul_f64(share);
-                tokio::spawn(queue_stats::poll(stats, cloud, parent.clone(), second));
+                let viewers = self.viewers.clone();
+                let parent = parent.clone();
+                tokio::spawn(queue_stats::poll(stats, cloud, parent, second, viewers));
             }
             let cache = Arc::downgrade(self);
             let polled = Arc::clone(&location);

@@ -108,13 +108,13 @@ impl<T: Clone> ObjectCache<T> {
             return None;
         }
         let chain = (namespace.to_owned(), chain.to_owned());
-        let names = contents.labeled.get(&chain);
-        let found = names.into_iter().flatten().filter_map(|name| {
-            let key = (namespace.to_owned(), name.clone());
-            let (_, cached) = contents.objects.get(&key)?.labeled.clone()?;
-            Some((key.1, cached))
-        });
-        Some(found.collect())
+        Some(contents.labeled(&chain).collect())
+    }
+
+    /// As far as they are known: the cache may be stale, or not complete.
+    pub fn known_of(&self, chain: &NamespacedName) -> Vec<T> {
+        let contents = self.contents.lock();
+        contents.labeled(chain).map(|(_, cached)| cached).collect()
     }
 
     /// What is cached of an object.
@@ -254,6 +254,17 @@ impl<T: Clone> ObjectCache<T> {
         if let Some(known) = self.states.get(scope) {
             known.send_replace(state);
         }
+    }
+}
+
+impl<T: Clone> Contents<T> {
+    fn labeled(&self, chain: &NamespacedName) -> impl Iterator<Item = (String, T)> {
+        let names = self.labeled.get(chain).into_iter().flatten();
+        names.filter_map(|name| {
+            let key = (chain.0.clone(), name.clone());
+            let (_, cached) = self.objects.get(&key)?.labeled.clone()?;
+            Some((key.1, cached))
+        })
     }
 }
 

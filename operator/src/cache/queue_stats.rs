@@ -6,12 +6,13 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use cloudtasks::{Error, LocationPath, QueueId, QueueStats};
+use console::{Known, QueueNumbers, Unknown};
 use execute::AdminClient;
-use execute::admin_client::QueueNumbers;
+use execute::admin_client::ListedStats;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::stage_numbers::{Numbers, Unknown};
+use crate::viewers::Viewers;
 
 /// Numbers that are older than so many periods are unknown.
 const STALE: u32 = 3;
@@ -64,7 +65,7 @@ impl LocationStats {
     }
 
     /// The numbers of a queue, or why they are unknown; `None` if the queue wasn't listed.
-    pub fn of(&self, queue: &QueueId, now: Instant) -> Option<Result<Numbers, Unknown>> {
+    pub fn of(&self, queue: &QueueId, now: Instant) -> Option<Known<QueueNumbers>> {
         self.state.lock().of(queue, now, self.period)
     }
 
@@ -81,19 +82,21 @@ impl LocationStats {
     }
 }
 
-/// Asks at once, then after `second`, then every period, until the location is dropped.
+/// Asks at once, then after `second`, then every period, until the location is dropped. Periods are shorter
+/// while somebody looks.
 pub async fn poll(
     stats: Weak<LocationStats>,
     cloud: AdminClient,
     parent: LocationPath,
     second: Duration,
+    viewers: Viewers,
 ) {
     let mut pause = second;
     while let Some(stats) = stats.upgrade() {
         stats.ask(&cloud, &parent).await;
         let period = stats.period;
         drop(stats);
-        tokio::time::sleep(pause).await;
+        viewers.pause(Instant::now(), pause).await;
         pause = period;
     }
 }
@@ -101,7 +104,7 @@ pub async fn poll(
 impl State {
     fn take(
         &mut self,
-        listed: Result<QueueNumbers, Error>,
+        listed: Result<ListedStats, Error>,
         at: Timestamp,
         now: Instant,
         period: Duration,
@@ -139,24 +142,16 @@ impl State {
         self.error = error;
     }
 
-    fn of(
-        &self,
-        queue: &QueueId,
-        now: Instant,
-        period: Duration,
-    ) -> Option<Result<Numbers, Unknown>> {
+    fn of(&self, queue: &QueueId, now: Instant, period: Duration) -> Option<Known<QueueNumbers>> {
         if let Some(reason) = self.unknown(now, period) {
-            return Some(Err(reason));
+            return Some(reason.into());
         }
         let Answer::Numbers { at, queues } = &self.answer else {
             return None;
         };
         let stats = *queues.get(queue)?;
-        let numbers = stats.map(|stats| Numbers {
-            stats,
-            lag: stats.lag(*at),
-        });
-        Some(numbers.ok_or(Unknown::Absent))
+        let numbers = stats.map(|stats| numbers(stats, *at));
+        Some(numbers.ok_or(Unknown::Absent).into())
     }
 
     /// Why nothing is known of the location.
@@ -184,6 +179,25 @@ impl State {
     }
 }
 
+/// What was listed at this time.
+fn numbers(stats: QueueStats, at: Timestamp) -> QueueNumbers {
+    let QueueStats {
+        tasks,
+        oldest,
+        executed_last_minute,
+        in_flight,
+        effective_rate,
+    } = stats;
+    QueueNumbers {
+        tasks,
+        first_due: oldest,
+        lag: stats.lag(at),
+        executed_last_minute,
+        in_flight,
+        effective_rate,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use cloudtasks::QueuePath;
@@ -201,8 +215,8 @@ mod tests {
         QueueStats {
             tasks,
             oldest: Timestamp::from_second(100).ok(),
-            executed_last_minute: 0,
-            in_flight: 0,
+            executed_last_minute: 7,
+            in_flight: 2,
             effective_rate: 5.0,
         }
     }
@@ -220,7 +234,7 @@ mod tests {
             Self { state, now }
         }
 
-        fn answers(&mut self, listed: Result<QueueNumbers, Error>) {
+        fn answers(&mut self, listed: Result<ListedStats, Error>) {
             let at = Timestamp::from_second(160).unwrap();
             self.state.take(listed, at, self.now, PERIOD);
         }
@@ -229,8 +243,16 @@ mod tests {
             self.answers(Ok(vec![(path("a"), Some(stats(3))), (path("b"), None)]));
         }
 
-        fn of(&self, queue: &str) -> Option<Result<Numbers, Unknown>> {
+        fn of(&self, queue: &str) -> Option<Known<QueueNumbers>> {
             self.state.of(&path(queue).id, self.now, PERIOD)
+        }
+
+        fn unknown(&self, queue: &str) -> Option<Unknown> {
+            self.of(queue)?.unknown()
+        }
+
+        fn is_known(&self, queue: &str) -> bool {
+            self.of(queue).is_some_and(|it| it.value().is_some())
         }
     }
 
@@ -280,10 +302,16 @@ mod tests {
         assert_eq!(asked.of("a"), None, "nothing was answered yet");
         asked.known();
         asked.now += PERIOD;
-        let a = asked.of("a").unwrap().unwrap();
-        assert_eq!(a.stats.tasks, 3);
-        assert_eq!(a.lag, Some(Duration::from_mins(1)));
-        assert_eq!(asked.of("b"), Some(Err(Unknown::Absent)));
+        let wanted = QueueNumbers {
+            tasks: 3,
+            first_due: Timestamp::from_second(100).ok(),
+            lag: Some(Duration::from_mins(1)),
+            executed_last_minute: 7,
+            in_flight: 2,
+            effective_rate: 5.0,
+        };
+        assert_eq!(asked.of("a"), Some(Known::Known(wanted)));
+        assert_eq!(asked.unknown("b"), Some(Unknown::Absent));
         assert_eq!(asked.of("c"), None, "not listed");
     }
 
@@ -301,9 +329,9 @@ mod tests {
                 assert!(asked.now >= asked.state.next);
             }
             asked.now += Duration::from_millis(1);
-            assert_eq!(asked.of("a"), Some(Err(Unknown::Stale)));
+            assert_eq!(asked.unknown("a"), Some(Unknown::Stale));
             asked.known();
-            assert!(asked.of("a").unwrap().is_ok());
+            assert!(asked.is_known("a"));
         }
     }
 
@@ -313,13 +341,13 @@ mod tests {
             let mut asked = Asked::new();
             asked.known();
             asked.answers(Err(error));
-            assert_eq!(asked.of("a"), Some(Err(reason)));
+            assert_eq!(asked.unknown("a"), Some(reason));
             assert_eq!(asked.state.next, asked.now + PERIOD * pause);
             // It is no fresher for that.
             asked.answers(Err(away()));
-            assert_eq!(asked.of("a"), Some(Err(reason)));
+            assert_eq!(asked.unknown("a"), Some(reason));
             asked.known();
-            assert!(asked.of("a").unwrap().is_ok());
+            assert!(asked.is_known("a"));
             assert_eq!(asked.state.next, asked.now);
         }
     }

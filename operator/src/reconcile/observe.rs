@@ -47,7 +47,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
     } = served;
     let names: Vec<&str> = desired.stages.iter().map(|it| it.child.as_str()).collect();
     let metadata = &chain.metadata;
-    let (queues, availability, deployments, services, (pods, targets)) = futures::try_join!(
+    let (queues, availability, deployments, services, pods) = futures::try_join!(
         read_queues(served, freshness),
         Box::pin(read_gateway_resources(
             metadata, context, desired, freshness
@@ -56,7 +56,6 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         read_children::<Service>(metadata, context, &names, freshness),
         read_pods(metadata, context, freshness),
     )?;
-    context.caches.auth_failures.watch(chain, targets);
     let mut observed = Observed {
         now: Timestamp::now(),
         has_finalizer: has_finalizer(metadata),
@@ -73,7 +72,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         pods,
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
-        auth_failures: context.caches.auth_failures.reasons(chain),
+        auth_failures: context.caches.workers.refusals(chain),
         elapsed: BTreeMap::new(),
     };
     look_up_queues(served, &mut observed).await;

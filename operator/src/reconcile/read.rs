@@ -14,29 +14,25 @@ use plan::{Desired, Freshness, Problem, Push};
 use serde::de::DeserializeOwned;
 
 use crate::api_server::call;
-use crate::cache::auth_failures::ScrapeTarget;
 use crate::cache::children::{Child, PackedObject};
 use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::deleted_chain::DeletedChain;
 
-/// The pods of the chain's stages, terminating ones included; and those that require tokens and can be
-/// asked which pushes they have refused.
+/// The pods of the chain's stages, terminating ones included.
 pub async fn read_pods(
     chain: &ObjectMeta,
     context: &Context,
     freshness: Freshness,
-) -> Result<(Vec<plan::Pod>, Vec<ScrapeTarget>), Error> {
+) -> Result<Vec<plan::Pod>, Error> {
     if freshness != Freshness::All
         && let Some(cached) = context.caches.children.pods(chain).await
     {
         return Ok(cached);
     }
     let list: ObjectList<Pod> = list_children(chain, context).await?;
-    let pods = list.items.iter().filter_map(plan::Pod::of).collect();
-    let targets = list.items.iter().filter_map(ScrapeTarget::of).collect();
-    Ok((pods, targets))
+    Ok(list.items.iter().filter_map(plan::Pod::of).collect())
 }
 
 /// The objects with the chain's label, and those that merely have a child's name: the plan has to see

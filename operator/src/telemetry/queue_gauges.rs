@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use console::QueueNumbers;
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::stage_numbers::{Numbers, StageNumbers};
+use crate::stage_numbers::StageNumbers;
 
 /// `namespace` and `location` would be the operator's own: Prometheus and Google's collector replace them.
 type Labels<'a> = Vec<(&'static str, &'a str)>;
@@ -51,21 +52,21 @@ impl Collector for QueueGauges {
     #[rustfmt::skip]
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let stages = self.0.lock().as_ref().map(|source| source()).unwrap_or_default();
-        let known = stages.iter().filter_map(|stage| Some((labels(stage), stage.numbers.ok()?)));
-        let known: Vec<(Labels<'_>, Numbers)> = known.collect();
+        let known = stages.iter().filter_map(|stage| Some((labels(stage), *stage.numbers.value()?)));
+        let known: Vec<(Labels<'_>, QueueNumbers)> = known.collect();
         let mut of = Encoder { known: &known, encoder: &mut encoder };
         of.encode("queue_tasks",
             "Tasks of the stage's queue, those included that are scheduled for later",
-            |it| Some(it.stats.tasks))?;
+            |it| Some(it.tasks))?;
         of.encode("queue_lag_seconds",
             "How long the first task of the stage's queue has been due, when its numbers were read",
             |it| Some(it.lag?.as_secs_f64()))?;
         of.encode("queue_in_flight",
             "Dispatches of the stage's queue that wait for a response",
-            |it| Some(it.stats.in_flight))?;
+            |it| Some(it.in_flight))?;
         of.encode("queue_effective_rate",
             "Dispatches a second that Cloud Tasks allows the stage's queue at present",
-            |it| Some(it.stats.effective_rate))?;
+            |it| Some(it.effective_rate))?;
         let unknown = unknown(&stages);
         encode(&mut encoder, "queue_stats_unknown",
             "Stages whose queues' numbers are unknown, by the queues' location and the reason",
@@ -86,7 +87,7 @@ fn labels(stage: &StageNumbers) -> Labels<'_> {
 fn unknown(stages: &[StageNumbers]) -> BTreeMap<Labels<'_>, u64> {
     let mut counts = BTreeMap::new();
     for stage in stages {
-        if let Err(reason) = stage.numbers {
+        if let Some(reason) = stage.numbers.unknown() {
             let parent = &stage.queue.parent;
             let labels = vec![
                 ("project", parent.project.as_str()),
@@ -100,7 +101,7 @@ fn unknown(stages: &[StageNumbers]) -> BTreeMap<Labels<'_>, u64> {
 }
 
 struct Encoder<'a, 'b> {
-    known: &'a [(Labels<'a>, Numbers)],
+    known: &'a [(Labels<'a>, QueueNumbers)],
     encoder: &'a mut DescriptorEncoder<'b>,
 }
 
@@ -109,7 +110,7 @@ impl Encoder<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        value: impl Fn(&Numbers) -> Option<V>,
+        value: impl Fn(&QueueNumbers) -> Option<V>,
     ) -> fmt::Result {
         let series = self.known.iter();
         let series = series.filter_map(|(labels, it)| Some((labels, value(it)?)));
@@ -134,19 +135,18 @@ fn encode<'a, V: EncodeGaugeValue>(
 mod tests {
     use std::time::Duration;
 
-    use cloudtasks::QueueStats;
+    use console::Unknown;
     use prometheus_client::encoding::text::encode;
 
     use super::*;
-    use crate::stage_numbers::Unknown;
 
-    fn stage(name: &str, numbers: Result<Numbers, Unknown>) -> StageNumbers {
+    fn stage(name: &str, numbers: Result<QueueNumbers, Unknown>) -> StageNumbers {
         let queue = format!("projects/demo/locations/europe-west1/queues/{name}-1");
         StageNumbers {
             chain: ("shop".into(), "orders".into()),
             stage: name.into(),
             queue: queue.parse().unwrap(),
-            numbers,
+            numbers: numbers.into(),
         }
     }
 
@@ -162,18 +162,22 @@ mod tests {
         let mut registry = Registry::with_prefix("executor_operator");
         let gauges = QueueGauges::register(&mut registry);
         assert_eq!(exported(&registry), [""; 0]);
-        let stats = QueueStats {
+        let numbers = QueueNumbers {
             tasks: 3,
-            oldest: None,
+            first_due: None,
+            lag: Some(Duration::from_millis(1500)),
             executed_last_minute: 9,
             in_flight: 2,
             effective_rate: 0.5,
         };
-        let lag = Some(Duration::from_millis(1500));
+        let without_lag = QueueNumbers {
+            lag: None,
+            ..numbers
+        };
         gauges.read_from(move || {
             vec![
-                stage("fast", Ok(Numbers { stats, lag })),
-                stage("middle", Ok(Numbers { stats, lag: None })),
+                stage("fast", Ok(numbers)),
+                stage("middle", Ok(without_lag)),
                 stage("slow", Err(Unknown::Quota)),
                 stage("last", Err(Unknown::Quota)),
             ]

@@ -15,6 +15,7 @@ mod leader;
 mod locations;
 mod outage;
 mod phases;
+mod pods;
 mod push_hosts;
 mod queue_stats;
 mod refusals;

@@ -1,15 +1,12 @@
 //! Tokens of pushes, from the spec to the queues and the workers.
 
-use std::collections::BTreeMap;
-use std::process::Command;
-
 use cloudtasks::OidcToken;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::json;
-use testkit::{Process, binary, eventually};
+use kube::api::{Api, DeleteParams};
+use testkit::eventually;
 
+use crate::pods::{pod, report_ready, worker};
 use crate::testbed::{ORDERS, Queues, SOON, Testbed, condition, http, served, variable, without};
 
 const QUICK: &[&str] = &["--address-delay", "1s"];
@@ -44,24 +41,6 @@ async fn accept(testbed: &Testbed, audiences: Option<&str>) {
         (accepted.as_deref() == audiences, accepted)
     })
     .await;
-}
-
-/// A pod of the first stage as its Deployment is now.
-async fn pod(testbed: &Testbed, name: &str) -> Api<Pod> {
-    let deployment = serde_json::to_value(workers(testbed).await).unwrap();
-    let template = &deployment["spec"]["template"];
-    let mut spec = template["spec"].clone();
-    // Nobody runs it: all that counts is its environment.
-    spec["initContainers"] = json!([]);
-    spec["containers"][0]["readinessProbe"] = json!(null);
-    let pod = json!({
-        "metadata": {"name": name, "labels": template["metadata"]["labels"]},
-        "spec": spec,
-    });
-    let pods: Api<Pod> = Api::namespaced(testbed.client.clone(), &testbed.namespace);
-    let pod = serde_json::from_value(pod).unwrap();
-    pods.create(&PostParams::default(), &pod).await.unwrap();
-    pods
 }
 
 async fn end_former(pods: &Api<Pod>) {
@@ -114,7 +93,7 @@ async fn a_token_is_turned_on_and_off_without_a_refused_push() {
         .await;
 
     // One that is slow to end.
-    let pods = pod(&testbed, "former").await;
+    let pods = pod(&testbed, "orders-fast", "former").await;
     testbed.apply(&public("")).await;
     accept(&testbed, None).await;
     let waits = "QueuesReady=False Progressing: queue incoming stops sending a token once";
@@ -128,7 +107,7 @@ async fn a_token_is_turned_on_and_off_without_a_refused_push() {
 #[tokio::test]
 async fn an_audience_changes_while_both_are_accepted() {
     let (testbed, _emulator, queues) = served("audience", QUICK, &with_audiences("old")).await;
-    let pods = pod(&testbed, "former").await;
+    let pods = pod(&testbed, "orders-fast", "former").await;
 
     testbed.apply(&with_audiences("new")).await;
     accept(&testbed, Some("new,old")).await;
@@ -142,42 +121,18 @@ async fn an_audience_changes_while_both_are_accepted() {
     testbed.settle("orders").await;
 }
 
-/// A real worker of the first stage, on an address of its own as pods have one.
-fn worker(deployment: &Deployment, ip: &str) -> Process {
-    let pod = deployment.spec.as_ref().unwrap().template.spec.as_ref();
-    let env = pod.unwrap().containers[0].env.iter().flatten();
-    let mut variables: BTreeMap<String, String> = env
-        .map(|it| (it.name.clone(), it.value.clone().unwrap_or_default()))
-        .collect();
-    variables.insert("LISTEN_ADDR".into(), format!("{ip}:9480"));
-    variables.insert("ADMIN_ADDR".into(), format!("{ip}:9481"));
-    variables.insert("DRAIN_DELAY".into(), "0s".into());
-    let mut command = Command::new(binary("executor-worker"));
-    command.envs(variables);
-    Process::spawn(&command)
-}
-
 #[tokio::test]
 async fn refused_pushes_are_reported_in_the_status() {
     // Of the loopback range, and nobody else's.
     let ip = "127.11.7.3";
-    let args = ["--refusal-poll-interval", "200ms"];
+    let args = ["--worker-poll-interval", "200ms"];
     let (testbed, _emulator, _queues) = Testbed::with("refused", &args).await;
     let only = without(&without(&with_audiences("orders"), "middle"), "slow");
     testbed.apply(&only).await;
     testbed.settle("orders").await;
-    let worker = worker(&workers(&testbed).await, ip);
-    let pods = pod(&testbed, "orders-fast-1").await;
-    let status = Patch::Merge(
-        json!({"status": {"podIP": ip, "phase": "Running", "conditions": [
-            {"type": "Ready", "status": "True"},
-        ]}}),
-    );
-    let parameters = PatchParams::default();
-    let patched = pods.patch_status("orders-fast-1", &parameters, &status);
-    patched.await.unwrap();
-    // Any edit has the pods looked at.
-    testbed.rounds_pass("orders", 1).await;
+    let worker = worker(&testbed, "orders-fast", ip).await;
+    let pods = pod(&testbed, "orders-fast", "orders-fast-1").await;
+    report_ready(&pods, "orders-fast-1", ip).await;
     testbed
         .says("orders", "PushesRefused=False NoneRefused")
         .await;

@@ -13,7 +13,7 @@ const MAX_SILENT_PERIODS: u32 = 4;
 pub(super) type Counters = BTreeMap<String, u64>;
 
 #[derive(Debug, Default)]
-pub(super) struct FailureWindow {
+pub(super) struct AuthFailures {
     /// The last counters of each pod.
     pods: BTreeMap<String, Counters>,
     /// When the counter of each reason has last risen.
@@ -21,11 +21,11 @@ pub(super) struct FailureWindow {
     answered: Option<Instant>,
 }
 
-impl FailureWindow {
+impl AuthFailures {
     /// Takes a pod's counters. The first ones of a pod may count refusals of long ago.
-    pub(super) fn add(&mut self, pod: String, counters: Counters, now: Instant) {
+    pub(super) fn add(&mut self, pod: &str, counters: Counters, now: Instant) {
         self.answered = Some(now);
-        if let Some(before) = self.pods.get(&pod) {
+        if let Some(before) = self.pods.get(pod) {
             for (reason, count) in &counters {
                 // A counter that fell was reset by a restart.
                 let before = before.get(reason).filter(|before| *before <= count);
@@ -34,7 +34,7 @@ impl FailureWindow {
                 }
             }
         }
-        self.pods.insert(pod, counters);
+        self.pods.insert(pod.to_owned(), counters);
     }
 
     /// Forgets other pods.
@@ -69,21 +69,21 @@ mod tests {
     fn only_a_counter_that_rises_is_reported_for_ten_minutes() {
         let begin = Instant::now();
         let at = |periods: u32| begin + PERIOD * periods;
-        let mut window = FailureWindow::default();
+        let mut window = AuthFailures::default();
         assert_eq!(window.reasons(begin, PERIOD), None);
         // Of long ago, or of just now: unknown.
-        window.add("a".into(), counters(7), at(1));
+        window.add("a", counters(7), at(1));
         assert_eq!(window.reasons(at(1), PERIOD), Some(BTreeSet::new()));
-        window.add("a".into(), counters(7), at(2));
+        window.add("a", counters(7), at(2));
         assert_eq!(window.reasons(at(2), PERIOD), Some(BTreeSet::new()));
-        window.add("a".into(), counters(8), at(3));
+        window.add("a", counters(8), at(3));
         let audience = Some(BTreeSet::from(["audience".to_owned()]));
         assert_eq!(window.reasons(at(3), PERIOD), audience);
         for period in 4..43 {
-            window.add("a".into(), counters(8), at(period));
+            window.add("a", counters(8), at(period));
             assert_eq!(window.reasons(at(period), PERIOD), audience, "{period}");
         }
-        window.add("a".into(), counters(8), at(44));
+        window.add("a", counters(8), at(44));
         assert_eq!(window.reasons(at(44), PERIOD), Some(BTreeSet::new()));
         assert_eq!(window.reasons(at(49), PERIOD), None, "no answer");
     }
@@ -91,14 +91,14 @@ mod tests {
     #[test]
     fn the_counters_of_a_restarted_worker_start_at_zero() {
         let begin = Instant::now();
-        let mut window = FailureWindow::default();
-        window.add("a".into(), counters(7), begin);
-        window.add("a".into(), counters(2), begin);
+        let mut window = AuthFailures::default();
+        window.add("a", counters(7), begin);
+        window.add("a", counters(2), begin);
         assert_eq!(window.reasons(begin, PERIOD).unwrap().len(), 1);
-        let mut other = FailureWindow::default();
-        other.add("a".into(), counters(7), begin);
+        let mut other = AuthFailures::default();
+        other.add("a", counters(7), begin);
         other.retain_pods(&BTreeSet::from(["b"]));
-        other.add("a".into(), counters(9), begin);
+        other.add("a", counters(9), begin);
         assert_eq!(other.reasons(begin, PERIOD), Some(BTreeSet::new()));
     }
 }
