@@ -1,3 +1,4 @@
 //! Which of several operators is the leader.
 
+pub mod holder;
 pub mod lease;

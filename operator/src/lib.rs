@@ -3,7 +3,7 @@
 //! [`reconcile`](reconcile::reconcile) is the table of contents; each of its steps is a file. What
 //! to do, and in which order, is decided in the crate `plan`, which does no I/O.
 //!
-//! Modules import only from the layers below: `run`, `controller`, `reconcile`, `context`, `cache` and
+//! Modules import only from the layers below: `run`, `controller`, `reconcile`, `live_chains`, `context`, `cache` and
 //! `leader`, `telemetry`, then the rest.
 
 pub mod api_server;
@@ -14,6 +14,7 @@ pub mod context;
 pub mod controller;
 pub mod error;
 pub mod leader;
+pub mod live_chains;
 pub mod namespaces;
 pub mod reconcile;
 pub mod run;

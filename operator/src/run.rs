@@ -18,7 +18,9 @@ use crate::chain::Chain;
 use crate::context::Context;
 use crate::controller::serve_chains;
 use crate::error::Error;
+use crate::leader::holder::Holder;
 use crate::leader::lease::LeaseCandidate;
+use crate::live_chains::LiveChains;
 use crate::namespaces::Scope;
 use crate::telemetry::admin_server::{Readiness, serve_admin};
 use crate::telemetry::metrics::Metrics;
@@ -32,6 +34,9 @@ struct Operator {
     queues: AdminClient,
     fence: Fence,
     metrics: Arc<Metrics>,
+    live_chains: Arc<LiveChains>,
+    viewers: Viewers,
+    holder: Holder,
     stop: CancellationToken,
 }
 
@@ -62,7 +67,11 @@ async fn prepare(
         .map_err(|error| Error::NoCluster(error.to_string()))?;
     let client = connect(&config)?;
     let metrics = Arc::new(Metrics::default());
-    serve_admin(&args.admin_addresses(), readiness.clone(), metrics.clone()).await?;
+    let (viewers, holder) = (Viewers::default(), Holder::default());
+    let live_chains = LiveChains::new(viewers.clone(), holder.clone());
+    let console = console_serve::routes(live_chains.clone());
+    let addresses = args.admin_addresses();
+    serve_admin(&addresses, readiness.clone(), metrics.clone(), console).await?;
     wait_for_crd(&args.namespaces().scopes(), &client).await;
     let connection = Connection::to(args.endpoint());
     tokio::spawn(wait_for_cloud_tasks(connection.clone(), readiness.clone()));
@@ -80,6 +89,9 @@ async fn prepare(
         cluster,
         fence,
         metrics,
+        live_chains,
+        viewers,
+        holder,
         stop,
     })
 }
@@ -93,6 +105,7 @@ impl Operator {
             &namespace,
             &self.args.lease_name,
             self.fence.clone(),
+            self.holder.clone(),
             readiness,
         )?;
         // In a task of its own, so that nothing delays a renewal.
@@ -129,6 +142,7 @@ impl Operator {
             self.metrics.leads(false);
             self.metrics.conditions.clear();
             self.metrics.queues.clear();
+            self.live_chains.end();
             match ended {
                 None => tracing::warn!("no longer the leader"),
                 Some(served) => return served,
@@ -151,7 +165,7 @@ impl Operator {
                 served_chains,
                 &client,
                 &self.queues,
-                &Viewers::default(),
+                &self.viewers,
                 &triggers,
                 &self.metrics,
             ),
@@ -162,6 +176,7 @@ impl Operator {
             deletion_patience: self.args.deletion_patience.0,
             metrics: Arc::clone(&self.metrics),
         });
+        self.live_chains.begin(&context);
         tracing::info!(cluster = self.cluster, "serving chains");
         serve_chains(&self.args, context, writers, triggered, self.stop.clone()).await;
         tracing::info!("stopped");

@@ -1,6 +1,7 @@
 //! The chains that the operator serves, as their watches show them: which notifier's queue each uses.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cloudtasks::QueuePath;
 use futures::FutureExt;
@@ -58,14 +59,31 @@ impl ServedChains {
         self.stores.iter()
     }
 
+    /// The chains that exist, those that can't be parsed included; `None` before the first list.
+    pub fn listed(&self) -> Option<Vec<Arc<Chain>>> {
+        let stores = self.stores.iter().map(|(_, store)| store);
+        // Rights may be missing in one of several namespaces.
+        let listed = stores.filter(|store| is_listed(store));
+        let mut listed = listed.peekable();
+        listed.peek()?;
+        let exists = |chain: &Chain| !is_over(chain);
+        Some(
+            listed
+                .flat_map(|store| store.state_filter(exists))
+                .collect(),
+        )
+    }
+
     /// What is known of a chain as it is written on a queue; `None` if it may exist and nothing is known
     /// of it: it is of another cluster, or of a namespace that isn't served, or it can't be parsed.
     pub fn marked(&self, mark: &str) -> Option<KnownChain> {
         let (namespace, name) = self.settings.owner_in_cluster(mark)?;
         let mut stores = self.stores.iter();
         let (_, store) = stores.find(|(scope, _)| scope.covers(namespace))?;
-        // Before the first list is complete, a chain that isn't in it may exist.
-        store.wait_until_ready().now_or_never()?.ok()?;
+        if !is_listed(store) {
+            // A chain that isn't in it may exist.
+            return None;
+        }
         let chain = store.get(&ObjectRef::new(name).within(namespace));
         let Some(chain) = chain.filter(|chain| !is_over(chain)) else {
             return Some(KnownChain::Gone);
@@ -180,6 +198,12 @@ impl ServedChains {
         };
         last.filter(is_of).map_or(SpecState::New, |last| last.ended)
     }
+}
+
+/// Whether the first list is complete.
+fn is_listed(store: &Store<Chain>) -> bool {
+    let ready = store.wait_until_ready().now_or_never();
+    ready.is_some_and(|ready| ready.is_ok())
 }
 
 /// Whether a chain is deleted and its policy is carried out: it only waits for other finalizers.

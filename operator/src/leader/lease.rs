@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::leader::holder::{Holder, identity};
 use crate::telemetry::admin_server::Readiness;
 
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub struct LeaseCandidate {
     /// The Lease as we wrote it last, while we hold it.
     held: Option<Lease>,
     other: OtherHolder,
+    /// Who holds it, for those who ask this operator.
+    holder: Holder,
     is_failing: bool,
 }
 
@@ -56,6 +59,7 @@ impl LeaseCandidate {
         namespace: &str,
         name: &str,
         fence: Fence,
+        holder: Holder,
         readiness: Readiness,
     ) -> Result<Self, Error> {
         config.connect_timeout = Some(CALL_TIMEOUT);
@@ -65,15 +69,13 @@ impl LeaseCandidate {
         config.default_retry = false;
         let client =
             Client::try_from(config).map_err(|error| Error::NoCluster(error.to_string()))?;
-        // Random, since a container that is restarted in its pod is another holder: writes of the former
-        // one may still arrive.
-        let host = std::env::var("HOSTNAME").unwrap_or_default();
-        let identity = format!("{host}_{:016x}", fastrand::u64(..));
+        let pod = std::env::var("HOSTNAME").unwrap_or_default();
         Ok(Self {
             api: Api::namespaced(client, namespace),
             name: name.to_owned(),
-            identity,
+            identity: identity(&pod),
             fence,
+            holder,
             readiness,
             held: None,
             other: OtherHolder::default(),
@@ -112,6 +114,14 @@ impl LeaseCandidate {
                 pause
             }
             Err(error) => {
+                if self.held.is_none()
+                    && self
+                        .other
+                        .left(None, &self.identity, Instant::now())
+                        .is_zero()
+                {
+                    self.holder.set(None);
+                }
                 // Logged once: it may fail for hours, twice a second.
                 if !std::mem::replace(&mut self.is_failing, true) {
                     tracing::warn!(%error, lease = self.name, "the lease can't be read or written");
@@ -127,6 +137,9 @@ impl LeaseCandidate {
         let left = self
             .other
             .left(found.as_ref(), &self.identity, Instant::now());
+        let spec = found.as_ref().and_then(|lease| lease.spec.as_ref());
+        let holder = spec.and_then(|spec| spec.holder_identity.as_deref());
+        self.holder.set(holder.filter(|_| !left.is_zero()));
         if !left.is_zero() {
             return Ok(left.min(READ_INTERVAL));
         }
@@ -193,6 +206,7 @@ impl LeaseCandidate {
         };
         self.held = Some(written);
         self.other = OtherHolder::default();
+        self.holder.set(Some(&self.identity));
         self.fence.grant_until(sent + GRANT);
         Ok(RENEW_INTERVAL)
     }

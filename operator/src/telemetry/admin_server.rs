@@ -1,4 +1,4 @@
-//! Serves health and metrics on a port of their own.
+//! Serves health, metrics, and what is merged with them, on a port of their own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,11 +47,12 @@ impl Readiness {
     }
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until the process ends.
+/// Serves `/healthz`, `/readyz`, `/metrics` and `others` until the process ends.
 pub async fn serve_admin(
     addresses: &[SocketAddr],
     readiness: Readiness,
     metrics: Arc<Metrics>,
+    others: Router,
 ) -> Result<(), Error> {
     let listener = TcpListener::bind(addresses)
         .await
@@ -59,7 +60,7 @@ pub async fn serve_admin(
             addresses: addresses.to_vec(),
             source,
         })?;
-    let routes = routes(readiness, move || metrics.text());
+    let routes = routes(readiness, move || metrics.text()).merge(others);
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Ok(())
 }

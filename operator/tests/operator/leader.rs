@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cloudtasks::QueueSettings;
+use serde_json::json;
 use testkit::{ApiServer, Emulator, Proxy, Way, eventually};
 
 use crate::testbed::{ORDERS, Queues, RATE, SOON, Testbed, is_same};
@@ -84,6 +85,13 @@ async fn reports_queues(testbed: &Testbed, reports: bool) {
 #[tokio::test]
 async fn a_killed_leader_is_replaced() {
     let two = Two::start("killed").await;
+    // A standby has no numbers, and says who has.
+    let path = format!("/api/v1/chains/{}/orders", two.first.namespace);
+    for path in ["/api/v1/chains", &path] {
+        let leader = json!({"leader": two.first.pod});
+        assert_eq!(two.second.api(path).await, (503, leader), "{path}");
+        assert_eq!(two.first.api(path).await.0, 200, "{path}");
+    }
     two.first.operator.kill9();
     let killed = Instant::now();
     two.edit(300).await;
@@ -93,6 +101,7 @@ async fn a_killed_leader_is_replaced() {
         killed.elapsed()
     );
     two.second.leads(true).await;
+    assert_eq!(two.second.api(&path).await.0, 200);
 }
 
 #[tokio::test]
@@ -119,6 +128,13 @@ async fn a_leader_cut_off_from_the_api_server_leaves_the_queues_to_the_next_one(
     two.first.leads(false).await;
     reports_queues(&two.first, false).await;
     reports_queues(&two.second, true).await;
+    // Who leads it can't know: after the end of the Lease it names nobody.
+    let nobody = (503, json!({"leader": null}));
+    eventually("no leader", SOON, async || {
+        let said = two.first.api("/api/v1/chains").await;
+        (said == nobody, said)
+    })
+    .await;
     let before = two.first.writes("").await;
     let lists = two.first.lists().await;
     // Both live, and both reach Cloud Tasks.

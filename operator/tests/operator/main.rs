@@ -12,6 +12,7 @@ mod edits;
 mod gateway;
 mod kstatus;
 mod leader;
+mod live;
 mod locations;
 mod outage;
 mod phases;

@@ -1,6 +1,7 @@
 //! Manifests that pass the schema and can't be served: a reason, a sentence, and the others go on.
 
 use cloudtasks::QueueSettings;
+use serde_json::json;
 use testkit::{Emulator, Receiver};
 
 use crate::testbed::{ORDERS, Testbed, lax_crd, named, queue, says, served, with_emulator};
@@ -131,6 +132,17 @@ async fn a_chain_that_cant_be_parsed_blocks_no_other_and_can_be_deleted() {
     let sentence = testbed.not_readable("unreadable").await;
     assert!(sentence.contains("can't be parsed"), "{sentence}");
     assert!(sentence.contains("a while"), "{sentence}");
+    let path = format!("/api/v1/chains/{}/unreadable", testbed.namespace);
+    let (_, live) = testbed.api(&path).await;
+    let edit = &live["edit"];
+    assert_eq!(
+        (&edit["state"], &edit["reason"]),
+        (&json!("waits"), &json!("InvalidSpec"))
+    );
+    assert!(
+        edit["message"].as_str().unwrap().contains("a while"),
+        "{live}"
+    );
 
     testbed.apply(ORDERS).await;
     testbed.settle("orders").await;

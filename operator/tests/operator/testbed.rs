@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use testkit::http_get::exchange;
+use testkit::http_get::{exchange, status_and_body};
 use testkit::{ApiServer, Emulator, Process, eventually, fake_pods, free_port, operator};
 
 /// Longer than anything takes, shorter than a person's patience.
@@ -44,6 +44,8 @@ pub struct Testbed {
     pub client: Client,
     pub operator: Process,
     admin: String,
+    /// The name of the operator's pod.
+    pub pod: String,
     command: Command,
 }
 
@@ -111,6 +113,9 @@ impl Testbed {
         let admin = format!("127.0.0.1:{}", free_port());
         let mut command = operator::command(kubeconfig, &namespace, &cloud_tasks.to_string());
         command.args(["--admin-addr", &admin]).args(args);
+        // As in a pod of its own.
+        let pod = format!("operator-{}", admin.replace([':', '.'], "-"));
+        command.env("HOSTNAME", &pod);
         let operator = Process::spawn(&command);
         let client = server.client().await;
         Self {
@@ -119,6 +124,7 @@ impl Testbed {
             client,
             operator,
             admin,
+            pod,
             command,
         }
     }
@@ -246,6 +252,24 @@ impl Testbed {
     /// The operator's metrics, as they are scraped.
     pub async fn metrics_text(&self) -> String {
         http("GET", &self.admin, "/metrics").await
+    }
+
+    /// The address of the operator's admin port.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// Status and JSON of a path of the operator's read-only API.
+    pub async fn api(&self, path: &str) -> (u16, Value) {
+        let addr = self.admin.parse().unwrap();
+        eventually("an answer", SOON, async || {
+            let (status, body) = status_and_body(addr, path)
+                .await
+                .map_err(|it| it.to_string())?;
+            let body = serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
+            Ok::<_, String>((status, body))
+        })
+        .await
     }
 
     /// The operator's counters: `name{labels}` to value.

@@ -1,0 +1,221 @@
+//! Chains as they are now, for people who look at them: from what the leader keeps in memory. No call is
+//! made for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use cloudtasks::{LocationPath, QueueId, QueuePath};
+use console::why::{Onsets, why};
+use console::{
+    EditState, Known, LiveChain, LiveNotifier, QueueNumbers, Snapshot, Standby, Trends, Unknown,
+    WorkerNumbers,
+};
+use console_serve::Source;
+use crds::ExecutorChain;
+use crds::conditions::Reason;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use plan::location;
+
+use crate::chain::{Chain, NamespacedName, name_in, name_of};
+use crate::context::Context;
+use crate::leader::holder::Holder;
+use crate::viewers::Viewers;
+
+/// A snapshot is this old at most.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often chains are evaluated while nobody looks: since when something has been wrong is known to this
+/// precision then.
+const UNSEEN_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Chains as they are now.
+pub struct LiveChains {
+    viewers: Viewers,
+    holder: Holder,
+    term: Mutex<Option<Term>>,
+}
+
+/// A term as the leader.
+struct Term {
+    context: Weak<Context>,
+    onsets: HashMap<NamespacedName, Onsets>,
+    trends: Arc<Trends>,
+    evaluated: Option<Instant>,
+    /// While somebody looks.
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl LiveChains {
+    /// None: nobody leads yet.
+    pub fn new(viewers: Viewers, holder: Holder) -> Arc<Self> {
+        Arc::new(Self {
+            viewers,
+            holder,
+            term: Mutex::default(),
+        })
+    }
+
+    /// A term begins. What it knows ends with `context`.
+    pub fn begin(self: &Arc<Self>, context: &Arc<Context>) {
+        let context = Arc::downgrade(context);
+        *self.term.lock() = Some(Term {
+            context: Weak::clone(&context),
+            onsets: HashMap::new(),
+            trends: Arc::new(Trends::new(UNSEEN_INTERVAL)),
+            evaluated: None,
+            snapshot: None,
+        });
+        tokio::spawn(keep_evaluating(Arc::downgrade(self), context));
+    }
+
+    /// Another operator may lead.
+    pub fn end(&self) {
+        *self.term.lock() = None;
+    }
+
+    /// Evaluates if that is due though nobody looks.
+    fn evaluate_unseen(&self) {
+        let now = Instant::now();
+        if let Some(term) = &mut *self.term.lock() {
+            if !term.is_younger_than(UNSEEN_INTERVAL * 9 / 10, now) {
+                term.evaluate(now, Timestamp::now());
+            }
+            if !self.viewers.exist(now) {
+                term.snapshot = None;
+            }
+        }
+    }
+}
+
+async fn keep_evaluating(chains: Weak<LiveChains>, context: Weak<Context>) {
+    loop {
+        tokio::time::sleep(UNSEEN_INTERVAL).await;
+        let Some(chains) = chains.upgrade().filter(|_| context.strong_count() > 0) else {
+            return;
+        };
+        chains.evaluate_unseen();
+    }
+}
+
+impl Source for LiveChains {
+    fn snapshot(&self) -> Result<Arc<Snapshot>, Standby> {
+        let now = Instant::now();
+        let mut term = self.term.lock();
+        let snapshot = term.as_mut().and_then(|term| term.snapshot(now));
+        snapshot.ok_or_else(|| Standby {
+            leader: self.holder.pod(),
+        })
+    }
+
+    fn looked_at(&self, chain: Option<(&str, &str)>) {
+        self.viewers.looked_at(chain, Instant::now());
+    }
+}
+
+impl Term {
+    fn is_younger_than(&self, age: Duration, now: Instant) -> bool {
+        self.evaluated
+            .is_some_and(|then| now.saturating_duration_since(then) < age)
+    }
+
+    /// `None` before the first list of chains.
+    fn snapshot(&mut self, now: Instant) -> Option<Arc<Snapshot>> {
+        // Timers of those who ask are late by a little, and early by a little next time.
+        let is_new = self.is_younger_than(INTERVAL * 9 / 10, now);
+        if !is_new || self.snapshot.is_none() {
+            self.evaluate(now, Timestamp::now());
+        }
+        self.snapshot.clone()
+    }
+
+    fn evaluate(&mut self, now: Instant, at: Timestamp) {
+        self.evaluated = Some(now);
+        self.snapshot = None;
+        let Some(context) = self.context.upgrade() else {
+            return;
+        };
+        let Some(chains) = context.caches.served_chains.listed() else {
+            return;
+        };
+        let mut former = std::mem::take(&mut self.onsets);
+        let chains = chains.iter().map(|chain| {
+            let mut live = live(chain, &context, now);
+            let name = name_of(&**chain);
+            let mut onsets = former.remove(&name).unwrap_or_default();
+            onsets.stamp(&mut live.findings, at);
+            self.onsets.insert(name, onsets);
+            Arc::new(live)
+        });
+        let chains: Vec<Arc<LiveChain>> = chains.collect();
+        if self.trends.is_due(at) {
+            let trends = Arc::make_mut(&mut self.trends);
+            trends.record(chains.iter().map(AsRef::as_ref), at);
+        }
+        self.snapshot = Some(Arc::new(Snapshot {
+            at,
+            interval: INTERVAL,
+            chains,
+            trends: Arc::clone(&self.trends),
+        }));
+    }
+}
+
+fn live(chain: &Chain, context: &Context, now: Instant) -> LiveChain {
+    match &chain.0 {
+        Ok(chain) => readable(chain, context, now),
+        Err(invalid) => unreadable(name_in(&invalid.metadata), &invalid.error),
+    }
+}
+
+fn readable(chain: &ExecutorChain, context: &Context, now: Instant) -> LiveChain {
+    let name = name_of(chain);
+    let spec = &chain.spec;
+    let (project, place) = (spec.project.as_deref(), spec.location.as_deref());
+    let parent = location(project, place, &context.settings).ok();
+    let path = |queue: &str| queue_path(parent.as_ref()?, queue);
+    let queues = |queue: &str| -> Known<QueueNumbers> {
+        let path = path(queue);
+        path.map_or(Unknown::Pending.into(), |path| {
+            context.caches.locations.queue_numbers(&path)
+        })
+    };
+    let workers = |stage: &str| -> Known<WorkerNumbers> {
+        let stage = spec.stages.iter().find(|it| it.name == stage);
+        let path = stage.and_then(|stage| path(&stage.queue));
+        path.map_or(Unknown::Pending.into(), |path| {
+            context.caches.workers.numbers(&name, &path, now)
+        })
+    };
+    console::live::live(chain, &queues, &workers)
+}
+
+fn queue_path(parent: &LocationPath, queue: &str) -> Option<QueuePath> {
+    let id: QueueId = queue.parse().ok()?;
+    Some(parent.queue(id))
+}
+
+/// The schema accepts what can't be parsed. Of such a chain only this is known.
+fn unreadable((namespace, name): NamespacedName, error: &str) -> LiveChain {
+    let mut live = LiveChain {
+        namespace,
+        name,
+        edit: EditState::Waits {
+            reason: Reason::InvalidSpec.as_str().to_owned(),
+            message: format!("the chain can't be parsed: {error}. Correct that field"),
+            since: None,
+        },
+        drift: None,
+        unreachable: None,
+        stages: Vec::new(),
+        draining: Vec::new(),
+        notifier: LiveNotifier {
+            queue: String::new(),
+            paused: false,
+            queue_numbers: Unknown::Pending.into(),
+        },
+        findings: Vec::new(),
+    };
+    live.findings = why(&live);
+    live
+}
