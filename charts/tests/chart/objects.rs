@@ -27,7 +27,9 @@ async fn the_operator_is_called_as_the_documentation_says() {
     for kind in ["Deployment", "ServiceAccount"] {
         assert_eq!(rendered.only(kind)["metadata"]["name"], RELEASE, "{kind}");
     }
-    assert_eq!(rendered.only("Role")["metadata"]["namespace"], SYSTEM);
+    let roles = rendered.of_kind("Role").into_iter();
+    let mut namespaces = roles.map(|role| &role["metadata"]["namespace"]);
+    assert!(namespaces.all(|namespace| namespace == SYSTEM));
     for object in [rendered.only("Deployment"), rendered.only("ServiceAccount")] {
         assert_eq!(object["metadata"]["namespace"], SYSTEM);
     }
@@ -285,7 +287,9 @@ async fn the_crd_is_the_one_of_the_repository_and_stays() {
 #[tokio::test]
 async fn named_namespaces_get_a_role_each_and_the_cluster_one_uid() {
     let rendered = Rendered::of("watchNamespaces: [shop, hall]").await;
-    assert_eq!(namespaces(&rendered, "Role"), ["shop", "hall", SYSTEM]);
+    let roles = rendered.of_operator("Role").into_iter();
+    let namespaces: Vec<_> = roles.map(|it| &it["metadata"]["namespace"]).collect();
+    assert_eq!(namespaces, ["shop", "hall", SYSTEM]);
     let cluster = rendered.only("ClusterRole");
     let uid = json!([{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]}]);
     assert_eq!(cluster["rules"], uid);
@@ -303,6 +307,48 @@ async fn named_namespaces_get_a_role_each_and_the_cluster_one_uid() {
 }
 
 #[tokio::test]
+async fn viewers_get_roles_and_are_bound_to_them_if_they_are_named() {
+    let on_call = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "on-call"}]);
+    let named = format!("rbac: {{viewers: {on_call}}}");
+    let in_namespaces = format!("{named}\nwatchNamespaces: [shop, hall]");
+    for (values, kind, namespaces) in [
+        ("", "ClusterRole", &[Value::Null][..]),
+        (&named, "ClusterRole", &[Value::Null]),
+        (&in_namespaces, "Role", &[json!("shop"), json!("hall")]),
+    ] {
+        let rendered = Rendered::of(values).await;
+        let roles = ["Role", "ClusterRole"].map(|kind| rendered.of_viewers(kind));
+        let (port, chains): (Vec<_>, Vec<_>) = roles.concat().into_iter().partition(|role| {
+            let name = role["metadata"]["name"].as_str().unwrap();
+            name == format!("{RELEASE}-viewer")
+        });
+        let [port] = port[..] else { panic!("{port:?}") };
+        assert_eq!(port["metadata"]["namespace"], SYSTEM);
+        let found: Vec<_> = chains.iter().map(|role| &role["metadata"]["namespace"]).collect();
+        assert_eq!(found, namespaces.iter().collect::<Vec<_>>(), "{values}");
+        for role in chains {
+            assert_eq!(role["kind"], kind);
+            let rules = json!([{
+                "apiGroups": ["executor-chain.dev"],
+                "resources": ["executorchains"],
+                "verbs": ["get", "list", "watch"],
+            }]);
+            assert_eq!(role["rules"], rules);
+            let label = &role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"];
+            assert_eq!(label == "true", kind == "ClusterRole", "{role}");
+        }
+        let bindings = ["RoleBinding", "ClusterRoleBinding"].map(|kind| rendered.of_viewers(kind));
+        let bindings = bindings.concat();
+        let count = if values.is_empty() { 0 } else { namespaces.len() + 1 };
+        assert_eq!(bindings.len(), count, "{values}");
+        for binding in bindings {
+            assert_eq!(binding["subjects"], on_call);
+            assert_eq!(binding["roleRef"]["name"], binding["metadata"]["name"]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_binding_binds_a_role_to_the_operator() {
     for values in ["", "watchNamespaces: [shop, hall]"] {
         let rendered = Rendered::of(values).await;
@@ -311,9 +357,9 @@ async fn every_binding_binds_a_role_to_the_operator() {
             ("ClusterRole", "ClusterRoleBinding"),
         ] {
             let key = |it: &Value| (it["namespace"].clone(), it["name"].clone());
-            let roles = rendered.of_kind(role).into_iter();
+            let roles = rendered.of_operator(role).into_iter();
             let roles: Vec<_> = roles.map(|it| key(&it["metadata"])).collect();
-            let bindings = rendered.of_kind(binding);
+            let bindings = rendered.of_operator(binding);
             assert_eq!(bindings.len(), roles.len());
             for binding in bindings {
                 let of = &binding["roleRef"];

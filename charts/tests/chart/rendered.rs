@@ -26,6 +26,7 @@ operator:
   cluster: blue
   extraArgs: [--leader-election=true]
   extraEnv: [{name: GOOGLE_CLOUD_PROJECT, value: my-project}]
+rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}
 serviceAccount: {annotations: {iam.gke.io/gcp-service-account: operator@my-project.iam.gserviceaccount.com}}
 podAnnotations: {a: b}
 podLabels: {c: d}
@@ -68,6 +69,18 @@ impl Rendered {
         objects.filter(|it| it["kind"] == kind).collect()
     }
 
+    /// The roles, or bindings of roles, of the operator itself: those of viewers are for people.
+    pub fn of_operator(&self, kind: &str) -> Vec<&Value> {
+        let found = self.of_kind(kind).into_iter();
+        found.filter(|it| !is_of_viewers(it)).collect()
+    }
+
+    /// Those of viewers.
+    pub fn of_viewers(&self, kind: &str) -> Vec<&Value> {
+        let found = self.of_kind(kind).into_iter();
+        found.filter(|it| is_of_viewers(it)).collect()
+    }
+
     /// The object of a kind of which there is one.
     pub fn only(&self, kind: &str) -> &Value {
         let found = self.of_kind(kind);
@@ -101,6 +114,11 @@ impl Rendered {
         let text = |it: &Value| it.as_str().expect("a text").to_owned();
         arguments.iter().map(text).collect()
     }
+}
+
+fn is_of_viewers(object: &Value) -> bool {
+    let name = object["metadata"]["name"].as_str();
+    name.is_some_and(|name| name.ends_with("viewer"))
 }
 
 pub async fn template(namespace: &str, values: &str) -> testkit::Kubectl {

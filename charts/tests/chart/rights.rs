@@ -126,6 +126,37 @@ async fn a_role_of_the_cluster_is_enough_and_no_more_than_that() {
     assert_eq!(used, granted(&rendered));
 }
 
+#[tokio::test]
+async fn viewers_may_look_and_change_nothing() {
+    let server = watchful_server().await;
+    create_namespaces(&server, &["shop"]).await;
+    let values = "rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}";
+    let rendered = Rendered::of(values).await;
+    install(&server, "system", &rendered).await;
+    for (verb, what, namespace, may) in [
+        ("list", "executorchains.executor-chain.dev", "shop", "yes"),
+        ("get", "leases/executor-chain", "system", "yes"),
+        ("list", "pods", "system", "yes"),
+        // The verbs of a forwarded port, with and without WebSocket.
+        ("get", "pods/portforward", "system", "yes"),
+        ("create", "pods/portforward", "system", "yes"),
+        ("get", "leases/another", "system", "no"),
+        ("update", "leases/executor-chain", "system", "no"),
+        ("patch", "executorchains.executor-chain.dev", "shop", "no"),
+        ("list", "pods", "shop", "no"),
+        ("get", "pods/portforward", "shop", "no"),
+        ("create", "pods/exec", "system", "no"),
+        ("get", "pods/log", "system", "no"),
+        ("delete", "pods", "system", "no"),
+        ("get", "secrets", "system", "no"),
+    ] {
+        let person = ["--as=ann", "--as-group=on-call"];
+        let ask = [&["auth", "can-i", verb, what, "-n", namespace], &person[..]].concat();
+        let said = server.kubectl(&ask).await.stdout;
+        assert_eq!(said.trim(), may, "{verb} {what} in {namespace}");
+    }
+}
+
 /// Where a missing right shows.
 #[derive(Debug, Clone, Copy)]
 enum Shows {

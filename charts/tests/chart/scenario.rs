@@ -219,7 +219,7 @@ pub type Rights = BTreeMap<(String, String), Vec<String>>;
 
 pub fn granted(rendered: &Rendered) -> Rights {
     let mut rights = Rights::new();
-    let all = [rendered.of_kind("Role"), rendered.of_kind("ClusterRole")].concat();
+    let all = ["Role", "ClusterRole"].map(|kind| rendered.of_operator(kind)).concat();
     let rules = all.iter().filter_map(|role| role["rules"].as_array());
     for rule in rules.flatten() {
         let names = |field: &str| rule[field].as_array().unwrap().clone();

@@ -35,6 +35,8 @@ pub enum Unknown {
     Unimplemented,
     /// Nobody has asked yet.
     Pending,
+    /// The operator is told not to ask.
+    TurnedOff,
     /// The stage has no ready pod that could be asked.
     NoPods,
     /// The operator can't be reached.
@@ -85,6 +87,7 @@ impl Unknown {
             Self::Stale => "stale",
             Self::Unimplemented => "unimplemented",
             Self::Pending => "pending",
+            Self::TurnedOff => "turnedOff",
             Self::NoPods => "noPods",
             Self::NoOperator => "noOperator",
         }
@@ -101,6 +104,7 @@ impl fmt::Display for Unknown {
             Self::Stale => "no answer for three periods",
             Self::Unimplemented => "Cloud Tasks doesn't have the call, such as the emulator",
             Self::Pending => "not asked yet",
+            Self::TurnedOff => "the operator doesn't ask: --queue-stats-interval=0s",
             Self::NoPods => "the stage has no ready pod",
             Self::NoOperator => "the operator can't be reached",
         })

@@ -179,11 +179,12 @@ impl LocationCache {
 
     /// The live numbers of a queue.
     pub fn queue_numbers(&self, queue: &QueuePath) -> Known<QueueNumbers> {
+        if self.periods.stats.is_none() {
+            return Unknown::TurnedOff.into();
+        }
         let locations = self.locations.lock();
-        let stats = locations
-            .known
-            .get(&queue.parent)
-            .and_then(|it| it.stats.as_ref());
+        let location = locations.known.get(&queue.parent);
+        let stats = location.and_then(|it| it.stats.as_ref());
         let numbers = stats.and_then(|stats| stats.of(&queue.id, Instant::now()));
         numbers.unwrap_or(Unknown::Pending.into())
     }

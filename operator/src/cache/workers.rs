@@ -33,6 +33,8 @@ use scrape::Scraper;
 /// How many pods are scraped concurrently, of all chains.
 const CONCURRENCY: usize = 32;
 const MIN_PERIOD: Duration = Duration::from_millis(100);
+/// Workers that don't answer for so many periods don't answer.
+const SILENT: u32 = 3;
 /// For how long the history of a stage without a ready pod is kept: as long as a baseline goes back.
 const KEPT: Duration = Duration::from_hours(1);
 
@@ -62,6 +64,8 @@ struct ScrapedStage {
     targets: Vec<Arc<ScrapeTarget>>,
     /// When it had some.
     last_ready: Instant,
+    /// When one of them has answered, or before that, when it had the first one.
+    last_answer: Instant,
     failures: AuthFailures,
     history: StageHistory,
 }
@@ -110,8 +114,7 @@ impl ScrapedWorkers {
         let Some(stage) = stage.filter(|stage| !stage.targets.is_empty()) else {
             return Unknown::NoPods.into();
         };
-        let ready = u32::try_from(stage.targets.len()).unwrap_or(u32::MAX);
-        stage.history.numbers(ready, now, self.period)
+        stage.numbers(now, self.period)
     }
 
     /// A chain no longer exists.
@@ -209,9 +212,20 @@ impl ScrapedStage {
         Self {
             targets: Vec::new(),
             last_ready: now,
+            last_answer: now,
             failures: AuthFailures::default(),
             history: StageHistory::default(),
         }
+    }
+
+    fn numbers(&self, now: Instant, period: Duration) -> Known<WorkerNumbers> {
+        let ready = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        let numbers = self.history.numbers(ready, now, period);
+        let is_silent = now.saturating_duration_since(self.last_answer) > period * SILENT;
+        if is_silent && numbers.unknown() == Some(Unknown::Pending) {
+            return Unknown::Stale.into();
+        }
+        numbers
     }
 
     /// Forgets pods that are no longer ready. Returns whether the stage is to be kept.
@@ -224,6 +238,7 @@ impl ScrapedStage {
         if pods.is_empty() {
             // Nothing is claimed of workers that are gone.
             self.failures = AuthFailures::default();
+            self.last_answer = now;
         } else {
             self.last_ready = now;
         }
@@ -231,6 +246,7 @@ impl ScrapedStage {
     }
 
     fn add(&mut self, target: &ScrapeTarget, page: WorkerPage, now: Instant) {
+        self.last_answer = now;
         if target.requires_token {
             self.failures.add(&target.name, page.refused(), now);
         }

@@ -37,8 +37,11 @@ async fn a_chain_is_shown_with_the_numbers_of_its_queues_until_it_is_gone() {
     let proxy = StatsProxy::start(emulator.addr()).await;
     let args = ["--queue-stats-interval=500ms"];
     let testbed = Testbed::at("live", proxy.addr(), &args).await;
-    let (status, all) = testbed.api("/api/v1/chains").await;
-    assert_eq!((status, &all["items"]), (200, &Value::Array(Vec::new())));
+    let empty = eventually("a list without chains", SOON, async || {
+        let (status, all) = testbed.api("/api/v1/chains").await;
+        (status == 200).then_some(all)
+    });
+    assert_eq!(empty.await["items"], Value::Array(Vec::new()));
 
     let paused = "queue: incoming-2, maxAttempts: 2, paused: true";
     let orders = ORDERS.replace("queue: incoming-2, maxAttempts: 2", paused);
@@ -188,7 +191,7 @@ async fn what_tasks_contain_is_not_shown() {
         );
     testbed.apply(&manifest).await;
     testbed.settle("orders").await;
-    let _worker = worker(&testbed, "orders-fast", ip).await;
+    let worker = worker(&testbed, "orders-fast", ip).await;
     let pods = pod(&testbed, "orders-fast", "orders-fast-1").await;
     report_ready(&pods, "orders-fast-1", ip).await;
 
@@ -218,4 +221,12 @@ async fn what_tasks_contain_is_not_shown() {
         assert!(shown.contains("orders"), "{shown}");
         assert!(!shown.contains("marker"), "{shown}");
     }
+
+    // One that no longer answers has no numbers.
+    worker.kill9();
+    testbed
+        .shows("orders", "a silent worker", |live| {
+            stage(live, "fast")["workerNumbers"]["unknown"] == "stale"
+        })
+        .await;
 }

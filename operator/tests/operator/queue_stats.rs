@@ -272,6 +272,9 @@ async fn numbers_are_not_asked_for_if_they_are_turned_off() {
     numbers.testbed.apply(ORDERS).await;
     numbers.testbed.settle("orders").await;
     numbers.testbed.lists_pass(2).await;
+    let (_, live) = numbers.testbed.api("/api/v1/chains").await;
+    let shown = &live["items"][0]["stages"][0]["queueNumbers"];
+    assert_eq!(shown["unknown"], "turnedOff", "{live}");
     assert_eq!(numbers.proxy.lists(), [""; 0]);
     for name in ["tasks", "stats_unknown"] {
         assert_eq!(series(&numbers.testbed, name).await, BTreeMap::new());
