@@ -19,6 +19,9 @@ pub const TASK_BYTES: usize = 1024 * 1024;
 /// The most headers of a push. Cloud Tasks takes 80 KB of headers, in which 22,000 of the shortest fit; the
 /// type that holds them takes 24,576.
 pub const PUSH_HEADERS: usize = 24_000;
+/// The headers that a worker is prepared for until one push has more. Each push takes memory for as many as
+/// it may have, and for [`PUSH_HEADERS`] that costs more than the rest of it.
+pub const USUAL_PUSH_HEADERS: usize = 500;
 /// The longest head of a push: 80 KB of headers, four more bytes for each, a URL, and what proxies add.
 pub const PUSH_HEAD_BYTES: usize = 256 * 1024;
 /// The same over HTTP/2, where each header counts 32 bytes more. Less, because few bytes on the wire can

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use http::Version;
 use tokio::task::AbortHandle;
 
+use super::head_reader::HeadLines;
+
 /// The open connections of one port.
 #[derive(Debug)]
 pub(super) struct OpenConnections {
@@ -25,6 +27,8 @@ struct State {
     waiting_since: Instant,
     /// The first byte of a request whose head isn't complete. For the first request, the accept.
     head_since: Option<Instant>,
+    /// The lines of that head.
+    head: HeadLines,
     /// HTTP/2 has other frames than heads, and limits of its own.
     http2: bool,
 }
@@ -97,16 +101,19 @@ impl Activity {
             requests: 0,
             waiting_since: now,
             head_since: Some(now),
+            head: HeadLines::default(),
             http2: false,
         }))
     }
 
-    /// Bytes have come.
-    pub(super) fn bytes_read(&self) {
+    /// Bytes have come. Returns the lines of the head that they are of, so far.
+    pub(super) fn bytes_read(&self, bytes: &[u8]) -> usize {
         let mut state = self.state();
-        if state.requests == 0 && !state.http2 {
-            state.head_since.get_or_insert_with(Instant::now);
+        if state.requests > 0 || state.http2 {
+            return 0;
         }
+        state.head_since.get_or_insert_with(Instant::now);
+        state.head.add(bytes)
     }
 
     /// The head of a request has come.
@@ -114,6 +121,7 @@ impl Activity {
         let mut state = self.state();
         state.requests += 1;
         state.head_since = None;
+        state.head = HeadLines::default();
         state.http2 = version == Version::HTTP_2;
         InProgress(Arc::clone(self))
     }

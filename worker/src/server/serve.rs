@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,12 +14,12 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::io::InspectReader;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use worker_contract::limits;
 
 use super::connections::{Activity, OpenConnections};
+use super::head_reader::HeadReader;
 
 /// How long to wait for a file descriptor.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
@@ -38,6 +39,7 @@ pub(super) async fn serve<S>(
 {
     let tasks = TaskTracker::new();
     let mut open = OpenConnections::new(max_connections);
+    let max_headers = Arc::new(AtomicUsize::new(limits::USUAL_PUSH_HEADERS));
     let mut check = tokio::time::interval(head_timeout / 30);
     loop {
         let accepted = tokio::select! {
@@ -56,6 +58,7 @@ pub(super) async fn serve<S>(
                         stream,
                         service.clone(),
                         Arc::clone(&activity),
+                        Arc::clone(&max_headers),
                         close.clone(),
                     );
                     open.add(activity, tasks.spawn(connection).abort_handle());
@@ -79,6 +82,7 @@ async fn connection<S>(
     stream: TcpStream,
     service: S,
     activity: Arc<Activity>,
+    max_headers: Arc<AtomicUsize>,
     close: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
@@ -87,8 +91,8 @@ async fn connection<S>(
 {
     // Answers are sent at once, not collected into larger packets. If it fails, they are only slower.
     let _ = stream.set_nodelay(true);
-    let reads = Arc::clone(&activity);
-    let stream = InspectReader::new(stream, move |_: &[u8]| reads.bytes_read());
+    let headers = max_headers.load(Ordering::Relaxed);
+    let stream = HeadReader::new(stream, Arc::clone(&activity), headers, max_headers);
     let service = service_fn(move |request: Request<Incoming>| {
         let in_progress = activity.begin(request.version());
         let answer = service.call(request);
@@ -102,7 +106,7 @@ async fn connection<S>(
     // Without a timer: hyper's time-out for heads also closes connections that are idle between pushes.
     builder
         .http1()
-        .max_headers(limits::PUSH_HEADERS)
+        .max_headers(headers)
         .max_buf_size(limits::PUSH_HEAD_BYTES);
     builder
         .http2()

@@ -65,7 +65,9 @@ pub enum LedgerError {
     #[error("the ledger has version {0}, but this worker reads up to {VERSION}: update the worker")]
     NewerVersion(u64),
     /// It has a newer version, but the task's id says that no worker created the task.
-    #[error("the ledger has version {0}, but no worker handed over this task: its producer wrote the ledger")]
+    #[error(
+        "the ledger has version {0}, but no worker handed over this task: its producer wrote the ledger"
+    )]
     NotHandedOver(u64),
     /// A producer wrote it: tasks that began on the chain's first queue don't come back there.
     #[error("the ledger is not valid on the chain's first queue")]
