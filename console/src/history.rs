@@ -11,4 +11,4 @@ mod series;
 mod stage;
 
 pub use page::WorkerPage;
-pub use stage::StageHistory;
+pub use stage::{BASELINE_SLOT, StageHistory};

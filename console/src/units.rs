@@ -111,7 +111,11 @@ mod tests {
             (50.0 * 3600.0, "2d"),
         ];
         for (seconds, text) in cases {
-            assert_eq!(duration(Duration::from_secs_f64(seconds)), text, "{seconds}");
+            assert_eq!(
+                duration(Duration::from_secs_f64(seconds)),
+                text,
+                "{seconds}"
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{ArgAction, Parser};
 use cloudtasks::{Endpoint, LocationId, ProjectId};
+use console::history::BASELINE_SLOT;
 use crds::WorkerTemplate;
 use execute::Rate;
 use plan::{Settings, Tenants, Timing};
@@ -96,6 +97,11 @@ pub struct Args {
     /// pods of each stage at a time, and at least every 5s while somebody looks at chains.
     #[arg(long, env = "WORKER_POLL_INTERVAL", default_value = "15s")]
     pub worker_poll_interval: crds::Duration,
+
+    /// Seconds of a twelfth of the time that a stage's present is compared with, which is an hour. For
+    /// tests, which can't wait for so long.
+    #[arg(long, hide = true, default_value_t = BASELINE_SLOT)]
+    pub baseline_slot: u16,
 
     /// How long a stage may have no ready pod before its queue is paused, so that its tasks don't back
     /// off for nothing. The queue is resumed when a pod is ready. 0s: never paused.

@@ -90,6 +90,7 @@ impl Caches {
         let children = ChildCache::new(client, &scopes, triggers(), metrics());
         let workers = ScrapedWorkers::new(
             args.worker_poll_interval.0,
+            args.baseline_slot,
             Arc::clone(&children),
             viewers(),
             triggers(),

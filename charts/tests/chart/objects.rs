@@ -308,7 +308,8 @@ async fn named_namespaces_get_a_role_each_and_the_cluster_one_uid() {
 
 #[tokio::test]
 async fn viewers_get_roles_and_are_bound_to_them_if_they_are_named() {
-    let on_call = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "on-call"}]);
+    let on_call =
+        json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "on-call"}]);
     let named = format!("rbac: {{viewers: {on_call}}}");
     let in_namespaces = format!("{named}\nwatchNamespaces: [shop, hall]");
     for (values, kind, namespaces) in [
@@ -324,7 +325,10 @@ async fn viewers_get_roles_and_are_bound_to_them_if_they_are_named() {
         });
         let [port] = port[..] else { panic!("{port:?}") };
         assert_eq!(port["metadata"]["namespace"], SYSTEM);
-        let found: Vec<_> = chains.iter().map(|role| &role["metadata"]["namespace"]).collect();
+        let found: Vec<_> = chains
+            .iter()
+            .map(|role| &role["metadata"]["namespace"])
+            .collect();
         assert_eq!(found, namespaces.iter().collect::<Vec<_>>(), "{values}");
         for role in chains {
             assert_eq!(role["kind"], kind);
@@ -339,7 +343,11 @@ async fn viewers_get_roles_and_are_bound_to_them_if_they_are_named() {
         }
         let bindings = ["RoleBinding", "ClusterRoleBinding"].map(|kind| rendered.of_viewers(kind));
         let bindings = bindings.concat();
-        let count = if values.is_empty() { 0 } else { namespaces.len() + 1 };
+        let count = if values.is_empty() {
+            0
+        } else {
+            namespaces.len() + 1
+        };
         assert_eq!(bindings.len(), count, "{values}");
         for binding in bindings {
             assert_eq!(binding["subjects"], on_call);

@@ -130,7 +130,8 @@ async fn a_role_of_the_cluster_is_enough_and_no_more_than_that() {
 async fn viewers_may_look_and_change_nothing() {
     let server = watchful_server().await;
     create_namespaces(&server, &["shop"]).await;
-    let values = "rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}";
+    let values =
+        "rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}";
     let rendered = Rendered::of(values).await;
     install(&server, "system", &rendered).await;
     for (verb, what, namespace, may) in [

@@ -219,7 +219,9 @@ pub type Rights = BTreeMap<(String, String), Vec<String>>;
 
 pub fn granted(rendered: &Rendered) -> Rights {
     let mut rights = Rights::new();
-    let all = ["Role", "ClusterRole"].map(|kind| rendered.of_operator(kind)).concat();
+    let all = ["Role", "ClusterRole"]
+        .map(|kind| rendered.of_operator(kind))
+        .concat();
     let rules = all.iter().filter_map(|role| role["rules"].as_array());
     for rule in rules.flatten() {
         let names = |field: &str| rule[field].as_array().unwrap().clone();

@@ -17,16 +17,19 @@ use crate::model::{
 const ENOUGH: f64 = 20.0;
 /// The slots of the hour before, and the one in progress.
 const BEFORE: usize = 13;
-const BEFORE_SECONDS: u16 = 300;
-/// A shorter time says little of how a stage usually is.
-const SHORTEST_BEFORE: f64 = 600.0;
+/// The seconds of one of them: a twelfth of an hour.
+pub const BASELINE_SLOT: u16 = 300;
+/// A time of fewer slots says little of how a stage usually is.
+const FEWEST_SLOTS: f64 = 2.0;
 const LONGEST_WINDOW: f64 = 300.0;
 /// For so many periods numbers count as present.
 const STALE_AFTER: u32 = 3;
 
 /// What the workers of one stage have counted in the last hour.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct StageHistory {
+    /// Seconds: [`BASELINE_SLOT`], unless a test can't wait for so long.
+    baseline_slot: u16,
     /// Times are seconds since then.
     begin: Option<Instant>,
     pods: Vec<Pod>,
@@ -62,7 +65,24 @@ enum Label {
     Failure(Failure),
 }
 
+impl Default for StageHistory {
+    fn default() -> Self {
+        Self::with_baseline_slot(BASELINE_SLOT)
+    }
+}
+
 impl StageHistory {
+    /// One whose hour before the window is shorter: twelve slots of so many seconds.
+    pub fn with_baseline_slot(seconds: u16) -> Self {
+        Self {
+            baseline_slot: seconds,
+            begin: None,
+            pods: Vec::new(),
+            ready: 0,
+            traffic: None,
+        }
+    }
+
     /// A pod has served this page. The first one of a pod counts nothing: it has no known time.
     pub fn add(&mut self, pod: &str, page: WorkerPage, now: Instant) {
         let now = self.seconds(now);
@@ -83,7 +103,8 @@ impl StageHistory {
         let added = page.since(&known.page);
         known.page = page;
         if !added.is_idle() && self.traffic.is_none() {
-            self.traffic = Traffic::after_silence(&self.pods, self.ready()).map(Box::new);
+            self.traffic =
+                Traffic::after_silence(&self.pods, self.ready(), self.baseline_slot).map(Box::new);
         }
         self.pods[at].asked = to;
         let ready = self.ready();
@@ -93,7 +114,7 @@ impl StageHistory {
             }
             traffic.add(&added, from, to, ready);
             let kept =
-                f64::from(BEFORE_SECONDS) * f64::from(u8::try_from(BEFORE).unwrap_or(u8::MAX));
+                f64::from(self.baseline_slot) * f64::from(u8::try_from(BEFORE).unwrap_or(u8::MAX));
             if to - traffic.last > kept {
                 self.traffic = None;
             }
@@ -134,10 +155,10 @@ impl StageHistory {
         let (window, before) = match &self.traffic {
             Some(traffic) => {
                 let window = traffic.window(until);
-                let before = traffic.before(window.seconds, until);
+                let before = traffic.before(window.seconds, until, self.baseline_slot);
                 (window, before)
             }
-            None => silence(since, until),
+            None => silence(since, until, self.baseline_slot),
         };
         // Each pod was asked once.
         if window.seconds <= 0.0 {
@@ -179,14 +200,14 @@ impl StageHistory {
 
 impl Traffic {
     /// These pods have counted nothing so far. `None` without pods.
-    fn after_silence(pods: &[Pod], ready: u16) -> Option<Self> {
+    fn after_silence(pods: &[Pod], ready: u16, baseline_slot: u16) -> Option<Self> {
         let since = pods.iter().map(|pod| pod.first_asked).reduce(f64::min)?;
         let mut traffic = Self {
             since,
             last: since,
             short: Ring::new(10),
             minutes: Ring::new(60),
-            before: Ring::new(BEFORE_SECONDS),
+            before: Ring::new(baseline_slot),
             labels: Vec::new(),
         };
         for pod in pods {
@@ -262,10 +283,10 @@ impl Traffic {
     }
 
     /// The hour before a window of this length.
-    fn before(&self, window: f64, until: f64) -> Option<Baseline> {
+    fn before(&self, window: f64, until: f64, slot: u16) -> Option<Baseline> {
         let end = self.before.from((until - window).max(0.0));
         let sum = self.before.sum(0, end.checked_sub(1)?, self.since, until);
-        baseline(&sum)
+        baseline(&sum, slot)
     }
 }
 
@@ -279,7 +300,7 @@ fn has_enough(sum: &Sum<ALL>) -> bool {
 }
 
 /// The window and the hour before, of a stage on which nothing happens.
-fn silence(since: f64, until: f64) -> (Sum<ALL>, Option<Baseline>) {
+fn silence(since: f64, until: f64, slot: u16) -> (Sum<ALL>, Option<Baseline>) {
     let seconds = (until - since).min(LONGEST_WINDOW);
     let window = Sum {
         seconds,
@@ -287,15 +308,15 @@ fn silence(since: f64, until: f64) -> (Sum<ALL>, Option<Baseline>) {
         labels: Vec::new(),
     };
     let before = Sum {
-        seconds: (until - since - seconds).min(3600.0),
+        seconds: (until - since - seconds).min(12.0 * f64::from(slot)),
         counts: [0.0; BASELINE],
         labels: Vec::new(),
     };
-    (window, baseline(&before))
+    (window, baseline(&before, slot))
 }
 
-fn baseline(sum: &Sum<BASELINE>) -> Option<Baseline> {
-    if sum.seconds < SHORTEST_BEFORE {
+fn baseline(sum: &Sum<BASELINE>, slot: u16) -> Option<Baseline> {
+    if sum.seconds < FEWEST_SLOTS * f64::from(slot) {
         return None;
     }
     let runs = &sum.counts[RUNS];

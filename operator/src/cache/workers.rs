@@ -44,6 +44,7 @@ pub type FailureReasons = BTreeMap<QueuePath, BTreeSet<String>>;
 /// What the workers of every chain have counted.
 pub struct ScrapedWorkers {
     period: Duration,
+    baseline_slot: u16,
     children: Arc<ChildCache>,
     viewers: Viewers,
     triggers: Triggers,
@@ -75,12 +76,14 @@ impl ScrapedWorkers {
     /// to be reconciled go to `triggers`.
     pub fn new(
         period: Duration,
+        baseline_slot: u16,
         children: Arc<ChildCache>,
         viewers: Viewers,
         triggers: Triggers,
     ) -> Arc<Self> {
         let workers = Arc::new(Self {
             period: period.max(MIN_PERIOD),
+            baseline_slot,
             children,
             viewers,
             triggers,
@@ -153,7 +156,7 @@ impl ScrapedWorkers {
         let mut stages = Vec::new();
         let sees_all = self.viewers.see_all(now);
         for (name, scraped) in &mut *self.chains.lock() {
-            scraped.update(self.children.scrape_targets(name), now);
+            scraped.update(self.children.scrape_targets(name), self.baseline_slot, now);
             let interest = if self.viewers.see(name, now) {
                 Interest::This
             } else if sees_all {
@@ -177,13 +180,13 @@ impl ScrapedWorkers {
 
 impl ScrapedChain {
     /// Takes its ready pods.
-    fn update(&mut self, targets: Vec<Arc<ScrapeTarget>>, now: Instant) {
+    fn update(&mut self, targets: Vec<Arc<ScrapeTarget>>, baseline_slot: u16, now: Instant) {
         for stage in self.stages.values_mut() {
             stage.targets.clear();
         }
         for target in targets {
             let stage = self.stages.entry(target.queue.clone());
-            let stage = stage.or_insert_with(|| ScrapedStage::new(now));
+            let stage = stage.or_insert_with(|| ScrapedStage::new(baseline_slot, now));
             stage.targets.push(target);
         }
         self.stages.retain(|_, stage| stage.update(now));
@@ -208,13 +211,13 @@ impl ScrapedChain {
 }
 
 impl ScrapedStage {
-    fn new(now: Instant) -> Self {
+    fn new(baseline_slot: u16, now: Instant) -> Self {
         Self {
             targets: Vec::new(),
             last_ready: now,
             last_answer: now,
             failures: AuthFailures::default(),
-            history: StageHistory::default(),
+            history: StageHistory::with_baseline_slot(baseline_slot),
         }
     }
 

@@ -139,7 +139,7 @@ impl Cluster {
             }
             for pod in pods {
                 if pod.told != Some(pod.ready) {
-                    object::tell_ready(&objects, &pod.name, pod.ready).await?;
+                    object::tell_ready(&objects, &pod.name, pod.address(), pod.ready).await?;
                     pod.told = Some(pod.ready);
                 }
             }

@@ -1,5 +1,7 @@
 //! Pods as the API server has them.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -44,13 +46,18 @@ pub async fn create(
     created.map(drop).or_else(|error| allow(409, error))
 }
 
-/// Says whether a pod is ready.
-pub async fn tell_ready(pods: &Api<Pod>, name: &str, is_ready: bool) -> Result<(), kube::Error> {
+/// Says where a pod is, and whether it is ready.
+pub async fn tell_ready(
+    pods: &Api<Pod>,
+    name: &str,
+    address: IpAddr,
+    is_ready: bool,
+) -> Result<(), kube::Error> {
     let holds = if is_ready { "True" } else { "False" };
     let status = json!({"status": {
         "phase": "Running",
-        "podIP": "127.0.0.1",
-        "podIPs": [{"ip": "127.0.0.1"}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
         "conditions": [
             {"type": "Initialized", "status": "True"},
             {"type": "PodScheduled", "status": "True"},

@@ -1,12 +1,13 @@
 //! One pod: its process, and how far it is.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use testkit::{Process, free_addr, http_get};
 use tokio::task::spawn_blocking;
+use worker_contract::ports::ADMIN;
 
 use crate::environment::Ports;
 
@@ -34,13 +35,24 @@ pub struct Pod {
     process: Option<Process>,
 }
 
-/// A fresh pair of ports.
+/// An address that no other pod has, with the port where the operator scrapes a worker.
 pub fn ports() -> Ports {
-    let port = || free_addr();
     Ports {
-        tasks: port(),
-        admin: port(),
+        tasks: free_addr(),
+        admin: SocketAddr::from((free_address(), ADMIN)),
     }
+}
+
+/// One of the 16 million that lead to this machine. Other processes may run nodes too.
+fn free_address() -> Ipv4Addr {
+    let is_free = |it: &Ipv4Addr| TcpListener::bind((*it, ADMIN)).is_ok();
+    let addresses = std::iter::repeat_with(|| {
+        let [one, two, three, _] = fastrand::u32(..).to_be_bytes();
+        // Not 127.0.0.x, where servers listen.
+        Ipv4Addr::new(127, one.max(1), two, three.clamp(1, 254))
+    });
+    let mut addresses = addresses.take(100).filter(is_free);
+    addresses.next().expect("16 million addresses aren't taken")
 }
 
 impl Pod {
@@ -65,6 +77,11 @@ impl Pod {
             command,
             process: None,
         }
+    }
+
+    /// The address that the API server knows.
+    pub fn address(&self) -> IpAddr {
+        self.ports.admin.ip()
     }
 
     /// Where pushes go, while they do.

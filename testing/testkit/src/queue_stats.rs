@@ -23,12 +23,14 @@ const PAGE_SIZE: usize = 2;
 const MOST_TASKS: usize = 10_000;
 
 /// How the call is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StatsAnswer {
     /// With the numbers of now.
     Current,
     /// With the numbers of the last answer: nothing in them shows it.
     Frozen,
+    /// With the numbers of now, except that no queue may dispatch faster than this.
+    Throttled(f64),
     /// Without numbers.
     Absent,
     /// Not at all.
@@ -117,7 +119,9 @@ impl Stats {
         }
         let answer = *self.turned.borrow();
         let mut queues = match answer {
-            StatsAnswer::Current | StatsAnswer::Absent => self.queues(&request.parent).await?,
+            StatsAnswer::Current | StatsAnswer::Throttled(_) | StatsAnswer::Absent => {
+                self.queues(&request.parent).await?
+            }
             StatsAnswer::Frozen => self.last().clone(),
             StatsAnswer::Silent => {
                 // Its other end lives as long as the proxy.
@@ -133,6 +137,9 @@ impl Stats {
         for queue in &mut queues {
             if !names("name") && !mask.paths.is_empty() {
                 queue.name.clear();
+            }
+            if let (StatsAnswer::Throttled(rate), Some(stats)) = (answer, &mut queue.stats) {
+                stats.effective_execution_rate = stats.effective_execution_rate.min(rate);
             }
             if !names("stats") || answer == StatsAnswer::Absent {
                 queue.stats = None;

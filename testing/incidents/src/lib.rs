@@ -1,0 +1,1 @@
+//! Tests only: `tests/incidents` has real trouble in real chains, and the cause that is named first.
