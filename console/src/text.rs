@@ -1,7 +1,10 @@
 //! Chains as text, for a terminal.
 
+mod ruled_out;
 mod top;
+mod unknown;
 mod why;
 
 pub use top::top;
+pub use unknown::unknown;
 pub use why::why;

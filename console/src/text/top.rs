@@ -1,8 +1,317 @@
 //! The table.
 
-use crate::model::LiveChain;
+use std::fmt::Write as _;
 
-/// A line for each stage, worst chain first, in at most `width` columns.
-pub fn top(_chains: &[LiveChain], _width: usize, _wide: bool) -> String {
-    String::new()
+use super::unknown::unknown;
+use crate::model::{
+    Cause, Known, LiveChain, LiveNotifier, LiveStage, QueueNumbers, StageState, WorkerNumbers,
+};
+use crate::units;
+
+/// What is unknown.
+const UNKNOWN: &str = "?";
+/// What there is none of.
+const NONE: &str = "-";
+const GAP: usize = 2;
+/// A chain's name is not cut to less.
+const SHORTEST_NAME: usize = 12;
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Chain,
+    Stage,
+    State,
+    Rate,
+    InFlight,
+    Backlog,
+    Late,
+    Failing,
+    Durations,
+    HandedOver,
+    Pods,
+    Oldest,
+    Allowed,
+    Slots,
+    Queue,
+}
+
+use Column::{
+    Allowed, Backlog, Chain, Durations, Failing, HandedOver, InFlight, Late, Oldest, Pods, Queue,
+    Rate, Slots, Stage, State,
+};
+
+const USUAL: [Column; 12] = [
+    Chain, Stage, State, Rate, InFlight, Backlog, Late, Failing, Durations, HandedOver, Pods,
+    Oldest,
+];
+const MORE: [Column; 3] = [Allowed, Slots, Queue];
+/// What a narrow terminal goes without, the first first.
+const LEFT_OUT: [Column; 10] = [
+    Queue, Slots, Allowed, Oldest, HandedOver, Durations, InFlight, Pods, Late, Rate,
+];
+
+/// A line for each stage, the worst chain first, in at most `width` columns. `wide` has more columns, also
+/// the notifiers' queues. Numbers that are unknown are `?`, and lines below say why.
+pub fn top(chains: &[LiveChain], width: usize, wide: bool) -> String {
+    let mut chains: Vec<&LiveChain> = chains.iter().collect();
+    chains.sort_by(|a, b| LiveChain::worst_first(a, b));
+    let rows: Vec<Row<'_>> = chains.iter().flat_map(|chain| rows(chain, wide)).collect();
+    let mut text = table(&rows, width, wide);
+    let unknown = unknown(chains.iter().copied());
+    if !unknown.is_empty() {
+        text.push('\n');
+    }
+    for line in unknown {
+        let _ = writeln!(text, "{UNKNOWN} {line}");
+    }
+    text
+}
+
+/// A stage, or the notifier's queue.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    Stage(&'a LiveChain, &'a LiveStage),
+    Notifier(&'a LiveChain, &'a LiveNotifier),
+}
+
+fn rows(chain: &LiveChain, wide: bool) -> Vec<Row<'_>> {
+    let stages = chain.stages.iter().map(|stage| Row::Stage(chain, stage));
+    let is_notifier = |cause| matches!(cause, Cause::NotifierBacklog);
+    let mut findings = chain.findings.iter();
+    let is_found = chain.notifier.paused || findings.any(|it| is_notifier(it.cause));
+    let notifier = Row::Notifier(chain, &chain.notifier);
+    let notifier = (wide || is_found).then_some(notifier);
+    stages.chain(notifier).collect()
+}
+
+fn table(rows: &[Row<'_>], width: usize, wide: bool) -> String {
+    let more: &[Column] = if wide { &MORE } else { &[] };
+    let mut columns: Vec<Column> = USUAL.iter().chain(more).copied().collect();
+    let cells = |column: Column| rows.iter().map(move |row| row.cell(column));
+    let wanted = |column: Column| {
+        let widths = cells(column).map(|cell| cell.chars().count());
+        widths.max().unwrap_or(0).max(column.head().len())
+    };
+    let mut widths: Vec<usize> = columns.iter().map(|column| wanted(*column)).collect();
+    for column in LEFT_OUT {
+        if total(&widths) <= width {
+            break;
+        }
+        if let Some(at) = columns.iter().position(|it| *it == column) {
+            columns.remove(at);
+            widths.remove(at);
+        }
+    }
+    // What is left is needed, so the names of chains are cut.
+    let over = total(&widths).saturating_sub(width);
+    widths[0] = widths[0]
+        .saturating_sub(over)
+        .max(SHORTEST_NAME.min(widths[0]));
+    let head = columns.iter().map(|column| column.head().to_owned());
+    let mut text = line(head, &widths);
+    for row in rows {
+        text += &line(columns.iter().map(|column| row.cell(*column)), &widths);
+    }
+    text
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+fn line(cells: impl Iterator<Item = String>, widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.zip(widths) {
+        let cell = cut(&cell, *width);
+        let _ = write!(line, "{cell:<width$}{:GAP$}", "");
+    }
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
+}
+
+fn cut(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    let kept: String = cell.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+impl Column {
+    fn head(self) -> &'static str {
+        match self {
+            Chain => "CHAIN",
+            Stage => "STAGE",
+            State => "STATE",
+            Rate => "RATE",
+            InFlight => "IN FLIGHT",
+            Backlog => "BACKLOG",
+            Late => "LATE",
+            Failing => "FAILING",
+            Durations => "P50/P95",
+            HandedOver => "HANDED OVER",
+            Pods => "PODS",
+            Oldest => "OLDEST",
+            Allowed => "ALLOWED",
+            Slots => "SLOTS",
+            Queue => "QUEUE",
+        }
+    }
+}
+
+impl Row<'_> {
+    fn cell(self, column: Column) -> String {
+        match self {
+            Self::Stage(chain, stage) => of_stage(chain, stage, column),
+            Self::Notifier(chain, notifier) => of_notifier(chain, notifier, column),
+        }
+    }
+}
+
+fn of_stage(chain: &LiveChain, stage: &LiveStage, column: Column) -> String {
+    let settings = &stage.settings;
+    let queue = stage.queue_numbers.value();
+    match column {
+        Chain => name(chain),
+        Stage => stage.name.clone(),
+        State => state(chain, stage).to_owned(),
+        Rate => {
+            let limit = settings.max_dispatches_per_second.map(units::number);
+            of(rate(stage).map(units::number), limit)
+        }
+        InFlight => {
+            let of_workers = stage.worker_numbers.value().map(|it| it.runs_in_progress);
+            let in_flight = queue.map(|it| it.in_flight).or(of_workers);
+            let limit = settings.max_concurrent_dispatches;
+            of(
+                in_flight.map(units::count),
+                limit.map(|it| units::count(it.into())),
+            )
+        }
+        Late => of_workers(stage, |it| it.lag_p95.map(units::duration)),
+        Failing => of_workers(stage, |it| it.runs.failing().map(units::share)),
+        Durations => of_workers(stage, |it| {
+            let (p50, p95) = (it.runs.p50?, it.runs.p95?);
+            Some(format!("{}/{}", units::duration(p50), units::duration(p95)))
+        }),
+        HandedOver => of_workers(stage, |it| match it.handed_on {
+            0 => None,
+            handed_on => Some(units::rate(it.per_second(handed_on))),
+        }),
+        Pods if stage.state == StageState::Unknown => UNKNOWN.to_owned(),
+        Pods => format!("{}/{}", stage.pods.ready, stage.pods.desired),
+        Slots => of_workers(stage, |it| {
+            let taken = units::count(it.runs_in_progress);
+            Some(format!("{taken}/{}", units::count(it.run_slots)))
+        }),
+        Queue => stage.queue.clone(),
+        Backlog | Oldest | Allowed => of_queue(&stage.queue_numbers, column),
+    }
+}
+
+fn of_notifier(chain: &LiveChain, notifier: &LiveNotifier, column: Column) -> String {
+    let numbers = &notifier.queue_numbers;
+    match column {
+        Chain => name(chain),
+        Stage => "(notifier)".to_owned(),
+        State if notifier.paused => "Paused".to_owned(),
+        State => "Running".to_owned(),
+        Queue => notifier.queue.clone(),
+        Rate => numbers.value().map_or(UNKNOWN.to_owned(), |it| {
+            units::number(executed_per_second(it))
+        }),
+        InFlight => {
+            let in_flight = numbers.value().map(|it| units::count(it.in_flight));
+            in_flight.unwrap_or_else(|| UNKNOWN.to_owned())
+        }
+        Backlog | Oldest | Allowed => of_queue(numbers, column),
+        Late | Failing | Durations | HandedOver | Pods | Slots => NONE.to_owned(),
+    }
+}
+
+/// The columns that a queue's numbers alone fill.
+fn of_queue(numbers: &Known<QueueNumbers>, column: Column) -> String {
+    let Some(numbers) = numbers.value() else {
+        return UNKNOWN.to_owned();
+    };
+    let text = match column {
+        Backlog => Some(units::count(numbers.tasks)),
+        Allowed => Some(units::rate(numbers.effective_rate)),
+        _ => numbers.lag.map(units::duration),
+    };
+    text.unwrap_or_else(|| NONE.to_owned())
+}
+
+fn of_workers(stage: &LiveStage, cell: impl Fn(&WorkerNumbers) -> Option<String>) -> String {
+    let Some(numbers) = stage.worker_numbers.value() else {
+        return UNKNOWN.to_owned();
+    };
+    cell(numbers).unwrap_or_else(|| NONE.to_owned())
+}
+
+fn name(chain: &LiveChain) -> String {
+    format!("{}/{}", chain.namespace, chain.name)
+}
+
+/// A number and its limit.
+fn of(number: Option<String>, limit: Option<String>) -> String {
+    let number = number.unwrap_or_else(|| UNKNOWN.to_owned());
+    let limit = limit.unwrap_or_else(|| UNKNOWN.to_owned());
+    format!("{number}/{limit}")
+}
+
+fn rate(stage: &LiveStage) -> Option<f64> {
+    let of_workers = stage.worker_numbers.value();
+    let of_workers = of_workers.map(WorkerNumbers::dispatches_per_second);
+    of_workers.or_else(|| Some(executed_per_second(stage.queue_numbers.value()?)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "dispatches of a minute")]
+fn executed_per_second(numbers: &QueueNumbers) -> f64 {
+    numbers.executed_last_minute as f64 / 60.0
+}
+
+/// In a word or two: what was found first of the stage, or the state of its queue.
+fn state(chain: &LiveChain, stage: &LiveStage) -> &'static str {
+    let mut findings = chain.findings.iter();
+    let found = findings.find(|it| it.stage.as_ref() == Some(&stage.name));
+    if let Some(found) = found {
+        return word(found.cause);
+    }
+    match stage.state {
+        StageState::Running => "Running",
+        StageState::Paused { .. } => "Paused",
+        StageState::Disabled => "Disabled",
+        StageState::Missing => "Missing",
+        StageState::Unknown => UNKNOWN,
+    }
+}
+
+fn word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::EditWaits => "Edit waits",
+        Cause::QueueMissing => "Missing",
+        Cause::QueueDisabled => "Disabled",
+        Cause::PausedBySpec | Cause::PausedByOperator | Cause::PausedOutside => "Paused",
+        Cause::NoReadyPod => "No pods",
+        Cause::PushesNotArriving => "No pushes",
+        Cause::PushesRefused => "Refuses",
+        Cause::HandlerUnreachable => "No handler",
+        Cause::HandOverFails | Cause::NotificationFails => "Stuck",
+        Cause::HandlerTimesOut => "Times out",
+        Cause::HandlerFails => "Fails",
+        Cause::OneFailure => "Failing",
+        Cause::HandlerSlow => "Slow",
+        Cause::Throttled => "Throttled",
+        Cause::NoRunSlots => "No slots",
+        Cause::AtRate | Cause::AtConcurrency => "At limit",
+        Cause::RetriesUseRate => "Retries",
+        Cause::ProducerSurge => "Surge",
+        Cause::NextStageFills => "Filling",
+        Cause::NotifierBacklog => "Backlog",
+        Cause::TasksExpire => "Expiring",
+        Cause::Drifted => "Drifted",
+    }
 }

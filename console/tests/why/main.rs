@@ -1,0 +1,19 @@
+//! What is found wrong with chains, and what isn't.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "counts of minutes"
+)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod causes;
+mod chains;
+mod from_status;
+mod mixtures;
+mod near_misses;
+mod onsets;
+mod page_of_causes;
+mod table;
+mod world;

@@ -1,0 +1,101 @@
+//! Chains as text.
+
+use console::why::why;
+use console::{Known, LiveChain, Unknown, text};
+
+use crate::chains::{at, chain, durations, failure, queue, quiet, seconds, workers};
+
+/// A handler that times out on the second stage, and fills its concurrency.
+fn ill() -> LiveChain {
+    let mut chain = chain();
+    let slow = workers(&mut chain, 1);
+    slow.window = seconds(300.0);
+    slow.runs = durations(10.0, 10.0);
+    slow.runs.timed_out = 1_168;
+    slow.runs.failed = 36;
+    slow.runs.failures = vec![
+        failure("timeout", None, 1_168),
+        failure("status", Some(500), 36),
+    ];
+    slow.arrivals.hand_over = 5_900;
+    slow.answers.done = 600;
+    slow.answers.failed = 604;
+    slow.handed_on = 600;
+    slow.lag_p95 = Some(seconds(840.0));
+    slow.runs_in_progress = 200;
+    let numbers = queue(&mut chain, 1);
+    numbers.tasks = 18_400;
+    numbers.in_flight = 200;
+    numbers.lag = Some(seconds(1_260.0));
+    numbers.executed_last_minute = 1_200;
+    chain.findings = why(&chain);
+    for finding in &mut chain.findings {
+        finding.since = Some(at(-840));
+    }
+    chain
+}
+
+/// Some tasks are scheduled for later, and nothing is known of two stages.
+fn well() -> LiveChain {
+    let mut chain = chain();
+    chain.name = "invoices-of-a-long-name".into();
+    let last = queue(&mut chain, 2);
+    last.tasks = 12_000;
+    last.first_due = Some(at(86_400));
+    last.lag = Some(seconds(0.0));
+    for stage in 0..2 {
+        chain.stages[stage].queue_numbers = Known::Unknown {
+            unknown: Unknown::Unimplemented,
+        };
+    }
+    chain.stages[1].worker_numbers = Known::Unknown {
+        unknown: Unknown::NoPods,
+    };
+    chain.findings = why(&chain);
+    chain
+}
+
+#[test]
+fn the_table_has_the_columns_that_fit() {
+    let chains = [well(), ill()];
+    let tables = [200, 120, 80, 40].map(|width| {
+        let table = text::top(&chains, width, false);
+        let widest = table.lines().take(7).map(|line| line.chars().count());
+        assert!(width < 50 || widest.max().unwrap() <= width, "{table}");
+        format!("{width} columns\n{table}")
+    });
+    insta::assert_snapshot!(tables.join("\n"));
+}
+
+#[test]
+fn the_wide_table_has_the_notifiers_queue() {
+    insta::assert_snapshot!(text::top(&[ill()], usize::MAX, true));
+}
+
+#[test]
+fn no_chain_is_a_head() {
+    let table = text::top(&[], 100, false);
+    assert_eq!(table.lines().count(), 1);
+}
+
+#[test]
+fn why_says_what_is_found_and_what_is_not_the_cause() {
+    insta::assert_snapshot!(text::why(&ill()));
+}
+
+#[test]
+fn why_says_which_numbers_it_lacks() {
+    insta::assert_snapshot!(text::why(&well()));
+}
+
+#[test]
+fn why_says_that_nothing_is_wrong() {
+    let mut chain = chain();
+    chain.stages[2].worker_numbers = Known::Known(quiet(300.0));
+    assert_eq!(text::why(&chain).lines().next(), Some("Nothing is wrong."));
+    let last = queue(&mut chain, 2);
+    last.tasks = 12_000;
+    last.first_due = Some(at(86_400));
+    last.lag = Some(seconds(0.0));
+    insta::assert_snapshot!(text::why(&chain));
+}
