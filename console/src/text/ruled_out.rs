@@ -106,5 +106,6 @@ fn producers(stage: &LiveStage) -> Option<String> {
     let workers = stage.worker_numbers.value()?;
     let usual = workers.before?.producer_per_second;
     let now = workers.per_second(workers.arrivals.producer);
-    (usual > 0.0 && now < 1.5 * usual).then(|| "no more tasks than in the hour before".to_owned())
+    (usual > 0.0 && now < 1.5 * usual)
+        .then(|| "producers create no more tasks than in the hour before".to_owned())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ruled_out::ruled_out;
 use super::unknown::unknown;
-use crate::model::{EditState, Finding, LiveChain, LiveStage, QueueNumbers};
+use crate::model::{EditState, Finding, LiveChain, LiveStage};
 use crate::units;
 
 /// The findings of a chain, each with what to do, and what was ruled out.
@@ -59,21 +59,22 @@ fn notes(chain: &LiveChain) -> Vec<String> {
     if !chain.draining.is_empty() {
         notes.push(format!("Draining: {}.", chain.draining.join(", ")));
     }
-    notes.extend(chain.stages.iter().filter_map(scheduled));
+    if chain.findings.is_empty() {
+        notes.extend(chain.stages.iter().filter_map(not_due));
+    }
     notes
 }
 
-/// Tasks that aren't due are in the queue too.
-fn scheduled(stage: &LiveStage) -> Option<String> {
-    let numbers: &QueueNumbers = stage.queue_numbers.value()?;
+/// Depth that is no backlog: tasks that are scheduled for later, and retries in their backoff.
+fn not_due(stage: &LiveStage) -> Option<String> {
+    let numbers = stage.queue_numbers.value()?;
     let waiting = numbers.tasks.saturating_sub(numbers.in_flight);
     let first = numbers.first_due.filter(|_| waiting > 0)?;
     let is_later = numbers.lag.is_some_and(|lag| lag.is_zero());
     is_later.then(|| {
-        format!(
-            "Scheduled for later: {} tasks of {}, the first at {first:.0}.",
-            units::count(waiting),
-            stage.name
-        )
+        let tasks = if waiting == 1 { "task" } else { "tasks" };
+        let waiting = units::count(waiting);
+        let name = &stage.name;
+        format!("Not due: {waiting} {tasks} of {name}, until {first:.0}.")
     })
 }

@@ -126,7 +126,7 @@ fn paused(of: Evidence<'_>, by: PausedBy) -> Option<Found> {
         PausedBy::Operator => {
             let pods = of.stage.pods;
             // An autoscaler may take away the last pod of an empty stage, and brings it back.
-            if pods.desired == 0 && of.queue.is_some_and(|it| it.tasks == 0) {
+            if pods.desired == 0 && of.queue.is_none_or(|it| it.tasks == 0) {
                 return None;
             }
             let command = if pods.ready == 0 {

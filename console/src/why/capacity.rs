@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::commands;
 use super::evidence::{Behind, Evidence, float, share};
 use super::found::{Found, Place};
+use super::handler::failing_tasks;
 use crate::model::{Cause, WorkerNumbers};
 use crate::units;
 
@@ -25,6 +26,7 @@ const ENOUGH: u64 = 20;
 const NO_ROOM: f64 = 0.05;
 const SOME_NO_ROOM: u64 = 10;
 const MOST: f64 = 0.5;
+const FEW_TASKS: f64 = 0.25;
 /// More comes than goes.
 const FILLS: f64 = 1.2;
 
@@ -147,12 +149,14 @@ fn is_full(of: Evidence<'_>) -> Option<bool> {
     Some(of.in_flight()? >= full)
 }
 
-/// Where most tasks succeed in the end, it is a few tasks that fail again and again.
+/// Where most tasks succeed, it may be a few tasks that fail again and again.
 fn retries(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     let workers = of.workers?;
     let pushes = workers.answers.all();
     let retries = pushes.saturating_sub(of.arrived());
-    let place = if of.most_tasks_succeed() {
+    let fail = failing_tasks(of, workers);
+    let are_few = of.most_tasks_succeed() && fail <= FEW_TASKS * float(of.arrived());
+    let place = if are_few {
         Place::FewTasks
     } else {
         Place::Retries

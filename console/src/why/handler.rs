@@ -54,7 +54,7 @@ fn is_failing(of: Evidence<'_>, workers: &WorkerNumbers) -> bool {
 
 /// At least so many tasks have failed runs in the window. One task has few: its attempts are limited, and
 /// so is their pace by the backoff.
-fn failing_tasks(of: Evidence<'_>, workers: &WorkerNumbers) -> f64 {
+pub(super) fn failing_tasks(of: Evidence<'_>, workers: &WorkerNumbers) -> f64 {
     let runs = &workers.runs;
     let failed = runs.all_failed();
     let by_backoff = 10 + workers.window.as_secs() / 10;
@@ -65,21 +65,27 @@ fn failing_tasks(of: Evidence<'_>, workers: &WorkerNumbers) -> f64 {
 }
 
 /// Whether the tasks that fail on a later stage are so few of the chain's that they may be those that no
-/// stage can run.
+/// stage can run. Where all runs fail, and tasks wait for them, more are to come.
 fn is_remnant(of: Evidence<'_>, workers: &WorkerNumbers, failing: f64) -> bool {
     if of.index == 0 || workers.arrivals.producer > workers.arrivals.hand_over {
         return false;
     }
-    let Some(first) = Evidence::of(of.chain, 0) else {
+    let runs = &workers.runs;
+    let failing_runs = share(runs.all_failed(), runs.attempts());
+    if failing_runs >= ALL && of.behind().is_some() {
         return false;
-    };
-    let Some(its_workers) = first.workers else {
+    }
+    let first = Evidence::of(of.chain, 0).and_then(|first| Some((first, first.workers?)));
+    let Some((first, its_workers)) = first else {
         return true;
     };
     // What is handed over now may have arrived when there was more.
     let usual = its_workers.before.map_or(0.0, |it| it.producer_per_second);
     let all = its_workers.per_second(first.arrived()).max(usual);
-    failing < REMNANT * all * workers.window.as_secs_f64()
+    let comes = of.previous().and_then(|it| it.workers);
+    let comes = comes.map_or(0.0, |it| it.per_second(it.handed_on));
+    let fail = (failing / workers.window.as_secs_f64()).max(comes * failing_runs);
+    all == 0.0 || fail < REMNANT * all
 }
 
 fn times_out(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
@@ -118,22 +124,37 @@ fn all_fail(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
 fn one_failure(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     let runs = &workers.runs;
     let attempts = runs.attempts();
-    let (count, how) = match top(runs) {
-        Some((top, _)) => (top.count, format!(" with {}", name(top))),
-        None => (runs.all_failed(), String::new()),
-    };
     let is_decided = ends_at_once(of, workers);
     let least = if is_decided { DECIDED } else { FAILING };
-    let is_frequent = is_more_than(least, count, attempts);
-    (is_frequent || (!is_decided && share(runs.all_failed(), attempts) >= DECIDED)).then(|| {
-        let message = format!(
-            "runs fail{how}: {}, {}",
-            of_runs(count, workers),
-            units::share(share(count, attempts)),
-        );
-        let command = commands::all_logs(of);
-        Found::on_stage(of, Place::Failures, Cause::OneFailure, message, command)
-    })
+    let top = top(runs).map(|(top, _)| top);
+    let frequent = top.filter(|top| is_more_than(least, top.count, attempts));
+    let half_fail = !is_decided && is_more_than(DECIDED, runs.all_failed(), attempts);
+    let percent = |count| units::share(share(count, attempts));
+    let message = if let Some(top) = frequent {
+        let runs = of_runs(top.count, workers);
+        format!(
+            "runs fail with {}: {runs}, {}",
+            name(top),
+            percent(top.count)
+        )
+    } else if half_fail {
+        let failed = runs.all_failed();
+        let runs = of_runs(failed, workers);
+        let most = top.map_or_else(String::new, |top| {
+            format!(", most often with {}", name(top))
+        });
+        format!("runs fail: {runs}, {}{most}", percent(failed))
+    } else {
+        return None;
+    };
+    let command = commands::all_logs(of);
+    Some(Found::on_stage(
+        of,
+        Place::Failures,
+        Cause::OneFailure,
+        message,
+        command,
+    ))
 }
 
 /// Whether a share is no accident of a few runs: by two standard deviations.

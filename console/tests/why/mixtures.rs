@@ -261,7 +261,7 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
         Cause::RetriesUseRate => {
             first.attempts = 20;
             first.backoff = (0.1, 1.0);
-            first.limit = producers * 1.5;
+            first.limit = producers * 2.2;
             first.allowed = first.limit;
             of.world.poison = 12.0 + 8.0 * share;
             // Each retry waits as long as all others.
@@ -319,7 +319,7 @@ fn what_goes_wrong_is_found_first() {
             .first()
             .is_some_and(|first| first.cause == cause && first.stage == stage);
         if !is_right {
-            let found = found.iter().map(|it| (it.cause, it.stage.clone()));
+            let found = found.iter().map(|it| (it.cause, &it.message));
             let found: Vec<_> = found.collect();
             wrong
                 .entry(cause)

@@ -8,19 +8,20 @@ use crate::chains::{at, chain, durations, failure, queue, quiet, seconds, worker
 /// A handler that times out on the second stage, and fills its concurrency.
 fn ill() -> LiveChain {
     let mut chain = chain();
+    workers(&mut chain, 0).handed_on = 2_025;
     let slow = workers(&mut chain, 1);
     slow.window = seconds(300.0);
     slow.runs = durations(10.0, 10.0);
-    slow.runs.timed_out = 1_168;
-    slow.runs.failed = 36;
+    slow.runs.timed_out = 5_820;
+    slow.runs.failed = 180;
     slow.runs.failures = vec![
-        failure("timeout", None, 1_168),
-        failure("status", Some(500), 36),
+        failure("timeout", None, 5_820),
+        failure("status", Some(500), 180),
     ];
-    slow.arrivals.hand_over = 5_900;
-    slow.answers.done = 600;
-    slow.answers.failed = 604;
-    slow.handed_on = 600;
+    slow.arrivals.hand_over = 3_000;
+    slow.answers.done = 3_000;
+    slow.answers.failed = 3_000;
+    slow.handed_on = 3_000;
     slow.lag_p95 = Some(seconds(840.0));
     slow.runs_in_progress = 200;
     let numbers = queue(&mut chain, 1);
@@ -93,6 +94,7 @@ fn why_says_that_nothing_is_wrong() {
     let mut chain = chain();
     chain.stages[2].worker_numbers = Known::Known(quiet(300.0));
     assert_eq!(text::why(&chain).lines().next(), Some("Nothing is wrong."));
+    queue(&mut chain, 1).tasks = 0;
     let last = queue(&mut chain, 2);
     last.tasks = 12_000;
     last.first_due = Some(at(86_400));
