@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use console::why::why;
+use console::why::{Onsets, why};
 use console::{
     Baseline, Cause, EditState, Known, LiveChain, LiveNotifier, Pods, StageState, Unknown,
 };
@@ -340,6 +340,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
     let mut accused = Vec::new();
     for seed in 1_000..2_000 {
         let mut mixture = Mixture::new(seed);
+        let mut onsets = Onsets::default();
         mixture.run(BEFORE);
         mixture.learn();
         for _ in 0..3 {
@@ -354,7 +355,10 @@ fn nothing_is_found_where_nothing_is_wrong() {
                     stage.worker_numbers = Unknown::Pending.into_known();
                 }
             }
-            accused.extend(why(&seen).into_iter().map(|it| (seed, it)));
+            let mut found = why(&seen);
+            let second = i64::try_from(mixture.world.now()).unwrap();
+            onsets.stamp(&mut found, chains::at(second));
+            accused.extend(found.into_iter().map(|it| (seed, it)));
         }
     }
     assert_eq!(accused, []);

@@ -63,3 +63,24 @@ fn a_time_that_the_status_has_is_kept() {
         assert_eq!(found, [(String::new(), at(-600))]);
     }
 }
+
+/// The workers may have been asked just before the push.
+#[test]
+fn pushes_that_do_not_arrive_are_found_when_it_lasts() {
+    let mut onsets = Onsets::default();
+    let healthy = chain();
+    let mut ill = chain();
+    ill.stages[0].worker_numbers = console::Known::Known(crate::chains::quiet(300.0));
+    assert_eq!(why(&ill).len(), 1);
+    assert_eq!(stamp(&mut onsets, &ill, 0), []);
+    assert_eq!(stamp(&mut onsets, &ill, 15), []);
+    let fast = [("fast".to_owned(), at(0))];
+    assert_eq!(stamp(&mut onsets, &ill, 20), fast);
+    assert_eq!(stamp(&mut onsets, &healthy, 100), []);
+    assert_eq!(stamp(&mut onsets, &ill, 115), []);
+
+    ill = chain();
+    ill.unreachable = Some("the address is private".into());
+    let told = [(String::new(), at(120))];
+    assert_eq!(stamp(&mut onsets, &ill, 120), told);
+}
