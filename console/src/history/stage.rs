@@ -15,6 +15,8 @@ use crate::model::{
 
 /// So many attempts or answers say enough: the window needs not be longer.
 const ENOUGH: f64 = 20.0;
+/// The same for the shortest window, which shows first what has just begun.
+const MANY: f64 = 100.0;
 /// The slots of the hour before, and the one in progress.
 const BEFORE: usize = 13;
 /// The seconds of one of them: a twelfth of an hour.
@@ -267,18 +269,19 @@ impl Traffic {
     /// The shortest window in which enough has happened, or the longest.
     fn window(&self, until: f64) -> Sum<ALL> {
         let head = self.short.until(until);
-        let short = self
-            .short
-            .sum(head.saturating_sub(2), head, self.since, until);
-        if has_enough(&short) {
-            return short;
+        for (slots, enough) in [(1, MANY), (2, ENOUGH)] {
+            let first = head.saturating_sub(slots);
+            let short = self.short.sum(first, head, self.since, until);
+            if has(enough, &short) {
+                return short;
+            }
         }
         let head = self.minutes.until(until);
         let of = |minutes| {
             let first = head.saturating_sub(minutes);
             self.minutes.sum(first, head, self.since, until)
         };
-        let shorter = (1..4).map(of).find(has_enough);
+        let shorter = (1..4).map(of).find(|sum| has(ENOUGH, sum));
         shorter.unwrap_or_else(|| of(4))
     }
 
@@ -290,13 +293,13 @@ impl Traffic {
     }
 }
 
-fn has_enough(sum: &Sum<ALL>) -> bool {
+fn has(enough: f64, sum: &Sum<ALL>) -> bool {
     let runs: f64 = sum.counts[series::RUNS_SUCCEEDED..=series::RUNS_UNREACHABLE]
         .iter()
         .sum();
     let answers: f64 = sum.counts[series::DONE..=series::TOO_LARGE].iter().sum();
     // Shares of counts don't add up to the last digit.
-    runs.max(answers) > ENOUGH - 0.5
+    runs.max(answers) > enough - 0.5
 }
 
 /// The window and the hour before, of a stage on which nothing happens.
@@ -521,9 +524,10 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_those_of_the_shortest_window_with_twenty_attempts() {
+    fn counts_are_those_of_the_shortest_window_with_enough_attempts() {
         for (each, window, succeeded) in [
-            (100, 30.0, 200),
+            (100, 20.0, 133),
+            (40, 30.0, 80),
             (10, 30.0, 20),
             // Two to five slots of a minute.
             (5, 120.0, 40),
@@ -617,14 +621,14 @@ mod tests {
         let mut worker = Worker::default();
         stage.ask("a", &worker);
         stage.run(&mut worker, 2, |worker| {
-            for (reason, count) in [("no-stock", 40), ("database", 50), ("status", 0)] {
+            for (reason, count) in [("no-stock", 20), ("database", 25), ("status", 0)] {
                 *worker.failures.entry(reason.to_owned()).or_default() += count;
             }
-            worker.timed_out += 90;
+            worker.timed_out += 45;
         });
         let failures = stage.numbers(1).runs.failures;
         let failures = failures.iter().map(|it| (&*it.reason, it.status, it.count));
-        let wanted = [("database", Some(500), 100), ("no-stock", Some(500), 80)];
+        let wanted = [("database", Some(500), 50), ("no-stock", Some(500), 40)];
         assert_eq!(failures.collect::<Vec<_>>(), wanted);
     }
 

@@ -19,6 +19,8 @@ const DECIDED: f64 = 0.5;
 const ALL: f64 = 0.95;
 /// Tasks that fail, of those that arrive. A few that fail at each attempt look like many runs.
 const FAILING_TASKS: f64 = 0.05;
+/// The same without what chance may have added.
+const SURELY_FAILING_TASKS: f64 = 0.025;
 const SOME_TASKS: f64 = 3.0;
 /// The same on a later stage, of all tasks of the chain: it has those that fail everywhere.
 const REMNANT: f64 = 0.1;
@@ -49,6 +51,7 @@ fn is_failing(of: Evidence<'_>, workers: &WorkerNumbers) -> bool {
     (none_succeeds || runs.attempts() >= ENOUGH_RUNS)
         && tasks >= SOME_TASKS
         && tasks >= FAILING_TASKS * float(of.arrived())
+        && surely(tasks, float(of.arrived())) >= SURELY_FAILING_TASKS
         && !is_remnant(of, workers, tasks)
 }
 
@@ -157,11 +160,15 @@ fn one_failure(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     ))
 }
 
-/// Whether a share is no accident of a few runs: by two standard deviations.
 fn is_more_than(least: f64, part: u64, all: u64) -> bool {
-    let share = share(part, all);
-    let deviation = (share * (1.0 - share) / float(all.max(1))).sqrt();
-    share - 2.0 * deviation >= least
+    surely(float(part), float(all)) >= least
+}
+
+/// A share, less two standard deviations: of a few, chance makes many.
+fn surely(part: f64, all: f64) -> f64 {
+    let all = all.max(part).max(1.0);
+    let share = part / all;
+    share - 2.0 * (share * (1.0 - share) / all).sqrt()
 }
 
 /// Whether tasks leave the stage at their first failure, although they have attempts left.

@@ -409,15 +409,18 @@ impl World {
         before: Option<Baseline>,
     ) -> Known<WorkerNumbers> {
         let now = self.now().saturating_sub(1 + late);
-        let short = [20 + now % 10];
+        let short = [10 + now % 10, 20 + now % 10];
         let longer = [1, 2, 3, 4].map(|minutes| minutes * 60 + now % 60);
         let windows = short.into_iter().chain(longer).chain([300]);
         let windows = windows.map(|window| window.min(now).max(1));
         let numbers = windows.map(|window| self.in_window(stage, now, window, before));
-        let enough = |it: &WorkerNumbers| it.answers.all().max(it.runs.attempts()) >= 20;
         let all: Vec<WorkerNumbers> = numbers.collect();
-        let chosen = all.iter().find(|it| enough(it)).or(all.last());
-        Known::Known(chosen.unwrap().clone())
+        let enough = |(shortest, it): &(usize, &WorkerNumbers)| {
+            let needed = if *shortest == 0 { 100 } else { 20 };
+            it.answers.all().max(it.runs.attempts()) >= needed
+        };
+        let chosen = all.iter().enumerate().find(enough).map(|it| it.1);
+        Known::Known(chosen.or(all.last()).unwrap().clone())
     }
 
     fn in_window(
