@@ -6,6 +6,7 @@
 pub mod history;
 pub mod live;
 pub mod model;
+pub mod page;
 pub mod text;
 pub mod units;
 pub mod why;

@@ -1,27 +1,25 @@
 //! HTTP answers.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::rendered::Text;
-use crate::streams::TooMany;
+use crate::streams::{Tick, TooMany};
 use crate::view::{Problem, Shown, json};
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// A view as JSON.
 pub(crate) fn of_text(text: &Text) -> Response {
-    let status = match text.shown {
-        Shown::Found(_) => StatusCode::OK,
-        Shown::NotFound(_) => StatusCode::NOT_FOUND,
-        Shown::Standby(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    of_json(status, text.shown.text().to_owned())
+    of_json(status(text), text.shown.text().to_owned())
+}
+
+/// A page. `text` is what it shows.
+pub(crate) fn of_page(text: &Text, document: String) -> Response {
+    of_file("text/html; charset=utf-8", (status(text), document))
 }
 
 /// What is wrong with a request.
@@ -31,16 +29,30 @@ pub(crate) fn of_problem(status: StatusCode, error: impl Into<String>) -> Respon
 }
 
 /// Events until the reader leaves or is dropped.
-pub(crate) fn of_events(events: mpsc::Receiver<Bytes>) -> Response {
-    let events = stream::unfold(events, async |mut events| {
-        let event = events.recv().await?;
-        Some((Ok::<_, std::convert::Infallible>(event), events))
+pub(crate) fn of_events(ticks: mpsc::Receiver<Tick>) -> Response {
+    let ticks = stream::unfold(ticks, async |mut ticks| {
+        let Tick { content, at } = ticks.recv().await?;
+        Some((content.into_iter().chain([at]), ticks))
     });
-    ([(header::CONTENT_TYPE, EVENTS)], Body::from_stream(events)).into_response()
+    let events = ticks.flat_map(|events| stream::iter(events.map(Ok::<_, Infallible>)));
+    of_file("text/event-stream", Body::from_stream(events))
+}
+
+/// Something of a type.
+pub(crate) fn of_file(content_type: &'static str, content: impl IntoResponse) -> Response {
+    ([(header::CONTENT_TYPE, content_type)], content).into_response()
 }
 
 fn of_json(status: StatusCode, text: String) -> Response {
-    (status, [(header::CONTENT_TYPE, JSON)], text).into_response()
+    of_file("application/json", (status, text))
+}
+
+fn status(text: &Text) -> StatusCode {
+    match text.shown {
+        Shown::Found(_) => StatusCode::OK,
+        Shown::NotFound(_) => StatusCode::NOT_FOUND,
+        Shown::Standby(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 impl IntoResponse for TooMany {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod guard;
+mod query;
 mod rendered;
 mod routes;
 mod source;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use console::{Snapshot, Standby};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::source::Source;
@@ -40,15 +41,24 @@ pub(crate) struct Text {
     pub event: Bytes,
 }
 
+/// A view now.
+pub(crate) struct Viewed {
+    /// As long as nothing has changed in it, it is the same `Arc`.
+    pub text: Arc<Text>,
+    /// When it was so. `None` if nothing is known, on a standby.
+    pub at: Option<Timestamp>,
+    /// After this time there may be another one.
+    pub interval: Duration,
+}
+
 impl Rendered {
-    /// The view of the present snapshot, and after which time there may be another one. As long as nothing
-    /// has changed in it, it is the same `Arc`.
-    pub(crate) fn view(&self, source: &dyn Source, view: &View) -> (Arc<Text>, Duration) {
+    /// The view of the present snapshot.
+    pub(crate) fn view(&self, source: &dyn Source, view: &View) -> Viewed {
         source.looked_at(view.chain());
         let now = source.snapshot();
-        let interval = match &now {
-            Ok(snapshot) => snapshot.interval,
-            Err(_) => STANDBY_INTERVAL,
+        let (at, interval) = match &now {
+            Ok(snapshot) => (Some(snapshot.at), snapshot.interval),
+            Err(_) => (None, STANDBY_INTERVAL),
         };
         // Held while it renders: viewers of the same wait for it, instead of rendering it again.
         let mut state = self.state.lock();
@@ -60,7 +70,7 @@ impl Rendered {
             Some(text) => Arc::clone(text),
             None => state.render(view, &now),
         };
-        (text, interval)
+        Viewed { text, at, interval }
     }
 }
 
@@ -94,7 +104,7 @@ fn is_same(a: &Result<Arc<Snapshot>, Standby>, b: &Result<Arc<Snapshot>, Standby
 /// A server-sent event. A line that isn't marked as data would be lost.
 pub(crate) fn event(name: &str, data: &str) -> Bytes {
     let mut event = format!("event: {name}\n");
-    for line in data.lines() {
+    for line in data.split('\n') {
         event.push_str("data: ");
         event.push_str(line);
         event.push('\n');

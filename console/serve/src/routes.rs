@@ -8,9 +8,12 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use console::page::{self, Document};
 
 use crate::answers;
 use crate::guard::guard;
+use crate::query::Query;
+use crate::rendered::Viewed;
 use crate::source::Source;
 use crate::streams::Viewers;
 use crate::view::{ChainName, View};
@@ -18,6 +21,12 @@ use crate::view::{ChainName, View};
 /// The API and the page. Other paths are 404, methods other than GET and HEAD 405.
 pub fn routes(source: Arc<dyn Source>) -> Router {
     Router::new()
+        .route("/", get(listing))
+        .route("/chains/{namespace}/{name}", get(chain))
+        .route("/events", get(events_of_page))
+        .route("/page.css", get(style))
+        .route("/page.js", get(script))
+        .route("/icon.svg", get(icon))
         .route("/api/v1/chains", get(all_as_json))
         .route("/api/v1/chains/{namespace}/{name}", get(one_as_json))
         .route("/api/v1/events", get(events_as_json))
@@ -26,7 +35,7 @@ pub fn routes(source: Arc<dyn Source>) -> Router {
 }
 
 async fn all_as_json(State(viewers): State<Arc<Viewers>>) -> Response {
-    answers::of_text(&viewers.view(&View::AllAsJson))
+    answers::of_text(&viewers.view(&View::AllAsJson).text)
 }
 
 async fn one_as_json(
@@ -34,49 +43,85 @@ async fn one_as_json(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Response {
     let chain = ChainName { namespace, name };
-    answers::of_text(&viewers.view(&View::OneAsJson(chain)))
+    answers::of_text(&viewers.view(&View::OneAsJson(chain)).text)
 }
 
 async fn events_as_json(
     State(viewers): State<Arc<Viewers>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = Query::of(query.as_deref());
-    let view = match (query.namespace, query.name) {
-        (Some(namespace), Some(name)) => View::OneAsJson(ChainName { namespace, name }),
-        (None, None) => View::AllAsJson,
-        (Some(_), None) | (None, Some(_)) => {
-            let error = "namespace and name belong together: give both, or neither for all chains";
-            return answers::of_problem(StatusCode::BAD_REQUEST, error);
-        }
+    let view = match Query::parse(query.as_deref()).chain() {
+        Ok(Some(chain)) => View::OneAsJson(chain),
+        Ok(None) => View::AllAsJson,
+        Err(half) => return answers::of_problem(StatusCode::BAD_REQUEST, half.to_string()),
     };
     events(&viewers, view)
 }
 
+async fn listing(State(viewers): State<Arc<Viewers>>, RawQuery(query): RawQuery) -> Response {
+    let listing = Query::parse(query.as_deref()).listing();
+    let query = listing.query();
+    let filter = listing.filter.clone();
+    let events = format!("events?{query}");
+    let document = Document {
+        title: "All",
+        root: "",
+        events: &events,
+        filter: &filter,
+    };
+    page(&viewers, &View::Listing(listing), &document)
+}
+
+async fn chain(
+    State(viewers): State<Arc<Viewers>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Response {
+    let title = format!("{namespace}/{name}");
+    let chain = ChainName { namespace, name };
+    let events = format!("events?{}", chain.query());
+    let document = Document {
+        title: &title,
+        root: "../../",
+        events: &events,
+        filter: "",
+    };
+    page(&viewers, &View::Chain(chain), &document)
+}
+
+async fn events_of_page(
+    State(viewers): State<Arc<Viewers>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = Query::parse(query.as_deref());
+    let view = match query.chain() {
+        Ok(Some(chain)) => View::Chain(chain),
+        Ok(None) => View::Listing(query.listing()),
+        Err(half) => return answers::of_problem(StatusCode::BAD_REQUEST, half.to_string()),
+    };
+    events(&viewers, view)
+}
+
+async fn style() -> Response {
+    answers::of_file("text/css; charset=utf-8", page::STYLE)
+}
+
+async fn script() -> Response {
+    answers::of_file("text/javascript; charset=utf-8", page::SCRIPT)
+}
+
+async fn icon() -> Response {
+    answers::of_file("image/svg+xml", page::ICON)
+}
+
 fn events(viewers: &Arc<Viewers>, view: View) -> Response {
     match viewers.subscribe(view) {
-        Ok(events) => answers::of_events(events),
+        Ok(ticks) => answers::of_events(ticks),
         Err(too_many) => too_many.into_response(),
     }
 }
 
-/// The parameters of a request. Others are ignored.
-#[derive(Default)]
-struct Query {
-    namespace: Option<String>,
-    name: Option<String>,
-}
-
-impl Query {
-    fn of(query: Option<&str>) -> Self {
-        let mut found = Self::default();
-        for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match &*key {
-                "namespace" => found.namespace = Some(value.into_owned()),
-                "name" => found.name = Some(value.into_owned()),
-                _ => {}
-            }
-        }
-        found
-    }
+fn page(viewers: &Viewers, view: &View, document: &Document<'_>) -> Response {
+    let Viewed { text, at, interval } = viewers.view(view);
+    let document = page::document(document, at, interval, text.shown.text());
+    answers::of_page(&text, document)
 }

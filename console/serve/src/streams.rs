@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::rendered::{Rendered, Text};
+use crate::rendered::{Rendered, Text, Viewed, event};
 use crate::source::Source;
 use crate::view::View;
 
@@ -20,9 +21,6 @@ const MAX_MISSED: u32 = 10;
 
 /// Between events, whatever the source says.
 const SHORTEST: Duration = Duration::from_millis(500);
-
-/// Says that the connection lives, and that the numbers are still those.
-const NOTHING_NEW: Bytes = Bytes::from_static(b"event: same\ndata:\n\n");
 
 /// All viewers: requests, and event streams.
 pub(crate) struct Viewers {
@@ -39,10 +37,18 @@ struct Readers {
 
 struct Reader {
     view: View,
-    to: mpsc::Sender<Bytes>,
+    to: mpsc::Sender<Tick>,
     /// What it has been sent last.
-    has: Arc<Text>,
+    has: Option<Arc<Text>>,
     missed: u32,
+}
+
+/// What a reader gets at one instant.
+pub(crate) struct Tick {
+    /// The event with the view, if it has changed.
+    pub content: Option<Bytes>,
+    /// The event `at`: when it was so, or empty on a standby. It also says that the connection lives.
+    pub at: Bytes,
 }
 
 /// All places are taken.
@@ -59,54 +65,51 @@ impl Viewers {
     }
 
     /// The view now.
-    pub(crate) fn view(&self, view: &View) -> Arc<Text> {
-        self.rendered.view(&*self.source, view).0
+    pub(crate) fn view(&self, view: &View) -> Viewed {
+        self.rendered.view(&*self.source, view)
     }
 
     /// The view now, and from now on.
-    pub(crate) fn subscribe(
-        self: &Arc<Self>,
-        view: View,
-    ) -> Result<mpsc::Receiver<Bytes>, TooMany> {
-        let has = self.view(&view);
+    pub(crate) fn subscribe(self: &Arc<Self>, view: View) -> Result<mpsc::Receiver<Tick>, TooMany> {
         let mut readers = self.readers.lock();
         readers.all.retain(|reader| !reader.to.is_closed());
         if readers.all.len() >= MAX_STREAMS {
             return Err(TooMany);
         }
-        // One that is on its way, and one that waits.
+        let viewed = self.view(&view);
         let (to, from) = mpsc::channel(1);
-        to.try_send(has.event.clone())
-            .expect("the channel is new and has room for one");
-        readers.all.push(Reader {
+        let mut reader = Reader {
             view,
             to,
-            has,
+            has: None,
             missed: 0,
-        });
+        };
+        reader.send(&viewed.text, &at(viewed.at));
+        readers.all.push(reader);
         if !readers.is_ticking {
             readers.is_ticking = true;
-            tokio::spawn(tick(Arc::clone(self)));
+            tokio::spawn(tick(Arc::clone(self), viewed.interval));
         }
         Ok(from)
     }
 
-    /// Renders each view that is looked at once, and sends it to its readers. `None` if there are none: the
-    /// next reader starts the ticks again.
+    /// Renders each view that is looked at once, and sends it to its readers. Returns when to do so again;
+    /// `None` if there are no readers: the next one starts the ticks again.
     fn send(&self) -> Option<Duration> {
         let mut readers = self.readers.lock();
-        let mut texts: BTreeMap<View, Arc<Text>> = BTreeMap::new();
+        let mut views: BTreeMap<View, (Arc<Text>, Bytes)> = BTreeMap::new();
         let mut interval = SHORTEST;
         readers.all.retain_mut(|reader| {
             if reader.to.is_closed() {
                 return false;
             }
-            if !texts.contains_key(&reader.view) {
-                let (text, next) = self.rendered.view(&*self.source, &reader.view);
-                interval = interval.max(next);
-                texts.insert(reader.view.clone(), text);
+            if !views.contains_key(&reader.view) {
+                let viewed = self.view(&reader.view);
+                interval = interval.max(viewed.interval);
+                views.insert(reader.view.clone(), (viewed.text, at(viewed.at)));
             }
-            reader.send(&texts[&reader.view])
+            let (text, at) = &views[&reader.view];
+            reader.send(text, at)
         });
         readers.is_ticking = !readers.all.is_empty();
         readers.is_ticking.then_some(interval)
@@ -115,15 +118,15 @@ impl Viewers {
 
 impl Reader {
     /// Sends what is new. Returns whether the reader stays.
-    fn send(&mut self, text: &Arc<Text>) -> bool {
-        let event = if Arc::ptr_eq(&self.has, text) {
-            NOTHING_NEW
-        } else {
-            text.event.clone()
+    fn send(&mut self, text: &Arc<Text>, at: &Bytes) -> bool {
+        let has = self.has.as_ref().is_some_and(|has| Arc::ptr_eq(has, text));
+        let tick = Tick {
+            content: (!has).then(|| text.event.clone()),
+            at: at.clone(),
         };
-        match self.to.try_send(event) {
+        match self.to.try_send(tick) {
             Ok(()) => {
-                self.has = Arc::clone(text);
+                self.has = Some(Arc::clone(text));
                 self.missed = 0;
                 true
             }
@@ -136,10 +139,13 @@ impl Reader {
     }
 }
 
-async fn tick(viewers: Arc<Viewers>) {
-    let mut interval = SHORTEST;
+fn at(at: Option<Timestamp>) -> Bytes {
+    event("at", &at.map_or_else(String::new, |at| at.to_string()))
+}
+
+async fn tick(viewers: Arc<Viewers>, mut interval: Duration) {
     loop {
-        tokio::time::sleep(interval).await;
+        tokio::time::sleep(interval.max(SHORTEST)).await;
         match viewers.send() {
             Some(next) => interval = next,
             None => return,

@@ -1,6 +1,7 @@
 //! What can be looked at.
 
-use console::{ChainList, Snapshot, Standby};
+use console::page::{self, Listing};
+use console::{ChainList, LiveChain, Snapshot, Standby};
 use serde::Serialize;
 
 /// What can be looked at. Viewers of the same view get the same bytes.
@@ -10,6 +11,10 @@ pub(crate) enum View {
     AllAsJson,
     /// One chain as JSON.
     OneAsJson(ChainName),
+    /// A page of the list of chains.
+    Listing(Listing),
+    /// The page of a chain.
+    Chain(ChainName),
 }
 
 /// The name of a chain.
@@ -42,14 +47,16 @@ impl View {
         match self {
             Self::AllAsJson => "chains",
             Self::OneAsJson(_) => "chain",
+            Self::Listing(_) | Self::Chain(_) => "content",
         }
     }
 
     /// The chain that it shows; `None` if it is all of them.
     pub(crate) fn chain(&self) -> Option<(&str, &str)> {
         match self {
-            Self::AllAsJson => None,
-            Self::OneAsJson(ChainName { namespace, name }) => Some((namespace, name)),
+            Self::AllAsJson | Self::Listing(_) => None,
+            Self::OneAsJson(ChainName { namespace, name })
+            | Self::Chain(ChainName { namespace, name }) => Some((namespace, name)),
         }
     }
 
@@ -61,22 +68,32 @@ impl View {
                 interval: snapshot.interval,
                 items: snapshot.worst_first(),
             })),
-            Self::OneAsJson(chain) => match snapshot.chain(&chain.namespace, &chain.name) {
+            Self::OneAsJson(name) => match name.of(snapshot) {
                 Some(chain) => Shown::Found(json(chain)),
-                None => Shown::NotFound(json(&chain.missing())),
+                None => Shown::NotFound(json(&name.missing())),
+            },
+            Self::Listing(listing) => Shown::Found(page::listing(snapshot, listing)),
+            Self::Chain(name) => match name.of(snapshot) {
+                Some(chain) => Shown::Found(page::chain(chain, snapshot)),
+                None => Shown::NotFound(page::no_chain(&name.namespace, &name.name)),
             },
         }
     }
 
     /// Its text where there is no snapshot.
     pub(crate) fn show_standby(&self, standby: &Standby) -> Shown {
-        match self {
-            Self::AllAsJson | Self::OneAsJson(_) => Shown::Standby(json(standby)),
-        }
+        Shown::Standby(match self {
+            Self::AllAsJson | Self::OneAsJson(_) => json(standby),
+            Self::Listing(_) | Self::Chain(_) => page::standby(standby),
+        })
     }
 }
 
 impl ChainName {
+    fn of<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a LiveChain> {
+        snapshot.chain(&self.namespace, &self.name)
+    }
+
     fn missing(&self) -> Problem {
         let Self { namespace, name } = self;
         Problem {

@@ -146,3 +146,34 @@ pub struct LiveNotifier {
     /// What Cloud Tasks says of it.
     pub queue_numbers: Known<QueueNumbers>,
 }
+
+/// Of a limit: an effective rate below this share of it is a throttle, above it the noise of an estimate.
+const THROTTLED: f64 = 0.95;
+
+impl LiveStage {
+    /// Dispatches a second: what workers have seen, or else what Cloud Tasks says of the last minute.
+    #[expect(clippy::cast_precision_loss, reason = "dispatches of a minute")]
+    pub fn dispatches_per_second(&self) -> Option<f64> {
+        let workers = self.worker_numbers.value();
+        let queue = self.queue_numbers.value();
+        let of_workers = workers.map(WorkerNumbers::dispatches_per_second);
+        of_workers.or_else(|| queue.map(|queue| queue.executed_last_minute as f64 / 60.0))
+    }
+
+    /// How long the first task has been due, or else how late pushes were.
+    pub fn late(&self) -> Option<Duration> {
+        match (self.queue_numbers.value(), self.worker_numbers.value()) {
+            // An empty queue has no first task, so nothing is late.
+            (Some(queue), _) => Some(queue.lag.unwrap_or_default()),
+            (None, Some(workers)) => workers.lag_p95,
+            (None, None) => None,
+        }
+    }
+
+    /// The dispatches a second that Cloud Tasks allows at present, if that is less than the limit.
+    pub fn throttled_to(&self) -> Option<f64> {
+        let limit = self.settings.max_dispatches_per_second?;
+        let allowed = self.queue_numbers.value()?.effective_rate;
+        (allowed < limit * THROTTLED).then_some(allowed)
+    }
+}

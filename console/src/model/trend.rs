@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::chain::{LiveChain, LiveStage};
-use super::numbers::WorkerNumbers;
 
 /// Points that are kept of each stage.
 pub const TREND_POINTS: usize = 60;
@@ -108,13 +107,13 @@ impl TrendPoint {
     fn of(stage: &LiveStage) -> Self {
         let queue = stage.queue_numbers.value();
         let workers = stage.worker_numbers.value();
-        let of_workers = workers.map(WorkerNumbers::dispatches_per_second);
-        let of_queue = queue.map(|numbers| numbers.executed_last_minute as f64 / 60.0);
         let failed = workers.map(|numbers| numbers.per_second(numbers.runs.all_failed()));
         // An empty queue has no first task, so nothing is late.
         let lag = queue.map(|numbers| numbers.lag.unwrap_or_default().as_secs_f32());
         Self {
-            rate: of_workers.or(of_queue).map_or(f32::NAN, |rate| rate as f32),
+            rate: stage
+                .dispatches_per_second()
+                .map_or(f32::NAN, |rate| rate as f32),
             failed: failed.map_or(f32::NAN, |rate| rate as f32),
             tasks: queue.map_or(f32::NAN, |numbers| numbers.tasks as f32),
             lag: lag.unwrap_or(f32::NAN),

@@ -74,6 +74,13 @@ impl LiveChain {
         findings.map(|finding| finding.cause.urgency()).max()
     }
 
+    /// The urgency of the most urgent finding of a stage.
+    pub fn urgency_of(&self, stage: &str) -> Option<Urgency> {
+        let findings = self.findings.iter();
+        let of_stage = findings.filter(|finding| finding.stage.as_deref() == Some(stage));
+        of_stage.map(|finding| finding.cause.urgency()).max()
+    }
+
     /// Orders the worst first: by urgency, then what was found first, then by name. No number that moves
     /// all the time has a part in it: lines that change places can't be read.
     pub fn worst_first(a: &Self, b: &Self) -> Ordering {
