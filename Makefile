@@ -61,6 +61,10 @@ chaos: ## Kills and disconnects real workers, and counts lost and contradictory 
 edits: ## Makes each edit of a chain with tasks in flight, while the operator crashes after each step
 	testing/edits/run
 
+.PHONY: browser
+browser: ## Shows the page to a real Chromium, which it installs; PICTURES=docs/images writes the pictures of the docs
+	testing/browser/run
+
 .PHONY: e2e
 e2e: ## Installs the chart on a real kubelet, and edits and deletes a chain with tasks in flight; needs root
 	testing/e2e/run

@@ -32,6 +32,8 @@ struct State {
     texts: BTreeMap<View, Arc<Text>>,
     /// Those of the snapshot before: a text that is still the same needn't be sent again.
     before: BTreeMap<View, Arc<Text>>,
+    #[cfg(test)]
+    renders: usize,
 }
 
 /// A view of a snapshot.
@@ -76,6 +78,10 @@ impl Rendered {
 
 impl State {
     fn render(&mut self, view: &View, now: &Result<Arc<Snapshot>, Standby>) -> Arc<Text> {
+        #[cfg(test)]
+        {
+            self.renders += 1;
+        }
         let shown = match now {
             Ok(snapshot) => view.show(snapshot),
             Err(standby) => view.show_standby(standby),
@@ -111,4 +117,75 @@ pub(crate) fn event(name: &str, data: &str) -> Bytes {
     }
     event.push('\n');
     event.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use console::Trends;
+    use console::page::Listing;
+
+    use super::{
+        Arc, Duration, MAX_VIEWS, Mutex, Rendered, Snapshot, Source, Standby, Timestamp, View,
+    };
+
+    struct Fixed(Mutex<Arc<Snapshot>>);
+
+    impl Source for Fixed {
+        fn snapshot(&self) -> Result<Arc<Snapshot>, Standby> {
+            Ok(Arc::clone(&self.0.lock()))
+        }
+
+        fn looked_at(&self, _: Option<(&str, &str)>) {}
+    }
+
+    fn empty() -> Arc<Snapshot> {
+        Arc::new(Snapshot {
+            at: Timestamp::now(),
+            interval: Duration::from_secs(2),
+            chains: vec![],
+            trends: Arc::new(Trends::new(Duration::from_secs(15))),
+        })
+    }
+
+    fn renders(rendered: &Rendered) -> usize {
+        rendered.state.lock().renders
+    }
+
+    fn page(page: usize) -> View {
+        let filter = String::new();
+        View::Listing(Listing { page, filter })
+    }
+
+    #[test]
+    fn a_snapshot_is_rendered_once_for_all_viewers_of_the_same() {
+        let source = Fixed(Mutex::new(empty()));
+        let rendered = Rendered::default();
+        for _ in 0..200 {
+            rendered.view(&source, &page(0));
+        }
+        assert_eq!(renders(&rendered), 1);
+        rendered.view(&source, &page(1));
+        assert_eq!(renders(&rendered), 2);
+    }
+
+    #[test]
+    fn a_snapshot_in_which_nothing_has_changed_gives_the_same_text() {
+        let source = Fixed(Mutex::new(empty()));
+        let rendered = Rendered::default();
+        let first = rendered.view(&source, &page(0));
+        *source.0.lock() = empty();
+        let second = rendered.view(&source, &page(0));
+        assert_eq!(renders(&rendered), 2);
+        assert!(Arc::ptr_eq(&first.text, &second.text));
+    }
+
+    #[test]
+    fn views_that_are_kept_are_bounded() {
+        let source = Fixed(Mutex::new(empty()));
+        let rendered = Rendered::default();
+        for number in 0..MAX_VIEWS * 2 {
+            rendered.view(&source, &page(number));
+        }
+        assert_eq!(rendered.state.lock().texts.len(), MAX_VIEWS);
+    }
 }

@@ -133,3 +133,96 @@ impl TrendPoint {
             .any(|number| *number > 0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use serde_json::json;
+
+    use super::{Duration, LiveChain, TREND_POINTS, Timestamp, Trends};
+
+    const RESOLUTION: Duration = Duration::from_secs(15);
+
+    /// A chain whose queue made so many dispatches in the last minute.
+    fn chain(dispatches: Option<u64>) -> LiveChain {
+        let unknown = json!({"unknown": "quota"});
+        let known = |count| json!({"tasks": 0, "executedLastMinute": count, "inFlight": 0, "effectiveRate": 1.0});
+        let numbers = dispatches.map_or(unknown.clone(), known);
+        let chain = json!({
+            "namespace": "shop",
+            "name": "orders",
+            "edit": {"state": "inForce"},
+            "stages": [{
+                "name": "fast",
+                "queue": "incoming",
+                "deployment": "orders-fast",
+                "state": {"is": "running"},
+                "settings": {"maxAttempts": 3, "timeoutSeconds": 10.0},
+                "pods": {"ready": 1, "desired": 1},
+                "queueNumbers": numbers,
+                "workerNumbers": unknown.clone(),
+            }],
+            "notifier": {"queue": "notifier", "paused": false, "queueNumbers": unknown},
+            "findings": [],
+        });
+        serde_json::from_value(chain).expect("it is a chain")
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    /// The rates after a point for each of these, 15 s apart.
+    fn rates(trends: &Trends) -> Vec<f32> {
+        let chain = chain(None);
+        let points = trends.of(&chain, &chain.stages[0]);
+        points.iter().map(|point| point.rate).collect()
+    }
+
+    #[test]
+    fn the_last_points_are_kept_oldest_first() {
+        let mut trends = Trends::new(RESOLUTION);
+        for point in 0..100 {
+            let seconds = i64::try_from(point).expect("a small number") * 15;
+            trends.record([&chain(Some(point * 60))], at(seconds));
+        }
+        let rates = rates(&trends);
+        assert_eq!(rates.len(), TREND_POINTS);
+        assert_eq!((rates[0], rates[TREND_POINTS - 1]), (40.0, 99.0));
+    }
+
+    #[test]
+    fn a_point_is_due_after_the_resolution_and_not_before() {
+        let mut trends = Trends::new(RESOLUTION);
+        for seconds in [0, 2, 4, 13, 14, 16, 29] {
+            trends.record([&chain(Some(60))], at(seconds));
+        }
+        // 14 is early by less than a tenth, and so is 29.
+        assert_eq!(rates(&trends).len(), 3);
+    }
+
+    #[test]
+    fn a_stage_in_which_nothing_happens_takes_no_memory() {
+        let mut trends = Trends::new(RESOLUTION);
+        trends.record([&chain(Some(0))], at(0));
+        trends.record([&chain(None)], at(15));
+        assert!(trends.stages.is_empty());
+        trends.record([&chain(Some(60))], at(30));
+        assert_eq!(rates(&trends), [1.0]);
+        for point in 3..=i64::try_from(TREND_POINTS).expect("a small number") + 2 {
+            trends.record([&chain(Some(0))], at(point * 15));
+        }
+        assert!(trends.stages.is_empty());
+    }
+
+    #[test]
+    fn a_chain_that_is_gone_and_what_was_before_a_gap_are_forgotten() {
+        let mut trends = Trends::new(RESOLUTION);
+        trends.record([&chain(Some(60))], at(0));
+        trends.record([], at(15));
+        assert!(trends.stages.is_empty());
+        trends.record([&chain(Some(60))], at(30));
+        trends.record([&chain(Some(120))], at(130));
+        assert_eq!(rates(&trends), [2.0]);
+    }
+}

@@ -22,7 +22,7 @@ pub(super) fn rate(points: &[TrendPoint], resolution: Duration) -> Markup {
         resolution,
         "dispatches",
         &units::rate(highest.into()),
-        html! {
+        &html! {
             path.area d=(area(points, highest, |point| point.rate)) {}
             path.failed d=(area(points, highest, |point| point.failed)) {}
         },
@@ -38,7 +38,7 @@ pub(super) fn lag(points: &[TrendPoint], resolution: Duration) -> Markup {
         resolution,
         "lateness",
         &text,
-        html! {
+        &html! {
             path.late d=(area(points, highest.max(10.0), |point| point.lag)) {}
         },
     )
@@ -52,7 +52,7 @@ pub(super) fn tasks(points: &[TrendPoint], resolution: Duration) -> Markup {
         resolution,
         "backlog",
         &units::number(highest.into()),
-        html! {
+        &html! {
             path.area d=(area(points, highest.max(10.0), |point| point.tasks)) {}
         },
     )

@@ -7,4 +7,5 @@
 )]
 
 mod api;
+mod documented;
 mod scripted;
