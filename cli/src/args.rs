@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use cloudtasks::{QueueId, QueuePath, TaskId};
@@ -46,9 +47,20 @@ pub struct DevOptions {
     /// on this machine, else a built-in handler that fails some tasks on purpose.
     #[arg(long)]
     pub handler: Option<String>,
+    /// Address of the page that shows the chain at work, and of its API. Default: 127.0.0.1:9480, or a
+    /// free port if that one is in use.
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
     /// Create this many tasks, and print a summary when all have ended.
     #[arg(long)]
     pub tasks: Option<usize>,
+    /// Create tasks at this rate: as many as --tasks says, or without an end.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub tasks_per_second: Option<f64>,
+    /// How long a run of the built-in handler takes on average, such as 200ms. A task with the header
+    /// Dev-Run-Time takes as long as that says, and one with Dev-Status gets that status.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub run_time: Duration,
     /// Exit when no task is left. The exit code is 0 only if no task was lost.
     #[arg(long)]
     pub exit_when_idle: bool,
@@ -57,7 +69,7 @@ pub struct DevOptions {
     pub failing: FailingShares,
 }
 
-/// The shares of tasks that fail in the built-in handler. The rest succeeds at once.
+/// The shares of tasks that fail in the built-in handler. The rest succeeds.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct FailingShares {
     /// Share of tasks whose first attempt fails in the built-in handler, 0 to 1.
@@ -114,6 +126,18 @@ pub struct EmulatorOptions {
     /// Exit when standard input closes, so that the emulator can't outlive its parent.
     #[arg(long)]
     pub until_stdin_closes: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.001..=1000.0).contains(rate))
+        .ok_or_else(|| format!("{text:?} is not a rate: write a number from 0.001 to 1000"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    worker_contract::duration::parse(text)
+        .ok_or_else(|| format!("{text:?} is not a duration: write it as 200ms or 2.5s"))
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -1,11 +1,14 @@
 //! `executor-chain dev`: a chain on this machine. Real workers, the real plan, an emulator of Cloud
 //! Tasks.
 
+mod admin;
 mod announcer;
 mod chain;
+mod collector;
 mod handler;
 pub mod manifest;
 mod outcomes;
+mod producer;
 mod receiver;
 mod run;
 mod view;

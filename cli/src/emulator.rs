@@ -23,6 +23,7 @@ const PROXY_VARIABLES: [&str; 6] = [
     "ALL_PROXY",
     "all_proxy",
 ];
+const LISTEN: &str = "--listen";
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_RETRIES: u32 = 500;
 
@@ -31,7 +32,11 @@ pub async fn serve(options: EmulatorOptions) -> Result<(), Error> {
     let address = options.listen;
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|source| Error::Listen { address, source })?;
+        .map_err(|source| Error::Listen {
+            address,
+            option: LISTEN,
+            source,
+        })?;
     let issuer = format!("http://{address}");
     let served = cloud_tasks_emulator::serve(listener, issuer, Vec::new());
     if options.until_stdin_closes {
@@ -69,6 +74,7 @@ impl Emulator {
             .await
             .map_err(|source| Error::Listen {
                 address: listen,
+                option: LISTEN,
                 source,
             })?;
         drop(probe);

@@ -29,10 +29,12 @@ pub enum Error {
     #[error("the chain can't run: {0}")]
     Problem(#[from] plan::Problem),
     /// The port is in use, or the address is not on this machine.
-    #[error("can't listen on {address}: {source}; choose another --listen")]
+    #[error("can't listen on {address}: {source}; choose another {option}")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The option that sets it.
+        option: &'static str,
         /// The cause.
         #[source]
         source: std::io::Error,

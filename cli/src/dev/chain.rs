@@ -128,7 +128,8 @@ impl Chain {
         Ok(done)
     }
 
-    async fn observe(&self) -> Result<Observed, Error> {
+    /// The state of its queues and workers.
+    pub async fn observe(&self) -> Result<Observed, Error> {
         let parent = &self.desired.notifier.queue.parent;
         let queues = self.queues.list_queues(parent).await?;
         let mut observed = Observed {

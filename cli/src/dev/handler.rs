@@ -1,9 +1,10 @@
 //! The built-in handler, which fails a share of the tasks on purpose. The same task always fails in the
-//! same way.
+//! same way. A task's own headers can make an incident of it.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -33,11 +34,20 @@ enum Fate {
     ForEver,
 }
 
-fn fate(task: &str, shares: FailingShares) -> Fate {
+/// The status that a task gets, whatever its fate.
+const STATUS: &str = "dev-status";
+/// How long each run of a task takes.
+const RUN_TIME: &str = "dev-run-time";
+
+/// A number from 0 to 1, always the same for the same value.
+fn drawn(value: impl Hash) -> f64 {
     let mut hasher = DefaultHasher::new();
-    task.hash(&mut hasher);
-    let drawn =
-        f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    value.hash(&mut hasher);
+    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
+
+fn fate(task: &str, shares: FailingShares) -> Fate {
+    let drawn = drawn(task);
     let FailingShares {
         fail_once,
         fail_until_last,
@@ -82,22 +92,43 @@ fn names(chain: &ExecutorChain) -> (String, String) {
     )
 }
 
-/// The handler's routes.
-pub fn routes(shares: FailingShares, ends: LadderEnds) -> Router {
+/// The handler's routes. A run takes `time` on average.
+pub fn routes(shares: FailingShares, time: Duration, ends: LadderEnds) -> Router {
     Router::new().fallback(move |headers: HeaderMap| {
         let (first, last) = ends.get();
         let status = answer(&headers, shares, &first, &last);
-        async move { status }
+        let time = run_time(&headers, time);
+        async move {
+            if !time.is_zero() {
+                tokio::time::sleep(time).await;
+            }
+            status
+        }
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
+}
+
+/// From half the average to half as much again.
+fn run_time(headers: &HeaderMap, average: Duration) -> Duration {
+    let own = worker_contract::duration::parse(text(headers, RUN_TIME));
+    own.unwrap_or_else(|| {
+        let run = (
+            text(headers, "executor-task"),
+            text(headers, "executor-attempt"),
+        );
+        average.mul_f64(0.5 + drawn(run))
     })
 }
 
 fn answer(headers: &HeaderMap, shares: FailingShares, first: &str, last: &str) -> StatusCode {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let text = |name: &str| text(headers, name);
+    if let Ok(status) = text(STATUS).parse() {
+        return status;
+    }
     let stage = text("executor-stage");
     let fails = match fate(text("executor-task"), shares) {
         Fate::Well => false,
@@ -131,5 +162,38 @@ mod tests {
             assert!((800..1200).contains(&count), "{wanted:?}: {count}");
         }
         assert_eq!(fate("task-7", shares), fates[7]);
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        let pairs = pairs.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        pairs.collect()
+    }
+
+    #[test]
+    fn a_tasks_own_headers_decide_its_status_and_its_time() {
+        let none = FailingShares {
+            fail_once: 0.0,
+            fail_until_last: 0.0,
+            fail_for_ever: 0.0,
+        };
+        for (status, code) in [("", 200), ("503", 503), ("200", 200), ("soon", 200)] {
+            let headers = headers(&[(STATUS, status)]);
+            assert_eq!(answer(&headers, none, "fast", "slow"), code, "{status}");
+        }
+        let time = Duration::from_secs(1);
+        let own = headers(&[(RUN_TIME, "2.5s")]);
+        assert_eq!(run_time(&own, time), Duration::from_millis(2500));
+        let runs = (0..100).map(|attempt| {
+            let headers = headers(&[("executor-attempt", &attempt.to_string())]);
+            run_time(&headers, time)
+        });
+        let runs: Vec<Duration> = runs.collect();
+        assert!(
+            runs.iter()
+                .all(|run| *run >= time / 2 && *run <= time * 3 / 2)
+        );
+        assert!(runs.iter().any(|run| *run < time * 3 / 4));
+        assert!(runs.iter().any(|run| *run > time * 5 / 4));
     }
 }

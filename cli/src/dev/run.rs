@@ -1,27 +1,31 @@
 //! Runs `executor-chain dev`: follows the file, the queues and the signals.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use cloudtasks::QueuePath;
+use plan::Problem;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::DevOptions;
+use crate::dev::admin::{self, Latest};
 use crate::dev::announcer::Announcer;
 use crate::dev::chain::{Chain, LocalAddresses};
+use crate::dev::collector::{self, Collector};
 use crate::dev::handler::{self, LadderEnds};
 use crate::dev::manifest::Manifest;
 use crate::dev::outcomes::TaskOutcomes;
+use crate::dev::producer::{Producer, Production};
 use crate::dev::receiver::{self, NotifierSettings};
 use crate::dev::view::{Row, View};
 use crate::emulator::Emulator;
 use crate::error::Error;
-use crate::send::{Content, ids, send};
 
 /// How often the file is read and the table is drawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -68,11 +72,18 @@ struct Session {
     view: View,
     announcer: Announcer,
     shown: Instant,
-    /// The text that was refused last, so that it is reported once.
-    refused: Option<String>,
+    collector: Collector,
+    latest: Arc<Latest>,
+    /// The edit that was refused last, so that it is reported once.
+    refused: Option<Refused>,
     has_summary: bool,
-    /// Sends the tasks; returns what to print then.
-    sending: Option<JoinHandle<Result<String, Error>>>,
+    producer: Option<Producer>,
+}
+
+/// A text of the file that isn't in force.
+struct Refused {
+    text: String,
+    problem: Problem,
 }
 
 impl Session {
@@ -85,14 +96,29 @@ impl Session {
             return Err(Error::Handler(url.clone()));
         }
         let manifest = Manifest::read(&options.file, None)?;
+        let admin = admin::listen(options.admin).await?;
         let (emulator, queues) = Emulator::start(options.listen).await?;
         let outcomes = Arc::new(TaskOutcomes::default());
         let ends = LadderEnds::of(&manifest.chain);
         let notifier = NotifierSettings::new(&manifest.chain.spec.notifier);
         let addresses = addresses(&options, &notifier, &outcomes, &ends).await?;
         let (chain, done) = Chain::start(&manifest, queues, addresses).await?;
+        let mut collector = Collector::new();
+        let first = collector::Session {
+            manifest: &manifest.chain,
+            refused: None,
+            ended: 0,
+        };
+        let first = collector.collect(&chain, first).await?;
         let mut view = View::new();
-        say_hello(&mut view, options.listen, &chain, &done);
+        say_hello(
+            &mut view,
+            options.listen,
+            admin.local_addr()?,
+            &chain,
+            &done,
+        );
+        let latest = admin::serve(admin, first);
         let mut session = Self {
             options,
             manifest,
@@ -104,17 +130,23 @@ impl Session {
             view,
             announcer: Announcer::default(),
             shown: Instant::now(),
+            collector,
+            latest,
             refused: None,
             has_summary: false,
-            sending: None,
+            producer: None,
         };
         session.say_handlers();
-        session.send_tasks()?;
+        session.produce()?;
         Ok(session)
     }
 
     fn say_handlers(&mut self) {
-        let built_in = self.options.failing.to_string();
+        let time = self.options.run_time;
+        let mut built_in = self.options.failing.to_string();
+        if !time.is_zero() {
+            let _ = write!(built_in, "; a run takes {time:?} on average");
+        }
         let lines = self.announcer.handlers(&self.chain.handlers(), &built_in);
         let time = self.announcer.ladder_time(self.chain.ladder_time);
         for line in lines.into_iter().chain(time) {
@@ -122,41 +154,36 @@ impl Session {
         }
     }
 
-    /// Sends in the background: many tasks take time, and the table shows them.
-    fn send_tasks(&mut self) -> Result<(), Error> {
-        let Some(count) = self.options.tasks else {
-            return Ok(());
+    /// Creates the tasks in the background: many take time, and the table shows them.
+    fn produce(&mut self) -> Result<(), Error> {
+        let DevOptions {
+            tasks,
+            tasks_per_second,
+            ..
+        } = self.options;
+        let production = match (tasks_per_second, tasks) {
+            (Some(rate), tasks) => Production::Steady(rate, tasks),
+            (None, Some(tasks)) => Production::AtOnce(tasks),
+            (None, None) => return Ok(()),
         };
-        let ids = ids(count);
-        self.outcomes.send(&ids);
-        let queue = self
-            .manifest
-            .first_queue(&self.options.listen.to_string())?;
         let queues = self.chain.queues.clone();
-        let headers = [("content-type".to_owned(), "application/json".to_owned())];
-        let content = Content {
-            body: br#"{"from":"executor-chain dev"}"#.to_vec(),
-            headers: headers.into(),
-        };
-        self.sending = Some(tokio::spawn(async move {
-            send(&queues, &queue, &ids, &content).await?;
-            Ok(format!("sent {count} tasks to {}", queue.id))
-        }));
+        let (queue, outcomes) = (self.first_queue()?, Arc::clone(&self.outcomes));
+        self.producer = Some(Producer::start(production, queues, queue, outcomes));
         Ok(())
     }
 
-    /// Whether all tasks are sent. Prints it once.
+    fn first_queue(&self) -> Result<QueuePath, Error> {
+        self.manifest.first_queue(&self.options.listen.to_string())
+    }
+
+    /// Whether all tasks are created. Prints it once.
     async fn has_sent(&mut self) -> Result<bool, Error> {
-        let Some(sending) = self.sending.take() else {
-            return Ok(true);
-        };
-        if !sending.is_finished() {
-            self.sending = Some(sending);
-            return Ok(false);
+        let finished = self.producer.take_if(|producer| producer.is_finished());
+        if let Some(finished) = finished {
+            let said = finished.finish().await?;
+            self.view.say(&said);
         }
-        let said = sending.await.map_err(std::io::Error::other)??;
-        self.view.say(&said);
-        Ok(true)
+        Ok(self.producer.is_none())
     }
 
     /// Reads the file and the queues. An exit code ends the session.
@@ -165,6 +192,9 @@ impl Session {
             return Ok(Some(ExitCode::FAILURE));
         }
         self.follow_the_file().await;
+        if self.collector.is_due() {
+            self.collect().await?;
+        }
         if self.view.is_live() || self.shown.elapsed() >= LINE {
             self.show().await?;
         }
@@ -184,6 +214,17 @@ impl Session {
         Ok(None)
     }
 
+    async fn collect(&mut self) -> Result<(), Error> {
+        let session = collector::Session {
+            manifest: &self.manifest.chain,
+            refused: self.refused.as_ref().map(|refused| &refused.problem),
+            ended: self.outcomes.count_ended(),
+        };
+        let snapshot = self.collector.collect(&self.chain, session).await?;
+        self.latest.set(snapshot);
+        Ok(())
+    }
+
     async fn show(&mut self) -> Result<(), Error> {
         let rows = self.rows().await?;
         for line in self.announcer.unreachable(&rows, &self.chain.handlers()) {
@@ -199,9 +240,16 @@ impl Session {
         let Ok(text) = std::fs::read_to_string(&self.manifest.file) else {
             return;
         };
-        let is_known = text == self.manifest.text || self.refused.as_ref() == Some(&text);
         // Some editors empty the file before they write.
-        if is_known || text.trim().is_empty() {
+        if text.trim().is_empty() {
+            return;
+        }
+        if text == self.manifest.text {
+            self.refused = None;
+            return;
+        }
+        let refused = self.refused.as_ref();
+        if refused.is_some_and(|refused| refused.text == text) {
             return;
         }
         match self.edit().await {
@@ -214,7 +262,8 @@ impl Session {
             Err(error) => {
                 self.view
                     .say(&format!("{error}\nthe previous version stays in effect"));
-                self.refused = Some(text);
+                let problem = Problem::invalid(error.to_string());
+                self.refused = Some(Refused { text, problem });
             }
         }
     }
@@ -230,6 +279,9 @@ impl Session {
         self.ends.follow(&manifest.chain);
         self.manifest = manifest;
         self.refused = None;
+        if let Some(producer) = &self.producer {
+            producer.follow(self.first_queue()?);
+        }
         Ok(done)
     }
 
@@ -237,11 +289,7 @@ impl Session {
         let mut rows = Vec::new();
         let mut snapshots = self.chain.workers.snapshots();
         for stage in &self.chain.desired.stages {
-            let tasks = self
-                .chain
-                .queues
-                .list_tasks(&stage.queue, MAX_SHOWN)
-                .await?;
+            let tasks = self.chain.tasks(&stage.queue, MAX_SHOWN).await?;
             let done = snapshots.remove(&stage.queue.to_string());
             rows.push(Row {
                 stage: stage.name.clone(),
@@ -262,7 +310,7 @@ impl Session {
         let all = queues.list_queues(parent).await?;
         for _ in 0..all.len() {
             for queue in &all {
-                if !queues.list_tasks(&queue.path, 1).await?.is_empty() {
+                if !self.chain.tasks(&queue.path, 1).await?.is_empty() {
                     return Ok(false);
                 }
             }
@@ -298,7 +346,12 @@ async fn addresses(
     Ok(LocalAddresses {
         emulator: options.listen.to_string(),
         receiver: serve(receiver).await?,
-        handler: serve(handler::routes(options.failing, ends.clone())).await?,
+        handler: serve(handler::routes(
+            options.failing,
+            options.run_time,
+            ends.clone(),
+        ))
+        .await?,
         chosen_handler: options.handler.clone(),
     })
 }
@@ -311,11 +364,18 @@ async fn serve(routes: Router) -> Result<SocketAddr, Error> {
     Ok(address)
 }
 
-fn say_hello(view: &mut View, listen: SocketAddr, chain: &Chain, done: &[String]) {
+fn say_hello(
+    view: &mut View,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    chain: &Chain,
+    done: &[String],
+) {
     let desired = &chain.desired;
     view.say(&format!(
         "chain {}/{} runs; Cloud Tasks (gRPC and REST) is at {listen}",
         desired.namespace, desired.name
     ));
+    view.say(&format!("page: http://{admin}/"));
     view.say(&format!("  {}", done.join("\n  ")));
 }

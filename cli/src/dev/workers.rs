@@ -80,6 +80,18 @@ impl Workers {
         sums.collect()
     }
 
+    /// The page of metrics of each Deployment's worker, by the Deployment's name. Each worker has a name of
+    /// its own.
+    pub fn pages(&self) -> BTreeMap<String, (String, String)> {
+        let state = self.state.lock();
+        let pages = state.running.iter().map(|(deployment, worker)| {
+            let name = format!("{deployment}-{}", worker.stats.len());
+            let page = worker.running.metrics().prometheus();
+            (deployment.clone(), (name, page))
+        });
+        pages.collect()
+    }
+
     /// Waits until all workers are connected: until then they answer pushes with 503. Limited, since no
     /// task is lost by that.
     pub async fn connected(&self) {
@@ -232,6 +244,7 @@ fn sum(snapshots: impl Iterator<Item = MetricsSnapshot>) -> MetricsSnapshot {
         runs_under_way: total.runs_under_way + one.runs_under_way,
         pushes_under_way: total.pushes_under_way + one.pushes_under_way,
         callers_waiting: total.callers_waiting + one.callers_waiting,
+        answered: total.answered + one.answered,
         attempts_succeeded: total.attempts_succeeded + one.attempts_succeeded,
         attempts_failed: total.attempts_failed + one.attempts_failed,
         attempts_timed_out: total.attempts_timed_out + one.attempts_timed_out,

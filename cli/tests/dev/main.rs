@@ -10,5 +10,6 @@ mod course;
 mod edits;
 mod ending;
 mod handlers;
+mod page;
 mod program;
 mod python;

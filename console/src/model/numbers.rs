@@ -39,7 +39,8 @@ pub struct QueueNumbers {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerNumbers {
-    /// The time that the counts cover: from 10 seconds to 5 minutes, the shorter the more happens.
+    /// The time that the counts cover: from 10 seconds to 5 minutes, the shorter the more happens. Less in
+    /// the first seconds.
     #[serde(rename = "windowSeconds", with = "seconds")]
     pub window: Duration,
     /// Pods that were asked in this time.

@@ -58,6 +58,8 @@ pub struct MetricsSnapshot {
     pub pushes_under_way: u64,
     /// Callers that wait for an answer. If a caller disconnects, its push stays in flight.
     pub callers_waiting: u64,
+    /// Pushes that have got an answer.
+    pub answered: u64,
     /// Runs that succeeded.
     pub attempts_succeeded: u64,
     /// Runs that failed, without time-outs.
@@ -321,6 +323,7 @@ impl WorkerMetrics {
             runs_under_way: gauge(&self.runs_under_way),
             pushes_under_way: gauge(&self.pushes_under_way),
             callers_waiting: gauge(&self.callers_waiting),
+            answered: Answer::ALL.iter().map(|it| self.answers(*it)).sum(),
             attempts_succeeded: attempts(SUCCEEDED),
             attempts_failed: attempts(FAILED),
             attempts_timed_out: attempts(TIMED_OUT),
@@ -410,18 +413,7 @@ mod tests {
             many(2, &|| metrics.attempted(&failed(Some(409), "no-stock")));
             many(3, &|| metrics.attempted(&failed(None, "timeout")));
             many(4, &|| metrics.attempted(&RunResult::Unreachable));
-            for (times, answer) in [
-                Answer::Done,
-                Answer::Failed,
-                Answer::HandOverPending,
-                Answer::NotificationPending,
-                Answer::Unknown,
-                Answer::NoCapacity,
-                Answer::TooLarge,
-            ]
-            .into_iter()
-            .enumerate()
-            {
+            for (times, answer) in Answer::ALL.into_iter().enumerate() {
                 many(times + 5, &|| metrics.answered(answer));
             }
             let late = Some(Duration::from_mins(12));

@@ -24,6 +24,17 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Every answer.
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Failed,
+        Self::HandOverPending,
+        Self::NotificationPending,
+        Self::Unknown,
+        Self::NoCapacity,
+        Self::TooLarge,
+    ];
+
     /// The HTTP status.
     pub const fn code(self) -> u16 {
         match self {

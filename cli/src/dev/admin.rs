@@ -1,0 +1,58 @@
+//! The page that shows the chain at work, and its API.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use console::{Snapshot, Standby};
+use console_serve::{Source, routes};
+use parking_lot::RwLock;
+use tokio::net::TcpListener;
+
+use crate::error::Error;
+
+/// Tried first, so that the address is the same each time. A second `dev` gets another port.
+const USUAL: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9480);
+
+/// What was collected last.
+pub struct Latest(RwLock<Arc<Snapshot>>);
+
+impl Latest {
+    /// From now on this is shown.
+    pub fn set(&self, snapshot: Snapshot) {
+        *self.0.write() = Arc::new(snapshot);
+    }
+}
+
+impl Source for Latest {
+    fn snapshot(&self) -> Result<Arc<Snapshot>, Standby> {
+        Ok(Arc::clone(&self.0.read()))
+    }
+
+    /// One chain costs so little that it is followed anyway.
+    fn looked_at(&self, _chain: Option<(&str, &str)>) {}
+}
+
+/// Listens on the address that the user chose, or on the usual one.
+pub async fn listen(chosen: Option<SocketAddr>) -> Result<TcpListener, Error> {
+    if chosen.is_none()
+        && let Ok(listener) = TcpListener::bind(USUAL).await
+    {
+        return Ok(listener);
+    }
+    let address = chosen.unwrap_or(SocketAddr::new(USUAL.ip(), 0));
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| Error::Listen {
+        address,
+        option: "--admin",
+        source,
+    })
+}
+
+/// Serves the snapshots that are set, until the process ends.
+pub fn serve(listener: TcpListener, first: Snapshot) -> Arc<Latest> {
+    let latest = Arc::new(Latest(RwLock::new(Arc::new(first))));
+    let source: Arc<dyn Source> = Arc::<Latest>::clone(&latest);
+    tokio::spawn(async move { axum::serve(listener, routes(source)).await });
+    latest
+}
