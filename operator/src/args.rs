@@ -89,12 +89,12 @@ pub struct Args {
     pub queue_poll_interval: crds::Duration,
 
     /// How often the live numbers of the queues of each location are listed: tasks, lag, dispatches in flight,
-    /// and the effective rate. At least every 5s while somebody looks at chains. 0s: never.
+    /// and the effective rate. At least every 5s while chains have viewers. 0s: never.
     #[arg(long, env = "QUEUE_STATS_INTERVAL", default_value = "15s")]
     pub queue_stats_interval: crds::Duration,
 
     /// How often workers are asked what they have counted: runs, arrivals, refused pushes. At most three
-    /// pods of each stage at a time, and at least every 5s while somebody looks at chains.
+    /// pods of each stage at a time, and at least every 5s while chains have viewers.
     #[arg(long, env = "WORKER_POLL_INTERVAL", default_value = "15s")]
     pub worker_poll_interval: crds::Duration,
 

@@ -23,9 +23,12 @@ use crate::context::Context;
 use crate::leader::holder::Holder;
 use crate::viewers::Viewers;
 
-/// A snapshot is this old at most.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How often chains are evaluated while nobody looks: since when something has been wrong is known to this
+/// How often viewers are sent a new snapshot.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How old a snapshot may be that another viewer has asked for. An edit is seen after this and one interval
+/// at the latest.
+const MAX_AGE: Duration = Duration::from_millis(500);
+/// How often chains are evaluated without viewers: since when something has been wrong is known to this
 /// precision then.
 const UNSEEN_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -42,7 +45,7 @@ struct Term {
     onsets: HashMap<NamespacedName, Onsets>,
     trends: Arc<Trends>,
     evaluated: Option<Instant>,
-    /// While somebody looks.
+    /// While there are viewers.
     snapshot: Option<Arc<Snapshot>>,
 }
 
@@ -74,7 +77,7 @@ impl LiveChains {
         *self.term.lock() = None;
     }
 
-    /// Evaluates if that is due though nobody looks.
+    /// Evaluates if that is due though there are no viewers.
     fn evaluate_unseen(&self) {
         let now = Instant::now();
         if let Some(term) = &mut *self.term.lock() {
@@ -121,8 +124,7 @@ impl Term {
 
     /// `None` before the first list of chains.
     fn snapshot(&mut self, now: Instant) -> Option<Arc<Snapshot>> {
-        // Timers of those who ask are late by a little, and early by a little next time.
-        let is_new = self.is_younger_than(INTERVAL * 9 / 10, now);
+        let is_new = self.is_younger_than(MAX_AGE, now);
         if !is_new || self.snapshot.is_none() {
             self.evaluate(now, Timestamp::now());
         }

@@ -1,4 +1,4 @@
-//! Who looks at chains: what somebody looks at is asked for more often.
+//! Viewers of chains: while there are some, queues and workers are asked more often.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,34 +9,34 @@ use tokio::sync::Notify;
 
 use crate::chain::NamespacedName;
 
-/// For how long somebody who has looked counts as looking.
-const LOOKS_FOR: Duration = Duration::from_secs(15);
-/// How often to ask for what somebody looks at.
+/// For how long a viewer who has looked counts.
+const VIEWS_FOR: Duration = Duration::from_secs(15);
+/// How often to ask for what has viewers.
 const WATCHED_PERIOD: Duration = Duration::from_secs(5);
 /// More chains at a time are as good as all.
 const MAX_CHAINS: usize = 256;
 
-/// Who looks at chains.
+/// Viewers of chains.
 #[derive(Debug, Clone, Default)]
 pub struct Viewers(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     looked: Mutex<Looked>,
-    /// Somebody looks, after nobody did.
+    /// There is a viewer, after there was none.
     begun: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Looked {
-    /// When somebody has last looked at all chains.
+    /// When a viewer has last looked at all chains.
     at_all: Option<Instant>,
     /// And at single ones.
     at: HashMap<NamespacedName, Instant>,
 }
 
 impl Viewers {
-    /// Somebody looks at a chain, or at all of them.
+    /// A viewer looks at a chain, or at all of them.
     pub fn looked_at(&self, chain: Option<(&str, &str)>, now: Instant) {
         let mut looked = self.0.looked.lock();
         let had_viewers = looked.has_viewers(now);
@@ -55,12 +55,12 @@ impl Viewers {
         }
     }
 
-    /// Whether somebody looks at anything.
+    /// Whether there are any.
     pub fn exist(&self, now: Instant) -> bool {
         self.0.looked.lock().has_viewers(now)
     }
 
-    /// Whether somebody looks at all chains.
+    /// Whether there are some of all chains.
     pub fn see_all(&self, now: Instant) -> bool {
         self.0
             .looked
@@ -69,7 +69,7 @@ impl Viewers {
             .is_some_and(|then| is_recent(then, now))
     }
 
-    /// Whether somebody looks at this very chain.
+    /// Whether there are some of this very chain.
     pub fn see(&self, chain: &NamespacedName, now: Instant) -> bool {
         let looked = self.0.looked.lock();
         looked
@@ -87,7 +87,7 @@ impl Viewers {
         }
     }
 
-    /// Waits until a period has passed since it has `begun`, a shorter one once somebody looks.
+    /// Waits until a period has passed since it has `begun`, a shorter one once there are viewers.
     pub async fn pause(&self, begun: Instant, period: Duration) {
         loop {
             let mut looks = std::pin::pin!(self.0.begun.notified());
@@ -110,7 +110,7 @@ impl Looked {
 }
 
 fn is_recent(then: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(then) < LOOKS_FOR
+    now.saturating_duration_since(then) < VIEWS_FOR
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     const PERIOD: Duration = Duration::from_secs(15);
 
     #[test]
-    fn somebody_who_has_looked_looks_for_fifteen_seconds() {
+    fn a_viewer_counts_for_fifteen_seconds() {
         let viewers = Viewers::default();
         let begin = Instant::now();
         let after = |seconds| begin + Duration::from_secs(seconds);
@@ -151,12 +151,12 @@ mod tests {
         }
         assert_eq!(viewers.0.looked.lock().at.len(), MAX_CHAINS);
         assert!(viewers.see_all(now));
-        viewers.looked_at(Some(("shop", "orders")), now + LOOKS_FOR);
+        viewers.looked_at(Some(("shop", "orders")), now + VIEWS_FOR);
         assert_eq!(viewers.0.looked.lock().at.len(), 1);
     }
 
     #[tokio::test]
-    async fn a_pause_is_shorter_once_somebody_looks() {
+    async fn a_pause_is_shorter_once_there_are_viewers() {
         let viewers = Viewers::default();
         let begun = Instant::now().checked_sub(WATCHED_PERIOD).unwrap();
         let mut pause = std::pin::pin!(viewers.pause(begun, Duration::from_hours(1)));

@@ -83,7 +83,7 @@ impl LocationStats {
 }
 
 /// Asks at once, then after `second`, then every period, until the location is dropped. Periods are shorter
-/// while somebody looks.
+/// while there are viewers.
 pub async fn poll(
     stats: Weak<LocationStats>,
     cloud: AdminClient,

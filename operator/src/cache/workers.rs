@@ -72,7 +72,7 @@ struct ScrapedStage {
 }
 
 impl ScrapedWorkers {
-    /// Scrapes once a period, more often while somebody looks, until the value is dropped. Chains that are
+    /// Scrapes once a period, more often while there are viewers, until the value is dropped. Chains that are
     /// to be reconciled go to `triggers`.
     pub fn new(
         period: Duration,
@@ -239,11 +239,13 @@ impl ScrapedStage {
         self.history.retain_pods(&pods);
         self.failures.retain_pods(&pods);
         if pods.is_empty() {
-            // Nothing is claimed of workers that are gone.
-            self.failures = AuthFailures::default();
             self.last_answer = now;
         } else {
             self.last_ready = now;
+        }
+        if !self.targets.iter().any(|target| target.requires_token) {
+            // Nothing is claimed of workers that are gone.
+            self.failures = AuthFailures::default();
         }
         now.saturating_duration_since(self.last_ready) < KEPT
     }

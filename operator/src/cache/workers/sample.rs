@@ -10,14 +10,14 @@ const PODS_PER_STAGE: usize = 3;
 /// How many pods of all stages. One takes about 0.2 ms of CPU time.
 const PODS_PER_TURN: usize = 2048;
 
-/// Who looks at a chain, the most interested first.
+/// Who views a chain, the most interested first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Interest {
-    /// Somebody looks at this chain.
+    /// It has viewers of its own.
     This,
-    /// Somebody looks at all chains.
+    /// All chains have viewers.
     All,
-    /// Nobody does.
+    /// It has no viewers.
     None,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Stage {
 /// The pods whose turn it is.
 pub(super) type Turn = Vec<(NamespacedName, Arc<ScrapeTarget>)>;
 
-/// The pods whose turn it is in this round: first those of chains that somebody looks at. Of the others,
+/// The pods whose turn it is in this round: first those of chains with viewers. Of the others,
 /// first one pod of each stage, then a second one.
 pub(super) fn turn(stages: Vec<Stage>, round: usize) -> Turn {
     limited_turn(stages, round, PODS_PER_TURN)
@@ -43,7 +43,7 @@ fn limited_turn(mut stages: Vec<Stage>, round: usize, limit: usize) -> Turn {
     if stages.is_empty() {
         return Turn::new();
     }
-    // Those that find no place in one turn are the first of the next.
+    // Those that exceed the limit of one turn are the first of the next.
     let first = round.wrapping_mul(limit) % stages.len();
     stages.rotate_left(first);
     let mut turn = Vec::new();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_that_somebody_looks_at_come_first() {
+    fn chains_with_viewers_come_first() {
         let stages = vec![
             stage("a", 3, Interest::None),
             stage("b", 3, Interest::All),
