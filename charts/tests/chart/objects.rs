@@ -332,12 +332,12 @@ async fn viewers_get_roles_and_are_bound_to_them_if_they_are_named() {
         assert_eq!(found, namespaces.iter().collect::<Vec<_>>(), "{values}");
         for role in chains {
             assert_eq!(role["kind"], kind);
-            let rules = json!([{
+            let expected = json!([{
                 "apiGroups": ["executor-chain.dev"],
                 "resources": ["executorchains"],
                 "verbs": ["get", "list", "watch"],
             }]);
-            assert_eq!(role["rules"], rules);
+            assert_eq!(role["rules"], expected);
             let label = &role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"];
             assert_eq!(label == "true", kind == "ClusterRole", "{role}");
         }

@@ -69,8 +69,8 @@ async fn a_chain_is_shown_with_the_numbers_of_its_queues_until_it_is_gone() {
 
     // Whatever the reason, it is said.
     for (answer, reason) in [
-        (StatsAnswer::Absent, "absent"),
         (StatsAnswer::Silent, "stale"),
+        (StatsAnswer::Absent, "absent"),
         (StatsAnswer::PermissionDenied, "forbidden"),
     ] {
         proxy.answer(answer);
