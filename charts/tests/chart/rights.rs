@@ -153,8 +153,13 @@ async fn viewers_may_look_and_change_nothing() {
     ] {
         let person = ["--as=ann", "--as-group=on-call"];
         let ask = [&["auth", "can-i", verb, what, "-n", namespace], &person[..]].concat();
-        let said = server.kubectl(&ask).await.stdout;
-        assert_eq!(said.trim(), may, "{verb} {what} in {namespace}");
+        let row = format!("{verb} {what} in {namespace}: {may}");
+        // A role that was just bound is known to the API server a little later.
+        eventually(&row, SOON, async || {
+            let said = server.kubectl(&ask).await.stdout;
+            (said.trim() == may, said)
+        })
+        .await;
     }
 }
 
