@@ -7,16 +7,27 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use cloudtasks::{QueueId, QueuePath, TaskId};
 
+use crate::inspect::args::InspectCommand;
+
 /// Where `dev` listens and `send` connects, by default.
 const LISTEN: &str = "127.0.0.1:8123";
 
-/// Runs a chain locally, and creates tasks in it.
+/// Runs a chain locally, creates tasks in it, and shows what chains do.
 #[derive(Debug, Parser)]
 #[command(name = "executor-chain", version, about)]
 pub struct Args {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Shows what executor chains do now, and what is wrong with them.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-chain", version, about)]
+pub struct PluginArgs {
+    /// The command.
+    #[command(subcommand)]
+    pub command: InspectCommand,
 }
 
 /// The commands of `executor-chain`.
@@ -30,6 +41,9 @@ pub enum Command {
     /// Print the IDs of a task on the queues of its chain, and the ID of its notification: to look it
     /// up, or to delete it.
     Id(IdOptions),
+    /// Show chains as they are now.
+    #[command(flatten)]
+    Inspect(InspectCommand),
     /// Run the emulator, as `dev` does.
     #[command(hide = true)]
     Emulator(EmulatorOptions),

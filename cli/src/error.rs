@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::admission::Rejection;
+use crate::inspect::exit::{CANT_TELL, NO_RIGHTS};
+use crate::inspect::seen::Gap;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +69,74 @@ pub enum Error {
         #[source]
         source: cloudtasks::Error,
     },
+    /// The kubeconfig can't be used.
+    #[error("no access to a cluster: {0}")]
+    Kubeconfig(String),
+    /// This program was built without access to clusters.
+    #[error(
+        "this program was built without access to clusters: build it with `make plugin`, or show a running `executor-chain dev` with --dev ADDR"
+    )]
+    NoClusterFeature,
+    /// Nothing can be seen of any chain.
+    #[error("no chains can be seen: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unseen(Vec<Gap>),
+    /// The chain doesn't exist.
+    #[error("no chain {name} in {place}")]
+    NoChain {
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// `--dev` names no admin address of a `dev`.
+    #[error(
+        "no chains at {address}: {reason}; start `executor-chain dev`, which prints the address of its page"
+    )]
+    NoAdmin {
+        /// The address.
+        address: String,
+        /// The cause.
+        reason: String,
+    },
+    /// The port is in use.
+    #[error("can't listen on {address}: {source}; choose another --port")]
+    ListenPage {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no completion script for the shell.
+    #[error("no completions for the shell {0:?}: choose bash, elvish, fish, powershell or zsh")]
+    Shell(String),
     /// An error of the operating system.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// The exit code: for scripts that ask `why`, what they can't be told is no failure of theirs.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unseen(gaps) if gaps.iter().any(|gap| matches!(gap, Gap::Right(_))) => NO_RIGHTS,
+            Self::Unseen(_) | Self::NoAdmin { .. } => CANT_TELL,
+            Self::File { .. }
+            | Self::Rejected { .. }
+            | Self::Problem(_)
+            | Self::Listen { .. }
+            | Self::Emulator(_)
+            | Self::CloudTasks(_)
+            | Self::Execute(_)
+            | Self::Worker(_)
+            | Self::Handler(_)
+            | Self::NoDev { .. }
+            | Self::Kubeconfig(_)
+            | Self::NoClusterFeature
+            | Self::NoChain { .. }
+            | Self::ListenPage { .. }
+            | Self::Shell(_)
+            | Self::Io(_) => 1,
+        }
+    }
 }

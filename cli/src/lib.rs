@@ -1,7 +1,8 @@
 //! `executor-chain`: runs a chain locally, without a cluster and without Google Cloud.
 //!
 //! `dev` runs the operator's planner and real workers on an emulator of Cloud Tasks; `send` creates
-//! tasks in it; `id` prints the names of a task.
+//! tasks in it; `id` prints the names of a task. `top`, `why` and `ui` show chains, of `dev` or of a
+//! cluster.
 
 #![allow(
     clippy::print_stdout,
@@ -15,22 +16,26 @@ pub mod dev;
 pub mod emulator;
 pub mod error;
 pub mod id;
+pub mod inspect;
+pub mod program;
 pub mod send;
 
 use std::process::ExitCode;
 
-use args::{Args, Command};
+use args::Command;
 pub use error::Error;
+use program::Program;
 
 /// Runs one command.
-pub async fn run(args: Args) -> Result<ExitCode, Error> {
-    match args.command {
+pub async fn run(command: Command, program: &Program) -> Result<ExitCode, Error> {
+    match command {
         Command::Dev(options) => Box::pin(dev::run(options)).await,
         Command::Send(options) => send::run(options).await.map(|()| ExitCode::SUCCESS),
         Command::Id(options) => {
             id::run(&options);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Inspect(command) => Box::pin(inspect::run(command, program.name())).await,
         Command::Emulator(options) => emulator::serve(options).await.map(|()| ExitCode::SUCCESS),
     }
 }

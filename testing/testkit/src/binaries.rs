@@ -59,7 +59,7 @@ pub(crate) fn crds_of(group: &str) -> Vec<String> {
 }
 
 /// kubectl beside the control plane, or else the one on `PATH`.
-pub(crate) fn kubectl() -> PathBuf {
+pub fn kubectl() -> PathBuf {
     [assets(), built()]
         .into_iter()
         .map(|folder| folder.join("kubectl"))

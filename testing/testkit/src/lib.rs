@@ -17,6 +17,7 @@ mod grpc;
 pub mod helm;
 pub mod http_get;
 pub mod kubectl;
+pub mod kubelet;
 pub mod lists;
 pub mod metrics;
 pub mod operator;

@@ -1,0 +1,123 @@
+//! The command line of `top`, `why` and `ui`, which `kubectl chain` shares.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+/// Commands that show chains and change nothing.
+#[derive(Debug, Subcommand)]
+pub enum InspectCommand {
+    /// Show what each stage does now. Chains with findings come first.
+    Top(TopOptions),
+    /// Name what is wrong with a chain, first cause first, and what to do. Exit code: 0 if nothing was
+    /// found, 2 with findings, 3 if numbers are unknown, 4 if a right is missing.
+    Why(WhyOptions),
+    /// Open the page of a chain, or of all chains.
+    Ui(UiOptions),
+    /// Print a shell's completion script.
+    #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Completion {
+        /// The shell: bash, elvish, fish, powershell or zsh.
+        shell: String,
+    },
+}
+
+/// Where chains are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Place {
+    /// Namespace. Default: the namespace of the kubeconfig's context.
+    #[arg(short, long, value_parser = name)]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig. Default: its current one.
+    #[arg(long)]
+    pub context: Option<String>,
+    /// Kubeconfig file. Default: `$KUBECONFIG`, or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespace of the operator. Default: executor-chain, or wherever its pods are.
+    #[arg(long, value_name = "NAMESPACE", value_parser = name, env = "EXECUTOR_CHAIN_OPERATOR_NAMESPACE")]
+    pub operator_namespace: Option<String>,
+    /// Ask a running `executor-chain dev` in place of a cluster: its --admin address.
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["context", "kubeconfig"])]
+    pub dev: Option<String>,
+}
+
+/// Options of `top`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TopOptions {
+    /// Where chains are.
+    #[command(flatten)]
+    pub place: Place,
+    /// Show the chains of all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Show the chains once. On a terminal they are shown every 2 s otherwise.
+    #[arg(long)]
+    pub once: bool,
+    /// Print JSON, or all columns whatever the terminal's width.
+    #[arg(short, long, value_enum)]
+    pub output: Option<TopOutput>,
+}
+
+/// Formats of `top`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopOutput {
+    /// As the operator's API has it.
+    Json,
+    /// All columns.
+    Wide,
+}
+
+/// Options of `why`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WhyOptions {
+    /// The chain. Default: all chains of the namespace.
+    #[arg(value_parser = name)]
+    pub name: Option<String>,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: Place,
+    /// Look at the chains of all namespaces.
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "name"])]
+    pub all_namespaces: bool,
+    /// Print JSON.
+    #[arg(short, long, value_enum)]
+    pub output: Option<WhyOutput>,
+}
+
+/// Formats of `why`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhyOutput {
+    /// As the operator's API has it.
+    Json,
+}
+
+/// Options of `ui`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct UiOptions {
+    /// The chain. Default: all chains.
+    #[arg(value_parser = name)]
+    pub name: Option<String>,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: Place,
+    /// Port of this machine. Default: a free one.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Print the address, and open no browser.
+    #[arg(long)]
+    pub no_open: bool,
+}
+
+/// A name of Kubernetes: it becomes a part of addresses.
+fn name(text: &str) -> Result<String, String> {
+    let is_name = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "-.".contains(it);
+    if !text.is_empty() && text.len() <= 253 && text.chars().all(is_name) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} is not a name: write lower-case letters, digits, - and ."
+        ))
+    }
+}

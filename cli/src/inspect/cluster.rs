@@ -1,0 +1,189 @@
+//! A cluster: its operators by port-forward, and the API server for what they don't show.
+
+mod chains;
+mod client;
+pub(super) mod names;
+mod operators;
+
+use std::collections::BTreeSet;
+
+use console::LiveChain;
+use kube::Client;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::api::{Connection, Reply};
+use super::args::Place;
+use super::scope::Scope;
+use super::seen::{Gap, Seen};
+use crate::error::Error;
+use operators::{Operator, Pod};
+
+/// A cluster.
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    operator_namespace: Option<String>,
+    /// Connections to the operators that have answered.
+    leaders: Vec<Connection>,
+}
+
+impl Cluster {
+    /// The cluster of a kubeconfig. Doesn't connect yet.
+    pub async fn of(place: &Place) -> Result<Self, Error> {
+        let (client, namespace) = client::of(place).await?;
+        Ok(Self {
+            client,
+            namespace,
+            operator_namespace: place.operator_namespace.clone(),
+            leaders: Vec::new(),
+        })
+    }
+
+    /// The namespace of the kubeconfig's context.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Chains: as their operators have them, and those that no operator shows as the API server has them.
+    pub async fn look(&mut self, scope: &Scope) -> Result<Seen, Error> {
+        let mut seen = self.ask_operators(scope).await;
+        let is_missing = scope.name.is_some() && seen.chains.is_empty();
+        if seen.gaps.is_empty() && !is_missing {
+            return Ok(seen);
+        }
+        match chains::read(&self.client, scope).await {
+            Ok(read) => add(&mut seen, read),
+            Err(gap) => {
+                seen.gaps.push(gap);
+                if seen.chains.is_empty() {
+                    return Err(Error::Unseen(seen.gaps));
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// For the page: streams to the admin port of the operator that leads.
+    pub fn page(&self) -> Page {
+        let Self {
+            client,
+            namespace: _,
+            operator_namespace,
+            leaders: _,
+        } = self;
+        Page {
+            client: client.clone(),
+            operator_namespace: operator_namespace.clone(),
+        }
+    }
+}
+
+/// Streams to the admin port of the operator that leads.
+#[derive(Clone)]
+pub struct Page {
+    client: Client,
+    operator_namespace: Option<String>,
+}
+
+impl Page {
+    /// A new one.
+    pub async fn stream(&self) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, Gap> {
+        let found = operators::find(&self.client, self.operator_namespace.as_deref()).await?;
+        let [operator] = &found[..] else {
+            let namespaces: Vec<&str> = found.iter().map(Operator::namespace).collect();
+            return Err(Gap::Operator(format!(
+                "several operators serve this cluster: choose one with --operator-namespace (they are in {})",
+                namespaces.join(", ")
+            )));
+        };
+        let pod = operator.leader(&self.client).await?;
+        operators::forward(&self.client, &pod).await
+    }
+}
+
+impl Cluster {
+    async fn ask_operators(&mut self, scope: &Scope) -> Seen {
+        let mut seen = Seen::nothing();
+        for connection in &mut self.leaders {
+            match connection.look(scope).await {
+                Ok(Reply::Found(answer)) => seen.add(answer),
+                Ok(Reply::Absent) => {}
+                // It has ended, or leads no more.
+                Ok(Reply::Standby(_)) | Err(_) => {
+                    self.leaders.clear();
+                    break;
+                }
+            }
+        }
+        if self.leaders.is_empty() {
+            seen = self.find_operators(scope).await;
+        }
+        seen
+    }
+
+    async fn find_operators(&mut self, scope: &Scope) -> Seen {
+        let mut seen = Seen::nothing();
+        match operators::find(&self.client, self.operator_namespace.as_deref()).await {
+            Ok(found) => {
+                for operator in found {
+                    match connect(&self.client, &operator, scope).await {
+                        Ok((connection, answer)) => {
+                            seen.add(answer);
+                            self.leaders.push(connection);
+                        }
+                        Err(gap) => seen.gaps.push(gap),
+                    }
+                }
+            }
+            Err(gap) => seen.gaps.push(gap),
+        }
+        if !seen.gaps.is_empty() {
+            // All are looked for again: one that was missing may be back.
+            self.leaders.clear();
+        }
+        seen
+    }
+}
+
+/// Asks the leader, or the one that a standby names: the Lease may have moved since it was read.
+async fn connect(
+    client: &Client,
+    operator: &Operator,
+    scope: &Scope,
+) -> Result<(Connection, Seen), Gap> {
+    let mut pod = operator.leader(client).await?;
+    for _ in 0..2 {
+        let failed = |reason| Gap::Operator(format!("operator {pod}: {reason}"));
+        let stream = operators::forward(client, &pod).await?;
+        let connected = Connection::over(stream, "localhost".to_owned()).await;
+        let mut connection = connected.map_err(failed)?;
+        match connection.look(scope).await.map_err(failed)? {
+            Reply::Found(answer) => return Ok((connection, answer)),
+            Reply::Absent => return Ok((connection, Seen::nothing())),
+            Reply::Standby(Some(leader)) => {
+                pod = Pod {
+                    name: leader,
+                    ..pod
+                }
+            }
+            Reply::Standby(None) => break,
+        }
+    }
+    Err(Gap::Operator(format!(
+        "no operator in namespace {} leads now",
+        operator.namespace()
+    )))
+}
+
+/// Adds chains of the API server that no operator shows.
+fn add(seen: &mut Seen, mut read: Seen) {
+    let name = |chain: &LiveChain| (chain.namespace.clone(), chain.name.clone());
+    let known: BTreeSet<_> = seen.chains.iter().map(name).collect();
+    read.chains.retain(|chain| !known.contains(&name(chain)));
+    if seen.gaps.is_empty() && !read.chains.is_empty() {
+        let reason = "no operator serves this chain, or none has seen it yet";
+        seen.gaps.push(Gap::Operator(reason.into()));
+    }
+    seen.add(read);
+    seen.chains.sort_by(LiveChain::worst_first);
+}

@@ -1,0 +1,163 @@
+//! A running `dev`, or whatever has its API.
+
+use serde_json::Value;
+
+use crate::program::{Programs, run};
+use crate::served::{Served, failing, unknown, well};
+
+/// The address of a `dev` with these chains.
+async fn serving(chains: Vec<Value>) -> String {
+    Served(Ok(chains)).start().await.to_string()
+}
+
+#[tokio::test]
+async fn top_shows_each_chain_under_both_names() {
+    let programs = Programs::new();
+    let chains = vec![well("default", "orders"), failing("shop", "mails")];
+    let dev = serving(chains).await;
+    for program in ["executor-chain", "kubectl-chain"] {
+        let ended = programs.run(program, &["top", "--dev", &dev]).await;
+        assert_eq!((ended.code, &*ended.stderr), (0, ""), "{ended:?}");
+        for text in ["orders", "mails", "fast"] {
+            assert!(ended.stdout.contains(text), "{ended:?}");
+        }
+    }
+    let words = ["top", "-n", "shop", "--dev", &dev, "-o", "wide"];
+    let ended = programs.plugin(&words).await;
+    assert!(
+        ended.stdout.contains("mails") && !ended.stdout.contains("orders"),
+        "{ended:?}"
+    );
+    let ended = programs
+        .plugin(&["top", "-n", "nowhere", "--dev", &dev])
+        .await;
+    assert_eq!(ended.stdout, "no chains in namespace nowhere\n");
+}
+
+#[tokio::test]
+async fn json_is_what_the_api_has() {
+    let programs = Programs::new();
+    let dev = serving(vec![well("default", "orders"), failing("shop", "mails")]).await;
+    let json = async |words: &[&str]| -> Value {
+        let ended = programs
+            .plugin(&[words, &["--dev", &dev, "-o", "json"]].concat())
+            .await;
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"))
+    };
+    let names = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().unwrap();
+        items
+            .iter()
+            .map(|it| it["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = json(&["top"]).await;
+    assert_eq!(names(&all), ["mails", "orders"], "worst first");
+    assert_eq!(all["at"], "1970-01-01T00:00:00Z");
+    assert_eq!(
+        json(&["why", "mails", "-n", "shop"]).await,
+        failing("shop", "mails")
+    );
+    assert_eq!(
+        names(&json(&["why"]).await),
+        ["mails"],
+        "those with findings"
+    );
+}
+
+#[tokio::test]
+async fn the_exit_code_of_why_says_what_was_found() {
+    let programs = Programs::new();
+    let chains = vec![
+        well("default", "orders"),
+        failing("default", "mails"),
+        unknown("default", "payments"),
+    ];
+    let dev = serving(chains).await;
+    let rows = [
+        (&["why", "orders"][..], 0, ""),
+        (&["why", "mails"], 2, ""),
+        (&["why", "payments"], 3, ""),
+        // The findings of one chain count, whatever is unknown of another.
+        (&["why"], 2, ""),
+        (
+            &["why", "returns"],
+            1,
+            "kubectl chain: no chain returns in all namespaces\n",
+        ),
+        // Not 2, which clap ends with.
+        (
+            &["why", "--nonsense"],
+            1,
+            "error: unexpected argument '--nonsense' found",
+        ),
+        (&["why", "../orders"], 1, "error: invalid value '../orders'"),
+    ];
+    for (words, code, stderr) in rows {
+        let ended = programs.plugin(&[words, &["--dev", &dev]].concat()).await;
+        assert_eq!(ended.code, code, "{words:?}: {ended:?}");
+        assert!(ended.stderr.starts_with(stderr), "{words:?}: {ended:?}");
+        assert_eq!(
+            ended.stderr.is_empty(),
+            stderr.is_empty(),
+            "{words:?}: {ended:?}"
+        );
+    }
+    let ended = programs.plugin(&["why", "--dev", &dev]).await;
+    assert!(ended.stdout.contains("default/mails\n"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("the handler fails: 7 of 7 runs"),
+        "{ended:?}"
+    );
+    assert!(!ended.stdout.contains("orders"), "{ended:?}");
+
+    let well = serving(vec![well("default", "orders")]).await;
+    let ended = programs.plugin(&["why", "--dev", &well]).await;
+    assert_eq!(ended.stdout, "nothing found: 1 chain in all namespaces\n");
+}
+
+#[tokio::test]
+async fn a_dev_that_does_not_run_is_named() {
+    let programs = Programs::new();
+    let address = testkit::free_addr().to_string();
+    let ended = programs.plugin(&["why", "--dev", &address]).await;
+    assert_eq!(ended.code, 3, "{ended:?}");
+    let begin = format!("kubectl chain: no chains at {address}: Connection refused");
+    assert!(ended.stderr.starts_with(&begin), "{ended:?}");
+}
+
+#[tokio::test]
+async fn ui_prints_the_address_of_the_page() {
+    let programs = Programs::new();
+    let rows = [
+        (&["ui"][..], "page: http://127.0.0.1:9480/\n"),
+        (
+            &["ui", "orders"],
+            "page: http://127.0.0.1:9480/chains/default/orders\n",
+        ),
+        (
+            &["ui", "orders", "-n", "shop"],
+            "page: http://127.0.0.1:9480/chains/shop/orders\n",
+        ),
+    ];
+    for (words, stdout) in rows {
+        let more = ["--no-open", "--dev", "http://127.0.0.1:9480/"];
+        let ended = programs.plugin(&[words, &more].concat()).await;
+        assert_eq!((ended.code, &*ended.stdout), (0, stdout), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn kubectl_runs_the_plugin() {
+    let programs = Programs::new();
+    let dev = serving(vec![failing("shop", "mails")]).await;
+    let mut command = std::process::Command::new(testkit::binaries::kubectl());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([programs.folder()]);
+    command
+        .args(["chain", "why", "mails", "-n", "shop", "--dev", &dev])
+        .env("PATH", std::env::join_paths(folders).unwrap());
+    let ended = run(command).await;
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.stdout.contains("the handler fails"), "{ended:?}");
+}

@@ -1,0 +1,12 @@
+//! `top`, `why` and `ui` from outside: the program, under both of its names, and what it prints.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
+#[cfg(feature = "cluster")]
+mod cluster;
+mod dev;
+mod program;
+mod served;
