@@ -7,6 +7,7 @@ use testkit::eventually;
 
 use crate::cluster::{self, apply, get, kubectl, list, workers};
 use crate::harness::{Harness, SOON};
+use crate::plugin::VIEWER;
 use crate::processes;
 use crate::startup_times::PROGRAMS;
 
@@ -24,6 +25,8 @@ pub async fn helm(harness: &Harness) -> anyhow::Result<()> {
         "-n=executor-chain",
         "--set=image.repository=localhost/executor-operator,image.tag=e2e",
         "--set=worker.image.repository=localhost/executor-worker,worker.image.tag=e2e",
+        "--set-json",
+        VIEWER,
         "--set",
         &emulator,
     ];

@@ -12,6 +12,7 @@ mod counts;
 mod dispatches;
 mod harness;
 mod install;
+mod plugin;
 mod processes;
 mod producer;
 mod scenario;
@@ -49,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
 
     let producer = harness.begin(args.rate).await?;
     scenario::edit_a_rate(&harness).await?;
+    plugin::kubectl_chain(&harness, &args.state).await?;
     scenario::roll_the_handler(&harness).await?;
     scenario::a_broken_handler(&harness).await?;
     scenario::a_wrong_port(&harness).await?;
