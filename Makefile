@@ -14,6 +14,10 @@ help: ## Lists the targets
 build: ## Builds the optimized binaries
 	cargo build --locked --release --workspace
 
+.PHONY: plugin
+plugin: ## Builds kubectl chain, and an archive and a manifest of it for krew, into target/plugin
+	hack/plugin
+
 .PHONY: generate
 generate: ## Writes the files that are generated from the code: the CRD, its reference, and the chart's copy and README
 	hack/generate
