@@ -68,21 +68,36 @@ pub fn top(chains: &[LiveChain], width: usize, wide: bool) -> String {
     text
 }
 
-/// A stage, or the notifier's queue.
+/// What a line shows.
 #[derive(Clone, Copy)]
 enum Row<'a> {
+    /// What was found of the chain as a whole.
+    Chain(&'a LiveChain, &'static str),
     Stage(&'a LiveChain, &'a LiveStage),
     Notifier(&'a LiveChain, &'a LiveNotifier),
 }
 
 fn rows(chain: &LiveChain, wide: bool) -> Vec<Row<'_>> {
-    let stages = chain.stages.iter().map(|stage| Row::Stage(chain, stage));
-    let is_notifier = |cause| matches!(cause, Cause::NotifierBacklog);
     let mut findings = chain.findings.iter();
-    let is_found = chain.notifier.paused || findings.any(|it| is_notifier(it.cause));
-    let notifier = Row::Notifier(chain, &chain.notifier);
-    let notifier = (wide || is_found).then_some(notifier);
-    stages.chain(notifier).collect()
+    let of_chain = findings.find(|it| it.stage.is_none() && !is_of_notifier(it.cause));
+    let of_chain = of_chain.map(|it| word(it.cause));
+    // A chain whose spec can't be read has no stages.
+    let of_chain = of_chain.or(chain.stages.is_empty().then_some(UNKNOWN));
+    let of_chain = of_chain.map(|word| Row::Chain(chain, word));
+    let stages = chain.stages.iter().map(|stage| Row::Stage(chain, stage));
+    let has_notifier = wide || chain.notifier.paused || has_backlog(chain);
+    let notifier = has_notifier.then_some(Row::Notifier(chain, &chain.notifier));
+    of_chain.into_iter().chain(stages).chain(notifier).collect()
+}
+
+/// Of causes that stages have too: whether it is the notifier's where there is no stage.
+fn is_of_notifier(cause: Cause) -> bool {
+    matches!(cause, Cause::NotifierBacklog | Cause::PausedOutside)
+}
+
+fn has_backlog(chain: &LiveChain) -> bool {
+    let mut findings = chain.findings.iter();
+    findings.any(|it| it.cause == Cause::NotifierBacklog)
 }
 
 fn table(rows: &[Row<'_>], width: usize, wide: bool) -> String {
@@ -164,6 +179,12 @@ impl Column {
 impl Row<'_> {
     fn cell(self, column: Column) -> String {
         match self {
+            Self::Chain(chain, word) => match column {
+                Chain => name(chain),
+                Stage => "(chain)".to_owned(),
+                State => word.to_owned(),
+                _ => NONE.to_owned(),
+            },
             Self::Stage(chain, stage) => of_stage(chain, stage, column),
             Self::Notifier(chain, notifier) => of_notifier(chain, notifier, column),
         }
@@ -217,6 +238,7 @@ fn of_notifier(chain: &LiveChain, notifier: &LiveNotifier, column: Column) -> St
         Chain => name(chain),
         Stage => "(notifier)".to_owned(),
         State if notifier.paused => "Paused".to_owned(),
+        State if has_backlog(chain) => word(Cause::NotifierBacklog).to_owned(),
         State => "Running".to_owned(),
         Queue => notifier.queue.clone(),
         Rate => numbers.value().map_or(UNKNOWN.to_owned(), |it| {

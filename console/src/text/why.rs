@@ -46,6 +46,9 @@ fn sentence(finding: &Finding) -> String {
         command: _,
     } = finding;
     let stage = stage.as_deref().unwrap_or("chain");
+    // Conditions quote what others have written.
+    let message = message.replace(char::is_control, " ");
+    let message = message.trim_end_matches('.');
     let since = since.map_or_else(String::new, |at| format!(", since {at:.0}"));
     format!("{stage}{since}: {message}.")
 }

@@ -149,13 +149,13 @@ fn is_full(of: Evidence<'_>) -> Option<bool> {
     Some(of.in_flight()? >= full)
 }
 
-/// Where most tasks succeed, it may be a few tasks that fail again and again.
+/// Where most tasks succeed in the end; otherwise retries follow from what the handler does. They may be
+/// those of a few tasks, that fail again and again.
 fn retries(of: Evidence<'_>, behind: Behind) -> Option<Found> {
-    let workers = of.workers?;
+    let workers = of.workers.filter(|_| of.most_tasks_succeed())?;
     let pushes = workers.answers.all();
     let retries = pushes.saturating_sub(of.arrived());
-    let fail = failing_tasks(of, workers);
-    let are_few = of.most_tasks_succeed() && fail <= FEW_TASKS * float(of.arrived());
+    let are_few = failing_tasks(of, workers) <= FEW_TASKS * float(of.arrived());
     let place = if are_few {
         Place::FewTasks
     } else {

@@ -2,7 +2,7 @@
 
 use console::Cause;
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/incident.md");
+pub const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/incident.md");
 
 #[test]
 fn each_cause_has_a_row_with_its_meaning() {

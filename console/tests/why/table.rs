@@ -101,3 +101,41 @@ fn why_says_that_nothing_is_wrong() {
     last.lag = Some(seconds(0.0));
     insta::assert_snapshot!(text::why(&chain));
 }
+
+#[test]
+fn the_documentation_has_the_same_example() {
+    let page = std::fs::read_to_string(crate::page_of_causes::PAGE).unwrap();
+    let lines = format!(
+        "    {}\n",
+        text::why(&ill()).trim_end().replace('\n', "\n    ")
+    );
+    assert!(page.contains(&lines), "docs/incident.md needs:\n{lines}");
+}
+
+/// What a Gateway or a queue says may be anything.
+#[test]
+fn a_message_stays_on_its_line() {
+    let mut chain = chain();
+    chain.drift = Some("incoming has\n\u{1b}[2Jrate 5/s.".into());
+    chain.findings = why(&chain);
+    let text = text::why(&chain);
+    let first = text.lines().next();
+    let wanted = "1 chain: changed outside the operator: incoming has  [2Jrate 5/s.";
+    assert_eq!(first, Some(wanted));
+}
+
+#[test]
+fn what_is_found_of_a_whole_chain_has_a_row() {
+    let mut chain = chain();
+    chain.edit = console::EditState::Waits {
+        reason: "InvalidSpec".into(),
+        message: "no location".into(),
+        since: None,
+    };
+    chain.notifier.paused = true;
+    chain.findings = why(&chain);
+    let mut unreadable = chain.clone();
+    unreadable.stages.clear();
+    let table = text::top(&[chain, unreadable], 60, false);
+    insta::assert_snapshot!(table);
+}

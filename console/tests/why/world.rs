@@ -1,6 +1,6 @@
 //! A small simulation of a chain: queues with token buckets, backoff and concurrency, workers with run
 //! slots, and a handler. It gives the numbers that Cloud Tasks and the workers would show, late as they may
-//! be. It knows nothing of the rules.
+//! be. It does not know the rules.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
