@@ -10,6 +10,7 @@
 
 mod causes;
 mod chains;
+mod edges;
 mod from_status;
 mod mixtures;
 mod near_misses;
