@@ -89,9 +89,10 @@ pub struct FailingShares {
     /// Share of tasks whose first attempt fails in the built-in handler, 0 to 1.
     #[arg(long, default_value_t = 0.15, value_parser = share)]
     pub fail_once: f64,
-    /// Share of tasks that fail in the built-in handler on every stage but the last.
+    /// Share of tasks that fail in the built-in handler on the first stage, and on none, some or all of the
+    /// others but the last.
     #[arg(long, default_value_t = 0.12, value_parser = share)]
-    pub fail_until_last: f64,
+    pub fail_first: f64,
     /// Share of tasks that always fail in the built-in handler.
     #[arg(long, default_value_t = 0.08, value_parser = share)]
     pub fail_for_ever: f64,

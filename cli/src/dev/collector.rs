@@ -22,7 +22,7 @@ use crate::error::Error;
 /// How often the numbers are collected.
 const PERIOD: Duration = Duration::from_secs(1);
 /// The distance of two points of a sparkline.
-const RESOLUTION: Duration = Duration::from_secs(2);
+const RESOLUTION: Duration = Duration::from_secs(5);
 /// Long queues take long to list: then less often, so that the emulator has time for dispatches.
 const LONGEST_PERIOD: Duration = Duration::from_secs(5);
 const LISTING_SHARE: u32 = 10;

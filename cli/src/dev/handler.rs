@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
-use crds::{ExecutorChain, Stage};
+use crds::ExecutorChain;
 use parking_lot::Mutex;
 
 use crate::args::FailingShares;
@@ -18,9 +18,9 @@ impl std::fmt::Display for FailingShares {
         let percent = |share: f64| format!("{:.0}%", share * 100.0);
         write!(
             f,
-            "{} fail their first attempt, {} every stage but the last, {} always",
+            "{} fail their first attempt, {} on the first stages, {} on all",
             percent(self.fail_once),
-            percent(self.fail_until_last),
+            percent(self.fail_first),
             percent(self.fail_for_ever)
         )
     }
@@ -30,7 +30,7 @@ impl std::fmt::Display for FailingShares {
 enum Fate {
     Well,
     Once,
-    UntilLast,
+    OnFirst,
     ForEver,
 }
 
@@ -50,25 +50,34 @@ fn fate(task: &str, shares: FailingShares) -> Fate {
     let drawn = drawn(task);
     let FailingShares {
         fail_once,
-        fail_until_last,
+        fail_first,
         fail_for_ever,
     } = shares;
     if drawn < fail_for_ever {
         Fate::ForEver
-    } else if drawn < fail_for_ever + fail_until_last {
-        Fate::UntilLast
-    } else if drawn < fail_for_ever + fail_until_last + fail_once {
+    } else if drawn < fail_for_ever + fail_first {
+        Fate::OnFirst
+    } else if drawn < fail_for_ever + fail_first + fail_once {
         Fate::Once
     } else {
         Fate::Well
     }
 }
 
-/// The names of the first and the last stage.
-#[derive(Debug, Clone)]
-pub struct LadderEnds(Arc<Mutex<(String, String)>>);
+/// On how many stages a task fails that fails on the first: on one at least, and not on the last.
+fn failing_stages(task: &str, stages: usize) -> usize {
+    let others = stages.saturating_sub(1);
+    (1..others)
+        .take_while(|stage| drawn((task, stage)) < 0.5)
+        .count()
+        + usize::from(others > 0)
+}
 
-impl LadderEnds {
+/// The names of the stages, first to last.
+#[derive(Debug, Clone)]
+pub struct StageNames(Arc<Mutex<Arc<[String]>>>);
+
+impl StageNames {
     /// Of a chain.
     pub fn of(chain: &ExecutorChain) -> Self {
         Self(Arc::new(Mutex::new(names(chain))))
@@ -79,24 +88,20 @@ impl LadderEnds {
         *self.0.lock() = names(chain);
     }
 
-    fn get(&self) -> (String, String) {
-        self.0.lock().clone()
+    fn get(&self) -> Arc<[String]> {
+        Arc::clone(&self.0.lock())
     }
 }
 
-fn names(chain: &ExecutorChain) -> (String, String) {
-    let name = |stage: Option<&Stage>| stage.map(|stage| stage.name.clone()).unwrap_or_default();
-    (
-        name(chain.spec.stages.first()),
-        name(chain.spec.stages.last()),
-    )
+fn names(chain: &ExecutorChain) -> Arc<[String]> {
+    let stages = chain.spec.stages.iter();
+    stages.map(|stage| stage.name.clone()).collect()
 }
 
 /// The handler's routes. A run takes `time` on average.
-pub fn routes(shares: FailingShares, time: Duration, ends: LadderEnds) -> Router {
+pub fn routes(shares: FailingShares, time: Duration, stages: StageNames) -> Router {
     Router::new().fallback(move |headers: HeaderMap| {
-        let (first, last) = ends.get();
-        let status = answer(&headers, shares, &first, &last);
+        let status = answer(&headers, shares, &stages.get());
         let time = run_time(&headers, time);
         async move {
             if !time.is_zero() {
@@ -124,16 +129,17 @@ fn run_time(headers: &HeaderMap, average: Duration) -> Duration {
     })
 }
 
-fn answer(headers: &HeaderMap, shares: FailingShares, first: &str, last: &str) -> StatusCode {
+fn answer(headers: &HeaderMap, shares: FailingShares, stages: &[String]) -> StatusCode {
     let text = |name: &str| text(headers, name);
     if let Ok(status) = text(STATUS).parse() {
         return status;
     }
-    let stage = text("executor-stage");
-    let fails = match fate(text("executor-task"), shares) {
+    let (task, stage) = (text("executor-task"), text("executor-stage"));
+    let stage = stages.iter().position(|name| name == stage).unwrap_or(0);
+    let fails = match fate(task, shares) {
         Fate::Well => false,
-        Fate::Once => stage == first && text("executor-attempt") == "1",
-        Fate::UntilLast => stage != last,
+        Fate::Once => stage == 0 && text("executor-attempt") == "1",
+        Fate::OnFirst => stage < failing_stages(task, stages.len()),
         Fate::ForEver => true,
     };
     if fails {
@@ -145,23 +151,34 @@ fn answer(headers: &HeaderMap, shares: FailingShares, first: &str, last: &str) -
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn each_share_of_tasks_fails_in_its_way_and_a_task_always_in_the_same_way() {
         let shares = FailingShares {
             fail_once: 0.25,
-            fail_until_last: 0.25,
+            fail_first: 0.25,
             fail_for_ever: 0.25,
         };
         let fates: Vec<Fate> = (0..4000)
             .map(|number| fate(&format!("task-{number}"), shares))
             .collect();
-        for wanted in [Fate::Well, Fate::Once, Fate::UntilLast, Fate::ForEver] {
+        for wanted in [Fate::Well, Fate::Once, Fate::OnFirst, Fate::ForEver] {
             let count = fates.iter().filter(|fate| **fate == wanted).count();
             assert!((800..1200).contains(&count), "{wanted:?}: {count}");
         }
         assert_eq!(fate("task-7", shares), fates[7]);
+    }
+
+    #[test]
+    fn a_task_that_fails_on_the_first_stage_succeeds_on_a_later_one() {
+        for (stages, wanted) in [(0, 0..=0), (1, 0..=0), (2, 1..=1), (4, 1..=3)] {
+            let failing = (0..100).map(|task| failing_stages(&task.to_string(), stages));
+            let failing: BTreeSet<usize> = failing.collect();
+            assert_eq!(failing, wanted.collect(), "of {stages}");
+        }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -174,12 +191,12 @@ mod tests {
     fn a_tasks_own_headers_decide_its_status_and_its_time() {
         let none = FailingShares {
             fail_once: 0.0,
-            fail_until_last: 0.0,
+            fail_first: 0.0,
             fail_for_ever: 0.0,
         };
         for (status, code) in [("", 200), ("503", 503), ("200", 200), ("soon", 200)] {
             let headers = headers(&[(STATUS, status)]);
-            assert_eq!(answer(&headers, none, "fast", "slow"), code, "{status}");
+            assert_eq!(answer(&headers, none, &[]), code, "{status}");
         }
         let time = Duration::from_secs(1);
         let own = headers(&[(RUN_TIME, "2.5s")]);

@@ -18,7 +18,7 @@ use crate::dev::admin::{self, Latest};
 use crate::dev::announcer::Announcer;
 use crate::dev::chain::{Chain, LocalAddresses};
 use crate::dev::collector::{self, Collector};
-use crate::dev::handler::{self, LadderEnds};
+use crate::dev::handler::{self, StageNames};
 use crate::dev::manifest::Manifest;
 use crate::dev::outcomes::TaskOutcomes;
 use crate::dev::producer::{Producer, Production};
@@ -67,7 +67,7 @@ struct Session {
     emulator: Emulator,
     chain: Chain,
     outcomes: Arc<TaskOutcomes>,
-    ends: LadderEnds,
+    stages: StageNames,
     notifier: NotifierSettings,
     view: View,
     announcer: Announcer,
@@ -99,9 +99,9 @@ impl Session {
         let admin = admin::listen(options.admin).await?;
         let (emulator, queues) = Emulator::start(options.listen).await?;
         let outcomes = Arc::new(TaskOutcomes::default());
-        let ends = LadderEnds::of(&manifest.chain);
+        let stages = StageNames::of(&manifest.chain);
         let notifier = NotifierSettings::new(&manifest.chain.spec.notifier);
-        let addresses = addresses(&options, &notifier, &outcomes, &ends).await?;
+        let addresses = addresses(&options, &notifier, &outcomes, &stages).await?;
         let (chain, done) = Chain::start(&manifest, queues, addresses).await?;
         let mut collector = Collector::new();
         let first = collector::Session {
@@ -125,7 +125,7 @@ impl Session {
             emulator,
             chain,
             outcomes,
-            ends,
+            stages,
             notifier,
             view,
             announcer: Announcer::default(),
@@ -276,7 +276,7 @@ impl Session {
             let outcomes = &notifier.outcomes;
             done.push(format!("notify {} of {outcomes:?}", notifier.url));
         }
-        self.ends.follow(&manifest.chain);
+        self.stages.follow(&manifest.chain);
         self.manifest = manifest;
         self.refused = None;
         if let Some(producer) = &self.producer {
@@ -340,7 +340,7 @@ async fn addresses(
     options: &DevOptions,
     notifier: &NotifierSettings,
     outcomes: &Arc<TaskOutcomes>,
-    ends: &LadderEnds,
+    stages: &StageNames,
 ) -> Result<LocalAddresses, Error> {
     let receiver = receiver::routes(outcomes.clone(), notifier.clone());
     Ok(LocalAddresses {
@@ -349,7 +349,7 @@ async fn addresses(
         handler: serve(handler::routes(
             options.failing,
             options.run_time,
-            ends.clone(),
+            stages.clone(),
         ))
         .await?,
         chosen_handler: options.handler.clone(),

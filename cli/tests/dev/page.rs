@@ -48,7 +48,7 @@ async fn a_chain_at_work_shows_its_numbers() {
     let options = [
         "--tasks-per-second=50",
         "--run-time=100ms",
-        "--fail-until-last=0.5",
+        "--fail-first=0.5",
     ];
     let dev = Dev::start(ORDERS, &options).await;
     let run = shows(&dev, "runs, and hand-overs to the next stage", |chain| {
