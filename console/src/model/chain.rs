@@ -147,6 +147,13 @@ pub struct LiveNotifier {
     pub queue_numbers: Known<QueueNumbers>,
 }
 
+impl LiveChain {
+    /// Whether nothing is known of what happens in one of its stages.
+    pub fn is_unseen(&self) -> bool {
+        self.stages.iter().any(LiveStage::is_unseen)
+    }
+}
+
 /// Of a limit: an effective rate below this share of it is a throttle, above it the noise of an estimate.
 const THROTTLED: f64 = 0.95;
 
@@ -158,6 +165,11 @@ impl LiveStage {
         let queue = self.queue_numbers.value();
         let of_workers = workers.map(WorkerNumbers::dispatches_per_second);
         of_workers.or_else(|| queue.map(|queue| queue.executed_last_minute as f64 / 60.0))
+    }
+
+    /// Whether nothing is known of what happens in it.
+    pub fn is_unseen(&self) -> bool {
+        self.queue_numbers.value().is_none() && self.worker_numbers.value().is_none()
     }
 
     /// How long the first task has been due, or else how late pushes were.

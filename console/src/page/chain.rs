@@ -8,18 +8,29 @@ use crate::model::{LiveChain, Snapshot};
 /// One chain with all that is known of it.
 pub fn chain(chain: &LiveChain, snapshot: &Snapshot) -> String {
     let page = html! {
-        section aria-label="Findings" {
-            @if chain.findings.is_empty() {
-                p.well { "Nothing is wrong, as far as the numbers tell." }
-            } @else {
+        section aria-labelledby="found" {
+            @if !chain.findings.is_empty() {
+                h2 #found { (found(chain.findings.len())) }
                 (finding::all(chain, snapshot.at))
+            } @else if chain.is_unseen() {
+                h2 #found { "Nothing is found, but numbers are unknown" }
+            } @else {
+                h2.well #found { "Nothing is wrong" }
             }
         }
-        section.chain aria-label="Stages" {
-            (ladder::ladder(chain, snapshot, Detail::All))
+        section aria-labelledby="stages" {
+            h2 #stages { "Stages" }
+            div.chain { (ladder::ladder(chain, snapshot, Detail::All)) }
         }
     };
     page.into_string()
+}
+
+fn found(findings: usize) -> String {
+    match findings {
+        1 => "1 finding".to_owned(),
+        more => format!("{more} findings, the first cause first"),
+    }
 }
 
 /// What is shown instead of a chain that doesn't exist.

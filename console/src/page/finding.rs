@@ -23,8 +23,8 @@ pub(super) fn first_of_each(chains: &[&LiveChain], snapshot: &Snapshot) -> Marku
             @for (chain, finding) in found().take(MAX_FIRST) {
                 li.finding.(class(finding)) {
                     p.what {
-                        (tag(finding.cause.urgency()))
-                        a href=(chain_path("", chain)) { (chain.namespace) "/" (chain.name) }
+                        (tag(finding.cause.urgency())) " "
+                        a href=(chain_path("", chain)) { (chain.namespace) "/" (chain.name) } " "
                         (message(finding, snapshot.at))
                     }
                     (command(finding))
@@ -47,7 +47,7 @@ pub(super) fn all(chain: &LiveChain, now: Timestamp) -> Markup {
             @for finding in &chain.findings {
                 li.finding.(class(finding)) {
                     p.what {
-                        (tag(finding.cause.urgency()))
+                        (tag(finding.cause.urgency())) " "
                         (message(finding, now))
                     }
                     (command(finding))
@@ -62,13 +62,13 @@ pub(super) fn all(chain: &LiveChain, now: Timestamp) -> Markup {
 pub(super) fn in_short(chain: &LiveChain) -> Markup {
     html! {
         @if let Some(urgency) = chain.urgency() {
-            (tag(urgency))
+            (tag(urgency)) " "
         }
         @for finding in &chain.findings {
             span.cause.(class(finding)) {
                 @if let Some(stage) = &finding.stage { (stage) ": " }
                 (finding.cause.as_str())
-            }
+            } " "
         }
     }
 }
@@ -85,9 +85,9 @@ fn class(finding: &Finding) -> &'static str {
 fn message(finding: &Finding, now: Timestamp) -> Markup {
     html! {
         @if let Some(stage) = &finding.stage {
-            strong { (stage) }
+            strong { (stage) } " "
         }
-        span.message { (finding.message) }
+        span.message { (finding.message) } " "
         @if let Some(since) = finding.since {
             span.since { (time::since(since, now)) }
         }

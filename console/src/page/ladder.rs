@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::stage::{self, Detail};
 use super::time;
-use crate::model::{EditState, LiveChain, LiveNotifier, LiveStage, Snapshot};
+use crate::model::{EditState, Known, LiveChain, LiveNotifier, LiveStage, Snapshot, WorkerNumbers};
 use crate::units;
 
 /// The ladder of a chain.
@@ -22,7 +22,7 @@ pub(super) fn ladder(chain: &LiveChain, snapshot: &Snapshot, detail: Detail) -> 
                     p.note { strong { "Removed, draining" } " " (draining) }
                 }
             }
-            li.rung.notifier { (notifier(&chain.notifier)) }
+            li.rung.last { (notifier(&chain.notifier)) }
         }
     }
 }
@@ -60,6 +60,7 @@ fn arrow(chain: &LiveChain, index: usize) -> Markup {
             Some(None) => span.flow { "? handed over" },
             None => {}
         }
+        " "
         @match from_producers {
             // Producers of later stages are rare.
             Some(rate) if rate > 0.0 || index == 0 => {
@@ -71,10 +72,7 @@ fn arrow(chain: &LiveChain, index: usize) -> Markup {
     }
 }
 
-fn per_second(
-    stage: &LiveStage,
-    count: impl Fn(&crate::model::WorkerNumbers) -> u64,
-) -> Option<f64> {
+fn per_second(stage: &LiveStage, count: impl Fn(&WorkerNumbers) -> u64) -> Option<f64> {
     let numbers = stage.worker_numbers.value()?;
     Some(numbers.per_second(count(numbers)))
 }
@@ -86,24 +84,18 @@ fn notifier(notifier: &LiveNotifier) -> Markup {
         queue_numbers,
     } = notifier;
     html! {
-        div.stage {
-            div.name {
-                h4 { "notifier" }
-                p.queue { (queue) }
-                p.state.paused[*paused] { @if *paused { "Paused" } @else { "Running" } }
-            }
-            dl.numbers {
-                @match queue_numbers.value() {
-                    Some(numbers) => {
-                        (stage::number("in flight", &units::count(numbers.in_flight)))
-                        (stage::number("backlog", &units::count(numbers.tasks)))
-                        (stage::number("late", &units::duration(numbers.lag.unwrap_or_default())))
-                    }
-                    None => (stage::number("backlog", "?")),
+        p.notifier {
+            strong { "notifier" } " "
+            code { (queue) } " "
+            span.state.paused[*paused] { @if *paused { "Paused" } @else { "Running" } }
+            " "
+            @match queue_numbers {
+                Known::Known(numbers) => {
+                    span { b { (units::count(numbers.tasks)) } " in the backlog" } " "
+                    span { b { (units::duration(numbers.lag.unwrap_or_default())) } " late" } " "
+                    span { b { (units::count(numbers.in_flight)) } " in flight" }
                 }
-            }
-            @if let Some(unknown) = queue_numbers.unknown() {
-                p.note.unknown { "Queue unknown: " (unknown) "." }
+                Known::Unknown { unknown } => span { b { "?" } " in the backlog: " (unknown) },
             }
         }
     }

@@ -91,15 +91,18 @@ fn summary(chains: &[&LiveChain]) -> String {
             .filter(|chain| chain.urgency() == Some(urgency));
         those.count()
     };
-    let (stopped, slowed, notes) = (of(Urgency::Stopped), of(Urgency::Slowed), of(Urgency::Note));
+    let unseen = chains
+        .iter()
+        .filter(|chain| chain.findings.is_empty() && chain.is_unseen());
     let all = match chains.len() {
         1 => "1 chain".to_owned(),
         more => format!("{more} chains"),
     };
     let parts = [
-        (stopped, "stopped"),
-        (slowed, "slowed"),
-        (notes, "with a note"),
+        (of(Urgency::Stopped), "stopped"),
+        (of(Urgency::Slowed), "slowed"),
+        (of(Urgency::Note), "with a note"),
+        (unseen.count(), "without numbers"),
     ];
     let parts: Vec<String> = parts
         .iter()

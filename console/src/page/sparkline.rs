@@ -11,54 +11,35 @@ use crate::units;
 /// The height of a picture in its own coordinates. Its width is the number of points.
 const HEIGHT: f32 = 24.0;
 
-/// The lowest highest value: a stage with one dispatch in a minute is not drawn like one with a hundred.
-const LEAST: f32 = 0.2;
+/// The lowest top of a picture: one dispatch in a minute is not drawn like a hundred, nor a second like an
+/// hour.
+const LEAST_RATE: f32 = 0.2;
+const LEAST_LAG: f32 = 10.0;
 
-/// Dispatches a second, and within them those that failed.
-pub(super) fn rate(points: &[TrendPoint], resolution: Duration) -> Markup {
-    let highest = highest(points, |point| point.rate);
-    picture(
-        points,
-        resolution,
-        "dispatches",
-        &units::rate(highest.into()),
-        &html! {
-            path.area d=(area(points, highest, |point| point.rate)) {}
-            path.failed d=(area(points, highest, |point| point.failed)) {}
-        },
-    )
+/// The pictures of a stage: dispatches a second, and within them those that failed; and how late the first
+/// task was, if it ever was.
+pub(super) fn all(points: &[TrendPoint], resolution: Duration) -> Markup {
+    let fastest = highest(points, |point| point.rate);
+    let latest = highest(points, |point| point.lag);
+    let top = fastest.max(LEAST_RATE);
+    let rate = html! {
+        path.area d=(area(points, top, |point| point.rate)) {}
+        path.failed d=(area(points, top, |point| point.failed)) {}
+    };
+    let lag = html! {
+        path.late d=(area(points, latest.max(LEAST_LAG), |point| point.lag)) {}
+    };
+    let lag_text = units::duration(Duration::from_secs_f32(latest));
+    html! {
+        @if fastest > 0.0 {
+            (picture(points, resolution, "rate", &units::rate(fastest.into()), &rate))
+        }
+        @if latest >= 1.0 {
+            (picture(points, resolution, "late", &lag_text, &lag))
+        }
+    }
 }
 
-/// How late the first task was.
-pub(super) fn lag(points: &[TrendPoint], resolution: Duration) -> Markup {
-    let highest = highest(points, |point| point.lag);
-    let text = units::duration(Duration::from_secs_f32(highest).max(Duration::from_secs(1)));
-    picture(
-        points,
-        resolution,
-        "lateness",
-        &text,
-        &html! {
-            path.late d=(area(points, highest.max(10.0), |point| point.lag)) {}
-        },
-    )
-}
-
-/// Tasks in the queue.
-pub(super) fn tasks(points: &[TrendPoint], resolution: Duration) -> Markup {
-    let highest = highest(points, |point| point.tasks);
-    picture(
-        points,
-        resolution,
-        "backlog",
-        &units::number(highest.into()),
-        &html! {
-            path.area d=(area(points, highest.max(10.0), |point| point.tasks)) {}
-        },
-    )
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "60 points")]
 fn picture(
     points: &[TrendPoint],
     resolution: Duration,
@@ -66,20 +47,24 @@ fn picture(
     highest: &str,
     paths: &Markup,
 ) -> Markup {
-    let covered = units::duration(resolution * points.len() as u32);
-    let text = format!("{what} in the last {covered}: at most {highest}");
+    let count = u32::try_from(points.len()).unwrap_or_default();
+    let covered = units::duration(resolution * count);
+    let text = format!("{what} in the last {covered}, at most {highest}");
     html! {
-        svg.spark role="img" aria-label=(text) preserveAspectRatio="none"
-            viewBox=(format!("0 0 {} {HEIGHT}", TREND_POINTS - 1)) {
-            title { (text) }
-            (paths)
+        figure {
+            svg.spark role="img" aria-label=(text) preserveAspectRatio="none"
+                viewBox=(format!("0 0 {} {HEIGHT}", TREND_POINTS - 1)) {
+                title { (text) }
+                (paths)
+            }
+            figcaption aria-hidden="true" { (what) ", " (covered) span.most { "max " (highest) } }
         }
     }
 }
 
 fn highest(points: &[TrendPoint], value: impl Fn(&TrendPoint) -> f32) -> f32 {
     // `max` of a number and NaN is the number.
-    points.iter().map(value).fold(LEAST, f32::max)
+    points.iter().map(value).fold(0.0, f32::max)
 }
 
 /// The area below the values: one closed path for each run of known ones. The newest is at the right edge.

@@ -27,10 +27,19 @@ pub(super) fn stage(
 ) -> Markup {
     let points = trends.of(chain, stage);
     let urgency = chain.urgency_of(&stage.name);
+    let class = match urgency {
+        Some(urgency) => urgency.as_str(),
+        None if stage.is_unseen() => "unseen",
+        None => "fine",
+    };
     html! {
-        div.stage.(urgency.map_or("well", |urgency| urgency.as_str())) {
+        div.stage.(class) {
             div.name {
-                h4 { (stage.name) }
+                // Headings follow one another: among other chains, a chain has a heading of its own.
+                @match detail {
+                    Detail::Line => h4 { (stage.name) },
+                    Detail::All => h3 { (stage.name) },
+                }
                 p.queue { (stage.queue) }
                 p.state.(state_class(&stage.state)) { (state(&stage.state)) }
             }
@@ -44,13 +53,7 @@ pub(super) fn stage(
                 (pods(stage))
             }
             @if !points.is_empty() {
-                div.trends {
-                    (sparkline::rate(points, trends.resolution()))
-                    @if detail == Detail::All {
-                        (sparkline::tasks(points, trends.resolution()))
-                    }
-                    (sparkline::lag(points, trends.resolution()))
-                }
+                div.trends { (sparkline::all(points, trends.resolution())) }
             }
             (notes(stage, now))
             @if detail == Detail::All {

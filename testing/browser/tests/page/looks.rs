@@ -2,8 +2,9 @@
 
 use browser::{Chromium, Look};
 use serde_json::json;
+use testkit::eventually;
 
-use crate::serve;
+use crate::{SOON, serve};
 
 /// Elements that reach beyond the window, such as a word that can't be broken.
 const TOO_WIDE: &str = "
@@ -112,6 +113,35 @@ async fn each_page_is_readable_and_asks_no_other_site() {
         .filter(|request| !request.starts_with(&url))
         .collect();
     assert!(others.is_empty(), "{others:?}");
+    chromium.end().await;
+}
+
+/// Each of the probes above must be able to fail.
+#[tokio::test]
+#[ignore = "needs Chromium: make browser"]
+async fn what_would_be_wrong_with_a_page_is_noticed() {
+    let (_source, url) = serve(5).await;
+    let chromium = Chromium::start(Look::NARROW).await;
+    chromium.open(&url).await;
+    chromium.complaints().await;
+    let spoil = r#"
+        content.insertAdjacentHTML("beforeend", "<h4>wide</h4><svg></svg>");
+        const added = content.lastElementChild.previousElementSibling;
+        added.style.width = "500px";
+        added.style.color = "rgb(150, 150, 150)";
+        content.insertAdjacentHTML("beforeend", "<p style='color: red'>inline</p>");
+        fetch("http://localhost:1/elsewhere").catch(() => null);
+        "#;
+    chromium.run(spoil).await;
+    for probe in [TOO_WIDE, PALE, UNNAMED] {
+        assert_ne!(chromium.run(probe).await, json!([]), "{probe}");
+    }
+    eventually("the complaints", SOON, async || {
+        let complaints = chromium.complaints().await.concat();
+        let both = complaints.contains("style") && complaints.contains("elsewhere");
+        (both, complaints)
+    })
+    .await;
     chromium.end().await;
 }
 
