@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Shows what executor chains do now, and what is wrong with them.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl-chain", version, about)]
+#[command(name = "kubectl-chain", version)]
 pub struct PluginArgs {
     /// The command.
     #[command(subcommand)]

@@ -98,15 +98,6 @@ pub enum Error {
         /// The cause.
         reason: String,
     },
-    /// The port is in use.
-    #[error("can't listen on {address}: {source}; choose another --port")]
-    ListenPage {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
     /// There is no completion script for the shell.
     #[error("no completions for the shell {0:?}: choose bash, elvish, fish, powershell or zsh")]
     Shell(String),
@@ -134,7 +125,6 @@ impl Error {
             | Self::Kubeconfig(_)
             | Self::NoClusterFeature
             | Self::NoChain { .. }
-            | Self::ListenPage { .. }
             | Self::Shell(_)
             | Self::Io(_) => 1,
         }

@@ -9,8 +9,10 @@ use clap::{Subcommand, ValueEnum};
 pub enum InspectCommand {
     /// Show what each stage does now. Chains with findings come first.
     Top(TopOptions),
-    /// Name what is wrong with a chain, first cause first, and what to do. Exit code: 0 if nothing was
-    /// found, 2 with findings, 3 if numbers are unknown, 4 if a right is missing.
+    /// Name what is wrong with a chain, first cause first, and what to do.
+    ///
+    /// Exit code: 0 if nothing was found, 2 with findings, 3 if nothing was found and numbers are unknown, 4
+    /// if a right is missing.
     Why(WhyOptions),
     /// Open the page of a chain, or of all chains.
     Ui(UiOptions),
@@ -73,7 +75,7 @@ pub enum TopOutput {
 #[derive(Debug, Clone, clap::Args)]
 pub struct WhyOptions {
     /// The chain. Default: all chains of the namespace.
-    #[arg(value_parser = name)]
+    #[arg(value_name = "CHAIN", value_parser = name)]
     pub name: Option<String>,
     /// Where it is.
     #[command(flatten)]
@@ -97,7 +99,7 @@ pub enum WhyOutput {
 #[derive(Debug, Clone, clap::Args)]
 pub struct UiOptions {
     /// The chain. Default: all chains.
-    #[arg(value_parser = name)]
+    #[arg(value_name = "CHAIN", value_parser = name)]
     pub name: Option<String>,
     /// Where it is.
     #[command(flatten)]

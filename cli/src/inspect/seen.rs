@@ -51,6 +51,7 @@ impl Right {
 
     /// The right that the API server names in its refusal, which may be another one than was expected:
     /// since Kubernetes 1.35 a port-forward needs two.
+    #[must_use]
     pub fn refused(self, message: &str) -> Self {
         let named = message.split_once(" cannot ").and_then(|(_, rest)| {
             let (verb, rest) = rest.split_once(" resource \"")?;

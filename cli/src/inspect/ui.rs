@@ -52,7 +52,11 @@ async fn forward(
     );
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|source| Error::ListenPage { address, source })?;
+    let listener = listener.map_err(|source| Error::Listen {
+        address,
+        option: "--port",
+        source,
+    })?;
     show(
         &format!("http://{}/{path}", listener.local_addr()?),
         options,

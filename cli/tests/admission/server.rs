@@ -61,7 +61,7 @@ impl Server {
     /// Unknown and duplicate fields are errors, as in kubectl.
     async fn send_strict<E: std::fmt::Debug>(
         &self,
-        request: Result<axum::http::Request<Vec<u8>>, E>,
+        request: Result<http::Request<Vec<u8>>, E>,
     ) -> Result<(), String> {
         let mut request = request.expect("a request");
         let uri = format!("{}&fieldValidation=Strict", request.uri());

@@ -1,6 +1,9 @@
 //! A running `dev`, or whatever has its API.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use testkit::{Process, eventually, free_addr};
 
 use crate::program::{Programs, run};
 use crate::served::{Served, failing, unknown, well};
@@ -119,7 +122,7 @@ async fn the_exit_code_of_why_says_what_was_found() {
 #[tokio::test]
 async fn a_dev_that_does_not_run_is_named() {
     let programs = Programs::new();
-    let address = testkit::free_addr().to_string();
+    let address = free_addr().to_string();
     let ended = programs.plugin(&["why", "--dev", &address]).await;
     assert_eq!(ended.code, 3, "{ended:?}");
     let begin = format!("kubectl chain: no chains at {address}: Connection refused");
@@ -160,4 +163,32 @@ async fn kubectl_runs_the_plugin() {
     let ended = run(command).await;
     assert_eq!(ended.code, 2, "{ended:?}");
     assert!(ended.stdout.contains("the handler fails"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_running_dev_is_shown() {
+    let programs = Programs::new();
+    let (listen, admin) = (free_addr().to_string(), free_addr().to_string());
+    let chain = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/orders.yaml");
+    let words = [
+        "dev",
+        chain,
+        "--listen",
+        &listen,
+        "--admin",
+        &admin,
+        "--tasks=20",
+    ];
+    let _dev = Process::spawn(&programs.command("executor-chain", &words));
+    let top = ["top", "--dev", &admin];
+    eventually(
+        "a line for each stage",
+        Duration::from_secs(30),
+        async || {
+            let ended = programs.run("executor-chain", &top).await;
+            let rows = ended.stdout.matches("orders").count();
+            (ended.code == 0 && rows == 3, ended)
+        },
+    )
+    .await;
 }

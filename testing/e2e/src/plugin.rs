@@ -40,8 +40,8 @@ pub async fn kubectl_chain(harness: &Harness, state: &Path) -> anyhow::Result<()
     eventually("live numbers of a worker", SOON, async || {
         let seen = chain(&folder, &viewer, &top).await?;
         let list: Value = serde_json::from_str(&seen.stdout)?;
-        let stage = &list["items"][0]["stages"][0];
-        let succeeded = stage["workerNumbers"]["runs"]["succeeded"].as_u64();
+        let first = &list["items"][0]["stages"][0];
+        let succeeded = first["workerNumbers"]["runs"]["succeeded"].as_u64();
         anyhow::ensure!(seen.stderr.is_empty(), "{seen:?}");
         anyhow::ensure!(succeeded > Some(0), "{list}");
         Ok(())

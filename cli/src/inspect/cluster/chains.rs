@@ -21,18 +21,14 @@ pub(super) async fn read(client: &Client, scope: &Scope) -> Result<Seen, Gap> {
         None => Api::all(client.clone()),
     };
     let resource = "executorchains.executor-chain.dev";
-    let read = match &scope.name {
-        Some(name) => {
-            let right = Right::new("get", resource, namespace);
-            let chain = limited(right, api.get_opt(name)).await?;
-            chain.into_iter().collect()
-        }
-        None => {
-            let right = Right::new("list", resource, namespace);
-            limited(right, api.list(&ListParams::default()))
-                .await?
-                .items
-        }
+    let read = if let Some(name) = &scope.name {
+        let right = Right::new("get", resource, namespace);
+        let chain = limited(right, api.get_opt(name)).await?;
+        chain.into_iter().collect()
+    } else {
+        let right = Right::new("list", resource, namespace);
+        let listed = limited(right, api.list(&ListParams::default())).await?;
+        listed.items
     };
     let mut seen = Seen::nothing();
     for chain in read {

@@ -85,10 +85,9 @@ fn operators(pods: &[ClusterPod]) -> Vec<Operator> {
     let mut found: BTreeMap<NamespacedName, Vec<Pod>> = BTreeMap::new();
     for pod in pods {
         let namespace = pod.namespace().unwrap_or_default();
-        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
         let Some((container, lease)) = containers
-            .filter_map(|container| Some((container, argument(container, "--lease-name")?)))
-            .next()
+            .find_map(|container| Some((container, argument(container, "--lease-name")?)))
         else {
             continue;
         };
@@ -166,8 +165,8 @@ pub(super) async fn forward(
     let api: Api<ClusterPod> = Api::namespaced(client.clone(), &pod.namespace);
     let right = Right::new("get", "pods/portforward", Some(&pod.namespace));
     let ports = [pod.port];
-    let forwarded = limited(right, api.portforward(&pod.name, &ports)).await;
-    let mut forwarder = forwarded.map_err(|gap| match gap {
+    let answer = limited(right, api.portforward(&pod.name, &ports)).await;
+    let mut forwarder = answer.map_err(|gap| match gap {
         Gap::Operator(reason) => {
             Gap::Operator(format!("operator {pod} can't be reached: {reason}"))
         }
