@@ -1,5 +1,7 @@
 //! From a chain, as the API server has it, and its numbers to a chain as it is now.
 
+use std::time::Duration;
+
 use crds::conditions::{ConditionType, Reason};
 use crds::{ExecutorChain, ExecutorChainStatus, PausedBy, Stage, StageStatus, child_name};
 use jiff::Timestamp;
@@ -22,15 +24,18 @@ pub fn live(
     let status = chain.status.as_ref().unwrap_or(&nothing);
     let name = chain.metadata.name.clone().unwrap_or_default();
     let notifier = &chain.spec.notifier.queue;
-    let stage = |stage: &Stage| LiveStage {
-        name: stage.name.clone(),
-        queue: stage.queue.clone(),
-        deployment: child_name(&name, &stage.name),
-        state: state(status, reported(status, stage)),
-        settings: settings(stage, reported(status, stage)),
-        pods: pods(status, stage),
-        queue_numbers: queues(&stage.queue),
-        worker_numbers: workers(&stage.name),
+    let stage = |stage: &Stage| {
+        let settings = settings(stage, reported(status, stage));
+        LiveStage {
+            name: stage.name.clone(),
+            queue: stage.queue.clone(),
+            deployment: child_name(&name, &stage.name),
+            state: state(status, reported(status, stage)),
+            settings,
+            pods: pods(status, stage),
+            queue_numbers: queues(&stage.queue),
+            worker_numbers: within(settings.timeout, workers(&stage.name)),
+        }
     };
     let mut live = LiveChain {
         namespace: chain.metadata.namespace.clone().unwrap_or_default(),
@@ -49,6 +54,19 @@ pub fn live(
     };
     live.findings = why(&live);
     live
+}
+
+/// No run takes longer than its time-out. Durations are interpolated between bounds that don't know it.
+fn within(timeout: Duration, mut workers: Known<WorkerNumbers>) -> Known<WorkerNumbers> {
+    if let Known::Known(WorkerNumbers { runs, before, .. }) = &mut workers {
+        let before = before.as_mut().map(|before| &mut before.p95);
+        for duration in [Some(&mut runs.p50), Some(&mut runs.p95), before] {
+            if let Some(Some(duration)) = duration {
+                *duration = timeout.min(*duration);
+            }
+        }
+    }
+    workers
 }
 
 /// A condition of a status.

@@ -1,12 +1,14 @@
 //! What the API server has of a chain.
 
 use console::live::live;
-use console::{Cause, EditState, Known, LiveChain, Pods, StageState, Unknown};
+use console::{
+    Baseline, Cause, EditState, Known, LiveChain, Pods, StageState, Unknown, WorkerNumbers,
+};
 use crds::conditions::Reason;
 use crds::{ExecutorChain, PausedBy};
 use serde_json::{Value, json};
 
-use crate::chains::{at, empty, quiet};
+use crate::chains::{at, durations, empty, quiet, seconds};
 
 fn condition(is: &str, status: &str, reason: &str, message: &str) -> Value {
     json!({
@@ -67,6 +69,34 @@ fn set(manifest: &mut Value, conditions: Vec<Value>) {
         }
     }
     manifest["status"]["conditions"] = Value::Array(all);
+}
+
+#[test]
+fn no_run_takes_longer_than_its_time_out() {
+    let chain: ExecutorChain = serde_json::from_value(manifest()).unwrap();
+    let queues = |_: &str| Known::Known(empty(20.0));
+    let workers = |_: &str| {
+        let before = Baseline {
+            window: seconds(3600.0),
+            producer_per_second: 1.0,
+            runs: 100,
+            p95: Some(seconds(12.0)),
+        };
+        Known::Known(WorkerNumbers {
+            runs: durations(9.0, 16.0),
+            before: Some(before),
+            ..quiet(300.0)
+        })
+    };
+    let live = live(&chain, &queues, &workers);
+    let of = |stage: usize| {
+        let numbers = live.stages[stage].worker_numbers.value().unwrap();
+        let before = numbers.before.unwrap().p95;
+        [numbers.runs.p50, numbers.runs.p95, before].map(|it| it.unwrap().as_secs())
+    };
+    // 10 s, and the default of a minute.
+    assert_eq!(of(0), [9, 10, 10]);
+    assert_eq!(of(1), [9, 16, 12]);
 }
 
 #[test]
