@@ -4,6 +4,7 @@ mod admin;
 mod connect;
 mod connections;
 mod handler_check;
+mod head_lines;
 mod head_reader;
 mod listen;
 mod serve;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::Version;
 use tokio::task::AbortHandle;
 
-use super::head_reader::HeadLines;
+use super::head_lines::HeadLines;
 
 /// The open connections of one port.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use crate::situation::{Action, Expected, Situation};
 
 const CHAIN: &str = "orders";
 
-/// Somebody looks, so that numbers are read often.
+/// Short times, so that a situation takes a minute.
 const ARGUMENTS: &[&str] = &[
     "--leader-election=false",
     "--queue-poll-interval=1s",
