@@ -167,11 +167,13 @@ impl StageHistory {
             return Err(Unknown::Pending);
         }
         let labels = self.traffic.as_ref().map_or(&[][..], |it| &it.labels);
+        let last = self.traffic.as_ref().map_or(since, |it| it.last);
         let in_window = |pod: &&Pod| pod.asked > until - window.seconds;
         let asked = self.pods.iter().filter(in_window).count();
         let (runs_in_progress, run_slots) = self.slots(ready_pods, now - fresh);
         Ok(WorkerNumbers {
             pods_asked: u32::try_from(asked).unwrap_or(u32::MAX),
+            silent_for: Duration::from_secs_f64((until - last).max(0.0)),
             runs_in_progress,
             run_slots,
             before,
@@ -355,6 +357,7 @@ fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
     WorkerNumbers {
         window: Duration::from_secs_f64(window.seconds),
         pods_asked: 0,
+        silent_for: Duration::ZERO,
         runs: Runs {
             succeeded: count(series::RUNS_SUCCEEDED),
             failed: count(series::RUNS_FAILED),
@@ -548,6 +551,23 @@ mod tests {
             assert_eq!(got, (window, succeeded), "{each} in 15 s");
             assert_eq!(numbers.pods_asked, 1);
         }
+    }
+
+    #[test]
+    fn a_stage_is_silent_since_its_last_push() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 4, |_| {});
+        assert_eq!(stage.numbers(1).silent_for, Duration::from_mins(1));
+        stage.run(&mut worker, 2, |worker| worker.succeeded += 30);
+        assert_eq!(stage.numbers(1).silent_for, Duration::ZERO);
+        stage.run(&mut worker, 2, |_| {});
+        stage.run(&mut worker, 1, |worker| worker.refused += 1);
+        stage.run(&mut worker, 5, |_| {});
+        let numbers = stage.numbers(1);
+        assert_eq!(numbers.silent_for, Duration::from_secs(75));
+        assert_eq!(numbers.runs.succeeded, 60, "in a longer window");
     }
 
     #[test]

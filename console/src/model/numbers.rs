@@ -45,6 +45,9 @@ pub struct WorkerNumbers {
     pub window: Duration,
     /// Pods that were asked in this time.
     pub pods_asked: u32,
+    /// For how long none of them has got a push.
+    #[serde(default, rename = "silentSeconds", with = "seconds")]
+    pub silent_for: Duration,
     /// Runs of the handler that have ended.
     pub runs: Runs,
     /// First dispatches of tasks.

@@ -157,19 +157,22 @@ fn no_ready_pod(of: Evidence<'_>) -> Option<Found> {
     })
 }
 
-/// Cloud Tasks dispatches, and the workers have seen nothing for longer than numbers can be late. Pods that
-/// weren't asked may have seen it.
+/// Cloud Tasks dispatches, and the workers have seen nothing for longer than its numbers can be late. Pods
+/// that weren't asked may have seen it.
 fn not_arriving(of: Evidence<'_>) -> Option<Found> {
     let (queue, workers) = (of.queue?, of.workers?);
     let all_asked = workers.pods_asked >= of.stage.pods.ready;
-    let is_silent = workers.answers.all() == 0
-        && of.arrived() == 0
-        && workers.refused.is_empty()
-        && workers.runs.attempts() + workers.runs.unreachable + workers.runs_in_progress == 0;
-    let is_dispatched = (queue.in_flight > 0 && workers.window >= ARRIVED)
-        || (queue.executed_last_minute > 0 && workers.window >= EXECUTED);
+    let dispatched = if queue.in_flight > 0 {
+        Some(ARRIVED)
+    } else if queue.executed_last_minute > 0 {
+        Some(EXECUTED)
+    } else {
+        None
+    };
+    let is_silent = workers.runs_in_progress == 0
+        && dispatched.is_some_and(|arrived| workers.silent_for >= arrived);
     let is_told = of.chain.unreachable.is_some();
-    if !of.is_running() || !all_asked || !is_silent || !is_dispatched || is_told {
+    if !of.is_running() || !all_asked || !is_silent || is_told {
         return None;
     }
     let message = format!(
@@ -177,7 +180,7 @@ fn not_arriving(of: Evidence<'_>) -> Option<Found> {
         units::count(queue.executed_last_minute),
         units::count(queue.in_flight),
         workers.pods_asked,
-        units::duration(workers.window),
+        units::duration(workers.silent_for),
     );
     let command = commands::describe(of.chain);
     let cause = Cause::PushesNotArriving;

@@ -108,6 +108,7 @@ fn busy() -> (QueueNumbers, WorkerNumbers) {
         handed_on: 50,
         lag_p95: Some(seconds(0.1)),
         runs_in_progress: 12,
+        silent_for: Duration::ZERO,
         ..quiet(25.0)
     };
     (queue, workers)
@@ -146,6 +147,7 @@ fn some() -> (QueueNumbers, WorkerNumbers) {
             runs: 9_000,
             p95: Some(seconds(2.0)),
         }),
+        silent_for: Duration::ZERO,
         ..quiet(25.0)
     };
     (queue, workers)
@@ -160,6 +162,7 @@ pub fn quiet(window: f64) -> WorkerNumbers {
     WorkerNumbers {
         window: seconds(window),
         pods_asked: 2,
+        silent_for: seconds(window),
         runs: Runs::default(),
         arrivals: Arrivals::default(),
         answers: Answers::default(),

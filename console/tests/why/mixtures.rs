@@ -195,7 +195,7 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
         }
         Cause::PushesNotArriving => {
             first.lost = true;
-            (Some(0), 400)
+            (Some(0), usual + 110)
         }
         Cause::PushesRefused => {
             first.refused = true;

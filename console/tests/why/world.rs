@@ -449,6 +449,7 @@ impl World {
         WorkerNumbers {
             window: seconds(window as f64),
             pods_asked: of.is.pods.min(3),
+            silent_for: seconds(of.silent(now) as f64),
             runs: Runs {
                 succeeded: end.runs.succeeded - begin.runs.succeeded,
                 failed: end.runs.failed - begin.runs.failed,
@@ -495,6 +496,18 @@ impl World {
             runs: until_now.runs.attempts() * 3_600 / now as u64,
             p95: until_now.runs.p95,
         }
+    }
+}
+
+impl Stage {
+    /// For how many seconds no push has arrived.
+    fn silent(&self, now: usize) -> usize {
+        let pushes = |second: usize| {
+            let counts = &self.history[second].0;
+            counts.lags.iter().sum::<u64>() + counts.refused
+        };
+        let arrived = (1..=now).rev().find(|at| pushes(*at) > pushes(*at - 1));
+        now - arrived.unwrap_or(0)
     }
 }
 
