@@ -76,6 +76,11 @@ impl Collector {
         self.next <= Instant::now()
     }
 
+    /// Makes it time: an edit is to be seen at once, however long collections take.
+    pub fn collect_now(&mut self) {
+        self.next = Instant::now();
+    }
+
     /// Collects everything.
     pub async fn collect(
         &mut self,
@@ -113,7 +118,8 @@ impl Collector {
         self.next = begin + self.period;
         Ok(Snapshot {
             at: now,
-            interval: self.period,
+            // An edit may shorten the period.
+            interval: PERIOD,
             chains: vec![Arc::new(live)],
             trends: Arc::new(self.trends.clone()),
         })

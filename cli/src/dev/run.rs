@@ -252,6 +252,7 @@ impl Session {
         if refused.is_some_and(|refused| refused.text == text) {
             return;
         }
+        self.collector.collect_now();
         match self.edit().await {
             Ok(done) if done.is_empty() => self.view.say("edit: no change"),
             Ok(done) => {

@@ -16,10 +16,10 @@ use crate::view::View;
 /// Event streams at once. More get 503.
 pub const MAX_STREAMS: usize = 256;
 
-/// Events that a reader may miss in a row before it is dropped.
-const MAX_MISSED: u32 = 10;
+/// Ticks that a reader may miss in a row before it is dropped: ten intervals of the source.
+const MAX_MISSED: u32 = 20;
 
-/// Between events, whatever the source says.
+/// Between ticks, whatever the source says.
 const SHORTEST: Duration = Duration::from_millis(500);
 
 /// All viewers: requests, and event streams.
@@ -145,7 +145,8 @@ fn at(at: Option<Timestamp>) -> Bytes {
 
 async fn tick(viewers: Arc<Viewers>, mut interval: Duration) {
     loop {
-        tokio::time::sleep(interval.max(SHORTEST)).await;
+        // A tick without a new snapshot renders nothing, and a new one is late by half an interval at most.
+        tokio::time::sleep((interval / 2).max(SHORTEST)).await;
         match viewers.send() {
             Some(next) => interval = next,
             None => return,

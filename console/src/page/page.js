@@ -9,6 +9,7 @@ const RETRY = 3000;
 let stream = null;
 let heard = 0;
 let waiting = null;
+let pressed = false;
 
 function say(state, text) {
   // Screen readers would read each second aloud: only a change of the state is said.
@@ -21,14 +22,20 @@ function clock(at) {
   return at ? `${at.slice(11, 19)} UTC` : "no numbers";
 }
 
-// What is selected, such as a command to copy, must not vanish.
-function isSelecting() {
+// What is selected, such as a command to copy, must not vanish, nor a link between press and release.
+function isHeld() {
   const selection = document.getSelection();
-  return !selection.isCollapsed && content.contains(selection.anchorNode);
+  return pressed || (!selection.isCollapsed && content.contains(selection.anchorNode));
+}
+
+function release() {
+  if (waiting && !isHeld()) {
+    show(waiting);
+  }
 }
 
 function show(html) {
-  if (isSelecting()) {
+  if (isHeld()) {
     waiting = html;
     return;
   }
@@ -74,11 +81,17 @@ function watch() {
   }
 }
 
-document.addEventListener("selectionchange", () => {
-  if (waiting && !isSelecting()) {
-    show(waiting);
-  }
+document.addEventListener("selectionchange", release);
+document.addEventListener("pointerdown", () => {
+  pressed = true;
 });
+for (const end of ["pointerup", "pointercancel"]) {
+  document.addEventListener(end, () => {
+    pressed = false;
+    // After the click, which comes next.
+    setTimeout(release);
+  });
+}
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 window.addEventListener("pagehide", close);
 setInterval(watch, RETRY);

@@ -117,12 +117,12 @@ impl Chromium {
 
     /// Clicks the first element that matches.
     pub async fn click(&self, css: &str) {
-        let found = self
-            .client
-            .find(Locator::Css(css))
-            .await
-            .expect("there is one");
-        found.click().await.expect("it can be clicked");
+        eventually(css, STARTED, async || {
+            // It may be replaced between the two.
+            let found = self.client.find(Locator::Css(css)).await?;
+            found.click().await
+        })
+        .await;
     }
 
     /// What a script returns.

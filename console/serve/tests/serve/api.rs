@@ -230,7 +230,7 @@ async fn a_reader_that_takes_nothing_is_dropped() {
         routes.clone().oneshot(request).await.unwrap()
     };
     let (mut slow, mut quick) = (open().await, open().await);
-    for _ in 0..20 {
+    for _ in 0..25 {
         source.set(vec![chain("shop", "orders")]);
         next_tick(&mut quick).await;
     }

@@ -5,6 +5,7 @@
     reason = "in a test a panic is a failure, as it should be"
 )]
 
+mod dev;
 mod live;
 mod looks;
 mod pictures;
