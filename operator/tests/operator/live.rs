@@ -155,15 +155,16 @@ async fn open_events(testbed: &Testbed) -> TcpStream {
 #[tokio::test]
 async fn nothing_can_be_changed_on_the_admin_port() {
     let (testbed, _emulator, _queues) = served("read-only", &[], ORDERS).await;
-    let chain = format!("/api/v1/chains/{}/orders", testbed.namespace);
-    for path in [
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/api/v1/chains",
-        &chain,
-        "/api/v1/events",
-    ] {
+    let name = format!("{}/orders", testbed.namespace);
+    let (page, json) = (format!("/chains/{name}"), format!("/api/v1/chains/{name}"));
+    let read = ["/", &page, "/api/v1/chains", &json];
+    for path in read {
+        let answer = http("GET", testbed.admin(), path).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{path}: {answer}");
+        assert!(answer.contains("orders"), "{path}: {answer}");
+    }
+    let others = ["/healthz", "/readyz", "/metrics", "/api/v1/events"];
+    for path in read.into_iter().chain(others) {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             let answer = http(method, testbed.admin(), path).await;
             let wanted = "HTTP/1.1 405 Method Not Allowed";
