@@ -35,6 +35,8 @@ pub(super) enum Place {
     Throttle,
     HandOvers,
     Retries,
+    /// Runs that fail in many ways: what they have in common is that they are tried again.
+    ManyFailures,
     OwnLimit,
     Notifications,
     Expiry,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use worker_contract::metrics::OTHER;
+
 use super::commands;
 use super::evidence::{Evidence, float, share};
 use super::found::{Found, Place};
@@ -123,7 +125,7 @@ fn all_fail(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     })
 }
 
-/// The most frequent failure, if it is frequent, or if half of the runs fail in many ways.
+/// The most frequent failure, if it is frequent; or many, which workers count as others.
 fn one_failure(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     let runs = &workers.runs;
     let attempts = runs.attempts();
@@ -131,33 +133,29 @@ fn one_failure(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     let least = if is_decided { DECIDED } else { FAILING };
     let top = top(runs).map(|(top, _)| top);
     let frequent = top.filter(|top| is_more_than(least, top.count, attempts));
-    let half_fail = !is_decided && is_more_than(DECIDED, runs.all_failed(), attempts);
+    let others = runs.failures.iter().filter(|it| it.reason == OTHER);
+    let others: u64 = others.map(|it| it.count).sum();
+    let are_many = is_more_than(least, others, attempts)
+        || (!is_decided && is_more_than(DECIDED, runs.all_failed(), attempts));
     let percent = |count| units::share(share(count, attempts));
-    let message = if let Some(top) = frequent {
-        let runs = of_runs(top.count, workers);
-        format!(
-            "runs fail with {}: {runs}, {}",
-            name(top),
-            percent(top.count)
-        )
-    } else if half_fail {
+    let (place, message) = if let Some(top) = frequent {
+        let (runs, how, percent) = (of_runs(top.count, workers), name(top), percent(top.count));
+        let message = format!("runs fail with {how}: {runs}, {percent}");
+        (Place::Failures, message)
+    } else if are_many {
         let failed = runs.all_failed();
-        let runs = of_runs(failed, workers);
+        let (runs, percent) = (of_runs(failed, workers), percent(failed));
         let most = top.map_or_else(String::new, |top| {
             format!(", most often with {}", name(top))
         });
-        format!("runs fail: {runs}, {}{most}", percent(failed))
+        let message = format!("runs fail in many ways: {runs}, {percent}{most}");
+        (Place::ManyFailures, message)
     } else {
         return None;
     };
     let command = commands::all_logs(of);
-    Some(Found::on_stage(
-        of,
-        Place::Failures,
-        Cause::OneFailure,
-        message,
-        command,
-    ))
+    let cause = Cause::OneFailure;
+    Some(Found::on_stage(of, place, cause, message, command))
 }
 
 fn is_more_than(least: f64, part: u64, all: u64) -> bool {
@@ -179,7 +177,8 @@ fn ends_at_once(of: Evidence<'_>, workers: &WorkerNumbers) -> bool {
 
 /// The most frequent failure, and its share of all.
 fn top(runs: &Runs) -> Option<(&FailureCount, f64)> {
-    let top = runs.failures.iter().max_by_key(|it| it.count)?;
+    let named = runs.failures.iter().filter(|it| it.reason != OTHER);
+    let top = named.max_by_key(|it| it.count)?;
     Some((top, share(top.count, runs.all_failed()).min(1.0)))
 }
 

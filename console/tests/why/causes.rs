@@ -181,6 +181,41 @@ const CASES: &[Case] = &[
             fast.answers.failed = 1_200;
         },
     ),
+    Case(
+        "runs fail in many ways, and the rate is too low",
+        Cause::RetriesUseRate,
+        FAST,
+        |it| {
+            late(it, 60.0, 9_000);
+            limit(it, 105.0);
+            it.stages[0].settings.max_attempts = 20;
+            let fast = workers(it, 0);
+            fast.arrivals.producer = 800;
+            fast.runs.succeeded = 760;
+            fast.runs.failed = 1_840;
+            fast.runs.failures = vec![
+                failure("other", None, 1_700),
+                failure("no-stock", Some(409), 140),
+            ];
+            fast.answers.done = 770;
+            fast.answers.failed = 1_830;
+        },
+    ),
+    Case(
+        "a third of the runs fails with what is new",
+        Cause::OneFailure,
+        FAST,
+        |it| {
+            let fast = workers(it, 0);
+            fast.runs.failed = 900;
+            fast.runs.failures = vec![
+                failure("other", None, 800),
+                failure("status", Some(500), 100),
+            ];
+            fast.answers.failed = 600;
+            fast.runs.succeeded = 2_000;
+        },
+    ),
     Case("the handler takes longer", Cause::HandlerSlow, FAST, |it| {
         let fast = workers(it, 0);
         fast.runs.p50 = Some(seconds(1.5));
