@@ -101,6 +101,10 @@ bench-worker: ## Measures the cost of a push through a worker, compared with ngi
 bench-hand-over: ## Measures what a hand-over adds to a push, compared with a bare CreateTask
 	bench/run hand-over
 
+.PHONY: bench-viewers
+bench-viewers: ## Measures what it costs to look at 1,000 chains, and how long a look takes
+	bench/run viewers
+
 .PHONY: bench-scale
 bench-scale: ## Measures the cost of locations, and the limit of one operator
 	bench/run scale

@@ -10,7 +10,7 @@ use crate::load::{self, Load};
 use crate::machine::Machine;
 use crate::record::{Measured, Record};
 use crate::versions::versions;
-use crate::{comparison, edits, goodput, hand_over, idle, scale, worker};
+use crate::{comparison, edits, goodput, hand_over, idle, scale, viewers, worker};
 
 /// Longer than any takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(20);
@@ -31,10 +31,12 @@ pub enum Benchmark {
     HandOver(hand_over::Options),
     /// What locations cost, and where one operator ends
     Scale(scale::Options),
+    /// What it costs to look at chains
+    Viewers(viewers::Options),
 }
 
 /// The names, as on the command line and of the records, in the order of the page.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     "goodput",
     "edits",
     "idle",
@@ -42,6 +44,7 @@ pub const NAMES: [&str; 7] = [
     "worker",
     "hand-over",
     "scale",
+    "viewers",
 ];
 
 #[derive(Debug)]
@@ -112,6 +115,7 @@ impl Benchmark {
             Self::Worker(options) => worker::run(options).await,
             Self::HandOver(options) => hand_over::run(options).await,
             Self::Scale(options) => scale::run(options, random).await,
+            Self::Viewers(options) => viewers::run(options).await,
         }?;
         Ok(Measured {
             figures,

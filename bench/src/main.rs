@@ -28,6 +28,7 @@ mod slope;
 mod testbed;
 mod usage;
 mod versions;
+mod viewers;
 mod watch_times;
 mod worker;
 

@@ -102,6 +102,11 @@ impl Operator {
         counters.with_context(|| format!("the operator's metrics:\n{}", self.process.log_tail()))
     }
 
+    /// Where it serves metrics and live numbers.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     pub fn usage(&self) -> anyhow::Result<Usage> {
         Usage::of(self.process.pid())
     }

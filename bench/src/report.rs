@@ -21,6 +21,7 @@ const ABOUT: [&str; NAMES.len()] = [
     include_str!("../about/worker.md"),
     include_str!("../about/hand-over.md"),
     include_str!("../about/scale.md"),
+    include_str!("../about/viewers.md"),
 ];
 
 /// Writes the page beside the folder, and the pictures into it.
