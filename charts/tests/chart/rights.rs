@@ -139,21 +139,23 @@ async fn viewers_may_look_and_change_nothing() {
         ("get", "leases/executor-chain", "system", "yes"),
         ("list", "pods", "system", "yes"),
         // The verbs of a forwarded port, with and without WebSocket.
-        ("get", "pods/portforward", "system", "yes"),
-        ("create", "pods/portforward", "system", "yes"),
+        ("get", "pods --subresource=portforward", "system", "yes"),
+        ("create", "pods --subresource=portforward", "system", "yes"),
         ("get", "leases/another", "system", "no"),
         ("update", "leases/executor-chain", "system", "no"),
         ("patch", "executorchains.executor-chain.dev", "shop", "no"),
         ("list", "pods", "shop", "no"),
-        ("get", "pods/portforward", "shop", "no"),
-        ("create", "pods/exec", "system", "no"),
-        ("get", "pods/log", "system", "no"),
+        ("get", "pods --subresource=portforward", "shop", "no"),
+        ("create", "pods --subresource=exec", "system", "no"),
+        ("get", "pods --subresource=log", "system", "no"),
         ("delete", "pods", "system", "no"),
         ("get", "secrets", "system", "no"),
     ] {
         let person = ["--as=ann", "--as-group=on-call"];
-        let ask = [&["auth", "can-i", verb, what, "-n", namespace], &person[..]].concat();
-        let row = format!("{verb} {what} in {namespace}: {may}");
+        let what: Vec<&str> = what.split(' ').collect();
+        let ask = ["auth", "can-i", verb, "-n", namespace];
+        let ask = [&ask[..], &what, &person].concat();
+        let row = format!("{verb} {what:?} in {namespace}: {may}");
         // A role that was just bound is known to the API server a little later.
         eventually(&row, SOON, async || {
             let said = server.kubectl(&ask).await.stdout;
