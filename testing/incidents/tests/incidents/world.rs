@@ -72,6 +72,10 @@ impl fmt::Display for Outcome {
 }
 
 pub struct World {
+    // First: it would miss the emulator.
+    producer: Producer,
+    /// What pushes to a stage besides its queue.
+    foreign: Option<Producer>,
     chains: Api<ExecutorChain>,
     namespace: String,
     operator: Process,
@@ -86,9 +90,6 @@ pub struct World {
     refusing: Receiver,
     handler: Handler,
     handlers: Proxy,
-    producer: Producer,
-    /// What pushes to a stage besides its queue.
-    foreign: Option<Producer>,
     receiver: Receiver,
     receiver_status: Arc<Mutex<u16>>,
 }
