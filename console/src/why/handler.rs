@@ -145,6 +145,7 @@ fn one_failure(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     } else if are_many {
         let failed = runs.all_failed();
         let (runs, percent) = (of_runs(failed, workers), percent(failed));
+        let top = top.filter(|top| top.count > others);
         let most = top.map_or_else(String::new, |top| {
             format!(", most often with {}", name(top))
         });

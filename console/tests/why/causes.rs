@@ -202,6 +202,22 @@ const CASES: &[Case] = &[
         },
     ),
     Case(
+        "most tasks need several attempts, and the rate is too low",
+        Cause::OneFailure,
+        FAST,
+        |it| {
+            late(it, 60.0, 9_000);
+            limit(it, 105.0);
+            let fast = workers(it, 0);
+            fast.arrivals.producer = 800;
+            fast.runs.succeeded = 760;
+            fast.runs.failed = 1_840;
+            fast.runs.failures = vec![failure("status", Some(400), 1_840)];
+            fast.answers.done = 770;
+            fast.answers.failed = 1_830;
+        },
+    ),
+    Case(
         "a third of the runs fails with what is new",
         Cause::OneFailure,
         FAST,
