@@ -1,4 +1,4 @@
-//! A Chromium of its own for each test, driven by WebDriver.
+//! A Chromium of its own for each test, driven by chromedriver.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
-use testkit::{Process, eventually};
+use testkit::{Process, eventually, free_port};
 
 use crate::commands::ChromiumCommand;
 
@@ -50,24 +50,16 @@ pub struct Chromium {
 impl Chromium {
     /// Starts one. It ends with this value.
     pub async fn start(look: Look) -> Self {
+        // `--port=0` of two chromedrivers at once may get the same port.
+        let port = free_port();
         let mut command = Command::new("chromedriver");
-        command.arg("--port=0");
+        command.arg(format!("--port={port}"));
         let driver = Process::spawn(&command);
-        let port = eventually(
-            "chromedriver, which `make browser` installs",
-            STARTED,
-            async || {
-                let log = driver.log();
-                let port = log.split_once("successfully on port ").ok_or(log.clone())?;
-                let port: u16 = port
-                    .1
-                    .split('.')
-                    .next()
-                    .and_then(|it| it.parse().ok())
-                    .ok_or(log.clone())?;
-                Ok::<_, String>(port)
-            },
-        )
+        let what = "chromedriver, which `make browser` installs";
+        eventually(what, STARTED, async || {
+            let log = driver.log();
+            (log.contains("started successfully"), log)
+        })
         .await;
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(look))
@@ -104,9 +96,13 @@ impl Chromium {
 
     /// The text of the first element that matches, as people see it. `None` if there is none.
     pub async fn text(&self, css: &str) -> Option<String> {
-        let found = self.client.find(Locator::Css(css)).await.ok()?;
-        // It may be replaced in this instant.
-        found.text().await.ok()
+        loop {
+            let found = self.client.find(Locator::Css(css)).await.ok()?;
+            // It may be replaced in this instant, by another one.
+            if let Ok(text) = found.text().await {
+                return Some(text);
+            }
+        }
     }
 
     /// How many elements match.

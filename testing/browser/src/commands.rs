@@ -1,4 +1,4 @@
-//! Chromium's own commands of WebDriver, which the standard doesn't have.
+//! Commands of chromedriver that the standard does not have.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;

@@ -226,7 +226,7 @@ fn timing_out(now: Timestamp) -> LiveChain {
         numbers.arrivals.hand_over = 2_430;
         numbers.runs_in_progress = 200;
         numbers.before = Some(Baseline {
-            window: Duration::from_secs(3_600),
+            window: Duration::from_hours(1),
             producer_per_second: 0.0,
             runs: 1_804,
             p95: Some(Duration::from_millis(1_310)),
