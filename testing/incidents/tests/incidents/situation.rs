@@ -11,6 +11,9 @@ pub struct Situation {
     /// The orders with something replaced.
     pub chain: Spec,
     pub args: &'static [&'static str],
+    /// Whether calls go to the emulator itself, which has no live numbers: workers fetch the keys of tokens
+    /// by HTTP/1.1, which the proxies of calls don't speak.
+    pub is_direct: bool,
     pub before: &'static [Action],
     pub trouble: &'static [Action],
     pub found: Expected,
@@ -34,6 +37,7 @@ pub const fn situation(name: &'static str) -> Situation {
         name,
         chain: &[],
         args: &[],
+        is_direct: false,
         before: &[],
         trouble: &[],
         found: Expected::Nothing,
@@ -47,6 +51,13 @@ impl Situation {
 
     pub const fn args(self, args: &'static [&'static str]) -> Self {
         Self { args, ..self }
+    }
+
+    pub const fn direct(self) -> Self {
+        Self {
+            is_direct: true,
+            ..self
+        }
     }
 
     pub const fn before(self, before: &'static [Action]) -> Self {

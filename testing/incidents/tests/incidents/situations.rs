@@ -43,6 +43,7 @@ pub const ALL: &[Situation] = &[
         .trouble(&[Action::Pushes(Way::Silent)])
         .on(Cause::PushesNotArriving, "fast"),
     situation("another queue pushes with another token")
+        .direct()
         .chain(&[(
             "drainDelay: 1s",
             "drainDelay: 1s\n  oidc: {serviceAccountEmail: pusher@demo.example, audiences: [orders]}",
@@ -101,7 +102,7 @@ pub const ALL: &[Situation] = &[
             ("maxAttempts: 3", "maxAttempts: 20"),
         ])
         .before(&[Action::Handler("fast", fails(0.7, 500, Reason::Any))])
-        .trouble(&[Action::Traffic(20.0)])
+        .trouble(&[Action::Traffic(40.0)])
         .on(Cause::RetriesUseRate, "fast"),
     situation("a stage fills the next one")
         .chain(&[ROUTE, ("maxDispatchesPerSecond: 50", "maxDispatchesPerSecond: 5")])

@@ -103,8 +103,9 @@ impl World {
         for action in situation.before {
             world.perform(action, situation).await;
         }
-        if !situation.before.is_empty() {
-            world.is_well(situation.name).await;
+        let has_traffic = |it: &Action| matches!(it, Action::Traffic(_) | Action::RoutedTraffic(_));
+        if situation.before.iter().any(has_traffic) {
+            world.is_well(situation).await;
         }
         for action in situation.trouble {
             world.perform(action, situation).await;
@@ -146,7 +147,11 @@ impl World {
         let stats = StatsProxy::start(emulator.addr()).await;
         let calls = CallProxy::start(stats.addr()).await;
         let admin = free_addr();
-        let cloud_tasks = calls.addr().to_string();
+        let cloud_tasks = if situation.is_direct {
+            emulator.addr().to_string()
+        } else {
+            calls.addr().to_string()
+        };
         let mut command = operator::command(server.kubeconfig(), &namespace, &cloud_tasks);
         command
             .args(ARGUMENTS)
@@ -314,7 +319,8 @@ impl World {
                 let chain = self.look().await?;
                 let first = &chain.stages[0];
                 let runs = first.worker_numbers.value().map(|it| it.answers.all());
-                let is_known = first.queue_numbers.value().is_some() && runs > Some(20);
+                let has_numbers = situation.is_direct || first.queue_numbers.value().is_some();
+                let is_known = has_numbers && runs > Some(20);
                 if is_known && chain.findings.is_empty() {
                     return Ok(());
                 }
