@@ -92,7 +92,7 @@ pub const ALL: &[Situation] = &[
         .on(Cause::NoRunSlots, "fast"),
     situation("producers create many more tasks")
         .args(SOON_USUAL)
-        .chain(&[(RATE, "maxDispatchesPerSecond: 40")])
+        .chain(&[(RATE, "maxDispatchesPerSecond: 60")])
         .before(USUAL)
         .trouble(&[Action::Traffic(150.0)])
         .on(Cause::ProducerSurge, "fast"),
