@@ -109,9 +109,12 @@ pub const ALL: &[Situation] = &[
         .trouble(&[Action::RoutedTraffic(20.0)])
         .on(Cause::NextStageFills, "slow"),
     situation("hand-overs fail")
-        .chain(&[ROUTE])
-        .before(&[Action::RoutedTraffic(20.0)])
-        .trouble(&[Action::Refuses(&["CreateTask"])])
+        .chain(&[("maxAttempts: 3", "maxAttempts: 1")])
+        .before(STEADY)
+        .trouble(&[
+            Action::Refuses(&["CreateTask"]),
+            Action::Handler("fast", fails(1.0, 500, Reason::None)),
+        ])
         .on(Cause::HandOverFails, "fast"),
     situation("notifications fail")
         .before(STEADY)
