@@ -22,7 +22,7 @@ use testkit::{Receiver, eventually};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::pushes::{head, status};
+use crate::pushes::head;
 use crate::testbed::{DOWNSTREAM, ONE_ATTEMPT, SOON, Testbed, event, queue, started};
 
 const STAGES: [Stage; 3] = stages([1; 3]);
@@ -415,13 +415,12 @@ async fn pushes_in_other_forms_reach_the_handler() {
     assert_eq!(client.request(request).await.unwrap().status(), 200);
     assert_eq!(handler.take().len(), 1);
 
-    // More than any task can have.
+    // More than any task can have. The first head that has many gets no answer, since 431 would count.
     let mut most = head("too-many", 0, 0, None);
     most.extend(headers(24_100, 0));
-    assert_eq!(
-        answer(to, raw("/", "HTTP/1.1", &most, "").as_bytes()).await,
-        431
-    );
+    let request = raw("/", "HTTP/1.1", &most, "");
+    assert_eq!(try_answer(to, request.as_bytes()).await.ok(), None);
+    assert_eq!(answer(to, request.as_bytes()).await, 431);
     worker.stop().await;
 }
 
@@ -488,9 +487,17 @@ fn raw(target: &str, version: &str, headers: &[(String, String)], more: &str) ->
 
 /// The status of the answer.
 async fn answer(to: SocketAddr, request: &[u8]) -> u16 {
-    let mut stream = TcpStream::connect(to).await.unwrap();
-    stream.write_all(request).await.unwrap();
-    status(&mut stream).await
+    try_answer(to, request).await.unwrap()
+}
+
+/// The status; an error if the connection is closed without one.
+async fn try_answer(to: SocketAddr, request: &[u8]) -> std::io::Result<u16> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(request).await?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await?;
+    let status = String::from_utf8_lossy(&start[9..]).parse();
+    status.map_err(std::io::Error::other)
 }
 
 /// How a full task leaves the first stage.

@@ -1,6 +1,11 @@
 //! Real trouble in real chains: real workers, the operator on a real API server, an emulator of Cloud Tasks
 //! with live numbers. What the operator's API finds first is compared with what was done.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is a failure, as it should be"
+)]
+
 mod handler;
 mod producer;
 mod situation;

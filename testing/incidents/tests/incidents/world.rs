@@ -311,22 +311,19 @@ impl World {
     }
 
     /// All numbers are known, and nothing is found.
-    async fn is_well(&self, name: &str) {
-        eventually(
-            &format!("{name}: a chain that is well"),
-            READY,
-            async || {
-                let chain = self.look().await?;
-                let first = &chain.stages[0];
-                let runs = first.worker_numbers.value().map(|it| it.answers.all());
-                let has_numbers = situation.is_direct || first.queue_numbers.value().is_some();
-                let is_known = has_numbers && runs > Some(20);
-                if is_known && chain.findings.is_empty() {
-                    return Ok(());
-                }
-                Err(format!("{chain:?}"))
-            },
-        )
+    async fn is_well(&self, situation: &Situation) {
+        let what = format!("{}: a chain that is well", situation.name);
+        eventually(&what, READY, async || {
+            let chain = self.look().await?;
+            let first = &chain.stages[0];
+            let runs = first.worker_numbers.value().map(|it| it.answers.all());
+            let has_numbers = situation.is_direct || first.queue_numbers.value().is_some();
+            let is_known = has_numbers && runs > Some(20);
+            if is_known && chain.findings.is_empty() {
+                return Ok(());
+            }
+            Err(format!("{chain:?}"))
+        })
         .await;
     }
 
