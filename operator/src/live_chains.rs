@@ -105,10 +105,12 @@ impl Source for LiveChains {
     fn snapshot(&self) -> Result<Arc<Snapshot>, Standby> {
         let now = Instant::now();
         let mut term = self.term.lock();
-        let snapshot = term.as_mut().and_then(|term| term.snapshot(now));
-        snapshot.ok_or_else(|| Standby {
-            leader: self.holder.pod(),
-        })
+        let Some(term) = term.as_mut() else {
+            let leader = self.holder.pod();
+            return Err(Standby { leader });
+        };
+        // A leader that hasn't listed the chains yet. To name itself would send viewers in a circle.
+        term.snapshot(now).ok_or(Standby { leader: None })
     }
 
     fn looked_at(&self, chain: Option<(&str, &str)>) {

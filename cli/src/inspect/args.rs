@@ -37,7 +37,7 @@ pub struct Place {
     /// Kubeconfig file. Default: `$KUBECONFIG`, or ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Namespace of the operator. Default: executor-chain, or wherever its pods are.
+    /// Namespace of the operator. Default: executor-chain.
     #[arg(long, value_name = "NAMESPACE", value_parser = name, env = "EXECUTOR_CHAIN_OPERATOR_NAMESPACE")]
     pub operator_namespace: Option<String>,
     /// Ask a running `executor-chain dev` in place of a cluster: its --admin address.

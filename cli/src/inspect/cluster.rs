@@ -47,8 +47,7 @@ impl Cluster {
     /// Chains: as their operators have them, and those that no operator shows as the API server has them.
     pub async fn look(&mut self, scope: &Scope) -> Result<Seen, Error> {
         let mut seen = self.ask_operators(scope).await;
-        let is_missing = scope.name.is_some() && seen.chains.is_empty();
-        if seen.gaps.is_empty() && !is_missing {
+        if seen.gaps.is_empty() && !seen.chains.is_empty() {
             return Ok(seen);
         }
         match chains::read(&self.client, scope).await {

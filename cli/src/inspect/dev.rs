@@ -1,11 +1,17 @@
 //! A running `executor-chain dev`.
 
+use std::time::Duration;
+
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::api::{Connection, Reply};
 use super::scope::Scope;
 use super::seen::Seen;
 use crate::error::Error;
+
+/// An address that doesn't answer may drop packets.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// The API of a `dev`.
 #[derive(Debug)]
@@ -56,7 +62,8 @@ impl Dev {
 }
 
 async fn connect(address: &str) -> Result<Connection, String> {
-    let stream = TcpStream::connect(address).await;
+    let stream = timeout(CONNECT, TcpStream::connect(address)).await;
+    let stream = stream.map_err(|_| format!("no answer within {CONNECT:?}"))?;
     let stream = stream.map_err(|error| error.to_string())?;
     Connection::over(stream, address.to_owned()).await
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use console::{ChainList, LiveChain};
+use console::{ChainList, LiveChain, Unknown};
 use jiff::Timestamp;
 
 /// Chains, and why some of their numbers may be missing.
@@ -139,7 +139,11 @@ fn has_unknown(chain: &LiveChain) -> bool {
     } = chain;
     notifier.queue_numbers.unknown().is_some()
         || stages.iter().any(|stage| {
-            stage.queue_numbers.unknown().is_some() || stage.worker_numbers.unknown().is_some()
+            // Without pods that are to be there, nothing can be asked.
+            let is_scaled_to_none =
+                stage.pods.desired == 0 && stage.worker_numbers.unknown() == Some(Unknown::NoPods);
+            stage.queue_numbers.unknown().is_some()
+                || (stage.worker_numbers.unknown().is_some() && !is_scaled_to_none)
         })
 }
 

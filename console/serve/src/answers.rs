@@ -1,10 +1,12 @@
 //! HTTP answers.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
@@ -13,8 +15,19 @@ use crate::streams::{Tick, TooMany};
 use crate::view::{Problem, Shown, json};
 
 /// A view as JSON.
-pub(crate) fn of_text(text: &Text) -> Response {
-    of_json(status(text), text.shown.text().to_owned())
+pub(crate) fn of_text(text: Arc<Text>) -> Response {
+    let status = status(&text);
+    // Not a copy: it may have megabytes, and readers may take their time.
+    let body = Body::from(Bytes::from_owner(Shared(text)));
+    of_file("application/json", (status, body))
+}
+
+struct Shared(Arc<Text>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.shown.text().as_bytes()
+    }
 }
 
 /// A page. `text` is what it shows.

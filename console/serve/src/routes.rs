@@ -35,7 +35,7 @@ pub fn routes(source: Arc<dyn Source>) -> Router {
 }
 
 async fn all_as_json(State(viewers): State<Arc<Viewers>>) -> Response {
-    answers::of_text(&viewers.view(&View::AllAsJson).text)
+    answers::of_text(viewers.view(&View::AllAsJson).text)
 }
 
 async fn one_as_json(
@@ -43,7 +43,7 @@ async fn one_as_json(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Response {
     let chain = ChainName { namespace, name };
-    answers::of_text(&viewers.view(&View::OneAsJson(chain)).text)
+    answers::of_text(viewers.view(&View::OneAsJson(chain)).text)
 }
 
 async fn events_as_json(

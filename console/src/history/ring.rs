@@ -12,7 +12,8 @@ pub(super) struct Ring<const N: usize, const M: usize> {
 struct Slot<const M: usize> {
     /// Its begin, in widths.
     index: u32,
-    /// The ready pods when it was added to last.
+    /// The fewest ready pods at once, of the times when it was added to: pods that are new now have counted
+    /// nothing then.
     pods: u16,
     /// The time that the counters cover, summed over pods.
     pod_seconds: f32,
@@ -96,10 +97,11 @@ impl<const N: usize, const M: usize> Ring<N, M> {
             if slot.index > index {
                 continue;
             }
-            if slot.index < index {
+            if slot.index < index || slot.pod_seconds <= 0.0 {
                 slot.clear(index);
+                slot.pods = pods;
             }
-            slot.pods = pods;
+            slot.pods = slot.pods.min(pods);
             slot.pod_seconds += seconds as f32;
             for (sum, count) in slot.counts.iter_mut().zip(counts) {
                 *sum += *count as f32 * share;
@@ -197,6 +199,9 @@ mod tests {
         ring.add(added(0.0, 10.0, &[20]), 4);
         let all = |ring: &Ring<2, 1>| ring.sum(0, 0, 0.0, 10.0).counts.map(f64::round);
         assert_eq!(all(&ring).map(|it| it.to_string()), ["60"]);
+        // Pods that come later have counted nothing then.
+        ring.add(added(0.0, 10.0, &[0]), 40);
+        assert_eq!(all(&ring).map(|it| it.to_string()), ["40"]);
         // Three pods have gone since.
         ring.add(added(0.0, 10.0, &[0]), 1);
         assert_eq!(all(&ring).map(|it| it.to_string()), ["30"]);

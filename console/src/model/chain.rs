@@ -172,14 +172,20 @@ impl LiveStage {
         self.queue_numbers.value().is_none() && self.worker_numbers.value().is_none()
     }
 
-    /// How long the first task has been due, or else how late pushes were.
+    /// How late pushes were, or else how long the first task has been due.
     pub fn late(&self) -> Option<Duration> {
-        match (self.queue_numbers.value(), self.worker_numbers.value()) {
+        let of_pushes = self.worker_numbers.value().and_then(|it| it.lag_p95);
+        of_pushes.or_else(|| {
+            let queue = self.queue_numbers.value()?;
+            // A task in flight is still in the queue, and may be for as long as a run may take.
+            let run = if queue.in_flight > 0 {
+                self.settings.timeout
+            } else {
+                Duration::ZERO
+            };
             // An empty queue has no first task, so nothing is late.
-            (Some(queue), _) => Some(queue.lag.unwrap_or_default()),
-            (None, Some(workers)) => workers.lag_p95,
-            (None, None) => None,
-        }
+            Some(queue.lag.unwrap_or_default().saturating_sub(run))
+        })
     }
 
     /// The dispatches a second that Cloud Tasks allows at present, if that is less than the limit.

@@ -121,7 +121,7 @@ fn paused(of: Evidence<'_>, by: PausedBy) -> Option<Found> {
             Place::Pause,
             Cause::PausedOutside,
             "its queue was paused outside the operator: find out why before you resume it",
-            commands::keep_running(of),
+            commands::describe(of.chain),
         ),
         PausedBy::Operator => {
             let pods = of.stage.pods;

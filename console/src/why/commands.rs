@@ -54,12 +54,6 @@ pub(super) fn unpause(of: Evidence<'_>) -> String {
     patch(of, r#"{"op":"remove","path":"/spec/stages/INDEX/paused"}"#)
 }
 
-/// Makes the operator lift any pause.
-pub(super) fn keep_running(of: Evidence<'_>) -> String {
-    let change = r#"{"op":"add","path":"/spec/stages/INDEX/paused","value":false}"#;
-    patch(of, change)
-}
-
 /// Fails if stages have been moved meanwhile.
 fn patch(of: Evidence<'_>, change: &str) -> String {
     let LiveChain {

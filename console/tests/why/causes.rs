@@ -463,18 +463,24 @@ fn every_command_names_the_chain_and_its_namespace() {
 #[test]
 fn a_patch_is_json_for_its_stage() {
     let mut chain = chain();
-    for by in [PausedBy::Spec, PausedBy::Outside] {
+    let mut command = |by| {
         chain.stages[2].state = StageState::Paused {
             by,
             message: None,
             since: None,
         };
-        let command = why(&chain).remove(0).command;
-        let patch = command.split('\'').nth(1).unwrap();
-        let patch: serde_json::Value = serde_json::from_str(patch).unwrap();
-        assert_eq!(patch[0]["value"], "last");
-        assert_eq!(patch[1]["path"], "/spec/stages/2/paused");
-    }
+        why(&chain).remove(0).command
+    };
+    let command_of_spec = command(PausedBy::Spec);
+    let patch = command_of_spec.split('\'').nth(1).unwrap();
+    let patch: serde_json::Value = serde_json::from_str(patch).unwrap();
+    assert_eq!(patch[0]["value"], "last");
+    assert_eq!(patch[1]["path"], "/spec/stages/2/paused");
+    // It was paused for a reason, which the command must not undo.
+    assert_eq!(
+        command(PausedBy::Outside),
+        "kubectl describe chain orders -n shop"
+    );
 }
 
 /// A stage that is paused has no other limits, and its workers no pods.

@@ -58,6 +58,8 @@ struct ScrapedChain {
     reported: FailureReasons,
     /// When its workers have last had their turn.
     turn: Option<Instant>,
+    /// How many turns they have had.
+    turns: usize,
 }
 
 struct ScrapedStage {
@@ -168,10 +170,13 @@ impl ScrapedWorkers {
                 continue;
             }
             scraped.turn = Some(now);
+            scraped.turns = scraped.turns.wrapping_add(1);
+            let turns = scraped.turns;
             stages.extend(scraped.stages.values().map(|stage| Stage {
                 chain: name.clone(),
                 targets: stage.targets.clone(),
                 interest,
+                turns,
             }));
         }
         sample::turn(stages, round)

@@ -49,32 +49,23 @@ impl fmt::Display for Pod {
     }
 }
 
-/// The operators in this namespace; by default in all, or else in that of the documentation, for those
-/// who may list its pods alone.
+/// The operators in this namespace. Not in all: a tenant could give a pod of their own this label, and
+/// would be believed.
 pub(super) async fn find(client: &Client, namespace: Option<&str>) -> Result<Vec<Operator>, Gap> {
-    let pods = match namespace {
-        Some(namespace) => list(client, Some(namespace)).await?,
-        None => match list(client, None).await {
-            Err(Gap::Right(_)) => list(client, Some(NAMESPACE)).await?,
-            listed => listed?,
-        },
-    };
+    let namespace = namespace.unwrap_or(NAMESPACE);
+    let pods = list(client, namespace).await?;
     let found = operators(&pods);
     if found.is_empty() {
-        let place = namespace.map_or("the cluster".to_owned(), |it| format!("namespace {it}"));
         return Err(Gap::Operator(format!(
-            "{place} has no operator: no pod has the label {SELECTOR}"
+            "namespace {namespace} has no operator: no pod has the label {SELECTOR}. If it is in another namespace: --operator-namespace"
         )));
     }
     Ok(found)
 }
 
-async fn list(client: &Client, namespace: Option<&str>) -> Result<Vec<ClusterPod>, Gap> {
-    let api: Api<ClusterPod> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    let right = Right::new("list", "pods", namespace);
+async fn list(client: &Client, namespace: &str) -> Result<Vec<ClusterPod>, Gap> {
+    let api: Api<ClusterPod> = Api::namespaced(client.clone(), namespace);
+    let right = Right::new("list", "pods", Some(namespace));
     let parameters = ListParams::default().labels(SELECTOR);
     let listed = limited(right, api.list(&parameters)).await?;
     Ok(listed.items)
@@ -137,17 +128,19 @@ impl Operator {
         let right = Right::new("get", &resource, Some(namespace));
         let lease = limited(right, api.get_opt(name)).await?;
         let holder = lease.and_then(|lease| lease.spec?.holder_identity);
-        match (holder.as_deref().and_then(pod_of), &self.pods[..]) {
-            (Some(leader), [pod, ..]) => Ok(Pod {
-                name: leader.to_owned(),
-                ..pod.clone()
-            }),
+        let leader = holder.as_deref().and_then(pod_of);
+        let mut pods = self.pods.iter();
+        let found = match (leader, &self.pods[..]) {
+            (Some(leader), _) => pods.find(|pod| pod.name == leader),
             // One that elects no leader.
-            (None, [pod]) => Ok(pod.clone()),
-            (_, _) => Err(Gap::Operator(format!(
-                "no operator leads now: Lease {namespace}/{name} has no holder"
-            ))),
-        }
+            (None, [pod]) => Some(pod),
+            (None, _) => None,
+        };
+        found.cloned().ok_or_else(|| {
+            Gap::Operator(format!(
+                "no operator leads now: Lease {namespace}/{name} names none of its pods"
+            ))
+        })
     }
 }
 

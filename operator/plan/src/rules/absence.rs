@@ -9,6 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use crate::model::{ChainView, Observed};
 use crate::objects::former_stages::{looked_up_queues, served_queues};
 
+/// The most queues to ask for because workers look up tasks in them. A tenant who may write Deployments can name
+/// any number, and edits need the calls.
+const MOST_LOOKED_UP: usize = 32;
+
 /// The queues to ask for by name: those of removed stages that weren't listed, as long as workers serve
 /// them or look up tasks in them; once the chain is deleted, also those that its spec names. No other
 /// absence decides anything that can't be taken back: creating a queue that exists fails.
@@ -18,11 +22,14 @@ pub fn queues_to_look_up(view: ChainView<'_>) -> BTreeSet<QueuePath> {
     let removed = view.removed_stages().into_iter().map(|it| it.queue);
     let is_named = |queue: &QueuePath| desired.queues().any(|named| named == queue);
     let looked_up = looked_up_queues(observed, desired.owner.as_ref());
-    let removed = removed.chain(looked_up.filter(|queue| !is_named(queue)));
     let parent = &desired.notifier.queue.parent;
-    let all = named.chain(removed);
     // Anybody who may create Deployments could name a queue elsewhere.
-    all.filter(|queue| queue.parent == *parent && !observed.is_known(queue))
+    let is_unlisted = |queue: &QueuePath| queue.parent == *parent && !observed.is_known(queue);
+    let looked_up: BTreeSet<QueuePath> = looked_up
+        .filter(|queue| !is_named(queue) && is_unlisted(queue))
+        .collect();
+    let all = named.chain(removed).filter(is_unlisted);
+    all.chain(looked_up.into_iter().take(MOST_LOOKED_UP))
         .collect()
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Stage {
     pub(super) chain: NamespacedName,
     pub(super) targets: Vec<Arc<ScrapeTarget>>,
     pub(super) interest: Interest,
+    /// How many turns it has had. A stage without viewers isn't there in each round.
+    pub(super) turns: usize,
 }
 
 /// The pods whose turn it is.
@@ -52,8 +54,9 @@ fn limited_turn(mut stages: Vec<Stage>, round: usize, limit: usize) -> Turn {
             chain,
             targets,
             interest,
+            turns,
         } = stage;
-        let first = round.wrapping_mul(PODS_PER_STAGE) % targets.len();
+        let first = turns.wrapping_mul(PODS_PER_STAGE) % targets.len();
         let pods = targets.iter().cycle().skip(first);
         let pods = pods.take(PODS_PER_STAGE.min(targets.len()));
         turn.extend(pods.enumerate().map(|(number, target)| {
@@ -91,6 +94,7 @@ mod tests {
             chain: ("shop".into(), chain.into()),
             targets: (0..pods).map(target).collect(),
             interest,
+            turns: 0,
         }
     }
 
@@ -100,8 +104,13 @@ mod tests {
 
     #[test]
     fn three_pods_of_a_stage_have_their_turn_and_all_have_it_in_turn() {
-        let stages = || vec![stage("a", 5, Interest::None), stage("b", 2, Interest::None)];
-        let turn = |round| names(limited_turn(stages(), round, 100));
+        let turn = |round| {
+            let mut stages = vec![stage("a", 5, Interest::None), stage("b", 2, Interest::None)];
+            for stage in &mut stages {
+                stage.turns = round;
+            }
+            names(limited_turn(stages, round, 100))
+        };
         assert_eq!(turn(0), ["a-0", "b-0", "a-1", "b-1", "a-2"]);
         assert_eq!(turn(1).len(), 5);
         let seen: BTreeSet<String> = turn(0).into_iter().chain(turn(1)).collect();

@@ -25,10 +25,18 @@ impl Handler {
         let behaviors = self.clone();
         let served = serve(move |request| {
             let stage = text(request.headers(), "executor-stage").to_owned();
+            let task = text(request.headers(), "executor-task").to_owned();
             let behavior = behaviors.lock().get(&stage).copied().unwrap_or(WELL);
             async move {
                 tokio::time::sleep(behavior.takes).await;
-                if fastrand::f64() >= behavior.fails {
+                let drawn = if behavior.is_by_task {
+                    // The IDs of tasks are random.
+                    let draw = u32::from_str_radix(&task[..6.min(task.len())], 16);
+                    f64::from(draw.unwrap_or_default()) / f64::from(1 << 24)
+                } else {
+                    fastrand::f64()
+                };
+                if drawn >= behavior.fails {
                     return status(200);
                 }
                 let mut response = status(behavior.status)?;

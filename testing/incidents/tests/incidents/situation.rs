@@ -124,6 +124,8 @@ pub struct Behavior {
     pub takes: Duration,
     /// The share of runs that fails, from 0 to 1.
     pub fails: f64,
+    /// Whether it is the same tasks that fail, at each attempt.
+    pub is_by_task: bool,
     /// With this status.
     pub status: u16,
     /// With this reason, or another one each time.
@@ -140,6 +142,7 @@ pub enum Reason {
 pub const WELL: Behavior = Behavior {
     takes: Duration::from_millis(10),
     fails: 0.0,
+    is_by_task: false,
     status: 500,
     reason: Reason::None,
 };
@@ -157,5 +160,13 @@ pub const fn fails(share: f64, status: u16, reason: Reason) -> Behavior {
         status,
         reason,
         ..WELL
+    }
+}
+
+/// The same tasks fail at each attempt.
+pub const fn fails_for(share: f64) -> Behavior {
+    Behavior {
+        is_by_task: true,
+        ..fails(share, 500, Reason::Any)
     }
 }

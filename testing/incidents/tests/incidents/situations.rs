@@ -3,7 +3,7 @@
 use console::Cause;
 use testkit::{StatsAnswer, Way};
 
-use crate::situation::{Action, Behavior, Reason, Situation, fails, situation, takes};
+use crate::situation::{Action, Behavior, Reason, Situation, fails, fails_for, situation, takes};
 
 /// Each is compared with what was usual after some seconds instead of minutes.
 const SOON_USUAL: &[&str] = &["--baseline-slot=5"];
@@ -101,8 +101,8 @@ pub const ALL: &[Situation] = &[
             (RATE, "maxDispatchesPerSecond: 30"),
             ("maxAttempts: 3", "maxAttempts: 20"),
         ])
-        .before(&[Action::Handler("fast", fails(0.7, 500, Reason::Any))])
-        .trouble(&[Action::Traffic(40.0)])
+        .before(&[Action::Handler("fast", fails_for(0.12))])
+        .trouble(&[Action::Traffic(20.0)])
         .on(Cause::RetriesUseRate, "fast"),
     situation("a stage fills the next one")
         .chain(&[ROUTE, ("maxDispatchesPerSecond: 50", "maxDispatchesPerSecond: 5")])
