@@ -101,8 +101,9 @@ pub const ALL: &[Situation] = &[
             (RATE, "maxDispatchesPerSecond: 30"),
             ("maxAttempts: 3", "maxAttempts: 20"),
         ])
-        .before(&[Action::Handler("fast", fails_for(0.12))])
-        .trouble(&[Action::Traffic(20.0)])
+        .before(&[Action::Handler("fast", fails_for(0.16))])
+        // More would arrive before each retry.
+        .trouble(&[Action::Traffic(12.0)])
         .on(Cause::RetriesUseRate, "fast"),
     situation("a stage fills the next one")
         .chain(&[ROUTE, ("maxDispatchesPerSecond: 50", "maxDispatchesPerSecond: 5")])
