@@ -12,6 +12,15 @@ pub const DEFAULT_DISPATCHES_PER_SECOND: f64 = 500.0;
 /// The dispatches in flight at once of a queue for which nothing is set.
 pub const DEFAULT_CONCURRENT_DISPATCHES: i32 = 1000;
 
+/// The shortest wait of a failed task on a queue for which nothing is set.
+pub const DEFAULT_MIN_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The longest wait of a failed task on a queue for which nothing is set.
+pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_hours(1);
+
+/// How often that wait doubles on a queue for which nothing is set.
+pub const DEFAULT_MAX_DOUBLINGS: i32 = 16;
+
 /// Whether a queue dispatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueState {

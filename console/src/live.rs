@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
 
 use crate::model::{
-    EditState, Known, LiveChain, LiveNotifier, LiveStage, Pods, QueueNumbers, StageSettings,
-    StageState, WorkerNumbers,
+    EditState, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, QueueNumbers,
+    StageSettings, StageState, WorkerNumbers,
 };
 use crate::why::why;
 
@@ -33,6 +33,7 @@ pub fn live(
             state: state(status, reported(status, stage)),
             settings,
             pods: pods(status, stage),
+            overrides: overrides(reported(status, stage)),
             queue_numbers: queues(&stage.queue),
             worker_numbers: within(settings.timeout, workers(&stage.name)),
         }
@@ -148,15 +149,27 @@ fn settings(stage: &Stage, reported: Option<&StageStatus>) -> StageSettings {
     }
 }
 
-/// The status doesn't say how many pods there are to be. Where the spec leaves it to an autoscaler, these
-/// are the ready ones; and at least one, unless the operator is content with none.
+fn overrides(reported: Option<&StageStatus>) -> Vec<LiveOverride> {
+    let overrides = reported.iter().flat_map(|it| &it.overrides);
+    let overrides = overrides.map(|it| LiveOverride {
+        name: it.name.clone(),
+        until: it.until.0,
+        fields: it.fields.clone(),
+        settings: it.settings.clone(),
+    });
+    overrides.collect()
+}
+
+/// The pods of a stage. An operator that doesn't say how many there are to be is older: where the spec leaves
+/// it to an autoscaler, these are the ready ones; and at least one, unless the operator is content with none.
 fn pods(status: &ExecutorChainStatus, stage: &Stage) -> Pods {
     let Some(ready) = reported(status, stage).and_then(|it| it.ready_replicas) else {
         return Pods::default();
     };
     let ready = count(ready);
     let is_content = holds(status, ConditionType::WorkersReady);
-    let desired = match stage.replicas {
+    let wanted = reported(status, stage).and_then(|it| it.replicas);
+    let desired = match wanted.or(stage.replicas) {
         Some(replicas) => count(replicas),
         None if is_content => ready,
         None => ready.max(1),
@@ -231,6 +244,9 @@ fn obstacle(reason: Reason) -> Obstacle {
         // Never a reason why Ready is False.
         | Reason::AsSpecified
         | Reason::PausedBySpec
+        | Reason::PausedByOverride
+        | Reason::OverrideInForce
+        | Reason::NotOverridden
         | Reason::PausedByOperator
         | Reason::PausedOutside
         | Reason::NoDrift

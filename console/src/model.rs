@@ -9,7 +9,9 @@ mod snapshot;
 mod trend;
 mod urgency;
 
-pub use chain::{EditState, LiveChain, LiveNotifier, LiveStage, Pods, StageSettings, StageState};
+pub use chain::{
+    EditState, LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, StageSettings, StageState,
+};
 pub use finding::{Cause, Finding};
 pub use known::{Known, Unknown};
 pub use numbers::{Answers, Arrivals, Baseline, FailureCount, QueueNumbers, Runs, WorkerNumbers};

@@ -1,7 +1,5 @@
 //! Condition types and reasons: enums, so that the compiler names every place that a new one needs.
 
-use std::fmt;
-
 /// An enum of words whose names are those of the API.
 macro_rules! words {
     (
@@ -40,13 +38,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// The type of a condition.
@@ -63,6 +63,8 @@ words! {
         Drifted,
         /// a stage's queue or the notifier's queue is paused, by anyone.
         Paused,
+        /// a setting of a stage is replaced by a ChainOverride for a limited time.
+        Overridden,
         /// a removed stage has tasks or workers left, or a deleted chain finishes its tasks.
         Draining,
         /// a queue may have more dispatches in flight than its workers can run.
@@ -91,6 +93,8 @@ words! {
         QueueDisabled,
         /// A queue is paused because the spec says so.
         PausedBySpec,
+        /// A queue is paused because a ChainOverride says so.
+        PausedByOverride,
         /// The operator paused a queue, and resumes it when a worker of its stage is ready.
         PausedByOperator,
         /// A queue was paused outside the operator.
@@ -101,6 +105,10 @@ words! {
         NoDrift,
         /// No queue is paused.
         NotPaused,
+        /// A ChainOverride replaces settings of a stage.
+        OverrideInForce,
+        /// No ChainOverride replaces a setting.
+        NotOverridden,
         /// Nothing is left of removed stages, except empty queues that are paused.
         NothingDrains,
         /// A stage was removed from the spec or renamed, and something is left of it.

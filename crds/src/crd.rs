@@ -1,10 +1,11 @@
-//! The CRD: the derived schema, adapted to the API server, with the validation rules.
+//! The CRDs: the derived schemas, adapted to the API server, with the validation rules.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use crate::rules::RULES;
+use crate::chain_override::ChainOverride;
+use crate::rules::{OVERRIDE_RULES, RULES, Rule};
 use crate::spec::ExecutorChain;
 use crate::status::UNSEEN;
 
@@ -54,7 +55,23 @@ pub fn crd() -> CustomResourceDefinition {
         }
     }
     schema["properties"]["status"]["default"] = json!({"observedGeneration": UNSEEN});
-    for rule in RULES {
+    attach(schema, RULES);
+    serde_json::from_value(crd).expect("it was a CRD before")
+}
+
+/// The `CustomResourceDefinition` of `ChainOverride`.
+pub fn override_crd() -> CustomResourceDefinition {
+    let mut crd = serde_json::to_value(ChainOverride::crd()).expect("a CRD is plain data");
+    let schema = crd
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
+        .expect("the derive writes one version with a schema");
+    tidy(schema);
+    attach(schema, OVERRIDE_RULES);
+    serde_json::from_value(crd).expect("it was a CRD before")
+}
+
+fn attach(schema: &mut Value, rules: &[Rule]) {
+    for rule in rules {
         let place = at(schema, rule.at)
             .as_object_mut()
             .expect("a schema is an object");
@@ -66,7 +83,11 @@ pub fn crd() -> CustomResourceDefinition {
             .expect("only this loop writes it")
             .push(json!({"rule": rule.rule, "message": rule.message}));
     }
-    serde_json::from_value(crd).expect("it was a CRD before")
+}
+
+/// The CRD of overrides as YAML.
+pub fn override_yaml() -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(&override_crd())
 }
 
 /// The CRD as YAML. The schema of each part of a pod is one line of JSON, which is also YAML:
@@ -216,14 +237,16 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_place_and_a_sentence() {
-        let json = serde_json::to_string(&crd()).unwrap();
-        for rule in RULES {
-            assert!(
-                json.contains(&serde_json::to_string(rule.rule).unwrap()),
-                "{}",
-                rule.rule
-            );
-            assert!(rule.message.len() > 40, "{} says too little", rule.message);
+        for (crd, rules) in [(crd(), RULES), (override_crd(), OVERRIDE_RULES)] {
+            let json = serde_json::to_string(&crd).unwrap();
+            for rule in rules {
+                assert!(
+                    json.contains(&serde_json::to_string(rule.rule).unwrap()),
+                    "{}",
+                    rule.rule
+                );
+                assert!(rule.message.len() > 40, "{} says too little", rule.message);
+            }
         }
     }
 }

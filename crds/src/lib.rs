@@ -1,6 +1,6 @@
-//! The `ExecutorChain` API: spec, status, conditions, and the validation rules of the API server.
+//! The API, `ExecutorChain` and `ChainOverride`: spec, status, conditions, and the validation rules of the API server.
 //!
-//! `make generate` generates the CRD (`crds/executorchains.yaml`) and the reference (`docs/api.md`)
+//! `make generate` generates the CRDs (`crds/*.yaml`) and the reference (`docs/api.md`)
 //! from here.
 
 #![allow(
@@ -15,6 +15,10 @@
 /// The generated CRD: `crds/executorchains.yaml`.
 pub const CRD_YAML: &str = include_str!("../executorchains.yaml");
 
+/// The generated CRD of overrides: `crds/chainoverrides.yaml`.
+pub const OVERRIDE_CRD_YAML: &str = include_str!("../chainoverrides.yaml");
+
+mod chain_override;
 mod child_name;
 pub mod conditions;
 #[cfg(feature = "schema")]
@@ -28,12 +32,13 @@ pub mod spec;
 pub mod status;
 mod template;
 
+pub use chain_override::*;
 pub use child_name::child_name;
 #[cfg(feature = "schema")]
-pub use crd::{crd, yaml};
+pub use crd::{crd, override_crd, override_yaml, yaml};
 #[cfg(feature = "schema")]
 pub use docs::reference;
 pub use duration::Duration;
-pub use rules::{RULES, Rule};
+pub use rules::{OVERRIDE_RULES, RULES, Rule};
 pub use spec::*;
 pub use status::*;

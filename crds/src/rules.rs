@@ -18,7 +18,7 @@ pub struct Rule {
 /// Of metadata that is added to the operator's.
 const OWN_METADATA: &str = "(!has(self.labels) || self.labels.all(k, !k.startsWith('executor-chain.dev/') && !(k in ['app.kubernetes.io/name', 'app.kubernetes.io/managed-by']))) && (!has(self.annotations) || self.annotations.all(k, !k.startsWith('executor-chain.dev/')))";
 
-/// All rules, from the root down.
+/// All rules of a chain, from the root down.
 pub const RULES: &[Rule] = &[
     Rule {
         at: "",
@@ -204,5 +204,84 @@ pub const RULES: &[Rule] = &[
         at: "spec.stages[].routes[].match",
         rule: "[has(self.reason), has(self.status), has(self.header)].exists_one(set, set)",
         message: "routes[].match must set exactly one of reason, status, and header: write one route for each",
+    },
+];
+
+/// All rules of an override, from the root down.
+pub const OVERRIDE_RULES: &[Rule] = &[
+    Rule {
+        at: "spec",
+        rule: "has(self.rateLimits) || has(self.backoff) || has(self.paused) || has(self.replicas)",
+        message: "the override changes nothing: set at least one of rateLimits, backoff, paused, and replicas",
+    },
+    Rule {
+        at: "spec",
+        rule: "has(self.rateLimits) == has(oldSelf.rateLimits) && (!has(self.rateLimits) || self.rateLimits == oldSelf.rateLimits) && has(self.backoff) == has(oldSelf.backoff) && (!has(self.backoff) || self.backoff == oldSelf.backoff) && has(self.paused) == has(oldSelf.paused) && (!has(self.paused) || self.paused == oldSelf.paused) && has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas) && has(self.restore) == has(oldSelf.restore) && (!has(self.restore) || self.restore == oldSelf.restore) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
+        message: "only ended and endedBy of an override can change, since the rest is its history: create another override, which wins as the newer one, and end this one",
+    },
+    Rule {
+        at: "spec",
+        rule: "(has(self.ended) && self.ended) || ((!has(oldSelf.ended) || !oldSelf.ended) && !has(self.endedBy))",
+        message: "an override that has ended stays so, and only such a one has endedBy: create another override",
+    },
+    Rule {
+        at: "spec.chain",
+        rule: "self == oldSelf",
+        message: "the chain of an override can't change, since it is its history: create another override for the other chain",
+    },
+    Rule {
+        at: "spec.stages",
+        rule: "self == oldSelf",
+        message: "the stages of an override can't change, since they are its history: create another override for the other stages",
+    },
+    Rule {
+        at: "spec.stages",
+        rule: "self.size() == 1 || !('*' in self)",
+        message: "stages has * beside other names: * means all stages, so remove it or the others",
+    },
+    Rule {
+        at: "spec.reason",
+        rule: "self == oldSelf",
+        message: "the reason of an override can't change, since it is its history: create another override with the new reason",
+    },
+    Rule {
+        at: "spec.reason",
+        rule: "self.matches('[^ \\t\\n]')",
+        message: "reason is blank: say why in a few words, such as INC-42 payment provider down",
+    },
+    Rule {
+        at: "spec.for",
+        rule: "self == oldSelf",
+        message: "for can't change, since other people rely on the end: create another override that begins now, and end this one",
+    },
+    Rule {
+        at: "spec.for",
+        rule: "duration(self) >= duration('1m') && duration(self) <= duration('168h')",
+        message: "for must be from 1m to 168h (7 days): an override that should last is an edit of the chain",
+    },
+    Rule {
+        at: "spec.restore.over",
+        rule: "duration(self) >= duration('10s') && duration(self) <= duration('24h')",
+        message: "restore.over must be from 10s to 24h: omit restore to have the rate back at once",
+    },
+    Rule {
+        at: "spec.backoff",
+        rule: "(!has(self.min) || (duration(self.min) > duration('0s') && duration(self.min) < duration('24h'))) && (!has(self.max) || (duration(self.max) > duration('0s') && duration(self.max) < duration('24h')))",
+        message: "backoff.min and backoff.max must be above 0s and below 24h: omit a field that you don't want to change",
+    },
+    Rule {
+        at: "spec.backoff",
+        rule: "!has(self.min) || !has(self.max) || duration(self.min) <= duration(self.max)",
+        message: "backoff.min is greater than backoff.max: lower min or raise max",
+    },
+    Rule {
+        at: "spec.backoff",
+        rule: "has(self.min) || has(self.max) || has(self.maxDoublings)",
+        message: "backoff has no field: set min, max, or maxDoublings, or omit backoff",
+    },
+    Rule {
+        at: "spec.rateLimits",
+        rule: "has(self.maxDispatchesPerSecond) || has(self.maxConcurrentDispatches)",
+        message: "rateLimits has no field: set maxDispatchesPerSecond or maxConcurrentDispatches, or omit rateLimits. To stop a stage, set paused: true",
     },
 ];

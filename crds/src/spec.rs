@@ -39,6 +39,11 @@ use crate::template;
     ),
     printcolumn(name = "Path", type_ = "string", json_path = ".status.path"),
     printcolumn(name = "Paused", type_ = "string", json_path = ".status.paused"),
+    printcolumn(
+        name = "Overridden",
+        type_ = "string",
+        json_path = ".status.overridden"
+    ),
     printcolumn(name = "Draining", type_ = "string", json_path = ".status.draining"),
     printcolumn(
         name = "Age",

@@ -1,6 +1,6 @@
 //! The status of a chain: observed state, never desired state.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,10 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
 
+    /// overridden is the list of stages that a ChainOverride changes, each with the names of the overrides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<String>,
+
     /// draining is the list of queues of removed stages that have tasks or may still get some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
@@ -63,6 +67,8 @@ pub struct ExecutorChainStatus {
 pub enum PausedBy {
     /// The stage sets paused: true.
     Spec,
+    /// A ChainOverride sets paused: true.
+    Override,
     /// The operator paused it, and resumes it when a worker of the stage is ready.
     Operator,
     /// It was paused outside the operator.
@@ -92,6 +98,9 @@ pub struct StageStatus {
     /// maxAttempts is the number of attempts in the stage's Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<i32>,
+    /// replicas is the number of pods that the stage's Deployment is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
     /// readyReplicas is the number of ready pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
@@ -102,4 +111,24 @@ pub struct StageStatus {
     /// chain is deleted with the policy Drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
+    /// overrides is the list of ChainOverrides that are in force on the stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub overrides: Vec<StageOverride>,
+}
+
+/// StageOverride is a ChainOverride that is in force on a stage.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct StageOverride {
+    /// name is the name of the ChainOverride.
+    pub name: String,
+    /// until is when it ends by itself. A rate that comes back in steps is back then.
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
+    pub until: Time,
+    /// fields is the list of settings that it replaces, such as maxDispatchesPerSecond or paused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// settings is what it sets, and what the spec says: 15/s, overridden with 5/s.
+    pub settings: String,
 }

@@ -76,10 +76,27 @@ pub struct LiveStage {
     pub settings: StageSettings,
     /// Its pods.
     pub pods: Pods,
+    /// The overrides that are in force on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<LiveOverride>,
     /// What Cloud Tasks says of its queue.
     pub queue_numbers: Known<QueueNumbers>,
     /// What its workers say.
     pub worker_numbers: Known<WorkerNumbers>,
+}
+
+/// An override that is in force on a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveOverride {
+    /// Its name.
+    pub name: String,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// The settings that it replaces, such as `maxDispatchesPerSecond` or `paused`.
+    pub fields: Vec<String>,
+    /// What it sets, and what the spec says: `15/s, overridden with 5/s`.
+    pub settings: String,
 }
 
 /// The state of a stage's queue.
@@ -170,6 +187,12 @@ impl LiveStage {
     /// Whether nothing is known of what happens in it.
     pub fn is_unseen(&self) -> bool {
         self.queue_numbers.value().is_none() && self.worker_numbers.value().is_none()
+    }
+
+    /// The override that replaces a setting, if one does.
+    pub fn overridden(&self, field: &str) -> Option<&LiveOverride> {
+        let mut overrides = self.overrides.iter();
+        overrides.find(|it| it.fields.iter().any(|its| its == field))
     }
 
     /// How late pushes were, or else how long the first task has been due.

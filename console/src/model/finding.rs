@@ -61,6 +61,8 @@ causes! {
     QueueDisabled,
     /// The spec pauses a queue.
     PausedBySpec,
+    /// An override pauses a queue.
+    PausedByOverride,
     /// The operator has paused a queue, until a worker is ready.
     PausedByOperator,
     /// A queue was paused outside the operator.

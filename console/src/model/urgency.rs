@@ -38,7 +38,7 @@ impl Cause {
     /// How urgent it is.
     pub fn urgency(self) -> Urgency {
         match self {
-            Self::PausedBySpec | Self::Drifted => Urgency::Note,
+            Self::PausedBySpec | Self::PausedByOverride | Self::Drifted => Urgency::Note,
             Self::EditWaits
             | Self::PausedByOperator
             | Self::OneFailure

@@ -57,6 +57,9 @@ pub(super) fn stage(
             }
             (notes(stage, now))
             @if detail == Detail::All {
+                @for it in &stage.overrides {
+                    p.note { (it.settings) " until " (format!("{:.0}", it.until)) " by override " (it.name) "." }
+                }
                 @if let Some(numbers) = stage.worker_numbers.value() { (tables(numbers)) }
             }
         }
@@ -227,6 +230,7 @@ fn notes(stage: &LiveStage, now: Timestamp) -> Markup {
 fn paused_by(by: crds::PausedBy) -> &'static str {
     match by {
         crds::PausedBy::Spec => "the spec",
+        crds::PausedBy::Override => "an override",
         crds::PausedBy::Operator => "the operator",
         crds::PausedBy::Outside => "another client",
     }

@@ -316,7 +316,10 @@ fn word(cause: Cause) -> &'static str {
         Cause::EditWaits => "Edit waits",
         Cause::QueueMissing => "Missing",
         Cause::QueueDisabled => "Disabled",
-        Cause::PausedBySpec | Cause::PausedByOperator | Cause::PausedOutside => "Paused",
+        Cause::PausedBySpec
+        | Cause::PausedByOverride
+        | Cause::PausedByOperator
+        | Cause::PausedOutside => "Paused",
         Cause::NoReadyPod => "No pods",
         Cause::PushesNotArriving => "No pushes",
         Cause::PushesRefused => "Refuses",

@@ -59,6 +59,14 @@ fn notes(chain: &LiveChain) -> Vec<String> {
     if chain.edit == EditState::Pending {
         notes.push("The operator is applying an edit.".to_owned());
     }
+    for stage in &chain.stages {
+        for it in &stage.overrides {
+            notes.push(format!(
+                "Overridden: {}: {} until {:.0} by {}.",
+                stage.name, it.settings, it.until, it.name
+            ));
+        }
+    }
     if !chain.draining.is_empty() {
         notes.push(format!("Draining: {}.", chain.draining.join(", ")));
     }

@@ -7,7 +7,7 @@ use crds::PausedBy;
 use super::commands;
 use super::evidence::{Evidence, share};
 use super::found::{Found, Place};
-use crate::model::{Cause, EditState, LiveChain, StageState, WorkerNumbers};
+use crate::model::{Cause, EditState, LiveChain, LiveOverride, StageState, WorkerNumbers};
 use crate::units;
 
 /// Numbers of Cloud Tasks may be a minute old, and those of the workers a period. A push in flight then has
@@ -117,6 +117,21 @@ fn paused(of: Evidence<'_>, by: PausedBy) -> Option<Found> {
             "the spec pauses its queue",
             commands::unpause(of),
         ),
+        PausedBy::Override => {
+            let paused = of.stage.overridden("paused");
+            let message = paused.map(|it| {
+                let LiveOverride { name, until, .. } = it;
+                format!("the override {name} pauses its queue until {until:.0}")
+            });
+            let command = paused.map_or_else(
+                || commands::describe(of.chain),
+                |it| commands::undo(of.chain, it),
+            );
+            let message = message.unwrap_or_else(|| "an override pauses its queue".to_owned());
+            let message = format!("{message}{held}");
+            let (place, cause) = (Place::Pause, Cause::PausedByOverride);
+            return Some(Found::on_stage(of, place, cause, message, command));
+        }
         PausedBy::Outside => (
             Place::Pause,
             Cause::PausedOutside,

@@ -9,6 +9,8 @@ use super::handler::failing_tasks;
 use crate::model::{Cause, WorkerNumbers};
 use crate::units;
 
+const RATE: &str = "maxDispatchesPerSecond";
+const CONCURRENCY: &str = "maxConcurrentDispatches";
 /// A queue at its limit is seen a little below it.
 const AT_LIMIT: f64 = 0.9;
 /// Workers that count more than this are newer than the queue's numbers.
@@ -106,14 +108,23 @@ fn at_rate(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     let is_only = is_allowed(of, limit) && is_full(of) == Some(false);
     (rate >= AT_LIMIT * limit || (is_only && rate >= OTHER_LIMIT * limit)).then(|| {
         let message = format!(
-            "dispatches at its own limit: {} of {}; {}{}",
+            "dispatches at its own limit: {} of {}{}; {}{}",
             units::rate(rate),
             units::rate(limit),
+            overridden(of, RATE),
             how_late(behind),
             inflow(of, rate),
         );
-        let command = commands::edit(of.chain);
+        let command = commands::lift(of, RATE);
         Found::on_stage(of, Place::OwnLimit, Cause::AtRate, message, command)
+    })
+}
+
+/// That a limit is an override's.
+fn overridden(of: Evidence<'_>, field: &str) -> String {
+    let overridden = of.stage.overridden(field);
+    overridden.map_or_else(String::new, |it| {
+        format!(", set by the override {} until {:.0}", it.name, it.until)
     })
 }
 
@@ -127,10 +138,11 @@ fn at_concurrency(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     let limit = of.stage.settings.max_concurrent_dispatches?;
     let in_flight = of.in_flight().filter(|_| is_full(of) == Some(true))?;
     let message = format!(
-        "has as many dispatches in flight as its queue may: {in_flight} of {limit}; {}",
+        "has as many dispatches in flight as its queue may: {in_flight} of {limit}{}; {}",
+        overridden(of, CONCURRENCY),
         how_late(behind)
     );
-    let command = commands::edit(of.chain);
+    let command = commands::lift(of, CONCURRENCY);
     let cause = Cause::AtConcurrency;
     Some(Found::on_stage(
         of,

@@ -1,7 +1,7 @@
 //! Commands that can be pasted: with every name, and harmless where the cause isn't certain.
 
 use super::evidence::Evidence;
-use crate::model::LiveChain;
+use crate::model::{LiveChain, LiveOverride};
 
 /// All conditions of a chain, and its events.
 pub(super) fn describe(chain: &LiveChain) -> String {
@@ -47,6 +47,19 @@ fn logs(of: Evidence<'_>, containers: &str) -> String {
     let namespace = &of.chain.namespace;
     let selector = selector(of);
     format!("kubectl logs -n {namespace} -l {selector} {containers} --prefix --tail=20")
+}
+
+/// Ends an override.
+pub(super) fn undo(chain: &LiveChain, it: &LiveOverride) -> String {
+    format!("kubectl chain undo {} -n {}", it.name, chain.namespace)
+}
+
+/// Lifts a limit: ends the override that sets it, or edits the spec.
+pub(super) fn lift(of: Evidence<'_>, field: &str) -> String {
+    match of.stage.overridden(field) {
+        Some(it) => undo(of.chain, it),
+        None => edit(of.chain),
+    }
 }
 
 /// Takes `paused: true` out of the spec.

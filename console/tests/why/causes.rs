@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use console::why::why;
-use console::{Answers, Cause, EditState, Known, LiveChain, Pods, Runs, StageState, Unknown};
+use console::{
+    Answers, Cause, EditState, Known, LiveChain, LiveOverride, Pods, Runs, StageState, Unknown,
+};
 use crds::PausedBy;
 
 use crate::chains::{at, chain, durations, failure, queue, quiet, seconds, workers};
@@ -51,6 +53,15 @@ const CASES: &[Case] = &[
     Case("the spec pauses a stage", Cause::PausedBySpec, FAST, |it| {
         paused(it, PausedBy::Spec);
     }),
+    Case(
+        "an override pauses a stage",
+        Cause::PausedByOverride,
+        FAST,
+        |it| {
+            paused(it, PausedBy::Override);
+            it.stages[0].overrides = vec![overridden("paused")];
+        },
+    ),
     Case(
         "no pod is ready, and the operator has paused",
         Cause::NoReadyPod,
@@ -476,10 +487,58 @@ fn a_patch_is_json_for_its_stage() {
     let patch: serde_json::Value = serde_json::from_str(patch).unwrap();
     assert_eq!(patch[0]["value"], "last");
     assert_eq!(patch[1]["path"], "/spec/stages/2/paused");
+    chain.stages[2].overrides = vec![overridden("paused")];
+    let mut command = |by| {
+        chain.stages[2].state = StageState::Paused {
+            by,
+            message: None,
+            since: None,
+        };
+        why(&chain).remove(0).command
+    };
+    assert_eq!(
+        command(PausedBy::Override),
+        "kubectl chain undo inc-42 -n shop"
+    );
     // It was paused for a reason, which the command must not undo.
     assert_eq!(
         command(PausedBy::Outside),
         "kubectl describe chain orders -n shop"
+    );
+}
+
+fn overridden(field: &str) -> LiveOverride {
+    LiveOverride {
+        name: "inc-42".into(),
+        until: "2026-11-29T18:30:00Z".parse().unwrap(),
+        fields: vec![field.into()],
+        settings: "15/s, overridden with 5/s".into(),
+    }
+}
+
+/// Who raises the limit of the spec changes nothing while an override is in force.
+#[test]
+fn a_limit_that_an_override_sets_is_lifted_by_its_end() {
+    let mut chain = chain();
+    late(&mut chain, 840.0, 18_000);
+    limit(&mut chain, 105.0);
+    workers(&mut chain, 0).before = None;
+    let at_rate = |chain: &LiveChain| {
+        let mut found = why(chain).into_iter();
+        found
+            .find(|it| it.cause == Cause::AtRate)
+            .expect("it is at its rate")
+    };
+    assert_eq!(at_rate(&chain).command, "kubectl edit chain orders -n shop");
+    chain.stages[0].overrides = vec![overridden("maxDispatchesPerSecond")];
+    let found = at_rate(&chain);
+    assert_eq!(found.command, "kubectl chain undo inc-42 -n shop");
+    assert!(
+        found
+            .message
+            .contains("set by the override inc-42 until 2026-11-29T18:30:00Z"),
+        "{}",
+        found.message
     );
 }
 

@@ -64,6 +64,7 @@ pub fn stage(name: &str, queue: &str, numbers: (QueueNumbers, WorkerNumbers)) ->
             ready: 2,
             desired: 2,
         },
+        overrides: Vec::new(),
         queue_numbers: Known::Known(of_queue),
         worker_numbers: Known::Known(of_workers),
     }

@@ -174,10 +174,14 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
             };
             (Some(stage), usual)
         }
-        Cause::PausedBySpec | Cause::PausedByOperator | Cause::PausedOutside => {
+        Cause::PausedBySpec
+        | Cause::PausedByOverride
+        | Cause::PausedByOperator
+        | Cause::PausedOutside => {
             of.world.stage(stage).runs = false;
             let by = match cause {
                 Cause::PausedBySpec => PausedBy::Spec,
+                Cause::PausedByOverride => PausedBy::Override,
                 Cause::PausedByOperator => PausedBy::Operator,
                 _ => PausedBy::Outside,
             };

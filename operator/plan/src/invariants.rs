@@ -3,6 +3,7 @@
 //! The rules are written anew here, from the steps and what was observed, without the planner's: a
 //! fault in one of them doesn't pass both.
 
+mod overrides;
 mod routes;
 mod simulation;
 mod tokens;
@@ -35,6 +36,11 @@ pub fn broken(view: ChainView<'_>, plan: &Plan) -> Vec<String> {
         .collect();
     broken.extend(simulation.losing_queues());
     broken.extend(pods_before_pushes(view.observed, plan));
+    broken.extend(overrides::unrecorded(
+        &view.desired.stages,
+        view.observed,
+        plan,
+    ));
     broken
 }
 

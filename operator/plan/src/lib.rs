@@ -26,5 +26,7 @@ pub use planner::plan;
 pub use rules::allow_list::refuse_not_allowed;
 pub use rules::drift::{Drift, drifts};
 pub use rules::ladder_time::{LadderTime, ladder_time};
+pub use rules::overrides::{is_forgotten, override_stages, overrides_differ};
 pub use rules::timed_conditions::timed_conditions;
+pub use status::override_status::override_status;
 pub use status::{PlannedView, status};

@@ -8,6 +8,7 @@ pub mod gke_policies;
 pub mod names;
 pub mod ownership;
 pub mod queue_settings;
+pub(crate) mod replaced_settings;
 pub mod route;
 pub mod service;
 pub mod worker_env;

@@ -8,6 +8,7 @@ pub(crate) mod gateway_api;
 pub mod hand_over_graph;
 pub mod ladder_time;
 pub mod notifier_limits;
+pub mod overrides;
 pub mod pause;
 pub(crate) mod push_hosts;
 pub mod push_target;

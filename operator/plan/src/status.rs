@@ -3,6 +3,8 @@
 mod draining;
 mod drifted;
 mod finding;
+mod overridden;
+pub mod override_status;
 mod paused;
 mod pushes_reachable;
 mod pushes_refused;
@@ -92,7 +94,17 @@ fn fill(status: &mut ExecutorChainStatus, view: ChainView<'_>) {
         .filter(|removed| drain(view, removed) != Drain::Drained);
     status.draining = list(drains.map(|removed| removed.queue.id.to_string()));
     let paused = paused::paused(view);
+    status.overridden = overridden_stages(&status.stages);
     status.paused = list(paused.iter().map(|(queue, _)| queue.clone()));
+}
+
+/// The stages that overrides change: `fast by inc-42`.
+fn overridden_stages(stages: &[StageStatus]) -> Option<String> {
+    let overridden = stages.iter().filter(|stage| !stage.overrides.is_empty());
+    list(overridden.map(|stage| {
+        let names: Vec<&str> = stage.overrides.iter().map(|it| it.name.as_str()).collect();
+        format!("{} by {}", stage.name, names.join(" and "))
+    }))
 }
 
 /// What was found of a condition; nothing of the one that is derived from the others.
@@ -105,6 +117,7 @@ fn finding(part: ConditionType, seen: PlannedView<'_>, stages: &[StageStatus]) -
         ConditionType::PushesReachable => pushes_reachable::finding(view),
         ConditionType::Drifted => drifted::finding(view),
         ConditionType::Paused => paused::finding(view),
+        ConditionType::Overridden => overridden::finding(view, stages),
         ConditionType::Draining => draining::finding(view),
         ConditionType::Undersized => undersized::finding(view),
         ConditionType::PushesUnauthenticated => pushes_unauthenticated::finding(view),

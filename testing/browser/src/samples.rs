@@ -100,6 +100,7 @@ fn stage(chain: &str, name: &str, queue: &str, rate: f64, concurrent: u32) -> Li
             ready: 2,
             desired: 2,
         },
+        overrides: Vec::new(),
         queue_numbers: queue_numbers(rate, 0, 0, 0),
         worker_numbers: workers(0, 0, 0, 0),
     }

@@ -86,6 +86,7 @@ pub fn chain(namespace: &str, name: &str) -> Chain {
             ready: 2,
             desired: 2,
         },
+        overrides: Vec::new(),
         queue_numbers: Known::Unknown { unknown },
         worker_numbers: Known::Unknown { unknown },
     };

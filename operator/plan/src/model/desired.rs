@@ -15,6 +15,7 @@ use crds::{
     DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, Route, Stage,
     WorkerTemplate, child_name,
 };
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -22,6 +23,7 @@ use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
 use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 
 use super::host_name::HostName;
+use super::overrides::{Overridden, OverrideField};
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
 use push::{ChainContext, address, push};
@@ -73,6 +75,8 @@ pub struct Desired {
     pub worker_template: WorkerTemplate,
     /// The emulator that the workers use, if not Google.
     pub emulator_host: Option<String>,
+    /// When overrides next change something by themselves.
+    pub overrides_change: Option<Timestamp>,
 }
 
 /// How the client is notified.
@@ -144,6 +148,8 @@ pub struct DesiredStage {
     pub routes: Vec<(crds::RouteMatch, Target)>,
     /// Whether the spec says something about a pause, and what.
     pub paused: Option<bool>,
+    /// What overrides have replaced: the fields above have their values.
+    pub overridden: BTreeMap<OverrideField, Overridden>,
 }
 
 /// What runs a stage's tasks.
@@ -240,6 +246,7 @@ impl Desired {
                 spec.worker_template.as_ref(),
             )?,
             emulator_host: settings.emulator_host.clone(),
+            overrides_change: None,
             namespace,
             name,
         };
@@ -357,6 +364,7 @@ impl DesiredStage {
                 .map(|route| Ok((route.matches.clone(), target(chain, route, context)?)))
                 .collect::<Result<_, Problem>>()?,
             paused: stage.paused,
+            overridden: BTreeMap::new(),
             name: stage.name.clone(),
             child,
         })

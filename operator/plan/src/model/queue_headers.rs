@@ -28,14 +28,19 @@ pub const DRAINED_HEADER: &str = "executor-drained";
 /// know whose `Authorization` they got.
 pub const TOKEN_HEADER: &str = worker_contract::headers::TOKEN;
 
+/// On a stage's queue: what it had where an override has set what the spec doesn't, as JSON. It comes back
+/// when the override ends.
+pub const REPLACED_HEADER: &str = "executor-replaced";
+
 /// All headers that the operator writes on queues. It leaves others alone.
-pub const OUR_HEADERS: [&str; 6] = [
+pub const OUR_HEADERS: [&str; 7] = [
     OWNER_HEADER,
     PAUSE_HEADER,
     NOTIFIER_HEADER,
     LIMITS_HEADER,
     DRAINED_HEADER,
     TOKEN_HEADER,
+    REPLACED_HEADER,
 ];
 
 /// Why the operator paused a queue.
@@ -99,6 +104,11 @@ pub fn limits_set(queue: &Queue) -> RateLimits {
     let text = header(queue, LIMITS_HEADER);
     let limits = text.and_then(|text| serde_json::from_str(text).ok());
     limits.unwrap_or_default()
+}
+
+/// What a queue had before an override, as it is written there.
+pub fn replaced_settings(queue: &Queue) -> Option<&str> {
+    header(queue, REPLACED_HEADER)
 }
 
 fn header<'a>(queue: &'a Queue, name: &str) -> Option<&'a str> {

@@ -12,6 +12,7 @@ use crate::model::queue_headers::{
     PauseReason, TOKEN_HEADER, limits_holder, limits_set, owner,
 };
 use crate::model::{Desired, DesiredStage, LimitsHolder, LocationQueues, hash};
+use crate::objects::replaced_settings;
 
 /// The limits that the spec sets, on a queue that never deletes a task by itself.
 ///
@@ -189,16 +190,33 @@ pub fn settings_hash(desired: &Desired) -> String {
 /// What a stage's queue should have, as Cloud Tasks keeps it.
 pub fn stage_settings(
     stage: &DesiredStage,
+    found: Option<&Queue>,
     target: HttpTarget,
     whole_seconds: bool,
 ) -> QueueSettings {
-    let mut settings = limits(stage.rate_limits, stage.backoff, Some(target));
+    let (rates, backoff) = replaced_settings::with_restored(stage, found);
+    let mut settings = limits(Some(rates), Some(backoff), Some(target));
     if whole_seconds {
-        for backoff in [&mut settings.min_backoff, &mut settings.max_backoff] {
-            *backoff = backoff.map(truncated);
-        }
+        truncate(&mut settings);
     }
     settings
+}
+
+fn truncate(settings: &mut QueueSettings) {
+    for backoff in [&mut settings.min_backoff, &mut settings.max_backoff] {
+        *backoff = backoff.map(truncated);
+    }
+}
+
+/// Whether a queue has these limits, as Cloud Tasks keeps them.
+pub fn has_limits(queue: &Queue, rates: RateLimits, backoff: Backoff, whole_seconds: bool) -> bool {
+    let mut settings = limits(Some(rates), Some(backoff), None);
+    settings.max_attempts = None;
+    settings.max_retry_duration = None;
+    if whole_seconds {
+        truncate(&mut settings);
+    }
+    settings.difference(queue).is_empty()
 }
 
 /// Whether an answer to these settings shows that Cloud Tasks keeps whole seconds only.
@@ -268,6 +286,7 @@ pub fn stage_target(
     set(&mut target, OWNER_HEADER, &desired.queue_owner);
     set_reason(&mut target, pause);
     set_token(&mut target, desired.token());
+    replaced_settings::write(&mut target, stage, found, false);
     target
 }
 

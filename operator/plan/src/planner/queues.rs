@@ -10,7 +10,7 @@ use crate::model::{
     ChainView, Desired, DesiredStage, LimitsHolder, Plan, Rollout, Step, TimedCondition, Wait,
     WaitReason,
 };
-use crate::objects::queue_settings;
+use crate::objects::{queue_settings, replaced_settings};
 use crate::rules::notifier_limits;
 use crate::rules::pause::{self, is_paused};
 use crate::rules::push_target::next_address;
@@ -101,8 +101,13 @@ pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredS
     for reason in hold_target(&mut target, view, stage) {
         plan.wait(Wait::soon(reason));
     }
-    let wanted = queue_settings::stage_settings(stage, target.clone(), observed.whole_seconds);
     let raise_waits = raise_waits(view, stage).map(|time| (stage, time));
+    if raise_waits.is_some() {
+        // What comes back may be held.
+        replaced_settings::write(&mut target, stage, found, true);
+    }
+    let whole_seconds = observed.whole_seconds;
+    let wanted = queue_settings::stage_settings(stage, found, target.clone(), whole_seconds);
     settings(
         plan,
         view,

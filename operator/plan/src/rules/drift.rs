@@ -18,6 +18,8 @@ pub struct Drift {
     pub ours: QueueSettings,
     /// What they are; `None` where the queue was deleted.
     pub theirs: Option<QueueSettings>,
+    /// Whether an override replaces some of what the spec says.
+    pub is_overridden: bool,
 }
 
 impl Drift {
@@ -33,12 +35,18 @@ impl fmt::Display for Drift {
             queue,
             ours,
             theirs,
+            is_overridden,
         } = self;
+        let says = if *is_overridden {
+            "the spec and its overrides say"
+        } else {
+            "the spec says"
+        };
         match theirs {
             None => write!(f, "{queue} was deleted"),
             Some(theirs) => write!(
                 f,
-                "{queue} has {}, the spec says {}",
+                "{queue} has {}, {says} {}",
                 SettingsText(theirs),
                 SettingsText(ours)
             ),
@@ -88,6 +96,7 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
         let pause = found.and_then(queue_headers::pause_reason);
         let settings = queue_settings::stage_settings(
             stage,
+            found,
             queue_settings::stage_target(desired, stage, found, pause),
             observed.whole_seconds,
         );
@@ -103,6 +112,10 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
                 queue: path.id.clone(),
                 theirs: found.map(|found| ours.as_found(found)),
                 ours,
+                is_overridden: desired
+                    .stages
+                    .iter()
+                    .any(|stage| stage.queue == *path && !stage.overridden.is_empty()),
             })
         })
         .collect()

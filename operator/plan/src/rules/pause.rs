@@ -12,8 +12,8 @@ use super::drain::{is_fed, is_marked};
 use super::push_target::{has_ready_pod, is_taken};
 use super::route_acceptance::is_open;
 use crate::model::{
-    Backlog, ChainView, DesiredStage, PauseReason, ResumeObstacle, Rollout, TimedCondition,
-    WaitReason, queue_headers,
+    Backlog, ChainView, DesiredStage, OverrideField, PauseReason, ResumeObstacle, Rollout,
+    TimedCondition, WaitReason, queue_headers,
 };
 use crate::objects::former_stages::RemovedStage;
 
@@ -35,6 +35,8 @@ pub enum PauseDecision {
 pub enum PauseCause {
     /// The spec says so.
     Spec,
+    /// An override says so.
+    Override,
     /// No worker of its stage is ready.
     NoReadyWorker,
     /// No Gateway routes pushes to its stage.
@@ -76,7 +78,8 @@ impl PauseCause {
     /// The reason that is written on the queue.
     pub(crate) fn reason(self) -> PauseReason {
         match self {
-            Self::Spec => PauseReason::Spec,
+            // An operator that knows no overrides resumes it, unless the spec pauses it too.
+            Self::Spec | Self::Override => PauseReason::Spec,
             Self::NoReadyWorker | Self::NoRoute => PauseReason::Gate,
             Self::Drained => PauseReason::Drained,
             Self::Deserted | Self::ChainDeleted => PauseReason::Retain,
@@ -87,6 +90,7 @@ impl PauseCause {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Spec => "the spec says so",
+            Self::Override => "an override says so",
             Self::NoReadyWorker => "no worker of the stage is ready",
             Self::NoRoute => "the stage's route isn't accepted",
             Self::Drained => "the stage is removed, and its queue is empty",
@@ -114,6 +118,9 @@ pub(crate) fn of_stage(view: ChainView<'_>, stage: &DesiredStage) -> PauseDecisi
     let is_ours = found.and_then(queue_headers::pause_reason).is_some();
     let is_outside = paused.is_some() && !is_ours;
     let cause = match stage.paused {
+        Some(true) if stage.overridden.contains_key(&OverrideField::Paused) => {
+            Some(PauseCause::Override)
+        }
         Some(true) => Some(PauseCause::Spec),
         Some(false) => None,
         None if until_gate(view, stage) != Some(Duration::ZERO) => None,

@@ -5,7 +5,7 @@ use crds::PausedBy;
 use crds::conditions::Reason;
 
 use super::finding::{Finding, list};
-use crate::model::{ChainView, Desired, PauseReason, Push, queue_headers};
+use crate::model::{ChainView, Desired, OverrideField, PauseReason, Push, queue_headers};
 
 /// Who paused a queue, if it is paused.
 pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
@@ -13,9 +13,13 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
         return None;
     }
     let mut stages = desired.stages.iter();
-    let by_spec = stages.any(|stage| stage.queue == queue.path && stage.paused == Some(true));
-    Some(if by_spec {
-        PausedBy::Spec
+    let by_spec = stages.find(|stage| stage.queue == queue.path && stage.paused == Some(true));
+    Some(if let Some(stage) = by_spec {
+        if stage.overridden.contains_key(&OverrideField::Paused) {
+            PausedBy::Override
+        } else {
+            PausedBy::Spec
+        }
     } else if queue_headers::pause_reason(queue).is_some() {
         PausedBy::Operator
     } else {
@@ -63,6 +67,11 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
             PausedBy::Operator,
             Reason::PausedByOperator,
             format!("paused by the operator until a worker of the stage is ready{until}"),
+        ),
+        (
+            PausedBy::Override,
+            Reason::PausedByOverride,
+            "paused by a ChainOverride (see the condition Overridden)".to_owned(),
         ),
         (
             PausedBy::Spec,

@@ -5,6 +5,7 @@ use crds::StageStatus;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
+use super::overridden;
 use super::paused::paused_by;
 use crate::model::{Backlog, ChainView, DesiredStage, Rollout};
 use crate::objects::deployment::deployment;
@@ -41,6 +42,7 @@ pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<Stage
             draining: desired
                 .finishes
                 .then(|| left(observed.backlog(&stage.queue))),
+            overrides: overridden::in_force(view, stage),
             ..seen(view, &stage.queue, &stage.name, found)
         }
     });
@@ -79,9 +81,11 @@ fn seen(
         max_dispatches_per_second: found.map(|found| found.max_dispatches_per_second),
         max_concurrent_dispatches: found.map(|found| found.max_concurrent_dispatches),
         max_attempts: attempts.and_then(|attempts| attempts.parse().ok()),
+        replicas: workers.map(|_| rollout.wanted),
         ready_replicas: Some(rollout.ready),
         workers_up_to_date: rollout.is_rolled,
         draining: None,
+        overrides: Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ mod gateway;
 mod golden;
 mod invariants;
 mod notifier_limits;
+mod overrides;
 mod phases;
 mod push_hosts;
 mod status;
