@@ -8,6 +8,7 @@ pub mod failures;
 pub mod locations;
 pub mod namespace_uids;
 pub mod objects;
+pub mod overrides;
 pub mod queue_stats;
 pub mod scrape_target;
 pub mod served_chains;
@@ -30,6 +31,7 @@ use condition_timers::ConditionTimers;
 use failures::FailureCounts;
 use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
+use overrides::OverrideCache;
 use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
 use workers::ScrapedWorkers;
@@ -46,6 +48,8 @@ pub struct Caches {
     pub workers: Arc<ScrapedWorkers>,
     /// Which optional APIs the cluster has, and chains' objects of these.
     pub api_discovery: Arc<ApiDiscovery>,
+    /// The chains' overrides.
+    pub overrides: Arc<OverrideCache>,
     /// Since when each timed condition has held.
     pub condition_timers: ConditionTimers,
     /// Which changes of chains are the operator's own.
@@ -95,8 +99,10 @@ impl Caches {
             viewers(),
             triggers(),
         );
+        let overrides = OverrideCache::new(client, scopes.clone(), triggers(), metrics());
         Self {
             served_chains,
+            overrides,
             locations,
             children,
             workers,

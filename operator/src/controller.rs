@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::namespaces::TriggersByScope;
 use crate::reconcile::error_policy::error_policy;
+use crate::reconcile::overrides::report_overrides;
 use crate::reconcile::reconcile;
 
 type Failed = controller::Error<Error, watcher::Error>;
@@ -62,7 +63,7 @@ pub async fn serve_chains(
                 .reconcile_on(triggered)
                 .graceful_shutdown_on(stop.clone().cancelled_owned())
                 .run(reconcile, error_policy, Arc::clone(&context))
-                .for_each(|outcome| async { after(outcome, &context) })
+                .for_each(|outcome| after(outcome, &context))
         });
     let controllers = join_all(controllers);
     let late = async {
@@ -93,7 +94,7 @@ impl Backoff for ConstantBackoff {
 }
 
 /// What follows a reconcile. Its failures are logged by [`error_policy`].
-fn after(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) {
+async fn after(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context) {
     match outcome {
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
         // The chain no longer exists: it was deleted, or its finalizer was removed by hand.
@@ -101,6 +102,7 @@ fn after(outcome: Result<(ObjectRef<Chain>, Action), Failed>, context: &Context)
             let namespace = chain.namespace.unwrap_or_default();
             context.caches.forget(&namespace, &chain.name);
             context.metrics.conditions.remove(&namespace, &chain.name);
+            report_overrides(&(namespace, chain.name), None, context).await;
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
             context.metrics.watch_failed();

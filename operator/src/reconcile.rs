@@ -11,24 +11,28 @@ pub mod findings;
 pub mod intervals;
 pub mod kubernetes;
 pub mod observe;
+pub mod overrides;
 pub mod read;
 pub mod report;
 pub mod serve;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use kube_runtime::controller::Action;
 use plan::Problem;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, name_of};
 use crate::context::Context;
 use crate::error::Error;
 use drain::{drain, is_draining};
 use finalize::finalize_deleted;
 use findings::{Findings, Next};
 use intervals::RESYNC;
+use overrides::report_overrides;
 use report::report;
 use serve::serve;
 
@@ -56,6 +60,19 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     let chains = &context.caches.served_chains;
     chains.reconciled(&chain, failure.as_ref());
     let reported = report(&chain, &context, &findings).await;
+    let name = name_of(&*chain);
+    match (&chain.0, &reported) {
+        // Nothing of it is left.
+        (Ok(_), Ok(None)) => report_overrides(&name, None, &context).await,
+        (Ok(chain), Ok(status)) => {
+            let mut chain = chain.clone();
+            chain.status.clone_from(status);
+            report_overrides(&name, Some(&chain), &context).await;
+        }
+        (Ok(chain), Err(_)) => report_overrides(&name, Some(chain), &context).await,
+        // Nothing is known of its stages.
+        (Err(_), _) => {}
+    }
     // What stopped the reconcile matters more than that its status can't be written.
     let failure = findings.error.or(reported.err());
     context.metrics.reconciled(failure.as_ref());
@@ -70,7 +87,17 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         let namespace = chain.namespace().unwrap_or_default();
         context.caches.forget(&namespace, &chain.name_any());
     }
-    Ok(Action::requeue(wait.unwrap_or(RESYNC).min(RESYNC)))
+    let desired = findings.desired.as_ref();
+    let change = desired.and_then(|desired| desired.overrides_change);
+    let until_change = change.map_or(RESYNC, |change| until(change, Timestamp::now()));
+    let wait = wait.unwrap_or(RESYNC).min(RESYNC).min(until_change);
+    Ok(Action::requeue(wait))
+}
+
+/// How long it takes until a time is past.
+fn until(time: Timestamp, now: Timestamp) -> Duration {
+    let left = Duration::try_from(time.duration_since(now)).unwrap_or_default();
+    left + Duration::from_millis(1)
 }
 
 /// The schema accepts what can't be parsed. Other chains are served all the same.

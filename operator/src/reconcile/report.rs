@@ -17,14 +17,19 @@ use crate::error::Error;
 use crate::reconcile::events::publish;
 use crate::reconcile::findings::Findings;
 
-/// Writes the findings to the chain's status, if it differs. A chain that is deleted has none.
-pub async fn report(chain: &Chain, context: &Context, findings: &Findings) -> Result<(), Error> {
+/// Writes the findings to the chain's status, if it differs, and returns that status. A chain that is deleted
+/// has none.
+pub async fn report(
+    chain: &Chain,
+    context: &Context,
+    findings: &Findings,
+) -> Result<Option<ExecutorChainStatus>, Error> {
     let given = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
     let chain = chain.meta();
     let (namespace, name) = name_in(chain);
     if chain.deletion_timestamp.is_some() && findings.state.is_none() && findings.error.is_none() {
         context.metrics.conditions.remove(&namespace, &name);
-        return Ok(());
+        return Ok(None);
     }
     let uid = chain.uid.as_deref().unwrap_or_default();
     let echo = &context.caches.status_echo;
@@ -35,7 +40,7 @@ pub async fn report(chain: &Chain, context: &Context, findings: &Findings) -> Re
         Some(given) => given.cloned(),
         None => match call("get the chain", api.get_opt(&name)).await? {
             Some(current) => status_of(&current),
-            None => return Ok(()),
+            None => return Ok(None),
         },
     };
     let status = next(chain, current.as_ref(), findings);
@@ -46,7 +51,7 @@ pub async fn report(chain: &Chain, context: &Context, findings: &Findings) -> Re
         if let Some(current) = &current {
             echo.written(uid, current);
         }
-        return Ok(());
+        return Ok(current);
     };
     // Before the write: the watch may show it before the answer arrives.
     echo.written(uid, &status);
@@ -57,12 +62,12 @@ pub async fn report(chain: &Chain, context: &Context, findings: &Findings) -> Re
     let parameters = PatchParams::default();
     let write = api.patch_status(&name, &parameters, &patch);
     match context.write("write the status", write).await {
-        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) if error.is_not_found() => Ok(None),
         written => {
             context.metrics.status_written(written.as_ref().err());
             written?;
             publish_ready(context, chain, current.as_ref(), &status).await;
-            Ok(())
+            Ok(Some(status))
         }
     }
 }

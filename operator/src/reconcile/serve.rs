@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use cloudtasks::Error as CloudError;
 use crds::{ExecutorChain, UNSEEN};
+use jiff::Timestamp;
 use kube_runtime::controller::Action;
 use plan::objects::names::namespace_owner;
-use plan::{ChainView, Desired, Freshness, Plan, plan, refuse_not_allowed};
+use plan::{
+    ChainView, Desired, Freshness, Plan, override_stages, overrides_differ, plan,
+    refuse_not_allowed,
+};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -31,6 +35,13 @@ pub async fn serve(
     let uids = &context.caches.namespace_uids;
     let uid = uids.of(&context.client, &desired.namespace).await?;
     desired.namespace_owner = uid.map(|uid| namespace_owner(&desired.namespace, &uid));
+    let overrides = &context.caches.overrides;
+    let overrides = overrides.of(&desired.namespace, &desired.name).await?;
+    override_stages(
+        desired,
+        overrides.iter().map(AsRef::as_ref),
+        Timestamp::now(),
+    );
     let desired = &*desired;
     let served = ServedChain {
         chain,
@@ -78,7 +89,7 @@ pub async fn serve(
 
 /// Observes and plans until what was observed is as fresh as the plan needs. Returns how fresh it is.
 async fn observe_and_plan(served: ServedChain<'_>) -> Result<(PlannedState, Freshness), Error> {
-    let ServedChain { chain, desired, .. } = served;
+    let desired = served.desired;
     let mut freshness = Freshness::Cached;
     loop {
         let mut observed = observe(served, freshness).await?;
@@ -93,7 +104,7 @@ async fn observe_and_plan(served: ServedChain<'_>) -> Result<(PlannedState, Fres
             Ok(plan) if plan.is_empty() => Freshness::Cached,
             // Only the finalizer is added.
             Ok(plan) if plan.begins_with_finalizer() => Freshness::Cached,
-            Ok(plan) => Freshness::before(plan, view, is_edited(chain)),
+            Ok(plan) => Freshness::before(plan, view, is_edited(served)),
             Err(_) => Freshness::All,
         };
         if needed <= freshness {
@@ -118,9 +129,13 @@ async fn observe_applied(
     Ok(PlannedState { observed, plan })
 }
 
-/// Whether the status is of an older spec.
-fn is_edited(chain: &ExecutorChain) -> bool {
+/// Whether the status is of an older spec, or of other overrides.
+fn is_edited(served: ServedChain<'_>) -> bool {
+    let ServedChain { chain, desired, .. } = served;
     let status = chain.status.as_ref();
+    if status.is_some_and(|status| overrides_differ(desired, status)) {
+        return true;
+    }
     let reported = status.and_then(|status| status.observed_generation);
     // The CRD's default: no operator has reported.
     let reported = reported.filter(|generation| *generation != UNSEEN);

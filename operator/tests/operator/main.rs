@@ -15,6 +15,7 @@ mod leader;
 mod live;
 mod locations;
 mod outage;
+mod overrides;
 mod phases;
 mod pods;
 mod push_hosts;

@@ -11,6 +11,12 @@ use crate::wait::eventually;
 /// The CRD, as it ships.
 pub const CRD: &str = include_str!("../../../crds/executorchains.yaml");
 
+/// The CRD of overrides, as it ships.
+pub const OVERRIDE_CRD: &str = include_str!("../../../crds/chainoverrides.yaml");
+
+/// Where the API server lists overrides, once it serves them.
+const OVERRIDES: &str = "/apis/executor-chain.dev/v1alpha1/chainoverrides";
+
 /// Where the API server lists chains, once it serves them.
 const CHAINS: &str = "/apis/executor-chain.dev/v1alpha1/executorchains";
 const SOON: Duration = Duration::from_secs(30);
@@ -20,7 +26,12 @@ impl ApiServer {
     pub async fn shared_with_crd() -> &'static Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let server = Self::shared().await;
-        INSTALLED.get_or_init(|| server.install_crd(CRD)).await;
+        INSTALLED
+            .get_or_init(async || {
+                server.install_crd(CRD).await;
+                server.install_override_crd().await;
+            })
+            .await;
         server
     }
 
@@ -29,6 +40,13 @@ impl ApiServer {
         let applied = self.kubectl_with_input(&["apply", "-f", "-"], crd).await;
         applied.expect_ok();
         self.serves_chains().await;
+    }
+
+    /// Installs the CRD of overrides.
+    pub async fn install_override_crd(&self) {
+        let applied = self.kubectl_with_input(&["apply", "-f", "-"], OVERRIDE_CRD);
+        applied.await.expect_ok();
+        self.serves(OVERRIDES).await;
     }
 
     /// Installs the CRDs of the Gateway API, or those of GKE's policies, by a server-side apply: they are
@@ -42,10 +60,14 @@ impl ApiServer {
 
     /// Waits until the API server serves chains.
     pub async fn serves_chains(&self) {
+        self.serves(CHAINS).await;
+    }
+
+    async fn serves(&self, path: &str) {
         // Neither `kubectl wait`, which fails on a CRD that has no condition yet, nor a `get` by kind,
         // which would keep for minutes what it did not find.
         eventually("a CRD that is served", SOON, async || {
-            let list = self.kubectl(&["get", "--raw", CHAINS]).await;
+            let list = self.kubectl(&["get", "--raw", path]).await;
             if list.ok { Ok(()) } else { Err(list.stderr) }
         })
         .await;

@@ -33,7 +33,7 @@ pub mod wait;
 pub use api_server::ApiServer;
 pub use binaries::binary;
 pub use calls::CallProxy;
-pub use crd::CRD;
+pub use crd::{CRD, OVERRIDE_CRD};
 pub use emulator::{Emulator, task};
 pub use ending::Ending;
 pub use garbage_collector::GarbageCollector;
