@@ -10,12 +10,12 @@ mod schema;
 mod tests;
 mod validation;
 
-use crds::ExecutorChain;
-use kube_cel::Validator;
+use crds::{ChainOverride, ExecutorChain};
+use kube_cel::{CompiledSchema, Validator};
 use serde_json::Value;
 
 pub use rejection::{FieldError, Rejection};
-use schema::{RULES, SCHEMA};
+use schema::{OVERRIDE_RULES, OVERRIDE_SCHEMA, RULES, SCHEMA};
 
 /// An admitted manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,16 +38,33 @@ pub fn admit(text: &str, old: Option<&Value>) -> Result<Admitted, Rejection> {
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    check_rules(&value, old)?;
+    check_rules(&RULES, &value, old)?;
     // The schema does not check some strings of the pod template, such as times.
     let chain = serde_json::from_value(value.clone())
         .map_err(|error| FieldError::new("", error.to_string()))?;
     Ok(Admitted { chain, value })
 }
 
-fn check_rules(value: &Value, old: Option<&Value>) -> Result<(), Vec<FieldError>> {
+/// Admits an override as the API server does when it is created.
+pub fn admit_override(mut value: Value) -> Result<ChainOverride, Rejection> {
+    normalize::normalize(&mut value, &OVERRIDE_SCHEMA);
+    let errors = validation::validate(&OVERRIDE_SCHEMA, &value);
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    check_rules(&OVERRIDE_RULES, &value, None)?;
+    let admitted =
+        serde_json::from_value(value).map_err(|error| FieldError::new("", error.to_string()))?;
+    Ok(admitted)
+}
+
+fn check_rules(
+    rules: &CompiledSchema,
+    value: &Value,
+    old: Option<&Value>,
+) -> Result<(), Vec<FieldError>> {
     Validator::new()
-        .validate_compiled(&RULES, value, old)
+        .validate_compiled(rules, value, old)
         .map_err(|violations| {
             violations
                 .iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use cloudtasks::{QueueId, QueuePath, TaskId};
 
+use crate::act::args::ActCommand;
 use crate::inspect::args::InspectCommand;
 
 /// Where `dev` listens and `send` connects, by default.
@@ -21,13 +22,24 @@ pub struct Args {
     pub command: Command,
 }
 
-/// Shows what executor chains do now, and what is wrong with them.
+/// Shows what executor chains do now and what is wrong with them, and changes them for a limited time.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-chain", version)]
 pub struct PluginArgs {
     /// The command.
     #[command(subcommand)]
-    pub command: InspectCommand,
+    pub command: ChainCommand,
+}
+
+/// The commands that `kubectl chain` has too.
+#[derive(Debug, Subcommand)]
+pub enum ChainCommand {
+    /// Show chains as they are now.
+    #[command(flatten)]
+    Inspect(InspectCommand),
+    /// Change chains for a limited time, and plan edits.
+    #[command(flatten)]
+    Act(ActCommand),
 }
 
 /// The commands of `executor-chain`.
@@ -41,9 +53,9 @@ pub enum Command {
     /// Print the IDs of a task on the queues of its chain, and the ID of its notification: to look it
     /// up, or to delete it.
     Id(IdOptions),
-    /// Show chains as they are now.
+    /// Show chains as they are now, and change them for a limited time.
     #[command(flatten)]
-    Inspect(InspectCommand),
+    Chain(ChainCommand),
     /// Run the emulator, as `dev` does.
     #[command(hide = true)]
     Emulator(EmulatorOptions),

@@ -8,6 +8,7 @@ mod collector;
 mod handler;
 pub mod manifest;
 mod outcomes;
+mod overrides;
 mod producer;
 mod receiver;
 mod run;

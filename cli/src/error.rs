@@ -98,6 +98,12 @@ pub enum Error {
         /// The cause.
         reason: String,
     },
+    /// What was asked for is refused, or can't be done: a sentence that says why.
+    #[error("{0}")]
+    Refused(String),
+    /// A right is missing.
+    #[error("{0}; the chart's value rbac.oncall gives the rights to make overrides")]
+    NoRight(Gap),
     /// There is no completion script for the shell.
     #[error("no completions for the shell {0:?}: choose bash, elvish, fish, powershell or zsh")]
     Shell(String),
@@ -111,6 +117,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unseen(gaps) if gaps.iter().any(|gap| matches!(gap, Gap::Right(_))) => NO_RIGHTS,
+            Self::NoRight(_) => NO_RIGHTS,
             Self::Unseen(_) | Self::NoAdmin { .. } => CANT_TELL,
             Self::File { .. }
             | Self::Rejected { .. }
@@ -125,6 +132,7 @@ impl Error {
             | Self::Kubeconfig(_)
             | Self::NoClusterFeature
             | Self::NoChain { .. }
+            | Self::Refused(_)
             | Self::Shell(_)
             | Self::Io(_) => 1,
         }

@@ -3,15 +3,15 @@
 mod api;
 pub mod args;
 #[cfg(feature = "cluster")]
-mod cluster;
+pub(crate) mod cluster;
 #[cfg(feature = "cluster")]
 pub mod completion;
-mod dev;
+pub(crate) mod dev;
 pub mod exit;
-mod scope;
+pub(crate) mod scope;
 pub mod seen;
-mod source;
-mod terminal;
+pub(crate) mod source;
+pub(crate) mod terminal;
 mod top;
 mod ui;
 mod why;

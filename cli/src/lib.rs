@@ -2,7 +2,7 @@
 //!
 //! `dev` runs the operator's planner and real workers on an emulator of Cloud Tasks; `send` creates
 //! tasks in it; `id` prints the names of a task. `top`, `why` and `ui` show chains, of `dev` or of a
-//! cluster.
+//! cluster; `throttle`, `pause`, `resume`, `scale` and `undo` change them for a limited time.
 
 #![allow(
     clippy::print_stdout,
@@ -10,6 +10,7 @@
     reason = "a command-line program prints its output"
 )]
 
+pub mod act;
 pub mod admission;
 pub mod args;
 pub mod dev;
@@ -22,7 +23,7 @@ pub mod send;
 
 use std::process::ExitCode;
 
-use args::Command;
+use args::{ChainCommand, Command};
 pub use error::Error;
 use program::Program;
 
@@ -35,7 +36,12 @@ pub async fn run(command: Command, program: &Program) -> Result<ExitCode, Error>
             id::run(&options);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Inspect(command) => Box::pin(inspect::run(command, program.name())).await,
+        Command::Chain(ChainCommand::Inspect(command)) => {
+            Box::pin(inspect::run(command, program.name())).await
+        }
+        Command::Chain(ChainCommand::Act(command)) => {
+            Box::pin(act::run(command, program.name())).await
+        }
         Command::Emulator(options) => emulator::serve(options).await.map(|()| ExitCode::SUCCESS),
     }
 }

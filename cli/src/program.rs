@@ -65,7 +65,7 @@ impl Program {
         match self {
             Self::Own => Args::from_arg_matches(&matches).map(|args| args.command),
             Self::Plugin(_) | Self::Completer => {
-                PluginArgs::from_arg_matches(&matches).map(|args| Command::Inspect(args.command))
+                PluginArgs::from_arg_matches(&matches).map(|args| Command::Chain(args.command))
             }
         }
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_has_the_commands_that_change_nothing() {
+    fn a_plugin_has_the_commands_of_chains() {
         let parse = |program: &str, words: &str| {
             let all = [program]
                 .into_iter()
@@ -109,13 +109,17 @@ mod tests {
             "top -A -o wide --once",
             "why orders -n shop",
             "ui --no-open",
+            "throttle orders slow --rate 5 --for 30m --reason INC-42",
+            "pause orders * --for 30m --reason INC-42 --dry-run",
+            "resume orders slow",
+            "scale orders slow --replicas 0 --for 30m --reason INC-42",
+            "undo",
+            "overrides orders -A",
+            "plan -f chain.yaml",
         ] {
             for program in ["kubectl-chain", "executor-chain"] {
                 let parsed = parse(program, words);
-                assert!(
-                    matches!(parsed, Ok(Command::Inspect(_))),
-                    "{program} {words}"
-                );
+                assert!(matches!(parsed, Ok(Command::Chain(_))), "{program} {words}");
             }
         }
         assert!(parse("executor-chain", "dev chain.yaml").is_ok());

@@ -14,7 +14,7 @@ pub mod why;
 pub use history::{StageHistory, WorkerPage};
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,
-    LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, QueueNumbers, Runs, Snapshot,
-    StageSettings, StageState, Standby, TREND_POINTS, TrendPoint, Trends, Unknown, Urgency,
-    WorkerNumbers,
+    LiveChain, LiveNotifier, LiveOverride, LiveStage, PlanReply, PlanRequest, PlannedEdit,
+    PlannedRound, PlannedStep, Pods, QueueNumbers, Runs, Snapshot, StageSettings, StageState,
+    Standby, TREND_POINTS, TrendPoint, Trends, Unknown, Urgency, WorkerNumbers,
 };

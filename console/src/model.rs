@@ -4,6 +4,7 @@ mod chain;
 mod finding;
 mod known;
 mod numbers;
+mod planned_edit;
 mod seconds;
 mod snapshot;
 mod trend;
@@ -15,6 +16,7 @@ pub use chain::{
 pub use finding::{Cause, Finding};
 pub use known::{Known, Unknown};
 pub use numbers::{Answers, Arrivals, Baseline, FailureCount, QueueNumbers, Runs, WorkerNumbers};
+pub use planned_edit::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
 pub use snapshot::{ChainList, Snapshot, Standby};
 pub use trend::{TREND_POINTS, TrendPoint, Trends};
 pub use urgency::Urgency;

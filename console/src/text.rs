@@ -1,10 +1,12 @@
 //! Chains as text, for a terminal.
 
+mod plan;
 mod ruled_out;
 mod top;
 mod unknown;
 mod why;
 
+pub use plan::plan;
 pub use top::top;
 pub use unknown::unknown;
 pub use why::why;

@@ -79,6 +79,7 @@ impl Caches {
             stats: Some(args.queue_stats_interval.0).filter(|period| !period.is_zero()),
         };
         let gauges = &metrics.queues;
+        let override_gauges = &metrics.overrides;
         let metrics = || Arc::clone(metrics);
         let triggers = || triggers.clone();
         let viewers = || viewers.clone();
@@ -100,6 +101,13 @@ impl Caches {
             triggers(),
         );
         let overrides = OverrideCache::new(client, scopes.clone(), triggers(), metrics());
+        let ends = Arc::downgrade(&overrides);
+        override_gauges.read_from(move || {
+            let overrides = ends.upgrade();
+            overrides
+                .map(|overrides| overrides.ends())
+                .unwrap_or_default()
+        });
         Self {
             served_chains,
             overrides,

@@ -16,6 +16,7 @@ pub mod error;
 pub mod leader;
 pub mod live_chains;
 pub mod namespaces;
+pub mod planned_edits;
 pub mod reconcile;
 pub mod run;
 pub mod stage_numbers;

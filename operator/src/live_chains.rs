@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use cloudtasks::{LocationPath, QueueId, QueuePath};
 use console::why::{Onsets, why};
 use console::{
-    EditState, Known, LiveChain, LiveNotifier, QueueNumbers, Snapshot, Standby, Trends, Unknown,
-    WorkerNumbers,
+    EditState, Known, LiveChain, LiveNotifier, PlanReply, PlanRequest, QueueNumbers, Snapshot,
+    Standby, Trends, Unknown, WorkerNumbers,
 };
-use console_serve::Source;
+use console_serve::{Source, Unplanned};
 use crds::ExecutorChain;
 use crds::conditions::Reason;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use plan::location;
@@ -21,6 +23,7 @@ use plan::location;
 use crate::chain::{Chain, NamespacedName, name_in, name_of};
 use crate::context::Context;
 use crate::leader::holder::Holder;
+use crate::planned_edits::planned_edit;
 use crate::viewers::Viewers;
 
 /// How often viewers are sent a new snapshot.
@@ -115,6 +118,19 @@ impl Source for LiveChains {
 
     fn looked_at(&self, chain: Option<(&str, &str)>) {
         self.viewers.looked_at(chain, Instant::now());
+    }
+
+    fn plan(&self, request: PlanRequest) -> BoxFuture<'static, Result<PlanReply, Unplanned>> {
+        let term = self.term.lock();
+        let context = term.as_ref().and_then(|term| term.context.upgrade());
+        let leader = self.holder.pod();
+        async move {
+            match context {
+                Some(context) => Box::pin(planned_edit(&context, request)).await,
+                None => Err(Unplanned::Standby(Standby { leader })),
+            }
+        }
+        .boxed()
     }
 }
 

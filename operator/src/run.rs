@@ -142,6 +142,7 @@ impl Operator {
             self.metrics.leads(false);
             self.metrics.conditions.clear();
             self.metrics.queues.clear();
+            self.metrics.overrides.clear();
             self.live_chains.end();
             match ended {
                 None => tracing::warn!("no longer the leader"),

@@ -3,4 +3,5 @@
 pub mod admin_server;
 pub mod condition_gauges;
 pub mod metrics;
+pub mod override_gauges;
 pub mod queue_gauges;

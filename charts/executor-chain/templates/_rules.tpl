@@ -34,3 +34,9 @@
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- end -}}
+{{- /* What people on call may do. */ -}}
+{{- define "executor-chain.oncall" -}}
+- apiGroups: [executor-chain.dev]
+  resources: [chainoverrides]
+  verbs: [get, list, watch, create, patch]
+{{- end -}}

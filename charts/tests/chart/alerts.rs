@@ -17,6 +17,7 @@ const COUNTED: [(&str, &[&str]); 2] = [
             include_str!("../../../operator/src/telemetry/metrics.rs"),
             include_str!("../../../operator/src/telemetry/condition_gauges.rs"),
             include_str!("../../../operator/src/telemetry/queue_gauges.rs"),
+            include_str!("../../../operator/src/telemetry/override_gauges.rs"),
         ],
     ),
     (

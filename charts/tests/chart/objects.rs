@@ -9,6 +9,7 @@ use testkit::helm::without_a_cluster;
 use crate::rendered::{ALL, CHART, RELEASE, Rendered, SYSTEM};
 
 const CRD: &str = include_str!("../../../crds/executorchains.yaml");
+const OVERRIDE_CRD: &str = include_str!("../../../crds/chainoverrides.yaml");
 const VALUES: &str = include_str!("../../executor-chain/values.yaml");
 const VALIDATION: &str = include_str!("../../executor-chain/templates/_validate.tpl");
 const SCHEMA: &str = include_str!("../../executor-chain/values.schema.json");
@@ -267,19 +268,25 @@ async fn every_flag_of_the_operator_is_a_value_or_the_charts_own() {
 
 #[tokio::test]
 async fn the_crd_is_the_one_of_the_repository_and_stays() {
-    let mut shipped: Value = serde_saphyr::from_str(CRD).unwrap();
     let rendered = Rendered::of("").await;
-    let crd = rendered.only("CustomResourceDefinition");
-    let mut spec = crd["spec"].clone();
-    // 500.0 in one is 500 in the other.
-    as_floats(&mut spec);
-    as_floats(&mut shipped);
-    assert!(spec == shipped["spec"], "{spec}\n{shipped}");
-    let policy = &crd["metadata"]["annotations"]["helm.sh/resource-policy"];
-    assert_eq!(policy, "keep");
     let goes = Rendered::of("crds: {keep: false}").await;
-    let crd = goes.only("CustomResourceDefinition");
-    assert!(crd["metadata"].get("annotations").is_none());
+    let of_kind = |rendered: &Rendered| -> Vec<Value> {
+        let crds = rendered.of_kind("CustomResourceDefinition").into_iter();
+        crds.cloned().collect()
+    };
+    let (kept, gone) = (of_kind(&rendered), of_kind(&goes));
+    assert_eq!((kept.len(), gone.len()), (2, 2));
+    for (number, shipped) in [CRD, OVERRIDE_CRD].into_iter().enumerate() {
+        let mut shipped: Value = serde_saphyr::from_str(shipped).unwrap();
+        let mut spec = kept[number]["spec"].clone();
+        // 500.0 in one is 500 in the other.
+        as_floats(&mut spec);
+        as_floats(&mut shipped);
+        assert!(spec == shipped["spec"], "{spec}\n{shipped}");
+        let policy = &kept[number]["metadata"]["annotations"]["helm.sh/resource-policy"];
+        assert_eq!(policy, "keep");
+        assert!(gone[number]["metadata"].get("annotations").is_none());
+    }
     let without = Rendered::of("crds: {install: false}").await;
     assert!(without.of_kind("CustomResourceDefinition").is_empty());
 }
@@ -385,7 +392,7 @@ async fn every_binding_binds_a_role_to_the_operator() {
 #[tokio::test]
 async fn gateways_take_rights_that_can_be_left_out() {
     let groups = |rendered: &Rendered| -> BTreeSet<String> {
-        let rules = rendered.of_kind("ClusterRole")[0]["rules"].clone();
+        let rules = rendered.of_operator("ClusterRole")[0]["rules"].clone();
         let rules = rules.as_array().unwrap().iter();
         rules
             .map(|it| it["apiGroups"][0].as_str().unwrap().to_owned())

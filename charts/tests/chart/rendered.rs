@@ -26,7 +26,8 @@ operator:
   cluster: blue
   extraArgs: [--leader-election=true]
   extraEnv: [{name: GOOGLE_CLOUD_PROJECT, value: my-project}]
-rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}
+rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}], oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}
+overrides: {requireBy: true}
 serviceAccount: {annotations: {iam.gke.io/gcp-service-account: operator@my-project.iam.gserviceaccount.com}}
 podAnnotations: {a: b}
 podLabels: {c: d}
@@ -69,16 +70,24 @@ impl Rendered {
         objects.filter(|it| it["kind"] == kind).collect()
     }
 
-    /// The roles, or bindings of roles, of the operator itself: those of viewers are for people.
+    /// The roles, or bindings of roles, of the operator itself: those of viewers and of people on call are theirs.
     pub fn of_operator(&self, kind: &str) -> Vec<&Value> {
         let found = self.of_kind(kind).into_iter();
-        found.filter(|it| !is_of_viewers(it)).collect()
+        found.filter(|it| !is_of_people(it)).collect()
     }
 
     /// Those of viewers.
     pub fn of_viewers(&self, kind: &str) -> Vec<&Value> {
-        let found = self.of_kind(kind).into_iter();
-        found.filter(|it| is_of_viewers(it)).collect()
+        self.of_people(kind, "viewer")
+    }
+
+    /// Those of people whose roles end so.
+    pub fn of_people(&self, kind: &str, end: &str) -> Vec<&Value> {
+        let is_theirs = |it: &&Value| {
+            let name = it["metadata"]["name"].as_str();
+            name.is_some_and(|name| name.ends_with(end))
+        };
+        self.of_kind(kind).into_iter().filter(is_theirs).collect()
     }
 
     /// The object of a kind of which there is one.
@@ -116,9 +125,9 @@ impl Rendered {
     }
 }
 
-fn is_of_viewers(object: &Value) -> bool {
+fn is_of_people(object: &Value) -> bool {
     let name = object["metadata"]["name"].as_str();
-    name.is_some_and(|name| name.ends_with("viewer"))
+    name.is_some_and(|name| name.ends_with("viewer") || name.ends_with("oncall"))
 }
 
 pub async fn template(namespace: &str, values: &str) -> testkit::Kubectl {

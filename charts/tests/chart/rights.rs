@@ -45,6 +45,7 @@ async fn works(server: &ApiServer, namespaces: [&str; 2], operator: &Operator) {
         (path != "forged", path)
     })
     .await;
+    first.overrides("orders").await;
     // A stage that is removed takes its Deployment and its Service along when it has drained.
     first
         .apply(&chain("orders", "Retain", &["fast", "slow"]))
@@ -165,6 +166,106 @@ async fn viewers_may_look_and_change_nothing() {
     }
 }
 
+/// Point by point what people on call may do, and what they must not.
+#[tokio::test]
+async fn people_on_call_may_make_overrides_and_nothing_else() {
+    let server = watchful_server().await;
+    create_namespaces(&server, &["shop"]).await;
+    let values = "rbac: {oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}\noverrides: {requireBy: true}";
+    let rendered = Rendered::of(values).await;
+    install(&server, "system", &rendered).await;
+    let overrides = "chainoverrides.executor-chain.dev";
+    let chains = "executorchains.executor-chain.dev";
+    for (verb, what, may) in [
+        ("create", overrides, "yes"),
+        ("patch", overrides, "yes"),
+        ("get", overrides, "yes"),
+        ("list", overrides, "yes"),
+        ("watch", overrides, "yes"),
+        ("delete", overrides, "no"),
+        (
+            "update",
+            "chainoverrides.executor-chain.dev --subresource=status",
+            "no",
+        ),
+        (
+            "patch",
+            "chainoverrides.executor-chain.dev --subresource=status",
+            "no",
+        ),
+        ("get", chains, "no"),
+        ("patch", chains, "no"),
+        ("update", chains, "no"),
+        ("create", chains, "no"),
+        ("delete", chains, "no"),
+        (
+            "patch",
+            "executorchains.executor-chain.dev --subresource=status",
+            "no",
+        ),
+        ("patch", "deployments.apps", "no"),
+        ("patch", "deployments.apps --subresource=scale", "no"),
+        ("create", "pods", "no"),
+        ("create", "pods --subresource=exec", "no"),
+        ("create", "pods --subresource=portforward", "no"),
+        ("get", "secrets", "no"),
+        ("create", "rolebindings.rbac.authorization.k8s.io", "no"),
+    ] {
+        let person = ["--as=ann", "--as-group=on-call"];
+        let what: Vec<&str> = what.split(' ').collect();
+        let ask = ["auth", "can-i", verb, "-n", "shop"];
+        let ask = [&ask[..], &what, &person].concat();
+        let row = format!("{verb} {what:?}: {may}");
+        eventually(&row, SOON, async || {
+            let said = server.kubectl(&ask).await.stdout;
+            (said.trim() == may, said)
+        })
+        .await;
+    }
+    let apply = async |name: &str, spec: &str| {
+        let person = ["--as=ann", "--as-group=on-call"];
+        let apply = ["apply", "--server-side", "-n", "shop", "-f", "-"];
+        let manifest = format!(
+            "apiVersion: executor-chain.dev/v1alpha1\nkind: ChainOverride\nmetadata: {{name: {name}}}\nspec: {{chain: orders, stages: [fast], paused: true, for: 10m, reason: INC-42{spec}}}\n"
+        );
+        let apply = [&apply[..], &person].concat();
+        server.kubectl_with_input(&apply, &manifest).await
+    };
+    // A policy that was just made is known to the API server a little later.
+    let sentence = "spec.by must be your user name, ann: kubectl chain sets it";
+    eventually(
+        "a refusal of who pretends to be another",
+        SOON,
+        async || {
+            let name = "of-bob";
+            let delete = [
+                "delete",
+                overrides,
+                name,
+                "-n",
+                "shop",
+                "--ignore-not-found",
+            ];
+            server.kubectl(&delete).await;
+            let refused = apply(name, ", by: bob").await;
+            (
+                !refused.ok && refused.stderr.contains(sentence),
+                refused.stderr,
+            )
+        },
+    )
+    .await;
+    let nameless = apply("nameless", "").await;
+    assert!(nameless.stderr.contains(sentence), "{nameless:?}");
+    apply("of-ann", ", by: ann").await.expect_ok();
+    let ended = apply("of-ann", ", by: ann, ended: true, endedBy: bob").await;
+    let sentence = "spec.endedBy must be your user name, ann";
+    assert!(ended.stderr.contains(sentence), "{ended:?}");
+    apply("of-ann", ", by: ann, ended: true, endedBy: ann")
+        .await
+        .expect_ok();
+}
+
 /// Where a missing right shows.
 #[derive(Debug, Clone, Copy)]
 enum Shows {
@@ -185,6 +286,8 @@ const MISSING: &[(&str, Option<&str>, Shows)] = &[
     ("executorchains", Some("watch"), Shows::InWatches),
     ("executorchains", Some("patch"), Shows::InTheChain),
     ("executorchains/status", None, Shows::InRounds),
+    ("chainoverrides", Some("list"), Shows::InTheChain),
+    ("chainoverrides", Some("watch"), Shows::InWatches),
     ("deployments", Some("list"), Shows::InTheChain),
     ("deployments", Some("create"), Shows::InTheChain),
     ("services", Some("patch"), Shows::InTheChain),
@@ -229,12 +332,8 @@ fn cut(list: &str, resource: &str, verb: Option<&str>) -> String {
 async fn what_is_missing_shows() {
     let server = watchful_server().await;
     let emulator = Emulator::start().await;
-    let crd = Rendered::of("").await;
-    let crd = crd.only("CustomResourceDefinition").to_string();
-    server
-        .kubectl_with_input(&["apply", "-f", "-"], &crd)
-        .await
-        .expect_ok();
+    server.install_crd(testkit::CRD).await;
+    server.install_override_crd().await;
     let rows = MISSING.iter().enumerate().map(async |(row, missing)| {
         let namespace = format!("cut-{row}");
         shows(&server, &emulator, &namespace, *missing).await;

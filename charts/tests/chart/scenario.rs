@@ -193,6 +193,45 @@ impl<'a> Testbed<'a> {
             .await;
     }
 
+    /// An override is made, ended, and so old that it is forgotten.
+    pub async fn overrides(&self, chain: &str) {
+        let manifest = format!(
+            "apiVersion: executor-chain.dev/v1alpha1\nkind: ChainOverride\nmetadata: {{name: inc-42}}\nspec: {{chain: {chain}, stages: [fast], rateLimits: {{maxDispatchesPerSecond: 5}}, for: 10m, reason: INC-42}}\n"
+        );
+        self.apply(&manifest).await;
+        let reason = "jsonpath={.status.conditions[0].reason}";
+        let get = [
+            "-n",
+            &self.namespace,
+            "get",
+            "chainoverride",
+            "inc-42",
+            "-o",
+            reason,
+        ];
+        let says = async |wanted: &str| {
+            eventually(wanted, SOON, async || {
+                let said = self.server.kubectl(&get).await;
+                (said.stdout == wanted, format!("{said:?}"))
+            })
+            .await;
+        };
+        says("Applied").await;
+        let end = r#"{"spec": {"ended": true}}"#;
+        let patch = ["patch", "chainoverride", "inc-42", "--type=merge", "-p"];
+        self.kubectl(&[&patch[..], &[end]].concat()).await;
+        says("Undone").await;
+        let long_ago = r#"{"status": {"endedAt": "2020-01-01T00:00:00Z"}}"#;
+        let status = ["--subresource=status"];
+        self.kubectl(&[&patch[..], &[long_ago], &status].concat())
+            .await;
+        eventually("an override that is forgotten", SOON, async || {
+            let found = self.server.kubectl(&get).await;
+            (found.stderr.contains("NotFound"), format!("{found:?}"))
+        })
+        .await;
+    }
+
     pub async fn delete(&self, chain: &str) {
         self.kubectl(&["delete", "chain", chain, "--timeout=25s"])
             .await;

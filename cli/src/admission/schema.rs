@@ -6,19 +6,29 @@ use kube_cel::CompiledSchema;
 use serde_json::{Value, json};
 
 /// The structural schema.
-pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let mut crd: Value = serde_saphyr::from_str(crds::CRD_YAML).expect("a generated CRD is YAML");
+pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| of_crd(crds::CRD_YAML));
+
+/// That of an override.
+pub(super) static OVERRIDE_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| of_crd(crds::OVERRIDE_CRD_YAML));
+
+fn of_crd(crd: &str) -> Value {
+    let mut crd: Value = serde_saphyr::from_str(crd).expect("a generated CRD is YAML");
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
     let text = json!({"type": "string"});
     schema["properties"]["apiVersion"] = text.clone();
     schema["properties"]["kind"] = text;
     schema["properties"]["metadata"] = metadata();
     schema
-});
+}
 
 /// Its CEL rules.
 pub(super) static RULES: LazyLock<CompiledSchema> =
     LazyLock::new(|| kube_cel::compile_schema(&SCHEMA));
+
+/// The CEL rules of an override.
+pub(super) static OVERRIDE_RULES: LazyLock<CompiledSchema> =
+    LazyLock::new(|| kube_cel::compile_schema(&OVERRIDE_SCHEMA));
 
 /// `ObjectMeta`, with what `kubectl get -o yaml` writes into a manifest.
 fn metadata() -> Value {

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cloudtasks::{Address, CloudTasks, Endpoint, Scheme};
-use crds::Outcome;
+use crds::{ChainOverride, Outcome};
 use execute::{AdminClient, Connection, Fence, Rate, apply};
+use jiff::Timestamp;
 use plan::rules::absence::queues_to_look_up;
 use plan::{
-    ChainView, Desired, HandlerAt, LadderTime, Observed, Push, TimedCondition, ladder_time, plan,
-    timed_conditions,
+    ChainView, Desired, HandlerAt, LadderTime, Observed, Plan, Push, TimedCondition, ladder_time,
+    override_stages, plan, preview, restarts, timed_conditions,
 };
 
 use crate::dev::manifest::Manifest;
+use crate::dev::overrides::Overrides;
 use crate::dev::workers::Workers;
 use crate::error::Error;
 
@@ -29,6 +31,8 @@ pub struct Chain {
     pub desired: Desired,
     /// How long a task takes to its end if every attempt fails.
     pub ladder_time: Option<LadderTime>,
+    /// Its overrides.
+    pub overrides: Overrides,
     addresses: LocalAddresses,
     admin: AdminClient,
 }
@@ -77,6 +81,7 @@ impl Chain {
             workers,
             desired,
             ladder_time: None,
+            overrides: Overrides::default(),
             addresses,
         };
         let done = chain.converge().await?;
@@ -85,7 +90,9 @@ impl Chain {
 
     /// Applies an edit. Returns what was done, one line a step.
     pub async fn edit(&mut self, manifest: &Manifest) -> Result<Vec<String>, Error> {
-        let before = std::mem::replace(&mut self.desired, desired(manifest, &self.addresses)?);
+        let mut desired = desired(manifest, &self.addresses)?;
+        override_stages(&mut desired, self.overrides.all(), Timestamp::now());
+        let before = std::mem::replace(&mut self.desired, desired);
         let done = self.converge().await;
         if done.is_err() {
             // Steps that were applied are undone. Another error there would be this one again, which is
@@ -94,6 +101,33 @@ impl Chain {
             let _ = self.converge().await;
         }
         done
+    }
+
+    /// What an edit would do: of the manifest, or of the overrides.
+    pub async fn preview(
+        &self,
+        manifest: &Manifest,
+        overrides: &[ChainOverride],
+    ) -> Result<(Vec<Plan>, Vec<String>), Error> {
+        let mut edited = desired(manifest, &self.addresses)?;
+        override_stages(&mut edited, overrides, Timestamp::now());
+        for stage in &mut edited.stages {
+            let mut stages = self.desired.stages.iter();
+            let same = stages.find(|it| it.child == stage.child);
+            if let Some(same) = same {
+                stage.address.clone_from(&same.address);
+            }
+        }
+        let observed = self.observe().await?;
+        let plans = preview(&edited, &observed)?;
+        let restarts = restarts(&self.desired, &observed, &plans);
+        Ok((plans, restarts))
+    }
+
+    /// Whether an override begins, ends, or makes a step now.
+    pub fn overrides_change(&self) -> bool {
+        let change = self.desired.overrides_change;
+        change.is_some_and(|change| change <= Timestamp::now())
     }
 
     /// The handler of each stage.

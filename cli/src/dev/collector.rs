@@ -71,6 +71,11 @@ impl Collector {
         }
     }
 
+    /// What the operator would report of the chain.
+    pub fn status(&self) -> &ExecutorChainStatus {
+        &self.status
+    }
+
     /// Whether it is time again.
     pub fn is_due(&self) -> bool {
         self.next <= Instant::now()

@@ -8,7 +8,12 @@ use std::time::Duration;
 
 use axum::Router;
 use cloudtasks::QueuePath;
-use plan::Problem;
+use console::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
+use crds::{ChainOverride, EVERY_STAGE};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use plan::{Plan, Problem};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -21,6 +26,7 @@ use crate::dev::collector::{self, Collector};
 use crate::dev::handler::{self, StageNames};
 use crate::dev::manifest::Manifest;
 use crate::dev::outcomes::TaskOutcomes;
+use crate::dev::overrides::{self, Refusal, Request, Requests};
 use crate::dev::producer::{Producer, Production};
 use crate::dev::receiver::{self, NotifierSettings};
 use crate::dev::view::{Row, View};
@@ -38,8 +44,9 @@ const MAX_SHOWN: usize = 1000;
 pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let (requests, mut asked) = overrides::requests();
     let mut session = tokio::select! {
-        session = Session::start(options) => session?,
+        session = Session::start(options, requests) => session?,
         _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
         _ = terminate.recv() => return Ok(ExitCode::FAILURE),
     };
@@ -50,6 +57,7 @@ pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
             _ = interrupt.recv() => break Ok(session.interrupted()),
             _ = terminate.recv() => break Ok(session.interrupted()),
             error = session.emulator.ended() => break Err(error),
+            Some(request) = asked.recv() => session.answer(request).await,
             _ = ticks.tick() => match session.tick().await {
                 Ok(None) => {}
                 Ok(Some(code)) => break Ok(code),
@@ -87,7 +95,7 @@ struct Refused {
 }
 
 impl Session {
-    async fn start(options: DevOptions) -> Result<Self, Error> {
+    async fn start(options: DevOptions, requests: Requests) -> Result<Self, Error> {
         if let Some(url) = options
             .handler
             .as_ref()
@@ -118,7 +126,7 @@ impl Session {
             &chain,
             &done,
         );
-        let latest = admin::serve(admin, first);
+        let latest = admin::serve(admin, first, requests);
         let mut session = Self {
             options,
             manifest,
@@ -192,6 +200,9 @@ impl Session {
             return Ok(Some(ExitCode::FAILURE));
         }
         self.follow_the_file().await;
+        if self.chain.overrides_change() {
+            self.override_again().await?;
+        }
         if self.collector.is_due() {
             self.collect().await?;
         }
@@ -214,6 +225,94 @@ impl Session {
         Ok(None)
     }
 
+    /// Answers a request to the API.
+    async fn answer(&mut self, request: Request) {
+        // Who has asked may be gone.
+        match request {
+            Request::List(answer) => {
+                let _ = answer.send(self.chain.overrides.all().to_vec());
+            }
+            Request::Create(it, answer) => {
+                let name = &self.chain.desired.name;
+                let created = self.chain.overrides.create(*it, name);
+                let _ = answer.send(self.overridden(created).await);
+            }
+            Request::End(name, by, answer) => {
+                let ended = self.chain.overrides.end(&name, by);
+                let _ = answer.send(self.overridden(ended).await);
+            }
+            Request::Plan(request, answer) => {
+                let _ = answer.send(self.preview(request).await);
+            }
+        }
+    }
+
+    /// Carries out what has changed of the overrides.
+    async fn overridden(
+        &mut self,
+        changed: Result<ChainOverride, Refusal>,
+    ) -> Result<ChainOverride, Refusal> {
+        let changed = changed?;
+        let done = self.override_again().await;
+        done.map_err(|error| Refusal::Failed(error.to_string()))?;
+        Ok(changed)
+    }
+
+    /// Makes the chain what its manifest and its overrides say now.
+    async fn override_again(&mut self) -> Result<(), Error> {
+        let manifest = self.manifest.clone();
+        let done = self.chain.edit(&manifest).await?;
+        if !done.is_empty() {
+            self.view
+                .say(&format!("override applied:\n  {}", done.join("\n  ")));
+        }
+        self.collect().await
+    }
+
+    /// What an edit would do.
+    async fn preview(&mut self, request: PlanRequest) -> Result<PlanReply, Refusal> {
+        let name = &self.chain.desired.name;
+        if request.chain != *name {
+            return Err(Refusal::Absent(format!(
+                "there is no chain {}: this dev runs {name}",
+                request.chain
+            )));
+        }
+        let mut overrides = self.chain.overrides.all().to_vec();
+        let mut manifest = self.manifest.clone();
+        match request.edit {
+            PlannedEdit::Override(spec) => {
+                let mut stages = spec.stages.iter();
+                let known = |name: &String| {
+                    let mut stages = self.chain.desired.stages.iter();
+                    name == EVERY_STAGE || stages.any(|stage| stage.name == *name)
+                };
+                if let Some(missing) = stages.find(|name| !known(name)) {
+                    return Err(Refusal::Absent(format!(
+                        "chain {name} has no stage {missing}"
+                    )));
+                }
+                let mut it = ChainOverride::new("(this override)", *spec);
+                it.metadata.creation_timestamp = Some(Time(Timestamp::now()));
+                overrides.push(it);
+            }
+            PlannedEdit::Undo(names) => {
+                for it in &mut overrides {
+                    it.spec.ended |= names.contains(&it.name_any());
+                }
+            }
+            PlannedEdit::Spec(spec) => manifest.chain.spec = *spec,
+        }
+        match self.chain.preview(&manifest, &overrides).await {
+            Ok((plans, restarts)) => Ok(console_reply(&plans, restarts)),
+            Err(Error::Problem(problem)) => Ok(PlanReply {
+                refused: Some(problem.to_string()),
+                ..PlanReply::default()
+            }),
+            Err(error) => Err(Refusal::Failed(error.to_string())),
+        }
+    }
+
     async fn collect(&mut self) -> Result<(), Error> {
         let session = collector::Session {
             manifest: &self.manifest.chain,
@@ -222,6 +321,9 @@ impl Session {
         };
         let snapshot = self.collector.collect(&self.chain, session).await?;
         self.latest.set(snapshot);
+        let mut chain = self.manifest.chain.clone();
+        chain.status = Some(self.collector.status().clone());
+        self.chain.overrides.report(&chain, Timestamp::now());
         Ok(())
     }
 
@@ -326,6 +428,30 @@ impl Session {
             self.view.say("interrupted before all tasks had ended");
         }
         ExitCode::from(u8::from(waits))
+    }
+}
+
+fn console_reply(plans: &[Plan], restarts: Vec<String>) -> PlanReply {
+    let rounds = plans.iter().map(|plan| PlannedRound {
+        steps: plan
+            .steps
+            .iter()
+            .map(|planned| PlannedStep {
+                step: planned.step.to_string(),
+                reason: planned.reason.to_owned(),
+            })
+            .collect(),
+        waits: plan
+            .waits
+            .iter()
+            .map(|wait| wait.reason.to_string())
+            .collect(),
+    });
+    PlanReply {
+        rounds: rounds.collect(),
+        restarts,
+        refused: None,
+        notes: Vec::new(),
     }
 }
 

@@ -1,16 +1,16 @@
-//! The read-only API of an operator, or of `executor-chain dev`, over one connection.
+//! The API of an operator, or of `executor-chain dev`, over one connection.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use console::{ChainList, LiveChain, Standby};
-use http::header::HOST;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -31,10 +31,21 @@ pub enum Reply<T> {
     Standby(Option<String>),
 }
 
+/// A response to what was sent.
+#[derive(Debug)]
+pub enum Posted<T> {
+    /// It was done.
+    Done(T),
+    /// It was refused: a sentence.
+    Refused(String),
+    /// The operator doesn't lead.
+    Standby,
+}
+
 /// A connection to the API.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
@@ -75,10 +86,9 @@ impl Connection {
         })
     }
 
-    async fn read<T: DeserializeOwned>(&mut self, path: &str) -> Result<Reply<T>, String> {
-        let (status, body) = timeout(TIMEOUT, self.get(path))
-            .await
-            .map_err(|_| format!("no response in {} s", TIMEOUT.as_secs()))??;
+    /// Reads what a path has.
+    pub async fn read<T: DeserializeOwned>(&mut self, path: &str) -> Result<Reply<T>, String> {
+        let (status, body) = self.send(Method::GET, path, Bytes::new()).await?;
         match status {
             StatusCode::OK => serde_json::from_slice(&body)
                 .map(Reply::Found)
@@ -94,11 +104,58 @@ impl Connection {
         }
     }
 
-    async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes), String> {
-        let request = Request::get(path)
-            .header(HOST, &self.host)
-            .body(Empty::new())
-            .map_err(reason)?;
+    /// Sends JSON to a path.
+    pub async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        content: &impl Serialize,
+    ) -> Result<Posted<T>, String> {
+        let body = serde_json::to_vec(content).map_err(reason)?;
+        let (status, body) = self.send(Method::POST, path, body.into()).await?;
+        match status {
+            StatusCode::OK | StatusCode::CREATED => serde_json::from_slice(&body)
+                .map(Posted::Done)
+                .map_err(|error| {
+                    format!("its response is of another version of this program ({error})")
+                }),
+            StatusCode::SERVICE_UNAVAILABLE => Ok(Posted::Standby),
+            other => match serde_json::from_slice::<Problem>(&body) {
+                Ok(problem) => Ok(Posted::Refused(problem.error)),
+                Err(_)
+                    if other == StatusCode::NOT_FOUND
+                        || other == StatusCode::METHOD_NOT_ALLOWED =>
+                {
+                    Err("it is older than this program".into())
+                }
+                Err(_) => Err(format!("POST {path}: status {other}")),
+            },
+        }
+    }
+
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let sent = timeout(TIMEOUT, self.exchange(method, path, body)).await;
+        sent.map_err(|_| format!("no response in {} s", TIMEOUT.as_secs()))?
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(path)
+            .header(HOST, &self.host);
+        if method == Method::POST {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(body)).map_err(reason)?;
         self.sender.ready().await.map_err(reason)?;
         let response = self.sender.send_request(request).await.map_err(reason)?;
         let status = response.status();
@@ -107,13 +164,14 @@ impl Connection {
     }
 }
 
+/// What the API says is wrong.
+#[derive(Deserialize)]
+struct Problem {
+    error: String,
+}
+
 /// Whether the answer is one of the API, or of a program that doesn't have it.
 fn is_of_the_api(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Problem {
-        #[serde(rename = "error")]
-        _error: String,
-    }
     serde_json::from_slice::<Problem>(body).is_ok()
 }
 

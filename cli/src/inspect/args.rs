@@ -113,7 +113,7 @@ pub struct UiOptions {
 }
 
 /// A name of Kubernetes: it becomes a part of addresses.
-fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     let is_name = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "-.".contains(it);
     if !text.is_empty() && text.len() <= 253 && text.chars().all(is_name) {
         Ok(text.to_owned())

@@ -1,17 +1,17 @@
 //! A cluster: its operators by port-forward, and the API server for what they don't show.
 
 mod chains;
-mod client;
+pub(crate) mod client;
 pub(super) mod names;
 mod operators;
 
 use std::collections::BTreeSet;
 
-use console::LiveChain;
+use console::{LiveChain, PlanReply, PlanRequest};
 use kube::Client;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::api::{Connection, Reply};
+use super::api::{Connection, Posted, Reply};
 use super::args::Place;
 use super::scope::Scope;
 use super::seen::{Gap, Seen};
@@ -62,6 +62,36 @@ impl Cluster {
         Ok(seen)
     }
 
+    /// The client of the API server.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What an edit would do, from the operator that serves the chain.
+    pub async fn plan(&mut self, request: &PlanRequest) -> Result<PlanReply, Unplanned> {
+        let scope = Scope {
+            namespace: Some(request.namespace.clone()),
+            name: Some(request.chain.clone()),
+        };
+        let seen = self.find_operators(&scope).await;
+        let mut refused = None;
+        for connection in &mut self.leaders {
+            match connection.post("/api/v1/plan", request).await {
+                Ok(Posted::Done(reply)) => return Ok(reply),
+                Ok(Posted::Refused(reason)) => refused = Some(reason),
+                Ok(Posted::Standby) => {}
+                Err(reason) => return Err(Unplanned::Unknown(Gap::Operator(reason))),
+            }
+        }
+        if let Some(reason) = refused {
+            return Err(Unplanned::Refused(reason));
+        }
+        let mut gaps = seen.gaps.into_iter();
+        let gap = gaps.next();
+        let none = || Gap::Operator("no operator leads now".to_owned());
+        Err(Unplanned::Unknown(gap.unwrap_or_else(none)))
+    }
+
     /// For the page: streams to the admin port of the operator that leads.
     pub fn page(&self) -> Page {
         let Self {
@@ -75,6 +105,14 @@ impl Cluster {
             operator_namespace: operator_namespace.clone(),
         }
     }
+}
+
+/// Why there is no plan.
+pub enum Unplanned {
+    /// The operator refuses: a sentence.
+    Refused(String),
+    /// No operator can be asked.
+    Unknown(Gap),
 }
 
 /// Streams to the admin port of the operator that leads.

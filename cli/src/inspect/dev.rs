@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::api::{Connection, Reply};
+use super::api::{Connection, Posted, Reply};
 use super::scope::Scope;
 use super::seen::Seen;
 use crate::error::Error;
@@ -38,25 +40,64 @@ impl Dev {
     /// Its chains.
     pub async fn look(&mut self, scope: &Scope) -> Result<Seen, Error> {
         let looked = self.ask(scope).await;
-        looked.map_err(|reason| {
-            self.connection = None;
-            Error::NoAdmin {
-                address: self.address.clone(),
-                reason,
-            }
-        })
+        looked.map_err(|reason| self.failed(reason))
     }
 
     async fn ask(&mut self, scope: &Scope) -> Result<Seen, String> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(connect(&self.address).await?),
-        };
-        match connection.look(scope).await? {
+        match self.connection().await?.look(scope).await? {
             Reply::Found(seen) => Ok(seen),
             Reply::Absent => Ok(Seen::nothing()),
             Reply::Standby(Some(leader)) => Err(format!("it doesn't lead: {leader} does")),
             Reply::Standby(None) => Err("it doesn't lead, and no operator does now".into()),
+        }
+    }
+}
+
+impl Dev {
+    /// Reads what a path has; nothing if there is nothing.
+    pub async fn read<T: DeserializeOwned>(&mut self, path: &str) -> Result<Option<T>, Error> {
+        let reply = match self.connection().await {
+            Ok(connection) => connection.read(path).await,
+            Err(reason) => Err(reason),
+        };
+        match reply {
+            Ok(Reply::Found(found)) => Ok(Some(found)),
+            Ok(Reply::Absent) => Ok(None),
+            Ok(Reply::Standby(_)) => Err(self.failed("it doesn't lead".into())),
+            Err(reason) => Err(self.failed(reason)),
+        }
+    }
+
+    /// Sends JSON to a path.
+    pub async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        content: &impl Serialize,
+    ) -> Result<T, Error> {
+        let posted = match self.connection().await {
+            Ok(connection) => connection.post(path, content).await,
+            Err(reason) => Err(reason),
+        };
+        match posted {
+            Ok(Posted::Done(done)) => Ok(done),
+            Ok(Posted::Refused(reason)) => Err(Error::Refused(reason)),
+            Ok(Posted::Standby) => Err(self.failed("it doesn't lead".into())),
+            Err(reason) => Err(self.failed(reason)),
+        }
+    }
+
+    async fn connection(&mut self) -> Result<&mut Connection, String> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(connect(&self.address).await?)),
+        }
+    }
+
+    fn failed(&mut self, reason: String) -> Error {
+        self.connection = None;
+        Error::NoAdmin {
+            address: self.address.clone(),
+            reason,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod appliers;
 mod limits;
+mod overrides;
 mod patch;
 mod server;
 mod table;

@@ -104,7 +104,12 @@ fn every_manifest_is_admitted() {
             .filter_map(|part| part.split_once('\n').map(|(_, manifest)| manifest))
             .filter(|manifest| manifest.starts_with("apiVersion: executor-chain.dev/"))
         {
-            let admitted = executor_chain::admission::admit(manifest, None);
+            let admitted = if manifest.contains("\nkind: ChainOverride\n") {
+                let value = serde_saphyr::from_str(manifest).unwrap();
+                executor_chain::admission::admit_override(value).map(drop)
+            } else {
+                executor_chain::admission::admit(manifest, None).map(drop)
+            };
             admitted.unwrap_or_else(|rejection| panic!("{}: {rejection}", page.display()));
             count += 1;
         }

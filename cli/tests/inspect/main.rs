@@ -6,6 +6,7 @@
 )]
 
 #[cfg(feature = "cluster")]
+mod act;
 mod cluster;
 mod dev;
 mod program;

@@ -56,7 +56,8 @@ pub(crate) fn of_file(content_type: &'static str, content: impl IntoResponse) ->
     ([(header::CONTENT_TYPE, content_type)], content).into_response()
 }
 
-fn of_json(status: StatusCode, text: String) -> Response {
+/// JSON with a status.
+pub(crate) fn of_json(status: StatusCode, text: String) -> Response {
     of_file("application/json", (status, text))
 }
 

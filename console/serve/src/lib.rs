@@ -1,4 +1,5 @@
-//! Serves what happens in chains now: as JSON, as events and as a page. Read-only.
+//! Serves what happens in chains now: as JSON, as events and as a page; and what an edit would do. Nothing is
+//! changed.
 //!
 //! Anyone who can reach the port sees the numbers of all chains. No task and nothing of a task is among them.
 
@@ -11,6 +12,6 @@ mod source;
 mod streams;
 mod view;
 
-pub use routes::routes;
-pub use source::Source;
+pub use routes::{routes, routes_with};
+pub use source::{Source, Unplanned};
 pub use streams::MAX_STREAMS;

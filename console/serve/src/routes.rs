@@ -1,25 +1,32 @@
-//! The routes. All of them read.
+//! The routes. All of them read: a plan is asked for by POST, and changes nothing.
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use console::PlanRequest;
 use console::page::{self, Document};
 
 use crate::answers;
 use crate::guard::guard;
 use crate::query::Query;
 use crate::rendered::Viewed;
-use crate::source::Source;
+use crate::source::{Source, Unplanned};
 use crate::streams::Viewers;
-use crate::view::{ChainName, View};
+use crate::view::{ChainName, View, json};
 
 /// The API and the page. Other paths are 404, methods other than GET and HEAD 405.
 pub fn routes(source: Arc<dyn Source>) -> Router {
+    routes_with(source, Router::new())
+}
+
+/// With further routes, which are kept from other web sites too.
+pub fn routes_with(source: Arc<dyn Source>, more: Router) -> Router {
     Router::new()
         .route("/", get(listing))
         .route("/chains/{namespace}/{name}", get(chain))
@@ -30,7 +37,9 @@ pub fn routes(source: Arc<dyn Source>) -> Router {
         .route("/api/v1/chains", get(all_as_json))
         .route("/api/v1/chains/{namespace}/{name}", get(one_as_json))
         .route("/api/v1/events", get(events_as_json))
+        .route("/api/v1/plan", post(plan))
         .with_state(Arc::new(Viewers::new(source)))
+        .merge(more)
         .layer(from_fn(guard))
 }
 
@@ -44,6 +53,24 @@ async fn one_as_json(
 ) -> Response {
     let chain = ChainName { namespace, name };
     answers::of_text(viewers.view(&View::OneAsJson(chain)).text)
+}
+
+async fn plan(
+    State(viewers): State<Arc<Viewers>>,
+    request: Result<Json<PlanRequest>, JsonRejection>,
+) -> Response {
+    let request = match request {
+        Ok(Json(request)) => request,
+        Err(error) => return answers::of_problem(error.status(), error.body_text()),
+    };
+    match viewers.source().plan(request).await {
+        Ok(reply) => answers::of_json(StatusCode::OK, json(&reply)),
+        Err(Unplanned::Standby(standby)) => {
+            answers::of_json(StatusCode::SERVICE_UNAVAILABLE, json(&standby))
+        }
+        Err(Unplanned::Absent(error)) => answers::of_problem(StatusCode::NOT_FOUND, error),
+        Err(Unplanned::NoPlan(error)) => answers::of_problem(StatusCode::BAD_GATEWAY, error),
+    }
 }
 
 async fn events_as_json(

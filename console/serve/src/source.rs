@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use console::{Snapshot, Standby};
+use console::{PlanReply, PlanRequest, Snapshot, Standby};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 /// Where the chains come from: the operator's memory, or that of `executor-chain dev`.
 pub trait Source: Send + Sync + 'static {
@@ -13,4 +15,26 @@ pub trait Source: Send + Sync + 'static {
     /// A person or a program looks at all chains, or at the one of this namespace and name. Called for each
     /// request and, while a page is open, for each interval.
     fn looked_at(&self, chain: Option<(&str, &str)>);
+
+    /// What an edit would do. Nothing is changed.
+    fn plan(&self, request: PlanRequest) -> BoxFuture<'static, Result<PlanReply, Unplanned>> {
+        let chain = request.chain;
+        async move {
+            Err(Unplanned::NoPlan(format!(
+                "edits of {chain} can't be planned here"
+            )))
+        }
+        .boxed()
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unplanned {
+    /// This operator doesn't lead.
+    Standby(Standby),
+    /// There is no such chain, or no such override: a sentence.
+    Absent(String),
+    /// What exists could not be read: a sentence.
+    NoPlan(String),
 }

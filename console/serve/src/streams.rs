@@ -56,6 +56,10 @@ pub(crate) struct Tick {
 pub(crate) struct TooMany;
 
 impl Viewers {
+    pub(crate) fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
     pub(crate) fn new(source: Arc<dyn Source>) -> Self {
         Self {
             source,

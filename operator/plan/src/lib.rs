@@ -4,13 +4,14 @@
 //! an async runtime, nor gRPC (`make lint` checks it). The operator and `executor-chain dev` share
 //! it.
 //!
-//! Layers, from top to bottom; imports point downward only: [`planner`], [`invariants`] and
+//! Layers, from top to bottom; imports point downward only: [`preview`](mod@preview), [`planner`], [`invariants`] and
 //! [`status`](mod@status), then [`rules`], [`objects`], [`model`].
 
 pub mod invariants;
 pub mod model;
 pub mod objects;
 pub mod planner;
+pub mod preview;
 pub mod rules;
 pub mod status;
 
@@ -23,6 +24,7 @@ pub use model::{
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;
 pub use planner::plan;
+pub use preview::{preview, restarts};
 pub use rules::allow_list::refuse_not_allowed;
 pub use rules::drift::{Drift, drifts};
 pub use rules::ladder_time::{LadderTime, ladder_time};

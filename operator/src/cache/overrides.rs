@@ -17,7 +17,7 @@ use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, Event, watcher};
 use parking_lot::Mutex;
 use plan::Problem;
-use plan::rules::overrides::{Phase, phase};
+use plan::rules::overrides::{Phase, phase, until};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -25,6 +25,7 @@ use crate::api_server::RETRY_PAUSE;
 use crate::chain::{NamespacedName, Triggers, trigger};
 use crate::namespaces::Scope;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::override_gauges::OverrideEnd;
 
 /// How long a reconcile waits for the first list.
 const FIRST_LIST: Duration = Duration::from_secs(10);
@@ -122,10 +123,17 @@ impl OverrideCache {
         }
     }
 
-    /// Those of all chains, as far as they are known.
-    pub fn all(&self) -> Vec<Arc<ChainOverride>> {
-        let scopes = self.scopes.iter();
-        scopes.flat_map(|it| it.parsed(|_| true)).collect()
+    /// When those of all chains end, as far as they are known.
+    pub fn ends(&self) -> Vec<OverrideEnd> {
+        let now = Timestamp::now();
+        let all = self.scopes.iter().flat_map(|it| it.parsed(|_| true));
+        let end = |it: Arc<ChainOverride>| OverrideEnd {
+            namespace: it.namespace().unwrap_or_default(),
+            name: it.name_any(),
+            chain: it.spec.chain.clone(),
+            until: matches!(phase(&it, now), Phase::InForce(_)).then(|| until(&it)),
+        };
+        all.map(end).collect()
     }
 
     fn take(&self, index: usize, writer: &mut Writer<Watched>, event: &Event<Watched>) {

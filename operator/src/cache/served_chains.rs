@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cloudtasks::QueuePath;
+use crds::ExecutorChain;
 use futures::FutureExt;
 use kube::{Resource, ResourceExt};
 use kube_runtime::reflector::store::Writer;
@@ -72,6 +73,14 @@ impl ServedChains {
                 .flat_map(|store| store.state_filter(exists))
                 .collect(),
         )
+    }
+
+    /// A chain that exists and can be parsed.
+    pub fn get(&self, (namespace, name): &NamespacedName) -> Option<ExecutorChain> {
+        let mut stores = self.stores.iter();
+        let (_, store) = stores.find(|(scope, _)| scope.covers(namespace))?;
+        let chain = store.get(&ObjectRef::new(name).within(namespace))?;
+        chain.0.as_ref().ok().cloned()
     }
 
     /// What is known of a chain as it is written on a queue; `None` if it may exist and nothing is known

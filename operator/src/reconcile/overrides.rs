@@ -66,7 +66,10 @@ async fn report(
         .await
     {
         Err(error) if error.is_not_found() => return Ok(()),
-        written => written.map(drop)?,
+        written => {
+            context.metrics.status_written(written.as_ref().err());
+            written.map(drop)?;
+        }
     }
     if let Some(chain) = chain {
         publish_change(it, &status, chain, context).await;

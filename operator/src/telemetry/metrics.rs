@@ -15,6 +15,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::error::Error;
 use crate::telemetry::condition_gauges::ConditionGauges;
+use crate::telemetry::override_gauges::OverrideGauges;
 use crate::telemetry::queue_gauges::QueueGauges;
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -34,6 +35,8 @@ pub struct Metrics {
     pub conditions: ConditionGauges,
     /// The stages' queues.
     pub queues: QueueGauges,
+    /// The ends of overrides.
+    pub overrides: OverrideGauges,
 }
 
 impl Default for Metrics {
@@ -60,6 +63,7 @@ impl Default for Metrics {
                 "The current limit of calls to Cloud Tasks a second, lower after an exhausted quota"),
             conditions: ConditionGauges::register(of),
             queues: QueueGauges::register(of),
+            overrides: OverrideGauges::register(of),
             registry: Mutex::new(registry),
         }
     }

@@ -6,6 +6,7 @@ use cloudtasks::{QueueSettings, QueueState};
 use crds::ChainOverride;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use testkit::http_get::exchange;
 use testkit::{CRD, Emulator, OVERRIDE_CRD, eventually};
 
 use crate::testbed::{ORDERS, RATE, SOON, Testbed, served};
@@ -237,7 +238,7 @@ async fn an_override_of_a_chain_that_does_not_exist_waits_for_it() {
     );
 }
 
-/// GitOps tools and people edit the chain meanwhile.
+/// Other tools and people edit the chain meanwhile.
 #[tokio::test]
 async fn an_edit_of_the_chain_changes_what_is_under_the_override() {
     let (testbed, _emulator, queues) = served("override-edit", &[], ORDERS).await;
@@ -299,4 +300,99 @@ async fn without_the_crd_of_overrides_chains_are_served() {
     })
     .await;
     says(&testbed, "inc-42", "True Applied").await;
+}
+
+/// POST of JSON to the operator's API.
+async fn post(testbed: &Testbed, path: &str, body: &Value) -> (u16, Value) {
+    let addr = testbed.admin();
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let addr = addr.parse().unwrap();
+    eventually("an answer", SOON, async || {
+        let answer = exchange(addr, &request).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, serde_json::from_str(body).ok()?))
+    })
+    .await
+}
+
+fn steps(reply: &Value) -> Vec<String> {
+    let rounds = reply["rounds"].as_array().unwrap().iter();
+    let steps = rounds.flat_map(|round| round["steps"].as_array().unwrap());
+    steps
+        .map(|it| it["step"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// What is planned is what is done, and nothing is done by planning.
+#[tokio::test]
+async fn an_edit_is_planned_without_being_made() {
+    let (testbed, _emulator, queues) = served("plan", &[], ORDERS).await;
+    let plan = async |chain: &str, edit: Value| {
+        let request = json!({"namespace": testbed.namespace, "chain": chain, "edit": edit});
+        post(&testbed, "/api/v1/plan", &request).await
+    };
+    let spec = json!({
+        "chain": "orders", "stages": ["fast"], "for": "10m", "reason": "INC-42",
+        "rateLimits": {"maxDispatchesPerSecond": 5}, "replicas": 1,
+    });
+    let writes = testbed.writes("").await;
+    let (status, reply) = plan("orders", json!({"override": spec})).await;
+    assert_eq!(status, 200, "{reply}");
+    let planned = [
+        "update queue incoming (rate 5/s)",
+        "apply deployment orders-fast",
+    ];
+    assert_eq!(steps(&reply), planned);
+    assert_eq!(reply["restarts"], json!([]));
+    testbed.rounds_pass("orders", 2).await;
+    assert_eq!(testbed.writes("").await, writes);
+    create(&testbed, "inc-42", spec).await;
+    queues.has_rate("incoming", 5.0).await;
+    says(&testbed, "inc-42", "True Applied").await;
+    testbed.settle("orders").await;
+    let (status, reply) = plan("orders", json!({"undo": ["inc-42"]})).await;
+    assert_eq!(status, 200, "{reply}");
+    // The pods come before the pushes.
+    let planned = [
+        "apply deployment orders-fast",
+        "update queue incoming (rate 400/s)",
+    ];
+    assert_eq!(steps(&reply), planned);
+    let wait = reply["rounds"][0]["waits"][0].as_str().unwrap();
+    assert!(
+        wait.contains("once stage fast has 2 ready workers"),
+        "{wait}"
+    );
+    let mut edited = testbed.chains().get("orders").await.unwrap();
+    edited.spec.stages[0].max_attempts = 7;
+    let (_, reply) = plan("orders", json!({"spec": edited.spec})).await;
+    assert_eq!(steps(&reply), ["apply deployment orders-fast"]);
+    assert_eq!(reply["restarts"], json!(["fast"]));
+    edited.spec.location = Some("nowhere/else".into());
+    let (_, reply) = plan("orders", json!({"spec": edited.spec})).await;
+    let refused = reply["refused"].as_str().unwrap();
+    assert!(refused.starts_with("InvalidSpec: "), "{refused}");
+    for (edit, status, sentence) in [
+        (json!({"undo": ["inc-43"]}), 404, "has no override inc-43"),
+        (
+            json!({"override": {
+                "chain": "orders", "stages": ["fasst"], "for": "10m", "reason": "INC-42", "paused": true,
+            }}),
+            404,
+            "has no stage fasst: its stages are fast, middle, slow",
+        ),
+        (json!({"other": 1}), 422, "unknown variant"),
+    ] {
+        let (answered, reply) = plan("orders", edit).await;
+        assert_eq!(answered, status, "{reply}");
+        let error = reply["error"].as_str().unwrap();
+        assert!(error.contains(sentence), "{error}");
+    }
+    let (status, reply) = plan("orderz", json!({"undo": []})).await;
+    assert_eq!(status, 404, "{reply}");
 }

@@ -39,7 +39,7 @@ async fn config(place: &Place) -> Result<Config, String> {
 }
 
 /// The result of a call, or the right that it needs, or why there is no answer.
-pub(super) async fn limited<T>(
+pub(crate) async fn limited<T>(
     right: Right,
     call: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Gap> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crds::{Backoff, ChainOverride, Duration, RateLimits, Stage};
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 /// A setting that an override can replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,7 +190,8 @@ impl Overridden {
     }
 }
 
-/// A time to the second.
+/// A time to the second, never in the future of it.
 pub fn seconds(time: Timestamp) -> Timestamp {
-    time.round(jiff::Unit::Second).unwrap_or(time)
+    let to_second = TimestampRound::new().smallest(Unit::Second);
+    time.round(to_second.mode(RoundMode::Trunc)).unwrap_or(time)
 }

@@ -1,5 +1,5 @@
 //! What a queue had before an override set what the spec doesn't: it is written on the queue in the same
-//! call, and comes back in the same call. So whoever reads the queue after a crash knows it.
+//! call, and comes back in the same call. So it is known after a crash.
 
 use cloudtasks::queue::{
     DEFAULT_CONCURRENT_DISPATCHES, DEFAULT_DISPATCHES_PER_SECOND, DEFAULT_MAX_BACKOFF,

@@ -80,8 +80,13 @@ fn settings(
             if !settings.is_empty() {
                 let adopts =
                     settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
+                let mut stages = view.desired.stages.iter();
+                let is_overridden =
+                    stages.any(|stage| stage.queue == *path && !stage.overridden.is_empty());
                 let reason = if adopts {
                     "the queue would delete tasks, or differs from the spec"
+                } else if is_overridden {
+                    "the queue differs from the spec with its overrides"
                 } else {
                     "the queue differs from the spec"
                 };

@@ -46,7 +46,7 @@ pub fn phase(it: &ChainOverride, now: Timestamp) -> Phase {
             .status
             .as_ref()
             .and_then(|status| status.ended_at.as_ref());
-        seen.map_or(now, |seen| seen.0).min(until)
+        seen.map_or(now, |seen| seen.0).min(until).min(now)
     } else {
         until
     };

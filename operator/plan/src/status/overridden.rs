@@ -2,9 +2,9 @@
 
 use crds::conditions::Reason;
 use crds::{StageOverride, StageStatus};
+use k8s_openapi::api::apps::v1::Deployment;
 
 use super::finding::Finding;
-use super::stages::workers;
 use crate::model::overrides::{limits_of, seconds};
 use crate::model::{ChainView, DesiredStage, Overridden, OverrideField, OverrideSettings, Rollout};
 use crate::objects::queue_settings::has_limits;
@@ -12,12 +12,16 @@ use crate::rules::overrides::stage_overrides;
 use crate::rules::pause::is_paused;
 
 /// The overrides of a stage of which every setting that no newer one replaces is in force.
-pub(super) fn in_force(view: ChainView<'_>, stage: &DesiredStage) -> Vec<StageOverride> {
+pub(super) fn in_force(
+    view: ChainView<'_>,
+    stage: &DesiredStage,
+    workers: Option<&Deployment>,
+) -> Vec<StageOverride> {
     let mut overrides = stage_overrides(stage);
     overrides.retain(|it| {
         let mut settings = stage.overridden.iter();
         settings.all(|(field, setting)| {
-            setting.name != it.name || is_in_force(view, stage, *field, setting)
+            setting.name != it.name || is_in_force(view, stage, workers, *field, setting)
         })
     });
     overrides
@@ -27,6 +31,7 @@ pub(super) fn in_force(view: ChainView<'_>, stage: &DesiredStage) -> Vec<StageOv
 fn is_in_force(
     view: ChainView<'_>,
     stage: &DesiredStage,
+    workers: Option<&Deployment>,
     field: OverrideField,
     overridden: &Overridden,
 ) -> bool {
@@ -36,7 +41,6 @@ fn is_in_force(
             found.is_some_and(|queue| is_paused(queue) == (stage.paused == Some(true)))
         }
         OverrideField::Replicas => {
-            let workers = workers(view, stage);
             workers.is_some() && Some(Rollout::of(workers).wanted) == stage.replicas
         }
         OverrideField::Rate

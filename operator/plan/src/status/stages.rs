@@ -42,7 +42,7 @@ pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<Stage
             draining: desired
                 .finishes
                 .then(|| left(observed.backlog(&stage.queue))),
-            overrides: overridden::in_force(view, stage),
+            overrides: overridden::in_force(view, stage, found),
             ..seen(view, &stage.queue, &stage.name, found)
         }
     });

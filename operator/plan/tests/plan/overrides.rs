@@ -1,5 +1,6 @@
 //! Overrides: what they replace, for how long, and that everything comes back.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use cloudtasks::QueueState;
@@ -21,11 +22,12 @@ use crate::world::{
 const BEGIN: &str = "2026-11-29T18:00:00Z";
 
 /// An override of stage fast for 30 minutes.
-fn inc(name: &str, spec: Value) -> ChainOverride {
+fn inc(name: &str, spec: impl Into<Value>) -> ChainOverride {
     let mut all = json!({
         "chain": "orders", "stages": ["fast"], "for": "30m", "by": "alice@example.com",
         "reason": "INC-42 payment provider down",
     });
+    let spec: Value = spec.into();
     let (all_fields, fields) = (all.as_object_mut().unwrap(), spec.as_object().unwrap());
     all_fields.extend(fields.clone());
     serde_json::from_value(json!({
@@ -95,13 +97,14 @@ fn lives(yaml: &str, overrides: &[ChainOverride], times: &[(&str, Timestamp)]) -
             let status = override_status(it, Some(&chain), &known, *now);
             it.status = Some(status.clone());
             let condition = &status.conditions[0];
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\n{}: InForce={} {}: {}",
                 it.metadata.name.as_deref().unwrap(),
                 condition.status,
                 condition.reason,
                 condition.message
-            ));
+            );
         }
         transcript.add(when, &text.trim_start());
     }
@@ -175,7 +178,8 @@ fn overrides_of_one_second_have_an_order() {
     let one = inc("a", json!({"rateLimits": {"maxDispatchesPerSecond": 1}}));
     let other = inc("b", json!({"rateLimits": {"maxDispatchesPerSecond": 2}}));
     for overrides in [[one.clone(), other.clone()], [other, one]] {
-        assert_eq!(rate(&with(ORDERS, &overrides, minute(1))), 2.0);
+        let rate = rate(&with(ORDERS, &overrides, minute(1)));
+        assert_eq!(rate.to_string(), "2");
     }
 }
 
@@ -197,10 +201,8 @@ fn an_edit_of_the_chain_meanwhile_is_what_comes_back() {
     );
     assert_eq!(status.overridden.as_deref(), Some("fast by inc-42"));
     settle(&mut observed, &with(&edited, &throttle, minute(30)));
-    assert_eq!(
-        queue_mut(&mut observed, "incoming").max_dispatches_per_second,
-        15.0
-    );
+    let rate = queue_mut(&mut observed, "incoming").max_dispatches_per_second;
+    assert_eq!(rate.to_string(), "15");
 }
 
 /// Google's advice after a pause: half more in each step.
@@ -264,6 +266,11 @@ fn an_override_ends_by_time_by_undo_and_by_deletion() {
     );
     let undone = inc("inc-42", json!({"paused": true, "ended": true}));
     assert_eq!(phase(&undone, minute(1)), Phase::Over);
+    // Whenever in a second that is, also when its status says so.
+    let moment = minute(1) + Duration::from_millis(700);
+    let mut said = undone.clone();
+    said.status = Some(override_status(&said, None, [], moment));
+    assert_eq!(phase(&said, moment), Phase::Over);
     let mut deleted = it.clone();
     deleted.metadata.deletion_timestamp = it.metadata.creation_timestamp.clone();
     assert_eq!(phase(&deleted, minute(1)), Phase::Over);
@@ -307,7 +314,7 @@ fn each_override_that_is_not_in_force_says_why() {
     };
     let mut transcript = Transcript::default();
     let mut add = |when: &str, it: &ChainOverride, others: &[ChainOverride], now: u64| {
-        let all = [&[it.clone()], others].concat();
+        let all = [std::slice::from_ref(it), others].concat();
         let chain = seen(&if now > 30 { others.to_vec() } else { all });
         let status = override_status(it, Some(&chain), others, minute(now));
         let condition = &status.conditions[0];
@@ -339,7 +346,7 @@ fn each_override_that_is_not_in_force_says_why() {
     let mut was = plain.clone();
     was.status = Some(override_status(
         &plain,
-        Some(&seen(&[plain.clone()])),
+        Some(&seen(std::slice::from_ref(&plain))),
         [],
         minute(1),
     ));
