@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use worker_contract::metrics::{
-    CONCURRENCY_LIMIT, FAILURES, LAG, LAG_SECONDS, MAX_FAILURES, NOT_A_PUSH, PREFIX,
-    PUSHES_REFUSED, REASON, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, STATUS,
+    CHAIN, CONCURRENCY_LIMIT, FAILURES, LAG, LAG_SECONDS, MAX_FAILURES, NOT_A_PUSH, PREFIX,
+    PUSHES_REFUSED, REASON, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, STAGE, STATUS,
 };
 
 use super::series::{ALL, LAGS, RUNS, place};
@@ -37,6 +37,19 @@ pub(super) struct Failure {
 impl WorkerPage {
     /// Reads a page. `None` if it is no worker's. Counters of other releases that are missing count as 0.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text, |_| true)
+    }
+
+    /// Reads the page of a worker of this chain, `NAMESPACE/NAME`, and stage. `None` if it is another's: an
+    /// address may have gone over to another pod, and anyone can label a pod.
+    pub fn of_stage(chain: &str, stage: &str, text: &str) -> Option<Self> {
+        let is = |labels: Labels<'_>, label, value| labels.get(label) == Some(value);
+        Self::read(text, |labels| {
+            is(labels, CHAIN, chain) && is(labels, STAGE, stage)
+        })
+    }
+
+    fn read(text: &str, is_its: impl Fn(Labels<'_>) -> bool) -> Option<Self> {
         let mut counts = vec![0_u64; ALL];
         let (mut runs, mut lags) = (0, 0);
         let mut refused = Vec::new();
@@ -48,6 +61,9 @@ impl WorkerPage {
             value,
         } in text.lines().filter_map(Line::parse)
         {
+            if !is_its(labels) {
+                return None;
+            }
             let label = |name: &str| labels.get(name);
             match name {
                 RUNS_UNDER_WAY => runs_in_progress = Some(clamped(value)),
@@ -292,6 +308,19 @@ executor_worker_run_duration_seconds_bucket{le=\"+Inf\",chain=\"shop/orders\",st
         ] {
             assert_eq!(WorkerPage::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_page_of_another_stage_is_none() {
+        let of = |chain, stage, text: &str| WorkerPage::of_stage(chain, stage, text).is_some();
+        assert!(of("shop/orders", "fast", PAGE));
+        assert!(!of("shop/orders", "slow", PAGE));
+        assert!(!of("shop/order", "fast", PAGE));
+        assert!(!of("hall/orders", "fast", PAGE));
+        let other = PAGE.replacen("shop/orders", "hall/orders", 3);
+        assert!(!of("shop/orders", "fast", &other), "of two chains");
+        let unlabeled = "executor_worker_runs_under_way{} 7\n";
+        assert!(!of("shop/orders", "fast", unlabeled));
     }
 
     #[test]

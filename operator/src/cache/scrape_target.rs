@@ -10,6 +10,8 @@ use k8s_openapi::api::core::v1::Pod;
 pub struct ScrapeTarget {
     /// Its name.
     pub name: String,
+    /// The stage that it was made for.
+    pub stage: String,
     /// The queue that it serves.
     pub queue: QueuePath,
     /// Its address.
@@ -28,6 +30,7 @@ impl ScrapeTarget {
         let address = status.pod_ip.as_ref()?.parse().ok()?;
         is_ready.then_some(Self {
             name: known.name,
+            stage: known.stage,
             queue: known.queue,
             address,
             requires_token: known.required_token.is_some(),

@@ -10,7 +10,6 @@ mod sample;
 mod scrape;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,6 @@ use console::{Known, Unknown, WorkerNumbers};
 use futures::StreamExt;
 use kube::Resource;
 use parking_lot::Mutex;
-use worker_contract::ports;
 
 use crate::cache::children::ChildCache;
 use crate::cache::scrape_target::ScrapeTarget;
@@ -28,24 +26,29 @@ use crate::chain::{NamespacedName, Triggers, name_of, trigger};
 use crate::viewers::Viewers;
 use auth_failures::AuthFailures;
 use sample::{Interest, Stage, Turn};
-use scrape::Scraper;
+use scrape::{Scraper, TIMEOUT};
 
-/// How many pods are scraped concurrently, of all chains.
-const CONCURRENCY: usize = 32;
+/// How many pods are scraped concurrently, of all chains. A silent one takes nothing but its time.
+const CONCURRENCY: usize = 128;
 const MIN_PERIOD: Duration = Duration::from_millis(100);
 /// Workers that don't answer for so many periods don't answer.
 const SILENT: u32 = 3;
+/// A turn ends with its period, but not before a silent pod has had its time.
+const SHORTEST_TURN: Duration = TIMEOUT.saturating_mul(2);
 /// For how long the history of a stage without a ready pod is kept: as long as a baseline goes back.
 const KEPT: Duration = Duration::from_hours(1);
 
 /// The reasons of recent refusals, by queue.
 pub type FailureReasons = BTreeMap<QueuePath, BTreeSet<String>>;
 
+/// The ready pods of a chain.
+type ReadyPods = Box<dyn Fn(&NamespacedName) -> Vec<Arc<ScrapeTarget>> + Send + Sync>;
+
 /// What the workers of every chain have counted.
 pub struct ScrapedWorkers {
     period: Duration,
     baseline_slot: u16,
-    children: Arc<ChildCache>,
+    ready_pods: ReadyPods,
     viewers: Viewers,
     triggers: Triggers,
     chains: Mutex<BTreeMap<NamespacedName, ScrapedChain>>,
@@ -65,6 +68,8 @@ struct ScrapedChain {
 struct ScrapedStage {
     /// Its ready pods.
     targets: Vec<Arc<ScrapeTarget>>,
+    /// When those were asked that didn't answer then, by name.
+    silent: BTreeMap<String, Instant>,
     /// When it had some.
     last_ready: Instant,
     /// When one of them has answered, or before that, when it had the first one.
@@ -83,16 +88,28 @@ impl ScrapedWorkers {
         viewers: Viewers,
         triggers: Triggers,
     ) -> Arc<Self> {
-        let workers = Arc::new(Self {
+        let ready_pods = Box::new(move |chain: &NamespacedName| children.scrape_targets(chain));
+        let workers = Self::of(period, baseline_slot, ready_pods, viewers, triggers);
+        let workers = Arc::new(workers);
+        tokio::spawn(keep_scraping(Arc::downgrade(&workers)));
+        workers
+    }
+
+    fn of(
+        period: Duration,
+        baseline_slot: u16,
+        ready_pods: ReadyPods,
+        viewers: Viewers,
+        triggers: Triggers,
+    ) -> Self {
+        Self {
             period: period.max(MIN_PERIOD),
             baseline_slot,
-            children,
+            ready_pods,
             viewers,
             triggers,
             chains: Mutex::default(),
-        });
-        tokio::spawn(keep_scraping(Arc::downgrade(&workers)));
-        workers
+        }
     }
 
     /// The reasons of the chain's recent refusals, for its status. From now on its workers are scraped.
@@ -128,28 +145,42 @@ impl ScrapedWorkers {
         self.chains.lock().remove(&name);
     }
 
-    /// Scrapes the pods whose turn it is, and triggers chains whose status is out of date.
-    async fn scrape(&self, scraper: &Scraper, round: usize) {
-        let turn = self.turn(round, Instant::now());
-        let answers = futures::stream::iter(turn).map(async |(chain, target)| {
-            let to = SocketAddr::new(target.address, ports::ADMIN);
-            let page = scraper.scrape(to).await;
-            (chain, target, page)
-        });
+    /// Scrapes the pods whose turn it is, and triggers chains whose status is out of date. Pods that this
+    /// takes too long for have their turn later, or silent ones would make the numbers of all others stale.
+    async fn scrape<P: Future<Output = Option<WorkerPage>>>(
+        &self,
+        page: impl Fn(NamespacedName, Arc<ScrapeTarget>) -> P,
+        round: usize,
+    ) {
+        let begin = now();
+        let longest = self.viewers.period(self.period, begin).max(SHORTEST_TURN);
+        let answers =
+            futures::stream::iter(self.turn(round, begin)).map(async |(chain, target)| {
+                let page = page(chain.clone(), Arc::clone(&target)).await;
+                (chain, target, page)
+            });
         let mut answers = std::pin::pin!(answers.buffer_unordered(CONCURRENCY));
-        while let Some((chain, target, page)) = answers.next().await {
-            let Some(page) = page else { continue };
-            let mut chains = self.chains.lock();
-            let stages = chains.get_mut(&chain).map(|it| &mut it.stages);
-            if let Some(stage) = stages.and_then(|stages| stages.get_mut(&target.queue)) {
-                stage.add(&target, page, Instant::now());
+        let all = async {
+            while let Some((chain, target, page)) = answers.next().await {
+                self.take(&chain, &target, page);
             }
+        };
+        if tokio::time::timeout(longest, all).await.is_err() {
+            tracing::debug!(?longest, "not all workers could be asked in time");
         }
-        let now = Instant::now();
+        let now = now();
         for (chain, scraped) in &*self.chains.lock() {
             if scraped.reasons(now, self.period) != scraped.reported {
                 trigger(&self.triggers, chain);
             }
+        }
+    }
+
+    fn take(&self, chain: &NamespacedName, target: &ScrapeTarget, page: Option<WorkerPage>) {
+        let mut chains = self.chains.lock();
+        let stages = chains.get_mut(chain).map(|it| &mut it.stages);
+        if let Some(stage) = stages.and_then(|stages| stages.get_mut(&target.queue)) {
+            stage.add(target, page, now());
         }
     }
 
@@ -158,7 +189,7 @@ impl ScrapedWorkers {
         let mut stages = Vec::new();
         let sees_all = self.viewers.see_all(now);
         for (name, scraped) in &mut *self.chains.lock() {
-            scraped.update(self.children.scrape_targets(name), self.baseline_slot, now);
+            scraped.update((self.ready_pods)(name), self.baseline_slot, now);
             let interest = if self.viewers.see(name, now) {
                 Interest::This
             } else if sees_all {
@@ -174,7 +205,8 @@ impl ScrapedWorkers {
             let turns = scraped.turns;
             stages.extend(scraped.stages.values().map(|stage| Stage {
                 chain: name.clone(),
-                targets: stage.targets.clone(),
+                targets: stage.answering().cloned().collect(),
+                silent: stage.longest_silent(),
                 interest,
                 turns,
             }));
@@ -219,6 +251,7 @@ impl ScrapedStage {
     fn new(baseline_slot: u16, now: Instant) -> Self {
         Self {
             targets: Vec::new(),
+            silent: BTreeMap::new(),
             last_ready: now,
             last_answer: now,
             failures: AuthFailures::default(),
@@ -236,6 +269,19 @@ impl ScrapedStage {
         numbers
     }
 
+    /// Ready pods that weren't silent when they were last asked.
+    fn answering(&self) -> impl Iterator<Item = &Arc<ScrapeTarget>> {
+        let targets = self.targets.iter();
+        targets.filter(|target| !self.silent.contains_key(&target.name))
+    }
+
+    /// The other one that was asked longest ago.
+    fn longest_silent(&self) -> Option<(Instant, Arc<ScrapeTarget>)> {
+        let (name, asked) = self.silent.iter().min_by_key(|(_, asked)| **asked)?;
+        let target = self.targets.iter().find(|target| target.name == *name)?;
+        Some((*asked, Arc::clone(target)))
+    }
+
     /// Forgets pods that are no longer ready. Returns whether the stage is to be kept.
     fn update(&mut self, now: Instant) -> bool {
         self.targets.sort_by(|one, other| one.name.cmp(&other.name));
@@ -243,6 +289,7 @@ impl ScrapedStage {
         let pods: BTreeSet<&str> = pods.collect();
         self.history.retain_pods(&pods);
         self.failures.retain_pods(&pods);
+        self.silent.retain(|pod, _| pods.contains(pod.as_str()));
         if pods.is_empty() {
             self.last_answer = now;
         } else {
@@ -255,7 +302,12 @@ impl ScrapedStage {
         now.saturating_duration_since(self.last_ready) < KEPT
     }
 
-    fn add(&mut self, target: &ScrapeTarget, page: WorkerPage, now: Instant) {
+    fn add(&mut self, target: &ScrapeTarget, page: Option<WorkerPage>, now: Instant) {
+        let Some(page) = page else {
+            self.silent.insert(target.name.clone(), now);
+            return;
+        };
+        self.silent.remove(&target.name);
         self.last_answer = now;
         if target.requires_token {
             self.failures.add(&target.name, page.refused(), now);
@@ -277,6 +329,127 @@ async fn keep_scraping(workers: Weak<ScrapedWorkers>) {
         let Some(workers) = workers.upgrade() else {
             return;
         };
-        workers.scrape(&scraper, round).await;
+        let page = async |chain: NamespacedName, target: Arc<ScrapeTarget>| {
+            scraper.scrape(&chain, &target).await
+        };
+        workers.scrape(page, round).await;
+    }
+}
+
+/// Of the clock that tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(15);
+
+    fn name(chain: usize) -> NamespacedName {
+        ("shop".to_owned(), format!("chain{chain}"))
+    }
+
+    fn queue(chain: usize) -> QueuePath {
+        let queue = format!("projects/demo/locations/europe-west1/queues/chain{chain}");
+        queue.parse().unwrap()
+    }
+
+    /// Three pods of one stage.
+    fn pods(chain: usize) -> Vec<Arc<ScrapeTarget>> {
+        let pod = |number| ScrapeTarget {
+            name: format!("chain{chain}-{number}"),
+            stage: "fast".into(),
+            queue: queue(chain),
+            address: Ipv4Addr::LOCALHOST.into(),
+            requires_token: false,
+        };
+        (0..3).map(|number| Arc::new(pod(number))).collect()
+    }
+
+    /// Of so many chains of three pods, every eighth one has pods that answer.
+    fn answers(chain: usize) -> bool {
+        chain.is_multiple_of(8)
+    }
+
+    fn workers(chains: usize, viewers: &Viewers) -> ScrapedWorkers {
+        let number = |(_, chain): &NamespacedName| chain["chain".len()..].parse().unwrap();
+        let ready_pods: ReadyPods = Box::new(move |chain| pods(number(chain)));
+        let (triggers, _) = futures::channel::mpsc::unbounded();
+        let workers = ScrapedWorkers::of(PERIOD, 300, ready_pods, viewers.clone(), triggers);
+        let names = (0..chains).map(|chain| (name(chain), ScrapedChain::default()));
+        workers.chains.lock().extend(names);
+        workers
+    }
+
+    async fn page(target: Arc<ScrapeTarget>, all_answer: bool) -> Option<WorkerPage> {
+        let chain = target.queue.id.as_str()["chain".len()..].parse().unwrap();
+        if !all_answer && !answers(chain) {
+            tokio::time::sleep(TIMEOUT).await;
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        WorkerPage::parse("executor_worker_runs_under_way{} 7\n")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pods_that_do_not_answer_make_no_number_of_others_stale() {
+        for (has_viewers, period) in [(false, PERIOD), (true, Duration::from_secs(5))] {
+            let viewers = Viewers::default();
+            let chains = 549;
+            let workers = workers(chains, &viewers);
+            for round in 0..40 {
+                let begin = now();
+                if has_viewers {
+                    viewers.looked_at(None, begin);
+                }
+                let page = |_, target| page(target, round < 5);
+                workers.scrape(page, round).await;
+                let took = now() - begin;
+                assert!(took <= period, "turn {round} took {took:?}");
+                tokio::time::sleep(period - took).await;
+                let unknown = |chain| {
+                    let numbers = workers.numbers(&name(chain), &queue(chain), now());
+                    numbers.unknown()
+                };
+                for chain in (0..chains).filter(|chain| round > 1 && answers(*chain)) {
+                    assert_eq!(unknown(chain), None, "chain {chain}, turn {round}");
+                }
+                if round > 30 {
+                    assert_eq!(unknown(1), Some(Unknown::Stale));
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_answers_again_has_its_turns_again() {
+        let viewers = Viewers::default();
+        let workers = workers(1, &viewers);
+        let turn = async |round, answer: bool| {
+            let asked = Mutex::new(BTreeSet::new());
+            let page = async |_, target: Arc<ScrapeTarget>| {
+                asked.lock().insert(target.name.clone());
+                if answer {
+                    page(target, true).await
+                } else {
+                    None
+                }
+            };
+            workers.scrape(page, round).await;
+            tokio::time::sleep(PERIOD).await;
+            asked.into_inner().len()
+        };
+        assert_eq!(turn(0, true).await, 3);
+        assert_eq!(turn(1, false).await, 3);
+        // One of them a turn.
+        assert_eq!(turn(2, false).await, 1);
+        assert_eq!(turn(3, true).await, 1);
+        assert_eq!(turn(4, true).await, 2);
+        assert_eq!(turn(5, true).await, 3);
+        assert_eq!(turn(6, true).await, 3);
     }
 }

@@ -6,6 +6,11 @@
 /// All metrics of the worker begin with this and an underscore.
 pub const PREFIX: &str = "executor_worker";
 
+/// The label of every metric for the worker's chain, `NAMESPACE/NAME`.
+pub const CHAIN: &str = "chain";
+/// The label of every metric for the worker's stage.
+pub const STAGE: &str = "stage";
+
 /// The counter of runs of the handler, by [`OUTCOME`].
 pub const ATTEMPTS: &str = "attempts";
 /// The counter of failed runs and time-outs, by [`REASON`] and [`STATUS`].

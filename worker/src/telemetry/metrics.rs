@@ -11,9 +11,9 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
 use worker_contract::metrics::{
-    ANSWERS, ARRIVALS, ATTEMPTS, CONCURRENCY_LIMIT, EXPIRING, FAILED, FAILURES, HANDED_ON, LAG,
-    LAG_SECONDS, PREFIX, PUSHES_REFUSED, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, SUCCEEDED,
-    TIMED_OUT, UNREACHABLE,
+    ANSWERS, ARRIVALS, ATTEMPTS, CHAIN, CONCURRENCY_LIMIT, EXPIRING, FAILED, FAILURES, HANDED_ON,
+    LAG, LAG_SECONDS, PREFIX, PUSHES_REFUSED, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, STAGE,
+    SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 use super::failures::Failures;
@@ -150,8 +150,8 @@ impl OriginLabel {
 impl WorkerMetrics {
     pub(crate) fn new(chain: &str, stage: &str, concurrency: u32) -> Self {
         let labels = [
-            ("chain".into(), chain.to_owned().into()),
-            ("stage".into(), stage.to_owned().into()),
+            (CHAIN.into(), chain.to_owned().into()),
+            (STAGE.into(), stage.to_owned().into()),
         ];
         let mut registry = Registry::with_prefix_and_labels(PREFIX, labels.into_iter());
         let r = &mut registry;
@@ -392,7 +392,12 @@ mod tests {
     /// What the operator knows of a stage of one worker, after ten seconds in which this has happened.
     fn numbers(happens: impl FnOnce(&WorkerMetrics)) -> WorkerNumbers {
         let metrics = WorkerMetrics::new("shop/orders", "fast", 7);
-        let page = || WorkerPage::parse(&metrics.prometheus()).expect("it is a worker's page");
+        let page = || {
+            let page = metrics.prometheus();
+            let other = WorkerPage::of_stage("shop/orders", "slow", &page);
+            assert_eq!(other, None, "another stage");
+            WorkerPage::of_stage("shop/orders", "fast", &page).expect("it is the worker's page")
+        };
         let mut history = StageHistory::default();
         let (begin, time) = (Instant::now(), Duration::from_secs(10));
         history.retain_pods(&BTreeSet::from(["pod"]));

@@ -1,6 +1,8 @@
-//! Which pods are scraped in a turn: a few of each stage, and a bounded number of all.
+//! Which pods are scraped in a turn: a few of each stage, and a bounded number of all. Those that were
+//! silent last come last, and are few: each of them takes the whole time-out.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::cache::scrape_target::ScrapeTarget;
 use crate::chain::NamespacedName;
@@ -9,6 +11,8 @@ use crate::chain::NamespacedName;
 const PODS_PER_STAGE: usize = 3;
 /// How many pods of all stages. One takes about 0.2 ms of CPU time.
 const PODS_PER_TURN: usize = 2048;
+/// How many of them may be pods that were silent last, one of each stage: they are waited for at once.
+const SILENT_PER_TURN: usize = super::CONCURRENCY;
 
 /// Who views a chain, the most interested first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +29,10 @@ pub(super) enum Interest {
 #[derive(Debug, Clone)]
 pub(super) struct Stage {
     pub(super) chain: NamespacedName,
+    /// Without those that were silent last.
     pub(super) targets: Vec<Arc<ScrapeTarget>>,
+    /// Of those that were silent, the one that was asked longest ago.
+    pub(super) silent: Option<(Instant, Arc<ScrapeTarget>)>,
     pub(super) interest: Interest,
     /// How many turns it has had. A stage without viewers isn't there in each round.
     pub(super) turns: usize,
@@ -37,7 +44,22 @@ pub(super) type Turn = Vec<(NamespacedName, Arc<ScrapeTarget>)>;
 /// The pods whose turn it is in this round: first those of chains with viewers. Of the others,
 /// first one pod of each stage, then a second one.
 pub(super) fn turn(stages: Vec<Stage>, round: usize) -> Turn {
-    limited_turn(stages, round, PODS_PER_TURN)
+    let silent = silent(&stages);
+    let mut turn = limited_turn(stages, round, PODS_PER_TURN - silent.len());
+    turn.extend(silent);
+    turn
+}
+
+/// Pods that were silent, those first that were asked longest ago.
+fn silent(stages: &[Stage]) -> Turn {
+    let silent = stages.iter().filter_map(|stage| {
+        let (asked, target) = stage.silent.as_ref()?;
+        Some((*asked, (stage.chain.clone(), Arc::clone(target))))
+    });
+    let mut silent: Vec<_> = silent.collect();
+    silent.sort_by_key(|(asked, _)| *asked);
+    silent.truncate(SILENT_PER_TURN);
+    silent.into_iter().map(|(_, it)| it).collect()
 }
 
 fn limited_turn(mut stages: Vec<Stage>, round: usize, limit: usize) -> Turn {
@@ -53,6 +75,7 @@ fn limited_turn(mut stages: Vec<Stage>, round: usize, limit: usize) -> Turn {
         let Stage {
             chain,
             targets,
+            silent: _,
             interest,
             turns,
         } = stage;
@@ -77,6 +100,7 @@ fn limited_turn(mut stages: Vec<Stage>, round: usize, limit: usize) -> Turn {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
 
@@ -85,6 +109,7 @@ mod tests {
             let queue = format!("projects/demo/locations/europe-west1/queues/{chain}");
             Arc::new(ScrapeTarget {
                 name: format!("{chain}-{number}"),
+                stage: "fast".into(),
                 queue: queue.parse().unwrap(),
                 address: Ipv4Addr::LOCALHOST.into(),
                 requires_token: false,
@@ -93,6 +118,7 @@ mod tests {
         Stage {
             chain: ("shop".into(), chain.into()),
             targets: (0..pods).map(target).collect(),
+            silent: None,
             interest,
             turns: 0,
         }
@@ -132,6 +158,24 @@ mod tests {
         ];
         let turn = names(limited_turn(stages, 0, 7));
         assert_eq!(turn, ["c-0", "c-1", "c-2", "b-0", "b-1", "b-2", "a-0"]);
+    }
+
+    #[test]
+    fn silent_pods_come_last_and_are_few_the_longest_silent_first() {
+        let begin = Instant::now();
+        let stages = (0..300_u64).map(|number| {
+            let mut stage = stage(&format!("chain{number}"), 8, Interest::This);
+            let asked = begin + Duration::from_secs(300 - number);
+            stage.silent = Some((asked, stage.targets.pop().unwrap()));
+            stage
+        });
+        let turn = names(turn(stages.collect(), 0));
+        let is_silent = |name: &&String| name.ends_with("-7");
+        let (first, silent) = turn.split_at(3 * 300);
+        assert_eq!(first.iter().filter(is_silent).count(), 0);
+        assert_eq!(silent.len(), SILENT_PER_TURN);
+        assert_eq!(silent[0], "chain299-7");
+        assert!(silent.iter().all(|name| is_silent(&name)));
     }
 
     #[test]

@@ -10,13 +10,17 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use worker_contract::probes;
+use worker_contract::{ports, probes};
+
+use crate::cache::scrape_target::ScrapeTarget;
+use crate::chain::NamespacedName;
 
 /// A worker answers in a millisecond or not at all.
-const TIMEOUT: Duration = Duration::from_secs(1);
-/// A worker's page has about 10,000 bytes.
-const MAX_PAGE: usize = 256 * 1024;
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
+/// A worker's page has about 10,000 bytes. Many are read at once.
+const MAX_PAGE: usize = 64 * 1024;
 
+#[derive(Clone)]
 pub(super) struct Scraper(Client<HttpConnector, Empty<Bytes>>);
 
 impl Default for Scraper {
@@ -29,10 +33,17 @@ impl Default for Scraper {
 }
 
 impl Scraper {
-    /// What a worker has counted since its start; `None` if it doesn't answer, or isn't a worker.
-    pub(super) async fn scrape(&self, to: SocketAddr) -> Option<WorkerPage> {
+    /// What a worker has counted since its start; `None` if it doesn't answer, or isn't a worker of this
+    /// stage.
+    pub(super) async fn scrape(
+        &self,
+        (namespace, chain): &NamespacedName,
+        target: &ScrapeTarget,
+    ) -> Option<WorkerPage> {
+        let to = SocketAddr::new(target.address, ports::ADMIN);
         let page = tokio::time::timeout(TIMEOUT, self.page(to)).await.ok()??;
-        WorkerPage::parse(&String::from_utf8_lossy(&page))
+        let page = String::from_utf8_lossy(&page);
+        WorkerPage::of_stage(&format!("{namespace}/{chain}"), &target.stage, &page)
     }
 
     async fn page(&self, to: SocketAddr) -> Option<Bytes> {
