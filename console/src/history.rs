@@ -9,6 +9,7 @@ mod quantile;
 mod ring;
 mod series;
 mod stage;
+mod usual;
 
 pub use page::WorkerPage;
 pub use stage::{BASELINE_SLOT, StageHistory};

@@ -9,6 +9,7 @@ use super::page::{Failure, MAX_LABELS, WorkerPage};
 use super::quantile::quantile;
 use super::ring::{Added, Ring, Sum};
 use super::series::{self, ALL, BASELINE, BY_PRODUCERS, LAGS, RUNS};
+use super::usual::usual;
 use crate::model::{
     Answers, Arrivals, Baseline, FailureCount, Known, Runs, Unknown, WorkerNumbers,
 };
@@ -157,7 +158,7 @@ impl StageHistory {
         let (window, before) = match &self.traffic {
             Some(traffic) => {
                 let window = traffic.window(until);
-                let before = traffic.before(window.seconds, until, self.baseline_slot);
+                let before = traffic.before(&window, until, self.baseline_slot);
                 (window, before)
             }
             None => silence(since, until, self.baseline_slot),
@@ -287,11 +288,18 @@ impl Traffic {
         shorter.unwrap_or_else(|| of(4))
     }
 
-    /// The hour before a window of this length.
-    fn before(&self, window: f64, until: f64, slot: u16) -> Option<Baseline> {
-        let end = self.before.from((until - window).max(0.0));
-        let sum = self.before.sum(0, end.checked_sub(1)?, self.since, until);
-        baseline(&sum, slot)
+    /// The hour before the window.
+    fn before(&self, window: &Sum<ALL>, until: f64, slot: u16) -> Option<Baseline> {
+        let end = self.before.from((until - window.seconds).max(0.0));
+        let last = end.checked_sub(1)?;
+        let sum = self.before.sum(0, last, self.since, until);
+        let kept = u32::try_from(BEFORE).unwrap_or(u32::MAX);
+        let slots = (last.saturating_sub(kept)..=last).rev();
+        let slots = slots.map(|index| self.before.sum(index, index, self.since, until));
+        let slots: Vec<_> = slots.filter(|slot| slot.seconds > 0.0).collect();
+        let median = quantile(0.5, &window.counts[RUNS], &RUN_SECONDS);
+        let usual = usual(&slots, median.unwrap_or_default().as_secs_f64());
+        baseline(&sum, &usual, slot)
     }
 }
 
@@ -317,19 +325,27 @@ fn silence(since: f64, until: f64, slot: u16) -> (Sum<ALL>, Option<Baseline>) {
         counts: [0.0; BASELINE],
         labels: Vec::new(),
     };
-    (window, baseline(&before, slot))
+    (window, baseline(&before, &[], slot))
 }
 
-fn baseline(sum: &Sum<BASELINE>, slot: u16) -> Option<Baseline> {
-    if sum.seconds < FEWEST_SLOTS * f64::from(slot) {
+/// Of the hour before, and of its slots in which runs took as long as usual.
+fn baseline(sum: &Sum<BASELINE>, usual: &[&Sum<BASELINE>], slot: u16) -> Option<Baseline> {
+    let fewest = FEWEST_SLOTS * f64::from(slot);
+    if sum.seconds < fewest {
         return None;
     }
-    let runs = &sum.counts[RUNS];
+    let mut runs = [0.0; RUNS.end - RUNS.start];
+    let seconds: f64 = usual.iter().map(|slot| slot.seconds).sum();
+    for usual in usual.iter().filter(|_| seconds >= fewest) {
+        for (sum, count) in runs.iter_mut().zip(&usual.counts[RUNS]) {
+            *sum += count;
+        }
+    }
     Some(Baseline {
         window: Duration::from_secs_f64(sum.seconds),
         producer_per_second: sum.counts[BY_PRODUCERS] / sum.seconds,
         runs: whole(runs.iter().sum()),
-        p95: quantile(0.95, runs, &RUN_SECONDS),
+        p95: quantile(0.95, &runs, &RUN_SECONDS),
     })
 }
 
@@ -699,7 +715,8 @@ mod tests {
         let before = numbers.before.unwrap();
         assert_eq!(before.window, Duration::from_mins(20));
         assert!((before.producer_per_second - 2.0).abs() < 1e-3);
-        assert_eq!((before.runs, ms(before.p95)), (80 * 30, 3));
+        // Without the slot in which it may have begun.
+        assert_eq!((before.runs, ms(before.p95)), (60 * 30, 3));
     }
 
     #[test]

@@ -164,7 +164,8 @@ pub struct Baseline {
     pub window: Duration,
     /// Tasks a second that producers have created.
     pub producer_per_second: f64,
-    /// Runs that have ended.
+    /// Runs that have ended in the part of it that shows how long runs usually take: if they became slow at
+    /// once, before that.
     pub runs: u64,
     /// The 95th percentile of their duration. `None` without runs.
     #[serde(

@@ -270,9 +270,9 @@ fn tables(numbers: &WorkerNumbers) -> Markup {
                 table {
                     caption { "The " (units::duration(before.window)) " before" }
                     tr { th scope="row" { "from producers" } td { (units::rate(before.producer_per_second)) } }
-                    tr { th scope="row" { "runs" } td { (units::count(before.runs)) } }
+                    tr { th scope="row" { "usual runs" } td { (units::count(before.runs)) } }
                     @if let Some(p95) = before.p95 {
-                        tr { th scope="row" { "p95 of a run" } td { (units::duration(p95)) } }
+                        tr { th scope="row" { "their p95" } td { (units::duration(p95)) } }
                     }
                 }
             }

@@ -201,7 +201,7 @@ fn slow(of: Evidence<'_>, workers: &WorkerNumbers) -> Option<Found> {
     let is_slower = p50 >= usual && p95 >= usual * SLOWER && p95 >= usual + SLOWER_BY;
     (is_known && is_slower).then(|| {
         let message = format!(
-            "the handler is slow: half of its runs take {} or longer; 95% took up to {} in the hour before",
+            "the handler is slow: half of its runs take {} or longer; before, 95% took up to {}",
             units::duration(p50),
             units::duration(usual),
         );

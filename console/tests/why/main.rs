@@ -16,5 +16,6 @@ mod mixtures;
 mod near_misses;
 mod onsets;
 mod page_of_causes;
+mod slow;
 mod table;
 mod world;
