@@ -16,5 +16,5 @@ pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,
     LiveChain, LiveNotifier, LiveOverride, LiveStage, PlanReply, PlanRequest, PlannedEdit,
     PlannedRound, PlannedStep, Pods, QueueNumbers, Runs, Snapshot, StageSettings, StageState,
-    Standby, TREND_POINTS, TrendPoint, Trends, Unknown, Urgency, WorkerNumbers,
+    Standby, TREND_POINTS, TrendPoint, Trends, Unknown, Urgency, WorkerNumbers, unlisted,
 };

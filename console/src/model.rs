@@ -8,6 +8,7 @@ mod planned_edit;
 mod seconds;
 mod snapshot;
 mod trend;
+mod unlisted;
 mod urgency;
 
 pub use chain::{
@@ -19,4 +20,5 @@ pub use numbers::{Answers, Arrivals, Baseline, FailureCount, QueueNumbers, Runs,
 pub use planned_edit::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
 pub use snapshot::{ChainList, Snapshot, Standby};
 pub use trend::{TREND_POINTS, TrendPoint, Trends};
+pub use unlisted::unlisted;
 pub use urgency::Urgency;

@@ -176,6 +176,7 @@ impl Term {
             at,
             interval: INTERVAL,
             chains,
+            unlisted: context.caches.served_chains.unlisted(),
             trends: Arc::clone(&self.trends),
         }));
     }

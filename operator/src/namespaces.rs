@@ -79,6 +79,11 @@ impl Scope {
         }
     }
 
+    /// The namespace, if it is one.
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
     /// Whether it covers a namespace.
     pub fn covers(&self, namespace: &str) -> bool {
         self.0.as_deref().is_none_or(|it| it == namespace)

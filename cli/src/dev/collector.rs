@@ -126,6 +126,7 @@ impl Collector {
             // An edit may shorten the period.
             interval: PERIOD,
             chains: vec![Arc::new(live)],
+            unlisted: Vec::new(),
             trends: Arc::new(self.trends.clone()),
         })
     }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::scope::Scope;
-use super::seen::Seen;
+use super::seen::{Gap, Seen};
 
 /// For one request and its response.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -75,12 +75,16 @@ impl Connection {
             });
         }
         Ok(match self.read::<ChainList>("/api/v1/chains").await? {
-            Reply::Found(list) => Reply::Found(Seen {
-                at: list.at,
-                interval: list.interval,
-                chains: scope.of(list.items),
-                gaps: Vec::new(),
-            }),
+            Reply::Found(list) => {
+                let unlisted = scope.of_namespaces(list.unlisted);
+                let gap = Some(unlisted).filter(|it| !it.is_empty());
+                Reply::Found(Seen {
+                    at: list.at,
+                    interval: list.interval,
+                    chains: scope.of(list.items),
+                    gaps: gap.map(Gap::Unlisted).into_iter().collect(),
+                })
+            }
             Reply::Absent => Reply::Absent,
             Reply::Standby(leader) => Reply::Standby(leader),
         })
@@ -95,10 +99,11 @@ impl Connection {
                 .map_err(|error| {
                     format!("its response is of another version of this program ({error})")
                 }),
-            StatusCode::NOT_FOUND if is_of_the_api(&body) => Ok(Reply::Absent),
+            StatusCode::NOT_FOUND if problem(&body).is_some() => Ok(Reply::Absent),
             StatusCode::NOT_FOUND => {
                 Err("it has no live numbers: it is older than this program".into())
             }
+            StatusCode::SERVICE_UNAVAILABLE if let Some(error) = problem(&body) => Err(error),
             StatusCode::SERVICE_UNAVAILABLE => Ok(Reply::Standby(leader(&body))),
             other => Err(format!("GET {path}: status {other}")),
         }
@@ -119,15 +124,15 @@ impl Connection {
                     format!("its response is of another version of this program ({error})")
                 }),
             StatusCode::SERVICE_UNAVAILABLE => Ok(Posted::Standby),
-            other => match serde_json::from_slice::<Problem>(&body) {
-                Ok(problem) => Ok(Posted::Refused(problem.error)),
-                Err(_)
+            other => match problem(&body) {
+                Some(problem) => Ok(Posted::Refused(problem)),
+                None
                     if other == StatusCode::NOT_FOUND
                         || other == StatusCode::METHOD_NOT_ALLOWED =>
                 {
                     Err("it is older than this program".into())
                 }
-                Err(_) => Err(format!("POST {path}: status {other}")),
+                None => Err(format!("POST {path}: status {other}")),
             },
         }
     }
@@ -164,15 +169,14 @@ impl Connection {
     }
 }
 
-/// What the API says is wrong.
-#[derive(Deserialize)]
-struct Problem {
-    error: String,
-}
-
-/// Whether the answer is one of the API, or of a program that doesn't have it.
-fn is_of_the_api(body: &[u8]) -> bool {
-    serde_json::from_slice::<Problem>(body).is_ok()
+/// What the API says is wrong. `None` if the answer is of a program that doesn't have it.
+fn problem(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Problem {
+        error: String,
+    }
+    let problem = serde_json::from_slice::<Problem>(body).ok()?;
+    Some(problem.error)
 }
 
 /// The leader that a standby names.

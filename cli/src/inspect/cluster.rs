@@ -52,6 +52,8 @@ impl Cluster {
         }
         match chains::read(&self.client, scope).await {
             Ok(read) => add(&mut seen, read),
+            // What operators show is complete, or they say what is missing.
+            Err(_) if !seen.lacks_an_operator() && !seen.chains.is_empty() => {}
             Err(gap) => {
                 seen.gaps.push(gap);
                 if seen.chains.is_empty() {
@@ -174,7 +176,7 @@ impl Cluster {
             }
             Err(gap) => seen.gaps.push(gap),
         }
-        if !seen.gaps.is_empty() {
+        if seen.lacks_an_operator() {
             // All are looked for again: one that was missing may be back.
             self.leaders.clear();
         }

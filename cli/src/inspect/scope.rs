@@ -26,6 +26,14 @@ impl Scope {
         is(&self.namespace, namespace) && is(&self.name, name)
     }
 
+    /// Those of the namespaces in which something is looked at.
+    pub fn of_namespaces(&self, namespaces: Vec<String>) -> Vec<String> {
+        let mut namespaces = namespaces;
+        let wanted = self.namespace.as_ref();
+        namespaces.retain(|namespace| wanted.is_none_or(|wanted| wanted == namespace));
+        namespaces
+    }
+
     /// Where it is, in words.
     pub fn place(&self) -> String {
         match &self.namespace {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use console::{ChainList, LiveChain, Unknown};
+use console::{ChainList, LiveChain, Unknown, unlisted};
 use jiff::Timestamp;
 
 /// Chains, and why some of their numbers may be missing.
@@ -26,6 +26,8 @@ pub enum Gap {
     Right(Right),
     /// An operator is missing, or doesn't answer.
     Operator(String),
+    /// An operator can't list these namespaces, so their chains are missing.
+    Unlisted(Vec<String>),
 }
 
 /// A right of Kubernetes.
@@ -84,6 +86,7 @@ impl fmt::Display for Gap {
         match self {
             Self::Right(right) => write!(f, "you lack the right to {right}"),
             Self::Operator(reason) => f.write_str(reason),
+            Self::Unlisted(namespaces) => f.write_str(&unlisted(namespaces).unwrap_or_default()),
         }
     }
 }
@@ -101,9 +104,14 @@ impl Seen {
 
     /// The chains as the API lists them.
     pub fn list(self) -> ChainList {
+        let unlisted = self.gaps.into_iter().filter_map(|gap| match gap {
+            Gap::Unlisted(namespaces) => Some(namespaces),
+            Gap::Right(_) | Gap::Operator(_) => None,
+        });
         ChainList {
             at: self.at,
             interval: self.interval,
+            unlisted: unlisted.flatten().collect(),
             items: self.chains,
         }
     }
@@ -120,6 +128,12 @@ impl Seen {
         self.interval = self.interval.max(interval);
         self.chains.extend(chains);
         self.gaps.extend(gaps);
+    }
+
+    /// Whether an operator isn't there to ask, so that numbers are missing.
+    pub fn lacks_an_operator(&self) -> bool {
+        let is_unlisted = |gap: &Gap| matches!(gap, Gap::Unlisted(_));
+        !self.gaps.iter().all(is_unlisted)
     }
 
     /// Whether a right is missing.
@@ -150,6 +164,19 @@ fn has_unknown(chain: &LiveChain) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn namespaces_that_an_operator_cannot_list_are_named_and_make_no_number_unknown() {
+        let mut seen = Seen::nothing();
+        let unlisted = vec!["yard".to_owned()];
+        seen.gaps.push(Gap::Unlisted(unlisted.clone()));
+        assert!(seen.is_incomplete() && !seen.lacks_an_operator() && !seen.lacks_a_right());
+        let [line] = &crate::inspect::terminal::gaps(&seen)[..] else {
+            panic!("one line: {seen:?}");
+        };
+        assert!(line.contains("namespace yard are missing"), "{line}");
+        assert_eq!(seen.list().unlisted, unlisted);
+    }
 
     #[test]
     fn the_api_server_names_the_right_that_is_missing() {

@@ -36,13 +36,13 @@ pub fn warn(program: &str, seen: &Seen) {
     }
 }
 
-/// Why numbers are missing.
+/// Why numbers or chains are missing.
 pub fn gaps(seen: &Seen) -> Vec<String> {
     let mut lines: Vec<String> = seen.gaps.iter().map(ToString::to_string).collect();
     if seen.lacks_a_right() {
         lines.push("the chart's value rbac.viewers gives this right".to_owned());
     }
-    if !lines.is_empty() {
+    if seen.lacks_an_operator() {
         lines.push(format!("so these columns are unknown: {LIVE_COLUMNS}"));
     }
     lines

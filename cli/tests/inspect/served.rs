@@ -25,6 +25,7 @@ impl Served {
                 at: Timestamp::UNIX_EPOCH,
                 interval: Duration::from_secs(2),
                 chains: chains.into_iter().map(chain).collect(),
+                unlisted: vec![],
                 trends: Arc::new(Trends::new(Duration::from_secs(2))),
             })
         });

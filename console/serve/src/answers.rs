@@ -4,21 +4,24 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
+use crate::places::{AllTaken, Place};
 use crate::rendered::Text;
 use crate::streams::{Tick, TooMany};
 use crate::view::{Problem, Shown, json};
 
+/// How many seconds later a reader for whom there was no place may try again.
+const RETRY_AFTER: (HeaderName, HeaderValue) = (header::RETRY_AFTER, HeaderValue::from_static("5"));
+
 /// A view as JSON.
-pub(crate) fn of_text(text: Arc<Text>) -> Response {
+pub(crate) fn of_text(text: Arc<Text>, place: Place) -> Response {
     let status = status(&text);
     // Not a copy: it may have megabytes, and readers may take their time.
-    let body = Body::from(Bytes::from_owner(Shared(text)));
+    let body = Body::from(place.hold(Shared(text)));
     of_file("application/json", (status, body))
 }
 
@@ -31,8 +34,9 @@ impl AsRef<[u8]> for Shared {
 }
 
 /// A page. `text` is what it shows.
-pub(crate) fn of_page(text: &Text, document: String) -> Response {
-    of_file("text/html; charset=utf-8", (status(text), document))
+pub(crate) fn of_page(text: &Text, document: String, place: Place) -> Response {
+    let body = Body::from(place.hold(document));
+    of_file("text/html; charset=utf-8", (status(text), body))
 }
 
 /// What is wrong with a request.
@@ -71,7 +75,19 @@ fn status(text: &Text) -> StatusCode {
 
 impl IntoResponse for TooMany {
     fn into_response(self) -> Response {
-        let error = "too many pages are open: close one, or ask for /api/v1/chains";
-        of_problem(StatusCode::SERVICE_UNAVAILABLE, error)
+        of_full("too many pages are open: close one, or ask for /api/v1/chains")
     }
+}
+
+impl IntoResponse for AllTaken {
+    fn into_response(self) -> Response {
+        of_full("too many responses are being sent: try again in some seconds")
+    }
+}
+
+fn of_full(error: &str) -> Response {
+    let mut response = of_problem(StatusCode::SERVICE_UNAVAILABLE, error);
+    let (name, value) = RETRY_AFTER;
+    response.headers_mut().insert(name, value);
+    response
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod guard;
+mod places;
 mod query;
 mod rendered;
 mod routes;
@@ -12,6 +13,7 @@ mod source;
 mod streams;
 mod view;
 
+pub use places::MAX_RESPONSES;
 pub use routes::{routes, routes_with};
 pub use source::{Source, Unplanned};
 pub use streams::MAX_STREAMS;

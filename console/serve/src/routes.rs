@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,6 +15,7 @@ use console::page::{self, Document};
 
 use crate::answers;
 use crate::guard::guard;
+use crate::places::{AllTaken, Place};
 use crate::query::Query;
 use crate::rendered::Viewed;
 use crate::source::{Source, Unplanned};
@@ -43,16 +45,17 @@ pub fn routes_with(source: Arc<dyn Source>, more: Router) -> Router {
         .layer(from_fn(guard))
 }
 
-async fn all_as_json(State(viewers): State<Arc<Viewers>>) -> Response {
-    answers::of_text(viewers.view(&View::AllAsJson).text)
+async fn all_as_json(State(viewers): State<Arc<Viewers>>, place: Place) -> Response {
+    answers::of_text(viewers.view(&View::AllAsJson).text, place)
 }
 
 async fn one_as_json(
     State(viewers): State<Arc<Viewers>>,
     Path((namespace, name)): Path<(String, String)>,
+    place: Place,
 ) -> Response {
     let chain = ChainName { namespace, name };
-    answers::of_text(viewers.view(&View::OneAsJson(chain)).text)
+    answers::of_text(viewers.view(&View::OneAsJson(chain)).text, place)
 }
 
 async fn plan(
@@ -85,7 +88,11 @@ async fn events_as_json(
     events(&viewers, view)
 }
 
-async fn listing(State(viewers): State<Arc<Viewers>>, RawQuery(query): RawQuery) -> Response {
+async fn listing(
+    State(viewers): State<Arc<Viewers>>,
+    RawQuery(query): RawQuery,
+    place: Place,
+) -> Response {
     let listing = Query::parse(query.as_deref()).listing();
     let query = listing.query();
     let filter = listing.filter.clone();
@@ -96,12 +103,13 @@ async fn listing(State(viewers): State<Arc<Viewers>>, RawQuery(query): RawQuery)
         events: &events,
         filter: &filter,
     };
-    page(&viewers, &View::Listing(listing), &document)
+    page(&viewers, &View::Listing(listing), &document, place)
 }
 
 async fn chain(
     State(viewers): State<Arc<Viewers>>,
     Path((namespace, name)): Path<(String, String)>,
+    place: Place,
 ) -> Response {
     let title = format!("{namespace}/{name}");
     let chain = ChainName { namespace, name };
@@ -112,7 +120,7 @@ async fn chain(
         events: &events,
         filter: "",
     };
-    page(&viewers, &View::Chain(chain), &document)
+    page(&viewers, &View::Chain(chain), &document, place)
 }
 
 async fn events_of_page(
@@ -140,6 +148,14 @@ async fn icon() -> Response {
     answers::of_file("image/svg+xml", page::ICON)
 }
 
+impl FromRequestParts<Arc<Viewers>> for Place {
+    type Rejection = AllTaken;
+
+    async fn from_request_parts(_: &mut Parts, viewers: &Arc<Viewers>) -> Result<Self, AllTaken> {
+        viewers.places.take()
+    }
+}
+
 fn events(viewers: &Arc<Viewers>, view: View) -> Response {
     match viewers.subscribe(view) {
         Ok(ticks) => answers::of_events(ticks),
@@ -147,8 +163,8 @@ fn events(viewers: &Arc<Viewers>, view: View) -> Response {
     }
 }
 
-fn page(viewers: &Viewers, view: &View, document: &Document<'_>) -> Response {
+fn page(viewers: &Viewers, view: &View, document: &Document<'_>, place: Place) -> Response {
     let Viewed { text, at, interval } = viewers.view(view);
     let document = page::document(document, at, interval, text.shown.text());
-    answers::of_page(&text, document)
+    answers::of_page(&text, document, place)
 }

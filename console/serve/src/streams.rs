@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::rendered::{Rendered, Text, Viewed, event};
+use crate::places::Places;
+use crate::rendered::{Digest, Rendered, Text, Viewed, event};
 use crate::source::Source;
 use crate::view::View;
 
@@ -25,8 +26,9 @@ const SHORTEST: Duration = Duration::from_millis(500);
 /// All viewers: requests, and event streams.
 pub(crate) struct Viewers {
     source: Arc<dyn Source>,
-    rendered: Rendered,
+    rendered: Arc<Rendered>,
     readers: Mutex<Readers>,
+    pub(crate) places: Places,
 }
 
 #[derive(Default)]
@@ -39,7 +41,7 @@ struct Reader {
     view: View,
     to: mpsc::Sender<Tick>,
     /// What it has been sent last.
-    has: Option<Arc<Text>>,
+    has: Option<Digest>,
     missed: u32,
 }
 
@@ -63,8 +65,9 @@ impl Viewers {
     pub(crate) fn new(source: Arc<dyn Source>) -> Self {
         Self {
             source,
-            rendered: Rendered::default(),
+            rendered: Arc::default(),
             readers: Mutex::default(),
+            places: Places::default(),
         }
     }
 
@@ -122,15 +125,15 @@ impl Viewers {
 
 impl Reader {
     /// Sends what is new. Returns whether the reader stays.
-    fn send(&mut self, text: &Arc<Text>, at: &Bytes) -> bool {
-        let has = self.has.as_ref().is_some_and(|has| Arc::ptr_eq(has, text));
+    fn send(&mut self, text: &Text, at: &Bytes) -> bool {
+        let is_new = self.has != Some(text.digest);
         let tick = Tick {
-            content: (!has).then(|| text.event.clone()),
+            content: is_new.then(|| text.event.clone()),
             at: at.clone(),
         };
         match self.to.try_send(tick) {
             Ok(()) => {
-                self.has = Some(Arc::clone(text));
+                self.has = Some(text.digest);
                 self.missed = 0;
                 true
             }

@@ -1,7 +1,7 @@
 //! What can be looked at.
 
 use console::page::{self, Listing};
-use console::{ChainList, LiveChain, Snapshot, Standby};
+use console::{ChainList, LiveChain, Snapshot, Standby, unlisted};
 use serde::Serialize;
 
 /// What can be looked at. Viewers of the same view get the same bytes.
@@ -66,16 +66,17 @@ impl View {
             Self::AllAsJson => Shown::Found(json(&ChainList {
                 at: snapshot.at,
                 interval: snapshot.interval,
+                unlisted: snapshot.unlisted.clone(),
                 items: snapshot.worst_first(),
             })),
             Self::OneAsJson(name) => match name.of(snapshot) {
                 Some(chain) => Shown::Found(json(chain)),
-                None => Shown::NotFound(json(&name.missing())),
+                None => Shown::NotFound(json(&name.missing(snapshot))),
             },
             Self::Listing(listing) => Shown::Found(page::listing(snapshot, listing)),
             Self::Chain(name) => match name.of(snapshot) {
                 Some(chain) => Shown::Found(page::chain(chain, snapshot)),
-                None => Shown::NotFound(page::no_chain(&name.namespace, &name.name)),
+                None => Shown::NotFound(page::no_chain(&name.namespace, &name.name, snapshot)),
             },
         }
     }
@@ -94,10 +95,13 @@ impl ChainName {
         snapshot.chain(&self.namespace, &self.name)
     }
 
-    fn missing(&self) -> Problem {
+    fn missing(&self, snapshot: &Snapshot) -> Problem {
         let Self { namespace, name } = self;
+        let its = snapshot.unlisted.iter().find(|it| *it == namespace);
+        let unlisted = its.and_then(|its| unlisted(std::slice::from_ref(its)));
+        let none = || format!("the operator serves no chain {namespace}/{name}");
         Problem {
-            error: format!("the operator serves no chain {namespace}/{name}"),
+            error: unlisted.unwrap_or_else(none),
         }
     }
 }

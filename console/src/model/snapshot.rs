@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub interval: Duration,
     /// The chains.
     pub chains: Vec<Arc<LiveChain>>,
+    /// Namespaces that the operator serves and can't list: their chains are missing.
+    pub unlisted: Vec<String>,
     /// What their stages were like until then.
     pub trends: Arc<Trends>,
 }
@@ -39,6 +41,13 @@ pub struct ChainList<T = LiveChain> {
     /// After this time there is a new answer.
     #[serde(rename = "intervalSeconds", with = "seconds")]
     pub interval: Duration,
+    /// Namespaces that the operator serves and can't list: their chains are missing.
+    #[serde(
+        default,
+        rename = "unlistedNamespaces",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub unlisted: Vec<String>,
     /// The chains, worst first.
     pub items: Vec<T>,
 }

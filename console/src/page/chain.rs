@@ -3,7 +3,7 @@
 use maud::html;
 
 use super::{finding, ladder, stage::Detail};
-use crate::model::{LiveChain, Snapshot};
+use crate::model::{LiveChain, Snapshot, unlisted};
 
 /// One chain with all that is known of it.
 pub fn chain(chain: &LiveChain, snapshot: &Snapshot) -> String {
@@ -33,11 +33,16 @@ fn found(findings: usize) -> String {
     }
 }
 
-/// What is shown instead of a chain that doesn't exist.
-pub fn no_chain(namespace: &str, name: &str) -> String {
+/// What is shown instead of a chain that isn't there.
+pub fn no_chain(namespace: &str, name: &str, snapshot: &Snapshot) -> String {
+    let is_its = |other: &&String| *other == namespace;
+    let its: Vec<String> = snapshot.unlisted.iter().filter(is_its).cloned().collect();
     let page = html! {
         section.empty {
             h2 { "No chain " (namespace) "/" (name) }
+            @if let Some(missing) = unlisted(&its) {
+                p { "Incomplete: " (missing) "." }
+            }
             p { "The operator serves no chain of this name. It may be deleted, or in a namespace that this operator doesn't serve." }
         }
     };

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::document::chain_path;
 use super::{finding, ladder, stage::Detail};
-use crate::model::{LiveChain, Snapshot, Urgency};
+use crate::model::{LiveChain, Snapshot, Urgency, unlisted};
 
 /// Chains on one page.
 pub const PAGE_SIZE: usize = 50;
@@ -30,6 +30,9 @@ pub fn listing(snapshot: &Snapshot, listing: &Listing) -> String {
     let first = page * PAGE_SIZE;
     let shown = &chains[first..chains.len().min(first + PAGE_SIZE)];
     let content = html! {
+        @if let Some(missing) = unlisted(&snapshot.unlisted) {
+            p.note.warn role="note" { "Incomplete: " (missing) "." }
+        }
         @if chains.is_empty() {
             (empty(listing))
         } @else {

@@ -83,6 +83,14 @@ impl ServedChains {
         chain.0.as_ref().ok().cloned()
     }
 
+    /// The namespaces without a complete first list: rights may be missing there.
+    pub fn unlisted(&self) -> Vec<String> {
+        let stores = self.stores.iter();
+        let unlisted = stores.filter(|(_, store)| !is_listed(store));
+        let namespaces = unlisted.filter_map(|(scope, _)| scope.namespace());
+        namespaces.map(str::to_owned).collect()
+    }
+
     /// What is known of a chain as it is written on a queue; `None` if it may exist and nothing is known
     /// of it: it is of another cluster, or of a namespace that isn't served, or it can't be parsed.
     pub fn marked(&self, mark: &str) -> Option<KnownChain> {
@@ -304,6 +312,17 @@ mod tests {
             let triggered = std::iter::from_fn(|| self.triggered.try_recv().ok());
             triggered.map(|chain| chain.name).collect()
         }
+    }
+
+    #[test]
+    fn a_namespace_without_a_complete_list_is_named() {
+        let mut watched = watched();
+        watched.shows(&Event::Apply(chain("orders", 1, &notifier("notifier"))));
+        assert_eq!(watched.chains.listed().unwrap().len(), 1);
+        assert_eq!(watched.chains.unlisted(), ["yard"]);
+        watched.writers[1].apply_watcher_event(&Event::Init);
+        watched.writers[1].apply_watcher_event(&Event::InitDone);
+        assert_eq!(watched.chains.unlisted(), [""; 0]);
     }
 
     #[test]

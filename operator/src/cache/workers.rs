@@ -25,11 +25,12 @@ use crate::cache::scrape_target::ScrapeTarget;
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
 use crate::viewers::Viewers;
 use auth_failures::AuthFailures;
-use sample::{Interest, Stage, Turn};
+use sample::{Interest, SILENT_PER_TURN, Stage, Turn};
 use scrape::{Scraper, TIMEOUT};
 
-/// How many pods are scraped concurrently, of all chains. A silent one takes nothing but its time.
-const CONCURRENCY: usize = 128;
+/// How many pods are scraped concurrently, of all chains: all silent ones of a turn. They take nothing but
+/// their time.
+const CONCURRENCY: usize = SILENT_PER_TURN;
 const MIN_PERIOD: Duration = Duration::from_millis(100);
 /// Workers that don't answer for so many periods don't answer.
 const SILENT: u32 = 3;
@@ -410,7 +411,7 @@ mod tests {
                 workers.scrape(page, round).await;
                 let took = now() - begin;
                 assert!(took <= period, "turn {round} took {took:?}");
-                tokio::time::sleep(period - took).await;
+                tokio::time::sleep(period.saturating_sub(took)).await;
                 let unknown = |chain| {
                     let numbers = workers.numbers(&name(chain), &queue(chain), now());
                     numbers.unknown()

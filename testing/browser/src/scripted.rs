@@ -34,6 +34,7 @@ impl Scripted {
                 at: Timestamp::now(),
                 interval: snapshot.interval,
                 chains: chains.into_iter().map(Arc::new).collect(),
+                unlisted: vec![],
                 trends: Arc::clone(&snapshot.trends),
             }));
         }
@@ -92,6 +93,7 @@ fn snapshot(chains: Vec<LiveChain>, trends: Trends) -> Snapshot {
         at: Timestamp::now(),
         interval: INTERVAL,
         chains: chains.into_iter().map(Arc::new).collect(),
+        unlisted: vec![],
         trends: Arc::new(trends),
     }
 }

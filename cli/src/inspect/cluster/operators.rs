@@ -163,7 +163,7 @@ pub(super) async fn forward(
         Gap::Operator(reason) => {
             Gap::Operator(format!("operator {pod} can't be reached: {reason}"))
         }
-        gap @ Gap::Right(_) => gap,
+        gap @ (Gap::Right(_) | Gap::Unlisted(_)) => gap,
     })?;
     forwarder.take_stream(pod.port).ok_or_else(|| {
         Gap::Operator(format!(

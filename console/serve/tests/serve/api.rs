@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::Response;
 use console::{ChainList, LiveChain, Standby};
-use console_serve::MAX_STREAMS;
+use console_serve::{MAX_RESPONSES, MAX_STREAMS};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -83,6 +83,31 @@ async fn one_chain_is_found_by_its_name() {
         missing,
         json!({"error": "the operator serves no chain bank/ordres"})
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn namespaces_whose_chains_are_missing_are_named() {
+    let source = Scripted::of(vec![chain("shop", "orders")]);
+    let says = "the chains in namespace yard are missing: the operator can't list them";
+    let all: Value = json_of(get(&source, "/api/v1/chains").await).await;
+    assert_eq!(all.get("unlistedNamespaces"), None);
+    assert!(!body(get(&source, "/").await).await.contains("missing"));
+
+    source.miss(&["yard"]);
+    let all: Value = json_of(get(&source, "/api/v1/chains").await).await;
+    assert_eq!(all["unlistedNamespaces"], json!(["yard"]));
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    for (path, is_missing) in [
+        ("/", true),
+        ("/chains/yard/orders", true),
+        ("/api/v1/chains/yard/orders", true),
+        ("/chains/hall/orders", false),
+        ("/api/v1/chains/hall/orders", false),
+    ] {
+        let text = body(get(&source, path).await).await;
+        let text = text.replace("&#39;", "'");
+        assert_eq!(text.contains(says), is_missing, "{path}: {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,9 +241,50 @@ async fn streams_are_bounded_and_a_place_is_free_again_when_its_reader_leaves() 
             .iter()
             .all(|stream| stream.status() == StatusCode::OK)
     );
-    assert_eq!(open().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    says_to_retry(open().await).await;
     streams.pop();
     assert_eq!(open().await.status(), StatusCode::OK);
+}
+
+async fn says_to_retry(full: Response) {
+    assert_eq!(full.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let after: u32 = full.headers()[header::RETRY_AFTER]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(after > 0);
+    let problem: Value = json_of(full).await;
+    assert!(problem["error"].as_str().unwrap().starts_with("too many"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn responses_are_bounded_until_their_last_byte_is_sent() {
+    let source = Scripted::of(vec![chain("shop", "orders")]);
+    let routes = console_serve::routes(Arc::clone(&source) as _);
+    let open = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        routes.clone().oneshot(request).await.unwrap()
+    };
+    for path in &ROUTES[..4] {
+        let mut unread = Vec::new();
+        for _ in 0..MAX_RESPONSES {
+            unread.push(open(path).await);
+        }
+        assert!(unread.iter().all(|it| it.status() == StatusCode::OK));
+        for path in &ROUTES[..4] {
+            says_to_retry(open(path).await).await;
+        }
+        // Streams have places of their own.
+        assert_eq!(open("/events").await.status(), StatusCode::OK);
+
+        let mut sent = unread.pop().unwrap();
+        let bytes = sent.body_mut().frame().await.unwrap().unwrap();
+        drop(sent);
+        says_to_retry(open(path).await).await;
+        drop(bytes);
+        assert_eq!(open(path).await.status(), StatusCode::OK, "{path}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

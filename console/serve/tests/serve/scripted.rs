@@ -33,6 +33,14 @@ impl Scripted {
         self.0.lock().unwrap().now = Ok(snapshot(chains));
     }
 
+    /// Namespaces that can't be listed.
+    pub fn miss(&self, namespaces: &[&str]) {
+        let mut state = self.0.lock().unwrap();
+        let mut snapshot = state.now.as_deref().unwrap().clone();
+        snapshot.unlisted = namespaces.iter().map(|it| (*it).to_owned()).collect();
+        state.now = Ok(Arc::new(snapshot));
+    }
+
     pub fn become_standby(&self, standby: Standby) {
         self.0.lock().unwrap().now = Err(standby);
     }
@@ -62,6 +70,7 @@ fn snapshot(chains: Vec<Chain>) -> Arc<Snapshot> {
         at: Timestamp::now(),
         interval: INTERVAL,
         chains: chains.into_iter().map(|chain| Arc::new(chain.0)).collect(),
+        unlisted: vec![],
         trends: Arc::new(Trends::new(INTERVAL)),
     })
 }

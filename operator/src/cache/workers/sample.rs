@@ -11,8 +11,8 @@ use crate::chain::NamespacedName;
 const PODS_PER_STAGE: usize = 3;
 /// How many pods of all stages. One takes about 0.2 ms of CPU time.
 const PODS_PER_TURN: usize = 2048;
-/// How many of them may be pods that were silent last, one of each stage: they are waited for at once.
-const SILENT_PER_TURN: usize = super::CONCURRENCY;
+/// How many of them may be pods that were silent last, one of each stage.
+pub(super) const SILENT_PER_TURN: usize = 128;
 
 /// Who views a chain, the most interested first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
