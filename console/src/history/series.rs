@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use worker_contract::metrics::{
-    ANSWER, ANSWERS, ARRIVALS, ATTEMPTS, EXPIRING, FAILED, HANDED_ON, LAG_SECONDS, ORIGIN, OUTCOME,
-    RUN_SECONDS, SUCCEEDED, TIMED_OUT, UNREACHABLE,
+    ANSWER, ANSWERS, ARRIVALS, ATTEMPTS, CREATES_FAILED, EXPIRING, FAILED, HANDED_ON, LAG_SECONDS,
+    LOOK_UPS_FAILED, ORIGIN, OUTCOME, RUN_SECONDS, SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 // What the hour before needs comes first: its slots are shorter.
@@ -30,7 +30,9 @@ pub(super) const NO_ROOM: usize = REST + 10;
 pub(super) const TOO_LARGE: usize = REST + 11;
 pub(super) const TASKS_HANDED_ON: usize = REST + 12;
 pub(super) const PUSHES_EXPIRING: usize = REST + 13;
-pub(super) const ALL: usize = REST + 14;
+pub(super) const CREATES: usize = REST + 14;
+pub(super) const LOOK_UPS: usize = REST + 15;
+pub(super) const ALL: usize = REST + 16;
 
 /// The place of a counter. `label` gives the value of a label.
 pub(super) fn place<'a>(name: &str, label: impl Fn(&str) -> Option<&'a str>) -> Option<usize> {
@@ -59,6 +61,8 @@ pub(super) fn place<'a>(name: &str, label: impl Fn(&str) -> Option<&'a str>) -> 
         },
         HANDED_ON => TASKS_HANDED_ON,
         EXPIRING => PUSHES_EXPIRING,
+        CREATES_FAILED => CREATES,
+        LOOK_UPS_FAILED => LOOK_UPS,
         _ => return None,
     })
 }

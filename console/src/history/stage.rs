@@ -400,6 +400,8 @@ fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
         refused,
         lag_p95: quantile(0.95, &window.counts[LAGS], &LAG_SECONDS),
         expiring: count(series::PUSHES_EXPIRING),
+        creates_failed: count(series::CREATES),
+        look_ups_failed: count(series::LOOK_UPS),
         runs_in_progress: 0,
         run_slots: 0,
         before: None,

@@ -75,7 +75,9 @@ causes! {
     PushesRefused,
     /// The handler accepts no connection.
     HandlerUnreachable,
-    /// Hand-overs fail: the next task can't be created (596).
+    /// Workers can't look tasks up in Cloud Tasks, and don't run them (500).
+    LookUpFails,
+    /// Hand-overs fail: the next task can't be created (596, or 500 after a route or a verdict).
     HandOverFails,
     /// Notifications fail: they can't be created (597).
     NotificationFails,

@@ -69,6 +69,12 @@ pub struct WorkerNumbers {
     pub lag_p95: Option<Duration>,
     /// Pushes of tasks that are handed over with the reason `expired` within a day, if nothing changes.
     pub expiring: u64,
+    /// Next tasks and notifications that Cloud Tasks did not confirm.
+    #[serde(default)]
+    pub creates_failed: u64,
+    /// Lookups that Cloud Tasks did not answer.
+    #[serde(default)]
+    pub look_ups_failed: u64,
     /// Runs in progress, when the pods were asked.
     pub runs_in_progress: u64,
     /// Runs that all ready pods can have in progress at once.
@@ -147,7 +153,8 @@ pub struct Answers {
     pub not_handed_on: u64,
     /// 597: the notification is not created yet.
     pub not_notified: u64,
-    /// 500: the state of the task is unknown, or its token was refused.
+    /// 500: the push has no valid token, or what it needs of Cloud Tasks failed: a lookup before its run, or
+    /// the next task of a route or a verdict.
     pub unknown: u64,
     /// 503: all run slots are taken.
     pub no_room: u64,

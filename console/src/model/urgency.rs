@@ -58,6 +58,7 @@ impl Cause {
             | Self::PushesNotArriving
             | Self::PushesRefused
             | Self::HandlerUnreachable
+            | Self::LookUpFails
             | Self::HandOverFails
             | Self::NotificationFails
             | Self::HandlerTimesOut

@@ -266,6 +266,13 @@ fn tables(numbers: &WorkerNumbers) -> Markup {
                     tr { td { "refused" } td { (reason) } td { (units::count(*count)) } }
                 }
             }
+            @if numbers.creates_failed + numbers.look_ups_failed > 0 {
+                table {
+                    caption { "Failed calls to Cloud Tasks in " (window) }
+                    tr { th scope="row" { "creations" } td { (units::count(numbers.creates_failed)) } }
+                    tr { th scope="row" { "lookups" } td { (units::count(numbers.look_ups_failed)) } }
+                }
+            }
             @if let Some(before) = &numbers.before {
                 table {
                     caption { "The " (units::duration(before.window)) " before" }

@@ -324,7 +324,7 @@ fn word(cause: Cause) -> &'static str {
         Cause::PushesNotArriving => "No pushes",
         Cause::PushesRefused => "Refuses",
         Cause::HandlerUnreachable => "No handler",
-        Cause::HandOverFails | Cause::NotificationFails => "Stuck",
+        Cause::LookUpFails | Cause::HandOverFails | Cause::NotificationFails => "Stuck",
         Cause::HandlerTimesOut => "Times out",
         Cause::HandlerFails => "Fails",
         Cause::OneFailure => "Failing",

@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::commands;
 use super::evidence::{Evidence, float, share};
 use super::found::{Found, Place};
-use crate::model::{Cause, LiveChain};
+use crate::model::{Cause, LiveChain, WorkerNumbers};
 use crate::units;
 
 /// A worker tries three times before it answers so. So many are no accident.
 const SOME: u64 = 3;
 const NOT_HANDED_OVER: f64 = 0.2;
 const NOT_NOTIFIED: f64 = 0.1;
+/// Of all pushes: not all need a lookup, or end by a route or a verdict.
+const NOT_DONE: f64 = 0.05;
 /// Notifications are never scheduled for later: they are in flight, or wait.
 const SOME_NOTIFICATIONS: u64 = 30;
 /// So much of what has ended lately is still in the queue.
@@ -22,8 +24,71 @@ const NOT_SENT_FOR: Duration = Duration::from_secs(30);
 
 /// What keeps tasks on a stage.
 pub(super) fn of_stage(of: Evidence<'_>) -> Vec<Found> {
-    let rules = [hand_over_fails, notification_fails, expire];
+    let rules = [
+        look_up_fails,
+        hand_over_fails,
+        exit_fails,
+        notification_fails,
+        expire,
+    ];
     rules.into_iter().filter_map(|rule| rule(of)).collect()
+}
+
+/// Pushes that got 500 and no run. Lookups after a run fail too, and cost nothing.
+fn look_up_fails(of: Evidence<'_>) -> Option<Found> {
+    let workers = of.workers?;
+    let failed = without_reason(workers) - exits_failed(workers);
+    let failed = failed.min(workers.look_ups_failed);
+    is_much(failed, workers).then(|| {
+        let message = format!(
+            "workers can't look tasks up in Cloud Tasks: {} of {} pushes in {} got 500, and no run. The tasks stay on this stage",
+            units::count(failed),
+            units::count(workers.answers.all()),
+            units::duration(workers.window),
+        );
+        let command = commands::worker_logs(of);
+        Found::on_stage(of, Place::LookUp, Cause::LookUpFails, message, command)
+    })
+}
+
+/// After a route or a verdict the answer is 500 and not 596: the next push must run to learn it again.
+fn exit_fails(of: Evidence<'_>) -> Option<Found> {
+    let workers = of.workers?;
+    let failed = exits_failed(workers);
+    is_much(failed, workers).then(|| {
+        let message = format!(
+            "tasks can't leave by a route or a verdict: {} of {} pushes in {} got 500, because the next task or the notification can't be created. The tasks stay on this stage, and their handler runs again",
+            units::count(failed),
+            units::count(workers.answers.all()),
+            units::duration(workers.window),
+        );
+        let command = commands::worker_logs(of);
+        let cause = if of.is_last() {
+            Cause::NotificationFails
+        } else {
+            Cause::HandOverFails
+        };
+        Found::on_stage(of, Place::Create, cause, message, command)
+    })
+}
+
+/// Pushes that got 500, and not for their token.
+fn without_reason(workers: &WorkerNumbers) -> u64 {
+    let refused = workers.refused.values().sum();
+    workers.answers.unknown.saturating_sub(refused)
+}
+
+/// Those of them whose next task or notification couldn't be created. After the others of these, the
+/// answer is 596 or 597.
+fn exits_failed(workers: &WorkerNumbers) -> u64 {
+    let answers = &workers.answers;
+    let others = answers.not_handed_on + answers.not_notified;
+    let failed = workers.creates_failed.saturating_sub(others);
+    failed.min(without_reason(workers))
+}
+
+fn is_much(pushes: u64, workers: &WorkerNumbers) -> bool {
+    pushes >= SOME && share(pushes, workers.answers.all()) >= NOT_DONE
 }
 
 fn hand_over_fails(of: Evidence<'_>) -> Option<Found> {

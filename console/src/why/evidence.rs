@@ -49,6 +49,10 @@ impl<'a> Evidence<'a> {
         Self::of(self.chain, self.index.checked_sub(1)?)
     }
 
+    pub(super) fn is_last(self) -> bool {
+        self.index + 1 == self.chain.stages.len()
+    }
+
     pub(super) fn is_running(self) -> bool {
         self.stage.state == StageState::Running
     }

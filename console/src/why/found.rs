@@ -18,6 +18,8 @@ pub(super) enum Place {
     Pushes,
     /// A worker answers 503 for a handler that it doesn't reach.
     Connection,
+    /// A task that was answered 5xx needs a lookup before its next run.
+    LookUp,
     /// Tasks that can't leave are pushed again.
     Create,
     /// Runs that time out keep their slots, and so the pushes of others from theirs.

@@ -124,6 +124,41 @@ const CASES: &[Case] = &[
         },
     ),
     Case(
+        "Cloud Tasks doesn't answer lookups",
+        Cause::LookUpFails,
+        FAST,
+        |it| {
+            let fast = workers(it, 0);
+            fast.answers.unknown = 300;
+            // Two for each push: of the next task, and of the notification. Others are after a run.
+            fast.look_ups_failed = 700;
+            // These tasks have used up their attempts.
+            fast.answers.not_handed_on = 2;
+        },
+    ),
+    Case(
+        "the queue of a route refuses tasks",
+        Cause::HandOverFails,
+        FAST,
+        |it| {
+            let fast = workers(it, 0);
+            fast.answers.unknown = 300;
+            fast.creates_failed = 302;
+            fast.answers.not_handed_on = 2;
+        },
+    ),
+    Case(
+        "the notifier's queue refuses what a verdict ends",
+        Cause::NotificationFails,
+        Some("last"),
+        |it| {
+            it.stages[2].worker_numbers = Known::Known(quiet(30.0));
+            let last = workers(it, 2);
+            last.answers.unknown = 9;
+            last.creates_failed = 9;
+        },
+    ),
+    Case(
         "the next queue refuses tasks",
         Cause::HandOverFails,
         FAST,

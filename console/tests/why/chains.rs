@@ -171,6 +171,8 @@ pub fn quiet(window: f64) -> WorkerNumbers {
         refused: [].into(),
         lag_p95: None,
         expiring: 0,
+        creates_failed: 0,
+        look_ups_failed: 0,
         runs_in_progress: 0,
         run_slots: 200,
         before: Some(Baseline {

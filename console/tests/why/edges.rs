@@ -103,6 +103,39 @@ const EDGES: &[Edge] = &[
         },
     ),
     Edge(
+        "lookups that fail",
+        Cause::LookUpFails,
+        2.0,
+        3.0,
+        |it, failed| {
+            ends(it, 20, 0);
+            workers(it, 0).answers.unknown = failed as u64;
+            workers(it, 0).look_ups_failed = failed as u64;
+        },
+    ),
+    Edge(
+        "lookups that fail, of 100",
+        Cause::LookUpFails,
+        4.0,
+        6.0,
+        |it, failed| {
+            ends(it, 100 - failed as u64, 0);
+            workers(it, 0).answers.unknown = failed as u64;
+            workers(it, 0).look_ups_failed = failed as u64;
+        },
+    ),
+    Edge(
+        "routes that fail, of 100",
+        Cause::HandOverFails,
+        4.0,
+        6.0,
+        |it, failed| {
+            ends(it, 100 - failed as u64, 0);
+            workers(it, 0).answers.unknown = failed as u64;
+            workers(it, 0).creates_failed = failed as u64;
+        },
+    ),
+    Edge(
         "notifications that fail",
         Cause::NotificationFails,
         2.0,

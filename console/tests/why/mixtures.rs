@@ -56,6 +56,7 @@ impl Mixture {
                 unreachable: false,
                 no_hand_over: false,
                 no_notification: false,
+                no_look_up: 0.0,
                 scheduled: if rng.u8(0..3) == 0 {
                     rng.u64(1..50_000)
                 } else {
@@ -207,6 +208,10 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
         }
         Cause::HandlerUnreachable => {
             first.unreachable = true;
+            (Some(0), usual)
+        }
+        Cause::LookUpFails => {
+            first.no_look_up = 0.2 + share * 0.5;
             (Some(0), usual)
         }
         Cause::HandOverFails => {

@@ -137,6 +137,21 @@ const INNOCENTS: &[(&str, Change)] = &[
         workers(it, 0).refused = [("signature".to_owned(), 40)].into();
         workers(it, 0).answers.unknown = 40;
     }),
+    (
+        "a forger, while Cloud Tasks doesn't answer what costs nothing",
+        |it| {
+            let fast = workers(it, 0);
+            fast.refused = [("signature".to_owned(), 200)].into();
+            fast.answers.unknown = 200;
+            fast.look_ups_failed = 200;
+            fast.creates_failed = 2;
+            fast.answers.not_handed_on = 2;
+        },
+    ),
+    ("a lookup fails now and then", |it| {
+        workers(it, 0).answers.unknown = 40;
+        workers(it, 0).look_ups_failed = 40;
+    }),
     ("a creation fails now and then", |it| {
         workers(it, 0).answers.not_handed_on = 2;
         workers(it, 0).answers.not_notified = 2;

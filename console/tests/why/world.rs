@@ -53,6 +53,8 @@ pub struct StageWorld {
     pub unreachable: bool,
     pub no_hand_over: bool,
     pub no_notification: bool,
+    /// The share of pushes that need a lookup, which fails.
+    pub no_look_up: f64,
     /// Tasks that are scheduled for next week.
     pub scheduled: u64,
 }
@@ -85,6 +87,7 @@ struct Counts {
     answers: Answers,
     handed_on: u64,
     refused: u64,
+    look_ups_failed: u64,
     executed: u64,
     durations: Vec<u64>,
     lags: Vec<u64>,
@@ -332,6 +335,11 @@ impl World {
             counts.answers.no_room += 1;
             return self.again(stage, id);
         }
+        if chance < of.is.no_look_up {
+            counts.look_ups_failed += 1;
+            counts.answers.unknown += 1;
+            return self.again(stage, id);
+        }
         if of.is.unreachable {
             counts.runs.unreachable += 1;
             counts.answers.no_room += 1;
@@ -480,6 +488,8 @@ impl World {
             },
             lag_p95: quantile(0.95, &lags, &LAG_SECONDS),
             expiring: 0,
+            creates_failed: a.not_handed_on - b.not_handed_on + a.not_notified - b.not_notified,
+            look_ups_failed: end.look_ups_failed - begin.look_ups_failed,
             runs_in_progress: *in_progress as u64,
             run_slots: of.is.slots as u64,
             before,

@@ -150,6 +150,8 @@ fn workers(new: u64, succeeded: u64, failed: u64, handed_on: u64) -> Known<Worke
         refused: BTreeMap::new(),
         lag_p95: Some(Duration::from_millis(120)),
         expiring: 0,
+        creates_failed: 0,
+        look_ups_failed: 0,
         runs_in_progress: 3,
         run_slots: 200,
         before: None,

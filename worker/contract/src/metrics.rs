@@ -21,6 +21,10 @@ pub const ANSWERS: &str = "answers";
 pub const ARRIVALS: &str = "arrivals";
 /// The counter of hand-overs to another stage.
 pub const HANDED_ON: &str = "handed_on";
+/// The counter of next tasks and notifications that Cloud Tasks did not confirm.
+pub const CREATES_FAILED: &str = "creates_failed";
+/// The counter of lookups that Cloud Tasks did not answer.
+pub const LOOK_UPS_FAILED: &str = "look_ups_failed";
 /// The counter of pushes of tasks that are about to expire.
 pub const EXPIRING: &str = "expiring";
 /// The histogram of how late pushes arrive.

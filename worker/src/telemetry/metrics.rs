@@ -11,9 +11,9 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
 use worker_contract::metrics::{
-    ANSWERS, ARRIVALS, ATTEMPTS, CHAIN, CONCURRENCY_LIMIT, EXPIRING, FAILED, FAILURES, HANDED_ON,
-    LAG, LAG_SECONDS, PREFIX, PUSHES_REFUSED, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, STAGE,
-    SUCCEEDED, TIMED_OUT, UNREACHABLE,
+    ANSWERS, ARRIVALS, ATTEMPTS, CHAIN, CONCURRENCY_LIMIT, CREATES_FAILED, EXPIRING, FAILED,
+    FAILURES, HANDED_ON, LAG, LAG_SECONDS, LOOK_UPS_FAILED, PREFIX, PUSHES_REFUSED, RUN_DURATION,
+    RUN_SECONDS, RUNS_UNDER_WAY, STAGE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 use super::failures::Failures;
@@ -165,12 +165,12 @@ impl WorkerMetrics {
             runs_started: register(r, "runs_started", "Runs of the handler started"),
             creates_failed: register(
                 r,
-                "creates_failed",
+                CREATES_FAILED,
                 "Next tasks and notifications that Cloud Tasks did not confirm",
             ),
             look_ups_failed: register(
                 r,
-                "look_ups_failed",
+                LOOK_UPS_FAILED,
                 "Lookups that Cloud Tasks did not answer",
             ),
             found_done: register(
@@ -429,6 +429,8 @@ mod tests {
             many(16, &|| metrics.refused("audience"));
             many(17, &|| metrics.refused(NOT_A_PUSH));
             many(18, &|| metrics.run_seconds.observe(0.3));
+            many(19, &|| _ = metrics.creates_failed.inc());
+            many(20, &|| _ = metrics.look_ups_failed.inc());
             many(5, &|| _ = metrics.runs_under_way.inc());
         });
         let runs = &numbers.runs;
@@ -466,6 +468,7 @@ mod tests {
         };
         assert_eq!(numbers.arrivals, arrivals);
         assert_eq!((numbers.handed_on, numbers.expiring), (14, 15));
+        assert_eq!((numbers.creates_failed, numbers.look_ups_failed), (19, 20));
         assert_eq!(numbers.refused, [("audience".to_owned(), 16)].into());
         let lag = numbers.lag_p95.unwrap();
         assert!(lag > Duration::from_mins(5) && lag < Duration::from_mins(15));

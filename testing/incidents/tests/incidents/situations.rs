@@ -117,6 +117,16 @@ pub const ALL: &[Situation] = &[
             Action::Handler("fast", fails(1.0, 500, Reason::None)),
         ])
         .on(Cause::HandOverFails, "fast"),
+    situation("a route can't hand over")
+        .chain(&[ROUTE])
+        .trouble(&[Action::Refuses(&["CreateTask"]), Action::RoutedTraffic(20.0)])
+        .on(Cause::HandOverFails, "fast"),
+    situation("lookups fail")
+        .chain(&[("replicas: 2", "replicas: 1, concurrency: 1")])
+        // Pushes that got 503 need one.
+        .before(&[Action::Handler("fast", takes(300))])
+        .trouble(&[Action::Refuses(&["GetTask"]), Action::Traffic(20.0)])
+        .on(Cause::LookUpFails, "fast"),
     situation("notifications fail")
         .before(STEADY)
         .trouble(&[Action::Refuses(&["CreateTask"])])
