@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use testkit::{Emulator, StatsAnswer, StatsProxy, eventually, task};
+use serde_json::{Value, json};
+use testkit::{ApiServer, Emulator, StatsAnswer, StatsProxy, eventually, task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::pods::{pod, report_ready, worker};
-use crate::testbed::{ORDERS, Queues, SOON, Testbed, http, queue, served, without};
+use crate::testbed::{ORDERS, Queues, SOON, Testbed, http, named, queue, served, without};
 
 impl Testbed {
     /// Waits until the API shows a chain as `wanted` says.
@@ -116,6 +116,54 @@ async fn numbers_that_nobody_has_are_unknown_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_namespace_without_rights_is_named_until_they_are_given() {
+    let emulator = Emulator::start().await;
+    let server = ApiServer::shared_with_crd().await;
+    let namespace = server.namespace("live-rights").await;
+    let yard = server.namespace("yard").await;
+    let grant = async |to: &str| {
+        let (all, name) = (["*"], "all");
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": name, "namespace": to},
+            "rules": [{"apiGroups": all, "resources": all, "verbs": all}],
+        });
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": to},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+        });
+        let apply = ["apply", "-f", "-"];
+        for object in [role, binding] {
+            let object = object.to_string();
+            server.kubectl_with_input(&apply, &object).await.expect_ok();
+        }
+    };
+    grant(&namespace).await;
+    let kubeconfig = server.service_account(&namespace, "operator").await;
+    let args = ["--leader-election", "false", "--namespace", &yard];
+    let addr = emulator.addr();
+    let testbed = Testbed::of(server, namespace.clone(), &kubeconfig, addr, &args).await;
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+
+    let (_, all) = testbed.api("/api/v1/chains").await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    assert_eq!(all["unlistedNamespaces"], json!([yard]));
+    let page = http("GET", testbed.admin(), "/").await;
+    let says = format!("the chains in namespace {yard} are missing");
+    assert!(page.contains(&says), "{page}");
+
+    grant(&yard).await;
+    eventually("both namespaces", SOON, async || {
+        let (_, all) = testbed.api("/api/v1/chains").await;
+        (all.get("unlistedNamespaces").is_none(), all)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn viewers_share_the_calls_to_cloud_tasks() {
     let emulator = Emulator::start().await;
     let proxy = StatsProxy::start(emulator.addr()).await;
@@ -171,6 +219,37 @@ async fn nothing_can_be_changed_on_the_admin_port() {
             assert!(answer.starts_with(wanted), "{method} {path}: {answer}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_page_of_another_chains_worker_counts_as_no_answer() {
+    let ip = "127.11.7.5";
+    let args = ["--worker-poll-interval=300ms"];
+    let (testbed, _emulator, _queues) = Testbed::with("labels", &args).await;
+    let manifest =
+        without(&without(ORDERS, "middle"), "slow").replace("replicas: 2", "replicas: 1");
+    testbed.apply(&manifest).await;
+    testbed.apply(&named("parcels", &manifest)).await;
+    for chain in ["orders", "parcels"] {
+        testbed.settle(chain).await;
+    }
+    // The address of a pod of parcels has gone over to one of orders.
+    let _worker = worker(&testbed, "orders-fast", ip).await;
+    for chain in ["orders", "parcels"] {
+        let name = format!("{chain}-fast-1");
+        let pods = pod(&testbed, &format!("{chain}-fast"), &name).await;
+        report_ready(&pods, &name, ip).await;
+    }
+    testbed
+        .shows("parcels", "a silent worker", |live| {
+            stage(live, "fast")["workerNumbers"]["unknown"] == "stale"
+        })
+        .await;
+    testbed
+        .shows("orders", "its own numbers", |live| {
+            stage(live, "fast")["workerNumbers"]["podsAsked"] == 1
+        })
+        .await;
 }
 
 #[tokio::test]
