@@ -19,10 +19,7 @@ const RETRY_AFTER: (HeaderName, HeaderValue) = (header::RETRY_AFTER, HeaderValue
 
 /// A view as JSON.
 pub(crate) fn of_text(text: Arc<Text>, place: Place) -> Response {
-    let status = status(&text);
-    // Not a copy: it may have megabytes, and readers may take their time.
-    let body = Body::from(place.hold(Shared(text)));
-    of_file("application/json", (status, body))
+    of_content("application/json", status(&text), Shared(text), place)
 }
 
 struct Shared(Arc<Text>);
@@ -35,8 +32,19 @@ impl AsRef<[u8]> for Shared {
 
 /// A page. `text` is what it shows.
 pub(crate) fn of_page(text: &Text, document: String, place: Place) -> Response {
-    let body = Body::from(place.hold(document));
-    of_file("text/html; charset=utf-8", (status(text), body))
+    of_content("text/html; charset=utf-8", status(text), document, place)
+}
+
+/// Not a copy of the content: it may have megabytes, and readers may take their time.
+fn of_content(
+    content_type: &'static str,
+    status: StatusCode,
+    content: impl AsRef<[u8]> + Send + Sync + 'static,
+    place: Place,
+) -> Response {
+    let length = [(header::CONTENT_LENGTH, content.as_ref().len())];
+    let length = length.map(|(name, length)| (name, length.to_string()));
+    of_file(content_type, (status, length, place.body(content)))
 }
 
 /// What is wrong with a request.
