@@ -302,7 +302,7 @@ pub(super) async fn plan(options: PlanOptions) -> Result<ExitCode, Error> {
     let reply = match target.plan(&request).await? {
         Ok(reply) => reply,
         Err(gap @ Gap::Right(_)) => return Err(Error::NoRight(gap)),
-        Err(gap @ Gap::Operator(_)) => return Err(Error::Unseen(vec![gap])),
+        Err(gap @ (Gap::Operator(_) | Gap::Unlisted(_))) => return Err(Error::Unseen(vec![gap])),
     };
     let is_refused = reply.refused.is_some();
     let text = match options.output {

@@ -213,5 +213,6 @@ fn refused(gap: Gap) -> Error {
     match gap {
         gap @ Gap::Right(_) => Error::NoRight(gap),
         Gap::Operator(reason) => Error::Refused(reason),
+        gap @ Gap::Unlisted(_) => Error::Refused(gap.to_string()),
     }
 }

@@ -126,9 +126,8 @@ impl Connection {
             StatusCode::SERVICE_UNAVAILABLE => Ok(Posted::Standby),
             other => match problem(&body) {
                 Some(problem) => Ok(Posted::Refused(problem)),
-                None
-                    if other == StatusCode::NOT_FOUND
-                        || other == StatusCode::METHOD_NOT_ALLOWED =>
+                None if other == StatusCode::NOT_FOUND
+                    || other == StatusCode::METHOD_NOT_ALLOWED =>
                 {
                     Err("it is older than this program".into())
                 }
