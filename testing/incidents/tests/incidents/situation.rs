@@ -101,6 +101,8 @@ pub enum Action {
     /// Another queue pushes tasks to a stage, with a token for another audience.
     ForeignPushes(&'static str),
     Apply(Spec),
+    /// An override of stage fast with these settings, as YAML, for ten minutes.
+    Override(&'static str),
     /// A queue is paused outside the operator.
     Pause(&'static str),
     /// A queue has this rate, by a change outside the operator.

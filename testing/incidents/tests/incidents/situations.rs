@@ -30,6 +30,14 @@ pub const ALL: &[Situation] = &[
         .before(STEADY)
         .trouble(&[Action::Apply(&[("maxAttempts: 3", "maxAttempts: 3, paused: true")])])
         .on(Cause::PausedBySpec, "fast"),
+    situation("an override pauses a stage")
+        .before(STEADY)
+        .trouble(&[Action::Override("paused: true")])
+        .on(Cause::PausedByOverride, "fast"),
+    situation("an override throttles a stage")
+        .before(STEADY)
+        .trouble(&[Action::Override("rateLimits: {maxDispatchesPerSecond: 5}")])
+        .on(Cause::AtRate, "fast"),
     situation("a queue is paused outside the operator")
         .before(STEADY)
         .trouble(&[Action::Pause("incoming")])

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, OidcToken, QueuePath, QueueSettings};
 use console::{Cause, Finding, LiveChain};
-use crds::ExecutorChain;
+use crds::{ChainOverride, ExecutorChain};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use node::Node;
 use testkit::http_get::exchange;
 use testkit::{
@@ -198,6 +198,7 @@ impl World {
                 let both = [situation.chain, spec].concat();
                 self.apply(&both).await;
             }
+            Action::Override(settings) => self.override_fast(settings).await,
             Action::Pause(id) => self.cloud.pause_queue(&queue(id)).await.unwrap(),
             Action::Rate(id, rate) => {
                 let settings = QueueSettings {
@@ -233,6 +234,16 @@ impl World {
         let patch = Patch::Apply(&chain);
         let applied = self.chains.patch(CHAIN, &parameters, &patch);
         applied.await.unwrap();
+    }
+
+    async fn override_fast(&self, settings: &str) {
+        let manifest = format!(
+            "apiVersion: executor-chain.dev/v1alpha1\nkind: ChainOverride\nmetadata: {{name: inc-42}}\nspec: {{chain: {CHAIN}, stages: [fast], for: 10m, reason: INC-42, {settings}}}"
+        );
+        let it: ChainOverride = serde_saphyr::from_str(&manifest).unwrap();
+        let namespace = self.chains.namespace().unwrap();
+        let api: Api<ChainOverride> = Api::namespaced(self.chains.clone().into_client(), namespace);
+        api.create(&PostParams::default(), &it).await.unwrap();
     }
 
     /// Tasks that are due in an hour. The client has no field for that.
