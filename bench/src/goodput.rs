@@ -13,7 +13,7 @@ mod summary;
 
 use anyhow::Context;
 use clap::Args;
-use incident::{Results, Scenario, Task, simulate};
+use simulation::{Results, Scenario, Task, simulate};
 
 use crate::figure::Figure;
 use crate::goodput::designs::{DesignKind, FAILS, FailureMode, HANGS, HANGS_LONG, LOAD, scenario};

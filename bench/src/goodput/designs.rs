@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::{Backoff, Design, Entry, Fault, Limits, Scenario, Stage, Window};
+use simulation::{Backoff, Design, Entry, Fault, Limits, Scenario, Stage, Window};
 
 /// Tasks a second in normal times: half of the first queue's rate.
 pub const LOAD: f64 = 250.0;

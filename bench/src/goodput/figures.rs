@@ -1,6 +1,6 @@
 //! The figures.
 
-use incident::saturation::Bound;
+use simulation::saturation::Bound;
 
 use crate::figure::{self, Figure};
 use crate::goodput::agreement::{COMPARISONS, WITHIN, differences, seconds};

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use http::HeaderMap;
-use incident::Fault;
+use simulation::Fault;
 use testkit::server::{Given, serve_on, status};
 use tokio::time::sleep;
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::{Change, Edit, Results, Scenario, Window, simulate};
+use simulation::{Change, Edit, Results, Scenario, Window, simulate};
 
 use crate::goodput::designs::{DesignKind, HANGS_LONG, LOAD, scenario};
 

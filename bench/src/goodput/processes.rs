@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cloudtasks::{CloudTasks, Endpoint, QueuePath, QueueSettings};
-use incident::{Design, Stage};
+use simulation::{Design, Stage};
 use testkit::chain::http_target;
 use testkit::{Process, free_addr, http_get};
 use tokio::time::sleep;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use cloudtasks::{CloudTasks, NewTask, QueuePath};
 use futures::future::try_join_all;
-use incident::{Completion, Design, Entry, Outcome, Results, Scenario, Task};
+use simulation::{Completion, Design, Entry, Outcome, Results, Scenario, Task};
 use testkit::Ending;
 use testkit::server::{serve, status};
 use tokio::task::JoinSet;

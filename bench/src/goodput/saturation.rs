@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use incident::saturation::{Bound, saturation_load};
-use incident::{Window, simulate};
+use simulation::saturation::{Bound, saturation_load};
+use simulation::{Window, simulate};
 
 use crate::goodput::designs::{DesignKind, FailureMode, scenario};
 

@@ -1,6 +1,6 @@
 //! What the results say of a design.
 
-use incident::{Results, Scenario, Window};
+use simulation::{Results, Scenario, Window};
 
 use crate::quantile::Sample;
 
@@ -33,7 +33,7 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
-    use incident::simulate;
+    use simulation::simulate;
 
     use super::*;
     use crate::goodput::designs::{DesignKind, FAILS, HANGS, LOAD, scenario};

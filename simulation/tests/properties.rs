@@ -3,12 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::simulate::Answer;
-use incident::{
+use proptest::prelude::*;
+use simulation::simulate::Answer;
+use simulation::{
     Backoff, Design, Entry, Event, Fault, Limits, Outcome, Scenario, Stage, Window,
     simulate_observed,
 };
-use proptest::prelude::*;
 
 fn stages() -> impl Strategy<Value = Vec<Stage>> {
     let millis = |range: std::ops::Range<u64>| range.prop_map(Duration::from_millis);
@@ -137,8 +137,8 @@ proptest! {
 
     #[test]
     fn a_seed_brings_the_same_course(scenario in scenarios(), design in designs(), seed: u64) {
-        let once = incident::simulate(&scenario, &scenario.tasks(seed), &design, &[]);
-        let twice = incident::simulate(&scenario, &scenario.tasks(seed), &design, &[]);
+        let once = simulation::simulate(&scenario, &scenario.tasks(seed), &design, &[]);
+        let twice = simulation::simulate(&scenario, &scenario.tasks(seed), &design, &[]);
         prop_assert_eq!(once, twice);
     }
 }

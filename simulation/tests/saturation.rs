@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use incident::saturation::{Bound, keeps_up, offered_load, saturation_load};
-use incident::{
+use simulation::saturation::{Bound, keeps_up, offered_load, saturation_load};
+use simulation::{
     Backoff, Change, Design, Edit, Entry, Fault, Limits, Outcome, Scenario, Stage, Window, simulate,
 };
 
@@ -131,8 +131,8 @@ fn what_is_asked_is_what_is_dispatched() {
     let tasks = scenario.tasks(3);
     let window = window(100, 300);
     let mut dispatches = 0.0;
-    incident::simulate_observed(&scenario, &tasks, &design, &[], |now, seen| {
-        if matches!(seen, incident::Event::Dispatched { stage: 0, .. }) && window.has(now) {
+    simulation::simulate_observed(&scenario, &tasks, &design, &[], |now, seen| {
+        if matches!(seen, simulation::Event::Dispatched { stage: 0, .. }) && window.has(now) {
             dispatches += 1.0;
         }
     });
@@ -165,7 +165,7 @@ fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
     let mut scenario = scenario(1.0, Fault::Hangs);
     scenario.share = 1.0;
     scenario.incident.from = seconds(0);
-    let tasks = [incident::Task {
+    let tasks = [simulation::Task {
         arrives: seconds(1),
         is_affected: true,
     }];
