@@ -61,7 +61,9 @@ pub fn live(
 fn within(timeout: Duration, mut workers: Known<WorkerNumbers>) -> Known<WorkerNumbers> {
     if let Known::Known(WorkerNumbers { runs, before, .. }) = &mut workers {
         let before = before.as_mut().map(|before| &mut before.p95);
-        for duration in [Some(&mut runs.p50), Some(&mut runs.p95), before] {
+        let in_time = [&mut runs.in_time_p50, &mut runs.in_time_p95];
+        let all = [&mut runs.p50, &mut runs.p95].into_iter().chain(in_time);
+        for duration in all.map(Some).chain([before]) {
             if let Some(Some(duration)) = duration {
                 *duration = timeout.min(*duration);
             }

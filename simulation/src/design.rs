@@ -41,8 +41,14 @@ pub struct Design {
 }
 
 /// What an edit changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Change {
+    /// [`Stage::limits`].
+    Limits(Limits),
+    /// Whether the queue is paused.
+    Paused(bool),
+    /// [`Stage::capacity`].
+    Capacity(u32),
     /// [`Stage::attempts`].
     Attempts(NonZeroU32),
     /// [`Stage::timeout`].
@@ -52,7 +58,7 @@ pub enum Change {
 }
 
 /// An edit of a stage, in force at once; runs under way end under the rules that they began with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     /// When it is in force.
     pub at: Duration,
@@ -63,9 +69,12 @@ pub struct Edit {
 }
 
 impl Stage {
-    /// Takes a change over.
+    /// Takes a change over. What is the queue's alone changes nothing here.
     pub fn change(&mut self, change: Change) {
         match change {
+            Change::Limits(limits) => self.limits = limits,
+            Change::Paused(_) => {}
+            Change::Capacity(capacity) => self.capacity = capacity,
             Change::Attempts(attempts) => self.attempts = attempts,
             Change::Timeout(timeout) => self.timeout = timeout,
             Change::Reroute(to) => self.reroutes_to = Some(to),

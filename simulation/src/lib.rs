@@ -1,24 +1,27 @@
-//! A simulation of an incident: queues of Cloud Tasks, workers, and tasks of which a part fails for a
-//! while.
+//! A simulation of chains: queues of Cloud Tasks, workers, and tasks of which a part fails.
 //!
-//! Pure: a scenario, a design and a seed in, the results of each task out. All times are since the scenario's
-//! begin. What a real run gives is a [`Results`] too, and is measured by the same code.
+//! Pure: what comes, what becomes of each run, and a seed in; the end of each task out. All times are since
+//! the begin. [`incident`] is an incident that is made up, whose results a real one is measured against by
+//! the same code.
 //!
 //! The queues are those of the facts that Cloud Tasks documents: a token bucket, a bound of dispatches
 //! under way, a backoff by dispatches, and tasks in the order in which they are due. What Cloud Tasks
 //! does besides is left out: it slows a queue with many 429 and 503, and its order is not strict.
 
 pub mod design;
+pub mod incident;
 pub mod queue;
 pub mod results;
 pub mod saturation;
 pub mod scenario;
 pub mod simulate;
 pub mod window;
+pub mod world;
 
 pub use design::{Change, Design, Edit, Entry, Stage};
+pub use incident::{simulate, simulate_observed};
 pub use queue::{Backoff, Limits};
-pub use results::{Completion, Outcome, Results};
+pub use results::{Completion, Results};
 pub use scenario::{Fault, Scenario, Task};
-pub use simulate::{Event, simulate, simulate_observed};
 pub use window::Window;
+pub use world::{Answer, Entrant, Event, Exit, Outcome, Run, RunEnd, World};

@@ -4,15 +4,7 @@ use std::time::Duration;
 
 use crate::scenario::Task;
 use crate::window::Window;
-
-/// How a task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Its handler succeeded.
-    Succeeded,
-    /// All attempts of all stages were used up.
-    Failed,
-}
+use crate::world::Outcome;
 
 /// The end of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,58 +1,26 @@
-//! The simulation: one event after another, until every task has ended.
+//! The simulation: one event after another, until every task has ended or the time is up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::design::{Design, Edit, Entry, Stage};
+use crate::design::{Change, Edit, Stage};
 use crate::queue::Queue;
-use crate::results::{Completion, Outcome, Results};
-use crate::scenario::{Scenario, Task};
+use crate::world::{Answer, Entrant, Event, Exit, Outcome, Run, RunEnd, World};
 
-/// What an observer is told.
+/// What is left when the time is up, of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// A stage's queue dispatches a task.
-    Dispatched {
-        /// The stage's place.
-        stage: usize,
-        /// The task's number.
-        task: usize,
-    },
-    /// The dispatch is answered.
-    Answered {
-        /// The stage's place.
-        stage: usize,
-        /// The task's number.
-        task: usize,
-        /// With what.
-        answer: Answer,
-    },
-    /// A task has ended.
-    Ended {
-        /// The task's number.
-        task: usize,
-    },
-}
-
-/// What a worker answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// 200: it has ended, or exists on the next stage. The queue deletes it.
-    Done,
-    /// 477: an attempt that failed. No 5xx, so `TaskExecutionCount` counts it.
-    Failed,
-    /// 503: no capacity to run it. A 5xx, so `TaskExecutionCount` doesn't count it.
-    NoCapacity,
+pub struct Left {
+    /// Since when the first task in its queue is due. `None` if none waits.
+    pub first_due: Option<Duration>,
 }
 
 /// What comes at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Scheduled {
-    Arrives {
-        task: usize,
-    },
+    /// The task that comes next does.
+    Arrives,
     Edited {
         edit: usize,
     },
@@ -64,7 +32,7 @@ enum Scheduled {
     Ran {
         stage: usize,
         task: usize,
-        succeeds: bool,
+        how: RunEnd,
         attempts: NonZeroU32,
     },
 }
@@ -85,91 +53,95 @@ struct Working {
     stage: Stage,
     queue: Queue,
     running: u32,
+    /// What each of its tasks stands for.
+    weight: u32,
     /// When its queue is looked at next, if that is known.
     wakes: Option<Duration>,
 }
 
+impl Working {
+    fn end_run(&mut self) {
+        self.running -= self.weight;
+    }
+}
+
 struct Simulation<'a, W> {
-    scenario: &'a Scenario,
-    tasks: &'a [Task],
-    ends: Vec<Option<Completion>>,
+    world: &'a mut W,
+    comes_next: Option<Entrant>,
+    entered: usize,
     counts: Vec<Counts>,
     stages: Vec<Working>,
-    entry: Entry,
     edits: &'a [Edit],
     /// By time, then in the order in which they were scheduled.
     events: BinaryHeap<Reverse<(Duration, u64, Scheduled)>>,
     sequence: u64,
-    observe: W,
 }
 
-/// The results of the tasks through a design.
-pub fn simulate(scenario: &Scenario, tasks: &[Task], design: &Design, edits: &[Edit]) -> Results {
-    simulate_observed(scenario, tasks, design, edits, |_, _| ())
-}
-
-/// As [`simulate`], telling each dispatch, answer and end.
-pub fn simulate_observed(
-    scenario: &Scenario,
-    tasks: &[Task],
-    design: &Design,
+/// Runs a world through stages that are edited meanwhile, until this time; [`Duration::MAX`] is until all
+/// has ended. Each task stands for `weight` of them: it takes so much of rates, concurrency and capacity.
+pub fn run(
+    world: &mut impl World,
+    stages: &[Stage],
     edits: &[Edit],
-    observe: impl FnMut(Duration, Event),
-) -> Results {
-    let stages = design.stages.iter().map(|stage| Working {
+    weight: u32,
+    until: Duration,
+) -> Vec<Left> {
+    let stages = stages.iter().map(|stage| Working {
         stage: *stage,
-        queue: Queue::new(stage.limits),
+        queue: Queue::of_weight(stage.limits, weight),
         running: 0,
+        weight,
         wakes: None,
     });
     let mut simulation = Simulation {
-        scenario,
-        tasks,
-        ends: vec![None; tasks.len()],
-        counts: vec![Counts::default(); tasks.len()],
+        world,
+        comes_next: None,
+        entered: 0,
+        counts: Vec::new(),
         stages: stages.collect(),
-        entry: design.entry,
         edits,
         events: BinaryHeap::new(),
         sequence: 0,
-        observe,
     };
     for (edit, told) in edits.iter().enumerate() {
         simulation.schedule(told.at, Scheduled::Edited { edit });
     }
-    if let Some(first) = tasks.first() {
-        simulation.schedule(first.arrives, Scheduled::Arrives { task: 0 });
-    }
+    simulation.foresee_entrant();
     while let Some(Reverse((now, _, event))) = simulation.events.pop() {
+        if now >= until {
+            break;
+        }
         simulation.handle(now, event);
     }
-    let tasks = tasks.iter().copied();
-    Results {
-        tasks: tasks.zip(simulation.ends).collect(),
-    }
+    let left = simulation.stages.iter().map(|working| Left {
+        first_due: working.queue.first_due(),
+    });
+    left.collect()
 }
 
-impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
+impl<W: World> Simulation<'_, W> {
     fn schedule(&mut self, at: Duration, event: Scheduled) {
         self.events.push(Reverse((at, self.sequence, event)));
         self.sequence += 1;
     }
 
+    fn foresee_entrant(&mut self) {
+        self.comes_next = self.world.next();
+        if let Some(entrant) = self.comes_next {
+            self.schedule(entrant.at, Scheduled::Arrives);
+        }
+    }
+
     fn handle(&mut self, now: Duration, event: Scheduled) {
         match event {
-            Scheduled::Arrives { task } => {
-                if let Some(next) = self.tasks.get(task + 1) {
-                    self.schedule(next.arrives, Scheduled::Arrives { task: task + 1 });
-                }
-                let stage = self.first_stage(&self.tasks[task]);
-                self.comes(now, stage, task);
-            }
-            Scheduled::Edited { edit } => {
-                let Edit { stage, changes, .. } = &self.edits[edit];
-                for change in changes {
-                    self.stages[*stage].stage.change(*change);
+            Scheduled::Arrives => {
+                let entrant = self.comes_next.take();
+                self.foresee_entrant();
+                if let Some(entrant) = entrant {
+                    self.enters(now, entrant);
                 }
             }
+            Scheduled::Edited { edit } => self.edited(now, edit),
             Scheduled::Wakes { stage } => {
                 let working = &mut self.stages[stage];
                 if working.wakes == Some(now) {
@@ -180,22 +152,53 @@ impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
             Scheduled::Ran {
                 stage,
                 task,
-                succeeds,
+                how,
                 attempts,
             } => {
-                self.stages[stage].running -= 1;
-                self.ran(now, stage, task, succeeds, attempts);
+                self.stages[stage].end_run();
+                self.ran(now, stage, task, how, attempts);
                 self.dispatch(now, stage);
             }
         }
     }
 
-    fn first_stage(&self, task: &Task) -> usize {
-        match self.entry {
-            Entry::Oracle if task.is_affected && self.scenario.incident.has(task.arrives) => {
-                self.stages.len() - 1
+    fn edited(&mut self, now: Duration, edit: usize) {
+        let Edit { stage, changes, .. } = &self.edits[edit];
+        let working = &mut self.stages[*stage];
+        let mut is_queue_changed = false;
+        for change in changes {
+            working.stage.change(*change);
+            match change {
+                Change::Limits(limits) => working.queue.limit(*limits, now),
+                Change::Paused(is_paused) => working.queue.pause(*is_paused),
+                Change::Capacity(_)
+                | Change::Attempts(_)
+                | Change::Timeout(_)
+                | Change::Reroute(_) => continue,
             }
-            Entry::First | Entry::Oracle => 0,
+            is_queue_changed = true;
+        }
+        if is_queue_changed {
+            self.dispatch(now, *stage);
+        }
+    }
+
+    fn enters(&mut self, now: Duration, entrant: Entrant) {
+        let (task, stage) = (self.entered, entrant.stage);
+        self.entered += 1;
+        self.counts.push(Counts {
+            dispatches: entrant.attempts,
+            executions: entrant.attempts,
+            has_failed: entrant.attempts > 0,
+        });
+        let working = &mut self.stages[stage];
+        if let Some(run) = entrant.running {
+            working.queue.begin_under_way();
+            self.counts[task].dispatches += 1;
+            self.begin_run(now, stage, task, run);
+        } else {
+            working.queue.add(task, entrant.due);
+            self.dispatch(now, stage);
         }
     }
 
@@ -208,8 +211,10 @@ impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
 
     /// Lets a queue dispatch what it may now, and foresees when it may again.
     fn dispatch(&mut self, now: Duration, stage: usize) {
-        while let Some(task) = self.stages[stage].queue.dispatch(now) {
-            (self.observe)(now, Event::Dispatched { stage, task });
+        while let Some((task, due)) = self.stages[stage].queue.dispatch(now) {
+            let late = now.saturating_sub(due);
+            let dispatched = Event::Dispatched { stage, task, late };
+            self.world.observe(now, dispatched);
             self.counts[task].dispatches += 1;
             self.pushed(now, stage, task);
         }
@@ -235,7 +240,7 @@ impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
             ..
         } = working.stage;
         // Never back: a task that goes around would never end.
-        let onwards = reroutes_to.filter(|to| *to > stage && self.tasks[task].is_affected);
+        let onwards = reroutes_to.filter(|to| *to > stage && self.world.is_rerouted(task));
         // Only after an edit: more attempts have been made than there are now.
         if counts.has_failed && counts.executions >= attempts.get() {
             self.answer(now, stage, task, Answer::Done);
@@ -246,35 +251,44 @@ impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
         } else if working.running >= capacity {
             self.answer(now, stage, task, Answer::NoCapacity);
         } else {
-            working.running += 1;
-            let run = self.scenario.run(&self.tasks[task], now, timeout);
-            let ran = Scheduled::Ran {
-                stage,
-                task,
-                succeeds: run.succeeds,
-                attempts,
-            };
-            self.schedule(now + run.takes, ran);
+            let run = self.world.run(now, stage, task, timeout);
+            self.begin_run(now, stage, task, run);
         }
     }
 
+    fn begin_run(&mut self, now: Duration, stage: usize, task: usize, run: Run) {
+        let working = &mut self.stages[stage];
+        working.running += working.weight;
+        let ran = Scheduled::Ran {
+            stage,
+            task,
+            how: run.how,
+            attempts: working.stage.attempts,
+        };
+        self.schedule(now + run.takes, ran);
+    }
+
     /// A run has ended.
-    fn ran(
-        &mut self,
-        now: Duration,
-        stage: usize,
-        task: usize,
-        succeeds: bool,
-        attempts: NonZeroU32,
-    ) {
-        if succeeds {
-            self.answer(now, stage, task, Answer::Done);
-            self.ends(now, task, Outcome::Succeeded);
-        } else if self.counts[task].executions + 1 < attempts.get() {
-            self.answer(now, stage, task, Answer::Failed);
-        } else {
-            self.answer(now, stage, task, Answer::Done);
-            self.is_used_up(now, stage, task);
+    fn ran(&mut self, now: Duration, stage: usize, task: usize, how: RunEnd, attempts: NonZeroU32) {
+        match how {
+            RunEnd::Succeeded => {
+                self.answer(now, stage, task, Answer::Done);
+                self.ends(now, task, Outcome::Succeeded);
+            }
+            RunEnd::Failed if self.counts[task].executions + 1 < attempts.get() => {
+                self.answer(now, stage, task, Answer::Failed);
+            }
+            RunEnd::Failed => {
+                self.answer(now, stage, task, Answer::Done);
+                self.is_used_up(now, stage, task);
+            }
+            RunEnd::Left(exit) => {
+                self.answer(now, stage, task, Answer::Done);
+                match exit {
+                    Exit::Stage(to) => self.comes(now, to, task),
+                    Exit::Failed => self.ends(now, task, Outcome::Failed),
+                }
+            }
         }
     }
 
@@ -288,14 +302,12 @@ impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
     }
 
     fn answer(&mut self, now: Duration, stage: usize, task: usize, answer: Answer) {
-        (self.observe)(
-            now,
-            Event::Answered {
-                stage,
-                task,
-                answer,
-            },
-        );
+        let answered = Event::Answered {
+            stage,
+            task,
+            answer,
+        };
+        self.world.observe(now, answered);
         let working = &mut self.stages[stage];
         working.queue.answered();
         let counts = &mut self.counts[task];
@@ -312,7 +324,6 @@ impl<W: FnMut(Duration, Event)> Simulation<'_, W> {
     }
 
     fn ends(&mut self, now: Duration, task: usize, how: Outcome) {
-        (self.observe)(now, Event::Ended { task });
-        self.ends[task] = Some(Completion { at: now, how });
+        self.world.observe(now, Event::Ended { task, how });
     }
 }

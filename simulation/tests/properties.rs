@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use simulation::simulate::Answer;
+use simulation::Answer;
 use simulation::{
     Backoff, Design, Entry, Event, Fault, Limits, Outcome, Scenario, Stage, Window,
     simulate_observed,
@@ -67,7 +67,7 @@ proptest! {
         let tasks = scenario.tasks(seed);
         let mut ended = vec![0; tasks.len()];
         let results = simulate_observed(&scenario, &tasks, &design, &[], |_, seen| {
-            if let Event::Ended { task } = seen {
+            if let Event::Ended { task, .. } = seen {
                 ended[task] += 1;
             }
         });

@@ -353,6 +353,7 @@ fn baseline(sum: &Sum<BASELINE>, usual: &[&Sum<BASELINE>], slot: u16) -> Option<
 fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
     let count = |place: usize| whole(window.counts[place]);
     let runs = &window.counts[RUNS];
+    let timed_out = window.counts[series::RUNS_TIMED_OUT];
     let (mut failures, mut refused) = (Vec::new(), BTreeMap::new());
     for (label, number) in labels.iter().zip(&window.labels) {
         let count = whole(*number);
@@ -382,6 +383,8 @@ fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
             failures,
             p50: quantile(0.5, runs, &RUN_SECONDS),
             p95: quantile(0.95, runs, &RUN_SECONDS),
+            in_time_p50: quantile_in_time(0.5, runs, timed_out),
+            in_time_p95: quantile_in_time(0.95, runs, timed_out),
         },
         arrivals: Arrivals {
             producer: count(BY_PRODUCERS),
@@ -406,6 +409,16 @@ fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
         run_slots: 0,
         before: None,
     }
+}
+
+/// The quantile of the runs that ended in time: those that timed out are the longest.
+fn quantile_in_time(q: f64, runs: &[f64], timed_out: f64) -> Option<Duration> {
+    let all: f64 = runs.iter().sum();
+    let in_time = all - timed_out;
+    if in_time < 0.5 {
+        return None;
+    }
+    quantile(q * in_time / all, runs, &RUN_SECONDS)
 }
 
 #[expect(
@@ -569,6 +582,26 @@ mod tests {
             assert_eq!(got, (window, succeeded), "{each} in 15 s");
             assert_eq!(numbers.pods_asked, 1);
         }
+    }
+
+    #[test]
+    fn runs_that_time_out_are_left_out_of_the_durations_in_time() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 4, |worker| {
+            worker.succeeded += 40;
+            worker.fast += 40;
+            worker.timed_out += 60;
+            worker.slow += 60;
+        });
+        let runs = stage.numbers(1).runs;
+        let ms = |duration: Option<Duration>| duration.map(|it| it.as_millis());
+        assert!(ms(runs.p50) > Some(8_000), "{runs:?}");
+        assert_eq!(
+            [ms(runs.in_time_p50), ms(runs.in_time_p95)],
+            [Some(3), Some(3)]
+        );
     }
 
     #[test]

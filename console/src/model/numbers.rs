@@ -115,6 +115,22 @@ pub struct Runs {
         skip_serializing_if = "Option::is_none"
     )]
     pub p95: Option<Duration>,
+    /// The median of the runs that ended in time. `None` without any.
+    #[serde(
+        default,
+        rename = "inTimeP50Seconds",
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub in_time_p50: Option<Duration>,
+    /// Their 95th percentile.
+    #[serde(
+        default,
+        rename = "inTimeP95Seconds",
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub in_time_p95: Option<Duration>,
 }
 
 /// How often the handler has failed in one way.

@@ -466,6 +466,8 @@ impl World {
                 failures: failures.filter(|it| it.count > 0).collect(),
                 p50: quantile(0.5, &durations, &RUN_SECONDS),
                 p95: quantile(0.95, &durations, &RUN_SECONDS),
+                in_time_p50: None,
+                in_time_p95: None,
             },
             arrivals: Arrivals {
                 producer: end.arrivals.producer - begin.arrivals.producer,

@@ -136,6 +136,8 @@ fn workers(new: u64, succeeded: u64, failed: u64, handed_on: u64) -> Known<Worke
             failures: if failed > 0 { vec![failures] } else { vec![] },
             p50: (succeeded > 0).then(|| Duration::from_millis(20)),
             p95: (succeeded > 0).then(|| Duration::from_millis(180)),
+            in_time_p50: (succeeded > 0).then(|| Duration::from_millis(20)),
+            in_time_p95: (succeeded > 0).then(|| Duration::from_millis(180)),
         },
         arrivals: Arrivals {
             producer: new,
