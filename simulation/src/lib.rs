@@ -9,6 +9,7 @@
 //! does besides is left out: it slows a queue with many 429 and 503, and its order is not strict.
 
 pub mod design;
+pub mod forecast;
 pub mod incident;
 pub mod queue;
 pub mod results;

@@ -107,6 +107,12 @@ impl Queue {
         self.under_way += self.weight;
     }
 
+    /// How many tasks it has, with those under way.
+    pub fn tasks(&self) -> usize {
+        let under_way = self.under_way / self.weight;
+        self.waiting.len() + usize::try_from(under_way).unwrap_or(usize::MAX)
+    }
+
     /// Since when the first task is due.
     pub fn first_due(&self) -> Option<Duration> {
         self.waiting.peek().map(|Reverse((due, _, _))| *due)

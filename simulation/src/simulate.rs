@@ -12,6 +12,8 @@ use crate::world::{Answer, Entrant, Event, Exit, Outcome, Run, RunEnd, World};
 /// What is left when the time is up, of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
+    /// Those in its queue, and those in flight.
+    pub tasks: usize,
     /// Since when the first task in its queue is due. `None` if none waits.
     pub first_due: Option<Duration>,
 }
@@ -114,6 +116,7 @@ pub fn run(
         simulation.handle(now, event);
     }
     let left = simulation.stages.iter().map(|working| Left {
+        tasks: working.queue.tasks(),
         first_due: working.queue.first_due(),
     });
     left.collect()
