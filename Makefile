@@ -81,6 +81,10 @@ bench: ## Measures the programs as they ship: all benchmarks; docs/benchmarks.md
 bench-goodput: ## Measures the goodput of healthy tasks while other tasks fail, in a chain and in one queue
 	bench/run goodput
 
+.PHONY: bench-forecast
+bench-forecast: ## Measures how near forecasts of edits come to what then happens
+	bench/run forecast
+
 .PHONY: bench-edits
 bench-edits: ## Measures how long an edit takes until it is in force
 	bench/run edits

@@ -10,7 +10,7 @@ use crate::load::{self, Load};
 use crate::machine::Machine;
 use crate::record::{Measured, Record};
 use crate::versions::versions;
-use crate::{comparison, edits, goodput, hand_over, idle, scale, viewers, worker};
+use crate::{comparison, edits, forecast, goodput, hand_over, idle, scale, viewers, worker};
 
 /// Longer than any takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(20);
@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_mins(20);
 pub enum Benchmark {
     /// How much of the healthy work is done while other tasks fail
     Goodput(goodput::Options),
+    /// What an edit is forecast to do, and what it does
+    Forecast(forecast::Options),
     /// How long an edit takes until it is in force
     Edits(edits::Options),
     /// What chains cost that nobody touches
@@ -36,8 +38,9 @@ pub enum Benchmark {
 }
 
 /// The names, as on the command line and of the records, in the order of the page.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "goodput",
+    "forecast",
     "edits",
     "idle",
     "operator",
@@ -109,6 +112,7 @@ impl Benchmark {
     async fn measure(&self, random: fastrand::Rng) -> anyhow::Result<Measured> {
         let figures = match self {
             Self::Goodput(options) => return goodput::run(options, random).await,
+            Self::Forecast(options) => forecast::run(options, random).await,
             Self::Edits(options) => edits::run(options, random).await,
             Self::Idle(options) => idle::run(options).await,
             Self::Operator(options) => comparison::run(options, random).await,
@@ -136,7 +140,7 @@ mod tests {
     fn the_options_of_all_benchmarks_are_said_as_they_are_given() {
         let jobs = Job::all().unwrap();
         assert_eq!(jobs[0].arguments, "--size 1 --seconds 45");
-        assert_eq!(jobs[2].arguments, "--sizes 1,20,200 --quiet 30");
+        assert_eq!(jobs[3].arguments, "--sizes 1,20,200 --quiet 30");
         let names: Vec<_> = command()
             .get_subcommands()
             .map(|it| it.get_name().to_owned())

@@ -1,13 +1,13 @@
 //! Goodput: how much of the healthy work is done while other tasks fail, simulated and in reality.
 
-mod agreement;
+pub mod agreement;
 mod designs;
 mod figures;
 pub mod handler;
 mod mitigation;
 mod plots;
-mod processes;
-mod replay;
+pub mod processes;
+pub mod replay;
 mod saturation;
 mod summary;
 

@@ -12,6 +12,7 @@ mod deployment_controller;
 mod drift;
 mod edits;
 mod figure;
+mod forecast;
 mod goodput;
 mod hand_over;
 mod idle;

@@ -15,6 +15,7 @@ const HEAD: &str = include_str!("../about/head.md");
 /// What each benchmark does and measures. Links are seen from the page.
 const ABOUT: [&str; NAMES.len()] = [
     include_str!("../about/goodput.md"),
+    include_str!("../about/forecast.md"),
     include_str!("../about/edits.md"),
     include_str!("../about/idle.md"),
     include_str!("../about/operator.md"),

@@ -61,6 +61,7 @@ impl<O: FnMut(Duration, Event)> World for Incident<'_, O> {
             stage,
             due: task.arrives,
             attempts: 0,
+            refused: 0,
             running: None,
         })
     }

@@ -190,9 +190,9 @@ impl<W: World> Simulation<'_, W> {
         let (task, stage) = (self.entered, entrant.stage);
         self.entered += 1;
         self.counts.push(Counts {
-            dispatches: entrant.attempts,
+            dispatches: entrant.attempts + entrant.refused,
             executions: entrant.attempts,
-            has_failed: entrant.attempts > 0,
+            has_failed: entrant.attempts > 0 && entrant.refused == 0,
         });
         let working = &mut self.stages[stage];
         if let Some(run) = entrant.running {

@@ -28,6 +28,8 @@ pub struct Entrant {
     pub due: Duration,
     /// The attempts that it has had on this stage.
     pub attempts: u32,
+    /// The dispatches before that were no attempt: answered with 503.
+    pub refused: u32,
     /// The run that is in progress when it comes: it was dispatched before.
     pub running: Option<Run>,
 }

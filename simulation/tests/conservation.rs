@@ -33,6 +33,7 @@ impl World for Chance {
             stage,
             due: self.at + Duration::from_millis(self.random.u64(0..500)),
             attempts: self.random.u32(0..4),
+            refused: self.random.u32(0..4),
             running,
         })
     }

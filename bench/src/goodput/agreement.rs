@@ -6,20 +6,20 @@ use crate::goodput::summary::Summary;
 
 /// Healthy tasks done a second, as a part: what a second of a real queue differs from a simulated one
 /// by late timers and by runs that end on the other side of a window's edge.
-const GOODPUT: f64 = 0.05;
+pub const GOODPUT: f64 = 0.05;
 /// Latency, as a factor: a queue that gives way sums up what it can't do, so that 5 % of 750 dispatches
 /// a second that are asked, 500 being made, is 15 % of how fast its delay grows, and half as much again
 /// is for the last task of a hundred.
-const P99: f64 = 1.25;
+pub const P99: f64 = 1.25;
 /// Latency, in milliseconds, that the simulation leaves out: a create and a dispatch to the worker, a
 /// create and a dispatch of the notification, each below 1 ms on a quiet machine; timers that are 1 ms
 /// late; and turns on the processors, which three chains and who measures share.
-const P99_MS: f64 = 50.0;
+pub const P99_MS: f64 = 50.0;
 /// The end of the backlog, as a part: the sum of what a queue couldn't do, as above.
-const GONE: f64 = 0.1;
+pub const GONE: f64 = 0.1;
 /// The end of the backlog, in seconds: it is one task's end, and the last wait of seven attempts is
 /// 3.2 s.
-const GONE_S: f64 = 3.2;
+pub const GONE_S: f64 = 3.2;
 
 pub const WITHIN: &str = "goodput within 5 %; p99 within a factor of 1.25 and 50 ms; end of the backlog within 10 % and 3.2 s";
 

@@ -23,6 +23,10 @@ pub struct RunningDesign {
     pub cloud_tasks: CloudTasks,
     /// The stages', in their order.
     pub queues: Vec<QueuePath>,
+    /// Where each worker serves its metrics: the stage's place, and the address.
+    pub admins: Vec<(usize, SocketAddr)>,
+    /// The emulator, the handler, and where notifications go.
+    peers: [SocketAddr; 3],
     /// Their ends are its own.
     processes: Vec<Process>,
 }
@@ -45,6 +49,8 @@ impl RunningDesign {
         let mut chain = Self {
             cloud_tasks: reached(emulator).await?,
             queues: Vec::new(),
+            admins: Vec::new(),
+            peers: [emulator, runs, ends],
             processes: vec![emulating, handling],
         };
         for place in 0..design.stages.len() {
@@ -62,19 +68,45 @@ impl RunningDesign {
             .create_queue(&queue(NOTIFIER)?, &plenty)
             .await?;
         for (place, stage) in design.stages.iter().enumerate() {
-            chain
-                .start_stage(place, stage, [emulator, runs, ends])
-                .await?;
+            let pushes = chain.start_worker(place, stage, None).await?;
+            let settings = settings(stage, pushes)?;
+            let own = &chain.queues[place];
+            chain.cloud_tasks.create_queue(own, &settings).await?;
         }
         Ok(chain)
     }
 
-    async fn start_stage(
+    /// Edits a stage, as a rollout does: the queue pushes to a new worker, and runs in progress end in
+    /// the old one. `routes` are the worker's.
+    pub async fn edit(
         &mut self,
         place: usize,
         stage: &Stage,
-        [emulator, handler, ends]: [SocketAddr; 3],
+        routes: Option<&str>,
     ) -> anyhow::Result<()> {
+        let pushes = self.start_worker(place, stage, routes).await?;
+        let settings = settings(stage, pushes)?;
+        let own = &self.queues[place];
+        self.cloud_tasks.update_queue(own, &settings).await?;
+        Ok(())
+    }
+
+    /// Gives a queue the limits of a stage, and leaves its worker alone.
+    pub async fn limit(&self, place: usize, stage: &Stage) -> anyhow::Result<()> {
+        let settings = limits(stage)?;
+        let own = &self.queues[place];
+        self.cloud_tasks.update_queue(own, &settings).await?;
+        Ok(())
+    }
+
+    /// Starts a worker. Where it takes pushes.
+    async fn start_worker(
+        &mut self,
+        place: usize,
+        stage: &Stage,
+        routes: Option<&str>,
+    ) -> anyhow::Result<SocketAddr> {
+        let [emulator, handler, ends] = self.peers;
         let (pushes, admin) = (free_addr(), free_addr());
         let own = &self.queues[place];
         let mut worker = roomy(program("executor-worker")?);
@@ -97,17 +129,25 @@ impl RunningDesign {
         if let Some(next) = self.queues.get(place + 1) {
             worker.env("DOWNSTREAM_QUEUE", next.to_string());
         }
+        if let Some(routes) = routes {
+            worker.env("ROUTES", routes);
+        }
         self.processes.push(Process::spawn_unlogged(&worker));
         ready(admin).await?;
-        self.cloud_tasks
-            .create_queue(own, &settings(stage, pushes)?)
-            .await?;
-        Ok(())
+        self.admins.push((place, admin));
+        Ok(pushes)
     }
 }
 
 /// The queue of a stage, whose pushes go there.
 fn settings(stage: &Stage, pushes: SocketAddr) -> anyhow::Result<QueueSettings> {
+    Ok(QueueSettings {
+        http_target: Some(http_target(pushes)),
+        ..limits(stage)?
+    })
+}
+
+fn limits(stage: &Stage) -> anyhow::Result<QueueSettings> {
     let limits = stage.limits;
     Ok(QueueSettings {
         max_dispatches_per_second: Some(limits.rate),
@@ -117,7 +157,6 @@ fn settings(stage: &Stage, pushes: SocketAddr) -> anyhow::Result<QueueSettings> 
         min_backoff: Some(limits.backoff.min),
         max_backoff: Some(limits.backoff.max),
         max_doublings: Some(i32::try_from(limits.backoff.doublings)?),
-        http_target: Some(http_target(pushes)),
         ..QueueSettings::default()
     })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use cloudtasks::{CloudTasks, NewTask, QueuePath};
 use futures::future::try_join_all;
-use simulation::{Completion, Design, Entry, Outcome, Results, Scenario, Task};
+use simulation::{Completion, Entry, Outcome, Results, Scenario, Task};
 use testkit::Ending;
 use testkit::server::{serve, status};
 use tokio::task::JoinSet;
@@ -34,7 +34,7 @@ pub struct Replay {
 
 /// Ends that were told so far, and when the scenario has begun.
 #[derive(Clone)]
-struct Ends {
+pub struct Ends {
     begin: Instant,
     known: Arc<Mutex<Vec<Option<Completion>>>>,
 }
@@ -63,9 +63,17 @@ pub async fn play(
         Instant::now() < begin,
         "the processes took longer than {START:?} to start"
     );
-    let producers = playing
-        .iter()
-        .map(|(design, chain, _)| produce(scenario, tasks, design, chain, begin));
+    let producers = playing.iter().map(|(design, chain, _)| {
+        let queues = [&chain.queues[0], &chain.queues[chain.queues.len() - 1]];
+        produce(
+            scenario,
+            tasks,
+            &chain.cloud_tasks,
+            queues,
+            design.entry,
+            begin,
+        )
+    });
     let told = async {
         report_progress(
             mode,
@@ -109,25 +117,24 @@ async fn report_progress(mode: FailureMode, scenario: &Scenario, ends: Vec<&Ends
 }
 
 /// Creates each task when it is time; how late it was, in milliseconds, with one of a hundred.
-async fn produce(
+pub async fn produce(
     scenario: &Scenario,
     tasks: &[Task],
-    design: &Design,
-    chain: &RunningDesign,
+    cloud_tasks: &CloudTasks,
+    [first, last]: [&QueuePath; 2],
+    entry: Entry,
     begin: Instant,
 ) -> anyhow::Result<f64> {
-    let (first, last) = (&chain.queues[0], &chain.queues[chain.queues.len() - 1]);
     let mut creating = JoinSet::new();
     let mut late = Vec::new();
     for (number, task) in tasks.iter().enumerate() {
         let due = begin + task.arrives;
         sleep_until(due).await;
         late.push(due.elapsed());
-        let by_oracle = design.entry == Entry::Oracle
-            && task.is_affected
-            && scenario.incident.has(task.arrives);
+        let by_oracle =
+            entry == Entry::Oracle && task.is_affected && scenario.incident.has(task.arrives);
         let queue = if by_oracle { last } else { first };
-        let cloud_tasks = chain.cloud_tasks.clone();
+        let cloud_tasks = cloud_tasks.clone();
         creating.spawn(create(cloud_tasks, queue.clone(), number, task.is_affected));
         while let Some(created) = creating.try_join_next() {
             created??;
@@ -158,7 +165,7 @@ async fn create(
 }
 
 impl Ends {
-    fn none(begin: Instant, tasks: usize) -> Self {
+    pub fn none(begin: Instant, tasks: usize) -> Self {
         Self {
             begin,
             known: Arc::new(Mutex::new(vec![None; tasks])),
@@ -166,7 +173,7 @@ impl Ends {
     }
 
     /// Serves what the notifier's queue is pushed to.
-    async fn receive(&self) -> std::io::Result<SocketAddr> {
+    pub async fn receive(&self) -> std::io::Result<SocketAddr> {
         let ends = self.clone();
         serve(move |request| {
             let ends = ends.clone();
@@ -205,7 +212,7 @@ impl Ends {
         (known.iter().flatten().count(), known.len())
     }
 
-    fn results(&self, tasks: &[Task]) -> Results {
+    pub fn results(&self, tasks: &[Task]) -> Results {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Results {
             tasks: tasks.iter().copied().zip(known.iter().copied()).collect(),

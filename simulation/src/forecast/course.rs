@@ -14,6 +14,8 @@ const LATE: Duration = Duration::from_secs(1);
 const PARTS: u32 = 180;
 /// More are drawn as a normal distribution.
 const MOST_DRAWN: u32 = 32;
+/// After so many dispatches the backoff is about as long as it gets.
+const MOST_REFUSED: u32 = 20;
 /// One task of so many may run where nothing is known of runs: it is left out.
 const LITTLE: usize = 100;
 
@@ -229,7 +231,22 @@ impl<'a> Course<'a> {
         after: impl Fn(u32) -> Duration,
     ) -> (Entrant, Task) {
         let waits = self.at_the_begin(stage, Duration::ZERO);
-        let part = self.random.f64();
+        let Backlog {
+            first, refused_for, ..
+        } = self.measured.stages[stage].backlog;
+        let (kind, part) = (self.random.f64(), self.random.f64());
+        let is_refused = self.random.f64() < self.measured.stages[stage].backlog.refused;
+        if is_refused {
+            let (mut entrant, task) = if kind < first {
+                waits
+            } else {
+                self.as_retry(stage, attempts, waits)
+            };
+            let is_as_long = |it: &u32| after(*it) >= refused_for;
+            entrant.refused = (1..MOST_REFUSED).find(is_as_long).unwrap_or(MOST_REFUSED);
+            entrant.due = refused_for.mul_f64(part);
+            return (entrant, task);
+        }
         if !self.measured.stages[stage].backlog.are_retries {
             let (mut entrant, task) = waits;
             // Nothing says when.
@@ -275,6 +292,7 @@ impl<'a> Course<'a> {
             stage,
             due: Duration::ZERO,
             attempts: 0,
+            refused: 0,
             running: None,
         };
         let task = Task {
@@ -406,6 +424,7 @@ impl World for Course<'_> {
             stage,
             due: at,
             attempts: 0,
+            refused: 0,
             running: None,
         })
     }

@@ -69,7 +69,11 @@ pub(super) struct Backlog {
     pub(super) lag: Duration,
     /// The tasks that wait for their backoff, or for the time that a producer gave them.
     pub(super) later: f64,
-    /// Whether those have failed before.
+    /// Of those, the share that found no run slot.
+    pub(super) refused: f64,
+    /// For how long those wait.
+    pub(super) refused_for: Duration,
+    /// Whether the others have failed before.
     pub(super) are_retries: bool,
     /// Of the tasks that are due, the share that has not been dispatched before.
     pub(super) first: f64,
@@ -223,6 +227,18 @@ impl Backlog {
             (0, _) => 0.0,
             _ => workers.arrivals.producer as f64 / arrivals as f64,
         };
+        let later = waiting - due;
+        let no_room = workers.per_second(workers.answers.no_room);
+        let refused = if no_room > 0.0 {
+            (later - in_backoff).max(0.0)
+        } else {
+            0.0
+        };
+        let refused_for = if no_room > 0.0 {
+            refused / no_room
+        } else {
+            0.0
+        };
         let timeouts = workers.per_second(workers.runs.timed_out) * settings.timeout.as_secs_f64();
         Self {
             in_flight,
@@ -233,7 +249,9 @@ impl Backlog {
             },
             due,
             lag: if due > 0.0 { lag } else { Duration::ZERO },
-            later: waiting - due,
+            later,
+            refused: if later > 0.0 { refused / later } else { 0.0 },
+            refused_for: Duration::from_secs_f64(refused_for.min(3600.0)),
             are_retries: in_backoff > 0.0,
             first,
             by_producers,
