@@ -108,3 +108,88 @@ fn weight(measured: &Measured, phases: &[Phase], horizon: Duration) -> u32 {
     let dispatches = allowed.min(come * attempts).max(come.min(allowed * 4.0));
     (dispatches / DISPATCHES).ceil().max(1.0) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use console::LiveChain;
+    use serde_json::json;
+
+    use super::*;
+    use crate::queue::{Backoff, Limits};
+
+    #[test]
+    fn however_much_comes_not_much_is_simulated() {
+        for (stages, tasks, per_minute) in [
+            (1, 0, 600),
+            (1, 0, 30_000),
+            (16, 0, 30_000),
+            (16, 10_000_000, 600_000),
+        ] {
+            let names: Vec<String> = (0..stages).map(|it| format!("s{it}")).collect();
+            let stage = |name: &String| {
+                json!({
+                    "name": name, "queue": name, "deployment": name, "state": {"is": "running"},
+                    "settings": {"maxAttempts": 3, "timeoutSeconds": 10.0},
+                    "pods": {"ready": 1, "desired": 1},
+                    "queueNumbers": {
+                        "tasks": tasks, "lagSeconds": 900.0, "executedLastMinute": 0, "inFlight": 0,
+                        "effectiveRate": 500.0,
+                    },
+                    "workerNumbers": {
+                        "windowSeconds": 60.0, "podsAsked": 1,
+                        "runs": {"succeeded": per_minute, "failed": 0, "timedOut": 0, "unreachable": 0},
+                        "arrivals": {"producer": per_minute, "handOver": 0},
+                        "answers": {
+                            "done": per_minute, "failed": 0, "notHandedOn": 0, "notNotified": 0,
+                            "unknown": 0, "noRoom": 0, "tooLarge": 0,
+                        },
+                        "handedOn": 0, "expiring": 0, "runsInProgress": 0, "runSlots": 1000,
+                    },
+                })
+            };
+            let chain = json!({
+                "namespace": "n", "name": "c", "edit": {"state": "inForce"},
+                "stages": names.iter().map(stage).collect::<Vec<_>>(),
+                "notifier": {"queue": "n", "paused": false, "queueNumbers": {"unknown": "quota"}},
+                "findings": [],
+            });
+            let chain: LiveChain = serde_json::from_value(chain).expect("it is a chain");
+            let settings = |name: &String| StageSettings {
+                name: name.clone(),
+                limits: Limits {
+                    rate: 500.0,
+                    concurrency: 1000,
+                    backoff: Backoff::default(),
+                },
+                is_paused: false,
+                attempts: std::num::NonZeroU32::MIN,
+                timeout: Duration::from_secs(10),
+                run_slots: 1000,
+                routes: Vec::new(),
+            };
+            let phase = Phase {
+                from: Duration::ZERO,
+                stages: names.iter().map(settings).collect(),
+            };
+            let measured = Measured::of(&chain, &phase.stages).expect("all is known");
+            let weight = f64::from(weight(&measured, &[phase], HORIZON));
+            let allowed = 500.0 * 1800.0 * f64::from(stages);
+            let comes: f64 = measured
+                .stages
+                .iter()
+                .map(|it| it.come_within(1800.0))
+                .sum();
+            assert!(
+                allowed.min(comes) / weight <= DISPATCHES,
+                "{stages} {tasks}: {weight}"
+            );
+            assert!(
+                comes / weight <= allowed.max(DISPATCHES) * 4.0,
+                "{stages} {tasks}: {weight}"
+            );
+            if per_minute == 600 {
+                assert!((weight - 1.0).abs() < 1e-9, "each task by itself");
+            }
+        }
+    }
+}

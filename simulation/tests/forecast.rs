@@ -1,13 +1,14 @@
 //! Forecasts of made-up chains.
 
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use console::{Known, LiveChain, Unknown};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use simulation::forecast::{
-    Condition, Effect, Forecast, HORIZON, NoForecast, Phase, Route, StageSettings, forecast, text,
+    Condition, Effect, Forecast, HORIZON, NoForecast, Phase, Range, Route, StageEffect,
+    StageSettings, Time, forecast, text,
 };
 use simulation::{Backoff, Exit, Limits};
 
@@ -439,38 +440,64 @@ fn tasks_that_stand_for_several_give_the_same() {
     near(wait(&coarse), wait(&exact), 0.1);
 }
 
-#[test]
-fn the_most_that_is_simulated_takes_little() {
-    let workers = workers([450, 0], [300, 450, 0]);
-    let busy = |name| (name, queue(500_000, 900.0, 100), workers.clone());
-    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let chain = chain(&names.map(busy));
-    let stages: Vec<_> = names
-        .iter()
-        .map(|name| settings(name, 500.0, 1000))
-        .collect();
-    let phases = always(stages);
-    let begin = Instant::now();
-    forecast(&chain, &phases, &phases, HORIZON).expect("all is known");
-    println!("{:?}", begin.elapsed());
+fn range(value: f64, least: f64, most: f64) -> Range {
+    Range { value, least, most }
+}
+
+fn time(value: Option<f64>, least: Option<f64>, most: Option<f64>) -> Time {
+    Time { value, least, most }
 }
 
 #[test]
-fn people_read_a_table() {
-    let (chain, stages) = incident();
-    let before = always(stages.clone());
-    let mut after = stages;
-    after[0].attempts = NonZeroU32::MIN;
-    let forecast = forecast(&chain, &before, &always(after), HORIZON).expect("all is known");
+fn people_read_a_table_and_programs_json() {
+    let stage = |name: &str, dispatches, gone| StageEffect {
+        stage: name.to_owned(),
+        dispatches_per_second: dispatches,
+        backlog_gone_seconds: gone,
+    };
+    let forecast = Forecast {
+        horizon_seconds: 1800.0,
+        before: Effect {
+            healthy_per_second: range(99.2, 98.0, 101.0),
+            healthy_p99_seconds: time(Some(745.0), Some(740.0), Some(750.0)),
+            stages: vec![
+                stage("fast", range(199.0, 198.0, 201.0), time(None, None, None)),
+                stage(
+                    "slow",
+                    range(19.0, 18.9, 19.4),
+                    time(Some(1700.0), Some(1500.0), None),
+                ),
+            ],
+            failed: range(34_600.0, 34_000.0, 35_000.0),
+        },
+        after: Effect {
+            healthy_per_second: range(167.0, 140.0, 190.0),
+            healthy_p99_seconds: time(Some(0.08), Some(0.08), Some(0.09)),
+            stages: vec![
+                stage(
+                    "fast",
+                    range(253.0, 250.0, 255.0),
+                    time(Some(300.0), Some(240.0), Some(360.0)),
+                ),
+                stage(
+                    "slow",
+                    range(20.0, 20.0, 20.0),
+                    time(Some(0.0), Some(0.0), Some(0.0)),
+                ),
+            ],
+            failed: range(0.0, 0.0, 0.0),
+        },
+    };
     insta::assert_snapshot!(text(&forecast));
     let json = serde_json::to_value(&forecast).expect("it is JSON");
     assert_eq!(
-        serde_json::from_value::<Forecast>(json.clone()).expect("it is read"),
-        forecast
-    );
-    assert_eq!(
         json["before"]["stages"][0]["backlogGoneSeconds"]["value"],
         Value::Null
+    );
+    assert_eq!(json["after"]["failed"]["most"], json!(0.0));
+    assert_eq!(
+        serde_json::from_value::<Forecast>(json).expect("it is read"),
+        forecast
     );
 }
 

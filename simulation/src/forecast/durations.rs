@@ -9,12 +9,17 @@ pub(super) struct Durations {
     median: f64,
     /// The standard deviation of the logarithm.
     spread: f64,
+    /// None is longer.
+    most: f64,
 }
 
 /// The 95th percentile of the normal distribution.
 const P95: f64 = 1.645;
 /// Where only the 95th percentile is known: it is about twice the median.
 const USUAL_SPREAD: f64 = 0.45;
+/// How much longer than the 95th percentile the longest are. Where failures take no time and successes
+/// do, the spread of both together would give some that take for ever.
+const LONGEST: f64 = 2.0;
 /// Of a hundred times between median and 95th percentile.
 const MOST_SPREAD: f64 = 2.8;
 
@@ -25,6 +30,7 @@ impl Durations {
         Self {
             median: p50.ln(),
             spread: ((p95 / p50).ln() / P95).clamp(0.0, MOST_SPREAD),
+            most: p95 * LONGEST,
         }
     }
 
@@ -34,14 +40,14 @@ impl Durations {
         Self {
             median: p95.ln() - P95 * USUAL_SPREAD,
             spread: USUAL_SPREAD,
+            most: p95 * LONGEST,
         }
     }
 
     /// How long a run takes.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Duration {
         let seconds = (self.median + self.spread * normal(random)).exp();
-        // A day is longer than any time-out.
-        Duration::from_secs_f64(seconds.min(86_400.0))
+        Duration::from_secs_f64(seconds.min(self.most))
     }
 }
 
