@@ -17,7 +17,9 @@ pub mod fates;
 mod interval;
 mod measured;
 mod no_forecast;
+mod present;
 mod settings;
+mod task;
 mod text;
 
 use std::time::Duration;

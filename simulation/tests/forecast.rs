@@ -228,7 +228,7 @@ fn a_backlog_is_gone_when_the_rate_allows_it() {
     let workers = workers([50, 0], [50, 0, 0]);
     let chain = chain(&[("fast", queue(30_000, 600.0, 0), workers)]);
     let forecast = edited(&chain, &settings("fast", 50.0, 1000), |it| {
-        it.limits.rate = 100.0
+        it.limits.rate = 100.0;
     });
     assert_eq!(forecast.before.stages[0].backlog_gone_seconds.value, None);
     near(

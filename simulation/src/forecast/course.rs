@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::durations::normal;
-use super::measured::{Backlog, Measured, Runs, TIMEOUT};
+use super::measured::{Measured, TIMEOUT};
+use super::present::Present;
 use super::settings::{Phase, StageSettings, edits};
+use super::task::{Fate, Task, pick};
 use crate::simulate::{Left, run};
 use crate::world::{Entrant, Event, Exit, Outcome, Run, RunEnd, World};
 
@@ -14,8 +16,6 @@ const LATE: Duration = Duration::from_secs(1);
 const PARTS: u32 = 180;
 /// More are drawn as a normal distribution.
 const MOST_DRAWN: u32 = 32;
-/// After so many dispatches the backoff is about as long as it gets.
-const MOST_REFUSED: u32 = 20;
 /// One task of so many may run where nothing is known of runs: it is left out.
 const LITTLE: usize = 100;
 
@@ -27,28 +27,6 @@ pub(super) struct Counted {
     pub(super) backlog_gone: Vec<f64>,
     pub(super) dispatches_per_second: Vec<f64>,
     pub(super) failed: f64,
-}
-
-/// How a task fares on the stage on which it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// Its runs succeed, unless by bad luck.
-    Healthy,
-    /// Each of its runs fails in this way.
-    Failing(usize),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Task {
-    /// On which stage its fate is drawn; no stage so far, if it is none.
-    fate: Option<(usize, Fate)>,
-    came: Duration,
-    /// For how long it had been due at the begin.
-    late: Duration,
-    is_dispatched: bool,
-    /// Whether its first stage is this chain's for it, and nothing is known of it but what is drawn.
-    begins_here: bool,
-    is_healthy: bool,
 }
 
 /// What a phase's settings mean for a stage.
@@ -125,7 +103,20 @@ impl<'a> Course<'a> {
         let Some(first) = phases.first() else {
             return Ok(course.counted(&[]));
         };
-        course.begin(first);
+        for (stage, measured) in measured.stages.iter().enumerate() {
+            let next = course.gap(measured.arrivals);
+            course.next.push(next);
+            let mut present = Present {
+                measured,
+                settings: &first.stages[stage],
+                stage,
+                horizon,
+                weight,
+                random: &mut course.random,
+            };
+            course.present.extend(present.tasks());
+        }
+        course.present.reverse();
         let stages: Vec<_> = first.stages.iter().map(StageSettings::stage).collect();
         let left = run(&mut course, &stages, &edits(phases), weight, horizon);
         let tasks = course.tasks.len();
@@ -134,176 +125,6 @@ impl<'a> Course<'a> {
             Some(stage) => Err(stage),
             None => Ok(course.counted(&left)),
         }
-    }
-
-    fn begin(&mut self, first: &Phase) {
-        let measured = self.measured;
-        for (stage, of_stage) in measured.stages.iter().enumerate() {
-            let next = self.gap(of_stage.arrivals);
-            self.next.push(next);
-            let settings = &first.stages[stage];
-            let Backlog {
-                in_flight,
-                due,
-                later,
-                ..
-            } = of_stage.backlog;
-            let attempts = settings.attempts.get();
-            // No more than could be dispatched by then.
-            let limit = settings.limits.rate.max(1.0) * self.horizon.as_secs_f64();
-            let most = self.whole(due).min(self.whole(limit * 2.0 + 1000.0));
-            for _ in 0..self.whole(in_flight) {
-                let running = self.running(stage, settings.timeout);
-                self.present.push(running);
-            }
-            for place in 0..most {
-                let before = f64::from(place) / f64::from(self.whole(due));
-                let waiting = self.waiting(stage, attempts, before);
-                self.present.push(waiting);
-            }
-            for _ in 0..self.whole(later).min(most.max(self.whole(limit))) {
-                let after = |attempts: u32| settings.limits.backoff.after(attempts);
-                let waiting = self.in_backoff(stage, attempts, after);
-                self.present.push(waiting);
-            }
-        }
-        self.present.reverse();
-    }
-
-    /// How many simulated tasks stand for so many.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a cast saturates, and counts are not negative"
-    )]
-    fn whole(&self, tasks: f64) -> u32 {
-        (tasks / f64::from(self.weight)).round() as u32
-    }
-
-    /// A task that runs at the begin.
-    fn running(&mut self, stage: usize, timeout: Duration) -> (Entrant, Task) {
-        let measured = self.measured;
-        let of_stage = &measured.stages[stage];
-        let is_hanging = self.random.f64() < of_stage.backlog.hanging;
-        let ways = of_stage.runs.iter().flat_map(|runs| &runs.ways);
-        let hangs = ways.enumerate().find(|(_, way)| way.is_timeout());
-        let (fate, run) = match hangs {
-            Some((way, _)) if is_hanging => {
-                let takes = timeout.mul_f64(self.random.f64());
-                let exit = self.phases[0].1[stage].routes[way];
-                let how = exit.map_or(RunEnd::Failed, RunEnd::Left);
-                (Fate::Failing(way), Run { takes, how })
-            }
-            _ => {
-                let durations = of_stage.runs.as_ref().and_then(|runs| runs.durations);
-                let takes = durations.map(|it| it.draw(&mut self.random));
-                let takes = takes.unwrap_or_default().min(timeout);
-                let how = RunEnd::Succeeded;
-                let takes = takes.mul_f64(self.random.f64());
-                (Fate::Healthy, Run { takes, how })
-            }
-        };
-        let (mut entrant, mut task) = self.at_the_begin(stage, Duration::ZERO);
-        task.fate = Some((stage, fate));
-        task.is_healthy = fate == Fate::Healthy && task.begins_here;
-        task.begins_here = false;
-        entrant.running = Some(run);
-        (entrant, task)
-    }
-
-    /// A task that is due at the begin, of which so many have been due for longer.
-    fn waiting(&mut self, stage: usize, attempts: u32, before: f64) -> (Entrant, Task) {
-        let backlog = self.measured.stages[stage].backlog;
-        let late = backlog.lag.mul_f64((1.0 - before).max(0.0));
-        let (entrant, task) = self.at_the_begin(stage, late);
-        if self.random.f64() < backlog.first {
-            (entrant, task)
-        } else {
-            self.as_retry(stage, attempts, (entrant, task))
-        }
-    }
-
-    /// A task that is not due yet.
-    fn in_backoff(
-        &mut self,
-        stage: usize,
-        attempts: u32,
-        after: impl Fn(u32) -> Duration,
-    ) -> (Entrant, Task) {
-        let waits = self.at_the_begin(stage, Duration::ZERO);
-        let Backlog {
-            first, refused_for, ..
-        } = self.measured.stages[stage].backlog;
-        let (kind, part) = (self.random.f64(), self.random.f64());
-        let is_refused = self.random.f64() < self.measured.stages[stage].backlog.refused;
-        if is_refused {
-            let (mut entrant, task) = if kind < first {
-                waits
-            } else {
-                self.as_retry(stage, attempts, waits)
-            };
-            let is_as_long = |it: &u32| after(*it) >= refused_for;
-            entrant.refused = (1..MOST_REFUSED).find(is_as_long).unwrap_or(MOST_REFUSED);
-            entrant.due = refused_for.mul_f64(part);
-            return (entrant, task);
-        }
-        if !self.measured.stages[stage].backlog.are_retries {
-            let (mut entrant, task) = waits;
-            // Nothing says when.
-            entrant.due = self.horizon.mul_f64(part);
-            return (entrant, task);
-        }
-        let (mut entrant, task) = self.as_retry(stage, attempts, waits);
-        entrant.due = after(entrant.attempts).mul_f64(part);
-        (entrant, task)
-    }
-
-    fn as_retry(
-        &mut self,
-        stage: usize,
-        attempts: u32,
-        (mut entrant, mut task): (Entrant, Task),
-    ) -> (Entrant, Task) {
-        let Some(runs) = &self.measured.stages[stage].runs else {
-            return (entrant, task);
-        };
-        let is_failing = self.random.f64() < runs.fates.failing_of_retries();
-        let fate = if is_failing {
-            let all = runs.fates.all_failing();
-            let way = pick(&runs.fates.failing, self.random.f64() * all);
-            way.map_or(Fate::Healthy, Fate::Failing)
-        } else {
-            Fate::Healthy
-        };
-        entrant.attempts = match fate {
-            Fate::Healthy => 1,
-            Fate::Failing(_) => self.random.u32(1..attempts.max(2)),
-        };
-        task.fate = Some((stage, fate));
-        task.is_healthy = fate == Fate::Healthy && task.begins_here;
-        task.begins_here = false;
-        (entrant, task)
-    }
-
-    fn at_the_begin(&mut self, stage: usize, late: Duration) -> (Entrant, Task) {
-        let by_producers = self.measured.stages[stage].backlog.by_producers;
-        let entrant = Entrant {
-            at: Duration::ZERO,
-            stage,
-            due: Duration::ZERO,
-            attempts: 0,
-            refused: 0,
-            running: None,
-        };
-        let task = Task {
-            fate: None,
-            came: Duration::ZERO,
-            late,
-            is_dispatched: false,
-            begins_here: self.random.f64() < by_producers,
-            is_healthy: false,
-        };
-        (entrant, task)
     }
 
     /// Until the next task comes that stands for as many as one does: the last of so many independent
@@ -322,11 +143,6 @@ impl<'a> Course<'a> {
         // What comes after a year doesn't come.
         let seconds = (gaps / per_second).min(3.2e7);
         Some(Duration::from_secs_f64(seconds))
-    }
-
-    fn draw_fate(&mut self, runs: &Runs) -> Fate {
-        let way = pick(&runs.fates.failing, self.random.f64());
-        way.map_or(Fate::Healthy, Fate::Failing)
     }
 
     fn part(&self, now: Duration) -> usize {
@@ -380,15 +196,6 @@ impl<'a> Course<'a> {
     }
 }
 
-/// The first place at which the shares up to it exceed this.
-fn pick(shares: &[f64], at: f64) -> Option<usize> {
-    let mut sum = 0.0;
-    shares.iter().position(|share| {
-        sum += share;
-        at < sum
-    })
-}
-
 /// Of slots that are full, by how much more is run than there are slots.
 fn stretch(slots: u32, weight: u32) -> f64 {
     if slots == 0 {
@@ -411,14 +218,7 @@ impl World for Course<'_> {
         }
         let gap = self.gap(self.measured.stages[stage].arrivals);
         self.next[stage] = gap.map(|gap| at + gap);
-        self.tasks.push(Task {
-            fate: None,
-            came: at,
-            late: Duration::ZERO,
-            is_dispatched: false,
-            begins_here: true,
-            is_healthy: false,
-        });
+        self.tasks.push(Task::new(at, true));
         Some(Entrant {
             at,
             stage,
@@ -441,7 +241,7 @@ impl World for Course<'_> {
         let Some(runs) = &measured.stages[stage].runs else {
             self.unknown[stage] += 1;
             let task = &mut self.tasks[task];
-            (task.begins_here, task.is_healthy) = (false, false);
+            (task.is_new, task.is_healthy) = (false, false);
             return Run {
                 takes: Duration::ZERO,
                 how: RunEnd::Succeeded,
@@ -450,13 +250,9 @@ impl World for Course<'_> {
         let fate = match self.tasks[task].fate {
             Some((of, fate)) if of == stage => fate,
             _ => {
-                let fate = self.draw_fate(runs);
-                let task = &mut self.tasks[task];
-                if task.begins_here {
-                    task.is_healthy = fate == Fate::Healthy;
-                    task.begins_here = false;
-                }
-                task.fate = Some((stage, fate));
+                let way = pick(&runs.fates.failing, self.random.f64());
+                let fate = way.map_or(Fate::Healthy, Fate::Failing);
+                self.tasks[task].fares(stage, fate);
                 fate
             }
         };
