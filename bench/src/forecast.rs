@@ -9,7 +9,9 @@ mod scenes;
 use std::time::Duration;
 
 use clap::Args;
-use simulation::forecast::{Forecast, forecast, text};
+use console::Forecast;
+use console::text::forecast as text;
+use simulation::forecast::forecast;
 
 use crate::figure::Figure;
 use crate::forecast::reality::{Reality, play};

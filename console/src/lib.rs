@@ -13,8 +13,9 @@ pub mod why;
 
 pub use history::{StageHistory, WorkerPage};
 pub use model::{
-    Answers, Arrivals, Baseline, Cause, ChainList, EditState, FailureCount, Finding, Known,
-    LiveChain, LiveNotifier, LiveOverride, LiveStage, PlanReply, PlanRequest, PlannedEdit,
-    PlannedRound, PlannedStep, Pods, QueueNumbers, Runs, Snapshot, StageSettings, StageState,
-    Standby, TREND_POINTS, TrendPoint, Trends, Unknown, Urgency, WorkerNumbers, unlisted,
+    Answers, Arrivals, Baseline, Cause, ChainList, EditState, Effect, FailureCount, Finding,
+    Forecast, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage, PlanReply, PlanRequest,
+    PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range, Runs, Snapshot, StageEffect,
+    StageSettings, StageState, Standby, TREND_POINTS, Time, TrendPoint, Trends, Unknown, Urgency,
+    WorkerNumbers, unlisted,
 };

@@ -2,6 +2,7 @@
 
 mod chain;
 mod finding;
+mod forecast;
 mod known;
 mod numbers;
 mod planned_edit;
@@ -15,6 +16,7 @@ pub use chain::{
     EditState, LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, StageSettings, StageState,
 };
 pub use finding::{Cause, Finding};
+pub use forecast::{Effect, Forecast, Range, StageEffect, Time};
 pub use known::{Known, Unknown};
 pub use numbers::{Answers, Arrivals, Baseline, FailureCount, QueueNumbers, Runs, WorkerNumbers};
 pub use planned_edit::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};

@@ -1,11 +1,13 @@
 //! Chains as text, for a terminal.
 
+mod forecast;
 mod plan;
 mod ruled_out;
 mod top;
 mod unknown;
 mod why;
 
+pub use forecast::forecast;
 pub use plan::plan;
 pub use top::top;
 pub use unknown::unknown;

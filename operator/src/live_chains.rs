@@ -126,7 +126,12 @@ impl Source for LiveChains {
         let leader = self.holder.pod();
         async move {
             match context {
-                Some(context) => Box::pin(planned_edit(&context, request)).await,
+                Some(context) => {
+                    let name = (request.namespace.clone(), request.chain.clone());
+                    let known = context.caches.served_chains.get(&name);
+                    let live = known.map(|chain| readable(&chain, &context, Instant::now()));
+                    Box::pin(planned_edit(&context, request, live)).await
+                }
                 None => Err(Unplanned::Standby(Standby { leader })),
             }
         }

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use console::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
+use console::{LiveChain, PlanReply, PlanRequest, PlannedEdit};
 use console_serve::Unplanned;
 use crds::{ChainOverride, ExecutorChain};
+use effect::{Present, Version};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
 use plan::objects::names::namespace_owner;
 use plan::objects::queue_settings::settings_hash;
-use plan::{
-    Desired, Freshness, LocationQueues, Observed, Plan, Problem, override_stages, preview,
-    refuse_not_allowed, restarts,
-};
+use plan::{Desired, Freshness, Observed, Problem, override_stages, refuse_not_allowed};
 
 use crate::chain::NamespacedName;
 use crate::context::Context;
@@ -23,8 +21,12 @@ use crate::reconcile::observe::{ServedChain, observe};
 /// The name of an override that doesn't exist yet.
 const PLANNED: &str = "(this override)";
 
-/// What an edit would do.
-pub async fn planned_edit(context: &Context, request: PlanRequest) -> Result<PlanReply, Unplanned> {
+/// What an edit would do. `live` is what the chain does now, if it exists.
+pub async fn planned_edit(
+    context: &Context,
+    request: PlanRequest,
+    live: Option<LiveChain>,
+) -> Result<PlanReply, Unplanned> {
     let PlanRequest {
         namespace,
         chain,
@@ -34,8 +36,8 @@ pub async fn planned_edit(context: &Context, request: PlanRequest) -> Result<Pla
     let known = context.caches.served_chains.get(&name);
     let overrides = context.caches.overrides.of(&name.0, &name.1).await;
     let overrides = overrides.map_err(|problem| Unplanned::NoPlan(problem.message))?;
-    let edited = Edited::of(&name, known.as_ref(), overrides, edit)?;
-    let planned = plan_edited(context, known.as_ref(), &edited).await;
+    let edited = Edited::of(&name, known.as_ref(), &overrides, edit)?;
+    let planned = Box::pin(plan_edited(context, known.as_ref(), &edited, live)).await;
     match planned {
         Ok(reply) => Ok(reply),
         Err(Failed::Refused(problem)) => Ok(PlanReply {
@@ -49,7 +51,7 @@ pub async fn planned_edit(context: &Context, request: PlanRequest) -> Result<Pla
 /// A chain as it would be.
 struct Edited {
     chain: ExecutorChain,
-    overrides_before: Vec<Arc<ChainOverride>>,
+    overrides_before: Vec<ChainOverride>,
     overrides: Vec<ChainOverride>,
     notes: Vec<String>,
 }
@@ -81,7 +83,7 @@ impl Edited {
     fn of(
         (namespace, name): &NamespacedName,
         known: Option<&ExecutorChain>,
-        before: Vec<Arc<ChainOverride>>,
+        before: &[Arc<ChainOverride>],
         edit: PlannedEdit,
     ) -> Result<Self, Unplanned> {
         let existing = || {
@@ -89,7 +91,8 @@ impl Edited {
                 format!("namespace {namespace} has no chain {name}, or none that can be read");
             known.cloned().ok_or(Unplanned::Absent(absent))
         };
-        let mut overrides: Vec<ChainOverride> = before.iter().map(|it| (**it).clone()).collect();
+        let before: Vec<ChainOverride> = before.iter().map(|it| (**it).clone()).collect();
+        let mut overrides = before.clone();
         let mut notes = Vec::new();
         let chain = match edit {
             PlannedEdit::Override(spec) => {
@@ -162,6 +165,7 @@ async fn plan_edited(
     context: &Context,
     known: Option<&ExecutorChain>,
     edited: &Edited,
+    live: Option<LiveChain>,
 ) -> Result<PlanReply, Failed> {
     let now = Timestamp::now();
     let mut desired = Desired::new(&edited.chain, &context.settings)?;
@@ -170,60 +174,54 @@ async fn plan_edited(
     let uid = uids.of(&context.client, &desired.namespace).await?;
     let owner = uid.map(|uid| namespace_owner(&desired.namespace, &uid));
     desired.namespace_owner.clone_from(&owner);
-    override_stages(&mut desired, &edited.overrides, now);
-    let Some(known) = known else {
-        let parent = &desired.notifier.queue.parent;
-        let queues: LocationQueues = context
-            .queues
-            .list_queues(parent)
-            .await
-            .map_err(Error::from)?
-            .into_iter()
-            .collect();
-        let observed = Observed {
-            now,
-            queues,
-            ..Observed::default()
+    let mut present = None;
+    let observed = if let Some(known) = known {
+        let mut base = Desired::new(known, &context.settings)?;
+        base.namespace_owner = owner;
+        let mut current = base.clone();
+        override_stages(&mut current, &edited.overrides_before, now);
+        // As the chain is served: what is timed must not be timed for an edit that isn't made.
+        let served = ServedChain {
+            chain: known,
+            context,
+            desired: &current,
         };
-        return Ok(reply(&preview(&desired, &observed)?, Vec::new(), edited));
+        let mut observed = observe(served, Freshness::Cached).await?;
+        let mut with_edit = desired.clone();
+        override_stages(&mut with_edit, &edited.overrides, now);
+        observed.was_in_force &= settings_hash(&current) == settings_hash(&with_edit);
+        present = Some(base);
+        observed
+    } else {
+        let parent = &desired.notifier.queue.parent;
+        let queues = context.queues.list_queues(parent).await;
+        let queues = queues.map_err(Error::from)?;
+        Observed {
+            now,
+            queues: queues.into_iter().collect(),
+            ..Observed::default()
+        }
     };
-    let mut current = Desired::new(known, &context.settings)?;
-    current.namespace_owner = owner;
-    let before = edited.overrides_before.iter().map(AsRef::as_ref);
-    override_stages(&mut current, before, now);
-    // As the chain is served: what is timed must not be timed for an edit that isn't made.
-    let served = ServedChain {
-        chain: known,
-        context,
-        desired: &current,
-    };
-    let mut observed = observe(served, Freshness::Cached).await?;
-    observed.was_in_force &= settings_hash(&current) == settings_hash(&desired);
-    let plans = preview(&desired, &observed)?;
-    let restarts = restarts(&current, &observed, &plans);
-    Ok(reply(&plans, restarts, edited))
-}
-
-fn reply(plans: &[Plan], restarts: Vec<String>, edited: &Edited) -> PlanReply {
-    let rounds = plans.iter().map(|plan| PlannedRound {
-        steps: plan
-            .steps
-            .iter()
-            .map(|planned| PlannedStep {
-                step: planned.step.to_string(),
-                reason: planned.reason.to_owned(),
-            })
-            .collect(),
-        waits: plan
-            .waits
-            .iter()
-            .map(|wait| wait.reason.to_string())
-            .collect(),
+    let overrides_before = edited.overrides_before.clone();
+    let overrides = edited.overrides.clone();
+    // A forecast takes up to a second of computing, which must not hold up reconciles.
+    let computed = tokio::task::spawn_blocking(move || {
+        let present = present.as_ref().map(|base| Present {
+            version: Version {
+                desired: base,
+                overrides: &overrides_before,
+            },
+            live: live.as_ref(),
+        });
+        let edited = Version {
+            desired: &desired,
+            overrides: &overrides,
+        };
+        effect::reply(present, edited, &observed, now)
     });
-    PlanReply {
-        rounds: rounds.collect(),
-        restarts,
-        refused: None,
-        notes: edited.notes.clone(),
-    }
+    let mut reply = computed
+        .await
+        .expect("it doesn't panic, and isn't canceled")?;
+    reply.notes.clone_from(&edited.notes);
+    Ok(reply)
 }

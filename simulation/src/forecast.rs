@@ -20,16 +20,13 @@ mod no_forecast;
 mod present;
 mod settings;
 mod task;
-mod text;
 
 use std::time::Duration;
 
-pub use effect::{Effect, Forecast, Range, StageEffect, Time};
 pub use no_forecast::NoForecast;
 pub use settings::{Condition, Phase, Route, StageSettings};
-pub use text::text;
 
-use console::LiveChain;
+use console::{Effect, Forecast, LiveChain};
 use course::{Counted, Course};
 use interval::Chances;
 use measured::Measured;
@@ -85,7 +82,7 @@ fn effect_of(
     let edges = Chances::EDGES.map(|chances| run(chances, 0));
     let edges = edges.into_iter().collect::<Result<Vec<_>, _>>()?;
     let names = now.stages.iter().map(|stage| stage.name.as_str());
-    Ok(Effect::of(&usual, &edges, names))
+    Ok(effect::effect_of(&usual, &edges, names))
 }
 
 /// How many tasks one simulated task has to stand for.

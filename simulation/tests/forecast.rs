@@ -3,13 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use console::{Known, LiveChain, Unknown};
+use console::text::forecast as text;
+use console::{Effect, Forecast, Known, LiveChain, Range, StageEffect, Time, Unknown};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use simulation::forecast::{
-    Condition, Effect, Forecast, HORIZON, NoForecast, Phase, Range, Route, StageEffect,
-    StageSettings, Time, forecast, text,
-};
+use simulation::forecast::{Condition, HORIZON, NoForecast, Phase, Route, StageSettings, forecast};
 use simulation::{Backoff, Exit, Limits};
 
 const fn seconds(seconds: u64) -> Duration {

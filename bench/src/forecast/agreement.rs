@@ -1,6 +1,6 @@
 //! Whether what happened is what was foreseen, within the limits of the goodput benchmark.
 
-use simulation::forecast::{Effect, Range, Time};
+use console::{Effect, Range, Time};
 
 use crate::figure::Figure;
 use crate::forecast::reality::Reality;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use console::{PlanReply, PlanRequest, Snapshot, Standby};
+use console::{LiveChain, PlanReply, PlanRequest, Snapshot, Standby};
 use console_serve::{Source, Unplanned, routes_with};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -24,6 +24,11 @@ pub struct Latest {
 }
 
 impl Latest {
+    /// The chain as it was seen last.
+    pub fn chain(&self) -> Option<Arc<LiveChain>> {
+        self.snapshot.read().chains.first().cloned()
+    }
+
     /// From now on this is shown.
     pub fn set(&self, snapshot: Snapshot) {
         *self.snapshot.write() = Arc::new(snapshot);

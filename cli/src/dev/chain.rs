@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cloudtasks::{Address, CloudTasks, Endpoint, Scheme};
+use console::{LiveChain, PlanReply};
 use crds::{ChainOverride, Outcome};
+use effect::{Present, Version};
 use execute::{AdminClient, Connection, Fence, Rate, apply};
 use jiff::Timestamp;
 use plan::rules::absence::queues_to_look_up;
 use plan::{
-    ChainView, Desired, HandlerAt, LadderTime, Observed, Plan, Push, TimedCondition, ladder_time,
-    override_stages, plan, preview, restarts, timed_conditions,
+    ChainView, Desired, HandlerAt, LadderTime, Observed, Push, TimedCondition, ladder_time,
+    override_stages, plan, timed_conditions,
 };
 
 use crate::dev::manifest::Manifest;
@@ -106,22 +108,44 @@ impl Chain {
     /// What an edit would do: of the manifest, or of the overrides.
     pub async fn preview(
         &self,
-        manifest: &Manifest,
-        overrides: &[ChainOverride],
-    ) -> Result<(Vec<Plan>, Vec<String>), Error> {
-        let mut edited = desired(manifest, &self.addresses)?;
-        override_stages(&mut edited, overrides, Timestamp::now());
-        for stage in &mut edited.stages {
+        present: &Manifest,
+        edited: &Manifest,
+        overrides: Vec<ChainOverride>,
+        live: Option<Arc<LiveChain>>,
+    ) -> Result<PlanReply, Error> {
+        let base = self.where_it_is(present)?;
+        let edited = self.where_it_is(edited)?;
+        let before = self.overrides.all().to_vec();
+        let observed = self.observe().await?;
+        // Its computing must not hold up the chain.
+        let computed = tokio::task::spawn_blocking(move || {
+            let version = Version {
+                desired: &base,
+                overrides: &before,
+            };
+            let live = live.as_deref();
+            let edited = Version {
+                desired: &edited,
+                overrides: &overrides,
+            };
+            let present = Some(Present { version, live });
+            effect::reply(present, edited, &observed, Timestamp::now())
+        });
+        let computed = computed.await;
+        Ok(computed.expect("it doesn't panic, and isn't canceled")?)
+    }
+
+    /// The desired state, with the addresses that the workers have now.
+    fn where_it_is(&self, manifest: &Manifest) -> Result<Desired, Error> {
+        let mut desired = desired(manifest, &self.addresses)?;
+        for stage in &mut desired.stages {
             let mut stages = self.desired.stages.iter();
             let same = stages.find(|it| it.child == stage.child);
             if let Some(same) = same {
                 stage.address.clone_from(&same.address);
             }
         }
-        let observed = self.observe().await?;
-        let plans = preview(&edited, &observed)?;
-        let restarts = restarts(&self.desired, &observed, &plans);
-        Ok((plans, restarts))
+        Ok(desired)
     }
 
     /// Whether an override begins, ends, or makes a step now.

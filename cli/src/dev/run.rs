@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use axum::Router;
 use cloudtasks::QueuePath;
-use console::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
+use console::{PlanReply, PlanRequest, PlannedEdit};
 use crds::{ChainOverride, EVERY_STAGE};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use plan::{Plan, Problem};
+use plan::Problem;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -303,8 +303,13 @@ impl Session {
             }
             PlannedEdit::Spec(spec) => manifest.chain.spec = *spec,
         }
-        match self.chain.preview(&manifest, &overrides).await {
-            Ok((plans, restarts)) => Ok(console_reply(&plans, restarts)),
+        let live = self.latest.chain();
+        match self
+            .chain
+            .preview(&self.manifest, &manifest, overrides, live)
+            .await
+        {
+            Ok(reply) => Ok(reply),
             Err(Error::Problem(problem)) => Ok(PlanReply {
                 refused: Some(problem.to_string()),
                 ..PlanReply::default()
@@ -428,30 +433,6 @@ impl Session {
             self.view.say("interrupted before all tasks had ended");
         }
         ExitCode::from(u8::from(waits))
-    }
-}
-
-fn console_reply(plans: &[Plan], restarts: Vec<String>) -> PlanReply {
-    let rounds = plans.iter().map(|plan| PlannedRound {
-        steps: plan
-            .steps
-            .iter()
-            .map(|planned| PlannedStep {
-                step: planned.step.to_string(),
-                reason: planned.reason.to_owned(),
-            })
-            .collect(),
-        waits: plan
-            .waits
-            .iter()
-            .map(|wait| wait.reason.to_string())
-            .collect(),
-    });
-    PlanReply {
-        rounds: rounds.collect(),
-        restarts,
-        refused: None,
-        notes: Vec::new(),
     }
 }
 

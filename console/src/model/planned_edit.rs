@@ -3,6 +3,8 @@
 use crds::{ChainOverrideSpec, ExecutorChainSpec};
 use serde::{Deserialize, Serialize};
 
+use super::forecast::Forecast;
+
 /// What is to be planned, of one chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +41,12 @@ pub struct PlanReply {
     /// Why the edit would not be made: a sentence that says what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// What would become of the tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Forecast>,
+    /// Why that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_effect: Option<String>,
     /// What else there is to know: such as stages that the edit doesn't change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

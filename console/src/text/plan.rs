@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::forecast::forecast;
 use crate::model::PlanReply;
 
 /// The steps in order, what they wait for, and which pods restart.
@@ -34,8 +35,21 @@ pub fn plan(reply: &PlanReply) -> String {
             }
         }
     }
+    if let Some(effect) = &reply.effect {
+        let _ = write!(text, "\n{}\n", forecast(effect));
+    }
+    if let Some(unknown) = &reply.no_effect {
+        let _ = writeln!(text, "{}.", capital(unknown));
+    }
     for note in &reply.notes {
         let _ = writeln!(text, "Note: {note}.");
     }
     text
+}
+
+/// As a sentence begins.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }

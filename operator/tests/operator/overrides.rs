@@ -349,6 +349,9 @@ async fn an_edit_is_planned_without_being_made() {
     ];
     assert_eq!(steps(&reply), planned);
     assert_eq!(reply["restarts"], json!([]));
+    // The emulator has no numbers of queues, and no pod counts anything.
+    let unknown = reply["noEffect"].as_str().unwrap();
+    assert!(unknown.starts_with("no forecast: "), "{unknown}");
     testbed.rounds_pass("orders", 2).await;
     assert_eq!(testbed.writes("").await, writes);
     create(&testbed, "inc-42", spec).await;

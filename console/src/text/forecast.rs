@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use console::units;
-
-use super::effect::{Effect, Forecast, Range, Time};
+use crate::model::{Effect, Forecast, Range, Time};
+use crate::units;
 
 /// Of the value: what chance and a short measurement may make of it is shown if it is more.
 const SHOWN: f64 = 0.1;
@@ -13,7 +12,7 @@ const NOT_SIMULATED: &str = "Not simulated: throttling by Cloud Tasks (429, 503,
 the time until the edit is in force, and failures or producers that change.";
 
 /// A table: what is, and what would be with the edit. Below it, what is not simulated.
-pub fn text(forecast: &Forecast) -> String {
+pub fn forecast(forecast: &Forecast) -> String {
     let horizon = units::duration(Duration::from_secs_f64(forecast.horizon_seconds));
     let mut rows = vec![[
         format!("NEXT {}", horizon.to_uppercase()),
