@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,16 +10,14 @@ use cloudtasks::Method;
 use decide::headers::cloud_tasks_headers;
 use decide::{Delivery, FailedAttempt, HandlerHeaders, RunResult, StagePolicy, TaskReason};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirect;
-use tower_http::follow_redirect::policy::{
-    Action, Attempt, Limited, PolicyExt, SameOrigin, clone_body_fn, redirect_fn,
-};
+use tower_http::follow_redirect::policy::{Limited, PolicyExt, SameOrigin, clone_body_fn};
 use tracing::warn;
 use worker_contract::limits;
 
@@ -89,28 +87,23 @@ impl HandlerClient {
         delivery: &Delivery,
         policy: &StagePolicy,
     ) -> HandlerRun {
-        let request = self.request(push, delivery, policy);
-        tokio::time::timeout(self.config.timeout, self.send(request))
+        let send = self.send(|| self.request(push, delivery, policy));
+        tokio::time::timeout(self.config.timeout, send)
             .await
             .unwrap_or_else(|_| HandlerRun::failed(TaskReason::TIMEOUT))
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> HandlerRun {
-        let redirected = AtomicBool::new(false);
-        let same_origin = Limited::new(MAX_REDIRECTS)
-            .and::<_, Full<Bytes>, Error>(SameOrigin::new())
-            .and::<_, Full<Bytes>, Error>(redirect_fn(|_: &Attempt<'_>| {
-                redirected.store(true, Ordering::Relaxed);
-                Ok(Action::Follow)
-            }))
-            .and::<_, Full<Bytes>, Error>(clone_body_fn(|body: &Full<Bytes>| Some(body.clone())));
-        let client = FollowRedirect::with_policy(self.client.clone(), same_origin);
-        let response = match client.oneshot(request).await {
-            Ok(response) => response,
-            Err(error) => {
-                let redirected = redirected.load(Ordering::Relaxed);
-                return HandlerRun::without_response(&error, redirected);
+    async fn send(&self, request: impl Fn() -> Request<Full<Bytes>>) -> HandlerRun {
+        let (response, redirected) = match self.client.request(request()).await {
+            // Boxed and apart: few handlers redirect, and what follows redirects copies each request.
+            Ok(redirect) if redirect.status().is_redirection() => {
+                (Box::pin(self.follow(request(), redirect)).await, true)
             }
+            response => (response, false),
+        };
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return HandlerRun::without_response(&error, redirected),
         };
         let (head, body) = response.into_parts();
         // Only a complete response counts: a handler that dies in the middle of a 200 has not succeeded.
@@ -126,6 +119,30 @@ impl HandlerClient {
             },
             Err(_) => HandlerRun::failed(TaskReason::CONNECTION),
         }
+    }
+
+    /// Follows a redirect, the response to this request, and those after it.
+    async fn follow(
+        &self,
+        request: Request<Full<Bytes>>,
+        redirect: Response<Incoming>,
+    ) -> Result<Response<Incoming>, Error> {
+        let first = Mutex::new(Some(redirect));
+        let client = service_fn(|request: Request<Full<Bytes>>| {
+            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            async move {
+                match first {
+                    Some(redirect) => Ok(redirect),
+                    None => self.client.request(request).await,
+                }
+            }
+        });
+        let same_origin = Limited::new(MAX_REDIRECTS)
+            .and::<_, Full<Bytes>, Error>(SameOrigin::new())
+            .and::<_, Full<Bytes>, Error>(clone_body_fn(|body: &Full<Bytes>| Some(body.clone())));
+        FollowRedirect::with_policy(client, same_origin)
+            .oneshot(request)
+            .await
     }
 
     fn request(
