@@ -1,5 +1,7 @@
 //! The lines of a request's head.
 
+use memchr::memchr;
+
 /// The lines of a head, counted as its bytes come.
 #[derive(Debug, Default)]
 pub(super) struct HeadLines {
@@ -12,20 +14,20 @@ pub(super) struct HeadLines {
 impl HeadLines {
     /// Takes the next bytes, and returns the number of lines so far. What follows the head isn't counted.
     pub(super) fn add(&mut self, bytes: &[u8]) -> usize {
-        for byte in bytes {
-            if self.is_complete {
-                break;
+        let mut rest = bytes;
+        while !self.is_complete {
+            let end = memchr(b'\n', rest);
+            let line = &rest[..end.unwrap_or(rest.len())];
+            self.has_text |= line.iter().any(|byte| *byte != b'\r');
+            let Some(end) = end else { break };
+            rest = &rest[end + 1..];
+            // Empty lines before a head are skipped.
+            if self.has_text {
+                self.count += 1;
+            } else {
+                self.is_complete = self.count > 0;
             }
-            match byte {
-                // Empty lines before a head are skipped.
-                b'\n' if !self.has_text => self.is_complete = self.count > 0,
-                b'\n' => {
-                    self.count += 1;
-                    self.has_text = false;
-                }
-                b'\r' => {}
-                _ => self.has_text = true,
-            }
+            self.has_text = false;
         }
         self.count
     }
