@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cloudtasks::Method;
-use decide::headers::cloud_tasks_headers;
+use decide::headers::set_cloud_tasks_headers;
 use decide::{Delivery, FailedAttempt, HandlerHeaders, RunResult, StagePolicy, TaskReason};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header};
@@ -41,6 +41,8 @@ const MAX_REDIRECTS: usize = 5;
 pub(crate) struct HandlerClient {
     client: Client<Connector, Full<Bytes>>,
     config: HandlerConfig,
+    /// The headers with the same values in each request.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// One run of the handler.
@@ -62,7 +64,7 @@ pub(crate) struct HandlerResponse {
 }
 
 impl HandlerClient {
-    pub(crate) fn new(config: &HandlerConfig) -> Self {
+    pub(crate) fn new(config: &HandlerConfig, policy: &StagePolicy) -> Self {
         // Below the run's time-out, so that an address that doesn't respond is not taken for a slow
         // handler.
         let connector = connector(
@@ -77,17 +79,13 @@ impl HandlerClient {
         Self {
             client,
             config: config.clone(),
+            headers: fixed_headers(config, policy),
         }
     }
 
     /// Sends the task and waits for the response, up to the time-out.
-    pub(crate) async fn run(
-        &self,
-        push: &PushRequest,
-        delivery: &Delivery,
-        policy: &StagePolicy,
-    ) -> HandlerRun {
-        let send = self.send(|| self.request(push, delivery, policy));
+    pub(crate) async fn run(&self, push: &PushRequest, delivery: &Delivery) -> HandlerRun {
+        let send = self.send(|| self.request(push, delivery));
         tokio::time::timeout(self.config.timeout, send)
             .await
             .unwrap_or_else(|_| HandlerRun::failed(TaskReason::TIMEOUT))
@@ -145,12 +143,7 @@ impl HandlerClient {
             .await
     }
 
-    fn request(
-        &self,
-        push: &PushRequest,
-        delivery: &Delivery,
-        policy: &StagePolicy,
-    ) -> Request<Full<Bytes>> {
+    fn request(&self, push: &PushRequest, delivery: &Delivery) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(push.body.clone()));
         *request.method_mut() = push
             .method
@@ -161,37 +154,21 @@ impl HandlerClient {
         *request.uri_mut() = self.uri(push);
         let headers = request.headers_mut();
         *headers = push.handler_headers(self.config.pass_token);
-        // The answer is kept for people to read.
-        set(headers, "accept-encoding", "identity");
         // Without it, servers wait for a body or answer 411.
         if push.body.is_empty() && matches!(push.method, Method::Post | Method::Put | Method::Patch)
         {
-            set(headers, "content-length", "0");
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         if self.config.cloud_tasks_headers {
-            for (name, value) in cloud_tasks_headers(delivery, &push.headers) {
-                set(headers, name, &value);
-            }
+            set_cloud_tasks_headers(headers, delivery, &push.headers);
         }
-        if let Some(host) = &self.config.host {
-            headers.insert(header::HOST, host.clone());
-        }
-        for (name, value) in &self.config.headers {
+        for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
-        set(headers, "executor-chain", &policy.chain);
-        set(headers, "executor-stage", policy.stage.as_str());
-        set(headers, "executor-task", delivery.ledger.task.as_str());
-        set(
-            headers,
-            "executor-attempt",
-            &delivery.execution_count.saturating_add(1).to_string(),
-        );
-        set(
-            headers,
-            "executor-max-attempts",
-            &policy.max_attempts.to_string(),
-        );
+        let mut add = |name, value| headers.insert(HeaderName::from_static(name), value);
+        add("executor-task", text(delivery.ledger.task.as_str()));
+        let attempt = delivery.execution_count.saturating_add(1);
+        add("executor-attempt", text(attempt.to_string()));
         request
     }
 
@@ -326,7 +303,23 @@ async fn read_to_end(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> 
     Ok((kept.freeze(), truncated))
 }
 
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    let value = HeaderValue::from_str(value).expect("ids, names and numbers are plain ASCII");
-    headers.insert(HeaderName::from_static(name), value);
+/// The headers with the same values in each request.
+fn fixed_headers(config: &HandlerConfig, policy: &StagePolicy) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = config.headers.clone();
+    headers.extend(config.host.clone().map(|host| (header::HOST, host)));
+    // The answer is kept for people to read.
+    let identity = HeaderValue::from_static("identity");
+    headers.push((header::ACCEPT_ENCODING, identity));
+    let mut add = |name, value| headers.push((HeaderName::from_static(name), value));
+    add("executor-chain", text(policy.chain.as_str()));
+    add("executor-stage", text(policy.stage.as_str()));
+    add(
+        "executor-max-attempts",
+        text(policy.max_attempts.to_string()),
+    );
+    headers
+}
+
+fn text(value: impl Into<String>) -> HeaderValue {
+    HeaderValue::try_from(value.into()).expect("ids, names and numbers are plain ASCII")
 }

@@ -5,7 +5,7 @@ mod delivery;
 mod handler_headers;
 mod task_headers;
 
-pub use cloud_tasks_headers::cloud_tasks_headers;
+pub use cloud_tasks_headers::set_cloud_tasks_headers;
 pub use delivery::{
     Delivery, EXECUTION_COUNT, InvalidPush, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT,
     RejectedPush, TASK_ETA, TASK_NAME, previous_response,

@@ -109,8 +109,7 @@ async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> Handle
     metrics.runs_started.inc();
     metrics.runs_under_way.inc();
     let begin = Instant::now();
-    let policy = &worker.config.policy;
-    let run = worker.handler.run(push, delivery, policy).await;
+    let run = worker.handler.run(push, delivery).await;
     metrics.runs_under_way.dec();
     metrics.run_seconds.observe(begin.elapsed().as_secs_f64());
     metrics.attempted(&run.result);

@@ -58,7 +58,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
     let push_permits = usize::try_from(max_pushes).unwrap_or(usize::MAX);
     let worker = Arc::new(Worker {
         cloud_tasks: OnceLock::new(),
-        handler: HandlerClient::new(&config.handler),
+        handler: HandlerClient::new(&config.handler, &config.policy),
         concurrency: ConcurrencyLimit::new(config.concurrency),
         verifier: config.oidc.as_ref().map(PushVerifier::new),
         push_permits: Arc::new(Semaphore::new(push_permits)),

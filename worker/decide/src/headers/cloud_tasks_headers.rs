@@ -1,6 +1,6 @@
 //! Cloud Tasks' headers, as the handler gets them: one task on its way, on whatever stage it is.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::delivery::{
     Delivery, EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_ETA, TASK_NAME,
@@ -10,27 +10,31 @@ use crate::values::Answer;
 /// Why Cloud Tasks retries.
 const RETRY_REASON: &str = "x-cloudtasks-taskretryreason";
 
-/// Cloud Tasks' headers for the handler. Handlers take the name for a key against duplicates and count
+/// Sets Cloud Tasks' headers for the handler. Handlers take the name for a key against duplicates and count
 /// attempts by the counters, so names are the first task's, and counters go on over all stages.
-pub fn cloud_tasks_headers(delivery: &Delivery, push: &HeaderMap) -> Vec<(&'static str, String)> {
-    let attempts = delivery.attempts_so_far().to_string();
-    let mut headers = vec![
-        (QUEUE_NAME, delivery.ledger.queue.to_string()),
-        (TASK_NAME, delivery.ledger.task.to_string()),
-        (RETRY_COUNT, attempts.clone()),
-        (EXECUTION_COUNT, attempts),
-    ];
-    let as_it_came = |name| {
-        let value = push.get(name).and_then(|value| value.to_str().ok());
-        value.map(|value| (name, value.to_owned()))
-    };
-    headers.extend(as_it_came(TASK_ETA));
-    if delivery.retry_count > 0 {
-        headers.extend(as_it_came(RETRY_REASON));
+pub fn set_cloud_tasks_headers(headers: &mut HeaderMap, delivery: &Delivery, push: &HeaderMap) {
+    let mut set = |name, value| headers.insert(HeaderName::from_static(name), value);
+    set(QUEUE_NAME, value(delivery.ledger.queue.as_str()));
+    set(TASK_NAME, value(delivery.ledger.task.as_str()));
+    let attempts = delivery.attempts_so_far();
+    set(RETRY_COUNT, value(attempts.to_string()));
+    set(EXECUTION_COUNT, value(attempts.to_string()));
+    let as_it_came = |name| push.get(name).filter(|value| value.to_str().is_ok());
+    if let Some(eta) = as_it_came(TASK_ETA) {
+        set(TASK_ETA, eta.clone());
     }
-    let previous = previous_response(delivery);
-    headers.extend(previous.map(|status| (PREVIOUS_RESPONSE, status.to_string())));
-    headers
+    if delivery.retry_count > 0
+        && let Some(reason) = as_it_came(RETRY_REASON)
+    {
+        set(RETRY_REASON, reason.clone());
+    }
+    if let Some(status) = previous_response(delivery) {
+        set(PREVIOUS_RESPONSE, value(status.to_string()));
+    }
+}
+
+fn value(text: impl Into<String>) -> HeaderValue {
+    HeaderValue::try_from(text.into()).expect("ids and numbers are plain ASCII")
 }
 
 /// The status of the previous dispatch as far as it is known: the queue keeps the worker's answer in
