@@ -94,7 +94,8 @@ async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
         );
         drop(permit);
     };
-    tokio::spawn(work.instrument(span));
+    // Boxed: it is large, and moved several times on its way into the task and out of it.
+    tokio::spawn(Box::pin(work).instrument(span));
     // No answer means that the task has panicked.
     answered.await.unwrap_or(unknown)
 }
