@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
 use decide::Answer;
 use decide::headers::{TASK_NAME, previous_response};
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tracing::{Instrument, info, info_span, warn};
 use worker_contract::limits;
@@ -21,7 +20,7 @@ use crate::state::Worker;
 use crate::transport::{PushRequest, ReadError};
 
 /// Receives one push.
-pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request) -> Response {
+pub(crate) async fn receive(worker: Arc<Worker>, request: Request<Incoming>) -> Response<Body> {
     let _waiting = worker.metrics.caller();
     let answer = admit(&worker, request).await;
     worker.metrics.answered(answer);
@@ -37,7 +36,7 @@ pub(crate) async fn receive(State(worker): State<Arc<Worker>>, request: Request)
     response
 }
 
-async fn admit(worker: &Arc<Worker>, request: Request) -> Answer {
+async fn admit(worker: &Arc<Worker>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     // A push that is rejected unread keeps its 596 or 597, or the handler would run again.
     let previous = previous_response(&parts.headers);

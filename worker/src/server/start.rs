@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::handler::Handler as _;
+use futures::FutureExt;
+use hyper::service::service_fn;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -77,13 +78,14 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
         refusing: Arc::clone(&refusing),
     };
     // No router: method and path are the task's, so any of them may come.
-    let pushes = receive.with_state(Arc::clone(&worker));
+    let receiver = Arc::clone(&worker);
+    let pushes = service_fn(move |request| receive(Arc::clone(&receiver), request).map(Ok));
 
     let close = CancellationToken::new();
     let mut servers = JoinSet::new();
     servers.spawn(serve(
         listener,
-        TowerToHyperService::new(pushes),
+        pushes,
         push_permits.saturating_add(IDLE_CONNECTIONS),
         limits::READ_PUSH,
         close.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use bytes::Bytes;
 use cloudtasks::Method;
 use decide::Answer;
@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use jiff::Timestamp;
 use worker_contract::limits;
 
@@ -55,7 +56,7 @@ impl PushRequest {
     /// Reads the body. If its announced length exceeds the limit, nothing is read.
     pub(crate) async fn read(
         parts: Parts,
-        body: Body,
+        body: Incoming,
         token: TokenOrigin,
         keep: Arc<[HeaderName]>,
     ) -> Result<Self, ReadError> {
