@@ -73,7 +73,7 @@ pub struct ChainOverrideSpec {
     /// replicas is the number of pods of each stage. Only for stages that have replicas in the chain: of the
     /// others an autoscaler may be in charge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
 
     /// reason is why, for those who find it later: an incident and a few words.
@@ -90,7 +90,8 @@ pub struct ChainOverrideSpec {
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// restore brings a lowered rate back in steps when the override ends. If unset, it is back at once.
+    /// restore brings a lowered rate back in steps when the override ends. If unset, it is back at once. Only for
+    /// stages that have maxDispatchesPerSecond in the chain. It can be removed, to end the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
 

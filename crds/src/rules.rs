@@ -216,8 +216,8 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "has(self.rateLimits) == has(oldSelf.rateLimits) && (!has(self.rateLimits) || self.rateLimits == oldSelf.rateLimits) && has(self.backoff) == has(oldSelf.backoff) && (!has(self.backoff) || self.backoff == oldSelf.backoff) && has(self.paused) == has(oldSelf.paused) && (!has(self.paused) || self.paused == oldSelf.paused) && has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas) && has(self.restore) == has(oldSelf.restore) && (!has(self.restore) || self.restore == oldSelf.restore) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
-        message: "only ended and endedBy of an override can change, since the rest is its history: create another override, which wins as the newer one, and end this one",
+        rule: "has(self.rateLimits) == has(oldSelf.rateLimits) && (!has(self.rateLimits) || self.rateLimits == oldSelf.rateLimits) && has(self.backoff) == has(oldSelf.backoff) && (!has(self.backoff) || self.backoff == oldSelf.backoff) && has(self.paused) == has(oldSelf.paused) && (!has(self.paused) || self.paused == oldSelf.paused) && has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas) && (!has(self.restore) || (has(oldSelf.restore) && self.restore == oldSelf.restore)) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
+        message: "only ended and endedBy of an override can change, and restore be removed, since the rest is its history: create another override, which wins as the newer one, and end this one",
     },
     Rule {
         at: "spec",

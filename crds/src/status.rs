@@ -115,9 +115,12 @@ pub struct StageStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub overrides: Vec<StageOverride>,
+    /// restoring is the list of settings that an override has left, and that are not back yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restoring: Vec<String>,
 }
 
-/// StageOverride is a ChainOverride that is in force on a stage.
+/// StageOverride is a ChainOverride that is in force on a stage. Its fields and its settings are those that are.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StageOverride {

@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use plan::location;
+use tokio::sync::Semaphore;
 
 use crate::chain::{Chain, NamespacedName, name_in, name_of};
 use crate::context::Context;
@@ -35,9 +36,13 @@ const MAX_AGE: Duration = Duration::from_millis(500);
 /// precision then.
 const UNSEEN_INTERVAL: Duration = Duration::from_secs(15);
 
+/// Edits that are planned at once.
+const MAX_PLANS: usize = 2;
+
 /// Chains as they are now.
 pub struct LiveChains {
     viewers: Viewers,
+    plans: Arc<Semaphore>,
     holder: Holder,
     term: Mutex<Option<Term>>,
 }
@@ -57,6 +62,7 @@ impl LiveChains {
     pub fn new(viewers: Viewers, holder: Holder) -> Arc<Self> {
         Arc::new(Self {
             viewers,
+            plans: Arc::new(Semaphore::new(MAX_PLANS)),
             holder,
             term: Mutex::default(),
         })
@@ -124,7 +130,13 @@ impl Source for LiveChains {
         let term = self.term.lock();
         let context = term.as_ref().and_then(|term| term.context.upgrade());
         let leader = self.holder.pod();
+        let places = Arc::clone(&self.plans);
         async move {
+            // It computes: edits must not wait for those who only ask.
+            let Ok(_place) = places.try_acquire() else {
+                let busy = format!("{MAX_PLANS} edits are being planned: try again");
+                return Err(Unplanned::NoPlan(busy));
+            };
             match context {
                 Some(context) => {
                     let name = (request.namespace.clone(), request.chain.clone());

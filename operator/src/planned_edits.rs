@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use console::{LiveChain, PlanReply, PlanRequest, PlannedEdit};
 use console_serve::Unplanned;
-use crds::{ChainOverride, ExecutorChain};
+use crds::{ChainOverride, ChainOverrideStatus, ExecutorChain, IN_FORCE, OverrideReason};
 use effect::{Present, Version};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use kube::ResourceExt;
 use plan::objects::names::namespace_owner;
 use plan::objects::queue_settings::settings_hash;
@@ -33,7 +33,14 @@ pub async fn planned_edit(
         edit,
     } = request;
     let name = (namespace, chain);
-    let known = context.caches.served_chains.get(&name);
+    let chains = &context.caches.served_chains;
+    let known = chains.get(&name);
+    if known.is_none() && !chains.is_free(&name) {
+        return Err(Unplanned::Absent(format!(
+            "this operator doesn't serve namespace {}, or can't read chain {}",
+            name.0, name.1
+        )));
+    }
     let overrides = context.caches.overrides.of(&name.0, &name.1).await;
     let overrides = overrides.map_err(|problem| Unplanned::NoPlan(problem.message))?;
     let edited = Edited::of(&name, known.as_ref(), &overrides, edit)?;
@@ -48,12 +55,28 @@ pub async fn planned_edit(
     }
 }
 
+/// The status of an override that is in force.
+fn in_force() -> ChainOverrideStatus {
+    let condition = Condition {
+        type_: IN_FORCE.to_owned(),
+        status: "True".to_owned(),
+        reason: OverrideReason::Applied.to_string(),
+        message: String::new(),
+        last_transition_time: Time(Timestamp::now()),
+        observed_generation: None,
+    };
+    ChainOverrideStatus {
+        conditions: vec![condition],
+        ..ChainOverrideStatus::default()
+    }
+}
+
 /// A chain as it would be.
 struct Edited {
     chain: ExecutorChain,
     overrides_before: Vec<ChainOverride>,
     overrides: Vec<ChainOverride>,
-    notes: Vec<String>,
+    planned_override: Option<ChainOverride>,
 }
 
 /// Why there is no plan.
@@ -93,7 +116,7 @@ impl Edited {
         };
         let before: Vec<ChainOverride> = before.iter().map(|it| (**it).clone()).collect();
         let mut overrides = before.clone();
-        let mut notes = Vec::new();
+        let mut planned_override = None;
         let chain = match edit {
             PlannedEdit::Override(spec) => {
                 let mut planned = ChainOverride::new(PLANNED, *spec);
@@ -113,14 +136,9 @@ impl Edited {
                         stages.join(", ")
                     )));
                 }
-                let without = stages().filter(|stage| {
-                    planned.spec.replicas.is_some()
-                        && planned.names(&stage.name)
-                        && stage.replicas.is_none()
-                });
-                notes.extend(without.map(|stage| {
-                    format!("replicas of stage {} isn't set in the chain, so that an autoscaler may set it: the override doesn't change it", stage.name)
-                }));
+                // As one that is in force: what would follow its end belongs to the plan.
+                planned.status = Some(in_force());
+                planned_override = Some(planned.clone());
                 overrides.push(planned);
                 chain
             }
@@ -156,7 +174,7 @@ impl Edited {
             chain,
             overrides_before: before,
             overrides,
-            notes,
+            planned_override,
         })
     }
 }
@@ -175,6 +193,7 @@ async fn plan_edited(
     let owner = uid.map(|uid| namespace_owner(&desired.namespace, &uid));
     desired.namespace_owner.clone_from(&owner);
     let mut present = None;
+    let mut unknown_queues = None;
     let observed = if let Some(known) = known {
         let mut base = Desired::new(known, &context.settings)?;
         base.namespace_owner = owner;
@@ -193,15 +212,23 @@ async fn plan_edited(
         present = Some(base);
         observed
     } else {
+        // No call for it: anyone who reaches the port could use up the quota that edits need.
         let parent = &desired.notifier.queue.parent;
-        let queues = context.queues.list_queues(parent).await;
-        let queues = queues.map_err(Error::from)?;
+        let queues = context.caches.locations.known(parent);
+        unknown_queues = queues.is_none().then(|| {
+            format!("the queues of {parent} are not known, so the plan creates all of them")
+        });
         Observed {
             now,
-            queues: queues.into_iter().collect(),
+            queues: queues.unwrap_or_default(),
             ..Observed::default()
         }
     };
+    let notes = edited.planned_override.as_ref();
+    let mut notes = notes
+        .map(|it| effect::notes(&desired, it))
+        .unwrap_or_default();
+    notes.extend(unknown_queues);
     let overrides_before = edited.overrides_before.clone();
     let overrides = edited.overrides.clone();
     // A forecast takes up to a second of computing, which must not hold up reconciles.
@@ -222,6 +249,6 @@ async fn plan_edited(
     let mut reply = computed
         .await
         .expect("it doesn't panic, and isn't canceled")?;
-    reply.notes.clone_from(&edited.notes);
+    reply.notes = notes;
     Ok(reply)
 }

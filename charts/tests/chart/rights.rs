@@ -222,6 +222,17 @@ async fn people_on_call_may_make_overrides_and_nothing_else() {
         })
         .await;
     }
+}
+
+/// With `overrides.requireBy`, what an override says of people is true, and stays.
+#[tokio::test]
+async fn overrides_name_who_made_and_ended_them() {
+    let server = watchful_server().await;
+    create_namespaces(&server, &["shop"]).await;
+    let values = "rbac: {oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}\noverrides: {requireBy: true}";
+    let rendered = Rendered::of(values).await;
+    install(&server, "system", &rendered).await;
+    let overrides = "chainoverrides.executor-chain.dev";
     let apply = async |name: &str, spec: &str| {
         let person = ["--as=ann", "--as-group=on-call"];
         let apply = ["apply", "--server-side", "-n", "shop", "-f", "-"];
@@ -257,7 +268,27 @@ async fn people_on_call_may_make_overrides_and_nothing_else() {
     .await;
     let nameless = apply("nameless", "").await;
     assert!(nameless.stderr.contains(sentence), "{nameless:?}");
+    let forged = apply("forged", ", by: ann, ended: true, endedBy: bob").await;
+    let sentence = "an override is created before it is ended";
+    assert!(forged.stderr.contains(sentence), "{forged:?}");
     apply("of-ann", ", by: ann").await.expect_ok();
+    let finalizer = r#"{"metadata": {"finalizers": ["example.com/stays"]}}"#;
+    let patch = [
+        "patch",
+        overrides,
+        "of-ann",
+        "-n",
+        "shop",
+        "--type=merge",
+        "-p",
+        finalizer,
+    ];
+    let patch = [&patch[..], &["--as=ann", "--as-group=on-call"]].concat();
+    let stays = server.kubectl(&patch).await;
+    assert!(
+        stays.stderr.contains("nothing else may delete it"),
+        "{stays:?}"
+    );
     let ended = apply("of-ann", ", by: ann, ended: true, endedBy: bob").await;
     let sentence = "spec.endedBy must be your user name, ann";
     assert!(ended.stderr.contains(sentence), "{ended:?}");

@@ -92,9 +92,12 @@ pub(super) fn refuse(spec: &ChainOverrideSpec) -> Result<(), String> {
             spec.lasts
         ));
     }
-    let lowers = spec.rate_limits.is_some() || spec.paused == Some(true);
+    let limits = spec.rate_limits.unwrap_or_default();
+    let lowers = limits.max_dispatches_per_second.is_some() || spec.paused == Some(true);
     if spec.restore.is_some() && !lowers {
-        return Err("--restore-over brings a rate back: use it with throttle or pause".to_owned());
+        return Err(
+            "--restore-over brings a rate back: use it with throttle --rate, or pause".to_owned(),
+        );
     }
     Ok(())
 }

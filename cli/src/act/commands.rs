@@ -52,6 +52,14 @@ async fn make(planned: Planned, making: &Making, program: &str) -> Result<ExitCo
         edit: PlannedEdit::Override(Box::new(planned.spec.clone())),
     };
     let plan = target.plan(&request).await?;
+    if let Ok(reply) = &plan
+        && planned.spec.replicas.is_some()
+        && reply.refused.is_none()
+        && reply.rounds.iter().all(|round| round.steps.is_empty())
+        && !reply.notes.is_empty()
+    {
+        return Err(Error::Refused(reply.notes.join("; ")));
+    }
     if let Some(code) = show(plan, making.dry_run, program)? {
         return Ok(code);
     }
@@ -59,9 +67,7 @@ async fn make(planned: Planned, making: &Making, program: &str) -> Result<ExitCo
     let begin = Instant::now();
     let made = target.create(&planned.object(&namespace, by)).await?;
     let name = made.name_any();
-    let waited = wait(&mut target, &namespace, &name, |it| {
-        in_force(it).is_some_and(|it| it.status == "True")
-    });
+    let waited = wait(&mut target, &namespace, &name, is_applied);
     let code = match waited.await? {
         Ok(it) => {
             let until = it.status.as_ref().and_then(|status| status.until.clone());
@@ -87,6 +93,19 @@ async fn make(planned: Planned, making: &Making, program: &str) -> Result<ExitCo
         undo_command(&making.place, &namespace, &name, program)
     ));
     Ok(code)
+}
+
+/// Whether all of an override is in force that can be: a newer one may have some of its settings.
+fn is_applied(it: &ChainOverride) -> bool {
+    in_force(it).is_some_and(|it| {
+        let waits = it.message.contains("is not in force yet");
+        it.status == "True" && !(it.reason == "PartlyApplied" && waits)
+    })
+}
+
+/// Whether an override is over: a rate that comes back in steps may take its time.
+fn is_over(it: &ChainOverride) -> bool {
+    in_force(it).is_some_and(|it| it.status == "False" || it.reason == "Restoring")
 }
 
 /// What isn't in force of an override.
@@ -141,7 +160,11 @@ pub(super) async fn resume(options: ResumeOptions, program: &str) -> Result<Exit
             undo_command(&place, &namespace, &name, program),
         )));
     }
-    end(&mut target, &namespace, &pauses, dry_run, program).await
+    end(&mut target, (&place, &namespace), &pauses, dry_run, program).await
+}
+
+fn is_restoring(it: &ChainOverride) -> bool {
+    in_force(it).is_some_and(|it| it.reason == "Restoring")
 }
 
 /// Whether it is in force, or will be.
@@ -163,7 +186,7 @@ pub(super) async fn undo(options: UndoOptions, program: &str) -> Result<ExitCode
             let found = found.ok_or_else(|| {
                 Error::Refused(format!("namespace {namespace} has no override {name}"))
             })?;
-            if !is_live(&found) {
+            if !is_live(&found) && !is_restoring(&found) {
                 return Err(Error::Refused(format!("override {name} has ended already")));
             }
             vec![found]
@@ -185,13 +208,20 @@ pub(super) async fn undo(options: UndoOptions, program: &str) -> Result<ExitCode
             )));
         }
     }
-    end(&mut target, &namespace, &found, options.dry_run, program).await
+    end(
+        &mut target,
+        (&options.place, &namespace),
+        &found,
+        options.dry_run,
+        program,
+    )
+    .await
 }
 
 /// Prints the plan, ends overrides of one chain, and waits until they are gone.
 async fn end(
     target: &mut Target,
-    namespace: &str,
+    (place, namespace): (&Place, &str),
     overrides: &[ChainOverride],
     dry_run: bool,
     program: &str,
@@ -207,6 +237,11 @@ async fn end(
     // An override of a chain that is gone can be ended all the same.
     let plan = match target.plan(&request).await {
         Err(Error::Refused(reason)) => Err(Gap::Operator(reason)),
+        // Whatever else is wrong with the chain: what nobody ends would be in force again later.
+        Ok(Ok(PlanReply {
+            refused: Some(refused),
+            ..
+        })) => Err(Gap::Operator(refused)),
         plan => plan?,
     };
     if let Some(code) = show(plan, dry_run, program)? {
@@ -217,15 +252,21 @@ async fn end(
     for it in overrides {
         let name = it.name_any();
         let begin = Instant::now();
-        target.end(namespace, &name, by.clone()).await?;
-        let waited = wait(target, namespace, &name, |it| {
-            in_force(it).is_some_and(|it| it.status == "False")
-        });
-        match waited.await? {
-            Ok(_) => say(&format!(
-                "{name} has ended, after {:.1} s.",
-                begin.elapsed().as_secs_f64()
-            )),
+        target.end(namespace, it, by.clone()).await?;
+        match wait(target, namespace, &name, is_over).await? {
+            Ok(it) => {
+                say(&format!(
+                    "{name} has ended, after {:.1} s.",
+                    begin.elapsed().as_secs_f64()
+                ));
+                if let Some(restore) = it.spec.restore.filter(|_| is_restoring(&it)) {
+                    let again = undo_command(place, namespace, &name, program);
+                    say(&format!(
+                        "Its rate comes back in steps over {}. To have it back at once: {again}",
+                        restore.over
+                    ));
+                }
+            }
             Err(waits) => {
                 say(&format!("{name} is ended, and still in force: {waits}"));
                 code = ExitCode::from(CANT_TELL);

@@ -4,6 +4,7 @@ use console::{PlanReply, PlanRequest};
 use crds::ChainOverride;
 #[cfg(feature = "cluster")]
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::ResourceExt;
 #[cfg(feature = "cluster")]
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde::{Deserialize, Serialize};
@@ -113,13 +114,15 @@ impl Target {
         }
     }
 
-    /// Ends an override.
+    /// Ends an override; one that has ended, and whose rate comes back in steps, at once.
     pub(super) async fn end(
         &mut self,
         namespace: &str,
-        name: &str,
+        it: &ChainOverride,
         ended_by: Option<String>,
     ) -> Result<ChainOverride, Error> {
+        let name = &it.name_any();
+        let is_over = it.spec.ended || it.status.as_ref().is_some_and(|it| it.ended_at.is_some());
         match self {
             Self::Dev(dev) => {
                 let path = format!("/api/v1/overrides/{name}/end");
@@ -133,7 +136,12 @@ impl Target {
                     field_manager: Some(FIELD_MANAGER.to_owned()),
                     ..PatchParams::default()
                 };
-                let patch = json!({"spec": {"ended": true, "endedBy": ended_by}});
+                let mut patch = json!({"spec": {"ended": true, "endedBy": ended_by}});
+                if it.spec.ended {
+                    patch = json!({"spec": {"restore": null}});
+                } else if is_over {
+                    patch["spec"]["restore"] = json!(null);
+                }
                 let patch = Patch::Merge(patch);
                 let patched = api.patch(name, &parameters, &patch);
                 limited(right, patched).await.map_err(refused)

@@ -197,8 +197,14 @@ impl Overrides {
         let mut items = self.items.iter_mut();
         let it = items.find(|it| it.name_any() == name);
         let it = it.ok_or_else(|| Refusal::Absent(format!("there is no override {name}")))?;
-        it.spec.ended = true;
-        it.spec.ended_by = by;
+        let is_over = it.status.as_ref().is_some_and(|it| it.ended_at.is_some());
+        if it.spec.ended || is_over {
+            it.spec.restore = None;
+        }
+        if !it.spec.ended {
+            it.spec.ended = true;
+            it.spec.ended_by = by;
+        }
         Ok(it.clone())
     }
 

@@ -125,6 +125,8 @@ impl Connection {
                 }),
             StatusCode::SERVICE_UNAVAILABLE => Ok(Posted::Standby),
             other => match problem(&body) {
+                // What can't be read now is no fault of what was sent.
+                Some(problem) if other.is_server_error() => Err(problem),
                 Some(problem) => Ok(Posted::Refused(problem)),
                 None if other == StatusCode::NOT_FOUND
                     || other == StatusCode::METHOD_NOT_ALLOWED =>

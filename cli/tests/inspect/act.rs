@@ -184,7 +184,7 @@ async fn what_makes_no_sense_is_refused() {
                 "--restore-over",
                 "5m",
             ],
-            "use it with throttle or pause",
+            "use it with throttle --rate, or pause",
         ),
         (
             &["pause", "orders", "fast", "--name", "Inc 42"],

@@ -7,8 +7,9 @@ mod phases;
 mod version;
 
 use console::{LiveChain, PlanReply, PlannedRound, PlannedStep};
+use crds::ChainOverride;
 use jiff::Timestamp;
-use plan::{Observed, Plan, Problem, preview, restarts};
+use plan::{Desired, DesiredStage, Observed, Plan, Problem, preview, restarts};
 use simulation::forecast::{HORIZON, forecast};
 
 use phases::phases;
@@ -51,6 +52,29 @@ pub fn reply(
         Err(unknown) => reply.no_effect = Some(unknown.to_string()),
     }
     Ok(reply)
+}
+
+/// What an override doesn't do that its maker may expect.
+pub fn notes(desired: &Desired, it: &ChainOverride) -> Vec<String> {
+    let named = || desired.stages.iter().filter(|stage| it.names(&stage.name));
+    let mut notes = Vec::new();
+    if it.spec.replicas.is_some() {
+        let without = named().filter(|stage| stage.replicas.is_none());
+        notes.extend(without.map(|stage| {
+            format!("replicas of stage {} isn't set in the chain, so that an autoscaler may set it: the override doesn't change it", stage.name)
+        }));
+    }
+    if it.spec.restore.is_some() {
+        let rate = |stage: &&DesiredStage| {
+            let limits = stage.rate_limits.unwrap_or_default();
+            limits.max_dispatches_per_second.is_none()
+        };
+        let without = named().filter(rate);
+        notes.extend(without.map(|stage| {
+            format!("maxDispatchesPerSecond of stage {} isn't set in the chain: its rate is back at once, and not in steps", stage.name)
+        }));
+    }
+    notes
 }
 
 fn round(plan: &Plan) -> PlannedRound {

@@ -206,6 +206,10 @@ spec:
         serde_json::from_value(json!({
             "apiVersion": "executor-chain.dev/v1alpha1", "kind": "ChainOverride",
             "metadata": {"name": "inc-42", "creationTimestamp": BEGIN}, "spec": all,
+            "status": {"conditions": [{
+                "type": "InForce", "status": "True", "reason": "Applied", "message": "",
+                "lastTransitionTime": BEGIN,
+            }]},
         }))
         .expect("an override")
     }

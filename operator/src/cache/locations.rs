@@ -154,6 +154,13 @@ impl LocationCache {
         queues.collect()
     }
 
+    /// The queues of a location, as last listed; `None` if no chain is there.
+    pub fn known(&self, parent: &LocationPath) -> Option<LocationQueues> {
+        let location = self.locations.lock().known.get(parent).cloned()?;
+        let state = location.state.lock();
+        state.queues.clone()
+    }
+
     /// The live numbers of the queue of each chain's stages, without those that were not listed yet.
     pub fn stage_numbers(&self) -> Vec<StageNumbers> {
         let known = self.locations.lock().known.clone();

@@ -99,7 +99,7 @@ impl OverrideCache {
         cache
     }
 
-    /// The overrides that name a chain, those that are over included. Waits for the first list.
+    /// The overrides that name a chain, without those that are over and reported. Waits for the first list.
     pub async fn of(
         &self,
         namespace: &str,
@@ -143,9 +143,9 @@ impl OverrideCache {
         match event {
             Event::Apply(now) => concerned.extend(watched.changed(now)),
             Event::Delete(gone) => concerned.extend(chain_of(gone)),
-            // Changes may have been missed.
-            Event::Init => concerned.extend(watched.chains()),
-            Event::InitApply(_) | Event::InitDone => {}
+            // Changes may have been missed, and deletions.
+            Event::InitDone => concerned.extend(watched.chains()),
+            Event::Init | Event::InitApply(_) => {}
         }
         writer.apply_watcher_event(event);
         if matches!(event, Event::InitDone) {
@@ -196,9 +196,13 @@ impl OverrideCache {
 }
 
 impl ScopeWatch {
+    /// Without those that are history: there may be many.
     fn of(&self, namespace: &str, chain: &str) -> Vec<Arc<ChainOverride>> {
+        let now = Timestamp::now();
         self.parsed(|it| {
-            it.spec.chain == chain && it.metadata.namespace.as_deref() == Some(namespace)
+            it.spec.chain == chain
+                && it.metadata.namespace.as_deref() == Some(namespace)
+                && !is_history(it, now)
         })
     }
 
@@ -236,6 +240,16 @@ impl ScopeWatch {
 fn chain_of(it: &Watched) -> Option<NamespacedName> {
     let it = it.0.as_ref().ok()?;
     Some((it.namespace()?, it.spec.chain.clone()))
+}
+
+/// Whether nothing is to be done for it any more, for now.
+fn is_history(it: &ChainOverride, now: Timestamp) -> bool {
+    let status = it.status.as_ref();
+    let is_reported = status.is_some_and(|status| {
+        let mut conditions = status.conditions.iter();
+        status.ended_at.is_some() && conditions.all(|it| it.status != "True")
+    });
+    is_reported && phase(it, now) == Phase::Over && !plan::is_forgotten(it, now)
 }
 
 /// Whether its end is to be reported, or it is to be deleted.

@@ -83,6 +83,15 @@ impl ServedChains {
         chain.0.as_ref().ok().cloned()
     }
 
+    /// Whether a chain of this name doesn't exist, and would be served.
+    pub fn is_free(&self, (namespace, name): &NamespacedName) -> bool {
+        let mut stores = self.stores.iter();
+        let store = stores.find(|(scope, _)| scope.covers(namespace));
+        store.is_some_and(|(_, store)| {
+            is_listed(store) && store.get(&ObjectRef::new(name).within(namespace)).is_none()
+        })
+    }
+
     /// The namespaces without a complete first list: rights may be missing there.
     pub fn unlisted(&self) -> Vec<String> {
         let stores = self.stores.iter();

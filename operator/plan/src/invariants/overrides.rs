@@ -45,7 +45,7 @@ pub(super) fn unrecorded(stages: &[DesiredStage], observed: &Observed, plan: &Pl
             let overridden = stage.overridden.get(&field);
             let is_set = sets(settings, field);
             let has = |record: &Value| record.pointer(path).is_some_and(|it| !it.is_null());
-            if is_set && overridden.is_some_and(|it| it.spec.is_none()) && !has(&after) {
+            if is_set && overridden.is_some() && !has(&after) {
                 broken.push(format!(
                     "{}: nobody would know what {field} was",
                     planned.step

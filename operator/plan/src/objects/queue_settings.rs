@@ -50,6 +50,14 @@ pub fn unlimited() -> QueueSettings {
     limits(None, None, None)
 }
 
+/// What the queue of a removed stage should have: no limit of attempts, and no limit of an override.
+pub fn removed_settings(found: &Queue) -> QueueSettings {
+    match replaced_settings::restored(found) {
+        Some((rates, backoff, target)) => limits(Some(rates), Some(backoff), Some(target)),
+        None => unlimited(),
+    }
+}
+
 /// What the notifier's queue should have. Its tasks carry their own URLs, and several chains may
 /// share it: so it gets no address and no owner, only a mark that keeps it from becoming a stage's,
 /// and that names the chain which sets its limits. Two that did would undo each other's changes.

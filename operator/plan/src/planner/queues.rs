@@ -113,14 +113,9 @@ pub(super) fn stage_queue(plan: &mut Plan, view: ChainView<'_>, stage: &DesiredS
     }
     let whole_seconds = observed.whole_seconds;
     let wanted = queue_settings::stage_settings(stage, found, target.clone(), whole_seconds);
-    settings(
-        plan,
-        view,
-        &stage.queue,
-        wanted,
-        spares_limits(view),
-        raise_waits,
-    );
+    // An override begins or ends: that is no change from outside.
+    let spares_limits = spares_limits(view) && !replaced_settings::differs(found, &target);
+    settings(plan, view, &stage.queue, wanted, spares_limits, raise_waits);
     let until_gate = pause::until_gate(view, stage);
     if let Some(time) = until_gate.filter(|time| !time.is_zero()) {
         plan.recheck_after(time);

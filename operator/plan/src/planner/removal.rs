@@ -22,22 +22,27 @@ const DRAINED: &str = "the stage is removed, and its queue is empty";
 
 const GIVES_UP: &str = "the queue would delete tasks";
 
+const OVER: &str = "the stage is removed, and so is its override";
+
 const UNSERVED: &str = "the stage is removed, and has no workers";
 
 const FORGOTTEN: &str = "the stage is removed, and no worker looks up its tasks any more";
 
 const RENAMED: &str = "the queue pushes to other workers now";
 
-/// A removed stage's queue may have tasks, so it must not delete them by itself, even if it was changed outside.
+/// A removed stage's queue may have tasks, so it must not delete them by itself, even if it was changed outside;
+/// and what an override has left must not hold them up.
 pub(crate) fn keep_tasks(plan: &mut Plan, view: ChainView<'_>) {
     for removed in view.removed_stages() {
         let Some(found) = own_queue(view, &removed) else {
             continue;
         };
-        let settings = Box::new(queue_settings::unlimited().difference(found));
+        let settings = Box::new(queue_settings::removed_settings(found).difference(found));
         if !settings.is_empty() {
             let queue = removed.queue;
-            plan.push(Step::UpdateQueue { queue, settings }, GIVES_UP);
+            let adopts = settings.max_attempts.is_some() || settings.max_retry_duration.is_some();
+            let reason = if adopts { GIVES_UP } else { OVER };
+            plan.push(Step::UpdateQueue { queue, settings }, reason);
         }
     }
 }

@@ -6,7 +6,7 @@ use cloudtasks::{QueueId, QueueSettings};
 use crds::DriftPolicy;
 
 use crate::model::{ChainView, Desired, LimitsHolder, SettingsText, queue_headers};
-use crate::objects::queue_settings;
+use crate::objects::{queue_settings, replaced_settings};
 use crate::rules::notifier_limits;
 
 /// A queue that matched the spec, and doesn't any more.
@@ -91,16 +91,15 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
             queue_settings::notifier_settings(desired, found, holder)
         }
     };
-    let stages = desired.stages.iter().map(|stage| {
+    let stages = desired.stages.iter().filter_map(|stage| {
         let found = observed.queues.get(&stage.queue);
         let pause = found.and_then(queue_headers::pause_reason);
-        let settings = queue_settings::stage_settings(
-            stage,
-            found,
-            queue_settings::stage_target(desired, stage, found, pause),
-            observed.whole_seconds,
-        );
-        (&stage.queue, settings)
+        let target = queue_settings::stage_target(desired, stage, found, pause);
+        // An override begins or ends.
+        let is_edited = found.is_some() && replaced_settings::differs(found, &target);
+        let whole_seconds = observed.whole_seconds;
+        let settings = queue_settings::stage_settings(stage, found, target, whole_seconds);
+        (!is_edited).then_some((&stage.queue, settings))
     });
     [(&notifier.queue, notifier_settings)]
         .into_iter()

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crds::{Backoff, ChainOverride, ExecutorChainStatus, RateLimits, StageOverride};
+use crds::{Backoff, ChainOverride, ExecutorChainStatus, IN_FORCE, RateLimits, StageOverride};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::model::overrides::{
-    Overridden, OverrideField, OverrideSettings, OverrideValue, settings_of, settings_of_override,
-    with_rest,
+    Overridden, OverrideField, OverrideSettings, OverrideValue, seconds, settings_of,
+    settings_of_override, with_rest,
 };
 use crate::model::{Desired, DesiredStage};
 
@@ -50,10 +50,12 @@ pub fn phase(it: &ChainOverride, now: Timestamp) -> Phase {
     } else {
         until
     };
-    let over = it
-        .spec
-        .restore
-        .map_or(Duration::ZERO, |restore| restore.over.0);
+    let conditions = it.status.iter().flat_map(|status| &status.conditions);
+    let mut conditions = conditions.filter(|it| it.type_ == IN_FORCE && it.status == "True");
+    // Nothing comes back of what was never in force.
+    let was_in_force = conditions.next().is_some();
+    let restore = it.spec.restore.filter(|_| was_in_force);
+    let over = restore.map_or(Duration::ZERO, |restore| restore.over.0);
     if it.metadata.deletion_timestamp.is_some() {
         Phase::Over
     } else if now < end {
@@ -68,10 +70,9 @@ pub fn phase(it: &ChainOverride, now: Timestamp) -> Phase {
 /// When an override ends by itself.
 pub fn until(it: &ChainOverride) -> Timestamp {
     let begin = it.metadata.creation_timestamp.as_ref();
-    after(
-        begin.map(|begin| begin.0).unwrap_or_default(),
-        it.spec.lasts.0,
-    )
+    let begin = begin.map(|begin| begin.0).unwrap_or_default();
+    // As the API server keeps times.
+    seconds(after(begin, it.spec.lasts.0))
 }
 
 fn after(time: Timestamp, wait: Duration) -> Timestamp {
@@ -197,14 +198,19 @@ pub fn overrides_differ(desired: &Desired, status: &ExecutorChainStatus) -> bool
     desired.stages.iter().any(|stage| {
         let found = status.stages.iter().find(|it| it.name == stage.name);
         let found = found.map_or(&[][..], |found| &found.overrides[..]);
-        found != stage_overrides(stage)
+        found != stage_overrides(stage, |_, _| true)
     })
 }
 
-/// The overrides of a stage, by name, with the settings of which they are the newest.
-pub fn stage_overrides(stage: &DesiredStage) -> Vec<StageOverride> {
+/// The overrides of a stage, by name, with the settings of which they are the newest: those of them that are
+/// `wanted`.
+pub fn stage_overrides(
+    stage: &DesiredStage,
+    wanted: impl Fn(OverrideField, &Overridden) -> bool,
+) -> Vec<StageOverride> {
     let mut by_name: BTreeMap<&str, Vec<(OverrideField, &Overridden)>> = BTreeMap::new();
-    for (field, overridden) in &stage.overridden {
+    let overridden = stage.overridden.iter();
+    for (field, overridden) in overridden.filter(|(field, it)| wanted(**field, it)) {
         let settings = by_name.entry(&overridden.name).or_default();
         settings.push((*field, overridden));
     }
@@ -241,6 +247,9 @@ pub fn override_stages<'a>(
             set(stage, *field, overridden.value);
         }
         keep_backoff_in_order(stage, &replaced);
+        if stage.replicas.is_none() {
+            stage.replicas = replicas_before(&stage.name, &overrides, now);
+        }
         stage.overridden = replaced;
         change
     });
@@ -261,6 +270,18 @@ fn set(stage: &mut DesiredStage, field: OverrideField, value: OverrideValue) {
         (OverrideField::BackoffMin, OverrideValue::Time(time)) => backoff.min = Some(time),
         (_, OverrideValue::Time(time)) => backoff.max = Some(time),
     }
+}
+
+/// What the chain said of a stage's replicas when an override began to replace them. If it says nothing any more,
+/// the pods that are there are those of the override, and nobody else may set them.
+fn replicas_before(stage: &str, overrides: &[&ChainOverride], now: Timestamp) -> Option<i32> {
+    let mut newest = overrides.iter().rev();
+    newest.find_map(|it| {
+        let is_live = matches!(phase(it, now), Phase::InForce(_)) && it.spec.replicas.is_some();
+        let was = it.status.iter().filter(|_| is_live && it.names(stage));
+        let mut was = was.flat_map(|status| &status.was);
+        was.find(|was| was.stage == stage)?.replicas
+    })
 }
 
 /// Cloud Tasks refuses a backoff whose minimum is above its maximum. What is overridden stays.

@@ -138,8 +138,8 @@ fn lives(
     for stage in &named {
         let spec = settings_of_stage(stage);
         let (winners, _) = replaced(&stage.name, &spec, overrides, now);
-        let is_in_force = applies(chain, &stage.name, it);
         for field in ours.keys() {
+            let is_in_force = applies(chain, &stage.name, it, *field);
             let winner = winners.get(field);
             match winner {
                 Some(winner) if winner.name == it.name_any() && is_in_force => applied += 1,
@@ -183,13 +183,23 @@ fn lives(
 
 /// It is over, but may still be in force: the operator has to bring the chain's own settings back.
 fn over_now(it: &ChainOverride, chain: Option<&ExecutorChain>, was_in_force: bool) -> Fate {
+    let ours = settings_of_override(it);
     let still = chain.filter(|chain| {
-        let mut stages = chain.spec.stages.iter();
-        stages.any(|stage| applies(chain, &stage.name, it))
+        let mut stages = chain
+            .spec
+            .stages
+            .iter()
+            .filter(|stage| it.names(&stage.name));
+        stages.any(|stage| {
+            let mut fields = ours.keys();
+            fields.any(|field| {
+                applies(chain, &stage.name, it, *field) || comes_back(chain, &stage.name, *field)
+            })
+        })
     });
-    if let Some(chain) = still {
+    if let Some(chain) = still.filter(|_| was_in_force) {
         let message = format!(
-            "it is over, and its settings are still in force: {}",
+            "it is over, and not all of the chain's own settings are back: {}",
             waits_for(chain)
         );
         return (true, OverrideReason::Waiting, message);
@@ -231,13 +241,25 @@ fn restoring(
     })
 }
 
-fn applies(chain: &ExecutorChain, stage: &str, it: &ChainOverride) -> bool {
-    let stages = chain.status.iter().flat_map(|status| &status.stages);
-    let mut stages = stages.filter(|found: &&StageStatus| found.name == stage);
-    stages.any(|found| {
+fn applies(chain: &ExecutorChain, stage: &str, it: &ChainOverride, field: OverrideField) -> bool {
+    of_stage(chain, stage).any(|found| {
         let mut overrides = found.overrides.iter();
-        overrides.any(|found| found.name == it.name_any())
+        overrides.any(|found| {
+            // An operator that doesn't say which fields is older, and says it of all.
+            let has_field = found.fields.is_empty() || found.fields.contains(&field.to_string());
+            found.name == it.name_any() && has_field
+        })
     })
+}
+
+/// Whether an override has left this setting, and it isn't back yet.
+fn comes_back(chain: &ExecutorChain, stage: &str, field: OverrideField) -> bool {
+    of_stage(chain, stage).any(|found| found.restoring.contains(&field.to_string()))
+}
+
+fn of_stage<'a>(chain: &'a ExecutorChain, stage: &'a str) -> impl Iterator<Item = &'a StageStatus> {
+    let stages = chain.status.iter().flat_map(|status| &status.stages);
+    stages.filter(move |found| found.name == stage)
 }
 
 /// What the chain's status says of what isn't done.

@@ -15,8 +15,14 @@ pub(super) fn paused_by(desired: &Desired, queue: &Queue) -> Option<PausedBy> {
     let mut stages = desired.stages.iter();
     let by_spec = stages.find(|stage| stage.queue == queue.path && stage.paused == Some(true));
     Some(if let Some(stage) = by_spec {
+        let is_ours = queue_headers::pause_reason(queue).is_some();
         if stage.overridden.contains_key(&OverrideField::Paused) {
-            PausedBy::Override
+            // The end of an override doesn't lift a pause that was there before.
+            if is_ours {
+                PausedBy::Override
+            } else {
+                PausedBy::Outside
+            }
         } else {
             PausedBy::Spec
         }

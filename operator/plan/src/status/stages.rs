@@ -43,6 +43,7 @@ pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<Stage
                 .finishes
                 .then(|| left(observed.backlog(&stage.queue))),
             overrides: overridden::in_force(view, stage, found),
+            restoring: overridden::restoring(view, stage, found),
             ..seen(view, &stage.queue, &stage.name, found)
         }
     });
@@ -86,6 +87,7 @@ fn seen(
         workers_up_to_date: rollout.is_rolled,
         draining: None,
         overrides: Vec::new(),
+        restoring: Vec::new(),
     }
 }
 

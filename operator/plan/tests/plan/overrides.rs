@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cloudtasks::QueueState;
-use crds::{ChainOverride, ExecutorChainStatus};
+use crds::{ChainOverride, ChainOverrideStatus, ExecutorChainStatus};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use plan::objects::queue_settings::settings_hash;
 use plan::rules::overrides::{Phase, phase};
 use plan::{
     ChainView, Desired, Observed, is_forgotten, override_stages, override_status, overrides_differ,
@@ -39,6 +40,15 @@ fn inc(name: &str, spec: impl Into<Value>) -> ChainOverride {
         "spec": all,
     }))
     .unwrap()
+}
+
+/// The status of an override that is in force.
+fn in_force() -> ChainOverrideStatus {
+    let condition = json!({
+        "type": "InForce", "status": "True", "reason": "Applied", "message": "",
+        "lastTransitionTime": BEGIN,
+    });
+    serde_json::from_value(json!({"conditions": [condition]})).unwrap()
 }
 
 fn created(mut it: ChainOverride, minute: u64) -> ChainOverride {
@@ -193,7 +203,9 @@ fn an_edit_of_the_chain_meanwhile_is_what_comes_back() {
     let mut observed = settled(ORDERS);
     settle(&mut observed, &with(ORDERS, &throttle, minute(1)));
     let now = with(&edited, &throttle, minute(2));
-    assert!(settle(&mut observed, &now).is_empty());
+    settle(&mut observed, &now);
+    let rate = queue_mut(&mut observed, "incoming").max_dispatches_per_second;
+    assert_eq!(rate.to_string(), "5");
     let status = status(&ExecutorChainStatus::default(), &now, &observed);
     assert_eq!(
         status.stages[0].overrides[0].settings,
@@ -214,6 +226,10 @@ fn a_rate_comes_back_in_steps() {
         json!({"rateLimits": {"maxDispatchesPerSecond": 100}, "restore": restore}),
     );
     let pause = inc("inc-42", json!({"paused": true, "restore": restore}));
+    let [throttle, pause] = [throttle, pause].map(|mut it| {
+        it.status = Some(in_force());
+        it
+    });
     let steps = |it: &ChainOverride| {
         let mut now = minute(29);
         let mut steps = Vec::new();
@@ -277,9 +293,16 @@ fn an_override_ends_by_time_by_undo_and_by_deletion() {
     // One that comes back in steps does so from when the operator has seen its end.
     let over = json!({"paused": true, "ended": true, "restore": {"over": "5m"}});
     let mut steps = inc("inc-42", over);
+    assert_eq!(
+        phase(&steps, minute(2)),
+        Phase::Over,
+        "it was never in force"
+    );
+    steps.status = Some(in_force());
     let five = Duration::from_mins(5);
     assert_eq!(phase(&steps, minute(2)), Phase::Restoring(minute(2), five));
-    steps.status = Some(override_status(&steps, None, [], minute(2)));
+    let orders = chain(ORDERS);
+    steps.status = Some(override_status(&steps, Some(&orders), [], minute(2)));
     assert_eq!(phase(&steps, minute(4)), Phase::Restoring(minute(2), five));
     assert_eq!(phase(&steps, minute(7)), Phase::Over);
 }
@@ -435,27 +458,37 @@ fn settings() -> impl Strategy<Value = Value> {
     let concurrency = prop::option::of(1..900_u32);
     let paused = prop::option::of(any::<bool>());
     let doublings = prop::option::of(1..9_u32);
+    let min = prop::option::of(1..7_200_u32);
+    let max = prop::option::of(1..7_200_u32);
     let restore = prop::option::of(1..20_u32);
-    let all = (rate, concurrency, paused, doublings, restore);
-    all.prop_map(|(rate, concurrency, paused, doublings, restore)| {
-        let mut spec = json!({"rateLimits": {}, "backoff": {}});
-        if let Some(rate) = rate {
-            spec["rateLimits"]["maxDispatchesPerSecond"] = json!(rate);
-        }
-        if let Some(concurrency) = concurrency {
-            spec["rateLimits"]["maxConcurrentDispatches"] = json!(concurrency);
-        }
-        if let Some(doublings) = doublings {
-            spec["backoff"]["maxDoublings"] = json!(doublings);
-        }
-        if let Some(paused) = paused {
-            spec["paused"] = json!(paused);
-        }
-        if let Some(restore) = restore {
-            spec["restore"] = json!({"over": format!("{restore}m")});
-        }
-        spec
-    })
+    let all = (rate, concurrency, paused, doublings, min, max, restore);
+    all.prop_map(
+        |(rate, concurrency, paused, doublings, min, max, restore)| {
+            let mut spec = json!({"rateLimits": {}, "backoff": {}});
+            if let Some(rate) = rate {
+                spec["rateLimits"]["maxDispatchesPerSecond"] = json!(rate);
+            }
+            if let Some(concurrency) = concurrency {
+                spec["rateLimits"]["maxConcurrentDispatches"] = json!(concurrency);
+            }
+            if let Some(doublings) = doublings {
+                spec["backoff"]["maxDoublings"] = json!(doublings);
+            }
+            if let Some(min) = min {
+                spec["backoff"]["min"] = json!(format!("{min}s"));
+            }
+            if let Some(max) = max.filter(|max| min.is_none_or(|min| min <= *max)) {
+                spec["backoff"]["max"] = json!(format!("{max}s"));
+            }
+            if let Some(paused) = paused {
+                spec["paused"] = json!(paused);
+            }
+            if let Some(restore) = restore {
+                spec["restore"] = json!({"over": format!("{restore}m")});
+            }
+            spec
+        },
+    )
 }
 
 /// A few overrides, each with its begin and its length in minutes.
@@ -485,25 +518,31 @@ fn dies(observed: &mut Observed, desired: &Desired, steps: usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever overrides come and go, and wherever the operator dies: once all are over, the queues are what
-    /// they were before the first; and until then, what the newest of each setting says.
+    /// Whatever overrides come and go, whatever the spec has meanwhile, and wherever the operator dies: once all
+    /// are over, the queues are what they were before the first; and until then, what the newest of each
+    /// setting says.
     #[test]
     fn everything_comes_back(
         overrides in overrides(),
         in_spec in any::<[bool; 3]>(),
-        moments in prop::collection::vec((0..150_u64, 0..4_usize), 1..12),
+        reports in any::<bool>(),
+        moments in prop::collection::vec((0..150_u64, 0..4_usize, any::<[bool; 3]>()), 1..12),
     ) {
-        let mut yaml = ORDERS.to_owned();
-        for (is_in_spec, field) in in_spec.into_iter().zip([
-            ", maxConcurrentDispatches: 200",
-            "maxDispatchesPerSecond: 500, ",
-            ", max: 10s",
-        ]) {
-            if !is_in_spec {
-                yaml = yaml.replace(field, "");
+        let policy = if reports { "driftPolicy: Report" } else { "driftPolicy: Enforce" };
+        let of_spec = |in_spec: [bool; 3]| {
+            let mut yaml = crate::golden::add_field(ORDERS, policy);
+            for (is_in_spec, field) in in_spec.into_iter().zip([
+                ", maxConcurrentDispatches: 200",
+                "maxDispatchesPerSecond: 500, ",
+                ", max: 10s",
+            ]) {
+                if !is_in_spec {
+                    yaml = yaml.replacen(field, "", 1);
+                }
             }
-        }
-        let yaml = yaml.replace("{maxDispatchesPerSecond: 500}", "{}");
+            yaml.replace("{maxDispatchesPerSecond: 500}", "{}")
+        };
+        let yaml = of_spec(in_spec);
         let mut observed = settled(&yaml);
         // What others have set where the spec says nothing.
         let desired = desired(&yaml);
@@ -516,18 +555,23 @@ proptest! {
             queue.max_dispatches_per_second = 33.0;
         }
         let before = queue.clone();
+        let mut last = status(&ExecutorChainStatus::default(), &desired, &observed);
         let mut moments = moments;
         moments.sort_unstable();
-        for (time, steps) in moments {
-            let desired = with(&yaml, &overrides, minute(time));
+        for (time, steps, edited) in moments {
+            // A field that the spec has leaves it for a while, and comes back; nothing else changes.
+            let edited = [0, 1, 2].map(|it| in_spec[it] && edited[it]);
+            let desired = with(&of_spec(edited), &overrides, minute(time));
+            observed.was_in_force = last.queues_hash == Some(settings_hash(&desired));
             dies(&mut observed, &desired, steps);
+            last = status(&last, &desired, &observed);
         }
-        let mut ends: Vec<u64> = vec![0, 20, 45, 70];
-        ends.push(200);
-        for time in ends {
+        for time in [0, 20, 45, 70, 200] {
             let now = minute(time);
             let desired = with(&yaml, &overrides, now);
+            observed.was_in_force = last.queues_hash == Some(settings_hash(&desired));
             settle(&mut observed, &desired);
+            last = status(&last, &desired, &observed);
             let in_force = |it: &&ChainOverride| matches!(phase(it, now), Phase::InForce(_));
             let mut newest: Vec<&ChainOverride> = overrides.iter().filter(in_force).collect();
             newest.sort_by_key(|it| {
@@ -535,19 +579,119 @@ proptest! {
                 (metadata.creation_timestamp.as_ref().unwrap().0, metadata.name.clone())
             });
             let queue = queue_mut(&mut observed, "incoming");
-            let concurrency = newest.iter().rev().find_map(|it| {
-                it.spec.rate_limits.unwrap().max_concurrent_dispatches
-            });
+            let limits = newest.iter().rev().map(|it| it.spec.rate_limits.unwrap());
+            let concurrency = limits.clone().find_map(|it| it.max_concurrent_dispatches);
             prop_assert_eq!(
                 queue.max_concurrent_dispatches,
                 concurrency.unwrap_or(before.max_concurrent_dispatches)
             );
+            let rate = limits.clone().find_map(|it| it.max_dispatches_per_second);
+            let rate = rate.unwrap_or(before.max_dispatches_per_second);
+            prop_assert_eq!(queue.max_dispatches_per_second.to_string(), rate.to_string());
             let paused = newest.iter().rev().find_map(|it| it.spec.paused);
             prop_assert_eq!(queue.state == QueueState::Paused, paused == Some(true));
-            prop_assert!(queue.max_dispatches_per_second > 0.0);
+            prop_assert!(queue.min_backoff <= queue.max_backoff, "Cloud Tasks refuses {:?}", queue);
         }
         prop_assert_eq!(&*queue_mut(&mut observed, "incoming"), &before);
+        let names = last.stages[0].restoring.clone();
+        prop_assert!(names.is_empty() && last.stages[0].overrides.is_empty(), "{:?}", names);
     }
+}
+
+/// What a queue has is what the status says, while its own settings are not back.
+#[test]
+fn an_override_that_is_over_is_said_to_be_in_force_until_all_is_back() {
+    let mut pause = inc("inc-42", json!({"paused": true}));
+    let orders = |observed: &Observed, now: Timestamp, it: &ChainOverride| {
+        let desired = with(ORDERS, std::slice::from_ref(it), now);
+        let mut orders = chain(ORDERS);
+        orders.status = Some(status(&ExecutorChainStatus::default(), &desired, observed));
+        orders
+    };
+    let mut observed = settled(ORDERS);
+    settle(
+        &mut observed,
+        &with(ORDERS, std::slice::from_ref(&pause), minute(1)),
+    );
+    pause.status = Some(override_status(
+        &pause,
+        Some(&orders(&observed, minute(1), &pause)),
+        [],
+        minute(1),
+    ));
+    // Its end can't be carried out: Cloud Tasks refuses to resume the queue.
+    let seen = orders(&observed, minute(31), &pause);
+    assert_eq!(
+        seen.status.as_ref().unwrap().stages[0].restoring,
+        ["paused"]
+    );
+    let over = override_status(&pause, Some(&seen), [], minute(31));
+    let said = &over.conditions[0];
+    assert_eq!(
+        (&*said.status, &*said.reason),
+        ("True", "Waiting"),
+        "{}",
+        said.message
+    );
+    settle(
+        &mut observed,
+        &with(ORDERS, std::slice::from_ref(&pause), minute(32)),
+    );
+    let over = override_status(
+        &pause,
+        Some(&orders(&observed, minute(32), &pause)),
+        [],
+        minute(32),
+    );
+    assert_eq!(over.conditions[0].reason, "Expired");
+}
+
+/// A field that leaves the chain while it is overridden comes back as the chain had it last.
+#[test]
+fn what_leaves_the_chain_meanwhile_is_not_the_override() {
+    let it = [inc(
+        "inc-42",
+        json!({"rateLimits": {"maxDispatchesPerSecond": 5}}),
+    )];
+    let edited = ORDERS.replace("maxDispatchesPerSecond: 500, ", "");
+    let mut observed = settled(ORDERS);
+    settle(&mut observed, &with(ORDERS, &it, minute(1)));
+    settle(&mut observed, &with(&edited, &it, minute(2)));
+    settle(&mut observed, &with(&edited, &it, minute(31)));
+    let queue = queue_mut(&mut observed, "incoming");
+    assert_eq!(queue.max_dispatches_per_second.to_string(), "500");
+}
+
+/// An autoscaler gets the pods that the chain had, and not those of an override, of which it may find none.
+#[test]
+fn replicas_that_leave_the_chain_meanwhile_are_those_that_it_had() {
+    let mut it = inc("inc-42", json!({"replicas": 0}));
+    it.status = Some(override_status(&it, Some(&chain(ORDERS)), [], minute(1)));
+    let edited = ORDERS.replace("    replicas: 2\n", "");
+    let replicas = |yaml: &str, minutes: u64| {
+        with(yaml, std::slice::from_ref(&it), minute(minutes)).stages[0].replicas
+    };
+    assert_eq!(replicas(ORDERS, 1), Some(0));
+    assert_eq!(replicas(&edited, 2), Some(2));
+    assert_eq!(replicas(&edited, 31), None);
+}
+
+/// What is left in the queue of a removed stage must not take months.
+#[test]
+fn a_stage_that_is_removed_meanwhile_drains_at_its_own_rate() {
+    let throttle = json!({"stages": ["slow"], "rateLimits": {"maxDispatchesPerSecond": 0.01}});
+    let it = [inc("inc-42", throttle)];
+    let without = &ORDERS[..ORDERS.find("  - name: slow").unwrap()];
+    let mut observed = settled(ORDERS);
+    settle(&mut observed, &with(ORDERS, &it, minute(1)));
+    let desired = with(without, &it, minute(2));
+    look(&mut observed, &desired, |_| 1000);
+    let plan = plan::plan(ChainView::new(&desired, &observed)).unwrap();
+    apply(&mut observed, &plan);
+    let queue = queue_mut(&mut observed, "incoming-2");
+    assert_eq!(queue.max_dispatches_per_second.to_string(), "10");
+    let target = queue.http_target.clone().unwrap();
+    assert!(!target.headers.contains_key("executor-replaced"));
 }
 
 /// The world's plans are also checked against the invariants; this one has no record to begin with.
