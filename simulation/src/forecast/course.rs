@@ -104,7 +104,7 @@ impl<'a> Course<'a> {
             return Ok(course.counted(&[]));
         };
         for (stage, measured) in measured.stages.iter().enumerate() {
-            let next = course.gap(measured.arrivals);
+            let next = course.gap(measured.arrivals.value);
             course.next.push(next);
             let mut present = Present {
                 measured,
@@ -216,7 +216,7 @@ impl World for Course<'_> {
         if at >= self.horizon {
             return None;
         }
-        let gap = self.gap(self.measured.stages[stage].arrivals);
+        let gap = self.gap(self.measured.stages[stage].arrivals.value);
         self.next[stage] = gap.map(|gap| at + gap);
         self.tasks.push(Task::new(at, true));
         Some(Entrant {

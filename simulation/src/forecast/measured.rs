@@ -6,7 +6,7 @@ use console::{LiveChain, LiveStage, QueueNumbers, StageState, WorkerNumbers};
 
 use super::durations::Durations;
 use super::fates::{Counted, Failures, Fates};
-use super::interval::{self, Chances};
+use super::interval::{self, Chances, Edge};
 use super::no_forecast::NoForecast;
 use super::settings::StageSettings;
 
@@ -30,12 +30,26 @@ pub(super) struct Measured {
 #[derive(Debug, Clone)]
 pub(super) struct MeasuredStage {
     /// Tasks a second from producers.
-    pub(super) arrivals: f64,
-    /// In how many they were counted.
-    counted: f64,
+    pub(super) arrivals: Arrivals,
     /// `None` if no run has ended.
     pub(super) runs: Option<Runs>,
     pub(super) backlog: Backlog,
+}
+
+/// Tasks a second, and how many it may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrivals {
+    pub(super) value: f64,
+    least: f64,
+    most: f64,
+}
+
+/// For how long the first task has been due that is not in flight, and for how long it may have been.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lag {
+    pub(super) value: Duration,
+    least: Duration,
+    most: Duration,
 }
 
 /// What becomes of runs.
@@ -66,7 +80,7 @@ pub(super) struct Backlog {
     /// The tasks that are due.
     pub(super) due: f64,
     /// For how long the first of them has been.
-    pub(super) lag: Duration,
+    pub(super) lag: Lag,
     /// The tasks that wait for their backoff, or for the time that a producer gave them.
     pub(super) later: f64,
     /// Of those, the share that found no run slot.
@@ -104,7 +118,11 @@ impl Measured {
         };
         let mut edge = self.clone();
         for stage in &mut edge.stages {
-            stage.arrivals *= interval::rate(stage.counted, arriving);
+            let Arrivals { least, most, .. } = stage.arrivals;
+            stage.arrivals.value = match arriving {
+                Edge::Least => least,
+                Edge::Most => most,
+            };
             if let Some(runs) = &mut stage.runs
                 && runs.durations.is_some()
             {
@@ -142,10 +160,8 @@ impl MeasuredStage {
         };
         are_run(stage, workers)?;
         let backlog = Backlog::of(queue, workers, settings, is_first);
-        let (arrivals, counted) = arrivals(&backlog, workers);
         Ok(Self {
-            arrivals,
-            counted,
+            arrivals: arrivals(&backlog, workers),
             runs: Runs::of(workers, settings),
             backlog,
         })
@@ -159,7 +175,7 @@ impl MeasuredStage {
             in_flight,
             ..
         } = self.backlog;
-        self.arrivals * seconds + due + later + in_flight
+        self.arrivals.most * seconds + due + later + in_flight
     }
 }
 
@@ -181,16 +197,23 @@ fn are_run(stage: &LiveStage, workers: &WorkerNumbers) -> Result<(), NoForecast>
     Ok(())
 }
 
-/// Tasks a second that producers create, and in how many that was counted. A queue that is behind
-/// dispatches what came before: how much is due says how much has come since.
+/// Tasks a second that producers create. A queue that is behind dispatches what came before: how much is
+/// due says how much has come since.
 #[expect(clippy::cast_precision_loss, reason = "counts of minutes")]
-fn arrivals(backlog: &Backlog, workers: &WorkerNumbers) -> (f64, f64) {
+fn arrivals(backlog: &Backlog, workers: &WorkerNumbers) -> Arrivals {
+    let of = |counted: f64, [value, least, most]: [f64; 3]| Arrivals {
+        value,
+        least: least * interval::rate(counted, Edge::Least),
+        most: most * interval::rate(counted, Edge::Most),
+    };
     let waiting = backlog.due * backlog.first * backlog.by_producers;
-    if backlog.lag > LATE && backlog.due >= MANY {
-        return (waiting / backlog.lag.as_secs_f64(), waiting);
+    let Lag { value, least, most } = backlog.lag;
+    if value > LATE && backlog.due >= MANY {
+        let since = [value, most, least.max(LATE)];
+        return of(waiting, since.map(|it| waiting / it.as_secs_f64()));
     }
     let counted = workers.arrivals.producer;
-    (workers.per_second(counted), counted as f64)
+    of(counted as f64, [workers.per_second(counted); 3])
 }
 
 impl Backlog {
@@ -205,8 +228,8 @@ impl Backlog {
         let waiting = queue.tasks as f64 - in_flight;
         let retries = workers.per_second(workers.answers.failed);
         let in_backoff = (retries * mean_backoff(settings)).min(waiting);
-        let lag = lag(queue, workers, settings.timeout);
-        let due = if lag > LATE {
+        let lag = Lag::of(queue, workers, settings.timeout);
+        let due = if lag.value > LATE {
             waiting - in_backoff
         } else {
             0.0
@@ -248,7 +271,7 @@ impl Backlog {
                 0.0
             },
             due,
-            lag: if due > 0.0 { lag } else { Duration::ZERO },
+            lag,
             later,
             refused: if later > 0.0 { refused / later } else { 0.0 },
             refused_for: Duration::from_secs_f64(refused_for.min(3600.0)),
@@ -259,15 +282,22 @@ impl Backlog {
     }
 }
 
-/// For how long the first task has been due that is not in flight: Cloud Tasks counts those that are, and
-/// they may be for as long as a run may take.
-fn lag(queue: &QueueNumbers, workers: &WorkerNumbers, timeout: Duration) -> Duration {
-    let most = queue.lag.unwrap_or_default();
-    if queue.in_flight == 0 {
-        return most;
+impl Lag {
+    /// A task in flight may be the first, and may be for as long as a run may take. What the workers saw
+    /// is counted in wide buckets.
+    fn of(queue: &QueueNumbers, workers: &WorkerNumbers, timeout: Duration) -> Self {
+        let most = queue.lag.unwrap_or_default();
+        let run = match queue.in_flight {
+            0 => Duration::ZERO,
+            _ => timeout,
+        };
+        let least = most.saturating_sub(run);
+        Self {
+            value: workers.lag_p95.map_or(least, |it| it.clamp(least, most)),
+            least,
+            most,
+        }
     }
-    let least = most.saturating_sub(timeout);
-    workers.lag_p95.map_or(least, |it| it.clamp(least, most))
 }
 
 /// How long a task waits after a failed attempt, on average, in seconds.

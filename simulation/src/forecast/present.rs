@@ -98,7 +98,7 @@ impl Present<'_> {
     fn due(&mut self, part: f64) -> (Entrant, Task) {
         let backlog = self.measured.backlog;
         let (entrant, mut task) = self.any();
-        task.late = backlog.lag.mul_f64(part);
+        task.late = backlog.lag.value.mul_f64(part);
         self.first_or_retry(entrant, task)
     }
 
