@@ -56,6 +56,10 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
 async fn played(scene: &Scene, seed: u64) -> anyhow::Result<(Forecast, Reality)> {
     let mut foreseen = None;
     let real = play(scene, seed, |now| {
+        for stage in &now.stages {
+            let (queue, workers) = (stage.queue_numbers.value(), stage.worker_numbers.value());
+            println!("    {}: {queue:?}, {workers:?}", stage.name);
+        }
         let found = forecast(now, &scene.before(), &scene.after(), scene.horizon)?;
         foreseen = Some(found);
         Ok(())

@@ -6,7 +6,7 @@ use anyhow::Context;
 use console::LiveChain;
 use simulation::forecast::StageSettings;
 use simulation::{Design, Entry, Limits, Outcome, Results, Scenario, Stage, Window};
-use testkit::{Counters, http_get};
+use testkit::counters;
 use tokio::time::{Instant, sleep_until};
 
 use crate::forecast::live::{Histories, PERIOD, waits};
@@ -98,7 +98,7 @@ pub async fn play(
         let mut next = begin;
         while next < edited {
             sleep_until(next).await;
-            histories.ask(&chain).await?;
+            histories.ask(&chain).await;
             next += PERIOD;
         }
         sleep_until(edited).await;
@@ -190,10 +190,7 @@ async fn watch(
 async fn counted(chain: &RunningDesign, stages: usize) -> anyhow::Result<Vec<Pushes>> {
     let mut counted = vec![Pushes::default(); stages];
     for (place, admin) in &chain.admins {
-        let page = http_get(*admin, "/metrics")
-            .await
-            .context("a worker's metrics")?;
-        let page = Counters::parse(&page);
+        let page = counters(*admin).await.context("a worker's metrics")?;
         let pushes = &mut counted[*place];
         let in_time = page.sum("executor_worker_lag_seconds_bucket", |it| {
             it.get("le") == "1.0"

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use console::{LiveChain, LiveStage, QueueNumbers, StageState, WorkerNumbers};
+use worker_contract::metrics::LAG_SECONDS;
 
 use super::durations::Durations;
 use super::fates::{Counted, Failures, Fates};
@@ -14,6 +15,8 @@ use super::settings::StageSettings;
 pub(super) const TIMEOUT: &str = "timeout";
 /// A queue whose first task has been due for longer is behind.
 const LATE: Duration = Duration::from_secs(1);
+/// Runs that hang: of so many, one has for long.
+const FEW: f64 = 3.0;
 /// So many tasks that are due say how fast they come.
 const MANY: f64 = 20.0;
 /// Pushes that end without a run, of all.
@@ -283,21 +286,47 @@ impl Backlog {
 }
 
 impl Lag {
-    /// A task in flight may be the first, and may be for as long as a run may take. What the workers saw
-    /// is counted in wide buckets.
+    /// A task in flight may be the first: one that hangs has been for nearly as long as a run may take.
+    /// What the workers saw says which it is, as far as the buckets of their histogram do.
     fn of(queue: &QueueNumbers, workers: &WorkerNumbers, timeout: Duration) -> Self {
         let most = queue.lag.unwrap_or_default();
-        let run = match queue.in_flight {
-            0 => Duration::ZERO,
-            _ => timeout,
+        let only = |value| Self {
+            value,
+            least: value,
+            most: value,
         };
-        let least = most.saturating_sub(run);
+        let hang = workers.per_second(workers.runs.timed_out) * timeout.as_secs_f64();
+        if queue.in_flight == 0 || hang < FEW {
+            return only(most);
+        }
+        let least = most.saturating_sub(timeout);
+        let Some(seen) = workers.lag_p95 else {
+            return Self {
+                value: (least + most) / 2,
+                least,
+                most,
+            };
+        };
+        let [above, below] = bucket(seen);
+        let (from, to) = (least.max(above), most.min(below));
+        if from > to {
+            return only(seen.clamp(least, most));
+        }
         Self {
-            value: workers.lag_p95.map_or(least, |it| it.clamp(least, most)),
-            least,
-            most,
+            value: (from + to) / 2,
+            least: from,
+            most: to,
         }
     }
+}
+
+/// The bounds of the bucket of the workers' histogram in which a lag is.
+fn bucket(lag: Duration) -> [Duration; 2] {
+    let bounds = LAG_SECONDS.map(Duration::from_secs_f64);
+    let place = bounds.partition_point(|bound| *bound < lag);
+    let above = place.checked_sub(1).map(|place| bounds[place]);
+    let below = bounds.get(place).copied();
+    [above.unwrap_or_default(), below.unwrap_or(Duration::MAX)]
 }
 
 /// How long a task waits after a failed attempt, on average, in seconds.
