@@ -265,14 +265,9 @@ impl Backlog {
         } else {
             0.0
         };
-        let timeouts = workers.per_second(workers.runs.timed_out) * settings.timeout.as_secs_f64();
         Self {
             in_flight,
-            hanging: if in_flight > 0.0 {
-                (timeouts / in_flight).min(1.0)
-            } else {
-                0.0
-            },
+            hanging: hanging(workers, settings.timeout),
             due,
             lag,
             later,
@@ -327,6 +322,20 @@ fn bucket(lag: Duration) -> [Duration; 2] {
     let above = place.checked_sub(1).map(|place| bounds[place]);
     let below = bounds.get(place).copied();
     [above.unwrap_or_default(), below.unwrap_or(Duration::MAX)]
+}
+
+/// Of the runs in progress, the share that will run until the time-out: by how long each kind takes.
+#[expect(clippy::cast_precision_loss, reason = "counts of minutes")]
+fn hanging(workers: &WorkerNumbers, timeout: Duration) -> f64 {
+    let runs = &workers.runs;
+    let hang = runs.timed_out as f64 * timeout.as_secs_f64();
+    let usual = runs.in_time_p50.unwrap_or_default() + runs.in_time_p95.unwrap_or_default();
+    let others = runs.attempts().saturating_sub(runs.timed_out) as f64 * usual.as_secs_f64() / 2.0;
+    if hang > 0.0 {
+        hang / (hang + others)
+    } else {
+        0.0
+    }
 }
 
 /// How long a task waits after a failed attempt, on average, in seconds.
