@@ -126,3 +126,19 @@ fn fewer_attempts() {
     holds(effect.failed, 101.0, 20.0);
     holds_p99(effect.healthy_p99_seconds, 3.56);
 }
+
+#[test]
+fn fewer_attempts_while_the_lag_grows() {
+    let effect = foreseen(
+        &[
+            stage("fast", (299, 6.07, 120), (638, 0, 427, 548, 393, 2.48)),
+            stage("slow", (133, 5.5, 80), (0, 137, 0, 214, 187, 2.7)),
+        ],
+        |it| it.attempts = NonZeroU32::MIN,
+    );
+    holds(effect.healthy_per_second, 27.4, 0.0);
+    holds(effect.stages[0].dispatches_per_second, 45.55, 0.0);
+    holds(effect.stages[1].dispatches_per_second, 19.8, 0.0);
+    holds(effect.failed, 110.0, 21.0);
+    holds_p99(effect.healthy_p99_seconds, 3.18);
+}

@@ -122,9 +122,11 @@ impl Measured {
         let mut edge = self.clone();
         for stage in &mut edge.stages {
             let Arrivals { least, most, .. } = stage.arrivals;
-            stage.arrivals.value = match arriving {
-                Edge::Least => least,
-                Edge::Most => most,
+            let lag = &mut stage.backlog.lag;
+            // The longer the same tasks have come, the fewer come.
+            (stage.arrivals.value, lag.value) = match arriving {
+                Edge::Least => (least, lag.most),
+                Edge::Most => (most, lag.least),
             };
             if let Some(runs) = &mut stage.runs
                 && runs.durations.is_some()
@@ -231,12 +233,6 @@ impl Backlog {
         let waiting = queue.tasks as f64 - in_flight;
         let retries = workers.per_second(workers.answers.failed);
         let in_backoff = (retries * mean_backoff(settings)).min(waiting);
-        let lag = Lag::of(queue, workers, settings.timeout);
-        let due = if lag.value > LATE {
-            waiting - in_backoff
-        } else {
-            0.0
-        };
         let arrivals = workers.arrivals.producer + workers.arrivals.hand_over;
         let pushes = workers
             .answers
@@ -246,6 +242,16 @@ impl Backlog {
             (arrivals as f64 / pushes as f64).min(1.0)
         } else {
             1.0
+        };
+        // All that came in the window was dispatched in it, or is due.
+        let came = (waiting - in_backoff) * first;
+        let part = came / (came + arrivals as f64).max(1.0);
+        let never_late = workers.window.mul_f64(part);
+        let lag = Lag::of(queue, workers, settings.timeout, never_late);
+        let due = if lag.value > LATE {
+            waiting - in_backoff
+        } else {
+            0.0
         };
         let by_producers = match (arrivals, workers.before) {
             (0, Some(before)) if before.producer_per_second > 0.0 => 1.0,
@@ -281,36 +287,34 @@ impl Backlog {
 }
 
 impl Lag {
-    /// A task in flight may be the first: one that hangs has been for nearly as long as a run may take.
-    /// What the workers saw says which it is, as far as the buckets of their histogram do.
-    fn of(queue: &QueueNumbers, workers: &WorkerNumbers, timeout: Duration) -> Self {
+    /// A task in flight may be the first: one that hangs has been for nearly as long as a run may take, so
+    /// that much may be too much. `never_late` is the lag if there was none when the window began: it is
+    /// not less. What the workers saw says how much it is at most, as far as the buckets of their histogram
+    /// do.
+    fn of(
+        queue: &QueueNumbers,
+        workers: &WorkerNumbers,
+        timeout: Duration,
+        never_late: Duration,
+    ) -> Self {
         let most = queue.lag.unwrap_or_default();
-        let only = |value| Self {
-            value,
-            least: value,
-            most: value,
-        };
         let hang = workers.per_second(workers.runs.timed_out) * timeout.as_secs_f64();
         if queue.in_flight == 0 || hang < FEW {
-            return only(most);
-        }
-        let least = most.saturating_sub(timeout);
-        let Some(seen) = workers.lag_p95 else {
             return Self {
-                value: (least + most) / 2,
-                least,
+                value: most,
+                least: most,
                 most,
             };
-        };
-        let [above, below] = bucket(seen);
-        let (from, to) = (least.max(above), most.min(below));
-        if from > to {
-            return only(seen.clamp(least, most));
         }
+        let [above, below] = workers
+            .lag_p95
+            .map_or([Duration::ZERO, Duration::MAX], bucket);
+        let least = most.saturating_sub(timeout).max(above).max(never_late);
+        let least = least.min(most);
         Self {
-            value: (from + to) / 2,
-            least: from,
-            most: to,
+            value: least,
+            least,
+            most: most.min(below).max(least),
         }
     }
 }
