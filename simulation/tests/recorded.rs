@@ -4,9 +4,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use console::LiveChain;
+use console::{Effect, LiveChain, Range, Time};
 use serde_json::{Value, json};
-use simulation::forecast::{Effect, Phase, Range, StageSettings, Time, forecast};
+use simulation::forecast::{Phase, StageSettings, forecast};
 use simulation::{Backoff, Limits};
 
 const HORIZON: Duration = Duration::from_secs(40);
