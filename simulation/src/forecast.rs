@@ -54,7 +54,8 @@ pub fn forecast(
     let measured = Measured::of(now, &first.stages)?;
     let each = [before, after].map(|phases| weight(&measured, phases, horizon));
     let weight = each.into_iter().max().unwrap_or(1);
-    let effect = |phases: &[Phase]| effect_of(now, &measured, phases, horizon, weight);
+    let effect =
+        |phases: &[Phase]| effect_of(now, &measured, &first.stages, phases, horizon, weight);
     Ok(Forecast {
         horizon_seconds: horizon.as_secs_f64(),
         before: effect(before)?,
@@ -65,13 +66,14 @@ pub fn forecast(
 fn effect_of(
     now: &LiveChain,
     measured: &Measured,
+    settings: &[StageSettings],
     phases: &[Phase],
     horizon: Duration,
     weight: u32,
 ) -> Result<Effect, NoForecast> {
     let run = |chances: Chances, seed: u64| -> Result<Counted, NoForecast> {
         let likely = measured.with(chances);
-        let counted = Course::run(&likely, phases, horizon, weight, seed);
+        let counted = Course::run(&likely, settings, phases, horizon, weight, seed);
         counted.map_err(|stage| NoForecast::NoRuns {
             stage: now.stages[stage].name.clone(),
         })

@@ -61,9 +61,10 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    /// Runs it. A stage, by its place, if more than a few tasks run there and nothing is known of runs.
+    /// Runs it, from the settings of now. A stage, by its place, if more than a few tasks run there and nothing is known of runs.
     pub(super) fn run(
         measured: &'a Measured,
+        now: &[StageSettings],
         phases: &'a [Phase],
         horizon: Duration,
         weight: u32,
@@ -108,7 +109,12 @@ impl<'a> Course<'a> {
             course.next.push(next);
             let mut present = Present {
                 measured,
-                settings: &first.stages[stage],
+                settings: &now[stage],
+                rate: phases
+                    .iter()
+                    .map(|phase| phase.stages[stage].limits.rate)
+                    .fold(0.0, f64::max),
+                next: course.next_stage(stage),
                 stage,
                 horizon,
                 weight,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::measured::MeasuredStage;
 use super::settings::StageSettings;
 use super::task::{Fate, Task, pick};
-use crate::world::{Entrant, Run, RunEnd};
+use crate::world::{Entrant, Exit, Run, RunEnd};
 
 /// After so many dispatches the backoff is about as long as it gets.
 const MOST_REFUSED: u32 = 20;
@@ -13,7 +13,12 @@ const MOST_REFUSED: u32 = 20;
 /// Draws the tasks of a stage.
 pub(super) struct Present<'a> {
     pub(super) measured: &'a MeasuredStage,
+    /// Those under which the runs in progress began.
     pub(super) settings: &'a StageSettings,
+    /// The most dispatches a second from now on.
+    pub(super) rate: f64,
+    /// Where tasks go that have used up their attempts.
+    pub(super) next: Exit,
     pub(super) stage: usize,
     pub(super) horizon: Duration,
     pub(super) weight: u32,
@@ -25,7 +30,7 @@ impl Present<'_> {
     pub(super) fn tasks(&mut self) -> Vec<(Entrant, Task)> {
         let backlog = self.measured.backlog;
         // No more than could be dispatched by then.
-        let most = self.settings.limits.rate.max(1.0) * self.horizon.as_secs_f64();
+        let most = self.rate.max(1.0) * self.horizon.as_secs_f64();
         let most = self.whole(most * 2.0 + 1000.0);
         let due = self.whole(backlog.due);
         let mut tasks = Vec::new();
@@ -76,6 +81,8 @@ impl Present<'_> {
                 // It hangs in each of its attempts.
                 entrant.attempts = self.random.u32(0..self.settings.attempts.get());
                 let exit = self.settings.route(&way.reason, way.status);
+                let is_last = entrant.attempts + 1 >= self.settings.attempts.get();
+                let exit = exit.or_else(|| is_last.then_some(self.next));
                 let how = exit.map_or(RunEnd::Failed, RunEnd::Left);
                 (Fate::Failing(place), timeout, how)
             }
