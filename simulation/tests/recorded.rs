@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use console::{Effect, LiveChain, Range, Time};
 use serde_json::{Value, json};
-use simulation::forecast::{Phase, StageSettings, forecast};
-use simulation::{Backoff, Limits};
+use simulation::forecast::{Condition, Phase, Route, StageSettings, forecast};
+use simulation::{Backoff, Exit, Limits};
 
 const HORIZON: Duration = Duration::from_secs(40);
 
@@ -141,4 +141,25 @@ fn fewer_attempts_while_the_lag_grows() {
     holds(effect.stages[1].dispatches_per_second, 19.8, 0.0);
     holds(effect.failed, 110.0, 21.0);
     holds_p99(effect.healthy_p99_seconds, 3.18);
+}
+
+#[test]
+fn a_route_for_those_that_hang() {
+    let effect = foreseen(
+        &[
+            stage("fast", (389, 8.25, 120), (621, 0, 415, 507, 379, 4.74)),
+            stage("slow", (104, 5.51, 80), (0, 121, 0, 182, 160, 2.2)),
+        ],
+        |it| {
+            it.routes = vec![Route {
+                when: Condition::Reason("timeout".to_owned()),
+                to: Exit::Stage(1),
+            }];
+        },
+    );
+    holds(effect.healthy_per_second, 28.9, 0.0);
+    holds(effect.stages[0].dispatches_per_second, 49.0, 0.0);
+    holds(effect.failed, 128.0, 22.0);
+    let gone = effect.stages[0].backlog_gone_seconds.most;
+    assert!(gone.is_some_and(|it| it * 1.1 + 3.2 >= 19.3), "{gone:?}");
 }
