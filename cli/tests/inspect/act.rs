@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloudtasks::{Queue, QueueState};
+use kube::Api;
 use serde_json::{Value, json};
-use testkit::{ApiServer, Emulator, Process, eventually, free_addr, operator};
+use testkit::{ApiServer, Emulator, Process, eventually, fake_pods, free_addr, operator};
 
 use crate::program::{Ended, Programs};
 
@@ -65,7 +66,7 @@ async fn a_stage_of_dev_is_throttled_and_released() {
     let throttle = "throttle orders fast --rate 5 --for 10m --reason INC-42 --name inc-42";
     let planned = run(&format!("{throttle} --dry-run")).await;
     assert_eq!(planned.code, 0, "{planned:?}");
-    let steps = "Steps:\n  1. update queue incoming (rate 5/s) (";
+    let steps = "Steps:\n  1. update queue incoming (rate 5/s, ";
     assert!(planned.stdout.starts_with(steps), "{planned:?}");
     // No task has run yet.
     let unknown = "No pod restarts.\nNo forecast: ";
@@ -365,6 +366,9 @@ async fn people_on_call_throttle_pause_and_undo_with_no_other_right() {
     assert_eq!(shift.run(&pause).await.code, 0);
     let paused = shift.queue().await.unwrap();
     assert_eq!(paused.state, QueueState::Paused);
+    // A queue is not resumed before a worker is ready.
+    let deployments = Api::namespaced(shift.server.client().await, namespace);
+    fake_pods::report_all_ready(&deployments).await.unwrap();
     for name in ["all", "inc-42"] {
         let ended = shift.run(&["undo", name]).await;
         assert_eq!(ended.code, 0, "{ended:?}");
