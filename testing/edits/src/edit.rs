@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::manifest::{Manifest, queue};
 use crate::options::Options;
+use crate::plans::planned;
 use crate::row::Action;
 use crate::testbed::Testbed;
 
@@ -15,6 +16,9 @@ use crate::testbed::Testbed;
 const PAUSE: Duration = Duration::from_millis(50);
 /// For one direction of a row.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// After so many looks at the queues, the operator has seen what there was before them, and has done what it
+/// does after a time: it pauses a queue without workers.
+const SEEN: f64 = 5.0;
 /// Empty queues are believed after so many looks in which nothing moved: a task that is handed over is
 /// in one of two queues, and they are looked at one after another.
 const LOOKS: u32 = 3;
@@ -26,6 +30,8 @@ pub enum Goal {
     Settled,
     /// Besides, each task has ended.
     Ended,
+    /// The operator says that the chain can't be parsed.
+    Garbled,
     /// The operator has done so many steps, or settled before.
     Steps(usize),
     /// The chain is gone.
@@ -118,10 +124,51 @@ impl<'a> Edit<'a> {
                 self.testbed.producer.burst_to(&queue, tasks).await?;
                 Ok(Goal::Steps(0))
             }
+            Action::Override(name, fields) => {
+                self.testbed.create(name, fields).await?;
+                Ok(Goal::Settled)
+            }
+            Action::Undo(name) => {
+                self.testbed.undo(name).await?;
+                let is_gone = self.testbed.is_gone().await?;
+                Ok(if is_gone { Goal::Gone } else { Goal::Settled })
+            }
+            Action::ByHand(id, settings) => {
+                let queue = queue(id);
+                self.testbed.cloud.update_queue(&queue, settings).await?;
+                Ok(Goal::Settled)
+            }
+            Action::Garble => self.testbed.garble().await.map(|()| Goal::Garbled),
+            Action::DeleteWorkers => {
+                let deleted = self.testbed.delete_workers().await;
+                deleted.map(|()| Goal::Steps(0))
+            }
         }
     }
 
-    async fn apply(&self, manifest: &Manifest) -> anyhow::Result<()> {
+    /// The steps that the operator plans for an action, if they are to be compared.
+    pub async fn plan(&mut self, action: &Action) -> anyhow::Result<Option<Vec<String>>> {
+        if !self.options.compares_plans {
+            return Ok(None);
+        }
+        // It plans with what it has seen, and that must be what there is now. Without a chain it looks at no
+        // queue until it is asked.
+        let mut first = None;
+        while !self.testbed.is_gone().await? {
+            anyhow::ensure!(self.begin.elapsed() < PATIENCE, "the operator never looked");
+            match (first, self.testbed.operator.looks().await) {
+                (Some(first), Some(looks)) if looks >= first + SEEN => break,
+                (None, looks) => first = looks,
+                (Some(_), _) => {}
+            }
+            self.pause().await?;
+        }
+        // What it has done up to now isn't this action's.
+        self.testbed.operator.tend().await?;
+        planned(self.testbed, action).await
+    }
+
+    async fn apply(&mut self, manifest: &Manifest) -> anyhow::Result<()> {
         self.testbed.apply(manifest).await
     }
 
@@ -157,6 +204,7 @@ impl<'a> Edit<'a> {
                 Ok(Some("the chain is still there".to_owned()))
             }
             Goal::Gone => Ok(None),
+            Goal::Garbled => self.testbed.not_garbled().await,
             Goal::Over => {
                 // Nothing would take what is still to be sent.
                 if let Some(trickle) = self.trickle.take() {
@@ -177,6 +225,8 @@ impl<'a> Edit<'a> {
         if let Some(said) = self.testbed.not_ready().await? {
             return Ok(Some(said));
         }
+        // What it has done since the last look may be all that it had to do.
+        self.testbed.operator.tend().await?;
         let is_idle = self.testbed.operator.is_idle().await?;
         let last = self.testbed.operator.steps().pop().unwrap_or_default();
         Ok((!is_idle).then(|| format!("the operator goes on; its last step: {last}")))

@@ -5,11 +5,13 @@
 //! `rows.rs` is the table of edits. `make edits` makes all of them; a test makes a few.
 
 mod edit;
+mod expected;
 mod handler;
 mod manifest;
 mod operator;
 mod options;
 mod outcome;
+mod plans;
 mod producer;
 pub mod row;
 mod rows;

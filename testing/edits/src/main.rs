@@ -23,8 +23,8 @@ struct Args {
     /// Tasks for each direction of a row.
     #[arg(long, default_value_t = 500)]
     tasks: usize,
-    /// What goes wrong meanwhile. Default: the operator dies after each step; then the rows that
-    /// change where tasks go, in the other variants too.
+    /// What goes wrong meanwhile. Default: the operator dies after each step; then nothing; and for the
+    /// rows that change where tasks go, the other variants too.
     #[arg(long, value_enum)]
     variant: Option<Variant>,
     /// Says each step.
@@ -43,7 +43,7 @@ enum Variant {
     Workers,
     /// Cloud Tasks lists queues wrongly, and fails.
     Lists,
-    /// Nothing.
+    /// Nothing: the steps must be those that the operator has planned before the edit.
     Nothing,
 }
 
@@ -65,6 +65,7 @@ impl Variant {
             },
             faulty_lists: if self == Self::Lists { FAULTY_LISTS } else { 0 },
             kills_workers: self == Self::Workers,
+            compares_plans: self == Self::Nothing,
             tasks: args.tasks,
             seed: args.seed,
         }
@@ -83,14 +84,27 @@ impl Args {
     /// The rows to make, each with its variant.
     fn runs(&self) -> Vec<(Row, Variant)> {
         let rows = self.rows();
-        let all = |variant| rows.iter().cloned().map(move |row| (row, variant));
-        if let Some(variant) = self.variant {
-            return all(variant).collect();
-        }
-        let others = [Variant::Workers, Variant::Lists, Variant::Nothing].into_iter();
-        all(Variant::Steps)
-            .chain(others.flat_map(all).filter(|(row, _)| row.moves_tasks))
-            .collect()
+        let variants = match self.variant {
+            Some(variant) => vec![variant],
+            None => vec![
+                Variant::Steps,
+                Variant::Workers,
+                Variant::Lists,
+                Variant::Nothing,
+            ],
+        };
+        let is_default = self.variant.is_none();
+        let runs = variants.into_iter().flat_map(|variant| {
+            let of_variant = rows.iter().filter(move |row| match variant {
+                Variant::Nothing => true,
+                Variant::Steps => !row.needs_memory,
+                Variant::Workers | Variant::Lists => {
+                    !row.needs_memory && (row.moves_tasks || !is_default)
+                }
+            });
+            of_variant.cloned().map(move |row| (row, variant))
+        });
+        runs.collect()
     }
 }
 
@@ -98,7 +112,11 @@ impl Args {
 async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let runs = args.runs();
-    anyhow::ensure!(!runs.is_empty(), "no row is called {:?}", args.row);
+    anyhow::ensure!(
+        !runs.is_empty(),
+        "no such row has this variant: {:?}",
+        args.row
+    );
     if args.list {
         for row in args.rows() {
             println!("{}", row.name);

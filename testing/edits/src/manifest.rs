@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use cloudtasks::QueuePath;
+use crds::ExecutorChain;
 
 /// The chain's name.
 pub const CHAIN: &str = "orders";
@@ -85,6 +86,11 @@ impl Manifest {
             rest.split(',').next().unwrap_or_default()
         });
         ids.map(queue).collect()
+    }
+
+    /// The chain that it describes.
+    pub fn chain(&self, receiver: SocketAddr) -> anyhow::Result<ExecutorChain> {
+        Ok(serde_saphyr::from_str(&self.yaml(receiver))?)
     }
 
     /// As it is applied.

@@ -121,6 +121,18 @@ impl Operator {
         Ok(has_looked)
     }
 
+    /// Where it answers questions.
+    pub fn admin(&self) -> SocketAddr {
+        self.run.admin
+    }
+
+    /// How often this run has looked at the queues, and nothing before it has looked at a chain.
+    pub async fn looks(&self) -> Option<f64> {
+        let counters = counters(self.run.admin).await.ok()?;
+        let has_reconciled = counters.total("executor_operator_reconciles_total") > 0.0;
+        has_reconciled.then(|| counters.total("executor_operator_queue_lists_total"))
+    }
+
     /// How many runs it has had.
     pub fn starts(&self) -> usize {
         self.starts

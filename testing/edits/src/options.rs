@@ -14,6 +14,8 @@ pub struct Options {
     /// In how many lists of queues, from the begin of a direction, some are missing, repeated, or as they
     /// were before. Meanwhile calls fail by chance.
     pub faulty_lists: u32,
+    /// Whether the steps are compared with those that the operator has planned before the edit.
+    pub compares_plans: bool,
     /// Tasks for each direction.
     pub tasks: usize,
     /// What scripts of tasks and victims are drawn from.

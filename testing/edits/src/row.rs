@@ -1,5 +1,8 @@
 //! What a row does to a chain.
 
+use cloudtasks::QueueSettings;
+use serde_json::Value;
+
 use crate::manifest::Manifest;
 
 /// One thing done, and what is waited for before the next.
@@ -15,6 +18,16 @@ pub enum Action {
     DeleteInForeground,
     /// A queue of another owner appears, paused, with limited attempts and a tenth of the tasks.
     Legacy(&'static str),
+    /// An override of this name is created, with these fields; then the chain has it in force.
+    Override(&'static str, Value),
+    /// It is ended before its time; then it is over.
+    Undo(&'static str),
+    /// A client changes a queue.
+    ByHand(&'static str, QueueSettings),
+    /// The chain is changed so that it can't be parsed, until the operator says so.
+    Garble,
+    /// Its Deployments and Services are deleted, and nothing is waited for.
+    DeleteWorkers,
 }
 
 /// One way of a row.
@@ -39,19 +52,36 @@ pub struct Row {
     pub directions: Vec<Direction>,
     /// Whether it changes where tasks go, so that it is worth a try in each variant.
     pub moves_tasks: bool,
+    /// Whether an operator that dies after each step would never get to its end.
+    pub needs_memory: bool,
 }
 
 impl Row {
     /// An edit of the base, and the way back.
     pub fn new(name: &'static str, edit: fn(Manifest) -> Manifest) -> Self {
-        let base = Manifest::base();
+        Self::of(Manifest::base(), name, edit)
+    }
+
+    /// The same, of another base.
+    pub fn of(base: Manifest, name: &'static str, edit: fn(Manifest) -> Manifest) -> Self {
         let there = vec![Action::Apply(edit(base.clone()))];
         let back = vec![Action::Apply(base.clone())];
+        Self::both_ways(name, base, there, back)
+    }
+
+    /// Acts on the base, and the way back.
+    pub fn both_ways(
+        name: &'static str,
+        base: Manifest,
+        there: Vec<Action>,
+        back: Vec<Action>,
+    ) -> Self {
         Self {
             name,
             base,
             directions: vec![direction("there", there), direction("back", back)],
             moves_tasks: false,
+            needs_memory: false,
         }
     }
 
@@ -62,6 +92,7 @@ impl Row {
             base,
             directions: vec![direction("both", actions)],
             moves_tasks: false,
+            needs_memory: false,
         }
     }
 
@@ -76,6 +107,13 @@ impl Row {
     #[must_use]
     pub fn moving_tasks(mut self) -> Self {
         self.moves_tasks = true;
+        self
+    }
+
+    /// An operator that dies after each step forgets each time what it has counted: it doesn't die here.
+    #[must_use]
+    pub fn needing_memory(mut self) -> Self {
+        self.needs_memory = true;
         self
     }
 

@@ -1,16 +1,26 @@
 //! The table of edits: each is made on a chain with tasks under way, and then taken back.
 
+use cloudtasks::QueueSettings;
+use serde_json::{Value, json};
+
 use crate::manifest::Manifest;
 use crate::row::{Action, Row};
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
     let moving = [ladder(), names(), comings()].concat().into_iter();
-    [limits(), workers(), others()]
-        .concat()
-        .into_iter()
-        .chain(moving.map(Row::moving_tasks))
-        .collect()
+    [
+        limits(),
+        workers(),
+        others(),
+        overrides(),
+        overrides_of_deleted(),
+        leftovers(),
+    ]
+    .concat()
+    .into_iter()
+    .chain(moving.map(Row::moving_tasks))
+    .collect()
 }
 
 /// A row that loses tasks, because it is told to: a count that can't be other than 0 proves nothing.
@@ -183,4 +193,190 @@ fn comings() -> Vec<Row> {
             vec![Action::DeleteInForeground, Action::Apply(orphan())],
         ),
     ]
+}
+
+/// Settings that overrides replace for a time, without an edit of the chain.
+fn overrides() -> Vec<Row> {
+    let base = Manifest::base;
+    let slow = || base().stage(0, "PerSecond: 120", "PerSecond: 60");
+    let one_way = |name, fields: Value, base| {
+        let there = vec![Action::Override("inc-1", fields)];
+        Row::both_ways(name, base, there, vec![Action::Undo("inc-1")])
+    };
+    vec![
+        one_way("override: throttled, undone", throttle(50), base()),
+        one_way(
+            "override: paused, undone",
+            json!({"stages": ["*"], "paused": true}),
+            base(),
+        )
+        .holding(),
+        one_way(
+            "override: rate and replicas, undone",
+            json!({"stages": ["fast"], "rateLimits": {"maxDispatchesPerSecond": 50}, "replicas": 1}),
+            base(),
+        ),
+        one_way(
+            "override: what the chain doesn't set, undone",
+            json!({"stages": ["fast"], "rateLimits": {"maxConcurrentDispatches": 3}}),
+            unlimited(),
+        )
+        .after(by_hand()),
+        Row::both_ways(
+            "override: a newer one, both undone",
+            unlimited(),
+            vec![
+                by_hand(),
+                Action::Override("inc-1", throttle(50)),
+                Action::Override(
+                    "inc-2",
+                    json!({"stages": ["*"], "rateLimits": {
+                        "maxDispatchesPerSecond": 45, "maxConcurrentDispatches": 5,
+                    }}),
+                ),
+            ],
+            vec![Action::Undo("inc-2"), Action::Undo("inc-1")],
+        ),
+        Row::both_ways(
+            "override: the older one ends first",
+            base(),
+            vec![
+                Action::Override("inc-1", json!({"stages": ["fast"], "paused": true})),
+                Action::Override("inc-2", throttle(60)),
+            ],
+            vec![Action::Undo("inc-1"), Action::Undo("inc-2")],
+        )
+        .holding(),
+        Row::both_ways(
+            "override: an edit beneath it, undone",
+            base(),
+            vec![
+                Action::Override("inc-1", throttle(50)),
+                Action::Apply(slow()),
+            ],
+            vec![Action::Undo("inc-1"), Action::Apply(base())],
+        ),
+        Row::both_ways(
+            "override: its setting leaves the chain, undone",
+            base(),
+            vec![
+                Action::Override("inc-1", throttle(50)),
+                Action::Apply(base().stage(0, "maxDispatchesPerSecond: 120, ", "")),
+            ],
+            vec![Action::Undo("inc-1"), Action::Apply(base())],
+        ),
+        Row::both_ways(
+            "override: a pause over one of the chain",
+            base(),
+            vec![
+                Action::Override("inc-1", json!({"stages": ["middle"], "paused": true})),
+                Action::Apply(base().stage(1, "replicas:", "paused: true, replicas:")),
+            ],
+            vec![Action::Undo("inc-1"), Action::Apply(base())],
+        )
+        .holding(),
+    ]
+}
+
+/// What becomes of overrides whose chain is deleted, and comes back.
+fn overrides_of_deleted() -> Vec<Row> {
+    let drain = || Manifest::base().head("deletionPolicy: Retain", "deletionPolicy: Drain");
+    let both = || {
+        json!({"stages": ["*"], "rateLimits": {
+            "maxDispatchesPerSecond": 45, "maxConcurrentDispatches": 5,
+        }})
+    };
+    vec![
+        Row::actions(
+            "override: deleted with Retain, applied, undone",
+            unlimited(),
+            vec![
+                by_hand(),
+                Action::Override("inc-1", both()),
+                Action::Delete,
+                Action::Apply(unlimited()),
+                Action::Undo("inc-1"),
+            ],
+        ),
+        Row::actions(
+            "override: deleted with Retain, undone, applied",
+            unlimited(),
+            vec![
+                by_hand(),
+                Action::Override("inc-1", both()),
+                Action::Delete,
+                Action::Undo("inc-1"),
+                Action::Apply(unlimited()),
+            ],
+        ),
+        Row::actions(
+            "override: paused, deleted with Retain, undone, applied",
+            Manifest::base(),
+            vec![
+                Action::Override("inc-1", json!({"stages": ["*"], "paused": true})),
+                Action::Delete,
+                Action::Undo("inc-1"),
+                Action::Apply(Manifest::base()),
+            ],
+        ),
+        Row::actions(
+            "override: deleted with Drain",
+            drain(),
+            vec![Action::Override("inc-1", both()), Action::Delete],
+        )
+        .needing_memory(),
+    ]
+}
+
+/// What must not be left behind: marks on queues, and queues that run without workers.
+fn leftovers() -> Vec<Row> {
+    let limited = || {
+        let limits = "rateLimits: {maxDispatchesPerSecond: 200}, url: 'http:";
+        Manifest::base().head("url: 'http:", limits)
+    };
+    let orphan = || limited().head("deletionPolicy: Retain", "deletionPolicy: Orphan");
+    let moved = |it: Manifest| it.head("queue: ends", "queue: ends-2");
+    vec![
+        Row::of(limited(), "the notifier's queue with limits", |it| {
+            it.head("queue: ends", "queue: ends-2")
+        }),
+        Row::actions(
+            "deleted with Orphan and a notifier's limits, applied",
+            orphan(),
+            vec![Action::Delete, Action::Apply(orphan())],
+        ),
+        Row::actions(
+            "deleted with Orphan and a notifier's limits, moved",
+            orphan(),
+            vec![Action::Delete, Action::Apply(moved(orphan()))],
+        ),
+        Row::actions(
+            "unparsable, without workers, deleted, applied",
+            Manifest::base(),
+            vec![
+                Action::Garble,
+                Action::DeleteWorkers,
+                Action::Delete,
+                Action::Apply(Manifest::base()),
+            ],
+        ),
+    ]
+}
+
+fn throttle(rate: u32) -> Value {
+    json!({"stages": ["fast"], "rateLimits": {"maxDispatchesPerSecond": rate}})
+}
+
+/// A chain that leaves the first queue's concurrency to others.
+fn unlimited() -> Manifest {
+    Manifest::base().stage(0, ", maxConcurrentDispatches: 20", "")
+}
+
+/// The other who sets it.
+fn by_hand() -> Action {
+    let settings = QueueSettings {
+        max_concurrent_dispatches: Some(17),
+        ..QueueSettings::default()
+    };
+    Action::ByHand("incoming", settings)
 }

@@ -11,6 +11,7 @@ async fn outcomes(row: &Row) -> Vec<Outcome> {
         crash: Crash::AtFirstStep,
         kills_workers: false,
         faulty_lists: 0,
+        compares_plans: false,
         tasks: 60,
         seed: 1,
     };
@@ -52,6 +53,11 @@ async fn stages_change_names_and_queues() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_is_deleted_and_comes_back() {
     both_ways("deleted with Retain, applied").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_leaves_nothing_behind() {
+    both_ways("override: rate and replicas, undone").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

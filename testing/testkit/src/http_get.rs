@@ -1,4 +1,4 @@
-//! One GET of a server's health or metrics.
+//! One request to a server: its health, its metrics, its API.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,19 @@ async fn get_within(patience: Duration, addr: SocketAddr, path: &str) -> io::Res
 pub async fn status_and_body(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     // HTTP/1.0 has no chunks: the connection's end is the body's.
     let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
-    let answer = exchange(addr, &request).await?;
+    parsed(exchange(addr, &request).await?)
+}
+
+/// Status and body of what a server answers to a POST of JSON.
+pub async fn post(addr: SocketAddr, path: &str, body: &str) -> io::Result<(u16, String)> {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.0\r\nHost: {addr}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    parsed(exchange(addr, &request).await?)
+}
+
+fn parsed(answer: String) -> io::Result<(u16, String)> {
     let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
     match (status, answer.split_once("\r\n\r\n")) {
         (Some(status), Some((_, body))) => Ok((status, body.to_owned())),
