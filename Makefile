@@ -65,6 +65,10 @@ chaos: ## Kills and disconnects real workers, and counts lost and contradictory 
 edits: ## Makes each edit of a chain with tasks in flight, while the operator crashes after each step
 	testing/edits/run
 
+.PHONY: gitops
+gitops: ## Makes overrides of chains that appliers like Argo CD's and Flux's apply each second
+	testing/gitops/run
+
 .PHONY: browser
 browser: ## Shows the page to a real Chromium, which it installs; PICTURES=docs/images writes the pictures of the docs
 	testing/browser/run
