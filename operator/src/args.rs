@@ -132,6 +132,11 @@ pub struct Args {
     #[arg(long, env = "ROUTE_PATIENCE", default_value = "10m")]
     pub route_patience: crds::Duration,
 
+    /// How many generations of each chain's spec are kept, as `ControllerRevision`s: what `kubectl chain history`
+    /// shows, and `kubectl chain undo --to` goes back to. 0: none are written, and those that exist stay.
+    #[arg(long, env = "REVISION_HISTORY_LIMIT", default_value_t = 10)]
+    pub revision_history_limit: u16,
+
     /// The limit of calls to Cloud Tasks a second, from 1 to 1000, for all chains together. A burst may
     /// be twice as many. After an exhausted quota the limit is lower for a minute.
     #[arg(long, env = "CLOUD_TASKS_CALLS_PER_SECOND", default_value_t)]

@@ -10,6 +10,7 @@ pub mod namespace_uids;
 pub mod objects;
 pub mod overrides;
 pub mod queue_stats;
+pub mod revisions;
 pub mod scrape_target;
 pub mod served_chains;
 pub mod status_echo;
@@ -32,6 +33,7 @@ use failures::FailureCounts;
 use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
 use overrides::OverrideCache;
+use revisions::RevisionCache;
 use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
 use workers::ScrapedWorkers;
@@ -50,6 +52,8 @@ pub struct Caches {
     pub api_discovery: Arc<ApiDiscovery>,
     /// The chains' overrides.
     pub overrides: Arc<OverrideCache>,
+    /// The kept generations of the chains' specs.
+    pub revisions: RevisionCache,
     /// Since when each timed condition has held.
     pub condition_timers: ConditionTimers,
     /// Which changes of chains are the operator's own.
@@ -108,9 +112,11 @@ impl Caches {
                 .map(|overrides| overrides.ends())
                 .unwrap_or_default()
         });
+        let limit = args.revision_history_limit;
         Self {
             served_chains,
             overrides,
+            revisions: RevisionCache::new(client.clone(), scopes.clone(), limit),
             locations,
             children,
             workers,
@@ -130,6 +136,7 @@ impl Caches {
         self.api_discovery.forget(namespace, chain);
         self.namespace_uids.forget(namespace);
         self.served_chains.forget(namespace, chain);
+        self.revisions.forget(namespace, chain);
     }
 
     /// A chain is deleted: nothing of it is left to serve.

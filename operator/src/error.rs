@@ -77,6 +77,12 @@ impl Error {
         self.api_status().is_some_and(|status| status.code == 404)
     }
 
+    /// Whether an object exists that was to be created.
+    pub fn exists(&self) -> bool {
+        self.api_status()
+            .is_some_and(|status| status.reason == "AlreadyExists")
+    }
+
     /// The API server's message, if it forbids a call.
     pub fn forbidden(&self) -> Option<&str> {
         let status = self.api_status().filter(|status| status.code == 403)?;

@@ -14,6 +14,7 @@ pub mod observe;
 pub mod overrides;
 pub mod read;
 pub mod report;
+pub mod revisions;
 pub mod serve;
 
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         // Nothing is known of its stages.
         (Err(_), _) => {}
     }
+    context.caches.revisions.reconciled(chain.meta());
     // What stopped the reconcile matters more than that its status can't be written.
     let failure = findings.error.or(reported.err());
     context.metrics.reconciled(failure.as_ref());

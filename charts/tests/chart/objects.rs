@@ -405,6 +405,20 @@ async fn gateways_take_rights_that_can_be_left_out() {
 }
 
 #[tokio::test]
+async fn earlier_specs_take_rights_that_can_be_left_out() {
+    let of_revisions = |rendered: &Rendered| {
+        let rules = rendered.of_operator("ClusterRole")[0]["rules"].clone();
+        let mut rules = rules.as_array().unwrap().iter();
+        rules.any(|it| it["resources"] == json!(["controllerrevisions"]))
+    };
+    assert!(of_revisions(&Rendered::of("").await));
+    let none = Rendered::of("operator: {revisionHistoryLimit: 0}").await;
+    assert!(!of_revisions(&none));
+    let flag = "--revision-history-limit=0".to_owned();
+    assert!(none.arguments().contains(&flag));
+}
+
+#[tokio::test]
 async fn nothing_but_the_metrics_port_is_let_in() {
     let rendered = Rendered::of(ALL).await;
     let policy = &rendered.only("NetworkPolicy")["spec"];

@@ -26,6 +26,7 @@ const INVALID: &[(&str, &str)] = &[
     ("serviceAccount: {annotations: {a: 1}}", "at '/serviceAccount/annotations/a': got number, want string"),
     ("operator: {cloudTasksCallsPerSecond: 0}", "minimum: got 0, want 1"),
     ("operator: {concurrency: 0}", "minimum: got 0, want 1"),
+    ("operator: {revisionHistoryLimit: -1}", "minimum: got -1, want 0"),
     ("tenants: [shop]", "at '/tenants': got array, want object"),
     // Forgotten values, which would allow anything.
     ("tenants: {shop: }", "at '/tenants/shop': got null, want object"),

@@ -46,6 +46,7 @@ async fn works(server: &ApiServer, namespaces: [&str; 2], operator: &Operator) {
     })
     .await;
     first.overrides("orders").await;
+    first.revisions("orders").await;
     // A stage that is removed takes its Deployment and its Service along when it has drained.
     first
         .apply(&chain("orders", "Retain", &["fast", "slow"]))

@@ -21,8 +21,7 @@ use crate::rendered::{RELEASE, Rendered};
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// What a test can't wait for at its default.
-pub const QUICK: &str =
-    "operator: {queuePollInterval: 500ms, addressDelay: 1s, handOverTime: 1s}\n";
+pub const QUICK: &str = "operator: {queuePollInterval: 500ms, addressDelay: 1s, handOverTime: 1s, revisionHistoryLimit: 2}\n";
 
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 const GKE: &str = "networking.gke.io";
@@ -191,6 +190,42 @@ impl<'a> Testbed<'a> {
         let status = ["patch", "chain", chain, "--subresource=status"];
         self.kubectl(&[&status[..], &["--type=merge", "-p", patch]].concat())
             .await;
+    }
+
+    /// Earlier specs are kept, come again, and are forgotten. The operator keeps two.
+    pub async fn revisions(&self, chain: &str) {
+        let rate = |rate: u32| {
+            format!(
+                r#"[{{"op": "add", "path": "/spec/stages/0/rateLimits", "value": {{"maxDispatchesPerSecond": {rate}}}}}]"#
+            )
+        };
+        let removed = r#"[{"op": "remove", "path": "/spec/stages/0/rateLimits"}]"#;
+        let (five, six) = (rate(5), rate(6));
+        for (patch, kept) in [
+            (&*five, "1 2"),
+            (&six, "2 3"),
+            (&five, "3 4"),
+            (removed, "4 5"),
+        ] {
+            let edit = ["patch", "chain", chain, "--type=json", "-p", patch];
+            self.kubectl(&edit).await;
+            let label = format!("executor-chain.dev/chain={chain}");
+            let get = [
+                "-n",
+                &self.namespace,
+                "get",
+                "controllerrevisions",
+                "-l",
+                &label,
+            ];
+            let numbers = ["-o=jsonpath={.items[*].revision}", "--sort-by=.revision"];
+            let get = [&get[..], &numbers].concat();
+            eventually(&format!("the revisions {kept}"), SOON, async || {
+                let said = self.server.kubectl(&get).await;
+                (said.stdout == kept, format!("{said:?}"))
+            })
+            .await;
+        }
     }
 
     /// An override is made, ended, and so old that it is forgotten.

@@ -9,6 +9,7 @@ pub mod names;
 pub mod ownership;
 pub mod queue_settings;
 pub(crate) mod replaced_settings;
+pub mod revision;
 pub mod route;
 pub mod service;
 pub mod worker_env;

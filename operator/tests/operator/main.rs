@@ -10,6 +10,7 @@ mod deletion;
 mod drift;
 mod edits;
 mod gateway;
+mod history;
 mod kstatus;
 mod leader;
 mod live;

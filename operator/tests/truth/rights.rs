@@ -24,6 +24,7 @@ pub async fn set(server: &ApiServer, namespace: &str, deployments: &[&str]) {
         "metadata": {"name": ACCOUNT, "namespace": namespace},
         "rules": [
             {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": deployments},
+            {"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": all},
             {"apiGroups": ["", "events.k8s.io", "executor-chain.dev"], "resources": all, "verbs": all},
         ],
     });

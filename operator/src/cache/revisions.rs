@@ -1,0 +1,208 @@
+//! The revisions of chains' specs that are kept, from one list of their metadata in each scope. Nobody but the
+//! leader writes them, so no watch is needed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
+use kube::api::ListParams;
+use parking_lot::Mutex;
+use plan::objects::names::CHAIN_LABEL;
+use plan::objects::revision::{KeptRevision, newest, surplus};
+use tokio::sync::Notify;
+
+use crate::api_server::call;
+use crate::chain::{NamespacedName, name_in};
+use crate::error::Error;
+use crate::namespaces::Scope;
+
+/// How many the API server lists at a time.
+const PAGE: u32 = 500;
+/// How long after a list that has failed no other one is tried.
+const RETRY: Duration = Duration::from_mins(1);
+
+/// The revisions of all chains.
+pub struct RevisionCache {
+    client: Client,
+    scopes: Vec<Scope>,
+    limit: usize,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    lists: BTreeMap<Scope, LastList>,
+    /// By UID: a deleted chain of the same name may have left some.
+    kept: HashMap<NamespacedName, HashMap<String, Vec<KeptRevision>>>,
+    due: BTreeMap<NamespacedName, DueRevision>,
+}
+
+enum LastList {
+    Complete,
+    Failed(Instant),
+}
+
+/// A chain whose spec is to be kept, if it isn't.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRevision {
+    /// Its namespace and name.
+    pub chain: NamespacedName,
+    /// Its UID.
+    pub uid: String,
+    /// The generation of the spec.
+    pub generation: i64,
+}
+
+impl RevisionCache {
+    /// Of chains in `scopes`, at most `limit` of each.
+    pub fn new(client: Client, scopes: Vec<Scope>, limit: u16) -> Self {
+        Self {
+            client,
+            scopes,
+            limit: limit.into(),
+            state: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// A chain was reconciled: its spec is to be kept.
+    pub fn reconciled(&self, chain: &ObjectMeta) {
+        let (Some(uid), Some(generation)) = (&chain.uid, chain.generation) else {
+            return;
+        };
+        let due = DueRevision {
+            chain: name_in(chain),
+            uid: uid.clone(),
+            generation,
+        };
+        let mut state = self.state.lock();
+        if self.limit == 0 || chain.deletion_timestamp.is_some() || state.has(&due) {
+            return;
+        }
+        state.due.insert(due.chain.clone(), due);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Waits for a chain whose spec is to be kept.
+    pub async fn next_due(&self) -> DueRevision {
+        loop {
+            let first = self.state.lock().due.pop_first();
+            if let Some((_, due)) = first {
+                return due;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// The revisions of a chain; `None` if its spec is among them already, or nothing is known of them.
+    pub async fn before(&self, due: &DueRevision) -> Result<Option<Vec<KeptRevision>>, Error> {
+        let (namespace, _) = &due.chain;
+        let mut scopes = self.scopes.iter();
+        let Some(scope) = scopes.find(|it| it.covers(namespace)) else {
+            return Ok(None);
+        };
+        if !self.is_listed(scope).await? {
+            return Ok(None);
+        }
+        let state = self.state.lock();
+        Ok((!state.has(due)).then(|| state.of(due).to_vec()))
+    }
+
+    /// A revision of a chain was written. Returns those that are too many now.
+    pub fn written(&self, due: &DueRevision, revision: KeptRevision) -> Vec<KeptRevision> {
+        let mut state = self.state.lock();
+        let revisions = state.of_mut(&due.chain, &due.uid);
+        revisions.retain(|it| it.name != revision.name);
+        revisions.push(revision);
+        surplus(revisions, self.limit)
+    }
+
+    /// A revision of a chain was deleted.
+    pub fn deleted(&self, due: &DueRevision, name: &str) {
+        let mut state = self.state.lock();
+        let revisions = state.of_mut(&due.chain, &due.uid);
+        revisions.retain(|it| it.name != name);
+    }
+
+    /// A chain no longer exists.
+    pub fn forget(&self, namespace: &str, chain: &str) {
+        let name = (namespace.to_owned(), chain.to_owned());
+        let mut state = self.state.lock();
+        state.kept.remove(&name);
+        state.due.remove(&name);
+    }
+
+    /// Lists a scope once. After a failure that is only reported once for a while.
+    async fn is_listed(&self, scope: &Scope) -> Result<bool, Error> {
+        match self.state.lock().lists.get(scope) {
+            Some(LastList::Complete) => return Ok(true),
+            Some(LastList::Failed(at)) if at.elapsed() < RETRY => return Ok(false),
+            Some(LastList::Failed(_)) | None => {}
+        }
+        let listed = self.list(scope).await;
+        let mut state = self.state.lock();
+        match listed {
+            Ok(found) => {
+                for (chain, uid, revision) in found {
+                    state.of_mut(&chain, &uid).push(revision);
+                }
+                state.lists.insert(scope.clone(), LastList::Complete);
+                Ok(true)
+            }
+            Err(error) => {
+                let failed = LastList::Failed(Instant::now());
+                state.lists.insert(scope.clone(), failed);
+                Err(error)
+            }
+        }
+    }
+
+    async fn list(
+        &self,
+        scope: &Scope,
+    ) -> Result<Vec<(NamespacedName, String, KeptRevision)>, Error> {
+        let api = scope.api::<ControllerRevision>(&self.client);
+        // A cluster may have very many others.
+        let mut parameters = ListParams::default().labels(CHAIN_LABEL).limit(PAGE);
+        let mut found = Vec::new();
+        loop {
+            let list = api.list_metadata(&parameters);
+            let page = call("list ControllerRevisions", list).await?;
+            found.extend(page.items.iter().filter_map(|it| of_chain(&it.metadata)));
+            let Some(next) = page.metadata.continue_.filter(|next| !next.is_empty()) else {
+                return Ok(found);
+            };
+            parameters = parameters.continue_token(&next);
+        }
+    }
+}
+
+impl State {
+    fn of(&self, due: &DueRevision) -> &[KeptRevision] {
+        let kept = self.kept.get(&due.chain);
+        kept.and_then(|kept| kept.get(&due.uid))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn of_mut(&mut self, chain: &NamespacedName, uid: &str) -> &mut Vec<KeptRevision> {
+        let kept = self.kept.entry(chain.clone()).or_default();
+        kept.entry(uid.to_owned()).or_default()
+    }
+
+    fn has(&self, due: &DueRevision) -> bool {
+        let newest = newest(self.of(due));
+        newest.is_some_and(|it| it.generation >= due.generation)
+    }
+}
+
+fn of_chain(metadata: &ObjectMeta) -> Option<(NamespacedName, String, KeptRevision)> {
+    let chain = metadata.labels.as_ref()?.get(CHAIN_LABEL)?;
+    let owner = metadata.owner_references.as_ref()?.first()?;
+    let namespace = metadata.namespace.clone()?;
+    let revision = KeptRevision::of(metadata)?;
+    Some(((namespace, chain.clone()), owner.uid.clone(), revision))
+}
