@@ -1,9 +1,16 @@
-//! `throttle`, `pause`, `resume`, `scale`, `undo`, `overrides` and `plan`: overrides of chains, and what edits
-//! would do.
+//! `throttle`, `pause`, `resume`, `scale`, `undo`, `overrides`, `plan` and `history`: overrides of chains, what
+//! edits would do, and what has happened.
 
 pub mod args;
 mod change;
 mod commands;
+mod diff;
+#[cfg(feature = "cluster")]
+mod gitops;
+mod go_back;
+mod history;
+#[cfg(feature = "cluster")]
+mod kept;
 mod overrides;
 pub(crate) mod target;
 mod text;
@@ -20,7 +27,11 @@ pub async fn run(command: ActCommand, program: &str) -> Result<ExitCode, Error> 
         ActCommand::Pause(options) => commands::pause(options, program).await,
         ActCommand::Resume(options) => commands::resume(options, program).await,
         ActCommand::Scale(options) => commands::scale(options, program).await,
-        ActCommand::Undo(options) => commands::undo(options, program).await,
+        ActCommand::Undo(options) => match options.to {
+            Some(revision) => go_back::run(options, revision, program).await,
+            None => commands::undo(options, program).await,
+        },
+        ActCommand::History(options) => history::run(options, program).await,
         ActCommand::Overrides(options) => overrides::run(options).await,
         ActCommand::Plan(options) => commands::plan(options).await,
     }

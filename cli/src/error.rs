@@ -104,6 +104,9 @@ pub enum Error {
     /// A right is missing.
     #[error("{0}; the chart's value rbac.oncall gives the rights to make overrides")]
     NoRight(Gap),
+    /// A right to edit chains is missing.
+    #[error("{0}; to go back to an earlier spec is an edit of the chain")]
+    NoEdit(Gap),
     /// There is no completion script for the shell.
     #[error("no completions for the shell {0:?}: choose bash, elvish, fish, powershell or zsh")]
     Shell(String),
@@ -117,7 +120,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unseen(gaps) if gaps.iter().any(|gap| matches!(gap, Gap::Right(_))) => NO_RIGHTS,
-            Self::NoRight(_) => NO_RIGHTS,
+            Self::NoRight(_) | Self::NoEdit(_) => NO_RIGHTS,
             Self::Unseen(_) | Self::NoAdmin { .. } => CANT_TELL,
             Self::File { .. }
             | Self::Rejected { .. }

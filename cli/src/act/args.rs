@@ -19,8 +19,10 @@ pub enum ActCommand {
     Resume(ResumeOptions),
     /// Set the number of a stage's pods for a limited time.
     Scale(ScaleOptions),
-    /// End an override before its time.
+    /// End an override before its time. With --to, give a chain an earlier spec again.
     Undo(UndoOptions),
+    /// Show what has happened to a chain: generations of its spec, overrides, and Events of the last hour.
+    History(HistoryOptions),
     /// List overrides: those in force, and those that have ended in the last 14 days.
     Overrides(OverridesOptions),
     /// Print what applying a manifest would do: the steps in order, what they wait for, and which pods
@@ -127,15 +129,38 @@ pub struct ScaleOptions {
 /// Options of `undo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct UndoOptions {
-    /// Override. Default: the only one that is in force in the namespace.
+    /// Override. Default: the only one that is in force in the namespace. With --to: a chain.
     #[arg(value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
+    /// Give the chain the spec of this revision again. `history CHAIN` lists them.
+    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
+    pub to: Option<i64>,
+    /// Do it although another program applies the chain, and will revert it unless it is suspended.
+    #[arg(long, requires = "to")]
+    pub force: bool,
     /// Print what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// Where it is.
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Options of `history`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct HistoryOptions {
+    /// Chain.
+    #[arg(value_name = "CHAIN", value_parser = name)]
+    pub chain: String,
+    /// Only what has happened in this time, such as 2h.
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<Duration>,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON.
+    #[arg(short, long, value_enum)]
+    pub output: Option<crate::inspect::args::WhyOutput>,
 }
 
 /// Options of `overrides`.

@@ -22,9 +22,9 @@ use crate::inspect::seen::Gap;
 use crate::inspect::terminal;
 
 /// How long a command waits until what it has made is in force.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it looks.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) async fn throttle(options: ThrottleOptions, program: &str) -> Result<ExitCode, Error> {
     let planned = Planned::throttle(&options);
@@ -184,7 +184,9 @@ pub(super) async fn undo(options: UndoOptions, program: &str) -> Result<ExitCode
         Some(name) => {
             let found = all.into_iter().find(|it| it.name_any() == *name);
             let found = found.ok_or_else(|| {
-                Error::Refused(format!("namespace {namespace} has no override {name}"))
+                Error::Refused(format!(
+                    "namespace {namespace} has no override {name}. To give a chain an earlier spec again: {program} undo CHAIN --to REVISION"
+                ))
             })?;
             if !is_live(&found) && !is_restoring(&found) {
                 return Err(Error::Refused(format!("override {name} has ended already")));
@@ -304,7 +306,7 @@ async fn wait(
 }
 
 /// Prints a plan. An exit code ends the command.
-fn show(
+pub(super) fn show(
     plan: Result<PlanReply, Gap>,
     dry_run: bool,
     program: &str,
@@ -361,6 +363,6 @@ fn undo_command(place: &Place, namespace: &str, name: &str, program: &str) -> St
     }
 }
 
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     terminal::print(&format!("{line}\n"));
 }

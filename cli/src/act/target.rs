@@ -25,7 +25,7 @@ use crate::inspect::seen::Right;
 /// The manager of the fields that this program writes. Flux takes back fields of managers whose name begins with
 /// kubectl.
 #[cfg(feature = "cluster")]
-const FIELD_MANAGER: &str = "executor-chain-cli";
+pub(super) const FIELD_MANAGER: &str = "executor-chain-cli";
 #[cfg(feature = "cluster")]
 const RESOURCE: &str = "chainoverrides.executor-chain.dev";
 
@@ -198,12 +198,20 @@ impl Target {
         match self {
             Self::Dev(dev) => dev.post("/api/v1/plan", request).await.map(Ok),
             #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => match cluster.plan(request).await {
-                Ok(reply) => Ok(Ok(reply)),
-                Err(Unplanned::Refused(reason)) => Err(Error::Refused(reason)),
-                Err(Unplanned::Unknown(gap)) => Ok(Err(gap)),
-            },
+            Self::Cluster(cluster) => planned(cluster.plan(request).await),
         }
+    }
+}
+
+/// A plan, or a gap if no operator can be asked for one.
+#[cfg(feature = "cluster")]
+pub(super) fn planned(
+    asked: Result<PlanReply, Unplanned>,
+) -> Result<Result<PlanReply, Gap>, Error> {
+    match asked {
+        Ok(reply) => Ok(Ok(reply)),
+        Err(Unplanned::Refused(reason)) => Err(Error::Refused(reason)),
+        Err(Unplanned::Unknown(gap)) => Ok(Err(gap)),
     }
 }
 

@@ -71,16 +71,20 @@ pub fn script(shell: &str) -> Result<ExitCode, Error> {
 /// The commands, with completers of the names that a cluster has.
 fn command(program: &Program) -> clap::Command {
     let mut command = program.command();
-    for (subcommand, takes_a_chain) in [("top", false), ("why", true), ("ui", true)] {
+    for (subcommand, chain) in [
+        ("top", None),
+        ("why", Some("name")),
+        ("ui", Some("name")),
+        ("history", Some("chain")),
+    ] {
         command = command.mut_subcommand(subcommand, |command| {
             let command = command
                 .mut_arg("namespace", |it| it.add(namespaces()))
                 .mut_arg("operator_namespace", |it| it.add(namespaces()))
                 .mut_arg("context", |it| it.add(contexts()));
-            if takes_a_chain {
-                command.mut_arg("name", |it| it.add(chains()))
-            } else {
-                command
+            match chain {
+                Some(chain) => command.mut_arg(chain, |it| it.add(chains())),
+                None => command,
             }
         });
     }

@@ -13,7 +13,7 @@ use crate::program::{Ended, Programs};
 const SOON: Duration = Duration::from_secs(30);
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/orders.yaml");
 
-const CHAIN: &str = "
+pub const CHAIN: &str = "
 apiVersion: executor-chain.dev/v1alpha1
 kind: ExecutorChain
 metadata: {name: orders}
@@ -28,7 +28,7 @@ spec:
 ";
 
 /// A `dev` that runs the example, and the address of its page.
-async fn dev(programs: &Programs) -> (Process, String) {
+pub async fn dev(programs: &Programs) -> (Process, String) {
     let (listen, admin) = (free_addr().to_string(), free_addr().to_string());
     let words = ["dev", EXAMPLE, "--listen", &listen, "--admin", &admin];
     let dev = Process::spawn(&programs.command("executor-chain", &words));
@@ -223,7 +223,7 @@ async fn what_makes_no_sense_is_refused() {
 }
 
 /// The chart's role for people on call in a namespace, bound to an account of it.
-async fn on_call(server: &ApiServer, namespace: &str) {
+pub async fn on_call(server: &ApiServer, namespace: &str) {
     let create = ["create", "serviceaccount", "jane", "-n", namespace];
     server.kubectl(&create).await.expect_ok();
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/executor-chain");
@@ -244,7 +244,7 @@ async fn on_call(server: &ApiServer, namespace: &str) {
     server.kubectl_with_input(&apply, &role).await.expect_ok();
 }
 
-fn path(path: &Path) -> &str {
+pub fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

@@ -40,7 +40,7 @@ fn path(path: &Path) -> &str {
 }
 
 /// Pods as the chart makes them, on a node that forwards their ports.
-async fn pods(server: &ApiServer, namespace: &str, names: &[&str]) {
+pub async fn pods(server: &ApiServer, namespace: &str, names: &[&str]) {
     for name in names {
         let pod = json!({
             "apiVersion": "v1",
@@ -61,7 +61,7 @@ async fn pods(server: &ApiServer, namespace: &str, names: &[&str]) {
     }
 }
 
-async fn lease(server: &ApiServer, namespace: &str, holder: &str) {
+pub async fn lease(server: &ApiServer, namespace: &str, holder: &str) {
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -95,7 +95,7 @@ async fn operators(server: &ApiServer, namespace: &str, holder: &str, of: &str) 
 }
 
 /// No controller makes the account that pods need.
-async fn create_account(server: &ApiServer, namespace: &str, name: &str) {
+pub async fn create_account(server: &ApiServer, namespace: &str, name: &str) {
     let create = ["create", "serviceaccount", name, "-n", namespace];
     server.kubectl(&create).await.expect_ok();
 }
@@ -328,6 +328,8 @@ async fn names_of_chains_and_namespaces_complete() {
     };
     let words = [&["why", "-n", &namespace], &kubeconfig[..], &["or"]].concat();
     assert_eq!(complete(&words).await, "orders\n:4\n");
+    let history = [&["history"], &words[1..]].concat();
+    assert_eq!(complete(&history).await, "orders\n:4\n");
     let words = [&["top"], &kubeconfig[..], &["-n", &namespace[..2]]].concat();
     assert!(complete(&words).await.contains(&format!("{namespace}\n")));
     let words = [&["ui"], &kubeconfig[..], &["--context", ""]].concat();

@@ -9,5 +9,7 @@
 mod act;
 mod cluster;
 mod dev;
+#[cfg(feature = "cluster")]
+mod history;
 mod program;
 mod served;
