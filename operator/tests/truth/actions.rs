@@ -66,6 +66,12 @@ impl World {
                 let found = self.queues.get_queue(&queue(id)).await.unwrap();
                 assert_eq!(found.state, QueueState::Paused, "{id}");
             }
+            Action::Override(settings) => {
+                let it = format!(
+                    "apiVersion: executor-chain.dev/v1alpha1\nkind: ChainOverride\nmetadata: {{name: inc-42}}\nspec: {{chain: {CHAIN}, stages: [fast], for: 10m, reason: INC-42, {settings}}}"
+                );
+                drop(self.testbed.apply(&it).await);
+            }
             Action::Kubectl(args) => {
                 let args = args.replace("NAMESPACE", &self.testbed.namespace);
                 drop(self.kubectl(&args).await.expect_ok());

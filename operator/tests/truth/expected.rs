@@ -5,13 +5,14 @@ use serde_json::Value;
 use crate::scenario::{Condition, Expected};
 
 /// The conditions of a chain that is well.
-const WELL: [Condition; 10] = [
+const WELL: [Condition; 11] = [
     "Ready=True AsSpecified",
     "QueuesReady=True AsSpecified",
     "WorkersReady=True AsSpecified",
     "PushesReachable=True ClusterAddress",
     "Drifted=False NoDrift",
     "Paused=False NotPaused",
+    "Overridden=False NotOverridden",
     "Draining=False NothingDrains",
     "Undersized=False EnoughPlaces",
     "PushesUnauthenticated=False PushesInternal",

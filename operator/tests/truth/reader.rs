@@ -20,9 +20,10 @@ pub struct Seen {
     pub deployments: BTreeMap<String, Deployment>,
 }
 
-const CONDITIONS: [&str; 10] = [
+const CONDITIONS: [&str; 11] = [
     "Draining",
     "Drifted",
+    "Overridden",
     "Paused",
     "PushesReachable",
     "PushesRefused",

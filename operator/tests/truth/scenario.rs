@@ -151,6 +151,8 @@ pub enum Action {
     Refuses(u32, &'static str),
     /// From now on no list of Cloud Tasks has this queue.
     ListsLack(&'static str),
+    /// An override of stage fast, with these settings.
+    Override(&'static str),
     /// A queue is paused now.
     IsPaused(&'static str),
     /// kubectl succeeds with these arguments.

@@ -33,6 +33,17 @@ pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
         format!("Paused is {holds}, and paused are {paused:?}")
     });
 
+    // What an override has set is recorded on the queue until it is back.
+    let is_overridden = |id: &&str| {
+        let queue = seen.queues.get(*id);
+        queue.is_some_and(|queue| !header(queue, "executor-replaced").is_empty())
+    };
+    let overridden: BTreeSet<&str> = seen.named().into_iter().filter(is_overridden).collect();
+    let holds = seen.condition("Overridden") == "True";
+    check(lies, holds || overridden.is_empty(), || {
+        format!("Overridden is {holds}, and overridden are {overridden:?}")
+    });
+
     let draining: BTreeSet<&str> = removed.into_iter().filter(|id| !seen.is_kept(id)).collect();
     same(lies, "draining", &status["draining"], &draining);
     let is_deleted = !seen.chain["metadata"]["deletionTimestamp"].is_null();

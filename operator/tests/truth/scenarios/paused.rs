@@ -6,10 +6,38 @@ const PAUSED: (&str, &str) = ("queue: incoming-2", "queue: incoming-2, paused: t
 const NO_WORKER: Condition = "WorkersReady=False PodsNotReady: fast";
 const SO_NOT_READY: Condition = "Ready=False PodsNotReady: fast";
 
+const END: Action =
+    Action::Kubectl(r#"patch chainoverride inc-42 --type=merge -p {"spec":{"ended":true}}"#);
+
 pub const SCENARIOS: &[Scenario] = &[
     scenario("paused by the spec").acts(&[
         when(&[Action::Apply(&[PAUSED])]).then(&["Paused=True PausedBySpec: incoming-2"]),
         when(&[Action::Apply(&[])]).then(WELL),
+    ]),
+    scenario("paused by an override").acts(&[
+        when(&[Action::Override("paused: true")]).then(&[
+            "Paused=True PausedByOverride: incoming",
+            "Overridden=True OverrideInForce: fast: paused isn't set, overridden with paused until",
+        ]),
+        when(&[END]).then(WELL),
+    ]),
+    scenario("throttled by an override").acts(&[
+        when(&[Action::Override("rateLimits: {maxDispatchesPerSecond: 5, maxConcurrentDispatches: 3}")]).then(&[
+            "Overridden=True OverrideInForce: fast: 400/s, overridden with 5/s; maxConcurrentDispatches isn't set, overridden with 3 at once until",
+        ]),
+        when(&[END]).then(WELL),
+    ]),
+    scenario("paused by hand, and then by an override, which doesn't lift it").acts(&[
+        when(&[
+            Action::Queue("incoming", Hand::Pause),
+            Action::Until("Paused", "True"),
+            Action::Override("paused: true"),
+        ])
+        .then(&[
+            "Paused=True PausedOutside: incoming",
+            "Overridden=True OverrideInForce: fast: paused isn't set, overridden with paused until",
+        ]),
+        when(&[END]).then(&["Paused=True PausedOutside: incoming"]),
     ]),
     scenario("paused by hand").acts(&[
         when(&[Action::Queue("incoming-2", Hand::Pause)])
