@@ -13,13 +13,14 @@ const DRAINED: &str = "executor-drained ";
 
 /// The steps that the operator plans for an action; `None` if it can't be asked about such an action.
 pub async fn planned(testbed: &Testbed, action: &Action) -> anyhow::Result<Option<Vec<String>>> {
+    // Of a chain that doesn't exist the operator plans with the queues that it saw last: it makes no calls.
+    if testbed.is_gone().await? {
+        return Ok(None);
+    }
     let edit = match action {
         Action::Apply(manifest) => PlannedEdit::Spec(Box::new(testbed.chain(manifest)?.spec)),
         Action::Override(_, fields) => PlannedEdit::Override(Box::new(Testbed::spec(fields)?)),
-        // Of a deleted chain nothing is changed.
-        Action::Undo(name) if !testbed.is_gone().await? => {
-            PlannedEdit::Undo(vec![(*name).to_owned()])
-        }
+        Action::Undo(name) => PlannedEdit::Undo(vec![(*name).to_owned()]),
         _ => return Ok(None),
     };
     let request = PlanRequest {
