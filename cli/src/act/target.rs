@@ -1,5 +1,13 @@
 //! Where overrides are made: a cluster, or a running `dev`.
 
+#![cfg_attr(
+    not(feature = "cluster"),
+    allow(
+        unused_variables,
+        reason = "a dev has one chain, whatever its namespace"
+    )
+)]
+
 use console::{PlanReply, PlanRequest};
 use crds::ChainOverride;
 #[cfg(feature = "cluster")]
@@ -122,7 +130,6 @@ impl Target {
         ended_by: Option<String>,
     ) -> Result<ChainOverride, Error> {
         let name = &it.name_any();
-        let is_over = it.spec.ended || it.status.as_ref().is_some_and(|it| it.ended_at.is_some());
         match self {
             Self::Dev(dev) => {
                 let path = format!("/api/v1/overrides/{name}/end");
@@ -139,7 +146,7 @@ impl Target {
                 let mut patch = json!({"spec": {"ended": true, "endedBy": ended_by}});
                 if it.spec.ended {
                     patch = json!({"spec": {"restore": null}});
-                } else if is_over {
+                } else if it.status.as_ref().is_some_and(|it| it.ended_at.is_some()) {
                     patch["spec"]["restore"] = json!(null);
                 }
                 let patch = Patch::Merge(patch);
