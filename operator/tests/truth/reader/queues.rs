@@ -3,7 +3,7 @@
 use cloudtasks::{Queue, QueueState};
 use serde_json::Value;
 
-use super::{Seen, check, text};
+use super::{Seen, check, header, text};
 
 pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
     let reported = seen.chain["status"]["stages"].as_array();
@@ -65,8 +65,20 @@ fn as_specified(seen: &Seen, lies: &mut Vec<String>) {
             continue;
         };
         let limits = &of["rateLimits"];
-        let rate = limits["maxDispatchesPerSecond"].as_f64();
-        let concurrent = limits["maxConcurrentDispatches"].as_i64();
+        // What an override replaces is recorded on the queue, and the record is what the manifest says.
+        let record: Value =
+            serde_json::from_str(header(queue, "executor-replaced")).unwrap_or_default();
+        let replaced = &record["rateLimits"];
+        for field in ["maxDispatchesPerSecond", "maxConcurrentDispatches"] {
+            let (said, was) = (limits[field].as_f64(), replaced[field].as_f64());
+            let is_same = said.is_none() || was.is_none_or(|was| said == Some(was));
+            check(lies, is_same, || {
+                format!("{id} records {was:?} for {field}")
+            });
+        }
+        let kept = |field: &str| Some(&limits[field]).filter(|_| replaced[field].is_null());
+        let rate = kept("maxDispatchesPerSecond").and_then(Value::as_f64);
+        let concurrent = kept("maxConcurrentDispatches").and_then(Value::as_i64);
         let is_as_said = rate.is_none_or(|rate| is_same(queue.max_dispatches_per_second, rate))
             && concurrent.is_none_or(|it| i64::from(queue.max_concurrent_dispatches) == it)
             && queue.max_attempts == -1

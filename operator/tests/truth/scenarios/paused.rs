@@ -23,7 +23,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ]),
     scenario("throttled by an override").acts(&[
         when(&[Action::Override("rateLimits: {maxDispatchesPerSecond: 5, maxConcurrentDispatches: 3}")]).then(&[
-            "Overridden=True OverrideInForce: fast: 400/s, overridden with 5/s; maxConcurrentDispatches isn't set, overridden with 3 at once until",
+            "Overridden=True OverrideInForce: fast: 400/s, overridden with 5/s; 200 at once, overridden with 3 at once until",
         ]),
         when(&[END]).then(WELL),
     ]),
