@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cloudtasks::{HttpTarget, QueuePath, QueueSettings};
+use cloudtasks::{HttpTarget, Queue, QueuePath, QueueSettings};
+use crds::Duration;
 use serde_json::Value;
 
 use crate::model::{DesiredStage, Observed, OverrideField, Plan, Step, queue_headers};
@@ -34,8 +35,8 @@ pub(super) fn unrecorded(stages: &[DesiredStage], observed: &Observed, plan: &Pl
             continue;
         };
         let found = observed.queues.get(queue);
-        let found = || record(found.and_then(|queue| queue.http_target.as_ref()));
-        let before = records.remove(queue).unwrap_or_else(found);
+        let first = || record(found.and_then(|queue| queue.http_target.as_ref()));
+        let before = records.remove(queue).unwrap_or_else(first);
         let after = match &settings.http_target {
             Some(target) => record(Some(target)),
             None => before.clone(),
@@ -55,7 +56,8 @@ pub(super) fn unrecorded(stages: &[DesiredStage], observed: &Observed, plan: &Pl
                 Some(overridden) => overridden.spec.is_some(),
                 None => is_in_spec(stage, field),
             };
-            if has(&before) && !has(&after) && !is_set && !in_spec {
+            let is_back = found.is_some_and(|found| has_value(found, field, before.pointer(path)));
+            if has(&before) && !has(&after) && !is_set && !in_spec && !is_back {
                 broken.push(format!("{}: {field} would not come back", planned.step));
             }
         }
@@ -67,6 +69,27 @@ fn record(target: Option<&HttpTarget>) -> Value {
     let text = target.and_then(|target| target.headers.get(queue_headers::REPLACED_HEADER));
     let record = text.and_then(|text| serde_json::from_str(text).ok());
     record.unwrap_or_default()
+}
+
+/// Whether a queue has what was recorded: an override may have set the same.
+fn has_value(queue: &Queue, field: OverrideField, recorded: Option<&Value>) -> bool {
+    let Some(recorded) = recorded else {
+        return false;
+    };
+    let time = || {
+        recorded
+            .as_str()
+            .and_then(|text| text.parse::<Duration>().ok())
+    };
+    let is_count = |count: i32| recorded.as_i64() == Some(i64::from(count));
+    match field {
+        OverrideField::Rate => recorded.as_f64() == Some(queue.max_dispatches_per_second),
+        OverrideField::Concurrency => is_count(queue.max_concurrent_dispatches),
+        OverrideField::BackoffMin => time() == Some(Duration(queue.min_backoff)),
+        OverrideField::BackoffMax => time() == Some(Duration(queue.max_backoff)),
+        OverrideField::BackoffDoublings => is_count(queue.max_doublings),
+        OverrideField::Paused | OverrideField::Replicas => false,
+    }
 }
 
 fn sets(settings: &QueueSettings, field: OverrideField) -> bool {

@@ -734,3 +734,21 @@ fn that_its_chain_was_deleted_is_said_until_its_end() {
     let expected = ["Applied", "ChainDeleted", "ChainDeleted", "Expired"];
     assert_eq!(reasons, expected);
 }
+
+/// Nothing changes on the queue then but its record.
+#[test]
+fn an_override_with_the_value_that_was_there_leaves_no_record() {
+    let yaml = ORDERS.replace("maxDispatchesPerSecond: 500, ", "");
+    let it = [inc(
+        "inc-42",
+        json!({"rateLimits": {"maxDispatchesPerSecond": 500}}),
+    )];
+    let mut observed = settled(&yaml);
+    settle(&mut observed, &with(&yaml, &it, minute(1)));
+    settle(&mut observed, &with(&yaml, &it, minute(31)));
+    let target = queue_mut(&mut observed, "incoming")
+        .http_target
+        .clone()
+        .unwrap();
+    assert!(!target.headers.contains_key("executor-replaced"));
+}
