@@ -169,6 +169,8 @@ crate::conditions::words! {
     pub enum OverrideReason {
         /// Every setting of the override is in force on every stage that it names.
         Applied,
+        /// Some settings of the override are in force, and the others are on their way.
+        Applying,
         /// Some settings of the override are in force; the message says which are not, and why.
         PartlyApplied,
         /// The operator has not applied it yet; the message says what it waits for.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use console::{PlanReply, PlanRequest, PlannedEdit};
-use crds::ChainOverride;
+use crds::{ChainOverride, OverrideReason};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -97,10 +97,8 @@ async fn make(planned: Planned, making: &Making, program: &str) -> Result<ExitCo
 
 /// Whether all of an override is in force that can be: a newer one may have some of its settings.
 fn is_applied(it: &ChainOverride) -> bool {
-    in_force(it).is_some_and(|it| {
-        let waits = it.message.contains("is not in force yet");
-        it.status == "True" && !(it.reason == "PartlyApplied" && waits)
-    })
+    let applying = OverrideReason::Applying.as_str();
+    in_force(it).is_some_and(|it| it.status == "True" && it.reason != applying)
 }
 
 /// Whether an override is over: a rate that comes back in steps may take its time.

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use axum::Router;
 use cloudtasks::QueuePath;
-use console::{PlanReply, PlanRequest, PlannedEdit};
-use crds::{ChainOverride, EVERY_STAGE};
+use console::{PlanReply, PlanRequest};
+use crds::ChainOverride;
+use effect::{Edited, edited};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 use plan::Problem;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -278,38 +277,31 @@ impl Session {
                 request.chain
             )));
         }
-        let mut overrides = self.chain.overrides.all().to_vec();
+        let before = self.chain.overrides.all();
+        let edited = edited(
+            request.edit,
+            Some(&self.manifest.chain),
+            before,
+            Timestamp::now(),
+        );
+        let Edited {
+            spec,
+            overrides,
+            planned,
+        } = edited.map_err(Refusal::Absent)?;
         let mut manifest = self.manifest.clone();
-        match request.edit {
-            PlannedEdit::Override(spec) => {
-                let mut stages = spec.stages.iter();
-                let known = |name: &String| {
-                    let mut stages = self.chain.desired.stages.iter();
-                    name == EVERY_STAGE || stages.any(|stage| stage.name == *name)
-                };
-                if let Some(missing) = stages.find(|name| !known(name)) {
-                    return Err(Refusal::Absent(format!(
-                        "chain {name} has no stage {missing}"
-                    )));
-                }
-                let mut it = ChainOverride::new("(this override)", *spec);
-                it.metadata.creation_timestamp = Some(Time(Timestamp::now()));
-                overrides.push(it);
-            }
-            PlannedEdit::Undo(names) => {
-                for it in &mut overrides {
-                    it.spec.ended |= names.contains(&it.name_any());
-                }
-            }
-            PlannedEdit::Spec(spec) => manifest.chain.spec = *spec,
-        }
+        manifest.chain.spec = spec;
+        let notes = planned.map(|it| effect::notes(&self.chain.desired, &it));
         let live = self.latest.chain();
         match self
             .chain
             .preview(&self.manifest, &manifest, overrides, live)
             .await
         {
-            Ok(reply) => Ok(reply),
+            Ok(reply) => Ok(PlanReply {
+                notes: notes.unwrap_or_default(),
+                ..reply
+            }),
             Err(Error::Problem(problem)) => Ok(PlanReply {
                 refused: Some(problem.to_string()),
                 ..PlanReply::default()

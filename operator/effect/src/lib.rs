@@ -3,6 +3,7 @@
 //!
 //! Pure: what is desired with the edit and without it, and what was observed in; the answer out.
 
+mod edited;
 mod phases;
 mod version;
 
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use plan::{Desired, DesiredStage, Observed, Plan, Problem, preview, restarts};
 use simulation::forecast::{HORIZON, forecast};
 
+pub use edited::{Edited, edited};
 use phases::phases;
 pub use version::Version;
 

@@ -129,6 +129,7 @@ fn lives(
     }
     let ours = settings_of_override(it);
     let mut applied = 0;
+    let mut waiting = 0;
     let mut superseded = 0;
     let mut no_replicas = 0;
     let mut notes: Vec<String> = missing
@@ -143,11 +144,14 @@ fn lives(
             let winner = winners.get(field);
             match winner {
                 Some(winner) if winner.name == it.name_any() && is_in_force => applied += 1,
-                Some(winner) if winner.name == it.name_any() => notes.push(format!(
-                    "{field} of stage {} is not in force yet: {}",
-                    stage.name,
-                    waits_for(chain)
-                )),
+                Some(winner) if winner.name == it.name_any() => {
+                    waiting += 1;
+                    notes.push(format!(
+                        "{field} of stage {} is not in force yet: {}",
+                        stage.name,
+                        waits_for(chain)
+                    ));
+                }
                 Some(winner) => {
                     superseded += 1;
                     notes.push(format!(
@@ -170,6 +174,8 @@ fn lives(
     if applied == all && missing.is_empty() {
         let message = "every setting is in force on every stage".to_owned();
         (true, OverrideReason::Applied, message)
+    } else if applied > 0 && waiting > 0 {
+        (true, OverrideReason::Applying, notes)
     } else if applied > 0 {
         (true, OverrideReason::PartlyApplied, notes)
     } else if superseded == all {
