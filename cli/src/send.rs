@@ -83,6 +83,7 @@ async fn create(
         headers: content.headers.clone(),
         body: content.body.clone(),
         dispatch_deadline: None,
+        schedule_time: None,
         oidc_token: None,
     };
     queues.create_task(queue, &task).await?;

@@ -215,11 +215,13 @@ pub(crate) fn task_message(task: &NewTask) -> proto::Task {
         headers,
         body,
         dispatch_deadline,
+        schedule_time,
         oidc_token,
     } = task;
     proto::Task {
         name: path.as_ref().map(ToString::to_string).unwrap_or_default(),
         dispatch_deadline: dispatch_deadline.map(duration_message),
+        schedule_time: schedule_time.map(timestamp_message),
         message_type: Some(proto::task::MessageType::HttpRequest(proto::HttpRequest {
             url: url.clone(),
             http_method: match method {
@@ -265,6 +267,13 @@ fn timestamp(message: Option<prost_types::Timestamp>) -> Timestamp {
     message
         .and_then(|time| Timestamp::new(time.seconds, time.nanos).ok())
         .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn timestamp_message(time: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: time.as_second(),
+        nanos: time.subsec_nanosecond(),
+    }
 }
 
 fn duration(message: prost_types::Duration) -> Duration {

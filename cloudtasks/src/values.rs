@@ -76,6 +76,8 @@ pub struct NewTask {
     pub body: Vec<u8>,
     /// How long Cloud Tasks waits for a response, 15 s to 30 min; `None` is 10 min.
     pub dispatch_deadline: Option<Duration>,
+    /// When it is due, at most 30 days from now; `None` is at once.
+    pub schedule_time: Option<Timestamp>,
     /// The token that pushes of this task carry.
     pub oidc_token: Option<OidcToken>,
 }

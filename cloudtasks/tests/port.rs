@@ -31,6 +31,7 @@ fn task(queue: &QueuePath, id: &str) -> NewTask {
         headers: BTreeMap::from([("x-a".into(), "1".into())]),
         body: b"body".to_vec(),
         dispatch_deadline: Some(Duration::from_secs(20)),
+        schedule_time: None,
         oidc_token: None,
     }
 }

@@ -8,12 +8,13 @@ mod oidc;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloudtasks::{Endpoint, OidcToken, QueuePath};
 use decide::headers::is_reserved;
-use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy};
+use decide::{IsolationRules, NotifierPolicy, NotifyOn, RetryAfter, Routes, StagePolicy};
 use http::{HeaderName, Uri};
 use worker_contract::{duration, env, limits, ports};
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// The dispatch deadlines of tasks that are handed over, by their next queue.
     pub dispatch_deadlines: BTreeMap<QueuePath, Duration>,
+    /// How long tasks that are handed over wait, by their next queue.
+    pub delays: BTreeMap<QueuePath, Duration>,
     /// The token that each push must carry. None accepts every push.
     pub oidc: Option<OidcConfig>,
     /// The issuers of the tokens that Cloud Tasks makes for a task's own `oidcToken`.
@@ -89,6 +92,10 @@ impl Config {
                     None,
                 )?,
                 routes: vars.routes()?,
+                isolation: vars.isolation()?,
+                tell_categories: vars.tell_categories()?,
+                hold_on_outage: vars.hold_on_outage()?,
+                retry_after: vars.retry_after()?,
                 queue,
                 downstream,
             },
@@ -97,6 +104,7 @@ impl Config {
             concurrency: vars.concurrency()?,
             drain_delay: vars.duration(env::DRAIN_DELAY, Duration::ZERO, Duration::ZERO, None)?,
             dispatch_deadlines: vars.dispatch_deadlines()?,
+            delays: vars.delays()?,
             oidc: vars.oidc(&endpoint)?,
             token_issuers: default_issuers(&endpoint),
             notifier_oidc: vars.notifier_oidc()?,
@@ -111,6 +119,17 @@ impl Config {
     pub(crate) fn dispatch_deadline(&self, queue: &QueuePath) -> Duration {
         let known = self.dispatch_deadlines.get(queue);
         known.copied().unwrap_or(limits::DISPATCH_DEADLINE_MAX)
+    }
+
+    /// The dispatch deadline of a task that is put off: as a hand-over to this stage would set it.
+    pub(crate) fn own_dispatch_deadline(&self) -> Duration {
+        let around = self.handler.timeout.saturating_add(limits::AROUND_A_RUN);
+        around.min(limits::DISPATCH_DEADLINE_MAX)
+    }
+
+    /// How long a task that is handed over to `queue` waits there.
+    pub(crate) fn delay(&self, queue: &QueuePath) -> Option<Duration> {
+        self.delays.get(queue).copied()
     }
 }
 
@@ -144,17 +163,77 @@ impl EnvVars<'_> {
     }
 
     fn dispatch_deadlines(&self) -> Result<BTreeMap<QueuePath, Duration>, ConfigError> {
-        let text = self.get(env::DISPATCH_DEADLINES).unwrap_or_default();
-        let fix = "write QUEUE=DURATION for each queue, with commas between, each from 15s to 30m";
-        let range = limits::DISPATCH_DEADLINE_MIN..=limits::DISPATCH_DEADLINE_MAX;
-        let deadline = |item: &str| {
-            let (queue, deadline) = item.split_once('=')?;
-            let deadline = duration::parse(deadline).filter(|it| range.contains(it))?;
-            Some((queue.parse().ok()?, deadline))
+        self.by_queue(
+            env::DISPATCH_DEADLINES,
+            limits::DISPATCH_DEADLINE_MIN..=limits::DISPATCH_DEADLINE_MAX,
+            "write QUEUE=DURATION for each queue, with commas between, each from 15s to 30m",
+        )
+    }
+
+    fn delays(&self) -> Result<BTreeMap<QueuePath, Duration>, ConfigError> {
+        self.by_queue(
+            env::DELAYS,
+            ONE_MILLISECOND..=limits::DELAY_MAX,
+            "write QUEUE=DURATION for each queue, with commas between, each up to 24h",
+        )
+    }
+
+    fn by_queue(
+        &self,
+        variable: &'static str,
+        range: RangeInclusive<Duration>,
+        fix: &'static str,
+    ) -> Result<BTreeMap<QueuePath, Duration>, ConfigError> {
+        let text = self.get(variable).unwrap_or_default();
+        let entry = |item: &str| {
+            let (queue, time) = item.split_once('=')?;
+            let time = duration::parse(time).filter(|it| range.contains(it))?;
+            Some((queue.parse().ok()?, time))
         };
         comma_separated(&text)
-            .map(|item| valid(deadline(item), env::DISPATCH_DEADLINES, item, fix))
+            .map(|item| valid(entry(item), variable, item, fix))
             .collect()
+    }
+
+    fn isolation(&self) -> Result<IsolationRules, ConfigError> {
+        let Some(text) = self.get(env::ISOLATE) else {
+            return Ok(IsolationRules::default());
+        };
+        serde_json::from_str(&text).map_err(|error| ConfigError::Invalid {
+            variable: env::ISOLATE,
+            fix: format!("write a JSON list of {{\"header\": …, \"to\": …}} ({error})"),
+            value: text,
+        })
+    }
+
+    fn tell_categories(&self) -> Result<bool, ConfigError> {
+        let text = self.get(env::TELL_CATEGORIES).unwrap_or_default();
+        let tells = match text.as_str() {
+            "" | "false" => Some(false),
+            "true" => Some(true),
+            _ => None,
+        };
+        valid(tells, env::TELL_CATEGORIES, &text, "write true or false")
+    }
+
+    fn hold_on_outage(&self) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = self.get(env::HOLD_ON_OUTAGE) else {
+            return Ok(None);
+        };
+        let time = duration::parse(&text).filter(|it| limits::HOLD.contains(it));
+        let fix = "write a duration from 10s to 24h, such as 30m";
+        valid(time, env::HOLD_ON_OUTAGE, &text, fix).map(Some)
+    }
+
+    fn retry_after(&self) -> Result<RetryAfter, ConfigError> {
+        let text = self.get(env::RETRY_AFTER).unwrap_or_default();
+        let retry_after = match text.as_str() {
+            "" | env::FOLLOW_RETRY_AFTER => Some(RetryAfter::Follow),
+            env::IGNORE_RETRY_AFTER => Some(RetryAfter::Ignore),
+            _ => None,
+        };
+        let fix = "write Follow or Ignore";
+        valid(retry_after, env::RETRY_AFTER, &text, fix)
     }
 
     fn notifier(&self, own: &QueuePath) -> Result<Option<NotifierPolicy>, ConfigError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use cloudtasks::Method;
 use decide::headers::set_cloud_tasks_headers;
+use decide::rules::LATER;
 use decide::{Delivery, FailedAttempt, HandlerHeaders, RunResult, StagePolicy, TaskReason};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header};
@@ -15,6 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
 use tower::{ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirect;
 use tower_http::follow_redirect::policy::{Limited, PolicyExt, SameOrigin, clone_body_fn};
@@ -167,7 +169,7 @@ impl HandlerClient {
         }
         let mut add = |name, value| headers.insert(HeaderName::from_static(name), value);
         add("executor-task", text(delivery.ledger.task.as_str()));
-        let attempt = delivery.execution_count.saturating_add(1);
+        let attempt = delivery.attempts().saturating_add(1);
         add("executor-attempt", text(attempt.to_string()));
         request
     }
@@ -221,6 +223,7 @@ impl HandlerRun {
             status: None,
             verdict: None,
             reason,
+            retry_after: None,
         });
         Self {
             result,
@@ -242,8 +245,12 @@ fn result(head: &Parts) -> RunResult {
     let HandlerHeaders {
         verdict,
         reason,
+        retry_after,
         invalid,
-    } = HandlerHeaders::parse(&head.headers);
+    } = HandlerHeaders::parse(&head.headers, Timestamp::now());
+    if retry_after.is_some_and(|time| time > *LATER.end()) {
+        warn!(?retry_after, longest = ?LATER.end(), "the handler's Retry-After is cut");
+    }
     for header in invalid {
         warn!(
             header,
@@ -263,6 +270,7 @@ fn result(head: &Parts) -> RunResult {
         status: Some(status),
         verdict,
         reason,
+        retry_after,
     })
 }
 

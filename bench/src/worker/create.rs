@@ -51,6 +51,7 @@ pub async fn create(options: &Options) -> anyhow::Result<Created> {
             headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
             body: vec![b'x'; *size],
             dispatch_deadline: None,
+            schedule_time: None,
             oidc_token: None,
         };
         let began = Instant::now();

@@ -94,6 +94,7 @@ pub fn task(queue: &QueuePath, id: &str, body: impl Into<Vec<u8>>) -> NewTask {
         headers: BTreeMap::new(),
         body: body.into(),
         dispatch_deadline: None,
+        schedule_time: None,
         oidc_token: None,
     }
 }

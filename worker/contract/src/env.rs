@@ -35,6 +35,16 @@ pub const LOOKUP_QUEUES: &str = "LOOKUP_QUEUES";
 pub const ROUTES: &str = "ROUTES";
 /// The dispatch deadline of each queue that tasks are handed over to.
 pub const DISPATCH_DEADLINES: &str = "DISPATCH_DEADLINES";
+/// The stage's isolation rules, as JSON.
+pub const ISOLATE: &str = "ISOLATE";
+/// Whether the admin page tells values of isolated categories. The user sets it.
+pub const TELL_CATEGORIES: &str = "TELL_CATEGORIES";
+/// How long the worker holds at most whose handler fails for nearly all tasks.
+pub const HOLD_ON_OUTAGE: &str = "HOLD_ON_OUTAGE";
+/// Whether the handler says when a task comes again.
+pub const RETRY_AFTER: &str = "RETRY_AFTER";
+/// How long tasks wait in each queue that they are handed over to.
+pub const DELAYS: &str = "DELAYS";
 /// How long a task may stay without an answer to its pushes.
 pub const GIVE_UP_AFTER: &str = "GIVE_UP_AFTER";
 /// The outcomes to notify of.
@@ -68,11 +78,12 @@ pub const CLOUD_TASKS_EMULATOR_HOST: &str = "CLOUD_TASKS_EMULATOR_HOST";
 
 /// The variables that only the operator sets in a pod: the two addresses because probes and Services rely
 /// on their defaults.
-pub const OPERATOR_OWNED: [&str; 29] = [
+pub const OPERATOR_OWNED: [&str; 33] = [
     ADMIN_ADDR,
     CHAIN,
     CLOUD_TASKS_EMULATOR_HOST,
     CONCURRENCY,
+    DELAYS,
     DISPATCH_DEADLINES,
     DOWNSTREAM_QUEUE,
     DRAIN_DELAY,
@@ -83,6 +94,8 @@ pub const OPERATOR_OWNED: [&str; 29] = [
     HANDLER_TIMEOUT,
     HANDLER_TOKEN,
     HANDLER_URL,
+    HOLD_ON_OUTAGE,
+    ISOLATE,
     KEEP_HEADERS,
     LISTEN_ADDR,
     LOOKUP_QUEUES,
@@ -96,6 +109,7 @@ pub const OPERATOR_OWNED: [&str; 29] = [
     OIDC_SERVICE_ACCOUNT_EMAILS,
     QUEUE,
     RETIRED_NOTIFIER_QUEUES,
+    RETRY_AFTER,
     ROUTES,
     STAGE,
 ];
@@ -106,5 +120,9 @@ pub const DEFAULT_HANDLER_TIMEOUT: Duration = Duration::from_mins(1);
 pub const DEFAULT_GIVE_UP_AFTER: Duration = Duration::from_hours(480);
 /// [`CONCURRENCY`] if it is not set.
 pub const DEFAULT_CONCURRENCY: u32 = 100;
+/// [`RETRY_AFTER`] if the handler says when a task comes again: also if it is not set.
+pub const FOLLOW_RETRY_AFTER: &str = "Follow";
+/// [`RETRY_AFTER`] if it doesn't.
+pub const IGNORE_RETRY_AFTER: &str = "Ignore";
 /// In [`ROUTES`], in place of a queue: the task ends as Failed.
 pub const ROUTE_TO_FAIL: &str = "fail";

@@ -11,6 +11,10 @@ pub const HANDLER_TIMEOUT_BELOW: Duration = DISPATCH_DEADLINE_MAX;
 pub const DISPATCH_DEADLINE_MIN: Duration = Duration::from_secs(15);
 /// The longest dispatch deadline of an HTTP task.
 pub const DISPATCH_DEADLINE_MAX: Duration = Duration::from_mins(30);
+/// The longest time that a task can wait before its first attempt on a stage.
+pub const DELAY_MAX: Duration = Duration::from_hours(24);
+/// How long a worker may hold whose handler fails for nearly all tasks. Shorter, and no probe would come.
+pub const HOLD: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(24);
 /// The longest URL of an HTTP task, in characters.
 pub const URL_LENGTH: usize = 2083;
 /// The largest task, in bytes.

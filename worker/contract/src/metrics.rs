@@ -21,6 +21,14 @@ pub const ANSWERS: &str = "answers";
 pub const ARRIVALS: &str = "arrivals";
 /// The counter of hand-overs to another stage.
 pub const HANDED_ON: &str = "handed_on";
+/// The counter of tasks that were handed over because their category is isolated, by [`CAUSE`].
+pub const ISOLATED: &str = "isolated";
+/// The gauge of categories that are isolated because they fail.
+pub const ISOLATED_CATEGORIES: &str = "isolated_categories";
+/// The gauge that is 1 while the worker holds.
+pub const HOLDING: &str = "holding";
+/// The counter of tasks that were put off, as their handler asked.
+pub const PUT_OFF: &str = "put_off";
 /// The counter of next tasks and notifications that Cloud Tasks did not confirm.
 pub const CREATES_FAILED: &str = "creates_failed";
 /// The counter of lookups that Cloud Tasks did not answer.
@@ -50,6 +58,13 @@ pub const FAILED: &str = "failed";
 pub const TIMED_OUT: &str = "timeout";
 /// The [`OUTCOME`] of a run that could not start: the handler accepted no connection.
 pub const UNREACHABLE: &str = "unreachable";
+
+/// The label of [`ISOLATED`].
+pub const CAUSE: &str = "cause";
+/// The [`CAUSE`] that the category holds its share of the run slots.
+pub const SHARE: &str = "share";
+/// The [`CAUSE`] that its runs fail.
+pub const FAILING: &str = "failures";
 
 /// The label of [`ANSWERS`].
 pub const ANSWER: &str = "answer";

@@ -8,3 +8,5 @@ pub const READINESS: &str = "/readyz";
 pub const READINESS_OF_LOAD_BALANCER: &str = "/readyz/load-balancer";
 /// The metrics in the `OpenMetrics` text format.
 pub const METRICS: &str = "/metrics";
+/// The categories that are isolated because they fail, as JSON.
+pub const ISOLATED: &str = "/isolated";

@@ -9,6 +9,8 @@ pub mod rules;
 
 pub mod headers;
 
+pub mod health;
+
 pub mod stage;
 
 pub mod task;
@@ -17,13 +19,17 @@ pub mod values;
 
 pub use headers::{Delivery, HandlerHeaders, InvalidPush, RejectedPush, Verdict};
 pub use rules::{
-    ArrivalDecision, ArrivalInputs, CreateResult, Creation, FailedAttempt, Finish, PendingCreate,
-    RequiredInput, RunResult, RunSlot, SuccessorLookup, TaskAge, after_create, after_last_try,
-    after_run, expires_soon, on_arrival,
+    AfterRun, ArrivalDecision, ArrivalInputs, CreateResult, Creation, FailedAttempt, Finish,
+    PendingCreate, RequiredInput, RunResult, RunSlot, SuccessorLookup, TaskAge, after_create,
+    after_last_try, after_run, expires_soon, on_arrival, sign_of,
 };
+pub use health::{Admission, IsolatedCategory, IsolationCause, RunTicket, StageHealth};
 pub use stage::{
-    NotifierPolicy, NotifyOn, RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute,
-    StatusPattern,
+    FailureThreshold, IsolationRule, IsolationRules, NotifierPolicy, NotifyOn, RetryAfter,
+    RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute, StatusPattern,
 };
-pub use task::{Ledger, LedgerError, RootId, StageRecord};
-pub use values::{Answer, InvalidHeaderText, Outcome, StageName, TaskOrigin, TaskReason};
+pub use task::{Ledger, LedgerError, RootId, StageRecord, Stay};
+pub use values::{
+    Answer, Category, CategoryId, InvalidHeaderText, IsolationIndex, Outcome, Sign, StageName,
+    TaskOrigin, TaskReason,
+};

@@ -8,7 +8,9 @@ mod finish;
 mod stage_exit;
 
 pub use after_create::{CreateResult, after_create};
-pub use after_run::{FailedAttempt, RunResult, after_last_try, after_run};
+pub use after_run::{
+    AfterRun, DEFAULT_LATER, FailedAttempt, LATER, RunResult, after_last_try, after_run, sign_of,
+};
 pub use arrival::{
     AGE_LOOKUP_THRESHOLD, ArrivalDecision, ArrivalInputs, OLDEST, RequiredInput, RunSlot,
     SuccessorLookup, TaskAge, on_arrival,

@@ -3,5 +3,5 @@
 mod ledger;
 mod task_ids;
 
-pub use ledger::{LEDGER_HEADER, Ledger, LedgerError, MAX_LEDGER_BYTES, StageRecord};
+pub use ledger::{LEDGER_HEADER, Ledger, LedgerError, MAX_LEDGER_BYTES, StageRecord, Stay};
 pub use task_ids::{InvalidRootId, MAX_HOPS, RootId, is_handed_over};

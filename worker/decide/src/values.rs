@@ -1,15 +1,19 @@
 //! Small values: the answers to Cloud Tasks, outcomes, reasons, stage names.
 
 mod answer;
+mod category;
 mod header_text;
 mod outcome;
+mod sign;
 mod stage_name;
 mod task_origin;
 mod task_reason;
 
 pub use answer::Answer;
+pub use category::{Category, CategoryId, IsolationIndex};
 pub use header_text::InvalidHeaderText;
 pub use outcome::Outcome;
+pub use sign::Sign;
 pub use stage_name::StageName;
 pub use task_origin::TaskOrigin;
 pub use task_reason::TaskReason;

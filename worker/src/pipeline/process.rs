@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use cloudtasks::CloudTasks;
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult, RunSlot,
-    after_create, after_last_try, after_run, expires_soon, on_arrival,
+    AfterRun, Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult,
+    RunSlot, after_create, after_last_try, after_run, expires_soon, on_arrival, sign_of,
 };
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -56,7 +56,7 @@ pub(super) async fn process(
                 inputs.age = Some(lookup.await);
             }
             ArrivalDecision::Needs(RequiredInput::RunSlot) => {
-                match worker.concurrency.acquire(in_flight.as_ref()) {
+                match worker.acquire(in_flight.as_ref(), &delivery) {
                     Ok(acquired) => {
                         permit = Some(acquired);
                         inputs.run_slot = Some(RunSlot::Acquired);
@@ -72,12 +72,19 @@ pub(super) async fn process(
                 } else {
                     after_last_try
                 };
-                break follow(&delivery, policy, result, caller.is_closed());
+                // The slot is free for the next task. The task stays in flight until the answer.
+                if let Some(permit) = permit.take() {
+                    permit.end(sign_of(policy, result));
+                }
+                let known = AfterRun {
+                    caller_gone: caller.is_closed(),
+                    holding: worker.is_holding(),
+                };
+                break follow(&delivery, policy, result, known);
             }
             ArrivalDecision::Finish(finish) => break finish,
         }
     };
-    // The slot is free for the next task. The task stays in flight until the answer.
     drop(permit);
     let mut departure = None;
     loop {
@@ -119,7 +126,7 @@ async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> Handle
     // A success is logged with its answer.
     if !matches!(run.result, RunResult::Succeeded { .. }) {
         info!(
-            attempt = delivery.execution_count.saturating_add(1),
+            attempt = delivery.attempts().saturating_add(1),
             status = run.status(),
             result = ?run.result,
             "the handler has run"

@@ -8,7 +8,9 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use decide::IsolatedCategory;
 use http::{StatusCode, header};
+use serde_json::{Value, json};
 use worker_contract::probes;
 
 use crate::state::Worker;
@@ -37,6 +39,7 @@ impl Admin {
                 get(ready_for_load_balancer),
             )
             .route(probes::METRICS, get(metrics))
+            .route(probes::ISOLATED, get(isolated))
             .with_state(self)
     }
 }
@@ -69,8 +72,35 @@ async fn ready_for_load_balancer(admin: State<Admin>) -> Page {
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    let worker = &admin.worker;
+    if let Some(health) = &worker.health {
+        let isolated = health.isolated().len();
+        worker.metrics.health(isolated, health.is_holding());
+    }
     (
         [(header::CONTENT_TYPE, OPEN_METRICS)],
-        admin.worker.metrics.prometheus(),
+        worker.metrics.prometheus(),
+    )
+}
+
+/// The categories that are isolated because they fail.
+async fn isolated(State(admin): State<Admin>) -> impl IntoResponse {
+    let worker = &admin.worker;
+    let isolated = worker.health.as_ref().map(|health| health.isolated());
+    let rules: Vec<_> = worker.config.policy.isolation.iter().collect();
+    let entry = |category: IsolatedCategory| {
+        let rule = rules.get(usize::from(category.rule.0))?;
+        Some(json!({
+            "header": rule.header.as_str(),
+            "to": rule.to.to_string(),
+            "category": category.label,
+            "hash": format!("{:016x}", category.id.0),
+        }))
+    };
+    let entries = isolated.into_iter().flatten().filter_map(entry);
+    let entries: Vec<Value> = entries.collect();
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        Value::from(entries).to_string(),
     )
 }

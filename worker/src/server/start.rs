@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::handler::HandlerClient;
 use crate::identity::{PushVerifier, refresh_keys};
 use crate::pipeline::receive;
-use crate::state::{ConcurrencyLimit, Worker};
+use crate::state::{ConcurrencyLimit, Health, Worker};
 use crate::telemetry::WorkerMetrics;
 
 /// Connections for pushes besides those with a push in flight: idle ones of load balancers, and strangers'.
@@ -61,6 +61,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
         cloud_tasks: OnceLock::new(),
         handler: HandlerClient::new(&config.handler, &config.policy),
         concurrency: ConcurrencyLimit::new(config.concurrency),
+        health: Health::new(&config.policy, config.concurrency),
         verifier: config.oidc.as_ref().map(PushVerifier::new),
         push_permits: Arc::new(Semaphore::new(push_permits)),
         handler_listens: watch::Sender::new(false),

@@ -11,6 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
     slots: Arc<Semaphore>,
+    /// All of them, free or not.
+    count: usize,
     in_flight: Arc<Mutex<HashSet<TaskId>>>,
 }
 
@@ -28,6 +30,7 @@ impl ConcurrencyLimit {
             .min(Semaphore::MAX_PERMITS);
         Self {
             slots: Arc::new(Semaphore::new(slots)),
+            count: slots,
             in_flight: Arc::default(),
         }
     }
@@ -45,6 +48,12 @@ impl ConcurrencyLimit {
             task: task.clone(),
             in_flight: Arc::clone(&self.in_flight),
         })
+    }
+
+    /// The slots that are not free.
+    pub(crate) fn taken(&self) -> u32 {
+        let taken = self.count.saturating_sub(self.slots.available_permits());
+        u32::try_from(taken).unwrap_or(u32::MAX)
     }
 
     /// Acquires a slot to run the handler, free again when the permit is dropped. `guard` is from

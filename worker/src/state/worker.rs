@@ -4,9 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use cloudtasks::CloudTasks;
-use tokio::sync::{Semaphore, watch};
+use decide::{Delivery, RunSlot, Sign};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::concurrency_limit::ConcurrencyLimit;
+use super::concurrency_limit::{ConcurrencyLimit, InFlightGuard};
+use super::health::{AdmittedRun, Health};
 use crate::config::Config;
 use crate::handler::HandlerClient;
 use crate::identity::PushVerifier;
@@ -21,6 +23,8 @@ pub(crate) struct Worker {
     pub handler: HandlerClient,
     /// Limits runs.
     pub concurrency: ConcurrencyLimit,
+    /// None if the stage neither isolates nor holds.
+    pub health: Option<Arc<Health>>,
     /// None if the stage takes pushes without a token.
     pub verifier: Option<PushVerifier>,
     /// Limits pushes in flight, including those without a run.
@@ -32,7 +36,55 @@ pub(crate) struct Worker {
     pub metrics: Arc<WorkerMetrics>,
 }
 
+/// What a run of the handler needs.
+#[derive(Debug)]
+pub(crate) struct RunPermit {
+    _slot: OwnedSemaphorePermit,
+    admitted: Option<AdmittedRun>,
+}
+
+impl RunPermit {
+    /// The run has ended, and says this of the handler. The slot is free again.
+    pub(crate) fn end(self, sign: Option<Sign>) {
+        if let Some(admitted) = self.admitted {
+            admitted.end(sign);
+        }
+    }
+}
+
 impl Worker {
+    /// Asks for a run of this task. `guard` says that no other push of it is in flight here.
+    pub(crate) fn acquire(
+        &self,
+        guard: Option<&InFlightGuard>,
+        delivery: &Delivery,
+    ) -> Result<RunPermit, RunSlot> {
+        guard.ok_or(RunSlot::TaskInFlight)?;
+        // Before the slot: a category that holds too many of them leaves when none is free.
+        let admitted = match &self.health {
+            None => None,
+            Some(health) => {
+                let taken = self.concurrency.taken();
+                let admitted = health.admit(delivery, taken).map_err(|not| {
+                    if let Some(cause) = not.cause {
+                        self.metrics.isolated(cause);
+                    }
+                    not.run_slot
+                });
+                Some(admitted?)
+            }
+        };
+        Ok(RunPermit {
+            _slot: self.concurrency.acquire(guard)?,
+            admitted,
+        })
+    }
+
+    /// Whether attempts that fail now are the handler's fault.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.health.as_ref().is_some_and(|it| it.is_holding())
+    }
+
     /// Whether the worker has everything that pushes need.
     pub(crate) fn can_serve(&self) -> bool {
         self.cloud_tasks.get().is_some() && self.has_keys()

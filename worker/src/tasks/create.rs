@@ -11,7 +11,7 @@ use worker_contract::limits;
 
 use super::event::EventSource;
 use super::lookup::Departure;
-use super::next_task::next_task;
+use super::next_task::{later_task, next_task};
 use super::notification::notification;
 use crate::handler::HandlerRun;
 use crate::state::Worker;
@@ -31,19 +31,30 @@ pub(crate) async fn create(
     run: Option<&HandlerRun>,
     cloud: &CloudTasks,
 ) -> CreateResult {
-    if departure.deleted && matches!(pending.creation, Creation::NextTask(_)) {
+    if departure.deleted && !matches!(pending.creation, Creation::Notification(_)) {
         info!("the task was deleted meanwhile: not handed over");
         return CreateResult::Deleted;
     }
-    let ledger = ledger(worker, delivery, departure, pending, run);
-    let policy = &worker.config.policy;
+    let (config, policy) = (&worker.config, &worker.config.policy);
     let (queue, task) = match &pending.creation {
         Creation::NextTask(queue) => {
-            let deadline = worker.config.dispatch_deadline(queue);
-            let task = next_task(push, ledger, queue, pending.folded, deadline);
+            let ledger = left(worker, delivery, departure, pending, run);
+            let (deadline, delay) = (config.dispatch_deadline(queue), config.delay(queue));
+            let task = next_task(push, ledger, queue, pending.folded, deadline, delay);
             (queue, task)
         }
+        Creation::Later(delay) => {
+            let path = policy.queue.task(delivery.ledger.later_task());
+            let dispatches = delivery.dispatches().saturating_add(1);
+            let since = to_milliseconds(departure.since);
+            let ledger = begun(delivery, departure);
+            let ledger = ledger.put_off(pending.attempts, dispatches, since);
+            let deadline = config.own_dispatch_deadline();
+            let task = later_task(push, ledger, path, pending.folded, deadline, *delay);
+            (&policy.queue, task)
+        }
         Creation::Notification(outcome) => {
+            let ledger = left(worker, delivery, departure, pending, run);
             let Some(notifier) = &policy.notifier else {
                 // Without a notifier the rules create no notification.
                 return CreateResult::Exists;
@@ -122,24 +133,28 @@ async fn create_with_retries(
     })
 }
 
+/// The task's ledger, as it came to this stage.
+fn begun(delivery: &Delivery, departure: Departure) -> Ledger {
+    let mut ledger = delivery.ledger.clone();
+    if ledger.hop == 0 && ledger.stay.is_none() {
+        ledger.first_seen = to_milliseconds(departure.since);
+    }
+    ledger
+}
+
 /// The task's ledger with this stage's record.
-fn ledger(
+fn left(
     worker: &Worker,
     delivery: &Delivery,
     departure: Departure,
     pending: &PendingCreate,
     run: Option<&HandlerRun>,
 ) -> Ledger {
-    let since = departure.since;
-    let mut ledger = delivery.ledger.clone();
-    if ledger.hop == 0 {
-        ledger.first_seen = to_milliseconds(since);
-    }
-    ledger.with(StageRecord {
+    begun(delivery, departure).with(StageRecord {
         stage: worker.config.policy.stage.clone(),
         attempts: pending.attempts,
-        dispatches: delivery.retry_count.saturating_add(1),
-        since: to_milliseconds(since),
+        dispatches: delivery.dispatches().saturating_add(1),
+        since: to_milliseconds(departure.since),
         until: to_milliseconds(Timestamp::now()),
         status: run.and_then(HandlerRun::status),
         reason: pending.reason.clone(),
@@ -152,6 +167,10 @@ fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
         (CreateResult::Exists, Creation::NextTask(queue)) => {
             worker.metrics.handed_on.inc();
             info!(reason, to = %queue, "handed over");
+        }
+        (CreateResult::Exists, Creation::Later(delay)) => {
+            worker.metrics.put_off.inc();
+            info!(reason, ?delay, "put off");
         }
         (CreateResult::Exists, Creation::Notification(outcome)) => {
             worker.metrics.notified(*outcome);

@@ -91,7 +91,9 @@ pub(crate) async fn look_up_departure(
     now: Timestamp,
     cloud: &CloudTasks,
 ) -> Departure {
-    let (since, deleted) = if let Some(before) = delivery.ledger.stages.last() {
+    let (since, deleted) = if let Some(stay) = &delivery.ledger.stay {
+        (stay.since, false)
+    } else if let Some(before) = delivery.ledger.stages.last() {
         (before.until, false)
     } else if delivery.retry_count == 0 {
         (now, false)

@@ -25,6 +25,7 @@ pub(super) fn notification(
         headers: BTreeMap::from([("content-type".to_owned(), CONTENT_TYPE.to_owned())]),
         body: source.event(outcome),
         dispatch_deadline: None,
+        schedule_time: None,
         oidc_token,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use decide::{Answer, Outcome, RunResult, TaskOrigin, TaskReason};
+use decide::{Answer, IsolationCause, Outcome, RunResult, TaskOrigin, TaskReason};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,8 +12,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
 use worker_contract::metrics::{
     ANSWERS, ARRIVALS, ATTEMPTS, CHAIN, CONCURRENCY_LIMIT, CREATES_FAILED, EXPIRING, FAILED,
-    FAILURES, HANDED_ON, LAG, LAG_SECONDS, LOOK_UPS_FAILED, PREFIX, PUSHES_REFUSED, RUN_DURATION,
-    RUN_SECONDS, RUNS_UNDER_WAY, STAGE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
+    FAILING, FAILURES, HANDED_ON, HOLDING, ISOLATED, ISOLATED_CATEGORIES, LAG, LAG_SECONDS,
+    LOOK_UPS_FAILED, PREFIX, PUSHES_REFUSED, PUT_OFF, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY,
+    SHARE, STAGE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 use super::failures::Failures;
@@ -36,6 +37,10 @@ pub struct WorkerMetrics {
     pub(crate) ledgers_ignored: Counter,
     pub(crate) handed_on: Counter,
     pub(crate) expiring: Counter,
+    pub(crate) put_off: Counter,
+    isolated: Family<CauseLabel, Counter>,
+    isolated_categories: Gauge,
+    holding: Gauge,
     lag_seconds: Histogram,
     arrivals: Family<OriginLabel, Counter>,
     attempts: Family<OutcomeLabel, Counter>,
@@ -112,6 +117,12 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+/// [`worker_contract::metrics::CAUSE`] is its field's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabel {
+    cause: &'static str,
+}
+
 /// A new metric, registered.
 fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
@@ -144,6 +155,16 @@ impl OriginLabel {
     fn of(origin: TaskOrigin) -> Self {
         let origin = origin.as_str();
         Self { origin }
+    }
+}
+
+impl CauseLabel {
+    fn of(cause: IsolationCause) -> Self {
+        let cause = match cause {
+            IsolationCause::Share => SHARE,
+            IsolationCause::Failures => FAILING,
+        };
+        Self { cause }
     }
 }
 
@@ -198,6 +219,22 @@ impl WorkerMetrics {
                 r,
                 EXPIRING,
                 "Pushes of tasks that expire within a day if their pushes go on as they do",
+            ),
+            put_off: register(r, PUT_OFF, "Tasks that were put off, as their handler asked"),
+            isolated: register(
+                r,
+                ISOLATED,
+                "Tasks that were handed over because their category is isolated, by cause",
+            ),
+            isolated_categories: register(
+                r,
+                ISOLATED_CATEGORIES,
+                "Categories that are isolated because they fail",
+            ),
+            holding: register(
+                r,
+                HOLDING,
+                "Whether the worker holds because its handler fails for nearly all tasks",
             ),
             runs_under_way: register(r, RUNS_UNDER_WAY, "Runs of the handler in progress"),
             pushes_under_way: register(r, "pushes_under_way", "Pushes in flight"),
@@ -313,6 +350,23 @@ impl WorkerMetrics {
             .inc();
     }
 
+    /// Counts a task that leaves because its category is isolated.
+    pub(crate) fn isolated(&self, cause: IsolationCause) {
+        self.isolated.get_or_create(&CauseLabel::of(cause)).inc();
+    }
+
+    /// What the stage's health is now.
+    pub(crate) fn health(&self, isolated_categories: usize, is_holding: bool) {
+        let count = i64::try_from(isolated_categories).unwrap_or(i64::MAX);
+        self.isolated_categories.set(count);
+        self.holding.set(i64::from(is_holding));
+    }
+
+    /// The number of tasks that left because their category is isolated, for this cause.
+    pub fn isolated_tasks(&self, cause: IsolationCause) -> u64 {
+        count(&self.isolated, &CauseLabel::of(cause))
+    }
+
     /// The metrics now.
     pub fn snapshot(&self) -> MetricsSnapshot {
         let attempts = |outcome| count(&self.attempts, &OutcomeLabel { outcome });
@@ -386,6 +440,7 @@ mod tests {
             status,
             verdict: None,
             reason: reason.parse().unwrap(),
+            retry_after: None,
         })
     }
 

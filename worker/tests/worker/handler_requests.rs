@@ -401,6 +401,7 @@ async fn a_tasks_own_token_stays_on_the_first_stage_and_a_producers_does_not() {
             headers,
             body: b"{}".to_vec(),
             dispatch_deadline: None,
+            schedule_time: None,
             oidc_token: own.then(|| OidcToken {
                 service_account_email: EMAIL.into(),
                 audience: AUDIENCE.into(),

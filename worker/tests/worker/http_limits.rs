@@ -166,6 +166,7 @@ impl Task {
             headers: self.headers.clone(),
             body: self.body.clone(),
             dispatch_deadline: None,
+            schedule_time: None,
             oidc_token: None,
         }
     }

@@ -147,6 +147,7 @@ impl Testbed {
                 .collect(),
             body: body.to_vec(),
             dispatch_deadline: None,
+            schedule_time: None,
             oidc_token: None,
         };
         self.cloud

@@ -41,7 +41,9 @@ fn value(text: impl Into<String>) -> HeaderValue {
 /// place of the handler's status.
 fn previous_response(delivery: &Delivery) -> Option<u16> {
     if delivery.retry_count == 0 {
-        return delivery.ledger.stages.last()?.status;
+        // What the handler answered before the task was put off is not kept.
+        let arrives = delivery.ledger.stay.is_none();
+        return delivery.ledger.stages.last().filter(|_| arrives)?.status;
     }
     let ours = [
         Answer::Failed,

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::{RouteTarget, StagePolicy};
 use crate::task::{LEDGER_HEADER, Ledger, LedgerError};
-use crate::values::{Answer, TaskOrigin};
+use crate::values::{Answer, Category, TaskOrigin};
 
 /// The queue's short id.
 pub const QUEUE_NAME: &str = "x-cloudtasks-queuename";
@@ -46,6 +46,10 @@ pub struct Delivery {
     pub ledger_error: Option<LedgerError>,
     /// Where a route by header sends the task without a run.
     pub header_route: Option<RouteTarget>,
+    /// The categories that isolation rules know the task by.
+    pub categories: Vec<Category>,
+    /// How long the task has been on this stage if it was put off, by the worker's clock; else zero.
+    pub stayed: Duration,
 }
 
 /// A push that the rules must not judge (A0), and the answer to it.
@@ -112,6 +116,11 @@ impl Delivery {
         let (ledger, ledger_error) = read_ledger(headers, &task, policy);
         let ledger = ledger.unwrap_or_else(|| Ledger::first(&policy.queue.task(task.clone()), now));
         let header_route = policy.routes.before_run(headers).cloned();
+        let categories = policy
+            .isolation
+            .categories(headers, policy.tell_categories);
+        let since = ledger.stay.as_ref().map(|stay| stay.since);
+        let stayed = since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
         Ok(Self {
             task,
             retry_count,
@@ -121,6 +130,8 @@ impl Delivery {
             ledger,
             ledger_error,
             header_route,
+            categories,
+            stayed: stayed.unwrap_or_default(),
         })
     }
 
@@ -129,9 +140,10 @@ impl Delivery {
         matches!(self.ledger_error, Some(LedgerError::NewerVersion(_)))
     }
 
-    /// Who created the task on this queue, if this is its first dispatch here. None on retries.
+    /// Who created the task on this queue, if this is its first dispatch here. None on retries, and if the
+    /// task was put off here.
     pub fn arrival(&self) -> Option<TaskOrigin> {
-        if self.retry_count > 0 {
+        if self.retry_count > 0 || self.ledger.stay.is_some() {
             return None;
         }
         // The hop of a newer ledger may be unknown.
@@ -156,12 +168,24 @@ impl Delivery {
         self.retry_count.saturating_sub(self.execution_count)
     }
 
+    /// The attempts on this stage before this dispatch: those of before the task was put off, and E.
+    pub fn attempts(&self) -> u32 {
+        let before = self.ledger.stay.as_ref().map_or(0, |stay| stay.attempts);
+        before.saturating_add(self.execution_count)
+    }
+
+    /// The dispatches on this stage before this one: those of before the task was put off, and R.
+    pub fn dispatches(&self) -> u32 {
+        let before = self.ledger.stay.as_ref().map_or(0, |stay| stay.dispatches);
+        before.saturating_add(self.retry_count)
+    }
+
     /// The attempts on all stages before this dispatch. A record that the ledger has left out counts as
     /// one, so that the number of a later stage is never 0.
     pub fn attempts_so_far(&self) -> u32 {
         let attempts = self.ledger.stages.iter().map(|record| record.attempts);
         attempts
-            .chain([self.ledger.left_out, self.execution_count])
+            .chain([self.ledger.left_out, self.attempts()])
             .fold(0, u32::saturating_add)
     }
 }

@@ -1,6 +1,10 @@
 //! The headers of a handler's answer: its verdict and its reason.
 
-use http::HeaderMap;
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 
 use crate::values::TaskReason;
 
@@ -18,6 +22,8 @@ pub enum Verdict {
     Escalate,
     /// End as Failed at once.
     Fail,
+    /// Come again at the time of `Retry-After`, without an attempt.
+    Later,
 }
 
 /// The `Executor-*` headers of a handler's answer.
@@ -27,19 +33,22 @@ pub struct HandlerHeaders {
     pub verdict: Option<Verdict>,
     /// The reason.
     pub reason: Option<TaskReason>,
+    /// How long the task shall wait, by `Retry-After`.
+    pub retry_after: Option<Duration>,
     /// The headers whose value is not valid. They are ignored: the attempt has just failed.
     pub invalid: Vec<&'static str>,
 }
 
 impl HandlerHeaders {
-    /// Parses the headers of a handler's answer.
-    pub fn parse(headers: &HeaderMap) -> Self {
+    /// Parses the headers of a handler's answer that came at `now`.
+    pub fn parse(headers: &HeaderMap, now: Timestamp) -> Self {
         let mut parsed = Self::default();
         if let Some(value) = headers.get(VERDICT) {
             parsed.verdict = match value.as_bytes() {
                 b"retry" => Some(Verdict::Retry),
                 b"escalate" => Some(Verdict::Escalate),
                 b"fail" => Some(Verdict::Fail),
+                b"later" => Some(Verdict::Later),
                 _ => {
                     parsed.invalid.push(VERDICT);
                     None
@@ -52,8 +61,25 @@ impl HandlerHeaders {
                 parsed.invalid.push(REASON);
             }
         }
+        if let Some(value) = headers.get(header::RETRY_AFTER) {
+            let text = value.to_str().ok().map(str::trim);
+            parsed.retry_after = text.and_then(|text| retry_after(text, now));
+            if parsed.retry_after.is_none() {
+                parsed.invalid.push("retry-after");
+            }
+        }
         parsed
     }
+}
+
+/// Seconds, or a date (RFC 9110, section 10.2.3). A date that has passed is no time.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        // More digits than fit are a long time.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -62,11 +88,32 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
     fn parsed(verdict: &'static str, reason: &'static [u8]) -> HandlerHeaders {
         let mut headers = HeaderMap::new();
         headers.insert(VERDICT, HeaderValue::from_static(verdict));
         headers.insert(REASON, HeaderValue::from_bytes(reason).unwrap());
-        HandlerHeaders::parse(&headers)
+        HandlerHeaders::parse(&headers, NOW)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after = |value: &'static str| {
+            let headers = [(header::RETRY_AFTER, HeaderValue::from_static(value))];
+            let parsed = HandlerHeaders::parse(&headers.into_iter().collect(), NOW);
+            assert_eq!(parsed.invalid.is_empty(), parsed.retry_after.is_some());
+            parsed.retry_after
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(after("3"), seconds(3));
+        assert_eq!(after(" 120 "), seconds(120));
+        assert_eq!(after("99999999999999999999"), seconds(u64::MAX));
+        assert_eq!(after("Thu, 01 Jan 1970 00:01:00 GMT"), seconds(60));
+        assert_eq!(after("Wed, 31 Dec 1969 23:59:59 GMT"), seconds(0));
+        for invalid in ["", "-1", "1.5", "soon", "3 s"] {
+            assert_eq!(after(invalid), None, "{invalid}");
+        }
     }
 
     #[test]
@@ -82,7 +129,7 @@ mod tests {
         assert_eq!(invalid.invalid, [VERDICT, REASON]);
 
         assert_eq!(
-            HandlerHeaders::parse(&HeaderMap::new()),
+            HandlerHeaders::parse(&HeaderMap::new(), NOW),
             HandlerHeaders::default()
         );
     }

@@ -40,8 +40,10 @@ pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: Create
                 exit.end(policy, Outcome::Failed)
             }
             // Even the smallest event is refused, so the notifier is misconfigured. The task waits
-            // until that is fixed.
-            Creation::Notification(_) => Finish::Answer(pending.answer_on_failure),
+            // until that is fixed. One that can't be put off comes again when its queue says.
+            Creation::Notification(_) | Creation::Later(_) => {
+                Finish::Answer(pending.answer_on_failure)
+            }
         },
     }
 }

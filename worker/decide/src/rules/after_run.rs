@@ -1,10 +1,18 @@
 //! What follows a run of the handler: rules B1 to B4.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use super::finish::Finish;
 use super::stage_exit::StageExit;
 use crate::headers::{Delivery, Verdict};
-use crate::stage::StagePolicy;
-use crate::values::{Answer, Outcome, TaskReason};
+use crate::stage::{RetryAfter, StagePolicy};
+use crate::values::{Answer, Outcome, Sign, TaskReason};
+
+/// How long a task can be put off at once.
+pub const LATER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+/// How long the verdict `later` puts a task off if the handler doesn't say.
+pub const DEFAULT_LATER: Duration = Duration::from_mins(1);
 
 /// The result of a run of the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +37,37 @@ pub struct FailedAttempt {
     pub verdict: Option<Verdict>,
     /// The handler's reason, or the worker's.
     pub reason: TaskReason,
+    /// When the task shall come again, by the handler's `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
+/// What else is known when a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AfterRun {
+    /// Cloud Tasks or a proxy has closed the connection, so the answer will reach nobody.
+    pub caller_gone: bool,
+    /// The worker holds, because the handler fails for nearly all tasks.
+    pub holding: bool,
+}
+
+/// What a run says of the handler. A verdict shows that the handler has judged the task; what a route or
+/// the verdict `later` takes care of may be either's fault.
+pub fn sign_of(policy: &StagePolicy, run: &RunResult) -> Option<Sign> {
+    match run {
+        RunResult::Succeeded { .. } => Some(Sign::Well),
+        RunResult::Unreachable => None,
+        RunResult::Failed(failure) if is_routed(policy, failure) => None,
+        RunResult::Failed(failure) => match failure.verdict {
+            Some(Verdict::Fail | Verdict::Escalate) => Some(Sign::Well),
+            Some(Verdict::Later) if policy.retry_after == RetryAfter::Follow => None,
+            Some(Verdict::Retry | Verdict::Later) | None => Some(Sign::Ill),
+        },
+    }
+}
+
+fn is_routed(policy: &StagePolicy, failure: &FailedAttempt) -> bool {
+    let route = policy.routes.after_failure(failure.status, &failure.reason);
+    route.is_some()
 }
 
 /// Decides what follows a run of a task whose time is over (A4).
@@ -36,28 +75,31 @@ pub fn after_last_try(
     delivery: &Delivery,
     policy: &StagePolicy,
     run: &RunResult,
-    caller_gone: bool,
+    known: AfterRun,
 ) -> Finish {
     match run {
         RunResult::Unreachable => StageExit::expired(delivery).next_stage(delivery, policy),
         RunResult::Succeeded { .. } | RunResult::Failed(_) => {
-            after_run(delivery, policy, run, caller_gone)
+            // The task is too old to be held.
+            let known = AfterRun {
+                holding: false,
+                ..known
+            };
+            after_run(delivery, policy, run, known)
         }
     }
 }
 
 /// Decides what follows a run.
-///
-/// `caller_gone`: Cloud Tasks or a proxy has closed the connection, so the answer will reach nobody.
 pub fn after_run(
     delivery: &Delivery,
     policy: &StagePolicy,
     run: &RunResult,
-    caller_gone: bool,
+    known: AfterRun,
 ) -> Finish {
     let n = policy.max_attempts.get();
-    let attempts = delivery.execution_count.saturating_add(1);
-    let dispatches = delivery.retry_count.saturating_add(1);
+    let attempts = delivery.attempts().saturating_add(1);
+    let dispatches = delivery.dispatches().saturating_add(1);
     let exit = |reason: &TaskReason, answer_on_failure| StageExit {
         reason: reason.clone(),
         attempts,
@@ -78,7 +120,9 @@ pub fn after_run(
         status,
         verdict,
         reason,
+        retry_after,
     } = failure;
+    let follows = policy.retry_after == RetryAfter::Follow;
 
     // B4: routes come before the handler's verdict. On failure 500 and not 596: from 596 the next
     // dispatch would know that the task has to leave, but not where to.
@@ -90,18 +134,56 @@ pub fn after_run(
             return exit(reason, Answer::Unknown).next_stage(delivery, policy);
         }
         Some(Verdict::Fail) => return exit(reason, Answer::Unknown).end(policy, Outcome::Failed),
-        Some(Verdict::Retry) | None => {}
+        Some(Verdict::Later) if follows => {
+            return later(delivery, policy, reason, retry_after.unwrap_or(DEFAULT_LATER));
+        }
+        Some(Verdict::Retry | Verdict::Later) | None => {}
+    }
+
+    // The handler fails for nearly all tasks: it is not this one's fault, and costs it no attempt.
+    if known.holding {
+        return Finish::Answer(Answer::Held);
     }
 
     // B3: the attempts are used up. If the caller has hung up, 477 is never counted; without the second
     // clause a task whose every run outlasts its caller would run forever. The clause needs R too, or
     // one impatient proxy would cost a task its other attempts.
     let used_up = attempts >= n;
-    let never_counted = caller_gone && dispatches >= n;
+    let never_counted = known.caller_gone && dispatches >= n;
     if used_up || never_counted {
         return exit(reason, Answer::HandOverPending).next_stage(delivery, policy);
     }
 
-    // B2.
-    Finish::Answer(Answer::Failed)
+    // B2. If the task can't be put off, Cloud Tasks counts the attempt, and the queue's backoff decides.
+    match retry_after {
+        Some(delay) if follows && *delay >= *LATER.start() && !ends_before(delivery, policy, *delay) => {
+            exit(reason, Answer::Failed).later((*delay).min(*LATER.end()))
+        }
+        Some(_) | None => Finish::Answer(Answer::Failed),
+    }
+}
+
+/// The verdict `later`: no attempt. A handler that says it for too long holds its task forever.
+fn later(
+    delivery: &Delivery,
+    policy: &StagePolicy,
+    reason: &TaskReason,
+    delay: Duration,
+) -> Finish {
+    let delay = delay.clamp(*LATER.start(), *LATER.end());
+    if ends_before(delivery, policy, delay) {
+        return StageExit::expired(delivery).next_stage(delivery, policy);
+    }
+    let exit = StageExit {
+        reason: reason.clone(),
+        attempts: delivery.attempts(),
+        // 500 and not 477: the run was no attempt.
+        answer_on_failure: Answer::Unknown,
+    };
+    exit.later(delay)
+}
+
+/// Whether the task's time on the stage ends before it could come again.
+fn ends_before(delivery: &Delivery, policy: &StagePolicy, delay: Duration) -> bool {
+    delivery.stayed.saturating_add(delay) > policy.give_up_after
 }

@@ -10,7 +10,7 @@ use super::finish::Finish;
 use super::stage_exit::StageExit;
 use crate::headers::Delivery;
 use crate::stage::StagePolicy;
-use crate::values::{Answer, Outcome, TaskReason};
+use crate::values::{Answer, IsolationIndex, Outcome, TaskReason};
 
 /// From this number of unanswered dispatches on, the worker looks up the task's age.
 pub const AGE_LOOKUP_THRESHOLD: u32 = 10;
@@ -102,6 +102,10 @@ pub enum RunSlot {
     NoneFree,
     /// Another push of the same task was in flight here when this one arrived.
     TaskInFlight,
+    /// The handler fails for nearly all tasks, so the worker holds.
+    Held,
+    /// This rule isolates the task's category.
+    Isolated(IsolationIndex),
 }
 
 /// What to do with a push.
@@ -123,11 +127,8 @@ pub fn on_arrival(
     policy: &StagePolicy,
     inputs: &ArrivalInputs,
 ) -> ArrivalDecision {
-    let (r, e, n) = (
-        delivery.retry_count,
-        delivery.execution_count,
-        policy.max_attempts.get(),
-    );
+    let (r, e) = (delivery.retry_count, delivery.execution_count);
+    let (attempts, n) = (delivery.attempts(), policy.max_attempts.get());
     let p_is = |answer: Answer| delivery.previous_response == Some(answer.code());
     let exit = |reason, attempts, answer_on_failure| StageExit {
         reason,
@@ -142,13 +143,15 @@ pub fn on_arrival(
     // A1: the handler has succeeded, only the notification is missing. Another run would do the work
     // twice.
     if p_is(Answer::NotificationPending) {
-        let attempts = e.saturating_add(1);
+        let attempts = attempts.saturating_add(1);
         let exit = exit(TaskReason::SUCCEEDED, attempts, Answer::NotificationPending);
         return ArrivalDecision::Finish(exit.end(policy, Outcome::Succeeded));
     }
 
-    // Only our own codes count: a proxy's 404s can raise E without a single run.
-    let used_up = p_is(Answer::HandOverPending) || (e >= n && p_is(Answer::Failed));
+    // Only our own codes count: a proxy's 404s can raise E without a single run. Attempts from before the
+    // task was put off are ours; they use up all of them only if an edit has lowered N meanwhile.
+    let were_ours = p_is(Answer::Failed) || attempts - e >= n;
+    let used_up = p_is(Answer::HandOverPending) || (attempts >= n && were_ours);
 
     // A2: an earlier dispatch may have created the next task or the notification, and its answer got
     // lost. To go on would duplicate the task. That is impossible on the first dispatch, and if every
@@ -168,11 +171,8 @@ pub fn on_arrival(
     // A3: the attempts are used up, and the hand-over failed or its worker died before it. A run would
     // be one too many; a 2xx without the hand-over would lose the task.
     if used_up {
-        let attempts = if p_is(Answer::HandOverPending) {
-            e.saturating_add(1)
-        } else {
-            e
-        };
+        let this = u32::from(p_is(Answer::HandOverPending));
+        let attempts = attempts.saturating_add(this);
         let exit = exit(TaskReason::EXHAUSTED, attempts, Answer::HandOverPending);
         return ArrivalDecision::Finish(exit.next_stage(delivery, policy));
     }
@@ -192,7 +192,7 @@ pub fn on_arrival(
     // A route by header needs no run. After A3, because a failed create here would replace its 596;
     // before A5, because it needs no slot.
     if let Some(target) = &delivery.header_route {
-        let exit = exit(TaskReason::ROUTED, e, Answer::Unknown);
+        let exit = exit(TaskReason::ROUTED, attempts, Answer::Unknown);
         return ArrivalDecision::Finish(exit.by_route(delivery, policy, target));
     }
 
@@ -201,6 +201,14 @@ pub fn on_arrival(
         // A5: one run too many can take the worker down with all other runs; two runs of one task at
         // once would work on the same things.
         Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => answer(Answer::NoCapacity),
+        // A handler that fails for nearly all tasks would use up their attempts. What has an end already,
+        // or is too old, was decided above.
+        Some(RunSlot::Held) => answer(Answer::Held),
+        // Like a route by header. The category may be well again before the next stage runs the task.
+        Some(RunSlot::Isolated(rule)) => {
+            let exit = exit(TaskReason::ISOLATED, attempts, Answer::Unknown);
+            ArrivalDecision::Finish(exit.isolated(delivery, policy, rule))
+        }
         // A6.
         Some(RunSlot::Acquired) => ArrivalDecision::Run,
     }
@@ -223,8 +231,11 @@ fn give_up(
         // It runs here at this moment, and may succeed.
         Some(RunSlot::TaskInFlight) => answer(Answer::NoCapacity),
         Some(RunSlot::NoneFree) if may_try => answer(Answer::NoCapacity),
+        Some(RunSlot::Held) if may_try => answer(Answer::Held),
         Some(RunSlot::Acquired) if may_try => ArrivalDecision::LastTry,
-        Some(RunSlot::NoneFree | RunSlot::Acquired) => {
+        Some(
+            RunSlot::NoneFree | RunSlot::Acquired | RunSlot::Held | RunSlot::Isolated(_),
+        ) => {
             ArrivalDecision::Finish(StageExit::expired(delivery).next_stage(delivery, policy))
         }
     }

@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_hours(24);
 /// Not with 477, which is progress, nor with 596 and 597: rules before A4 take those tasks.
 pub fn expires_soon(policy: &StagePolicy, age: Option<TaskAge>, answer: Answer) -> bool {
     let has_no_result = match answer {
-        Answer::Unknown | Answer::NoCapacity => true,
+        Answer::Unknown | Answer::NoCapacity | Answer::Held => true,
         Answer::Done
         | Answer::Failed
         | Answer::HandOverPending

@@ -1,5 +1,7 @@
 //! How the work on a push finishes: with an answer, or with a task to create before it.
 
+use std::time::Duration;
+
 use cloudtasks::QueuePath;
 
 use crate::values::{Answer, Outcome, TaskReason};
@@ -18,9 +20,9 @@ pub enum Finish {
 pub struct PendingCreate {
     /// What to create.
     pub creation: Creation,
-    /// Why the task leaves the stage.
+    /// Why the task leaves the stage, or is put off.
     pub reason: TaskReason,
-    /// The attempts on the stage.
+    /// The attempts on the stage so far.
     pub attempts: u32,
     /// Whether to leave out the optional parts, because Cloud Tasks refused the whole.
     pub folded: bool,
@@ -33,6 +35,8 @@ pub struct PendingCreate {
 pub enum Creation {
     /// The same task on this queue.
     NextTask(QueuePath),
+    /// The same task on the same queue, due after this time.
+    Later(Duration),
     /// The notification that the task has ended.
     Notification(Outcome),
 }

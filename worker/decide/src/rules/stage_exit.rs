@@ -1,12 +1,14 @@
 //! How a task leaves its stage: to the next stage, by a route, or to its end.
 
+use std::time::Duration;
+
 use cloudtasks::QueuePath;
 
 use super::finish::{Creation, Finish, PendingCreate};
 use crate::headers::Delivery;
 use crate::stage::{RouteTarget, StagePolicy};
 use crate::task::MAX_HOPS;
-use crate::values::{Answer, Outcome, TaskReason};
+use crate::values::{Answer, IsolationIndex, Outcome, TaskReason};
 
 /// Why a task leaves its stage.
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ impl StageExit {
     pub(super) fn expired(delivery: &Delivery) -> Self {
         Self {
             reason: TaskReason::EXPIRED,
-            attempts: delivery.execution_count,
+            attempts: delivery.attempts(),
             answer_on_failure: Answer::Unknown,
         }
     }
@@ -46,6 +48,24 @@ impl StageExit {
             RouteTarget::Queue(queue) => self.hand_over(delivery, policy, queue),
             RouteTarget::Fail => self.end(policy, Outcome::Failed),
         }
+    }
+
+    /// The task goes where an isolation rule leads.
+    pub(super) fn isolated(
+        self,
+        delivery: &Delivery,
+        policy: &StagePolicy,
+        rule: IsolationIndex,
+    ) -> Finish {
+        match policy.isolation.target(rule) {
+            Some(queue) => self.hand_over(delivery, policy, queue),
+            None => self.next_stage(delivery, policy),
+        }
+    }
+
+    /// The task comes again on this stage, after this time.
+    pub(super) fn later(self, delay: Duration) -> Finish {
+        self.create(Creation::Later(delay))
     }
 
     fn hand_over(self, delivery: &Delivery, policy: &StagePolicy, queue: &QueuePath) -> Finish {

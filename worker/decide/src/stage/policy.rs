@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloudtasks::{QueuePath, TaskPath};
 
+use super::isolation::IsolationRules;
 use super::routes::Routes;
 use crate::task::{Ledger, RootId};
 use crate::values::StageName;
@@ -27,10 +28,29 @@ pub struct StagePolicy {
     pub lookup_queues: Vec<QueuePath>,
     /// Where notifications go.
     pub notifier: Option<NotifierPolicy>,
-    /// How long a task may stay on the stage while its pushes get no answer.
+    /// How long a task may stay on the stage while its pushes get no answer, or while its handler asks for
+    /// more time.
     pub give_up_after: Duration,
     /// Where tasks go by header, status or reason.
     pub routes: Routes,
+    /// Which categories leave the stage while they hang or fail.
+    pub isolation: IsolationRules,
+    /// Whether the values of categories may be told. They are hashed otherwise.
+    pub tell_categories: bool,
+    /// How long a pod holds at most whose handler fails for nearly all tasks. None is not at all.
+    pub hold_on_outage: Option<Duration>,
+    /// Whether the handler says when a task comes again.
+    pub retry_after: RetryAfter,
+}
+
+/// Whether the handler says when a task comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RetryAfter {
+    /// By `Retry-After`.
+    #[default]
+    Follow,
+    /// The header doesn't count, and the verdict `later` is one more failed attempt.
+    Ignore,
 }
 
 /// Where notifications go.
@@ -58,18 +78,23 @@ pub struct NotifyOn {
 impl StagePolicy {
     /// Whether a task with this ledger may have been handed over to this queue. Producers create tasks on
     /// the chain's first queue, and may write any ledger and any id. Until the stages are reordered, no
-    /// task that began there comes back, so a producer can't pass its task off as one of those.
+    /// task that began there comes back, so a producer can't pass its task off as one of those. It stays
+    /// there if it is put off: then its ledger says so, and was never handed over.
     pub fn is_handed(&self, ledger: &Ledger) -> bool {
+        if self.lookup_queues.first() != Some(&self.queue) {
+            return true;
+        }
         let first = QueuePath {
             id: ledger.queue.clone(),
             ..self.queue.clone()
         };
-        self.lookup_queues.first() != Some(&self.queue)
-            || (first != self.queue && ledger.root == RootId::of(&first.task(ledger.task.clone())))
+        let began_here = first == self.queue;
+        let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
+        began_here == was_put_off && ledger.root == RootId::of(&first.task(ledger.task.clone()))
     }
 
-    /// The tasks of which one exists if this stage has finished with a task: its notification, and its
-    /// next hop on every queue where an earlier worker may have created it.
+    /// The tasks of which one exists if this stage has finished with a task: its notification, its next
+    /// hop on every queue where an earlier worker may have created it, and the task itself, put off.
     pub fn successor_tasks(&self, ledger: &Ledger) -> Vec<TaskPath> {
         let notification = ledger.root.notification();
         let next = ledger.next_task();
@@ -86,10 +111,12 @@ impl StagePolicy {
             .downstream
             .iter()
             .chain(lookup_queues)
-            .chain(self.routes.queues());
+            .chain(self.routes.queues())
+            .chain(self.isolation.queues());
         let mut paths: Vec<TaskPath> = notifiers
             .map(|queue| queue.task(notification.clone()))
             .chain(stages.map(|queue| queue.task(next.clone())))
+            .chain([self.queue.task(ledger.later_task())])
             .collect();
         paths.sort();
         paths.dedup();

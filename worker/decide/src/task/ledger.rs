@@ -17,8 +17,10 @@ pub const LEDGER_HEADER: &str = "executor-ledger";
 /// The maximum length of the value, in bytes. Cloud Tasks accepts 80 KB of headers in total, but the
 /// emulator silently drops a header of 8 KB.
 pub const MAX_LEDGER_BYTES: usize = 4096;
-/// The version that this release writes, and the newest that it reads.
-const VERSION: u64 = 1;
+/// The newest version that this release reads. It writes it for tasks that were put off; all others have
+/// the version before, which older releases can read.
+const VERSION: u64 = 2;
+const VERSION_WITHOUT_STAY: u64 = 1;
 
 /// A task's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,21 @@ pub struct Ledger {
     pub stages: Vec<StageRecord>,
     /// The number of older records that are left out, because the header would be too long.
     pub left_out: u32,
+    /// What came before this task on its present stage, if it was put off there.
+    pub stay: Option<Stay>,
+}
+
+/// What a task did on its present stage before it was put off: Cloud Tasks counts from zero again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stay {
+    /// How often it was put off, at least once.
+    pub later: u32,
+    /// Its attempts.
+    pub attempts: u32,
+    /// Its dispatches.
+    pub dispatches: u32,
+    /// When it came to the stage.
+    pub since: Timestamp,
 }
 
 /// A task's history on one stage.
@@ -91,6 +108,7 @@ impl Ledger {
             first_seen: now,
             stages: Vec::new(),
             left_out: 0,
+            stay: None,
         }
     }
 
@@ -129,15 +147,55 @@ impl Ledger {
             first_seen: ids.first_seen,
             stages: Vec::new(),
             left_out: 0,
+            stay: None,
         };
         ledger.is_of(own).ok().map(|()| ledger)
     }
 
     fn is_of(&self, own: &TaskId) -> Result<(), LedgerError> {
-        let named = self.root.task(self.hop);
+        let named = self.id();
         // No worker hands over more often, and at the largest number the next id would be this one.
-        let fits = (1..=MAX_HOPS).contains(&self.hop) && named == *own;
+        let created = if self.stay.is_some() {
+            self.hop <= MAX_HOPS && self.later() > 0
+        } else {
+            (1..=MAX_HOPS).contains(&self.hop)
+        };
+        let fits = created && named == *own;
         fits.then_some(()).ok_or(LedgerError::OtherTask(named))
+    }
+
+    /// The id of the task that has this ledger, if a worker has created it.
+    fn id(&self) -> TaskId {
+        match &self.stay {
+            Some(stay) => self.root.later(self.hop, stay.later),
+            None => self.root.task(self.hop),
+        }
+    }
+
+    /// How often the task was put off on its present stage.
+    fn later(&self) -> u32 {
+        self.stay.as_ref().map_or(0, |stay| stay.later)
+    }
+
+    /// The id of the task that this one becomes if it is put off.
+    pub fn later_task(&self) -> TaskId {
+        self.root.later(self.hop, self.later().saturating_add(1))
+    }
+
+    /// The ledger of the task that this one becomes if it is put off, with what it did on this stage
+    /// since it came there.
+    #[must_use]
+    pub fn put_off(self, attempts: u32, dispatches: u32, since: Timestamp) -> Self {
+        let stay = Stay {
+            later: self.later().saturating_add(1),
+            attempts,
+            dispatches,
+            since,
+        };
+        Self {
+            stay: Some(stay),
+            ..self
+        }
     }
 
     /// The id of the task that the next hand-over creates.
@@ -156,6 +214,7 @@ impl Ledger {
     #[must_use]
     pub fn next_hop(mut self) -> Self {
         self.hop = self.hop.saturating_add(1);
+        self.stay = None;
         self
     }
 
@@ -215,6 +274,17 @@ struct LedgerJson {
     first_seen: Timestamp,
     stages: Vec<StageRecordJson>,
     left_out: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stay: Option<StayJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StayJson {
+    later: u32,
+    attempts: u32,
+    dispatches: u32,
+    since: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -240,9 +310,14 @@ impl From<&Ledger> for LedgerJson {
             first_seen,
             stages,
             left_out,
+            stay,
         } = ledger;
         Self {
-            v: VERSION,
+            v: if stay.is_some() {
+                VERSION
+            } else {
+                VERSION_WITHOUT_STAY
+            },
             root: root.to_string(),
             hop: *hop,
             task: task.to_string(),
@@ -250,6 +325,41 @@ impl From<&Ledger> for LedgerJson {
             first_seen: *first_seen,
             stages: stages.iter().map(StageRecordJson::from).collect(),
             left_out: *left_out,
+            stay: stay.as_ref().map(StayJson::from),
+        }
+    }
+}
+
+impl From<&Stay> for StayJson {
+    fn from(stay: &Stay) -> Self {
+        let Stay {
+            later,
+            attempts,
+            dispatches,
+            since,
+        } = *stay;
+        Self {
+            later,
+            attempts,
+            dispatches,
+            since,
+        }
+    }
+}
+
+impl From<StayJson> for Stay {
+    fn from(wire: StayJson) -> Self {
+        let StayJson {
+            later,
+            attempts,
+            dispatches,
+            since,
+        } = wire;
+        Self {
+            later,
+            attempts,
+            dispatches,
+            since,
         }
     }
 }
@@ -293,6 +403,7 @@ impl TryFrom<LedgerJson> for Ledger {
             first_seen,
             stages,
             left_out,
+            stay,
         } = wire;
         Ok(Self {
             root: root.parse()?,
@@ -305,6 +416,7 @@ impl TryFrom<LedgerJson> for Ledger {
                 .map(StageRecord::try_from)
                 .collect::<Result<_, _>>()?,
             left_out,
+            stay: stay.map(Stay::from),
         })
     }
 }

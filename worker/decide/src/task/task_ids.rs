@@ -41,6 +41,16 @@ impl RootId {
         ))
     }
 
+    /// The id of the task after `hop` hand-overs when it has been put off `later` times since, at least
+    /// once. No hand-over has it: a copy of a handed-over task under its own name is none of these.
+    ///
+    /// It has the form of a hand-over's, so that workers that don't know of it wait for one that does.
+    pub fn later(&self, hop: u32, later: u32) -> TaskId {
+        let parts = ["later", &self.0, &hop.to_string(), &later.to_string()];
+        let number = hop.saturating_add(1).min(MAX_HOPS);
+        task_id(&format!("{}-{number}", hash(&parts)))
+    }
+
     /// The id of the task that carries the notification, and of the event in it.
     pub fn notification(&self) -> TaskId {
         task_id(&format!("{}-end", hash(&["notification", &self.0])))

@@ -19,19 +19,22 @@ pub enum Answer {
     Unknown,
     /// 503: no capacity to run the handler. Not counted, and it throttles the queue, as it should.
     NoCapacity,
+    /// 503: the worker holds, because its handler fails for nearly all tasks. Not counted either.
+    Held,
     /// 413: the body exceeds Cloud Tasks' own limit.
     TooLarge,
 }
 
 impl Answer {
     /// Every answer.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Done,
         Self::Failed,
         Self::HandOverPending,
         Self::NotificationPending,
         Self::Unknown,
         Self::NoCapacity,
+        Self::Held,
         Self::TooLarge,
     ];
 
@@ -43,7 +46,7 @@ impl Answer {
             Self::HandOverPending => 596,
             Self::NotificationPending => 597,
             Self::Unknown => 500,
-            Self::NoCapacity => 503,
+            Self::NoCapacity | Self::Held => 503,
             Self::TooLarge => 413,
         }
     }
@@ -57,6 +60,7 @@ impl Answer {
             Self::NotificationPending => "not_notified",
             Self::Unknown => "unknown",
             Self::NoCapacity => "no_room",
+            Self::Held => "held",
             Self::TooLarge => "too_large",
         }
     }

@@ -15,7 +15,8 @@ impl TaskReason {
     /// The stage's attempts are used up. The reason of the last attempt is unknown: an earlier
     /// dispatch got it.
     pub const EXHAUSTED: Self = Self(Cow::Borrowed("exhausted"));
-    /// The task was on the stage for longer than `GIVE_UP_AFTER` without an answer to its pushes.
+    /// The task was on the stage for longer than `GIVE_UP_AFTER`, without an answer to its pushes or
+    /// because its handler always asked for more time.
     pub const EXPIRED: Self = Self(Cow::Borrowed("expired"));
     /// The task was handed over more often than any chain has stages.
     pub const LOOP: Self = Self(Cow::Borrowed("loop"));
@@ -23,6 +24,8 @@ impl TaskReason {
     pub const UNPASSABLE: Self = Self(Cow::Borrowed("unpassable"));
     /// A route matched one of the task's headers; the handler did not run.
     pub const ROUTED: Self = Self(Cow::Borrowed("routed"));
+    /// The task's category is isolated on this stage; the handler did not run.
+    pub const ISOLATED: Self = Self(Cow::Borrowed("isolated"));
     /// The handler did not answer within its time-out.
     pub const TIMEOUT: Self = Self(Cow::Borrowed("timeout"));
     /// The connection to the handler broke after the request was sent.

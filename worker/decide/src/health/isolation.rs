@@ -1,0 +1,205 @@
+//! Which categories of tasks leave the stage: those that hold too many run slots, and those that fail where
+//! others don't.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::breaker::{Breaker, Passage};
+use super::stage_health::{IsolatedCategory, IsolationCause};
+use crate::stage::{FailureThreshold, IsolationRules};
+use crate::values::{Category, CategoryId, IsolationIndex, Sign};
+
+/// The categories that a pod keeps in mind. The one that hasn't come for longest goes first.
+pub const MAX_CATEGORIES: NonZeroUsize = NonZeroUsize::new(4096).expect("it is not 0");
+/// The last outcomes of all categories of a rule, for the comparison with one of them.
+const RECENT: usize = 64;
+/// Of fewer outcomes of others nothing follows.
+const OTHERS: usize = 8;
+
+/// The categories of one pod.
+#[derive(Debug)]
+pub(super) struct Isolation {
+    rules: Vec<Rule>,
+    run_slots: u32,
+    categories: LruCache<(IsolationIndex, CategoryId), Entry>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    index: IsolationIndex,
+    max_share: Option<u8>,
+    failures: Option<FailureThreshold>,
+    /// The category of each recent run, if it had one, and whether it failed.
+    recent: VecDeque<(Option<CategoryId>, bool)>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Its runs in progress.
+    running: u32,
+    breaker: Breaker,
+    label: Option<Box<str>>,
+}
+
+/// A category of a task that runs.
+#[derive(Debug)]
+pub(super) struct RunningCategory {
+    rule: IsolationIndex,
+    id: CategoryId,
+    is_probe: bool,
+}
+
+impl Isolation {
+    pub fn new(rules: &IsolationRules, run_slots: u32) -> Self {
+        let rules = (0..).zip(rules.iter()).map(|(index, rule)| Rule {
+            index: IsolationIndex(index),
+            max_share: rule.max_share,
+            failures: rule.failures,
+            recent: VecDeque::with_capacity(RECENT),
+        });
+        Self {
+            rules: rules.collect(),
+            run_slots,
+            // It grows with what comes.
+            categories: LruCache::new(MAX_CATEGORIES),
+        }
+    }
+
+    /// Whether a task of these categories may run, while so many run slots are taken; or which rule isolates
+    /// it, and why.
+    pub fn admit(
+        &mut self,
+        categories: &[Category],
+        slots_taken: u32,
+        now: Duration,
+    ) -> Result<Vec<RunningCategory>, (IsolationIndex, IsolationCause)> {
+        let mut running = Vec::with_capacity(categories.len());
+        for category in categories {
+            let key = (category.rule, category.id);
+            let cap = self.cap(category.rule, slots_taken);
+            let entry = self.categories.get_or_insert_mut(key, || Entry {
+                label: category.label.clone(),
+                ..Entry::default()
+            });
+            if cap.is_some_and(|cap| entry.running >= cap) {
+                return Err((category.rule, IsolationCause::Share));
+            }
+            let passage = entry.breaker.passage(now);
+            if passage == Passage::Blocked {
+                return Err((category.rule, IsolationCause::Failures));
+            }
+            running.push(RunningCategory {
+                rule: category.rule,
+                id: category.id,
+                is_probe: passage == Passage::Probe,
+            });
+        }
+        for category in &running {
+            if let Some(entry) = self.categories.get_mut(&category.key()) {
+                entry.running += 1;
+                if category.is_probe {
+                    entry.breaker.probe_begins(now);
+                }
+            }
+        }
+        Ok(running)
+    }
+
+    /// How many run slots a category may hold, if that counts now: while few slots are taken, a category
+    /// takes none from others.
+    fn cap(&self, rule: IsolationIndex, slots_taken: u32) -> Option<u32> {
+        let share = self.rules.get(usize::from(rule.0))?.max_share?;
+        let crowded = u64::from(slots_taken) * 4 >= u64::from(self.run_slots) * 3;
+        let most = u64::from(self.run_slots) * u64::from(share) / 100;
+        crowded.then(|| u32::try_from(most).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// A run has ended.
+    pub fn end(
+        &mut self,
+        running: &[RunningCategory],
+        sign: Option<Sign>,
+        now: Duration,
+        random: f64,
+    ) {
+        for category in running {
+            // It may have been forgotten meanwhile.
+            let Some(entry) = self.categories.peek_mut(&category.key()) else {
+                continue;
+            };
+            entry.running = entry.running.saturating_sub(1);
+            if category.is_probe {
+                entry.breaker.probe_ends(sign, now, random);
+            }
+        }
+        let Some(sign) = sign else {
+            return;
+        };
+        for index in 0..self.rules.len() {
+            let rule = self.rules[index].index;
+            let category = running.iter().find(|it| it.rule == rule);
+            self.record(index, category, sign);
+            let Some(category) = category.filter(|it| !it.is_probe) else {
+                continue;
+            };
+            let key = category.key();
+            let threshold = self.rules[index].failures;
+            let fails = threshold.is_some_and(|threshold| {
+                let entry = self.categories.peek_mut(&key);
+                entry.is_some_and(|entry| entry.breaker.run_ends(sign, threshold))
+            });
+            if fails
+                && self.others_are_well(index, category.id, now)
+                && let Some(entry) = self.categories.peek_mut(&key)
+            {
+                entry.breaker.open(now, random);
+            }
+        }
+    }
+
+    fn record(&mut self, index: usize, category: Option<&RunningCategory>, sign: Sign) {
+        let recent = &mut self.rules[index].recent;
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back((category.map(|it| it.id), sign == Sign::Ill));
+    }
+
+    /// Whether less than a third of the others' runs failed: where all fail, nobody is an outlier. Categories
+    /// that are isolated already are no others.
+    fn others_are_well(&self, index: usize, own: CategoryId, now: Duration) -> bool {
+        let rule = &self.rules[index];
+        let is_isolated = |id: CategoryId| {
+            let entry = self.categories.peek(&(rule.index, id));
+            entry.is_some_and(|entry| entry.breaker.is_open(now))
+        };
+        let others = rule.recent.iter().filter(|(id, _)| {
+            id.is_none_or(|id| id != own && !is_isolated(id))
+        });
+        let (count, failed) = others.fold((0, 0), |(count, failed), (_, ill)| {
+            (count + 1, failed + usize::from(*ill))
+        });
+        count >= OTHERS && failed * 3 < count
+    }
+
+    /// The categories whose breakers are open.
+    pub fn isolated(&self, now: Duration) -> impl Iterator<Item = IsolatedCategory> {
+        self.categories
+            .iter()
+            .filter(move |(_, entry)| entry.breaker.is_open(now))
+            .map(|((rule, id), entry)| IsolatedCategory {
+                rule: *rule,
+                id: *id,
+                label: entry.label.clone(),
+            })
+    }
+}
+
+impl RunningCategory {
+    fn key(&self) -> (IsolationIndex, CategoryId) {
+        (self.rule, self.id)
+    }
+}

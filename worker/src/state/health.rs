@@ -1,0 +1,101 @@
+//! The stage's health, as this pod sees it: shared by all pushes, and asked before and after each run.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use decide::{
+    Admission, Delivery, IsolatedCategory, IsolationCause, RunSlot, RunTicket, Sign, StageHealth,
+    StagePolicy,
+};
+
+/// The stage's health, as this pod sees it.
+#[derive(Debug)]
+pub(crate) struct Health {
+    state: Mutex<StageHealth>,
+    began: Instant,
+}
+
+/// A run that has been admitted. If it is dropped, the run says nothing of the handler.
+#[derive(Debug)]
+pub(crate) struct AdmittedRun {
+    health: Arc<Health>,
+    ticket: RunTicket,
+    sign: Option<Sign>,
+}
+
+/// Why a run is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAdmitted {
+    pub run_slot: RunSlot,
+    /// None if the pod holds.
+    pub cause: Option<IsolationCause>,
+}
+
+impl Health {
+    /// None if the stage neither isolates nor holds.
+    pub(crate) fn new(policy: &StagePolicy, run_slots: u32) -> Option<Arc<Self>> {
+        let state = StageHealth::new(policy, run_slots)?;
+        Some(Arc::new(Self {
+            state: Mutex::new(state),
+            began: Instant::now(),
+        }))
+    }
+
+    /// Asks for a run of this task, while so many run slots are taken.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        delivery: &Delivery,
+        slots_taken: u32,
+    ) -> Result<AdmittedRun, NotAdmitted> {
+        let (task, now) = (&delivery.ledger.root, self.now());
+        let categories = &delivery.categories;
+        match self.lock().admit(task, categories, slots_taken, now) {
+            Admission::Run(ticket) => Ok(AdmittedRun {
+                health: Arc::clone(self),
+                ticket,
+                sign: None,
+            }),
+            Admission::Held => Err(NotAdmitted {
+                run_slot: RunSlot::Held,
+                cause: None,
+            }),
+            Admission::Isolated(rule, cause) => Err(NotAdmitted {
+                run_slot: RunSlot::Isolated(rule),
+                cause: Some(cause),
+            }),
+        }
+    }
+
+    pub(crate) fn is_holding(&self) -> bool {
+        self.lock().is_holding(self.now())
+    }
+
+    /// The categories that are isolated because they fail.
+    pub(crate) fn isolated(&self) -> Vec<IsolatedCategory> {
+        self.lock().isolated(self.now()).collect()
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StageHealth> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AdmittedRun {
+    /// The run has ended, and says this of the handler.
+    pub(crate) fn end(mut self, sign: Option<Sign>) {
+        self.sign = sign;
+    }
+}
+
+impl Drop for AdmittedRun {
+    fn drop(&mut self) {
+        let now = self.health.now();
+        let random = fastrand::f64();
+        let mut health = self.health.lock();
+        health.end(&self.ticket, self.sign, now, random);
+    }
+}
