@@ -44,6 +44,8 @@ pub struct Case {
     /// The stages whose handler answers only when all earlier stages are through: so a killed
     /// worker's successor finds the task there, at work. Without it, it mostly finds the end.
     pub held: [bool; 3],
+    /// Whether the handler says when a task shall come again, so that each failure leads to a create.
+    pub puts_off: bool,
 }
 
 /// What must have become of the task.
@@ -84,6 +86,22 @@ impl Case {
         cases
     }
 
+    /// Each point at which a task is put off, on each stage with attempts left after a failure.
+    pub fn put_off() -> Vec<Self> {
+        let stages = STAGES.iter().filter(|stage| stage.attempts > 1);
+        let cases = stages.flat_map(|stage| {
+            POINTS.map(|point| {
+                let mut case = Self {
+                    puts_off: true,
+                    ..Self::unharmed(None)
+                };
+                case.blows[stage.index] = Some(Blow { point, attempt: 1 });
+                case
+            })
+        });
+        cases.collect()
+    }
+
     /// A kill at `point` of the dispatch by which the task leaves the stage, on each stage that
     /// the task reaches.
     pub fn on_each_stage(point: Point, succeeds_on: Option<usize>, held: bool) -> Self {
@@ -104,6 +122,7 @@ impl Case {
             succeeds_on,
             blows: [None; 3],
             held: [false; 3],
+            puts_off: false,
         }
     }
 
@@ -113,6 +132,12 @@ impl Case {
         } else {
             500
         }
+    }
+
+    /// The handler's headers.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let retry_after = ("retry-after".to_owned(), "1".to_owned());
+        self.puts_off.then_some(retry_after).into_iter().collect()
     }
 
     /// What the rules promise.
@@ -163,9 +188,9 @@ impl Case {
         self.succeeds_on.is_none_or(|last| stage.index <= last)
     }
 
-    /// Whether the task leaves the stage by this attempt.
+    /// Whether the task leaves the stage by this attempt, or is put off.
     fn leads_to_create(&self, stage: &Stage, attempt: u8) -> bool {
-        attempt == self.attempts(stage)
+        self.puts_off || attempt == self.attempts(stage)
     }
 }
 
@@ -174,6 +199,9 @@ impl fmt::Display for Case {
         match self.succeeds_on {
             Some(stage) => write!(f, "succeeds on {}", STAGES[stage].name)?,
             None => f.write_str("fails everywhere")?,
+        }
+        if self.puts_off {
+            f.write_str(", put off")?;
         }
         for (stage, blow) in STAGES.iter().zip(self.blows) {
             if let Some(Blow { point, attempt }) = blow {

@@ -34,6 +34,13 @@ async fn workers_killed_after_each_create_cost_no_run_on_any_stage() {
     play_all(cases).await;
 }
 
+#[tokio::test]
+async fn a_task_that_is_put_off_keeps_its_attempts_wherever_a_worker_is_killed() {
+    let cases = Case::put_off();
+    assert_eq!(cases.len(), 2 * 5);
+    play_all(cases).await;
+}
+
 /// Plays all, and names at the end those that failed; each has said before what was wrong.
 async fn play_all(cases: Vec<Case>) {
     let played = cases.into_iter().map(|case| async {

@@ -37,7 +37,7 @@ impl Pushes {
             number("executioncount"),
             number("previousresponse"),
         );
-        let attempt = number("executioncount").parse::<u8>()? + 1;
+        let attempt = number("executioncount").parse::<u8>()? + put_off(&head)? + 1;
         let given = self.pass_or_kill(head, body, attempt).await;
         match &given {
             Ok(status) => self.note(format_args!("{push} answered {}", status.as_u16())),
@@ -91,6 +91,16 @@ impl Pushes {
     fn note(&self, what: impl std::fmt::Display) {
         self.trace.note(self.worker.stage.name, what);
     }
+}
+
+/// The attempts before the task was put off on this stage.
+fn put_off(head: &Parts) -> Result<u8, Error> {
+    let Some(ledger) = head.headers.get("executor-ledger") else {
+        return Ok(0);
+    };
+    let ledger: serde_json::Value = serde_json::from_slice(ledger.as_bytes())?;
+    let attempts = ledger["stay"]["attempts"].as_u64().unwrap_or(0);
+    Ok(attempts.try_into()?)
 }
 
 /// A body that stops in the middle and does not end.

@@ -151,7 +151,7 @@ fn handler(case: &Case, workers: &[Slot; 3], script: &Arc<Script>, trace: &Trace
     Receiver::start(move |run: Recorded| {
         let stage = stage_named(run.header("executor-stage"));
         let attempt = run.header("executor-attempt").parse().unwrap();
-        let status = case.status(stage);
+        let (status, headers) = (case.status(stage), case.headers());
         trace.note(stage.name, format_args!("run, attempt {attempt}: {status}"));
         let kill = script.strikes(stage, Point::DuringRun, Some(attempt));
         if kill {
@@ -164,7 +164,7 @@ fn handler(case: &Case, workers: &[Slot; 3], script: &Arc<Script>, trace: &Trace
                 worker.kill().await;
             }
             script.hold(stage).await;
-            (status, Vec::new(), Vec::new())
+            (status, headers, Vec::new())
         }
     })
 }

@@ -52,6 +52,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ADMIN_ADDR", ":9481", "write an IP address and a port"),
     ("ADMIN_ADDR", "::1:9481", "such as 127.0.0.1:9480 or [::1]:9480"),
     ("ROUTES", "{}", "write a JSON list"),
+    ("ISOLATE", "{}", "write a JSON list"),
+    ("ISOLATE", r#"[{"header": "a b", "to": "x"}]"#, "is not a header name"),
+    ("TELL_CATEGORIES", "yes", "write true or false"),
+    ("HOLD_ON_OUTAGE", "5s", "write a duration from 10s to 24h"),
+    ("RETRY_AFTER", "follow", "write Follow or Ignore"),
+    ("DELAYS", "slow=30s", "write QUEUE=DURATION for each queue"),
     ("ROUTES", r#"[{"match": {"status": "x"}, "to": "fail"}]"#, "write 503 or 4xx"),
 ];
 

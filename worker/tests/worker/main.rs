@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod attempts;
+mod bad_days;
 mod bounds;
 mod configuration;
 mod expiry;

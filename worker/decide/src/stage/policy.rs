@@ -81,7 +81,7 @@ impl StagePolicy {
     /// task that began there comes back, so a producer can't pass its task off as one of those. It stays
     /// there if it is put off: then its ledger says so, and was never handed over.
     pub fn is_handed(&self, ledger: &Ledger) -> bool {
-        if self.lookup_queues.first() != Some(&self.queue) {
+        if !self.is_first() {
             return true;
         }
         let first = QueuePath {
@@ -89,8 +89,19 @@ impl StagePolicy {
             ..self.queue.clone()
         };
         let began_here = first == self.queue;
-        let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
+        let was_put_off = self.puts_off() && ledger.hop == 0 && ledger.stay.is_some();
         began_here == was_put_off && ledger.root == RootId::of(&first.task(ledger.task.clone()))
+    }
+
+    /// Whether producers create tasks on this stage's queue.
+    fn is_first(&self) -> bool {
+        self.lookup_queues.first() == Some(&self.queue)
+    }
+
+    /// Whether names and ledgers of tasks that were put off count here. A producer that may write any of them
+    /// can't be told from a worker on the first queue, so there they don't if no worker puts tasks off.
+    fn puts_off(&self) -> bool {
+        !self.is_first() || self.retry_after == RetryAfter::Follow
     }
 
     /// The tasks of which one exists if this stage has finished with a task: its notification, its next
@@ -113,10 +124,11 @@ impl StagePolicy {
             .chain(lookup_queues)
             .chain(self.routes.queues())
             .chain(self.isolation.queues());
+        let later = self.puts_off().then(|| self.queue.task(ledger.later_task()));
         let mut paths: Vec<TaskPath> = notifiers
             .map(|queue| queue.task(notification.clone()))
             .chain(stages.map(|queue| queue.task(next.clone())))
-            .chain([self.queue.task(ledger.later_task())])
+            .chain(later)
             .collect();
         paths.sort();
         paths.dedup();
