@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use testkit::server::{Cut, Given, number, serve, status, text};
 
-use crate::chain::{Stage, first_task, task_number};
+use crate::chain::{Stage, first_task, isolated_on, task_number};
 use crate::forward::Workers;
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -47,6 +47,11 @@ impl Balancer {
         self.tracker.pushes.add();
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        for stage in isolated_on(&head.headers) {
+            if let Some(task) = task_number(&first_task(&head.headers)) {
+                self.tracker.isolated(task, stage);
+            }
+        }
         let task = text(&head.headers, "x-cloudtasks-taskname").to_owned();
         let retries = number(&head.headers, "x-cloudtasks-taskretrycount");
         let draw = self.seed.of(self.stage.name, &task, retries);

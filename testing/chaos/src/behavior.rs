@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
@@ -32,6 +33,10 @@ pub const GENERATION: &str = "chaos-generation";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behavior {
     Answer(u16),
+    /// With 429 and `Retry-After`: a failed attempt.
+    RetryAfter,
+    /// With the verdict `later`: no attempt.
+    Later,
     /// With the connection closed in place of an answer.
     Cut,
     Die,
@@ -43,6 +48,8 @@ impl std::fmt::Display for Behavior {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Answer(code) => write!(f, "{code}"),
+            Self::RetryAfter => f.write_str("retry after"),
+            Self::Later => f.write_str("later"),
             Self::Cut => f.write_str("cut"),
             Self::Die => f.write_str("die"),
             Self::DieAnswering => f.write_str("die answering"),
@@ -56,10 +63,48 @@ impl FromStr for Behavior {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             "cut" => Self::Cut,
+            "retry after" => Self::RetryAfter,
+            "later" => Self::Later,
             "die" => Self::Die,
             "die answering" => Self::DieAnswering,
             code => Self::Answer(code.parse()?),
         })
+    }
+}
+
+/// Now and then all handlers fail, as after a bad deploy.
+#[derive(Debug, Clone, Copy)]
+struct Breakdown {
+    begin: Instant,
+}
+
+/// A breakdown begins so often, and lasts so long.
+const BREAKDOWN_EACH: Duration = Duration::from_secs(20);
+const BREAKDOWN: Duration = Duration::from_secs(2);
+
+impl Default for Breakdown {
+    fn default() -> Self {
+        let begin = Instant::now();
+        Self { begin }
+    }
+}
+
+impl Breakdown {
+    fn is_under_way(self) -> bool {
+        let time = self.begin.elapsed().as_millis() % BREAKDOWN_EACH.as_millis();
+        time + BREAKDOWN.as_millis() >= BREAKDOWN_EACH.as_millis()
+    }
+}
+
+/// The tenant of a task: nearly all tasks of one fail in every run.
+pub fn tenant(seed: Seed, task: usize) -> String {
+    let number = u64::try_from(task).unwrap_or(u64::MAX);
+    let fails = (POISON..FOR_EVER).contains(&seed.of("fate", "", number).of_1000());
+    let draw = seed.of("tenant", "", number).of_1000();
+    if fails && draw < 900 {
+        "sick".to_owned()
+    } else {
+        format!("tenant-{}", draw % 20)
     }
 }
 
@@ -69,12 +114,14 @@ pub async fn start(
     generations: Arc<Generations>,
     trace: Arc<Trace>,
 ) -> std::io::Result<SocketAddr> {
+    let breakdown = Breakdown::default();
     serve(move |request| {
         let (tracker, generations, trace) = (
             Arc::clone(&tracker),
             Arc::clone(&generations),
             Arc::clone(&trace),
         );
+        
         async move {
             let headers = request.headers();
             let [stage, task, attempt] = ASKED.map(|name| text(headers, name));
@@ -83,11 +130,13 @@ pub async fn start(
                 return status(400);
             };
             tracker.runs(number_of_task, stage);
-            let behavior = draw(number_of_task, stage, attempt, seed, &tracker).await;
+            let behavior =
+                draw(number_of_task, stage, attempt, seed, &tracker, breakdown).await;
             match behavior {
                 // Before the handler hears of it: from here on a worker may have got the 2xx.
                 Behavior::Answer(200..300) => tracker.answered(number_of_task),
-                Behavior::Answer(_) | Behavior::Cut => {}
+                Behavior::Answer(_) | Behavior::RetryAfter | Behavior::Cut => {}
+                Behavior::Later => tracker.put_off(number_of_task, stage),
                 // Before it dies, so that a push that is hit by it ends after this.
                 Behavior::Die | Behavior::DieAnswering => {
                     let slot = usize::try_from(number(headers, SLOT)).unwrap_or(usize::MAX);
@@ -114,6 +163,7 @@ async fn draw(
     attempt: &str,
     seed: Seed,
     tracker: &Tracker,
+    breakdown: Breakdown,
 ) -> Behavior {
     let number = u64::try_from(task).unwrap_or(u64::MAX);
     let draw = seed.of(stage.name, attempt, number);
@@ -123,6 +173,7 @@ async fn draw(
             tracker.poison(task);
             return die(draw).await;
         }
+        _ if breakdown.is_under_way() => 0,
         // What fails for ever draws from the failures alone.
         POISON..FOR_EVER => draw.of_1000() * 3 / 10,
         _ => draw.of_1000(),
@@ -130,7 +181,10 @@ async fn draw(
     match dice {
         0..100 => Behavior::Answer(500),
         100..160 => Behavior::Answer(404),
-        160..180 => Behavior::Answer(429),
+        160..175 => Behavior::RetryAfter,
+        // Not each time for the same attempt, or it would go on for ever.
+        175..180 if tracker.handled.get().is_multiple_of(2) => Behavior::Later,
+        175..180 => Behavior::RetryAfter,
         180..220 => {
             tokio::time::sleep(HANDLER_TIMEOUT * 3).await;
             Behavior::Answer(500)

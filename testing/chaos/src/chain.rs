@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cloudtasks::{CloudTasks, QueuePath, QueueSettings};
 use http::HeaderMap;
+use serde_json::json;
 pub use testkit::chain::{Stage, Upstreams};
 use testkit::server::text;
 
@@ -41,8 +42,19 @@ pub fn worker(program: &Path, stage: &Stage, listen: SocketAddr, upstreams: Upst
     let mut command = testkit::chain::worker(program, &STAGES, stage, [listen, admin], upstreams);
     let timeout = format!("{}ms", HANDLER_TIMEOUT.as_millis());
     command.env("HANDLER_TIMEOUT", timeout);
+    command.env("HOLD_ON_OUTAGE", "10s");
+    if let Some(next) = STAGES.get(stage.index + 1) {
+        let rule = json!({
+            "header": TENANT, "to": next.queue().to_string(), "maxShare": 25,
+            "failures": {"of": 16, "atLeast": 12},
+        });
+        command.env("ISOLATE", json!([rule]).to_string());
+    }
     command
 }
+
+/// The header with a task's category.
+pub const TENANT: &str = "x-tenant";
 
 /// What the ids of tasks begin with; their numbers follow.
 pub const PREFIX: &str = "t-";
@@ -57,6 +69,17 @@ pub fn first_task(push: &HeaderMap) -> String {
         .ok()
         .and_then(|ledger| Some(ledger.get("task")?.as_str()?.to_owned()))
         .unwrap_or_else(|| text(push, "x-cloudtasks-taskname").to_owned())
+}
+
+/// The stages that the task of a push has left because its category was isolated, as its ledger says.
+pub fn isolated_on(push: &HeaderMap) -> Vec<&'static Stage> {
+    let ledger = serde_json::from_str::<serde_json::Value>(text(push, "executor-ledger"));
+    let stages = ledger.ok().and_then(|it| it["stages"].as_array().cloned());
+    let isolated = stages.unwrap_or_default().into_iter();
+    isolated
+        .filter(|stage| stage["reason"] == "isolated")
+        .filter_map(|stage| stage_named(stage["stage"].as_str()?))
+        .collect()
 }
 
 pub fn task_number(id: &str) -> Option<usize> {

@@ -24,6 +24,8 @@ pub struct Task {
     pub hit: ByStage,
     /// Attempts that the rules may count without a run: [`Task::hit`], and foreign answers.
     pub excused: ByStage,
+    /// The stages that it left because its category was isolated.
+    pub isolated: [bool; STAGES.len()],
 }
 
 impl Task {
@@ -44,14 +46,15 @@ impl Task {
         }
     }
 
-    /// On each stage the handler had its N attempts, but for those that the rules count without a run;
-    /// and one at least was a run. A success that a worker took to its grave changes nothing: Failed
-    /// means that none was recorded.
+    /// On each stage that didn't isolate its category the handler had its N attempts, but for those that the
+    /// rules count without a run; and one at least was a run. A success that a worker took to its grave
+    /// changes nothing: Failed means that none was recorded.
     fn had_its_attempts(&self) -> bool {
         STAGES.iter().all(|stage| {
             let of = |count: ByStage| u16::from(count[stage.index]);
             let (runs, hit, excused) = (of(self.runs), of(self.hit), of(self.excused));
-            runs + hit > 0 && runs + excused >= u16::from(stage.attempts)
+            let had_them = runs + hit > 0 && runs + excused >= u16::from(stage.attempts);
+            had_them || self.isolated[stage.index]
         })
     }
 }
@@ -88,7 +91,17 @@ mod tests {
             hit: [0, 0, 1],
             ..foreign
         };
-        let rows: [(Task, TaskResult); 10] = [
+        let isolated = Task {
+            isolated: [true, false, false],
+            ..task(FAILED, [0, 2, 1])
+        };
+        let isolated_elsewhere = Task {
+            isolated: [false, true, false],
+            ..isolated
+        };
+        let rows: [(Task, TaskResult); 12] = [
+            (isolated, Failed),
+            (isolated_elsewhere, Contradictory),
             (task(ANSWERED, FULL), Lost),
             (task(SUCCEEDED | FAILED | ANSWERED, FULL), Contradictory),
             (task(SUCCEEDED, FULL), Contradictory),

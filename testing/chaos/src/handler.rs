@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, StreamBody};
@@ -61,6 +62,8 @@ impl Handler {
         // could be accounted for.
         match self.ask(headers).await.unwrap_or(Behavior::Die) {
             Behavior::Answer(code) => Ok(status(code)?.map(BodyExt::boxed_unsync)),
+            Behavior::RetryAfter => again(None),
+            Behavior::Later => again(Some("later")),
             Behavior::Cut => Err(Cut),
             Behavior::Die => die(),
             Behavior::DieAnswering => Ok(Response::new(half())),
@@ -83,6 +86,17 @@ impl Handler {
         let told = body.collect().await?.to_bytes();
         Ok(std::str::from_utf8(&told)?.parse()?)
     }
+}
+
+/// An answer that asks for the task again in a second.
+fn again(verdict: Option<&'static str>) -> Result<Response<Body>, Cut> {
+    let mut response = status(429)?.map(BodyExt::boxed_unsync);
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(verdict) = verdict {
+        headers.insert("executor-verdict", HeaderValue::from_static(verdict));
+    }
+    Ok(response)
 }
 
 /// The kernel closes its connections as it does for a process that is killed. An abort would leave

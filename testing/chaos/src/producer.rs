@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use cloudtasks::CloudTasks;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::behavior;
 use crate::chain::{self, STAGES};
+use crate::seed::Seed;
 use crate::tracker::Tracker;
 
 const UNDER_WAY: usize = 1000;
@@ -16,14 +18,19 @@ const LAST: Duration = Duration::from_mins(5);
 
 /// Sends tasks so that no more than [`UNDER_WAY`] are in the queues: those that are lost hold up
 /// nothing.
-pub async fn send(tasks: usize, cloud: &CloudTasks, tracker: &Tracker) -> anyhow::Result<()> {
+pub async fn send(
+    tasks: usize,
+    seed: Seed,
+    cloud: &CloudTasks,
+    tracker: &Tracker,
+) -> anyhow::Result<()> {
     let (mut next, mut still) = (0, Still::new(tracker));
     let mut sent_at = Instant::now();
     while next < tasks {
         let room = UNDER_WAY.saturating_sub(depth(cloud, UNDER_WAY).await?);
         let end = tasks.min(next + room);
         stream::iter(next..end)
-            .map(|number| create(number, cloud, tracker))
+            .map(|number| create(number, seed, cloud, tracker))
             .buffer_unordered(16)
             .try_collect::<()>()
             .await?;
@@ -40,9 +47,16 @@ pub async fn send(tasks: usize, cloud: &CloudTasks, tracker: &Tracker) -> anyhow
     Ok(())
 }
 
-async fn create(number: usize, cloud: &CloudTasks, tracker: &Tracker) -> anyhow::Result<()> {
+async fn create(
+    number: usize,
+    seed: Seed,
+    cloud: &CloudTasks,
+    tracker: &Tracker,
+) -> anyhow::Result<()> {
     let queue = STAGES[0].queue();
-    let task = testkit::task(&queue, &chain::task_id(number), number.to_string());
+    let mut task = testkit::task(&queue, &chain::task_id(number), number.to_string());
+    let tenant = behavior::tenant(seed, number);
+    task.headers.insert(chain::TENANT.to_owned(), tenant);
     cloud.create_task(&queue, &task).await?;
     tracker.sent.add();
     Ok(())

@@ -86,6 +86,8 @@ impl fmt::Display for Report {
             outages,
             duplicates,
             foreign,
+            put_off,
+            isolated,
             ..
         } = &*self.tracker;
         let Self { unseen, poison, .. } = self;
@@ -101,6 +103,7 @@ impl fmt::Display for Report {
   handler runs   {handled}, pushes {pushes}
   kills          {kills}, handlers died {deaths}, outages {outages}
   duplicates     {duplicates}, foreign answers {foreign}
+  later          {put_off}, isolated {isolated}
 ",
             found.succeeded, found.failed,
         )?;

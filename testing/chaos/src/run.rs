@@ -69,7 +69,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
         Arc::clone(&tracker),
     ));
 
-    producer::send(plan.tasks, &cloud, &tracker)
+    producer::send(plan.tasks, seed, &cloud, &tracker)
         .await
         .context("sending the tasks")?;
     let left = producer::drain(&cloud, &tracker)

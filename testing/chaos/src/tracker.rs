@@ -1,6 +1,6 @@
 //! The tracker: a few bytes for each task, kept outside of everything under test.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::chain::{STAGES, Stage};
 use crate::evidence::{self, ANSWERED, ByStage, FAILED, POISON, SUCCEEDED};
@@ -35,6 +35,7 @@ struct Attempts {
     runs: AtomicU8,
     hit: AtomicU8,
     excused: AtomicU8,
+    isolated: AtomicBool,
 }
 
 /// What became of each task, and what was done to them all.
@@ -46,6 +47,10 @@ pub struct Tracker {
     pub handled: Count,
     /// Pushes that came from Cloud Tasks.
     pub pushes: Count,
+    /// Runs whose handler asked for more time, which are no attempts.
+    pub put_off: Count,
+    /// Tasks that left a stage because their category was isolated.
+    pub isolated: Count,
     pub kills: Count,
     pub deaths: Count,
     pub outages: Count,
@@ -74,6 +79,23 @@ impl Tracker {
         self.attempts(task, stage, |attempts| {
             raise(&attempts.hit, 1);
             raise(&attempts.excused, 1);
+        });
+    }
+
+    /// The run under way is no attempt.
+    pub fn put_off(&self, task: usize, stage: &Stage) {
+        self.put_off.add();
+        self.attempts(task, stage, |attempts| {
+            attempts.runs.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    /// The task's category was isolated on this stage, so it has left it with what attempts it had.
+    pub fn isolated(&self, task: usize, stage: &Stage) {
+        self.attempts(task, stage, |attempts| {
+            if !attempts.isolated.swap(true, Ordering::Relaxed) {
+                self.isolated.add();
+            }
         });
     }
 
@@ -134,6 +156,10 @@ impl Task {
             runs: by_stage(|it| &it.runs),
             hit: by_stage(|it| &it.hit),
             excused: by_stage(|it| &it.excused),
+            isolated: self
+                .stages
+                .each_ref()
+                .map(|it| it.isolated.load(Ordering::Relaxed)),
         }
     }
 }

@@ -99,7 +99,10 @@ pub fn after_run(
 ) -> Finish {
     let n = policy.max_attempts.get();
     let attempts = delivery.attempts().saturating_add(1);
-    let dispatches = delivery.dispatches().saturating_add(1);
+    // Of before the task was put off, only the attempts: a dispatch that was put off was none.
+    let dispatches = (delivery.attempts() - delivery.execution_count)
+        .saturating_add(delivery.retry_count)
+        .saturating_add(1);
     let exit = |reason: &TaskReason, answer_on_failure| StageExit {
         reason: reason.clone(),
         attempts,
