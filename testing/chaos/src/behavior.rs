@@ -121,7 +121,7 @@ pub async fn start(
             Arc::clone(&generations),
             Arc::clone(&trace),
         );
-        
+
         async move {
             let headers = request.headers();
             let [stage, task, attempt] = ASKED.map(|name| text(headers, name));
@@ -130,8 +130,7 @@ pub async fn start(
                 return status(400);
             };
             tracker.runs(number_of_task, stage);
-            let behavior =
-                draw(number_of_task, stage, attempt, seed, &tracker, breakdown).await;
+            let behavior = draw(number_of_task, stage, attempt, seed, &tracker, breakdown).await;
             match behavior {
                 // Before the handler hears of it: from here on a worker may have got the 2xx.
                 Behavior::Answer(200..300) => tracker.answered(number_of_task),
@@ -181,10 +180,9 @@ async fn draw(
     match dice {
         0..100 => Behavior::Answer(500),
         100..160 => Behavior::Answer(404),
-        160..175 => Behavior::RetryAfter,
         // Not each time for the same attempt, or it would go on for ever.
         175..180 if tracker.handled.get().is_multiple_of(2) => Behavior::Later,
-        175..180 => Behavior::RetryAfter,
+        160..180 => Behavior::RetryAfter,
         180..220 => {
             tokio::time::sleep(HANDLER_TIMEOUT * 3).await;
             Behavior::Answer(500)

@@ -18,12 +18,12 @@ pub mod task;
 pub mod values;
 
 pub use headers::{Delivery, HandlerHeaders, InvalidPush, RejectedPush, Verdict};
+pub use health::{Admission, IsolatedCategory, IsolationCause, RunTicket, StageHealth};
 pub use rules::{
     AfterRun, ArrivalDecision, ArrivalInputs, CreateResult, Creation, FailedAttempt, Finish,
     PendingCreate, RequiredInput, RunResult, RunSlot, SuccessorLookup, TaskAge, after_create,
     after_last_try, after_run, expires_soon, on_arrival, sign_of,
 };
-pub use health::{Admission, IsolatedCategory, IsolationCause, RunTicket, StageHealth};
 pub use stage::{
     FailureThreshold, IsolationRule, IsolationRules, NotifierPolicy, NotifyOn, RetryAfter,
     RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute, StatusPattern,

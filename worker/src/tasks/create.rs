@@ -169,7 +169,7 @@ fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
             info!(reason, to = %queue, "handed over");
         }
         (CreateResult::Exists, Creation::Later(delay)) => {
-            worker.metrics.put_off.inc();
+            worker.metrics.put_off();
             info!(reason, ?delay, "put off");
         }
         (CreateResult::Exists, Creation::Notification(outcome)) => {

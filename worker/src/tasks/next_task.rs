@@ -23,7 +23,14 @@ pub(super) fn next_task(
 ) -> NewTask {
     let path = queue.task(ledger.next_task());
     let due = delay.map(due_after);
-    copy(push, path, ledger.next_hop(), folded, dispatch_deadline, due)
+    copy(
+        push,
+        path,
+        ledger.next_hop(),
+        folded,
+        dispatch_deadline,
+        due,
+    )
 }
 
 /// The task to create on its own queue, due after `delay`. `ledger` says what it did there.

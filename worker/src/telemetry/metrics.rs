@@ -37,10 +37,7 @@ pub struct WorkerMetrics {
     pub(crate) ledgers_ignored: Counter,
     pub(crate) handed_on: Counter,
     pub(crate) expiring: Counter,
-    pub(crate) put_off: Counter,
-    isolated: Family<CauseLabel, Counter>,
-    isolated_categories: Gauge,
-    holding: Gauge,
+    bad_days: BadDayMetrics,
     lag_seconds: Histogram,
     arrivals: Family<OriginLabel, Counter>,
     attempts: Family<OutcomeLabel, Counter>,
@@ -158,6 +155,42 @@ impl OriginLabel {
     }
 }
 
+/// What a stage does on bad days.
+#[derive(Debug)]
+struct BadDayMetrics {
+    put_off: Counter,
+    isolated: Family<CauseLabel, Counter>,
+    isolated_categories: Gauge,
+    holding: Gauge,
+}
+
+impl BadDayMetrics {
+    fn register(r: &mut Registry) -> Self {
+        Self {
+            put_off: register(
+                r,
+                PUT_OFF,
+                "Tasks that were put off, as their handler asked",
+            ),
+            isolated: register(
+                r,
+                ISOLATED,
+                "Tasks that were handed over because their category is isolated, by cause",
+            ),
+            isolated_categories: register(
+                r,
+                ISOLATED_CATEGORIES,
+                "Categories that are isolated because they fail",
+            ),
+            holding: register(
+                r,
+                HOLDING,
+                "Whether the worker holds because its handler fails for nearly all tasks",
+            ),
+        }
+    }
+}
+
 impl CauseLabel {
     fn of(cause: IsolationCause) -> Self {
         let cause = match cause {
@@ -220,22 +253,7 @@ impl WorkerMetrics {
                 EXPIRING,
                 "Pushes of tasks that expire within a day if their pushes go on as they do",
             ),
-            put_off: register(r, PUT_OFF, "Tasks that were put off, as their handler asked"),
-            isolated: register(
-                r,
-                ISOLATED,
-                "Tasks that were handed over because their category is isolated, by cause",
-            ),
-            isolated_categories: register(
-                r,
-                ISOLATED_CATEGORIES,
-                "Categories that are isolated because they fail",
-            ),
-            holding: register(
-                r,
-                HOLDING,
-                "Whether the worker holds because its handler fails for nearly all tasks",
-            ),
+            bad_days: BadDayMetrics::register(r),
             runs_under_way: register(r, RUNS_UNDER_WAY, "Runs of the handler in progress"),
             pushes_under_way: register(r, "pushes_under_way", "Pushes in flight"),
             callers_waiting: register(
@@ -352,19 +370,25 @@ impl WorkerMetrics {
 
     /// Counts a task that leaves because its category is isolated.
     pub(crate) fn isolated(&self, cause: IsolationCause) {
-        self.isolated.get_or_create(&CauseLabel::of(cause)).inc();
+        let isolated = &self.bad_days.isolated;
+        isolated.get_or_create(&CauseLabel::of(cause)).inc();
+    }
+
+    /// Counts a task that was put off.
+    pub(crate) fn put_off(&self) {
+        self.bad_days.put_off.inc();
     }
 
     /// What the stage's health is now.
     pub(crate) fn health(&self, isolated_categories: usize, is_holding: bool) {
         let count = i64::try_from(isolated_categories).unwrap_or(i64::MAX);
-        self.isolated_categories.set(count);
-        self.holding.set(i64::from(is_holding));
+        self.bad_days.isolated_categories.set(count);
+        self.bad_days.holding.set(i64::from(is_holding));
     }
 
     /// The number of tasks that left because their category is isolated, for this cause.
     pub fn isolated_tasks(&self, cause: IsolationCause) -> u64 {
-        count(&self.isolated, &CauseLabel::of(cause))
+        count(&self.bad_days.isolated, &CauseLabel::of(cause))
     }
 
     /// The metrics now.

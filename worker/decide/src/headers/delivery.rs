@@ -116,9 +116,7 @@ impl Delivery {
         let (ledger, ledger_error) = read_ledger(headers, &task, policy);
         let ledger = ledger.unwrap_or_else(|| Ledger::first(&policy.queue.task(task.clone()), now));
         let header_route = policy.routes.before_run(headers).cloned();
-        let categories = policy
-            .isolation
-            .categories(headers, policy.tell_categories);
+        let categories = policy.isolation.categories(headers, policy.tell_categories);
         let since = ledger.stay.as_ref().map(|stay| stay.since);
         let stayed = since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
         Ok(Self {

@@ -176,9 +176,10 @@ impl Isolation {
             let entry = self.categories.peek(&(rule.index, id));
             entry.is_some_and(|entry| entry.breaker.is_open(now))
         };
-        let others = rule.recent.iter().filter(|(id, _)| {
-            id.is_none_or(|id| id != own && !is_isolated(id))
-        });
+        let others = rule
+            .recent
+            .iter()
+            .filter(|(id, _)| id.is_none_or(|id| id != own && !is_isolated(id)));
         let (count, failed) = others.fold((0, 0), |(count, failed), (_, ill)| {
             (count + 1, failed + usize::from(*ill))
         });

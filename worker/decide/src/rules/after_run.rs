@@ -138,7 +138,12 @@ pub fn after_run(
         }
         Some(Verdict::Fail) => return exit(reason, Answer::Unknown).end(policy, Outcome::Failed),
         Some(Verdict::Later) if follows => {
-            return later(delivery, policy, reason, retry_after.unwrap_or(DEFAULT_LATER));
+            return later(
+                delivery,
+                policy,
+                reason,
+                retry_after.unwrap_or(DEFAULT_LATER),
+            );
         }
         Some(Verdict::Retry | Verdict::Later) | None => {}
     }
@@ -159,7 +164,9 @@ pub fn after_run(
 
     // B2. If the task can't be put off, Cloud Tasks counts the attempt, and the queue's backoff decides.
     match retry_after {
-        Some(delay) if follows && *delay >= *LATER.start() && !ends_before(delivery, policy, *delay) => {
+        Some(delay)
+            if follows && *delay >= *LATER.start() && !ends_before(delivery, policy, *delay) =>
+        {
             exit(reason, Answer::Failed).later((*delay).min(*LATER.end()))
         }
         Some(_) | None => Finish::Answer(Answer::Failed),

@@ -233,9 +233,7 @@ fn give_up(
         Some(RunSlot::NoneFree) if may_try => answer(Answer::NoCapacity),
         Some(RunSlot::Held) if may_try => answer(Answer::Held),
         Some(RunSlot::Acquired) if may_try => ArrivalDecision::LastTry,
-        Some(
-            RunSlot::NoneFree | RunSlot::Acquired | RunSlot::Held | RunSlot::Isolated(_),
-        ) => {
+        Some(RunSlot::NoneFree | RunSlot::Acquired | RunSlot::Held | RunSlot::Isolated(_)) => {
             ArrivalDecision::Finish(StageExit::expired(delivery).next_stage(delivery, policy))
         }
     }

@@ -167,7 +167,10 @@ mod tests {
     fn an_invalid_rule_says_what_is_wrong() {
         let to = r#""to": "projects/p/locations/l/queues/slow""#;
         for (json, sentence) in [
-            (format!(r#"{{"header": "a b", {to}}}"#), "is not a header name"),
+            (
+                format!(r#"{{"header": "a b", {to}}}"#),
+                "is not a header name",
+            ),
             (
                 r#"{"header": "a", "to": "slow"}"#.to_owned(),
                 "is not a queue's full path",

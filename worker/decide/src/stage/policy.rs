@@ -124,7 +124,9 @@ impl StagePolicy {
             .chain(lookup_queues)
             .chain(self.routes.queues())
             .chain(self.isolation.queues());
-        let later = self.puts_off().then(|| self.queue.task(ledger.later_task()));
+        let later = self
+            .puts_off()
+            .then(|| self.queue.task(ledger.later_task()));
         let mut paths: Vec<TaskPath> = notifiers
             .map(|queue| queue.task(notification.clone()))
             .chain(stages.map(|queue| queue.task(next.clone())))
