@@ -23,7 +23,13 @@ pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: Create
     match result {
         // A deleted task has an owner that wants no more of it, or another dispatch has ended it.
         CreateResult::Exists | CreateResult::Deleted => Finish::Answer(Answer::Done),
-        CreateResult::Unknown => Finish::Answer(pending.answer_on_failure),
+        CreateResult::Unknown => match pending.creation {
+            // It may exist. After a 477 the next dispatch would not look for it, and run beside it.
+            Creation::Later(_) => Finish::Answer(Answer::Unknown),
+            Creation::NextTask(_) | Creation::Notification(_) => {
+                Finish::Answer(pending.answer_on_failure)
+            }
+        },
         // B5: the ledger may have made the task too large. Try once more without its details.
         CreateResult::Refused if !pending.folded => Finish::Create(PendingCreate {
             folded: true,

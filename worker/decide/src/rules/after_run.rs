@@ -163,11 +163,10 @@ pub fn after_run(
     }
 
     // B2. If the task can't be put off, Cloud Tasks counts the attempt, and the queue's backoff decides.
-    match retry_after {
-        Some(delay)
-            if follows && *delay >= *LATER.start() && !ends_before(delivery, policy, *delay) =>
-        {
-            exit(reason, Answer::Failed).later((*delay).min(*LATER.end()))
+    let delay = retry_after.filter(|delay| follows && delay >= LATER.start());
+    match delay.map(|delay| delay.min(*LATER.end())) {
+        Some(delay) if !ends_before(delivery, policy, delay) => {
+            exit(reason, Answer::Failed).later(delay)
         }
         Some(_) | None => Finish::Answer(Answer::Failed),
     }

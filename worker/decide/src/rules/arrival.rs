@@ -148,10 +148,9 @@ pub fn on_arrival(
         return ArrivalDecision::Finish(exit.end(policy, Outcome::Succeeded));
     }
 
-    // Only our own codes count: a proxy's 404s can raise E without a single run. Attempts from before the
-    // task was put off are ours; they use up all of them only if an edit has lowered N meanwhile.
-    let were_ours = p_is(Answer::Failed) || attempts - e >= n;
-    let used_up = p_is(Answer::HandOverPending) || (attempts >= n && were_ours);
+    // Only our own codes count: a proxy's 404s can raise E without a single run, and the attempts of before
+    // the task was put off as well.
+    let used_up = p_is(Answer::HandOverPending) || (attempts >= n && p_is(Answer::Failed));
 
     // A2: an earlier dispatch may have created the next task or the notification, and its answer got
     // lost. To go on would duplicate the task. That is impossible on the first dispatch, and if every

@@ -139,6 +139,13 @@ impl Ledger {
     /// newer version writes them in another way.
     pub fn read_ids(value: &HeaderValue, own: &TaskId) -> Option<Self> {
         let ids: IdsJson = serde_json::from_slice(value.as_bytes()).ok()?;
+        // Of its stay, the ids depend on the number alone.
+        let stay = ids.stay.map(|StayIdsJson { later }| Stay {
+            later,
+            attempts: 0,
+            dispatches: 0,
+            since: ids.first_seen,
+        });
         let ledger = Self {
             root: ids.root.parse().ok()?,
             hop: ids.hop,
@@ -147,7 +154,7 @@ impl Ledger {
             first_seen: ids.first_seen,
             stages: Vec::new(),
             left_out: 0,
-            stay: None,
+            stay,
         };
         ledger.is_of(own).ok().map(|()| ledger)
     }
@@ -156,7 +163,7 @@ impl Ledger {
         let named = self.id();
         // No worker hands over more often, and at the largest number the next id would be this one.
         let created = if self.stay.is_some() {
-            self.hop <= MAX_HOPS && self.later() > 0
+            self.hop <= MAX_HOPS && (1..u32::MAX).contains(&self.later())
         } else {
             (1..=MAX_HOPS).contains(&self.hop)
         };
@@ -261,6 +268,12 @@ struct IdsJson {
     task: String,
     queue: String,
     first_seen: Timestamp,
+    stay: Option<StayIdsJson>,
+}
+
+#[derive(Deserialize)]
+struct StayIdsJson {
+    later: u32,
 }
 
 #[derive(Serialize, Deserialize)]
