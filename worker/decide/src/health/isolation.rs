@@ -204,3 +204,33 @@ impl RunningCategory {
         (self.rule, self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_values_take_no_more_memory_than_a_few_thousand() {
+        let rules = r#"[{"header": "X-Tenant", "to": "projects/p/locations/l/queues/slow",
+            "maxShare": 25, "failures": {"of": 64, "atLeast": 1}}]"#;
+        let mut isolation = Isolation::new(&serde_json::from_str(rules).unwrap(), 100);
+        let category = |id: u64| Category {
+            rule: IsolationIndex(0),
+            id: CategoryId(id),
+            label: Some("a tenant".into()),
+        };
+        let now = Duration::ZERO;
+        for id in 0..1_000_000 {
+            let running = isolation.admit(&[category(id)], 1, now).unwrap();
+            // Some runs never end, and others end when their category is forgotten.
+            if id % 3 > 0 {
+                let sign = if id % 64 == 1 { Sign::Ill } else { Sign::Well };
+                isolation.end(&running, Some(sign), now, 0.0);
+            }
+        }
+        assert_eq!(isolation.categories.len(), MAX_CATEGORIES.get());
+        assert_eq!(isolation.rules[0].recent.len(), RECENT);
+        assert_eq!(isolation.rules[0].recent.capacity(), RECENT);
+        assert!(isolation.isolated(now).count() <= MAX_CATEGORIES.get());
+    }
+}

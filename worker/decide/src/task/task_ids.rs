@@ -127,6 +127,18 @@ mod tests {
             root.notification().as_str(),
             "069c5c32ae1dfbd970023b1fc5b290cd-end"
         );
+        assert_eq!(
+            root.later(0, 1).as_str(),
+            "efd1d8547fe001e24662732920464ada-1"
+        );
+        assert_eq!(
+            root.later(2, 3).as_str(),
+            "27d2d0cbff79957bed580ac119231935-3"
+        );
+        assert_eq!(
+            root.later(64, 1).as_str(),
+            "08789075770ef8dd5d7c08f02ec8453e-64"
+        );
     }
 
     #[test]
@@ -137,15 +149,22 @@ mod tests {
             assert!(seen.insert(root.notification()));
             for hop in 0..70 {
                 assert!(seen.insert(root.task(hop)), "{task}, hop {hop}");
+                for later in 1..5 {
+                    let id = root.later(hop, later);
+                    assert!(seen.insert(id), "{task}, hop {hop}, put off {later} times");
+                }
             }
         }
     }
 
     #[test]
-    fn an_id_of_a_hand_over_is_known_by_its_form() {
+    fn an_id_of_a_worker_is_known_by_its_form() {
         let root = RootId::of(&first("order-1"));
         for hop in [1, 9, 64] {
             assert!(is_handed_over(&root.task(hop)), "hop {hop}");
+        }
+        for hop in [0, 1, 63, 64] {
+            assert!(is_handed_over(&root.later(hop, 1)), "hop {hop}, put off");
         }
         let hash = root.as_str();
         for other in [

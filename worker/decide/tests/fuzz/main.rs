@@ -11,16 +11,16 @@ mod mangle;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use cloudtasks::{QueuePath, TaskId};
+use cloudtasks::{QueuePath, TaskId, TaskPath};
 use decide::headers::{
     EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_ETA, TASK_NAME,
 };
 use decide::rules::AGE_LOOKUP_THRESHOLD;
 use decide::task::{LEDGER_HEADER, MAX_HOPS, MAX_LEDGER_BYTES, is_handed_over};
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, Ledger, RequiredInput, Routes,
-    RunSlot, StagePolicy, StageRecord, SuccessorLookup, TaskAge, TaskOrigin, TaskReason,
-    on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Creation, Delivery, Finish, IsolationIndex,
+    IsolationRules, Ledger, RequiredInput, RetryAfter, RootId, Routes, RunSlot, StagePolicy,
+    StageRecord, SuccessorLookup, TaskAge, TaskOrigin, TaskReason, on_arrival,
 };
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -35,6 +35,7 @@ const SEED: u64 = 1;
 const ETA: Timestamp = Timestamp::constant(1_754_000_000, 0);
 /// The chain's first queue.
 const FIRST: &str = "incoming";
+const ISOLATED: RunSlot = RunSlot::Isolated(IsolationIndex(0));
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
@@ -86,15 +87,21 @@ fn check(headers: &HeaderMap, policy: &StagePolicy, rng: &mut Rng, case: u64) ->
         }
     };
     let ledger = &delivery.ledger;
-    let climbed = ledger.hop > 0;
-    if climbed {
-        let named = ledger.root.task(ledger.hop);
-        assert_eq!(named, delivery.task, "{}", said());
+    let created = ledger.hop > 0 || ledger.stay.is_some();
+    if created {
+        assert_eq!(own_id(ledger), delivery.task, "{}", said());
         assert!(ledger.hop <= MAX_HOPS, "{}", said());
+        // The names that may follow are no name that it has.
+        let names = [ledger.next_task(), ledger.later_task()];
+        assert!(!names.contains(&delivery.task), "{}", said());
         let waits = delivery.awaits_newer_worker();
         assert_eq!(delivery.ledger_error.is_some(), waits, "{}", said());
-        // All tasks here began on the first queue, and none comes back.
-        assert_ne!(policy.queue, queue(FIRST), "{}", said());
+        if policy.queue == queue(FIRST) {
+            // All tasks here began on the first queue, and none comes back: they were put off there.
+            assert!(ledger.hop == 0 && ledger.stay.is_some(), "{}", said());
+            let first = queue(FIRST).task(ledger.task.clone());
+            assert_eq!(ledger.root, RootId::of(&first), "{}", said());
+        }
     } else {
         let first = policy.queue.task(delivery.task.clone());
         assert_eq!(
@@ -104,20 +111,28 @@ fn check(headers: &HeaderMap, policy: &StagePolicy, rng: &mut Rng, case: u64) ->
             said()
         );
     }
-    let origin = if climbed || delivery.awaits_newer_worker() {
+    let origin = if ledger.hop > 0 || delivery.awaits_newer_worker() {
         TaskOrigin::HandOver
     } else {
         TaskOrigin::Producer
     };
-    let arrival = (delivery.retry_count == 0).then_some(origin);
+    let arrives = delivery.retry_count == 0 && ledger.stay.is_none();
+    let arrival = arrives.then_some(origin);
     assert_eq!(delivery.arrival(), arrival, "{}", said());
     for arrived_at in [Timestamp::MIN, ETA + Duration::from_mins(1), Timestamp::MAX] {
         let lag = delivery.lag(arrived_at).unwrap_or_default();
         assert!(lag <= Duration::from_hours(31 * 24), "{}", said());
     }
+    assert!(
+        delivery.attempts() >= delivery.execution_count,
+        "{}",
+        said()
+    );
+    assert!(delivery.dispatches() >= delivery.retry_count, "{}", said());
     handed_on(ledger, &said);
+    put_off(&delivery, &said);
     judged(&delivery, policy, rng, &said);
-    climbed
+    created
 }
 
 /// No dispatch came before this one, so nothing can be remembered.
@@ -129,6 +144,9 @@ fn is_first(headers: &HeaderMap) -> bool {
 
 /// The next stage can read the next task's ledger, whatever this stage got.
 fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
+    if ledger.hop >= MAX_HOPS {
+        return;
+    }
     let next = ledger.clone().with(record("fast")).next_hop();
     let text = next.encode();
     assert!(
@@ -147,8 +165,42 @@ fn handed_on(ledger: &Ledger, said: &dyn Fn() -> String) {
     );
 }
 
+/// Nor does the same stage lose anything of a task that it puts off.
+fn put_off(delivery: &Delivery, said: &dyn Fn() -> String) {
+    let ledger = &delivery.ledger;
+    let (attempts, dispatches) = (delivery.attempts(), delivery.dispatches());
+    let later = ledger.clone().put_off(attempts, dispatches, ETA);
+    let value = HeaderValue::from_str(&later.encode()).unwrap();
+    let read = Ledger::read(&value, &ledger.later_task());
+    if ledger
+        .stay
+        .as_ref()
+        .is_some_and(|it| it.later == u32::MAX - 1)
+    {
+        // No worker comes that far.
+        return assert!(read.is_err(), "{}", said());
+    }
+    let read = read.unwrap();
+    assert_eq!(
+        (&read.root, read.hop),
+        (&ledger.root, ledger.hop),
+        "{}",
+        said()
+    );
+    assert_eq!(read.stay, later.stay, "{}", said());
+}
+
+/// The id of the task that a worker has created with this ledger.
+fn own_id(ledger: &Ledger) -> TaskId {
+    match &ledger.stay {
+        Some(stay) => ledger.root.later(ledger.hop, stay.later),
+        None => ledger.root.task(ledger.hop),
+    }
+}
+
 /// A decision is found after each question was asked once at most. On the first dispatch it is to
-/// run the handler, whatever the previous answer is said to be.
+/// run the handler, whatever the previous answer is said to be, unless the worker holds or the category
+/// is isolated.
 fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn Fn() -> String) {
     if delivery.awaits_newer_worker() {
         // Only what looks like a task that was handed over, and not forever.
@@ -163,16 +215,30 @@ fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn F
         let waited = delivery.unanswered() >= AGE_LOOKUP_THRESHOLD;
         assert_eq!(ended, waited, "{}", said());
     } else if delivery.retry_count == 0 {
-        let inputs = ArrivalInputs {
-            run_slot: Some(RunSlot::Acquired),
-            ..ArrivalInputs::default()
+        let with = |run_slot| {
+            let inputs = ArrivalInputs {
+                run_slot: Some(run_slot),
+                ..ArrivalInputs::default()
+            };
+            on_arrival(delivery, policy, &inputs)
         };
-        assert_eq!(
-            on_arrival(delivery, policy, &inputs),
-            ArrivalDecision::Run,
-            "{}",
-            said()
-        );
+        let held = ArrivalDecision::Finish(Finish::Answer(Answer::Held));
+        assert_eq!(with(RunSlot::Acquired), ArrivalDecision::Run, "{}", said());
+        assert_eq!(with(RunSlot::Held), held, "{}", said());
+        let ArrivalDecision::Finish(left) = with(ISOLATED) else {
+            panic!("not isolated: {}", said());
+        };
+        match left {
+            Finish::Create(pending) => {
+                let to = Creation::NextTask(queue("incoming-3"));
+                assert_eq!(pending.creation, to, "{}", said());
+                assert_eq!(pending.answer_on_failure, Answer::Unknown, "{}", said());
+            }
+            // Without a notifier, its end is an answer.
+            Finish::Answer(answer) => {
+                assert_eq!((answer, delivery.ledger.hop), (Answer::Done, MAX_HOPS));
+            }
+        }
     }
     let mut inputs = ArrivalInputs::default();
     for _ in 0..4 {
@@ -192,8 +258,13 @@ fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn F
             }
             ArrivalDecision::Needs(RequiredInput::RunSlot) => {
                 assert!(inputs.run_slot.is_none(), "{}", said());
-                inputs.run_slot =
-                    rng.choice([RunSlot::Acquired, RunSlot::NoneFree, RunSlot::TaskInFlight]);
+                inputs.run_slot = rng.choice([
+                    RunSlot::Acquired,
+                    RunSlot::NoneFree,
+                    RunSlot::TaskInFlight,
+                    RunSlot::Held,
+                    ISOLATED,
+                ]);
             }
             ArrivalDecision::Run | ArrivalDecision::LastTry | ArrivalDecision::Finish(_) => {
                 return;
@@ -249,21 +320,35 @@ fn push(corpus: &[(TaskId, String)], policy: &StagePolicy, rng: &mut Rng) -> Hea
 fn corpus() -> Vec<(TaskId, String)> {
     let mut corpus = Vec::new();
     for first in ["order-1", "a", &"x".repeat(500)] {
-        let path = queue(FIRST).task(first.parse().unwrap());
+        let path = path_of(first);
         let mut ledger = Ledger::first(&path, Timestamp::UNIX_EPOCH);
         corpus.push((path.id, ledger.next_hop().encode()));
         for hops in [1, 1, 1, 2, 2, 3, 40] {
-            ledger = Ledger::first(
-                &queue(FIRST).task(first.parse().unwrap()),
-                Timestamp::UNIX_EPOCH,
-            );
+            ledger = Ledger::first(&path_of(first), Timestamp::UNIX_EPOCH);
             for hop in 0..hops {
                 ledger = ledger.with(record(&format!("stage-{hop}"))).next_hop();
             }
             corpus.push((ledger.root.task(ledger.hop), ledger.encode()));
         }
+        for (hops, times) in [(0, 1), (0, 2), (1, 1), (MAX_HOPS, 3)] {
+            ledger = Ledger::first(&path_of(first), Timestamp::UNIX_EPOCH);
+            for hop in 0..hops {
+                ledger = ledger.with(record(&format!("stage-{hop}"))).next_hop();
+            }
+            for time in 0..times {
+                ledger = ledger.put_off(time, time + 1, ETA);
+            }
+            if hops == MAX_HOPS {
+                ledger = ledger.folded();
+            }
+            corpus.push((own_id(&ledger), ledger.encode()));
+        }
     }
     corpus
+}
+
+fn path_of(first: &str) -> TaskPath {
+    queue(FIRST).task(first.parse().unwrap())
 }
 
 fn record(stage: &str) -> StageRecord {
@@ -308,5 +393,14 @@ fn policy(own: &QueuePath) -> StagePolicy {
         notifier: None,
         give_up_after: Duration::from_hours(480),
         routes: Routes::default(),
+        isolation: isolation(),
+        tell_categories: false,
+        hold_on_outage: None,
+        retry_after: RetryAfter::Follow,
     }
+}
+
+fn isolation() -> IsolationRules {
+    let rules = r#"[{"header": "X-Tenant", "to": "projects/p/locations/l/queues/incoming-3"}]"#;
+    serde_json::from_str(rules).unwrap()
 }

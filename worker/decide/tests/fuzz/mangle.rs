@@ -4,7 +4,7 @@ use cloudtasks::TaskId;
 use fastrand::Rng;
 
 /// What a parser of JSON, numbers and names may stumble over.
-const WORDS: [&[u8]; 24] = [
+const WORDS: [&[u8]; 28] = [
     b"0",
     b"-1",
     b"4294967295",
@@ -17,6 +17,10 @@ const WORDS: [&[u8]; 24] = [
     b"[]",
     b"{\"v\":",
     b"\"v\":2",
+    b"\"v\":3",
+    b"\"later\":0",
+    b"\"later\":4294967295",
+    b"\"stay\":null,",
     b"\"v\":1,",
     b"\"hop\":",
     b"\"hop\":1",

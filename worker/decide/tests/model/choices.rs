@@ -1,12 +1,11 @@
 //! What may happen next.
 
-use decide::RequiredInput;
-use decide::RunSlot;
+use decide::{IsolationIndex, RequiredInput, RunSlot};
 
 use crate::create::Reply;
 use crate::faults::{Always, Fault};
 use crate::rules::Rules;
-use crate::setting::{OLD, YOUNG};
+use crate::setting::{OLD, OLDER, YOUNG};
 use crate::state::{Phase, Push, State};
 use crate::world::{Pod, Step, World};
 
@@ -78,17 +77,31 @@ impl<R: Rules> World<R> {
             }
             Phase::Needs(RequiredInput::Successor) => steps.push(Step::LookUp(index)),
             Phase::Needs(RequiredInput::TaskAge) => {
-                if push.r <= OLD_AFTER {
-                    steps.push(Step::Learn(index, YOUNG));
-                }
-                steps.push(Step::Learn(index, OLD));
+                let ages: &[_] = match push.r {
+                    ..=OLD_AFTER => &[YOUNG, OLD],
+                    // What is held stays until it is twice as old.
+                    12.. if always == Always::Held => &[OLDER],
+                    _ => &[OLD],
+                };
+                steps.extend(ages.iter().map(|age| Step::Learn(index, *age)));
+            }
+            Phase::Needs(RequiredInput::RunSlot) if always == Always::Held => {
+                steps.push(Step::RunSlot(index, RunSlot::Held));
             }
             Phase::Needs(RequiredInput::RunSlot) => {
                 steps.push(Step::RunSlot(index, RunSlot::Acquired));
+                if !self.policy(push).isolation.is_empty() {
+                    let isolated = RunSlot::Isolated(IsolationIndex(0));
+                    steps.push(Step::RunSlot(index, isolated));
+                }
             }
             Phase::Running => {
                 let ends = self.setting.handler.iter();
-                steps.extend(ends.map(|end| Step::RunEnds(index, *end)));
+                steps.extend(ends.map(|end| Step::RunEnds(index, *end, false)));
+                if self.may(state, Fault::Holding) {
+                    let failures = self.setting.handler.iter().filter(|end| end.fails());
+                    steps.extend(failures.map(|end| Step::RunEnds(index, *end, true)));
+                }
             }
             Phase::Creating(_) => steps.push(Step::Create(index, Reply::Arrives)),
             Phase::Answering(_) => steps.push(Step::Answer(index)),
@@ -103,6 +116,7 @@ impl<R: Rules> World<R> {
             }
             Phase::Needs(RequiredInput::RunSlot) => &[
                 (Fault::Full, Step::RunSlot(index, RunSlot::NoneFree)),
+                (Fault::Held, Step::RunSlot(index, RunSlot::Held)),
                 (Fault::Unreachable, Step::CannotConnect(index)),
             ],
             Phase::Creating(_) => &[

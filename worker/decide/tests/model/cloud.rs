@@ -2,8 +2,9 @@
 
 use decide::ArrivalInputs;
 
+use crate::faults::Always;
 use crate::rules::Rules;
-use crate::state::{CreatedTask, LateCreate, NOTIFIER, Phase, Push, State, Task};
+use crate::state::{Counts, CreatedTask, LateCreate, NOTIFIER, Phase, Push, State, Task, TaskKey};
 use crate::world::{Pod, World};
 
 impl<R: Rules> World<R> {
@@ -11,10 +12,11 @@ impl<R: Rules> World<R> {
     pub fn dispatch(state: &mut State, task: u8) -> Push {
         let task = &mut state.tasks[usize::from(task)];
         task.out = true;
-        let (queue, hop) = (task.queue, task.hop);
         Push {
-            queue,
-            hop,
+            queue: task.queue,
+            hop: task.hop,
+            later: task.later,
+            before: task.before,
             r: task.r,
             e: task.e,
             p: task.p,
@@ -31,8 +33,8 @@ impl<R: Rules> World<R> {
     }
 
     /// Cloud Tasks gets the answer `code` to the dispatch `r` of a task.
-    pub fn hears(&self, state: &mut State, (queue, hop, r): (u8, u8, u8), code: u16) {
-        let same = |task: &Task| (task.queue, task.hop) == (queue, hop);
+    pub fn hears(&self, state: &mut State, (key, r): (TaskKey, u8), code: u16) {
+        let same = |task: &Task| task.key() == key;
         let Some(index) = state.tasks.iter().position(same) else {
             return;
         };
@@ -59,46 +61,71 @@ impl<R: Rules> World<R> {
     }
 
     /// Something other than the worker answers a dispatch: a proxy, or Cloud Tasks after its deadline.
-    pub fn hears_another(&self, state: &mut State, dispatch: (u8, u8, u8), code: u16) {
-        let (queue, hop, r) = dispatch;
-        let most = self.tables.most(queue);
-        if let Some(task) = state.task(queue, hop)
+    pub fn hears_another(&self, state: &mut State, dispatch: (TaskKey, u8), code: u16) {
+        let (key, r) = dispatch;
+        let most = self.most_counted(key.0);
+        if let Some(task) = state.task(key)
             && task.r == r
             && task.out
             && code / 100 != 5
         {
-            task.counted = (task.counted + 1).min(most);
+            task.counts.counted = (task.counts.counted + 1).min(most);
         }
         self.hears(state, dispatch, code);
     }
 
     /// Creates a task or a notification, unless its name was ever in use on its queue: whether it
     /// is new. A notification is delivered at once.
-    pub fn appears(state: &mut State, LateCreate { what, id, hop }: LateCreate) -> bool {
-        let queue = match what {
-            CreatedTask::Next(queue) => queue,
-            CreatedTask::Notification(_) => NOTIFIER,
-        };
+    pub fn appears(&self, state: &mut State, LateCreate { what, id, key }: LateCreate) -> bool {
+        let (queue, hop, later) = key;
         let names = &mut state.names[usize::from(queue)];
         if *names & id != 0 {
             return false;
         }
         *names |= id;
         match what {
-            CreatedTask::Next(queue) => {
-                state.climbs(hop);
-                state.tasks.push(Task::new(queue, hop));
+            CreatedTask::Next(_) | CreatedTask::Later(_) => {
+                state.climbs((hop, later));
+                let mut task = Task::new(key);
+                if let CreatedTask::Later(before) = what {
+                    let most = self.tables.most(queue);
+                    // If dispatches have overlapped, it may go on under both names, and each counts for
+                    // itself. Of runs whose callers have hung up, the ledger may not know.
+                    let known = state.overlapped || self.setting.always == Always::HungUp;
+                    let same = state.task((queue, hop, later - 1)).filter(|_| !known);
+                    task.counts = same.map_or(Counts::of(before, most), |same| same.counts);
+                    task.before = before;
+                }
+                state.tasks.push(task);
             }
             CreatedTask::Notification(outcome) => state.is_told(outcome),
         }
         true
+    }
+
+    /// How far attempts are counted: no further than a promise asks, unless a run may turn out to be none.
+    pub fn most_counted(&self, queue: u8) -> u8 {
+        if self.setting.counts_exactly() {
+            u8::MAX
+        } else {
+            self.tables.most(queue)
+        }
+    }
+
+    /// Where a task that a push creates will be.
+    pub fn place_of(push: &Push, what: CreatedTask) -> TaskKey {
+        match what {
+            CreatedTask::Next(queue) => (queue, push.hop + 1, 0),
+            CreatedTask::Later(_) => (push.queue, push.hop, push.later + 1),
+            CreatedTask::Notification(_) => (NOTIFIER, push.hop + 1, 0),
+        }
     }
 }
 
 impl Push {
     /// Another push of the same task.
     pub fn is_beside(&self, other: &Self) -> bool {
-        (self.queue, self.hop) == (other.queue, other.hop)
+        self.key() == other.key()
     }
 
     /// Another push of the same task, whose handler runs in the same pod.
@@ -106,7 +133,22 @@ impl Push {
         self.is_beside(other) && self.pod == other.pod && self.phase == Phase::Running
     }
 
-    pub fn dispatch(&self) -> (u8, u8, u8) {
-        (self.queue, self.hop, self.r)
+    pub fn key(&self) -> TaskKey {
+        (self.queue, self.hop, self.later)
+    }
+
+    pub fn dispatch(&self) -> (TaskKey, u8) {
+        (self.key(), self.r)
+    }
+}
+
+impl Counts {
+    /// As the ledger says. A proxy's answers are among its attempts, and one run is always left.
+    fn of(before: u8, most: u8) -> Self {
+        Self {
+            runs: i8::try_from(before.min(most - 1)).unwrap(),
+            counted: before,
+            ran: before,
+        }
     }
 }

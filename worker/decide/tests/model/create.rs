@@ -1,4 +1,6 @@
-//! The worker creates what it task, as `create.rs` of the worker does.
+//! The worker creates tasks, as `create.rs` of the worker does.
+
+use std::time::Duration;
 
 use decide::{Answer, CreateResult, Creation, Finish, PendingCreate, TaskReason};
 
@@ -23,24 +25,25 @@ pub enum Reply {
 
 impl<R: Rules> World<R> {
     pub fn creates(&self, state: &mut State, push: Push, task: PendingTask, reply: Reply) {
-        let row = self.tables.row(push.pod.release, push.queue, push.hop);
+        let row = self.tables.row(push.pod.release, push.key());
         let refused = match (task.what, self.setting.refuses) {
             (CreatedTask::Notification(_), _) | (_, Refuses::None) => false,
-            (CreatedTask::Next(_), Refuses::Unfolded) => !task.folded,
-            (CreatedTask::Next(_), Refuses::All) => true,
+            (CreatedTask::Next(_) | CreatedTask::Later(_), Refuses::Unfolded) => !task.folded,
+            (CreatedTask::Next(_) | CreatedTask::Later(_), Refuses::All) => true,
         };
         let created = LateCreate {
             what: task.what,
             id: match task.what {
                 CreatedTask::Next(to) => row.next(to),
+                CreatedTask::Later(_) => row.later,
                 CreatedTask::Notification(outcome) => row.notification(outcome),
             },
-            hop: push.hop + 1,
+            key: Self::place_of(&push, task.what),
         };
         // As the worker's `lookup.rs`: the record of a task on its first stage needs a lookup.
-        let looked_up = push.hop == 0 && push.r > 0;
-        let deleted = looked_up && state.task(push.queue, push.hop).is_none();
-        if deleted && matches!(task.what, CreatedTask::Next(_)) {
+        let looked_up = (push.hop, push.later) == (0, 0) && push.r > 0;
+        let deleted = looked_up && state.task(push.key()).is_none();
+        if deleted && !matches!(task.what, CreatedTask::Notification(_)) {
             let pending = self.pending(task);
             let policy = self.policy(&push);
             let finish = self
@@ -60,10 +63,10 @@ impl<R: Rules> World<R> {
                 CreateResult::Unknown
             }
             Reply::IsLost => {
-                Self::appears(state, created);
+                self.appears(state, created);
                 CreateResult::Unknown
             }
-            Reply::Arrives if Self::appears(state, created) => CreateResult::Exists,
+            Reply::Arrives if self.appears(state, created) => CreateResult::Exists,
             Reply::Arrives => self.rules.already(),
         };
         let policy = self.policy(&push);
@@ -72,9 +75,12 @@ impl<R: Rules> World<R> {
         state.untold |= end == CreateResult::Refused
             && finish == Finish::Answer(Answer::Done)
             && !on(policy).failed;
-        // A verdict that couldn't be carried out: the handler is asked again.
-        if finish == Finish::Answer(Answer::Unknown) {
-            state.explains_a_run(push.queue, push.hop);
+        // A verdict that couldn't be carried out: the handler is asked again. What was no attempt needs no
+        // explanation, nor what Cloud Tasks refuses each time.
+        let so_far = push.before + push.e;
+        let no_attempt = matches!(task.what, CreatedTask::Later(after) if after == so_far);
+        if finish == Finish::Answer(Answer::Unknown) && reply != Reply::Arrives && !no_attempt {
+            state.explains_a_run(push.key());
         }
         self.goes_on(state, push, finish);
     }
@@ -83,6 +89,8 @@ impl<R: Rules> World<R> {
         PendingTask {
             what: match pending.creation {
                 Creation::NextTask(path) => CreatedTask::Next(self.tables.queue(&path)),
+                // As the worker's `create.rs`.
+                Creation::Later(_) => CreatedTask::Later(u8::try_from(pending.attempts).unwrap()),
                 Creation::Notification(outcome) => CreatedTask::Notification(outcome),
             },
             folded: pending.folded,
@@ -94,11 +102,15 @@ impl<R: Rules> World<R> {
         PendingCreate {
             creation: match task.what {
                 CreatedTask::Next(queue) => Creation::NextTask(self.tables.path(queue).clone()),
+                CreatedTask::Later(_) => Creation::Later(Duration::ZERO),
                 CreatedTask::Notification(outcome) => Creation::Notification(outcome),
             },
-            // No rule reads these two.
+            // No rule reads these two, nor how long a task is put off.
             reason: TaskReason::EXHAUSTED,
-            attempts: 0,
+            attempts: match task.what {
+                CreatedTask::Later(before) => before.into(),
+                CreatedTask::Next(_) | CreatedTask::Notification(_) => 0,
+            },
             folded: task.folded,
             answer_on_failure: task.answer_on_failure,
         }

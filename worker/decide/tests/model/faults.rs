@@ -13,6 +13,10 @@ pub enum Fault {
     LookUp,
     /// No run slot is free.
     Full,
+    /// The worker holds when a task arrives.
+    Held,
+    /// The worker holds when a run ends.
+    Holding,
     /// The handler accepts no connection.
     Unreachable,
     /// The worker dies.
@@ -34,7 +38,7 @@ pub enum Fault {
     SamePod,
 }
 
-/// All, but for creates that are late: they have their own setting.
+/// All, but for creates that are late, and workers that hold: they have their own settings.
 pub const ALL: [Fault; 12] = [
     Fault::Foreign,
     Fault::TurnedAway,
@@ -58,9 +62,11 @@ pub enum Always {
     HungUp,
     /// The worker dies while the handler runs.
     Killed,
+    /// The worker holds when a task arrives. No handler runs.
+    Held,
 }
 
-/// Which hand-overs Cloud Tasks refuses.
+/// Which hand-overs and put-offs Cloud Tasks refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refuses {
     None,

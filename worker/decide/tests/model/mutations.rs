@@ -2,13 +2,23 @@
 //! there for nothing, and the checker would notice its loss.
 
 use crate::faults::Fault;
+use crate::handler::Handler;
 use crate::mutants::arrival::{
     A0Forgets, A2Forgets, A2LiveOnly, A2NextQueueOnly, A2WhereRExceedsE, A2WithoutNotification,
     A3BeforeA2, A3WhateverP, A3WithoutCreate, A4BesideItsRun, A4TriesWhateverP, A5BeforeA1,
     A5BesideItsTwin, HeaderRouteWithoutCreate, HoldsForever, LooksAtFirstQueue, PreviousWhateverR,
     SkipA1, SkipA4,
 };
+use crate::mutants::isolation::{
+    IsolatesItsTwin, IsolationBeforeA1, IsolationBeforeA2, IsolationSays596, IsolationWithoutCreate,
+};
+use crate::mutants::later::{
+    A3CountsWhatWasBefore, AttemptsStayBehind, LaterCounts, LaterForever, LaterForgetsHowOften,
+    LaterNotLookedUp, LaterSays477, LaterWithoutCreate, PutOffsAreDispatches, RefusedSays500,
+    RetryAfterSays477,
+};
 use crate::mutants::names::{EndHoldsHop, EndHoldsOutcome, TaskHoldsStage};
+use crate::mutants::outage::{HoldBeforeA1, HoldBeforeA3, HoldSays477, HoldsTheOld};
 use crate::mutants::outcome::{
     AlreadyIsFailure, B1Says477, B1Says503, B1WithoutCreate, B2Says503, B3DeafToHangUps,
     B3HangUpWhateverR, B3WithoutCreate, B4WithoutCreate, B5Waits, DeletedIsHandedOver, FailedIs409,
@@ -20,8 +30,9 @@ use crate::promises::{
 use crate::rules::Real;
 use crate::search::broken;
 use crate::settings::{
-    callers_hang_up, conflicts, deletes, header_route, newer_ledgers, one_attempt, one_stage,
-    poison, poison_in_all_orders, producer_writes_596, producer_writes_597, refused, removed,
+    callers_hang_up, conflicts, deletes, header_route, isolation, later, later_on_two_stages,
+    later_refused, newer_ledgers, one_attempt, one_stage, outage, outage_without_end, poison,
+    poison_in_all_orders, producer_writes_596, producer_writes_597, refused, removed, retry_after,
     routes, squatted, swapped_later, two_stages, verdicts,
 };
 
@@ -76,4 +87,30 @@ breaks! {
     a_task_id_that_holds_the_stage: TaskHoldsStage, swapped_later() => NEVER_LOST;
     an_end_that_holds_the_outcome: EndHoldsOutcome, one_attempt().budget(1) => ONE_END;
     an_end_that_holds_the_hop: EndHoldsHop, two_stages().budget(1) => ONE_END;
+    isolation_without_a_create: IsolationWithoutCreate, isolation().budget(0) => NEVER_LOST;
+    isolation_says_596: IsolationSays596, isolation().faults(&[Fault::Create]) => NOT_EARLY;
+    isolation_before_a1: IsolationBeforeA1, isolation().faults(&[Fault::Create]) => SUCCESS;
+    isolation_before_a2: IsolationBeforeA2,
+        isolation().handler(&[Handler::GivesUp]).faults(&[Fault::Reply]) => NOT_LATE;
+    isolation_of_a_running_task: IsolatesItsTwin,
+        isolation().faults(&[Fault::Twice]).budget(2) => NO_TWIN;
+    hold_before_a1: HoldBeforeA1,
+        outage().faults(&[Fault::Create, Fault::Held]).budget(2) => SUCCESS;
+    hold_before_a3: HoldBeforeA3,
+        outage().faults(&[Fault::Create, Fault::Held]).budget(2) => RUNS;
+    hold_of_the_old: HoldsTheOld, outage_without_end().budget(0) => ENDS;
+    hold_says_477: HoldSays477, outage().faults(&[Fault::Holding]) => NOT_EARLY;
+    later_without_a_create: LaterWithoutCreate, later().budget(0) => NEVER_LOST;
+    later_not_looked_up: LaterNotLookedUp, later().faults(&[Fault::Reply]) => ONE_STAGE;
+    later_says_477: LaterSays477, later().faults(&[Fault::Create]) => NOT_EARLY;
+    later_counts: LaterCounts, later().budget(0) => NOT_EARLY;
+    later_forever: LaterForever, later().budget(0) => ENDS;
+    a_later_id_without_how_often: LaterForgetsHowOften, later().budget(0) => NEVER_LOST;
+    attempts_stay_behind: AttemptsStayBehind, retry_after().budget(0) => RUNS;
+    put_offs_are_dispatches: PutOffsAreDispatches,
+        later().faults(&[Fault::HungUp]) => NOT_EARLY;
+    retry_after_says_477: RetryAfterSays477, retry_after().faults(&[Fault::Reply]) => ONE_STAGE;
+    retry_after_refused_says_500: RefusedSays500, later_refused().budget(0) => RUNS;
+    a3_counts_what_was_before: A3CountsWhatWasBefore,
+        later_on_two_stages().faults(&[Fault::Foreign]) => NOT_EARLY;
 }

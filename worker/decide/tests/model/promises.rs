@@ -5,7 +5,7 @@ use stateright::Property;
 
 use crate::faults::Always;
 use crate::rules::Rules;
-use crate::state::{Push, State, Task};
+use crate::state::{Push, State, Task, TaskKey};
 use crate::tables::HOPS;
 use crate::world::World;
 
@@ -45,7 +45,8 @@ impl State {
     }
 
     /// The handler starts, on a stage that allows `most` attempts.
-    pub fn starts(&mut self, push: &Push, most: u8) {
+    /// `exactly` counts further than a promise asks, see [`State::no_attempt`].
+    pub fn starts(&mut self, push: &Push, most: u8, exactly: bool) {
         if self.pushes.iter().any(|other| other.runs_beside(push)) {
             self.breaks(Broken::NoTwin);
         }
@@ -53,35 +54,49 @@ impl State {
             if self.ends() > 0 {
                 self.breaks(Broken::NotLate);
             }
-            if push.hop < self.top_hop {
+            if (push.hop, push.later) < self.top {
                 self.breaks(Broken::OneStage);
             }
             if self.succeeded {
                 self.breaks(Broken::Success);
             }
         }
-        if let Some(task) = self.task(push.queue, push.hop) {
-            task.ran = true;
-            task.counted = (task.counted + 1).min(most);
-            task.runs += 1;
-            if task.runs > i8::try_from(most).unwrap() {
+        if let Some(Task { counts, .. }) = self.task(push.key()) {
+            let (most_ran, most_counted) = if exactly {
+                (u8::MAX, u8::MAX)
+            } else {
+                (1, most)
+            };
+            counts.ran = (counts.ran + 1).min(most_ran);
+            counts.counted = (counts.counted + 1).min(most_counted);
+            counts.runs += 1;
+            if counts.runs > i8::try_from(most).unwrap() {
                 self.breaks(Broken::Runs);
             }
         }
     }
 
+    /// A run has ended that was no attempt.
+    pub fn no_attempt(&mut self, push: &Push) {
+        if let Some(Task { counts, .. }) = self.task(push.key()) {
+            counts.ran = counts.ran.saturating_sub(1);
+            counts.counted = counts.counted.saturating_sub(1);
+            counts.runs -= 1;
+        }
+    }
+
     /// A fault that explains one more run.
-    pub fn explains_a_run(&mut self, queue: u8, hop: u8) {
-        if let Some(task) = self.task(queue, hop) {
-            task.runs -= 1;
+    pub fn explains_a_run(&mut self, key: TaskKey) {
+        if let Some(task) = self.task(key) {
+            task.counts.runs -= 1;
         }
     }
 
     /// The rules take the stage's attempts, at least `least`, for used up. Where the caller has
     /// hung up, `dispatches` count as well.
     pub fn used_up(&mut self, push: &Push, least: u8, dispatches: u8) {
-        if let Some(task) = self.task(push.queue, push.hop)
-            && !(task.ran && task.counted.max(dispatches) >= least)
+        if let Some(Task { counts, .. }) = self.task(push.key())
+            && !(counts.ran > 0 && counts.counted.max(dispatches) >= least)
         {
             self.breaks(Broken::NotEarly);
         }
@@ -89,27 +104,27 @@ impl State {
 
     /// A push leads to Succeeded without a run of its own.
     pub fn succeeds_without_a_run(&mut self, push: &Push) {
-        if let Some(task) = self.task(push.queue, push.hop)
-            && !task.ran
+        if let Some(task) = self.task(push.key())
+            && task.counts.ran == 0
         {
             self.breaks(Broken::Done);
         }
     }
 
-    /// The next task appears.
-    pub fn climbs(&mut self, hop: u8) {
+    /// The next task appears, or the same one, put off.
+    pub fn climbs(&mut self, to: (u8, u8)) {
         if !self.overlapped {
-            if hop <= self.top_hop {
+            if to <= self.top {
                 self.breaks(Broken::OneStage);
             }
             if self.succeeded {
                 self.breaks(Broken::Success);
             }
         }
-        self.top_hop = self.top_hop.max(hop);
+        self.top = self.top.max(to);
     }
 
-    /// The time of a task is over.
+    /// A task leaves without a run: its time is over, or its category is isolated.
     pub fn gives_up(&mut self, push: &Push) {
         if self.pushes.iter().any(|other| other.runs_beside(push)) {
             self.breaks(Broken::NoTwin);
@@ -135,24 +150,25 @@ impl<R: Rules> World<R> {
         let unanswered = match self.setting.always {
             // Each 503 of a worker at capacity gives one more try.
             Always::Killed => 12 + self.setting.budget,
-            Always::Nothing | Always::HungUp if self.setting.newer_ledgers => 12,
+            Always::Held => 12,
+            Always::Nothing | Always::HungUp if self.setting.waits_until_old() => 12,
             Always::Nothing | Always::HungUp => 0,
         };
         self.tables.most(queue) + self.setting.budget + unanswered
     }
 
-    /// A task advances, and not forever: dispatches and hand-overs are bounded, and for each dispatch
+    /// A task advances, and not forever: dispatches, put-offs and hand-overs are bounded, and for each dispatch
     /// in flight a worker will answer. So every path comes to where no task is
     /// left, and there [`NEVER_LOST`] says that the end is recorded.
     fn goes_to_its_end(&self, state: &State) -> bool {
         let fits = |task: &Task| task.r <= self.dispatches(task.queue);
         let answer_owed = |task: &Task| {
-            let pending =
-                |push: &Push| push.heard && push.dispatch() == (task.queue, task.hop, task.r);
+            let pending = |push: &Push| push.heard && push.dispatch() == (task.key(), task.r);
             !task.out || state.pushes.iter().any(pending)
         };
         let goes_on = |task: &Task| fits(task) && answer_owed(task);
-        state.tasks.iter().all(goes_on) && state.top_hop < HOPS
+        let (hop, later) = state.top;
+        state.tasks.iter().all(goes_on) && hop < HOPS && later <= self.setting.put_offs
     }
 
     /// All promises, for the checker.

@@ -67,6 +67,19 @@ rules_hold_in! {
     poison, deep 2 4;
     refused_whole, deep 3 6;
     refused, deep 3 6;
+    isolation, deep 3 6;
+    isolation_to_the_last, deep 2 4;
+    outage, deep 2 4;
+    outage_without_end, deep 2 3;
+    later, deep 2 4;
+    later_on_two_stages, deep 2 4;
+    retry_after, deep 2 4;
+    callers_hang_up_later, deep 1 2;
+    later_refused, deep 2 3;
+    later_late_creates, deep 2 4;
+    later_newer_ledgers, deep 2 4;
+    later_deletes, deep 2 3;
+    later_fewer_attempts, deep 2 4;
     late_creates, deep 3 5;
     verdicts, deep 3 5;
     routes, deep 2 5;
@@ -93,6 +106,7 @@ rules_hold_in! {
 fn all_orders() {
     hold(&settings::one_attempt_in_all_orders());
     hold(&settings::two_stages_in_all_orders());
+    hold(&settings::later_in_all_orders());
 }
 
 #[test]
@@ -100,4 +114,5 @@ fn all_orders() {
 fn all_orders_deep() {
     hold(&settings::one_attempt_in_all_orders().budget(3));
     hold(&settings::two_stages_in_all_orders().budget(2));
+    hold(&settings::later_in_all_orders().budget(2));
 }

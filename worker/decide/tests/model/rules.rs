@@ -3,8 +3,8 @@
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, Ledger, Outcome,
-    PendingCreate, StagePolicy,
+    AfterRun, Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, Ledger,
+    Outcome, PendingCreate, StagePolicy,
 };
 use http::HeaderMap;
 
@@ -28,9 +28,9 @@ pub trait Rules: Send + Sync + 'static {
         delivery: &Delivery,
         policy: &StagePolicy,
         run: &decide::RunResult,
-        caller_gone: bool,
+        known: AfterRun,
     ) -> Finish {
-        decide::after_run(delivery, policy, run, caller_gone)
+        decide::after_run(delivery, policy, run, known)
     }
 
     fn after_last_try(
@@ -38,9 +38,9 @@ pub trait Rules: Send + Sync + 'static {
         delivery: &Delivery,
         policy: &StagePolicy,
         run: &decide::RunResult,
-        caller_gone: bool,
+        known: AfterRun,
     ) -> Finish {
-        decide::after_last_try(delivery, policy, run, caller_gone)
+        decide::after_last_try(delivery, policy, run, known)
     }
 
     fn after_create(
@@ -60,6 +60,11 @@ pub trait Rules: Send + Sync + 'static {
     /// The next task's id, on the queue `_to`.
     fn next_task(&self, ledger: &Ledger, _to: &QueuePath) -> TaskId {
         ledger.next_task()
+    }
+
+    /// The id of the same task, put off once more.
+    fn later_task(&self, ledger: &Ledger) -> TaskId {
+        ledger.later_task()
     }
 
     fn notification(&self, ledger: &Ledger, _outcome: Outcome) -> TaskId {

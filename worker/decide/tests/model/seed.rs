@@ -2,8 +2,8 @@
 //! when the count of executions reaches N, and the queue's own limit of attempts is the same N.
 
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Creation, Delivery, Finish, Outcome, PendingCreate,
-    RequiredInput, RunResult, RunSlot, StagePolicy, TaskReason,
+    AfterRun, Answer, ArrivalDecision, ArrivalInputs, Creation, Delivery, Finish, Outcome,
+    PendingCreate, RequiredInput, RunResult, RunSlot, StagePolicy, TaskReason,
 };
 
 use crate::faults::Fault;
@@ -34,7 +34,7 @@ impl Rules for AsItArrives {
         _delivery: &Delivery,
         _policy: &StagePolicy,
         run: &RunResult,
-        _gone: bool,
+        _known: AfterRun,
     ) -> Finish {
         match run {
             RunResult::Succeeded { .. } => tell(Outcome::Succeeded),
@@ -62,7 +62,7 @@ impl Rules for WithThisOne {
         delivery: &Delivery,
         policy: &StagePolicy,
         run: &RunResult,
-        _gone: bool,
+        _known: AfterRun,
     ) -> Finish {
         let last = delivery.execution_count + 1 == policy.max_attempts.get();
         match run {
@@ -77,9 +77,7 @@ fn run_where_there_is_room(inputs: &ArrivalInputs) -> ArrivalDecision {
     match inputs.run_slot {
         None => ArrivalDecision::Needs(RequiredInput::RunSlot),
         Some(RunSlot::Acquired) => ArrivalDecision::Run,
-        Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => {
-            ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity))
-        }
+        Some(_) => ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity)),
     }
 }
 

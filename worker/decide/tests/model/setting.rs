@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{NotifierPolicy, NotifyOn, Routes, StagePolicy, TaskAge};
+use decide::{IsolationRules, NotifierPolicy, NotifyOn, RetryAfter, Routes, StagePolicy, TaskAge};
 
 use crate::faults::{ALL, Always, Fault, Refuses};
 use crate::handler::Handler;
 
-/// How long a task may stay unanswered, and two ages on either side of it.
+/// How long a task may stay, and ages on either side of it.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(100);
 pub const YOUNG: TaskAge = age(1);
 pub const OLD: TaskAge = age(101);
+/// More than twice as old.
+pub const OLDER: TaskAge = age(201);
 
 const fn age(seconds: u64) -> TaskAge {
     TaskAge::Known {
@@ -38,8 +40,10 @@ pub struct Setting {
     pub refuses: Refuses,
     /// Ledgers have a version that no worker here reads: a release was rolled back.
     pub newer_ledgers: bool,
-    /// Another producer has used the names of the tasks that follow, on the first queue.
+    /// Another producer has used the names of the hand-overs that follow, on the first queue.
     pub squatted: bool,
+    /// How often a task may be put off on a stage: then its time there is over.
+    pub put_offs: u8,
     /// The owner may delete the task at any time.
     pub deletes: bool,
     /// The queues' own limit of attempts, at which they delete a task.
@@ -69,6 +73,7 @@ impl Setting {
             refuses: Refuses::None,
             newer_ledgers: false,
             squatted: false,
+            put_offs: 0,
             deletes: false,
             queues_give_up_after: None,
             headers: Vec::new(),
@@ -117,6 +122,45 @@ impl Setting {
         let routes: Routes = serde_json::from_str(routes).unwrap();
         self.releases[0][stage].routes = routes;
         self
+    }
+
+    /// Tasks of the first stage may be isolated, and then go to this queue.
+    pub fn isolates(mut self, to: usize) -> Self {
+        let rules = format!(r#"[{{"header": "X-Tenant", "to": "{}"}}]"#, queue_path(to));
+        self.releases[0][0].isolation = serde_json::from_str(&rules).unwrap();
+        self
+    }
+
+    /// The handler says when the task comes again, on each stage so often at most.
+    pub fn put_offs(self, put_offs: u8) -> Self {
+        Self { put_offs, ..self }
+    }
+
+    /// Workers may hold when a task arrives, and when a run ends.
+    pub fn holds(mut self) -> Self {
+        self.faults.extend([Fault::Held, Fault::Holding]);
+        self
+    }
+
+    /// How long a task has been on its stage that was put off so often.
+    pub fn stayed(&self, later: u8) -> Duration {
+        let over = later > 0 && later >= self.put_offs;
+        if over {
+            GIVE_UP_AFTER
+        } else {
+            Duration::from_secs(later.into())
+        }
+    }
+
+    /// Whether a run may turn out to be no attempt.
+    pub fn counts_exactly(&self) -> bool {
+        self.put_offs > 0 || self.faults.contains(&Fault::Holding)
+    }
+
+    /// Whether a task may stay until A4 ends it: only a newer worker could read its ledger, or it
+    /// can't be put off.
+    pub fn waits_until_old(&self) -> bool {
+        self.newer_ledgers || (self.put_offs > 0 && self.refuses == Refuses::All)
     }
 
     pub fn told(mut self, on: NotifyOn) -> Self {
@@ -179,6 +223,10 @@ pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<StagePolicy> {
         }),
         give_up_after: GIVE_UP_AFTER,
         routes: Routes::default(),
+        isolation: IsolationRules::default(),
+        tell_categories: false,
+        hold_on_outage: None,
+        retry_after: RetryAfter::Follow,
     };
     stages.iter().enumerate().map(policy).collect()
 }

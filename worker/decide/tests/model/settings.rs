@@ -3,7 +3,7 @@
 use decide::NotifyOn;
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 
-use crate::faults::{Always, Fault, Refuses};
+use crate::faults::{ALL, Always, Fault, Refuses};
 use crate::handler::Handler;
 use crate::setting::{Setting, chain};
 
@@ -82,6 +82,118 @@ pub fn verdicts() -> Setting {
         Handler::Escalates,
         Handler::GivesUp,
     ])
+}
+
+pub fn isolation() -> Setting {
+    Setting::ladder("isolation, N = 2, 1", &[2, 1])
+        .isolates(1)
+        .budget(1)
+}
+
+pub fn isolation_to_the_last() -> Setting {
+    Setting::ladder("isolation to the last stage, N = 1, 1, 1", &[1, 1, 1])
+        .isolates(2)
+        .budget(1)
+}
+
+pub fn outage() -> Setting {
+    Setting::ladder("hold, N = 2, 1", &[2, 1]).holds().budget(1)
+}
+
+pub fn outage_without_end() -> Setting {
+    let faults = ALL.into_iter().filter(|fault| *fault != Fault::Unreachable);
+    let faults: Vec<Fault> = faults.collect();
+    Setting {
+        always: Always::Held,
+        ..Setting::ladder("hold without end, N = 1, 1", &[1, 1])
+            .faults(&faults)
+            .budget(1)
+    }
+}
+
+const PUTS_OFF: [Handler; 3] = [
+    Handler::Fails,
+    Handler::AsksForTime,
+    Handler::SaysRetryAfter,
+];
+
+pub fn later() -> Setting {
+    Setting::ladder("put off up to twice, N = 2", &[2])
+        .handler(&[Handler::Succeeds, Handler::Fails, Handler::AsksForTime])
+        .put_offs(2)
+        .budget(1)
+}
+
+pub fn later_on_two_stages() -> Setting {
+    Setting::ladder("put off once on each stage, N = 1, 1", &[1, 1])
+        .handler(&[Handler::Fails, Handler::AsksForTime])
+        .put_offs(1)
+        .budget(1)
+}
+
+pub fn retry_after() -> Setting {
+    Setting::ladder("put off with and without Retry-After, N = 2", &[2])
+        .handler(&PUTS_OFF)
+        .put_offs(2)
+        .budget(1)
+}
+
+pub fn callers_hang_up_later() -> Setting {
+    Setting {
+        always: Always::HungUp,
+        ..Setting::ladder("put off, and callers hang up in every run, N = 3", &[3])
+            .handler(&PUTS_OFF)
+            .put_offs(1)
+            .budget(0)
+    }
+}
+
+pub fn later_refused() -> Setting {
+    Setting {
+        refuses: Refuses::All,
+        ..Setting::ladder("every hand-over and put-off refused, N = 2", &[2])
+            .handler(&PUTS_OFF)
+            .put_offs(1)
+            .budget(0)
+    }
+}
+
+pub fn later_late_creates() -> Setting {
+    Setting::ladder("put-offs that take effect late, N = 2", &[2])
+        .faults(&[Fault::Late, Fault::Create, Fault::Killed, Fault::HungUp])
+        .handler(&PUTS_OFF)
+        .put_offs(1)
+        .budget(1)
+}
+
+pub fn later_newer_ledgers() -> Setting {
+    Setting {
+        newer_ledgers: true,
+        ..Setting::ladder("put off with ledgers of a newer version, N = 1", &[1])
+            .handler(&PUTS_OFF)
+            .put_offs(1)
+            .budget(1)
+    }
+}
+
+pub fn later_deletes() -> Setting {
+    Setting {
+        deletes: true,
+        ..Setting::ladder("an owner deletes a task that is put off, N = 2", &[2])
+            .handler(&PUTS_OFF)
+            .put_offs(1)
+            .budget(1)
+    }
+}
+
+pub fn later_in_all_orders() -> Setting {
+    Setting {
+        all_orders: true,
+        ..Setting::ladder("put off once, N = 2, in all orders", &[2])
+            .handler(&PUTS_OFF)
+            .put_offs(1)
+            .budget(1)
+    }
 }
 
 pub fn late_creates() -> Setting {
@@ -181,6 +293,14 @@ pub fn fewer_attempts() -> Setting {
     let (old, new) = ([(0, 1), (1, 3)], [(0, 1), (1, 1)]);
     let (old, new) = (chain(&old, &[]), chain(&new, &[]));
     Setting::edit("N from 3 to 1, last stage", old, new, 2).budget(1)
+}
+
+pub fn later_fewer_attempts() -> Setting {
+    let (old, new) = (chain(&[(0, 2)], &[]), chain(&[(0, 1)], &[]));
+    Setting::edit("N from 2 to 1, put off meanwhile", old, new, 1)
+        .handler(&PUTS_OFF)
+        .put_offs(1)
+        .budget(0)
 }
 
 pub fn appended() -> Setting {

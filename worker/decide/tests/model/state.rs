@@ -1,8 +1,8 @@
 //! One state of the world: a producer's task and all that became of it.
 //!
 //! Queues are numbers: the stages' first, the notifier's is [`NOTIFIER`]. A task on a stage's
-//! queue is known by its queue and its hop. All counters only grow and every push only moves
-//! forward, so that no path comes back to a state it has left.
+//! queue is known by its queue, its hop, and how often it was put off there. All counters only grow
+//! and every push only moves forward, so that no path comes back to a state it has left.
 
 use decide::{Answer, ArrivalInputs, Outcome, RequiredInput};
 
@@ -10,6 +10,9 @@ use crate::world::Pod;
 
 /// The notifier's queue.
 pub const NOTIFIER: u8 = 4;
+
+/// A task: its queue, its hop, and how often it was put off.
+pub type TaskKey = (u8, u8, u8);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -21,11 +24,11 @@ pub struct State {
     /// Creates that have not taken effect, and whose workers wait no longer.
     pub late: Vec<LateCreate>,
     /// The ids that each queue remembers, one bit for each. Names are remembered forever.
-    pub names: [u32; NOTIFIER as usize + 1],
+    pub names: [u64; NOTIFIER as usize + 1],
     /// Faults that may still happen.
     pub faults: u8,
-    /// The highest hop that was ever created.
-    pub top_hop: u8,
+    /// The highest hop that was ever created, and how often the task was put off there.
+    pub top: (u8, u8),
     /// The owner has deleted the task.
     pub deleted: bool,
     /// The task has ended with an outcome that needs no notification.
@@ -42,18 +45,27 @@ pub struct State {
 pub struct Task {
     pub queue: u8,
     pub hop: u8,
+    pub later: u8,
+    /// The attempts of before it was put off, as its ledger says.
+    pub before: u8,
     /// R, E and P of the next dispatch.
     pub r: u8,
     pub e: u8,
     pub p: Option<u16>,
     /// A dispatch waits for its answer.
     pub out: bool,
-    /// Runs of the handler here, less those that a fault explains.
+    pub counts: Counts,
+}
+
+/// What the promises count of a task on its stage, from before it was put off on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Counts {
+    /// Runs of the handler, less those that are no attempts and those that a fault explains.
     pub runs: i8,
-    /// Runs, and answers of others that Cloud Tasks took for one.
+    /// Attempts, and answers of others that Cloud Tasks took for one.
     pub counted: u8,
-    /// The handler ran here.
-    pub ran: bool,
+    /// Attempts alone.
+    pub ran: u8,
 }
 
 /// A task or notification that is on its way to Cloud Tasks.
@@ -61,9 +73,9 @@ pub struct Task {
 pub struct LateCreate {
     pub what: CreatedTask,
     /// Its id, as a bit.
-    pub id: u32,
-    /// The hop that the task will have.
-    pub hop: u8,
+    pub id: u64,
+    /// Where and what the task will be.
+    pub key: TaskKey,
 }
 
 /// A dispatch in a worker's hands. It carries the counters of its moment.
@@ -71,6 +83,8 @@ pub struct LateCreate {
 pub struct Push {
     pub queue: u8,
     pub hop: u8,
+    pub later: u8,
+    pub before: u8,
     pub r: u8,
     pub e: u8,
     pub p: Option<u16>,
@@ -107,6 +121,8 @@ pub struct PendingTask {
 pub enum CreatedTask {
     /// The next task, on this queue.
     Next(u8),
+    /// The same task on its own queue, with so many attempts in its ledger.
+    Later(u8),
     Notification(Outcome),
 }
 
@@ -114,12 +130,12 @@ impl State {
     /// A new task on the queue 0.
     pub fn first(faults: u8) -> Self {
         Self {
-            tasks: vec![Task::new(0, 0)],
+            tasks: vec![Task::new((0, 0, 0))],
             pushes: Vec::new(),
             late: Vec::new(),
             names: [0; NOTIFIER as usize + 1],
             faults,
-            top_hop: 0,
+            top: (0, 0),
             deleted: false,
             untold: false,
             succeeded: false,
@@ -128,10 +144,8 @@ impl State {
         }
     }
 
-    pub fn task(&mut self, queue: u8, hop: u8) -> Option<&mut Task> {
-        self.tasks
-            .iter_mut()
-            .find(|task| (task.queue, task.hop) == (queue, hop))
+    pub fn task(&mut self, key: TaskKey) -> Option<&mut Task> {
+        self.tasks.iter_mut().find(|task| task.key() == key)
     }
 
     /// The notifications that were ever created.
@@ -146,17 +160,21 @@ impl State {
 }
 
 impl Task {
-    pub fn new(queue: u8, hop: u8) -> Self {
+    pub fn new((queue, hop, later): TaskKey) -> Self {
         Self {
             queue,
             hop,
+            later,
+            before: 0,
             r: 0,
             e: 0,
             p: None,
             out: false,
-            runs: 0,
-            counted: 0,
-            ran: false,
+            counts: Counts::default(),
         }
+    }
+
+    pub fn key(&self) -> TaskKey {
+        (self.queue, self.hop, self.later)
     }
 }

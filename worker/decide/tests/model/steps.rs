@@ -1,6 +1,6 @@
 //! What each step does to the state.
 
-use decide::{Answer, RequiredInput};
+use decide::{Answer, RequiredInput, RunSlot};
 
 use crate::create::Reply;
 use crate::faults::{Always, Fault};
@@ -18,7 +18,11 @@ impl<R: Rules> World<R> {
             Step::Foreign(..) => Some(Fault::Foreign),
             Step::TurnAway(_) => Some(Fault::TurnedAway),
             Step::CannotLookUp(_) => Some(Fault::LookUp),
-            Step::RunSlot(_, room) => (room == decide::RunSlot::NoneFree).then_some(Fault::Full),
+            Step::RunSlot(_, RunSlot::NoneFree) => Some(Fault::Full),
+            Step::RunSlot(_, RunSlot::Held) => {
+                (self.setting.always != Always::Held).then_some(Fault::Held)
+            }
+            Step::RunEnds(_, _, holding) => holding.then_some(Fault::Holding),
             Step::CannotConnect(_) => Some(Fault::Unreachable),
             Step::Create(_, reply) => match reply {
                 Reply::Arrives => None,
@@ -38,7 +42,7 @@ impl<R: Rules> World<R> {
             Step::Arrive(..)
             | Step::LookUp(_)
             | Step::Learn(..)
-            | Step::RunEnds(..)
+            | Step::RunSlot(..)
             | Step::Appear(_)
             | Step::Answer(_)
             | Step::Delete(_) => None,
@@ -49,8 +53,7 @@ impl<R: Rules> World<R> {
     /// same pod, and where every caller hangs up.
     fn overlap(&self, state: &State, task: u8, pod: Pod) -> Option<Fault> {
         let task = &state.tasks[usize::from(task)];
-        let in_work =
-            |push: &&Push| (push.queue, push.hop) == (task.queue, task.hop) && push.marked;
+        let in_work = |push: &&Push| push.key() == task.key() && push.marked;
         let mut beside = state.pushes.iter().filter(in_work).peekable();
         let always = self.setting.always == Always::HungUp && beside.peek().is_some();
         let same = beside.any(|push| push.pod == pod);
@@ -63,7 +66,7 @@ impl<R: Rules> World<R> {
                 let beside = self.overlap(state, task, pod).is_some();
                 let push = Self::dispatch(state, task);
                 if twice || beside {
-                    state.explains_a_run(push.queue, push.hop);
+                    state.explains_a_run(push.key());
                 }
                 if twice {
                     state.overlapped = true;
@@ -79,7 +82,7 @@ impl<R: Rules> World<R> {
                 let push = Self::dispatch(state, task);
                 let remembers = |answer| push.p == Some(self.rules.code(answer));
                 if remembers(Answer::HandOverPending) || remembers(Answer::NotificationPending) {
-                    state.explains_a_run(push.queue, push.hop);
+                    state.explains_a_run(push.key());
                     state.succeeded = false;
                 }
                 self.hears_another(state, push.dispatch(), code);
@@ -93,7 +96,7 @@ impl<R: Rules> World<R> {
                 let late = state.late.remove(late.into());
                 // Nobody could see it coming.
                 state.overlapped = true;
-                Self::appears(state, late);
+                self.appears(state, late);
             }
             Step::Delete(task) => {
                 state.tasks.remove(task.into());
@@ -124,7 +127,7 @@ impl<R: Rules> World<R> {
             | Step::Learn(push, _)
             | Step::RunSlot(push, _)
             | Step::CannotConnect(push)
-            | Step::RunEnds(push, _)
+            | Step::RunEnds(push, ..)
             | Step::Create(push, _)
             | Step::Answer(push) => {
                 let push = state.pushes.remove(push.into());
@@ -140,7 +143,7 @@ impl<R: Rules> World<R> {
     /// The worker's answer never arrives.
     fn forgets(state: &mut State, push: &Push) {
         state.succeeded = false;
-        state.explains_a_run(push.queue, push.hop);
+        state.explains_a_run(push.key());
     }
 
     /// A step of the worker's own.
@@ -151,7 +154,7 @@ impl<R: Rules> World<R> {
             (Step::Learn(_, age), _) => self.learns_age(state, push, age),
             (Step::RunSlot(_, room), _) => self.finds_room(state, push, room),
             (Step::CannotConnect(_), _) => self.cannot_connect(state, push),
-            (Step::RunEnds(_, handler), _) => self.run_ends(state, push, handler),
+            (Step::RunEnds(_, handler, holding), _) => self.run_ends(state, push, handler, holding),
             (Step::Create(_, reply), Phase::Creating(task)) => {
                 self.creates(state, push, task, reply);
             }

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 
 use crate::rules::Rules;
 use crate::setting::{Setting, queue_path};
-use crate::state::{NOTIFIER, Push};
+use crate::state::{NOTIFIER, Push, TaskKey};
 
 /// Hops that any path of a setting may take.
 pub const HOPS: u8 = 6;
 
 /// A queue, and an id on it as a bit.
-pub type Name = (u8, u32);
+pub type Name = (u8, u64);
 
 #[derive(Debug)]
 pub struct Tables {
@@ -25,8 +25,10 @@ pub struct Tables {
     policies: Vec<Option<StagePolicy>>,
     /// By queue: the least and the most attempts that any worker allows.
     attempts: Vec<(u8, u8)>,
-    /// By release, queue and hop.
+    /// By release, queue, hop, and how often the task was put off.
     rows: Vec<Option<Row>>,
+    /// How often a task may be put off.
+    put_offs: u8,
     /// The previous response, as the rules read it on a task's first dispatch.
     first_previous: Option<u16>,
 }
@@ -41,17 +43,19 @@ pub struct Row {
     /// Where the worker could look at all.
     pub in_sight: Vec<Name>,
     /// The next task's id, on each queue.
-    next: Vec<u32>,
-    succeeded: u32,
-    failed: u32,
+    next: Vec<u64>,
+    /// The id of the same task, put off once more.
+    pub later: u64,
+    succeeded: u64,
+    failed: u64,
 }
 
 impl Row {
-    pub fn next(&self, to: u8) -> u32 {
+    pub fn next(&self, to: u8) -> u64 {
         self.next[usize::from(to)]
     }
 
-    pub fn notification(&self, outcome: Outcome) -> u32 {
+    pub fn notification(&self, outcome: Outcome) -> u64 {
         match outcome {
             Outcome::Succeeded => self.succeeded,
             Outcome::Failed => self.failed,
@@ -68,7 +72,10 @@ impl Tables {
             for queue in 0..NOTIFIER {
                 policies.push(setting.policy(release, queue).cloned());
                 for hop in 0..=HOPS {
-                    rows.push(row(rules, setting, &mut ids, (release, queue, hop)));
+                    for later in 0..=setting.put_offs {
+                        let key = (queue, hop, later);
+                        rows.push(row(rules, setting, &mut ids, release, key));
+                    }
                 }
             }
         }
@@ -77,12 +84,13 @@ impl Tables {
             policies,
             attempts: (0..NOTIFIER).map(|queue| setting.attempts(queue)).collect(),
             rows,
+            put_offs: setting.put_offs,
             first_previous: rules.previous(&producers(setting)),
         }
     }
 
-    /// The names on the first queue of all tasks that may follow.
-    pub fn next_names(&self) -> u32 {
+    /// The names on the first queue of all hand-overs that may follow.
+    pub fn next_names(&self) -> u64 {
         let rows = self.rows.iter().flatten();
         rows.fold(0, |names, row| names | row.next(0))
     }
@@ -106,8 +114,9 @@ impl Tables {
 
     /// P, as a worker reads it. Only a producer's own task has a producer's headers of this kind.
     pub fn previous(&self, push: &Push) -> Option<u16> {
-        push.p
-            .or(self.first_previous.filter(|_| (push.hop, push.r) == (0, 0)))
+        push.p.or(self
+            .first_previous
+            .filter(|_| (push.hop, push.later, push.r) == (0, 0, 0)))
     }
 
     /// The number of a queue.
@@ -117,9 +126,15 @@ impl Tables {
     }
 
     /// The row of a task that this release's workers serve.
-    pub fn row(&self, release: u8, queue: u8, hop: u8) -> &Row {
-        let [release, queue, hop] = [release, queue, hop].map(usize::from);
-        let index = (release * usize::from(NOTIFIER) + queue) * (usize::from(HOPS) + 1) + hop;
+    pub fn row(&self, release: u8, (queue, hop, later): TaskKey) -> &Row {
+        let sizes = [NOTIFIER, HOPS + 1, self.put_offs + 1].map(usize::from);
+        let places = [queue, hop, later].map(usize::from);
+        let index = sizes
+            .iter()
+            .zip(places)
+            .fold(usize::from(release), |index, (size, place)| {
+                index * size + place
+            });
         self.rows[index].as_ref().expect("a worker serves it")
     }
 }
@@ -128,7 +143,8 @@ fn row(
     rules: &impl Rules,
     setting: &Setting,
     ids: &mut Ids,
-    (release, queue, hop): (u8, u8, u8),
+    release: u8,
+    (queue, hop, later): TaskKey,
 ) -> Option<Row> {
     let policy = setting.policy(release, queue)?;
     // Hop 0 is the producer's task, which it puts on the first queue.
@@ -136,22 +152,25 @@ fn row(
         return None;
     }
     let first = queue_path(0).task("order-1".parse().unwrap());
-    let climbed = (0..hop).fold(Ledger::first(&first, Timestamp::UNIX_EPOCH), |l, _| {
-        l.next_hop()
-    });
-    let headers = if hop == 0 {
-        producers(setting)
-    } else {
+    let start = Timestamp::UNIX_EPOCH;
+    let climbed = (0..hop).fold(Ledger::first(&first, start), |l, _| l.next_hop());
+    // What came before is another for each path, see `World::delivery`.
+    let climbed = (0..later).fold(climbed, |l, _| l.put_off(0, 0, start));
+    let created = hop > 0 || later > 0;
+    let headers = if created {
         climbers(setting, &policy.queue, &climbed)
+    } else {
+        producers(setting)
     };
-    let delivery = Delivery::parse(&headers, policy, Timestamp::UNIX_EPOCH).unwrap();
-    if !policy.is_handed(&climbed) && hop > 0 {
+    let now = start + setting.stayed(later);
+    let delivery = Delivery::parse(&headers, policy, now).unwrap();
+    if created && !policy.is_handed(&climbed) {
         return None;
     }
     assert_eq!(delivery.ledger, climbed);
     assert_eq!(
         delivery.awaits_newer_worker(),
-        setting.newer_ledgers && hop > 0
+        setting.newer_ledgers && created
     );
     assert_eq!(
         delivery.previous_response,
@@ -168,6 +187,7 @@ fn row(
                 ids.bit(&rules.next_task(&delivery.ledger, &to))
             })
             .collect(),
+        later: ids.bit(&rules.later_task(&delivery.ledger)),
         succeeded: ids.bit(&rules.notification(&delivery.ledger, Outcome::Succeeded)),
         failed: ids.bit(&rules.notification(&delivery.ledger, Outcome::Failed)),
         delivery,
@@ -184,7 +204,7 @@ fn producers(setting: &Setting) -> HeaderMap {
     headers
 }
 
-/// The same after a hand-over, which keeps no header of Cloud Tasks.
+/// The same after a hand-over, or put off, which keeps no header of Cloud Tasks.
 fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap {
     let pushed: HeaderMap = setting.headers.iter().map(header).collect();
     let pushed = headers::PushHeaders {
@@ -194,10 +214,15 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
         pass_token: false,
     };
     let mut headers = pushed.of_task();
-    headers.extend(counted(&queue.task(ledger.root.task(ledger.hop))));
+    let own = match &ledger.stay {
+        Some(stay) => ledger.root.later(ledger.hop, stay.later),
+        None => ledger.root.task(ledger.hop),
+    };
+    headers.extend(counted(&queue.task(own)));
     let mut text = ledger.encode();
     if setting.newer_ledgers {
-        text = text.replacen(r#"{"v":1,"#, r#"{"v":2,"new":true,"#, 1);
+        let fields = text.split_once(',').unwrap().1;
+        text = format!(r#"{{"v":3,"new":true,{fields}"#);
     }
     headers.insert(LEDGER_HEADER, text.parse().unwrap());
     headers
@@ -222,13 +247,13 @@ fn header((name, value): &(&str, &str)) -> (HeaderName, HeaderValue) {
 struct Ids(Vec<TaskId>);
 
 impl Ids {
-    fn bit(&mut self, id: &TaskId) -> u32 {
+    fn bit(&mut self, id: &TaskId) -> u64 {
         let known = self.0.iter().position(|known| known == id);
         let place = known.unwrap_or_else(|| {
             self.0.push(id.clone());
             self.0.len() - 1
         });
-        1_u32.checked_shl(u32::try_from(place).unwrap()).unwrap()
+        1_u64.checked_shl(u32::try_from(place).unwrap()).unwrap()
     }
 
     fn name(&mut self, path: &TaskPath) -> Name {

@@ -6,7 +6,7 @@ use stateright::Path;
 
 use crate::create::Reply;
 use crate::setting::queue_path;
-use crate::state::{CreatedTask, PendingTask, Phase, State, Task};
+use crate::state::{CreatedTask, PendingTask, Phase, State, Task, TaskKey};
 use crate::world::{Pod, Step};
 
 pub fn story(path: Path<State, Step>) -> String {
@@ -26,15 +26,15 @@ fn say(state: &State, step: Step) -> String {
     let who = match step {
         Step::Dispatch(t, ..) | Step::Foreign(t, _) | Step::TurnAway(t) => {
             let task = &state.tasks[usize::from(t)];
-            return format!("{}: {}", name(task.queue), dispatch(step));
+            return format!("{}: {}", place(task.key()), dispatch(step));
         }
         Step::Appear(late) => {
             let what = thing(state.late[usize::from(late)].what);
             return format!("{what} appears, late");
         }
         Step::Delete(task) => {
-            let queue = state.tasks[usize::from(task)].queue;
-            return format!("{}: its owner deletes the task", name(queue));
+            let task = state.tasks[usize::from(task)].key();
+            return format!("{}: its owner deletes the task", place(task));
         }
         Step::Arrive(p, _)
         | Step::LookUp(p)
@@ -42,7 +42,7 @@ fn say(state: &State, step: Step) -> String {
         | Step::Learn(p, _)
         | Step::RunSlot(p, _)
         | Step::CannotConnect(p)
-        | Step::RunEnds(p, _)
+        | Step::RunEnds(p, ..)
         | Step::Create(p, _)
         | Step::Answer(p)
         | Step::Kill(p)
@@ -54,16 +54,19 @@ fn say(state: &State, step: Step) -> String {
         (Step::CannotLookUp(_), _) => "a lookup fails".to_owned(),
         (Step::Learn(_, age), _) => format!("its age is {age:?}"),
         (Step::RunSlot(_, decide::RunSlot::Acquired), _) => "a run slot is free".to_owned(),
+        (Step::RunSlot(_, decide::RunSlot::Held), _) => "the worker holds".to_owned(),
+        (Step::RunSlot(_, decide::RunSlot::Isolated(_)), _) => "it is isolated".to_owned(),
         (Step::RunSlot(..), _) => "no run slot is free".to_owned(),
         (Step::CannotConnect(_), _) => "the handler takes no connections".to_owned(),
-        (Step::RunEnds(_, handler), _) => format!("the handler {handler:?}"),
+        (Step::RunEnds(_, handler, false), _) => format!("the handler {handler:?}"),
+        (Step::RunEnds(_, handler, true), _) => format!("the handler {handler:?}, in a hold"),
         (Step::Create(_, reply), Phase::Creating(task)) => create(task, reply),
         (Step::Answer(_), Phase::Answering(answer)) => format!("the worker answers {answer:?}"),
         (Step::Kill(_), _) => "the worker dies".to_owned(),
         (Step::HangUp(_, code), _) => format!("another answers {code}"),
         other => unreachable!("{other:?}"),
     };
-    format!("{}, R={}: {what}", name(who.queue), who.r)
+    format!("{}, R={}: {what}", place(who.key()), who.r)
 }
 
 fn dispatch(step: Step) -> String {
@@ -103,8 +106,19 @@ fn create(task: PendingTask, reply: Reply) -> String {
 fn thing(what: CreatedTask) -> String {
     match what {
         CreatedTask::Next(queue) => format!("the task on {}", name(queue)),
+        CreatedTask::Later(_) => "the task again, put off".to_owned(),
         CreatedTask::Notification(outcome) => format!("the notification {outcome:?}"),
     }
+}
+
+/// A task's queue, and how often it was put off there.
+fn place((queue, _, later): TaskKey) -> String {
+    let again = if later == 0 {
+        String::new()
+    } else {
+        format!(" (put off: {later})")
+    };
+    name(queue) + &again
 }
 
 fn name(queue: u8) -> String {
@@ -123,7 +137,7 @@ fn queues(state: &State) -> String {
 }
 
 fn one(task: &Task) -> String {
-    let Task { queue, r, e, p, .. } = task;
+    let Task { r, e, p, .. } = task;
     let p = p.map_or("-".to_owned(), |p| p.to_string());
-    format!("{} R={r} E={e} P={p}", name(*queue))
+    format!("{} R={r} E={e} P={p}", place(task.key()))
 }

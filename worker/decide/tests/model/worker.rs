@@ -2,14 +2,16 @@
 
 use decide::RequiredInput;
 use decide::{
-    Answer, ArrivalDecision, Creation, Delivery, FailedAttempt, Finish, NotifyOn, Outcome,
-    RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge, TaskReason,
+    AfterRun, Answer, ArrivalDecision, Creation, Delivery, FailedAttempt, Finish, NotifyOn,
+    Outcome, RetryAfter, RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge, TaskReason,
+    Verdict,
 };
 
 use crate::faults::Always;
 use crate::handler::Handler;
 use crate::rules::Rules;
 use crate::state::{Phase, Push, State, Task};
+use crate::tables::Name;
 use crate::world::{Pod, World};
 
 impl<R: Rules> World<R> {
@@ -19,11 +21,14 @@ impl<R: Rules> World<R> {
     }
 
     fn delivery(&self, push: &Push) -> Delivery {
-        let row = self.tables.row(push.pod.release, push.queue, push.hop);
+        let row = self.tables.row(push.pod.release, push.key());
         let mut delivery = row.delivery.clone();
         delivery.retry_count = push.r.into();
         delivery.execution_count = push.e.into();
         delivery.previous_response = self.tables.previous(push);
+        if let Some(stay) = &mut delivery.ledger.stay {
+            stay.attempts = push.before.into();
+        }
         delivery
     }
 
@@ -51,20 +56,26 @@ impl<R: Rules> World<R> {
                 state.pushes.push(push);
             }
             ArrivalDecision::Run | ArrivalDecision::LastTry => {
-                state.starts(&push, self.tables.most(push.queue));
+                let exactly = self.setting.counts_exactly();
+                state.starts(&push, self.tables.most(push.queue), exactly);
                 push.phase = Phase::Running;
                 push.last_try = arrival == ArrivalDecision::LastTry;
                 state.pushes.push(push);
             }
             ArrivalDecision::Finish(finish) => {
                 if let Finish::Create(pending) = &finish {
-                    if pending.reason == TaskReason::EXPIRED {
+                    if [TaskReason::EXPIRED, TaskReason::ISOLATED].contains(&pending.reason) {
                         state.gives_up(&push);
                     }
-                    if pending.reason == TaskReason::EXHAUSTED
-                        && push.p != Some(self.rules.code(Answer::HandOverPending))
-                    {
-                        state.used_up(&push, self.tables.least(push.queue), 0);
+                    if pending.reason == TaskReason::EXHAUSTED {
+                        // Before a 596, the attempts were used up: then how many it were was checked.
+                        let checked = push.p == Some(self.rules.code(Answer::HandOverPending));
+                        let least = if checked {
+                            0
+                        } else {
+                            self.tables.least(push.queue)
+                        };
+                        state.used_up(&push, least, 0);
                     }
                     if pending.creation == Creation::Notification(Outcome::Succeeded) {
                         state.succeeds_without_a_run(&push);
@@ -77,15 +88,17 @@ impl<R: Rules> World<R> {
 
     /// Looks up the ends of a push's stage.
     pub fn looks_up(&self, state: &mut State, mut push: Push) {
-        let row = self.tables.row(push.pod.release, push.queue, push.hop);
-        let known = |&(queue, bit): &(u8, u32)| {
+        let row = self.tables.row(push.pod.release, push.key());
+        let known = |&(queue, bit): &Name| {
             let was = state.names[usize::from(queue)] & bit != 0;
-            let lives = |task: &Task| (task.queue, task.hop) == (queue, push.hop + 1);
+            let lives = |task: &Task| {
+                task.queue == queue && (task.hop, task.later) > (push.hop, push.later)
+            };
             was && (self.rules.finds_ended() || state.tasks.iter().any(lives))
         };
         let found = row.ends.iter().any(known);
         // A worker of before an edit doesn't know of the queues that came with it.
-        let there = push.hop < state.top_hop || state.ended();
+        let there = (push.hop, push.later) < state.top || state.ended();
         if there
             && !self.setting.strict
             && self.setting.releases.len() > 1
@@ -127,10 +140,14 @@ impl<R: Rules> World<R> {
         push.inputs.run_slot = Some(RunSlot::Acquired);
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
         let arrival = self.rules.on_arrival(&delivery, policy, &push.inputs);
-        let (run, gone) = (&RunResult::Unreachable, !push.heard);
+        let run = &RunResult::Unreachable;
+        let known = AfterRun {
+            caller_gone: !push.heard,
+            holding: false,
+        };
         let finish = match arrival {
-            ArrivalDecision::Run => self.rules.after_run(&delivery, policy, run, gone),
-            ArrivalDecision::LastTry => self.rules.after_last_try(&delivery, policy, run, gone),
+            ArrivalDecision::Run => self.rules.after_run(&delivery, policy, run, known),
+            ArrivalDecision::LastTry => self.rules.after_last_try(&delivery, policy, run, known),
             ArrivalDecision::Needs(_) | ArrivalDecision::Finish(_) => {
                 return self.decides(state, push);
             }
@@ -139,26 +156,30 @@ impl<R: Rules> World<R> {
     }
 
     /// The handler answers.
-    pub fn run_ends(&self, state: &mut State, push: Push, handler: Handler) {
+    pub fn run_ends(&self, state: &mut State, push: Push, handler: Handler, holding: bool) {
         let (delivery, policy) = (self.delivery(&push), self.policy(&push));
         let run = handler.run();
-        let (rules, gone) = (&self.rules, !push.heard);
-        let finish = if push.last_try {
-            rules.after_last_try(&delivery, policy, &run, gone)
-        } else {
-            rules.after_run(&delivery, policy, &run, gone)
+        let rules = &self.rules;
+        let known = AfterRun {
+            caller_gone: !push.heard,
+            holding,
         };
-        let leaves = matches!(finish, Finish::Create(_) | Finish::Answer(Answer::Done));
+        let finish = if push.last_try {
+            rules.after_last_try(&delivery, policy, &run, known)
+        } else {
+            rules.after_run(&delivery, policy, &run, known)
+        };
+        let leaves = match &finish {
+            Finish::Create(pending) => !matches!(pending.creation, Creation::Later(_)),
+            Finish::Answer(answer) => *answer == Answer::Done,
+        };
         let on = on(policy);
-        let wanted = if let RunResult::Failed(FailedAttempt {
-            status,
-            verdict,
-            reason,
-        }) = &run
-        {
-            let route = policy.routes.after_failure(*status, reason);
-            if leaves && route.is_none() && verdict.is_none() {
-                let dispatches = if push.heard { 0 } else { push.r + 1 };
+        let wanted = if let RunResult::Failed(failure) = &run {
+            if !is_attempt(policy, failure, holding && !push.last_try) {
+                state.no_attempt(&push);
+            } else if leaves && !is_sent_elsewhere(policy, failure) {
+                let dispatches = push.before + push.r + 1;
+                let dispatches = if push.heard { 0 } else { dispatches };
                 state.used_up(&push, self.tables.least(push.queue), dispatches);
             }
             on.failed
@@ -184,11 +205,33 @@ impl<R: Rules> World<R> {
             Phase::Answering(answer) if !push.heard => {
                 let words = [Answer::HandOverPending, Answer::NotificationPending];
                 if self.setting.always == Always::HungUp && words.contains(&answer) {
-                    state.explains_a_run(push.queue, push.hop);
+                    state.explains_a_run(push.key());
                 }
             }
             _ => state.pushes.push(push),
         }
+    }
+}
+
+/// A route or a verdict says where the task goes.
+fn is_sent_elsewhere(policy: &StagePolicy, failure: &FailedAttempt) -> bool {
+    let route = policy.routes.after_failure(failure.status, &failure.reason);
+    route.is_some()
+        || failure
+            .verdict
+            .is_some_and(|verdict| verdict != Verdict::Retry)
+}
+
+/// A run that failed is an attempt, unless the handler asks for more time, or a worker holds that has no
+/// other reason to let the task go.
+fn is_attempt(policy: &StagePolicy, failure: &FailedAttempt, holding: bool) -> bool {
+    let route = policy.routes.after_failure(failure.status, &failure.reason);
+    let follows = policy.retry_after == RetryAfter::Follow;
+    match failure.verdict {
+        _ if route.is_some() => true,
+        Some(Verdict::Later) if follows => false,
+        Some(Verdict::Escalate | Verdict::Fail) => true,
+        Some(Verdict::Retry | Verdict::Later) | None => !holding,
     }
 }
 

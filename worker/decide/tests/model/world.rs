@@ -26,7 +26,8 @@ pub enum Step {
     Learn(u8, TaskAge),
     RunSlot(u8, RunSlot),
     CannotConnect(u8),
-    RunEnds(u8, Handler),
+    /// The handler's run ends; whether the worker holds then.
+    RunEnds(u8, Handler, bool),
     Create(u8, Reply),
     /// A create takes effect after its worker has given up.
     Appear(u8),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::chain::{delivery, policy, queue};
-use decide::Answer::{Done, HandOverPending, NoCapacity, NotificationPending, Unknown};
+use crate::chain::{delivery, policy, put_off, queue};
+use decide::Answer::{Done, HandOverPending, Held, NoCapacity, NotificationPending, Unknown};
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Creation, Finish, NotifyOn, Outcome, RequiredInput,
-    RouteTarget, RunSlot, StagePolicy, SuccessorLookup, TaskAge, TaskReason, on_arrival,
+    Answer, ArrivalDecision, ArrivalInputs, Creation, Delivery, Finish, IsolationIndex, NotifyOn,
+    Outcome, RequiredInput, RetryAfter, RouteTarget, RunSlot, StagePolicy, SuccessorLookup,
+    TaskAge, TaskReason, on_arrival,
 };
 
 /// What the caller finds out, if asked.
@@ -45,7 +46,7 @@ fn decide(r: u32, e: u32, p: Option<u16>, policy: &StagePolicy, world: World) ->
     decide_about(&delivery(r, e, p), policy, world)
 }
 
-fn decide_about(delivery: &decide::Delivery, policy: &StagePolicy, world: World) -> (String, Then) {
+fn decide_about(delivery: &Delivery, policy: &StagePolicy, world: World) -> (String, Then) {
     let mut inputs = ArrivalInputs::default();
     let mut asked = String::new();
     loop {
@@ -86,6 +87,7 @@ fn decide_about(delivery: &decide::Delivery, policy: &StagePolicy, world: World)
                             pending.answer_on_failure,
                         )
                     }
+                    Creation::Later(_) => panic!("a task is put off after a run only"),
                     Creation::Notification(outcome) => Then::End(
                         outcome,
                         pending.reason,
@@ -106,6 +108,12 @@ fn every_case_of_the_arrival_rules_is_decided() {
     let (found, unknown) = (ends(SuccessorLookup::Found), ends(SuccessorLookup::Unknown));
     let room = |room| World { room, ..QUIET };
     let (full, twin) = (room(RunSlot::NoneFree), room(RunSlot::TaskInFlight));
+    let (held, isolated) = (room(RunSlot::Held), room(ISOLATED));
+    let too_old = |room| World {
+        age: OLD,
+        room,
+        ..QUIET
+    };
     let of_age = |age| World { age, ..QUIET };
     let aged = |created, dispatched| of_age(age(created, dispatched));
     let (old, ageless) = (of_age(OLD), of_age(TaskAge::Unknown));
@@ -113,6 +121,7 @@ fn every_case_of_the_arrival_rules_is_decided() {
         |reason, attempts, answer_on_failure| HandOver("next", reason, attempts, answer_on_failure);
     let exhausted = |attempts| next(TaskReason::EXHAUSTED, attempts, HandOverPending);
     let expired = |attempts| next(TaskReason::EXPIRED, attempts, Unknown);
+    let elsewhere = |attempts| HandOver("elsewhere", TaskReason::ISOLATED, attempts, Unknown);
     let told = |attempts| {
         End(
             Outcome::Succeeded,
@@ -165,9 +174,97 @@ fn every_case_of_the_arrival_rules_is_decided() {
         ("A5: full", 0, 0, None, full, "r", Says(NoCapacity)),
         ("A5: runs here", 1, 0, Some(504), twin, "er", Says(NoCapacity)),
         ("A6: refused before", 200, 0, Some(503), QUIET, "ear", Run),
+        ("A1: before a hold", 1, 0, Some(597), held, "", told(1)),
+        ("A1: before isolation", 1, 0, Some(597), isolated, "", told(1)),
+        ("A2: before a hold", 1, 0, Some(503), World { room: RunSlot::Held, ..found }, "e", Says(Done)),
+        ("A2: before isolation", 1, 0, Some(500), World { room: ISOLATED, ..found }, "e", Says(Done)),
+        ("A2: can't ask, before a hold", 1, 0, Some(503), World { room: RunSlot::Held, ..unknown }, "e", Says(Unknown)),
+        ("A2: can't ask, before isolation", 1, 0, Some(500), World { room: ISOLATED, ..unknown }, "e", Says(Unknown)),
+        ("A3: before a hold", 3, 2, Some(596), held, "e", exhausted(3)),
+        ("A3: before isolation", 3, 2, Some(596), isolated, "e", exhausted(3)),
+        ("A3: after an edit, before a hold", 3, 3, Some(477), held, "", exhausted(3)),
+        ("A3: after an edit, before isolation", 3, 3, Some(477), isolated, "", exhausted(3)),
+        ("A4: too old to be held", 10, 0, Some(0), too_old(RunSlot::Held), "ear", expired(0)),
+        ("A4: too old to be isolated", 10, 0, Some(0), too_old(ISOLATED), "ear", expired(0)),
+        ("A4: held so far, and held", 12, 2, Some(503), too_old(RunSlot::Held), "ear", Says(Held)),
+        ("A4: held so far, and isolated", 12, 2, Some(503), too_old(ISOLATED), "ear", expired(2)),
+        ("A4: held so far, and held, twice too old", 12, 2, Some(503),
+            World { age: age(201, 201), ..held }, "ear", expired(2)),
+        ("A4: held so far, Google deletes it soon", 10, 0, Some(503),
+            World { age: age(2_635_201, 1), ..held }, "ear", expired(0)),
+        ("hold: the first dispatch", 0, 0, None, held, "r", Says(Held)),
+        ("hold: after an attempt", 1, 1, Some(477), held, "r", Says(Held)),
+        ("hold: after a hold", 3, 1, Some(503), held, "er", Says(Held)),
+        ("hold: young enough", 10, 0, Some(503), held, "ear", Says(Held)),
+        ("isolation: the first dispatch", 0, 0, None, isolated, "r", elsewhere(0)),
+        ("isolation: with attempts", 2, 2, Some(477), isolated, "r", elsewhere(2)),
+        ("isolation: failed before", 1, 0, Some(500), isolated, "er", elsewhere(0)),
+        ("isolation: young enough", 10, 0, Some(503), isolated, "ear", elsewhere(0)),
     ];
     for (name, r, e, p, world, questions, then) in rows {
-        let (asked, got) = decide(r, e, p, &policy(3), world);
+        let (asked, got) = decide(r, e, p, &isolating(), world);
+        assert_eq!((asked.as_str(), got), (questions, then), "{name}");
+    }
+}
+
+const ISOLATED: RunSlot = RunSlot::Isolated(IsolationIndex(0));
+
+/// N is 3, and what is isolated goes to the queue "slow".
+fn isolating() -> StagePolicy {
+    let rules =
+        r#"[{"header": "X-Tenant", "to": "projects/p/locations/l/queues/slow", "maxShare": 25}]"#;
+    StagePolicy {
+        isolation: serde_json::from_str(rules).unwrap(),
+        ..policy(3)
+    }
+}
+
+#[test]
+fn what_an_unknown_rule_isolates_goes_to_the_next_stage() {
+    let isolated = World {
+        room: RunSlot::Isolated(IsolationIndex(1)),
+        ..QUIET
+    };
+    let (_, then) = decide(0, 0, None, &isolating(), isolated);
+    let next = Then::HandOver("next", TaskReason::ISOLATED, 0, Unknown);
+    assert_eq!(then, next);
+}
+
+#[test]
+fn a_route_by_header_comes_before_a_hold_and_isolation() {
+    let mut routed = delivery(0, 0, None);
+    routed.header_route = Some(RouteTarget::Fail);
+    for room in [RunSlot::Held, ISOLATED] {
+        let (asked, then) = decide_about(&routed, &isolating(), World { room, ..QUIET });
+        let failed = Then::End(Outcome::Failed, TaskReason::ROUTED, 0, Unknown);
+        assert_eq!((asked.as_str(), then), ("", failed));
+    }
+}
+
+/// The attempts of before count, and R and E of this name decide what is asked.
+#[test]
+fn a_task_that_was_put_off_goes_on_where_it_was() {
+    use Then::{Answer as Says, HandOver, Run};
+    let (full, held) = (RunSlot::NoneFree, RunSlot::Held);
+    let exhausted = |attempts| HandOver("next", TaskReason::EXHAUSTED, attempts, HandOverPending);
+    #[rustfmt::skip]
+    let rows = [
+        // (name, attempts before, dispatches before, R, E, P, run slot, questions, what then)
+        ("comes again", 1, 1, 0, 0, None, RunSlot::Acquired, "r", Run),
+        ("comes again, and waits", 1, 1, 0, 0, None, held, "r", Says(Held)),
+        ("has failed here", 1, 1, 1, 1, Some(477), RunSlot::Acquired, "r", Run),
+        ("A3: used up", 2, 2, 1, 1, Some(477), full, "", exhausted(3)),
+        ("A3: not handed over", 2, 2, 1, 0, Some(596), full, "e", exhausted(3)),
+        ("A1", 1, 1, 1, 0, Some(597), full, "",
+            Then::End(Outcome::Succeeded, TaskReason::SUCCEEDED, 2, NotificationPending)),
+        ("A3: a proxy's 404s before it was put off are not attempts", 3, 4, 0, 0, None, RunSlot::Acquired, "r", Run),
+        ("A3: nor are those after it", 2, 2, 1, 1, Some(404), RunSlot::Acquired, "er", Run),
+        ("A4: dispatches of before are no reason to ask", 0, 20, 0, 0, None, RunSlot::Acquired, "r", Run),
+        ("isolation", 2, 2, 0, 0, None, ISOLATED, "r", HandOver("elsewhere", TaskReason::ISOLATED, 2, Unknown)),
+    ];
+    for (name, attempts, dispatches, r, e, p, room, questions, then) in rows {
+        let task = put_off(attempts, dispatches, delivery(r, e, p));
+        let (asked, got) = decide_about(&task, &isolating(), World { room, ..QUIET });
         assert_eq!((asked.as_str(), got), (questions, then), "{name}");
     }
 }
@@ -229,6 +326,16 @@ fn a_task_that_is_handed_over_in_a_loop_ends() {
         then,
         Then::End(Outcome::Failed, TaskReason::LOOP, 3, HandOverPending)
     );
+    let isolated = World {
+        room: ISOLATED,
+        ..QUIET
+    };
+    circling.previous_response = None;
+    let (_, then) = decide_about(&circling, &isolating(), isolated);
+    assert_eq!(
+        then,
+        Then::End(Outcome::Failed, TaskReason::LOOP, 3, Unknown)
+    );
 }
 
 #[test]
@@ -289,8 +396,25 @@ fn successor_tasks_are_looked_up_on_every_queue_that_may_have_them() {
     ] {
         assert!(names.contains(&name), "{name}");
     }
+    // The task itself, put off, whose name no hand-over has.
+    assert!(names.contains(&queue("incoming").task(ledger.later_task())));
     // On the first queue, where the task began, a producer may have used the name.
-    assert_eq!(names.len(), 5);
+    assert_eq!(names.len(), 6);
+    let isolating = StagePolicy {
+        isolation: isolating().isolation,
+        ..crate::chain::policy(3)
+    };
+    assert!(isolating.successor_tasks(&ledger).contains(&next("slow")));
+    // Nor does a name of a task that was put off count there if no worker puts tasks off.
+    let ignoring = StagePolicy {
+        retry_after: RetryAfter::Ignore,
+        ..policy.clone()
+    };
+    assert_eq!(ignoring.successor_tasks(&ledger).len(), 5);
+    let later = put_off(1, 1, delivery(0, 0, None)).ledger;
+    let again = queue("incoming").task(later.later_task());
+    assert_ne!(later.later_task(), ledger.later_task());
+    assert!(policy.successor_tasks(&later).contains(&again));
 
     // A task that began elsewhere may have come from there, after the stages were reordered.
     policy.lookup_queues.swap(0, 1);
@@ -373,7 +497,7 @@ fn a_ledger_of_a_newer_version_waits_for_a_newer_worker_and_not_forever() {
         ),
     ] {
         let mut delivery = delivery(r, e, p);
-        delivery.ledger_error = Some(decide::LedgerError::NewerVersion(2));
+        delivery.ledger_error = Some(decide::LedgerError::NewerVersion(3));
         let (asked, got) = decide_about(&delivery, &policy(3), world);
         assert_eq!(
             (asked.as_str(), got),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{Delivery, Ledger, NotifierPolicy, NotifyOn, Routes, StagePolicy};
+use decide::{
+    Delivery, IsolationRules, Ledger, NotifierPolicy, NotifyOn, RetryAfter, Routes, StagePolicy,
+};
 use jiff::Timestamp;
 
 pub fn queue(id: &str) -> QueuePath {
@@ -31,6 +33,10 @@ pub fn policy(max_attempts: u32) -> StagePolicy {
         }),
         give_up_after: Duration::from_secs(100),
         routes: Routes::default(),
+        isolation: IsolationRules::default(),
+        tell_categories: false,
+        hold_on_outage: None,
+        retry_after: RetryAfter::Follow,
     }
 }
 
@@ -45,5 +51,20 @@ pub fn delivery(r: u32, e: u32, p: Option<u16>) -> Delivery {
         due_at: None,
         ledger_error: None,
         header_route: None,
+        categories: Vec::new(),
+        stayed: Duration::ZERO,
+    }
+}
+
+/// The same task after it was put off, with these attempts and dispatches before.
+pub fn put_off(attempts: u32, dispatches: u32, then: Delivery) -> Delivery {
+    let ledger = then
+        .ledger
+        .clone()
+        .put_off(attempts, dispatches, Timestamp::UNIX_EPOCH);
+    Delivery {
+        task: then.ledger.later_task(),
+        ledger,
+        ..then
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::HashSet;
 
 use crate::chain::{policy, queue};
+use crate::put_off::own_id;
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
 use decide::task::{LEDGER_HEADER, MAX_LEDGER_BYTES};
-use decide::{Answer, Delivery, Ledger, LedgerError, RootId, StageRecord, TaskOrigin, TaskReason};
+use decide::{
+    Answer, Delivery, Ledger, LedgerError, RootId, StageRecord, Stay, TaskOrigin, TaskReason,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+pub fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&'static str, &str)| {
         (
             HeaderName::from_static(name),
@@ -22,7 +25,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
-fn push(task: &str) -> HeaderMap {
+pub fn push(task: &str) -> HeaderMap {
     headers(&[
         (QUEUE_NAME, "incoming"),
         (TASK_NAME, task),
@@ -32,7 +35,7 @@ fn push(task: &str) -> HeaderMap {
     ])
 }
 
-fn record(stage: &str) -> StageRecord {
+pub fn record(stage: &str) -> StageRecord {
     StageRecord {
         stage: stage.parse().unwrap(),
         attempts: 3,
@@ -44,7 +47,7 @@ fn record(stage: &str) -> StageRecord {
     }
 }
 
-fn climbed(hops: u32) -> Ledger {
+pub fn climbed(hops: u32) -> Ledger {
     let mut ledger = Ledger::first(&queue("incoming").task("order-1".parse().unwrap()), NOW);
     for hop in 0..hops {
         ledger = ledger.with(record(&format!("stage-{hop}"))).next_hop();
@@ -52,7 +55,7 @@ fn climbed(hops: u32) -> Ledger {
     ledger
 }
 
-fn read(text: &str, own: &cloudtasks::TaskId) -> Result<Ledger, LedgerError> {
+pub fn read(text: &str, own: &cloudtasks::TaskId) -> Result<Ledger, LedgerError> {
     Ledger::read(&HeaderValue::from_str(text).unwrap(), own)
 }
 
@@ -192,7 +195,7 @@ fn a_first_dispatch_is_an_arrival_of_its_origin_and_a_retry_is_none() {
 }
 
 /// The second stage of the chain.
-fn later() -> decide::StagePolicy {
+pub fn later() -> decide::StagePolicy {
     decide::StagePolicy {
         queue: queue("incoming-2"),
         downstream: None,
@@ -201,7 +204,7 @@ fn later() -> decide::StagePolicy {
 }
 
 /// How a push of a task with this ledger is read.
-fn with_ledger(task: &str, ledger: &str, policy: &decide::StagePolicy) -> Delivery {
+pub fn with_ledger(task: &str, ledger: &str, policy: &decide::StagePolicy) -> Delivery {
     let mut push = push(task);
     push.insert(QUEUE_NAME, policy.queue.id.as_str().parse().unwrap());
     push.insert(LEDGER_HEADER, ledger.parse().unwrap());
@@ -214,7 +217,7 @@ fn a_ledger_of_a_newer_version_holds_only_a_task_that_was_handed_over() {
     let own = ledger.root.task(2);
     let newer = ledger
         .encode()
-        .replacen(r#""v":1,"#, r#""v":2,"new":{},"#, 1);
+        .replacen(r#""v":1,"#, r#""v":3,"new":{},"#, 1);
     let held = with_ledger(own.as_str(), &newer, &later());
     assert!(held.awaits_newer_worker());
     // Its end will be that of the first task.
@@ -222,7 +225,7 @@ fn a_ledger_of_a_newer_version_holds_only_a_task_that_was_handed_over() {
     assert_eq!(held.ledger.task, ledger.task);
 
     // A version whose fields nobody knows.
-    let unknown = with_ledger(own.as_str(), r#"{"v":3}"#, &later());
+    let unknown = with_ledger(own.as_str(), r#"{"v":4}"#, &later());
     assert!(unknown.awaits_newer_worker());
     assert_eq!(unknown.ledger.hop, 0);
     for held in [held, unknown] {
@@ -235,14 +238,14 @@ fn a_ledger_of_a_newer_version_holds_only_a_task_that_was_handed_over() {
 
     for (task, ledger) in [
         ("order-1", newer.as_str()),
-        ("order-1", r#"{"v":2}"#),
-        (ledger.root.notification().as_str(), r#"{"v":2}"#),
-        (ledger.root.task(65).as_str(), r#"{"v":2}"#),
+        ("order-1", r#"{"v":3}"#),
+        (ledger.root.notification().as_str(), r#"{"v":3}"#),
+        (ledger.root.task(65).as_str(), r#"{"v":3}"#),
     ] {
         for policy in [policy(3), later()] {
             let new = with_ledger(task, ledger, &policy);
             assert!(!new.awaits_newer_worker(), "{task}");
-            assert_eq!(new.ledger_error, Some(LedgerError::NotHandedOver(2)));
+            assert_eq!(new.ledger_error, Some(LedgerError::NotHandedOver(3)));
             assert_eq!(new.ledger.hop, 0);
         }
     }
@@ -267,7 +270,7 @@ fn a_producer_cant_pass_its_task_off_as_another_that_began_on_the_first_queue() 
         };
         let forged = with_ledger(own.as_str(), &other.encode(), &first);
         assert_eq!(forged.ledger_error, Some(LedgerError::OnFirstQueue));
-        let newer = ledger.encode().replacen(r#""v":1,"#, r#""v":2,"#, 1);
+        let newer = ledger.encode().replacen(r#""v":1,"#, r#""v":3,"#, 1);
         assert!(!with_ledger(own.as_str(), &newer, &first).awaits_newer_worker());
 
         let real = with_ledger(own.as_str(), &ledger.encode(), &later);
@@ -342,9 +345,16 @@ prop_compose! {
         first_seen in timestamp(),
         stages in proptest::collection::vec(any_record(), 0..30),
         left_out: u32,
+        stay in proptest::option::of((1..u32::MAX, any::<u32>(), any::<u32>(), timestamp())),
     ) -> Ledger {
         let first = queue(&queue_id).task(task.parse().unwrap());
-        Ledger { hop, stages, left_out, ..Ledger::first(&first, first_seen) }
+        let stay = stay.map(|(later, attempts, dispatches, since)| Stay {
+            later,
+            attempts,
+            dispatches,
+            since,
+        });
+        Ledger { hop, stages, left_out, stay, ..Ledger::first(&first, first_seen) }
     }
 }
 
@@ -353,12 +363,12 @@ proptest! {
     fn every_ledger_survives_its_way_through_a_header(ledger in any_ledger()) {
         let text = ledger.encode();
         prop_assert!(text.len() <= MAX_LEDGER_BYTES);
-        let own = ledger.root.task(ledger.hop);
-        let back = read(&text, &own).unwrap();
+        let back = read(&text, &own_id(&ledger)).unwrap();
         prop_assert_eq!(&back.root, &ledger.root);
         prop_assert_eq!(back.hop, ledger.hop);
         prop_assert_eq!(&back.task, &ledger.task);
         prop_assert_eq!(back.first_seen, ledger.first_seen);
+        prop_assert_eq!(&back.stay, &ledger.stay);
         let kept = back.stages.len();
         prop_assert_eq!(&back.stages[..], &ledger.stages[ledger.stages.len() - kept..]);
         // What was read once is not made shorter again.
@@ -382,7 +392,7 @@ proptest! {
         let _ = Delivery::parse(&push, &policy(3), NOW);
         // Headers that are right up to a ledger that was cut somewhere.
         let text = ledger.encode();
-        let mut right = self::push(ledger.root.task(ledger.hop).as_str());
+        let mut right = self::push(own_id(&ledger).as_str());
         let cut = &text[..cut.min(text.len())];
         right.insert(LEDGER_HEADER, HeaderValue::from_str(cut).unwrap());
         right.insert(QUEUE_NAME, HeaderValue::from_static("incoming-2"));
@@ -397,13 +407,13 @@ proptest! {
     ) {
         let ids = |(on, task, hop): &(String, String, u32)| {
             let root = RootId::of(&queue(on).task(task.parse().unwrap()));
-            [root.task(*hop), root.notification()]
+            [root.task(*hop), root.later(*hop, 1), root.later(1, *hop + 1), root.notification()]
         };
         let all: HashSet<_> = ids(&a).into_iter().chain(ids(&b)).collect();
         let expected = match ((&a.0, &a.1) == (&b.0, &b.1), a.2 == b.2) {
-            (true, true) => 2,
-            (true, false) => 3,
-            (false, _) => 4,
+            (true, true) => 4,
+            (true, false) => 7,
+            (false, _) => 8,
         };
         prop_assert_eq!(all.len(), expected);
     }

@@ -11,3 +11,4 @@ mod expires_soon;
 mod headers;
 mod lag;
 mod outcome;
+mod put_off;

@@ -1,10 +1,15 @@
 //! Rules B1 to B5, row by row. N is 3.
 
-use crate::chain::{delivery, policy, queue};
-use decide::Answer::{Done, Failed, HandOverPending, NoCapacity, NotificationPending, Unknown};
+use std::time::Duration;
+
+use crate::chain::{delivery, policy, put_off, queue};
+use decide::Answer::{
+    Done, Failed, HandOverPending, Held, NoCapacity, NotificationPending, Unknown,
+};
 use decide::{
-    Answer, CreateResult, Creation, FailedAttempt, Finish, NotifyOn, Outcome, PendingCreate,
-    RunResult, StagePolicy, TaskReason, Verdict, after_create, after_last_try, after_run,
+    AfterRun, Answer, CreateResult, Creation, Delivery, FailedAttempt, Finish, NotifyOn, Outcome,
+    PendingCreate, RetryAfter, RunResult, Sign, StagePolicy, TaskReason, Verdict, after_create,
+    after_last_try, after_run, sign_of,
 };
 
 fn pending(
@@ -21,6 +26,23 @@ fn pending(
         answer_on_failure,
     })
 }
+
+const HEARD: AfterRun = AfterRun {
+    caller_gone: false,
+    holding: false,
+};
+const GONE: AfterRun = AfterRun {
+    caller_gone: true,
+    ..HEARD
+};
+const HOLDING: AfterRun = AfterRun {
+    holding: true,
+    ..HEARD
+};
+const GONE_AND_HOLDING: AfterRun = AfterRun {
+    caller_gone: true,
+    ..HOLDING
+};
 
 fn next(id: &str) -> Creation {
     Creation::NextTask(queue(id))
@@ -41,6 +63,7 @@ fn every_case_after_a_run_is_decided() {
             status,
             verdict,
             reason: reason.parse().unwrap(),
+            retry_after: None,
         })
     };
     let plain = || failed(Some(500), None, "status");
@@ -82,7 +105,12 @@ fn every_case_after_a_run_is_decided() {
             pending(next("slow"), &big, 1, Unknown)),
     ];
     for (name, r, e, run, gone, then) in rows {
-        let finish = after_run(&delivery(r, e, None), &policy, &run, gone);
+        let finish = after_run(
+            &delivery(r, e, None),
+            &policy,
+            &run,
+            if gone { GONE } else { HEARD },
+        );
         assert_eq!(finish, then, "{name}");
     }
 }
@@ -98,12 +126,13 @@ fn the_last_stage_ends_tasks_instead_of_handing_them_over() {
             status: Some(500),
             verdict,
             reason: TaskReason::STATUS,
+            retry_after: None,
         })
     };
     for (verdict, answer_on_failure) in
         [(None, HandOverPending), (Some(Verdict::Escalate), Unknown)]
     {
-        let then = after_run(&delivery(0, 0, None), &last, &failure(verdict), false);
+        let then = after_run(&delivery(0, 0, None), &last, &failure(verdict), HEARD);
         let end = pending(END, &TaskReason::STATUS, 1, answer_on_failure);
         assert_eq!(then, end);
     }
@@ -117,7 +146,7 @@ fn an_outcome_that_notify_on_leaves_out_creates_no_notification() {
         failed: true,
     };
     let success = RunResult::Succeeded { status: 200 };
-    let finish = after_run(&delivery(0, 0, None), &silent, &success, false);
+    let finish = after_run(&delivery(0, 0, None), &silent, &success, HEARD);
     assert_eq!(finish, Finish::Answer(Done));
 }
 
@@ -155,7 +184,7 @@ fn the_result_of_a_create_decides_the_answer() {
 #[test]
 fn the_last_try_of_a_task_gives_it_up_only_if_the_handler_is_not_reached() {
     let (delivery, policy) = (delivery(12, 0, Some(503)), policy(3));
-    let after = |run| after_last_try(&delivery, &policy, &run, false);
+    let after = |run| after_last_try(&delivery, &policy, &run, HEARD);
     assert_eq!(
         after(RunResult::Unreachable),
         pending(next("incoming-2"), &TaskReason::EXPIRED, 0, Unknown)
@@ -166,11 +195,321 @@ fn the_last_try_of_a_task_gives_it_up_only_if_the_handler_is_not_reached() {
             status: Some(500),
             verdict: None,
             reason: TaskReason::STATUS,
+            retry_after: None,
         }),
     ] {
         assert_eq!(
             after(run.clone()),
-            after_run(&delivery, &policy, &run, false)
+            after_run(&delivery, &policy, &run, HEARD)
         );
+    }
+}
+
+/// A run that failed with 429, and what the handler said.
+fn busy(verdict: Option<Verdict>, retry_after: Option<u64>) -> RunResult {
+    RunResult::Failed(FailedAttempt {
+        status: Some(429),
+        verdict,
+        reason: TaskReason::STATUS,
+        retry_after: retry_after.map(Duration::from_secs),
+    })
+}
+
+fn later(seconds: u64, attempts: u32, answer_on_failure: Answer) -> Finish {
+    let delay = Duration::from_secs(seconds);
+    pending(
+        Creation::Later(delay),
+        &TaskReason::STATUS,
+        attempts,
+        answer_on_failure,
+    )
+}
+
+/// A stage that gives up after a week, with routes for two statuses.
+fn patient() -> StagePolicy {
+    let routes = r#"[{"match": {"status": "418"}, "to": "projects/p/locations/l/queues/slow"}]"#;
+    StagePolicy {
+        give_up_after: Duration::from_hours(7 * 24),
+        routes: serde_json::from_str(routes).unwrap(),
+        ..policy(3)
+    }
+}
+
+#[test]
+fn the_handler_says_when_the_task_comes_again() {
+    const DAY: u64 = 24 * 60 * 60;
+    let says_later = |after| busy(Some(Verdict::Later), after);
+    let retry_after = |seconds| busy(None, Some(seconds));
+    let (first, third) = (delivery(0, 0, None), delivery(2, 2, Some(477)));
+    let status = TaskReason::STATUS;
+    let expired = |attempts| pending(next("incoming-2"), &TaskReason::EXPIRED, attempts, Unknown);
+    let stayed = |hours: u64, seconds| Delivery {
+        stayed: Duration::from_secs(hours * 3600 + seconds),
+        ..put_off(1, 4, delivery(0, 0, None))
+    };
+    let routed = |verdict, retry_after: u64| {
+        RunResult::Failed(FailedAttempt {
+            status: Some(418),
+            verdict,
+            reason: TaskReason::STATUS,
+            retry_after: Some(Duration::from_secs(retry_after)),
+        })
+    };
+
+    #[rustfmt::skip]
+    let rows = [
+        // (name, delivery, run, what is known, what then)
+        ("later: a minute, if not told", &first, says_later(None), HEARD, later(60, 0, Unknown)),
+        ("later: as told", &first, says_later(Some(7)), HEARD, later(7, 0, Unknown)),
+        ("later: a second at least", &first, says_later(Some(0)), HEARD, later(1, 0, Unknown)),
+        ("later: a day at most", &first, says_later(Some(u64::MAX)), HEARD, later(DAY, 0, Unknown)),
+        ("later: no attempt, not even the last", &third, says_later(None), HEARD, later(60, 2, Unknown)),
+        ("later: no attempt, though the caller is gone", &third, says_later(None), GONE, later(60, 2, Unknown)),
+        ("later: before a hold", &first, says_later(None), HOLDING, later(60, 0, Unknown)),
+        ("later: a route comes first", &first, routed(Some(Verdict::Later), 7), HEARD,
+            pending(next("slow"), &status, 1, Unknown)),
+        ("later: with the attempts of before", &stayed(0, 0), says_later(None), HEARD, later(60, 1, Unknown)),
+        ("later: in time, just", &stayed(167, 3540), says_later(None), HEARD, later(60, 1, Unknown)),
+        ("later: for too long", &stayed(167, 3541), says_later(None), HEARD, expired(1)),
+        ("later: for too long, and held", &stayed(167, 3541), says_later(None), HOLDING, expired(1)),
+        ("Retry-After: one attempt", &first, retry_after(7), HEARD, later(7, 1, Failed)),
+        ("Retry-After: the verdict says the same", &first, busy(Some(Verdict::Retry), Some(7)), HEARD, later(7, 1, Failed)),
+        ("Retry-After: below a second it is no time", &first, retry_after(0), HEARD, Finish::Answer(Failed)),
+        ("Retry-After: a second", &first, retry_after(1), HEARD, later(1, 1, Failed)),
+        ("Retry-After: a day", &first, retry_after(DAY), HEARD, later(DAY, 1, Failed)),
+        ("Retry-After: a day at most", &first, retry_after(DAY + 1), HEARD, later(DAY, 1, Failed)),
+        ("Retry-After: a day, though told a year", &first, retry_after(365 * DAY), HEARD, later(DAY, 1, Failed)),
+        ("Retry-After: the attempts are used up", &third, retry_after(7), HEARD,
+            pending(next("incoming-2"), &status, 3, HandOverPending)),
+        ("Retry-After: the caller is gone", &first, retry_after(7), GONE, later(7, 1, Failed)),
+        ("Retry-After: never counted", &delivery(2, 0, Some(502)), retry_after(7), GONE,
+            pending(next("incoming-2"), &status, 1, HandOverPending)),
+        ("Retry-After: a hold comes first", &first, retry_after(7), HOLDING, Finish::Answer(Held)),
+        ("Retry-After: a route comes first", &first, routed(None, 7), HEARD, pending(next("slow"), &status, 1, Unknown)),
+        ("Retry-After: a verdict comes first", &first, busy(Some(Verdict::Fail), Some(7)), HEARD,
+            pending(END, &status, 1, Unknown)),
+        ("Retry-After: with the attempts of before", &stayed(0, 0), retry_after(7), HEARD, later(7, 2, Failed)),
+        ("Retry-After: in time, just", &stayed(167, 3593), retry_after(7), HEARD, later(7, 2, Failed)),
+        ("Retry-After: too long for this stage", &stayed(167, 3594), retry_after(7), HEARD, Finish::Answer(Failed)),
+        ("Retry-After: as long as it may be, too long", &stayed(160, 0), retry_after(u64::MAX), HEARD, Finish::Answer(Failed)),
+        ("B3: with the attempts of before", &put_off(2, 2, delivery(0, 0, None)), retry_after(7), HEARD,
+            pending(next("incoming-2"), &status, 3, HandOverPending)),
+        ("B3: hung up, with the attempts of before", &put_off(1, 4, delivery(1, 0, Some(502))), busy(None, None), GONE,
+            pending(next("incoming-2"), &status, 2, HandOverPending)),
+        ("B3: hung up, dispatches of before are no attempts", &put_off(0, 4, delivery(1, 0, Some(502))), busy(None, None), GONE,
+            Finish::Answer(Failed)),
+        ("B2: with an attempt of before", &put_off(1, 1, delivery(0, 0, None)), busy(None, None), HEARD,
+            Finish::Answer(Failed)),
+    ];
+    for (name, delivery, run, known, then) in rows {
+        let finish = after_run(delivery, &patient(), &run, known);
+        assert_eq!(finish, then, "{name}");
+    }
+}
+
+#[test]
+fn the_handler_is_not_asked_when_if_the_stage_ignores_it() {
+    let ignoring = StagePolicy {
+        retry_after: RetryAfter::Ignore,
+        ..patient()
+    };
+    let last = pending(next("incoming-2"), &TaskReason::STATUS, 3, HandOverPending);
+    for run in [
+        busy(Some(Verdict::Later), Some(7)),
+        busy(Some(Verdict::Later), None),
+        busy(None, Some(7)),
+    ] {
+        let after = |delivery: Delivery, known| after_run(&delivery, &ignoring, &run, known);
+        assert_eq!(after(delivery(0, 0, None), HEARD), Finish::Answer(Failed));
+        assert_eq!(after(delivery(2, 2, Some(477)), HEARD), last);
+        assert_eq!(
+            after(delivery(2, 2, Some(477)), HOLDING),
+            Finish::Answer(Held)
+        );
+    }
+}
+
+#[test]
+fn an_attempt_that_fails_in_a_hold_costs_nothing() {
+    let fails = |verdict, reason: &TaskReason| {
+        RunResult::Failed(FailedAttempt {
+            status: Some(500),
+            verdict,
+            reason: reason.clone(),
+            retry_after: None,
+        })
+    };
+    let (status, timeout) = (TaskReason::STATUS, TaskReason::TIMEOUT);
+    let policy = StagePolicy {
+        routes: serde_json::from_str(
+            r#"[{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/slow"}]"#,
+        )
+        .unwrap(),
+        ..policy(3)
+    };
+    let told = pending(
+        Creation::Notification(Outcome::Succeeded),
+        &TaskReason::SUCCEEDED,
+        1,
+        NotificationPending,
+    );
+    let rows = [
+        (
+            "the first",
+            0,
+            0,
+            fails(None, &status),
+            HOLDING,
+            Finish::Answer(Held),
+        ),
+        (
+            "the last",
+            2,
+            2,
+            fails(None, &status),
+            HOLDING,
+            Finish::Answer(Held),
+        ),
+        (
+            "the last, and hung up",
+            9,
+            2,
+            fails(None, &status),
+            GONE_AND_HOLDING,
+            Finish::Answer(Held),
+        ),
+        (
+            "retry",
+            2,
+            2,
+            fails(Some(Verdict::Retry), &status),
+            HOLDING,
+            Finish::Answer(Held),
+        ),
+        (
+            "a verdict",
+            0,
+            0,
+            fails(Some(Verdict::Fail), &status),
+            HOLDING,
+            pending(END, &status, 1, Unknown),
+        ),
+        (
+            "escalate",
+            0,
+            0,
+            fails(Some(Verdict::Escalate), &status),
+            HOLDING,
+            pending(next("incoming-2"), &status, 1, Unknown),
+        ),
+        (
+            "a route",
+            0,
+            0,
+            fails(None, &timeout),
+            HOLDING,
+            pending(next("slow"), &timeout, 1, Unknown),
+        ),
+        (
+            "a success",
+            0,
+            0,
+            RunResult::Succeeded { status: 200 },
+            HOLDING,
+            told,
+        ),
+        (
+            "not reached",
+            0,
+            0,
+            RunResult::Unreachable,
+            HOLDING,
+            Finish::Answer(NoCapacity),
+        ),
+    ];
+    for (name, r, e, run, known, then) in rows {
+        let finish = after_run(&delivery(r, e, None), &policy, &run, known);
+        assert_eq!(finish, then, "{name}");
+    }
+    // A task whose time is over is not held any more.
+    let old = delivery(12, 2, Some(503));
+    let run = fails(None, &status);
+    assert_eq!(
+        after_last_try(&old, &policy, &run, HOLDING),
+        pending(next("incoming-2"), &status, 3, HandOverPending)
+    );
+}
+
+#[test]
+fn a_run_says_whether_the_handler_is_well() {
+    let follow = patient();
+    let ignore = StagePolicy {
+        retry_after: RetryAfter::Ignore,
+        ..patient()
+    };
+    let routed = RunResult::Failed(FailedAttempt {
+        status: Some(418),
+        verdict: Some(Verdict::Fail),
+        reason: TaskReason::STATUS,
+        retry_after: None,
+    });
+    for (run, following, ignoring) in [
+        (
+            RunResult::Succeeded { status: 200 },
+            Some(Sign::Well),
+            Some(Sign::Well),
+        ),
+        (RunResult::Unreachable, None, None),
+        (routed, None, None),
+        (busy(None, None), Some(Sign::Ill), Some(Sign::Ill)),
+        (busy(None, Some(7)), Some(Sign::Ill), Some(Sign::Ill)),
+        (
+            busy(Some(Verdict::Retry), None),
+            Some(Sign::Ill),
+            Some(Sign::Ill),
+        ),
+        (
+            busy(Some(Verdict::Fail), None),
+            Some(Sign::Well),
+            Some(Sign::Well),
+        ),
+        (
+            busy(Some(Verdict::Escalate), None),
+            Some(Sign::Well),
+            Some(Sign::Well),
+        ),
+        (busy(Some(Verdict::Later), Some(7)), None, Some(Sign::Ill)),
+    ] {
+        let signs = (sign_of(&follow, &run), sign_of(&ignore, &run));
+        assert_eq!(signs, (following, ignoring), "{run:?}");
+    }
+}
+
+#[test]
+fn a_put_off_that_fails_brings_the_task_again() {
+    let policy = policy(3);
+    for (answer_on_failure, refused) in [(Failed, Failed), (Unknown, Unknown)] {
+        let pending = |folded| PendingCreate {
+            creation: Creation::Later(Duration::from_secs(7)),
+            reason: TaskReason::STATUS,
+            attempts: 1,
+            folded,
+            answer_on_failure,
+        };
+        let after = |folded, result| after_create(&policy, pending(folded), result);
+        for folded in [false, true] {
+            for done in [CreateResult::Exists, CreateResult::Deleted] {
+                assert_eq!(after(folded, done), Finish::Answer(Done));
+            }
+            // It may exist: 477 would keep the next dispatch from looking for it.
+            assert_eq!(
+                after(folded, CreateResult::Unknown),
+                Finish::Answer(Unknown)
+            );
+        }
+        let again = after(false, CreateResult::Refused);
+        assert_eq!(again, Finish::Create(pending(true)));
+        // It doesn't exist, and the attempt counts if it was one.
+        assert_eq!(after(true, CreateResult::Refused), Finish::Answer(refused));
     }
 }

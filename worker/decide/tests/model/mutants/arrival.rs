@@ -12,53 +12,6 @@ use http::HeaderMap;
 use crate::rules::{Real, Rules};
 use crate::setting::{OLD, queue_path};
 
-/// A mutant that decides otherwise than the real `on_arrival`.
-macro_rules! decides {
-    ($name:ident, |$delivery:ident, $policy:ident, $inputs:ident| $decision:block) => {
-        #[derive(Clone, Copy)]
-        pub struct $name;
-
-        impl Rules for $name {
-            fn on_arrival(
-                &self,
-                $delivery: &Delivery,
-                $policy: &StagePolicy,
-                $inputs: &ArrivalInputs,
-            ) -> ArrivalDecision {
-                $decision
-            }
-        }
-    };
-}
-
-/// A mutant that hands the real `on_arrival` another delivery, or other facts.
-macro_rules! mistakes {
-    ($name:ident, |$delivery:ident, $policy:ident, $inputs:ident| $change:block) => {
-        decides!($name, |delivery, $policy, inputs| {
-            let (mut delivery, mut inputs) = (delivery.clone(), *inputs);
-            let ($delivery, $inputs) = (&mut delivery, &mut inputs);
-            let () = $change;
-            Real.on_arrival(&delivery, $policy, &inputs)
-        });
-    };
-}
-
-/// A mutant that looks up only some of the successors.
-macro_rules! looks_at {
-    ($name:ident, |$policy:ident, $path:ident| $kept:expr) => {
-        #[derive(Clone, Copy)]
-        pub struct $name;
-
-        impl Rules for $name {
-            fn successor_tasks(&self, $policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
-                let mut paths = Real.successor_tasks($policy, ledger);
-                paths.retain(|$path| $kept);
-                paths
-            }
-        }
-    };
-}
-
 fn was(delivery: &Delivery, answer: Answer) -> bool {
     delivery.previous_response == Some(answer.code())
 }
@@ -167,10 +120,10 @@ decides!(HeaderRouteWithoutCreate, |delivery, policy, inputs| {
 decides!(A5BeforeA1, |delivery, policy, inputs| {
     match inputs.run_slot {
         None => ArrivalDecision::Needs(RequiredInput::RunSlot),
-        Some(RunSlot::Acquired) => Real.on_arrival(delivery, policy, inputs),
         Some(RunSlot::NoneFree | RunSlot::TaskInFlight) => {
             ArrivalDecision::Finish(Finish::Answer(Answer::NoCapacity))
         }
+        Some(_) => Real.on_arrival(delivery, policy, inputs),
     }
 });
 

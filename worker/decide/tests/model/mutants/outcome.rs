@@ -1,35 +1,14 @@
 //! Changed rules about what follows a run or a create: B1 to B5.
 
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, PendingCreate,
-    RunResult, StagePolicy,
+    AfterRun, Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish,
+    PendingCreate, RunResult, StagePolicy,
 };
 
 use crate::rules::{Real, Rules};
 
-/// Mutants that make something else of the real `after_run`'s decision.
-macro_rules! says {
-    ($($name:ident: |$finish:ident| $change:expr;)*) => {$(
-        #[derive(Clone, Copy)]
-        pub struct $name;
-
-        impl Rules for $name {
-            fn after_run(
-                &self,
-                d: &Delivery,
-                p: &StagePolicy,
-                run: &RunResult,
-                gone: bool,
-            ) -> Finish {
-                let $finish = Real.after_run(d, p, run, gone);
-                $change
-            }
-        }
-    )*};
-}
-
 /// `finish`, with the answer `word` where `instead_of` would be given.
-fn with(finish: Finish, instead_of: Answer, word: Answer) -> Finish {
+pub fn with(finish: Finish, instead_of: Answer, word: Answer) -> Finish {
     match finish {
         Finish::Answer(answer) if answer == instead_of => Finish::Answer(word),
         Finish::Create(pending) if pending.answer_on_failure == instead_of => {
@@ -65,8 +44,12 @@ says! {
 pub struct B3DeafToHangUps;
 
 impl Rules for B3DeafToHangUps {
-    fn after_run(&self, d: &Delivery, p: &StagePolicy, run: &RunResult, _gone: bool) -> Finish {
-        Real.after_run(d, p, run, false)
+    fn after_run(&self, d: &Delivery, p: &StagePolicy, run: &RunResult, known: AfterRun) -> Finish {
+        let known = AfterRun {
+            caller_gone: false,
+            ..known
+        };
+        Real.after_run(d, p, run, known)
     }
 }
 
@@ -74,10 +57,10 @@ impl Rules for B3DeafToHangUps {
 pub struct B3HangUpWhateverR;
 
 impl Rules for B3HangUpWhateverR {
-    fn after_run(&self, d: &Delivery, p: &StagePolicy, run: &RunResult, gone: bool) -> Finish {
+    fn after_run(&self, d: &Delivery, p: &StagePolicy, run: &RunResult, known: AfterRun) -> Finish {
         let mut delivery = d.clone();
         delivery.retry_count = p.max_attempts.get();
-        Real.after_run(&delivery, p, run, gone)
+        Real.after_run(&delivery, p, run, known)
     }
 }
 

@@ -1,0 +1,178 @@
+//! The breaker of a category that fails where others don't.
+
+use std::time::Duration;
+
+use crate::pod::{FAILURES, Ill, Pod, Well};
+use decide::{Admission, IsolationCause};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HALF: Duration = Duration::from_millis(500);
+
+/// Others are well, and "bad" has failed for the twelfth time.
+fn open(random: f64) -> Pod {
+    let mut pod = Pod::isolating(FAILURES);
+    for other in 0..8 {
+        assert!(pod.runs(&format!("good-{other}"), Well));
+    }
+    for _ in 0..11 {
+        assert!(pod.runs("bad", Ill));
+    }
+    assert_eq!(pod.isolated(), 0);
+    let twelfth = pod.begins("bad", 1);
+    pod.ends_at(&twelfth, Some(Ill), random);
+    assert_eq!(pod.isolated(), 1);
+    pod
+}
+
+#[test]
+fn it_opens_at_the_threshold_for_its_category_only() {
+    let mut pod = open(0.0);
+    let failures = Some(IsolationCause::Failures);
+    assert_eq!(pod.is_isolated("bad", 1), failures);
+    assert_eq!(pod.is_isolated("good-1", 1), None);
+    // A task without the header has no category.
+    assert_eq!(pod.is_isolated("", 1), None);
+}
+
+#[test]
+fn failures_count_among_the_last_outcomes_only() {
+    let mut pod = Pod::isolating(FAILURES);
+    for _ in 0..8 {
+        pod.runs("good", Well);
+    }
+    // Eleven of sixteen, again and again.
+    for round in 0..20 {
+        for turn in 0..16 {
+            let sign = if turn < 5 { Well } else { Ill };
+            assert!(pod.runs("bad", sign), "round {round}");
+            pod.runs("good", Well);
+        }
+    }
+}
+
+#[test]
+fn it_needs_enough_others_that_are_well() {
+    for (well, ill, opens) in [(7, 0, false), (8, 0, true), (8, 4, false), (9, 4, true)] {
+        let mut pod = Pod::isolating(FAILURES);
+        for _ in 0..well {
+            pod.runs("good", Well);
+        }
+        for _ in 0..ill {
+            pod.runs("", Ill);
+        }
+        for _ in 0..12 {
+            pod.runs("bad", Ill);
+        }
+        assert_eq!(pod.isolated() == 1, opens, "{well} well, {ill} ill");
+    }
+}
+
+#[test]
+fn categories_that_are_isolated_are_no_others() {
+    // Every third tenant fails, and is isolated one after the other: the rest stays well.
+    let mut pod = Pod::isolating(FAILURES);
+    for bad in ["bad-1", "bad-2", "bad-3"] {
+        for _ in 0..12 {
+            for good in ["a", "b"] {
+                pod.runs(good, Well);
+            }
+            pod.runs(bad, Ill);
+        }
+    }
+    assert_eq!(pod.isolated(), 3);
+}
+
+#[test]
+fn it_stays_open_for_five_to_ten_seconds() {
+    for (random, seconds) in [(0.0, 5), (0.5, 7), (1.0, 10), (7.0, 10)] {
+        let mut pod = open(random);
+        pod.waits(SECOND * seconds - Duration::from_millis(1));
+        assert!(pod.is_isolated("bad", 1).is_some(), "{random}");
+        pod.waits(SECOND);
+        assert_eq!(pod.is_isolated("bad", 1), None, "{random}");
+    }
+}
+
+#[test]
+fn two_good_probes_half_a_second_apart_close_it() {
+    let mut pod = open(0.0);
+    pod.waits(SECOND * 5);
+    let probe = pod.begins("bad", 1);
+    // One at a time, however long it takes.
+    pod.waits(SECOND * 30);
+    assert!(pod.is_isolated("bad", 1).is_some());
+    pod.ends(&probe, Some(Well));
+    pod.waits(HALF - Duration::from_millis(1));
+    assert!(pod.is_isolated("bad", 1).is_some());
+    pod.waits(Duration::from_millis(1));
+    let probe = pod.begins("bad", 1);
+    assert_eq!(pod.isolated(), 1);
+    pod.ends(&probe, Some(Well));
+    assert_eq!(pod.isolated(), 0);
+    // It counts from zero again.
+    for _ in 0..11 {
+        assert!(pod.runs("bad", Ill));
+    }
+    assert_eq!(pod.isolated(), 0);
+}
+
+#[test]
+fn a_bad_probe_opens_it_again() {
+    let mut pod = open(0.0);
+    pod.waits(SECOND * 5);
+    assert!(pod.runs("bad", Well));
+    pod.waits(HALF);
+    assert!(pod.runs("bad", Ill));
+    pod.waits(SECOND * 5 - Duration::from_millis(1));
+    assert!(pod.is_isolated("bad", 1).is_some());
+    // The good probe of before doesn't count.
+    pod.waits(Duration::from_millis(1));
+    assert!(pod.runs("bad", Well));
+    assert_eq!(pod.isolated(), 1);
+}
+
+#[test]
+fn a_probe_that_says_nothing_is_followed_by_another() {
+    let mut pod = open(0.0);
+    pod.waits(SECOND * 5);
+    for _ in 0..3 {
+        let probe = pod.begins("bad", 1);
+        pod.ends(&probe, None);
+        assert_eq!(pod.isolated(), 1);
+        pod.waits(HALF);
+    }
+    assert!(pod.runs("bad", Well));
+    pod.waits(HALF);
+    assert!(pod.runs("bad", Well));
+    assert_eq!(pod.isolated(), 0);
+}
+
+#[test]
+fn runs_that_began_before_it_opened_change_nothing() {
+    let mut pod = open(0.0);
+    pod.waits(SECOND * 5);
+    let [probe, late] = {
+        // Admitted while closed, and ended while half open.
+        let mut other = open(0.0);
+        let late = other.begins("good-1", 1);
+        [pod.begins("bad", 1), late]
+    };
+    pod.ends(&late, Some(Ill));
+    assert_eq!(pod.isolated(), 1);
+    pod.ends(&probe, Some(Well));
+    assert_eq!(pod.isolated(), 1);
+}
+
+#[test]
+fn one_that_no_task_comes_for_is_forgotten_after_a_minute() {
+    let mut pod = open(0.0);
+    pod.waits(SECOND * 64);
+    assert_eq!(pod.isolated(), 1);
+    pod.waits(SECOND);
+    assert_eq!(pod.isolated(), 0);
+    // The next task is a probe all the same.
+    let probe = pod.begins("bad", 1);
+    assert!(matches!(pod.asks("bad", 1), Admission::Isolated(..)));
+    pod.ends(&probe, Some(Ill));
+    assert_eq!(pod.isolated(), 1);
+}
