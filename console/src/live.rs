@@ -258,6 +258,7 @@ fn obstacle(reason: Reason) -> Obstacle {
         | Reason::ChainFinishes
         | Reason::EnoughPlaces
         | Reason::TooFewPlaces
+        | Reason::IsolationTargetTooSlow
         | Reason::NoTokenDemanded
         | Reason::TokenNotDemandedYet
         | Reason::TokensDemanded

@@ -67,7 +67,7 @@ words! {
         Overridden,
         /// a removed stage has tasks or workers left, or a deleted chain finishes its tasks.
         Draining,
-        /// a queue may have more dispatches in flight than its workers can run.
+        /// a queue may have more dispatches in flight than its workers can run, or a stage may isolate tasks faster than the next queue dispatches them.
         Undersized,
         /// pushes arrive at a public address, and a worker accepts them without a token.
         PushesUnauthenticated,
@@ -119,6 +119,8 @@ words! {
         EnoughPlaces,
         /// The workers of a stage can't run as many tasks as its queue dispatches at once.
         TooFewPlaces,
+        /// A stage may isolate tasks faster than the queue that they go to dispatches.
+        IsolationTargetTooSlow,
         /// The spec requires no token.
         NoTokenDemanded,
         /// The spec requires a token, but some workers don't require it yet.

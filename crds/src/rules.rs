@@ -147,7 +147,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec.workerTemplate",
-        rule: "!has(self.env) || self.env.all(e, !(e.name in ['ADMIN_ADDR', 'CHAIN', 'CLOUD_TASKS_EMULATOR_HOST', 'CONCURRENCY', 'DISPATCH_DEADLINES', 'DOWNSTREAM_QUEUE', 'DRAIN_DELAY', 'GIVE_UP_AFTER', 'HANDLER_CLOUD_TASKS_HEADERS', 'HANDLER_HEADERS', 'HANDLER_HOST', 'HANDLER_TIMEOUT', 'HANDLER_TOKEN', 'HANDLER_URL', 'KEEP_HEADERS', 'LISTEN_ADDR', 'LOOKUP_QUEUES', 'MAX_ATTEMPTS', 'NOTIFIER_OIDC_AUDIENCE', 'NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL', 'NOTIFIER_QUEUE', 'NOTIFIER_URL', 'NOTIFY_ON', 'OIDC_AUDIENCES', 'OIDC_SERVICE_ACCOUNT_EMAILS', 'QUEUE', 'RETIRED_NOTIFIER_QUEUES', 'ROUTES', 'STAGE']))",
+        rule: "!has(self.env) || self.env.all(e, !(e.name in ['ADMIN_ADDR', 'CHAIN', 'CLOUD_TASKS_EMULATOR_HOST', 'CONCURRENCY', 'DELAYS', 'DISPATCH_DEADLINES', 'DOWNSTREAM_QUEUE', 'DRAIN_DELAY', 'GIVE_UP_AFTER', 'HANDLER_CLOUD_TASKS_HEADERS', 'HANDLER_HEADERS', 'HANDLER_HOST', 'HANDLER_TIMEOUT', 'HANDLER_TOKEN', 'HANDLER_URL', 'HOLD_ON_OUTAGE', 'ISOLATE', 'KEEP_HEADERS', 'LISTEN_ADDR', 'LOOKUP_QUEUES', 'MAX_ATTEMPTS', 'NOTIFIER_OIDC_AUDIENCE', 'NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL', 'NOTIFIER_QUEUE', 'NOTIFIER_URL', 'NOTIFY_ON', 'OIDC_AUDIENCES', 'OIDC_SERVICE_ACCOUNT_EMAILS', 'QUEUE', 'RETIRED_NOTIFIER_QUEUES', 'RETRY_AFTER', 'ROUTES', 'STAGE']))",
         message: "workerTemplate.env has a variable that the operator sets from the rest of the spec, such as QUEUE or CONCURRENCY: set the field that it comes from instead",
     },
     Rule {
@@ -204,6 +204,56 @@ pub const RULES: &[Rule] = &[
         at: "spec.stages[].routes[].match",
         rule: "[has(self.reason), has(self.status), has(self.header)].exists_one(set, set)",
         message: "routes[].match must set exactly one of reason, status, and header: write one route for each",
+    },
+    Rule {
+        at: "spec",
+        rule: "self.stages.size() == 0 || [self.stages[self.stages.size() - 1]].all(s, !has(s.isolate) || s.isolate.size() == 0)",
+        message: "the last stage has isolate, and no stage comes after it: remove isolate, or add a stage after it",
+    },
+    Rule {
+        at: "spec",
+        rule: "[self.stages.map(t, t.name)].all(n, self.stages.all(s, !has(s.isolate) || s.isolate.all(r, !has(r.to) || n.indexOf(r.to) > n.indexOf(s.name))))",
+        message: "isolate[].to must be the name of a stage that comes later in this chain: correct it, or omit it for the next stage",
+    },
+    Rule {
+        at: "spec.stages[].isolate[]",
+        rule: "has(self.maxShare) || has(self.failures)",
+        message: "an isolate rule has neither maxShare nor failures, so it isolates nothing: set one of them, such as failures: {}",
+    },
+    Rule {
+        at: "spec.stages[].isolate[].by",
+        rule: "!self.header.matches('(?i)^(executor-.*|x-(cloudtasks|appengine)-(failfast|queuename|tasketa|taskexecutioncount|taskname|taskpreviousresponse|taskretrycount|taskretryreason)|accept-encoding|connection|content-length|expect|host|keep-alive|proxy-authenticate|proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade)$')",
+        message: "isolate[].by.header is a header that Cloud Tasks, the worker, or the connection sets: use a header that your producers set, such as X-Tenant",
+    },
+    Rule {
+        at: "spec.stages[].isolate",
+        rule: "self.all(r, self.exists_one(t, t.by.header.lowerAscii() == r.by.header.lowerAscii()))",
+        message: "two isolate rules of a stage have the same header: write one rule with maxShare and failures",
+    },
+    Rule {
+        at: "spec.stages[].isolate[].maxShare",
+        rule: "self.matches('^([1-9][0-9]?|100)%$')",
+        message: "isolate[].maxShare must be a whole percentage from 1% to 100%: write it with the percent sign, such as 25%",
+    },
+    Rule {
+        at: "spec.stages[].isolate[].failures",
+        rule: "self.atLeast <= self.of",
+        message: "failures.atLeast is greater than failures.of (16 if omitted; atLeast is then 12): lower atLeast or raise of",
+    },
+    Rule {
+        at: "spec.stages[]",
+        rule: "!has(self.holdOnOutage) || (duration(self.holdOnOutage) >= duration('10s') && duration(self.holdOnOutage) <= duration('24h'))",
+        message: "holdOnOutage must be from 10s to 24h: omit it if pods shouldn't hold",
+    },
+    Rule {
+        at: "spec.stages[]",
+        rule: "!has(self.delay) || (duration(self.delay) > duration('0s') && duration(self.delay) <= duration('24h'))",
+        message: "delay must be above 0s and at most 24h: omit it if tasks shouldn't wait",
+    },
+    Rule {
+        at: "spec",
+        rule: "self.stages.size() == 0 || !has(self.stages[0].delay)",
+        message: "the first stage has a delay, but its tasks come from producers: remove it, and let the producers set scheduleTime on their tasks",
     },
 ];
 

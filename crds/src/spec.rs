@@ -443,6 +443,31 @@ pub struct Stage {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub routes: Vec<Route>,
 
+    /// isolate is a list of rules that keep the tasks of one customer, or of one kind, from slowing
+    /// down all others: while such a category hangs or fails, its tasks go to a later stage, and the
+    /// others stay. Each pod of this stage sees its own runs only. The last stage can't have rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "atomic"))]
+    pub isolate: Vec<IsolationRule>,
+
+    /// holdOnOutage is how long at most a pod may hold while its handler fails for nearly all tasks.
+    /// While it holds, tasks wait, and no attempt is counted; one task a second shows whether the
+    /// handler is well again. From 10s to 24h. If unset, pods don't hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_on_outage: Option<Duration>,
+
+    /// retryAfter is whether the handler says when a failed task comes again, by the header
+    /// Retry-After or the verdict later: Follow or Ignore. Defaults to Follow. If Ignore, the queue's
+    /// backoff decides, and the verdict later is a failed attempt like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<RetryAfter>,
+
+    /// delay is how long a task that is handed over to this stage waits before its first attempt
+    /// here. At most 24h. The first stage can't have one: its tasks come from producers, which can
+    /// set scheduleTime. If unset, a task waits only for its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Duration>,
+
     /// paused pauses the queue if true: tasks are kept and not dispatched. If false, the operator
     /// keeps the queue running and lifts any pause. If unset, the operator lifts only its own
     /// pauses.
@@ -594,6 +619,78 @@ pub struct RouteMatch {
     /// header matches a header of the task, before the handler runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderMatch>,
+}
+
+/// IsolationRule sends the tasks of a category to a later stage while the category hangs or fails. At
+/// least one of maxShare and failures must be set.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IsolationRule {
+    /// by is what makes a category.
+    pub by: CategoryKey,
+    /// to is the name of a later stage of this chain, to which isolated tasks go. Defaults to the next
+    /// stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub to: Option<String>,
+    /// maxShare is the part of a pod's run slots that a category may hold once three quarters of the
+    /// slots are taken, such as 25%. From 1% to 100%. Tasks beyond it are isolated. If unset, a category
+    /// may hold all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4))]
+    pub max_share: Option<String>,
+    /// failures is how many of the category's last attempts on a pod must have failed until its tasks are
+    /// isolated, while less than a third of the other tasks' attempts failed. Some tasks are tried now and
+    /// then, and if they succeed, the category is no longer isolated. {} takes the defaults. If unset,
+    /// failures don't isolate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<FailureThreshold>,
+}
+
+/// CategoryKey is what makes a category of tasks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CategoryKey {
+    /// header is the name of a header of the task, in any case. Each value of it is a category. Tasks
+    /// without the header are never isolated.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"), length(max = 256))]
+    pub header: String,
+}
+
+/// FailureThreshold is how many of the last attempts must have failed.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureThreshold {
+    /// of is the number of last attempts that count.
+    #[serde(default = "default_of")]
+    #[schemars(range(min = 1, max = 64))]
+    pub of: i32,
+    /// atLeast is the number of them that must have failed. At most of.
+    #[serde(default = "default_at_least")]
+    #[schemars(range(min = 1, max = 64))]
+    pub at_least: i32,
+}
+
+/// As many as a category of some tasks a second has in a few seconds.
+const fn default_of() -> i32 {
+    16
+}
+
+/// Three quarters: a category of which half the tasks fail is better served by their retries.
+const fn default_at_least() -> i32 {
+    12
+}
+
+/// RetryAfter is whether the handler says when a failed task comes again.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+// kube replaces an optional field's description by that of its enum.
+#[schemars(description = "")]
+pub enum RetryAfter {
+    /// It does.
+    #[default]
+    Follow,
+    /// The queue's backoff decides.
+    Ignore,
 }
 
 /// HeaderMatch is a header of the task and the value that it must have.

@@ -32,8 +32,8 @@ pub struct ExecutorChainStatus {
     /// failsAfter is how long it takes until a task ends as Failed if every attempt fails, as a range.
     /// The minimum is for attempts that fail at once, the maximum for attempts that each take
     /// handler.timeout. A note is added if the minimum is below a minute. Waits for rate limits, pauses,
-    /// and pods are not included. Routes and verdicts can end a task earlier. Unset while a queue is
-    /// missing.
+    /// pods, holds, and Retry-After are not included. Routes, isolation, and verdicts can end a task
+    /// earlier. Unset while a queue is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails_after: Option<String>,
 

@@ -24,7 +24,7 @@ mod task;
 use std::time::Duration;
 
 pub use no_forecast::NoForecast;
-pub use settings::{Condition, Phase, Route, StageSettings};
+pub use settings::{Condition, NotSimulated, Phase, Route, StageSettings};
 
 use console::{Effect, Forecast, LiveChain};
 use course::{Counted, Course};
@@ -167,6 +167,7 @@ mod tests {
                 timeout: Duration::from_secs(10),
                 run_slots: 1000,
                 routes: Vec::new(),
+                not_simulated: None,
             };
             let phase = Phase {
                 from: Duration::ZERO,

@@ -7,7 +7,9 @@ use console::text::forecast as text;
 use console::{Effect, Forecast, Known, LiveChain, Range, StageEffect, Time, Unknown};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use simulation::forecast::{Condition, HORIZON, NoForecast, Phase, Route, StageSettings, forecast};
+use simulation::forecast::{
+    Condition, HORIZON, NoForecast, NotSimulated, Phase, Route, StageSettings, forecast,
+};
 use simulation::{Backoff, Exit, Limits};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -90,6 +92,7 @@ fn settings(name: &str, rate: f64, concurrency: u32) -> StageSettings {
         timeout: seconds(10),
         run_slots: concurrency,
         routes: Vec::new(),
+        not_simulated: None,
     }
 }
 
@@ -282,6 +285,26 @@ fn a_route_takes_tasks_off_a_stage_after_one_run() {
     assert!(status.expect("all is known").healthy_per_second.value < 140.0);
     let error = with_route(Condition::Header, Exit::Stage(1)).unwrap_err();
     assert!(error.to_string().contains("route by header"), "{error}");
+}
+
+#[test]
+fn what_is_not_simulated_has_no_forecast() {
+    let (chain, stages) = incident();
+    for (what, sentence) in [
+        (
+            NotSimulated::Isolation,
+            "no forecast: stage slow isolates categories, and how many tasks each has is not measured",
+        ),
+        (
+            NotSimulated::Delay,
+            "no forecast: stage slow has a delay, which is not simulated",
+        ),
+    ] {
+        let mut after = stages.clone();
+        after[1].not_simulated = Some(what);
+        let error = forecast(&chain, &always(stages.clone()), &always(after), HORIZON);
+        assert_eq!(error.unwrap_err().to_string(), sentence);
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn settings(name: &str, rate: f64, slots: u32) -> StageSettings {
         timeout: Duration::from_secs(4),
         run_slots: slots,
         routes: Vec::new(),
+        not_simulated: None,
     }
 }
 

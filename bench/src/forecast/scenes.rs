@@ -133,6 +133,7 @@ fn stage(name: &str, rate: f64, slots: f64) -> StageSettings {
         timeout: Duration::from_secs(4),
         run_slots: whole(slots),
         routes: Vec::new(),
+        not_simulated: None,
     }
 }
 

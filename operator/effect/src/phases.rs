@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use plan::model::{PauseReason, queue_headers};
 use plan::objects::queue_settings::stage_settings;
 use plan::{Desired, DesiredStage, Observed, Target};
-use simulation::forecast::{Condition, HORIZON, Phase, Route, StageSettings};
+use simulation::forecast::{Condition, HORIZON, NotSimulated, Phase, Route, StageSettings};
 use simulation::{Backoff, Exit, Limits};
 use worker_contract::env::DEFAULT_CONCURRENCY;
 
@@ -75,7 +75,13 @@ fn settings(
             .iter()
             .map(|(matches, to)| route(desired, matches, to))
             .collect(),
+        not_simulated: not_simulated(stage),
     }
+}
+
+fn not_simulated(stage: &DesiredStage) -> Option<NotSimulated> {
+    let isolates = (!stage.isolate.is_empty()).then_some(NotSimulated::Isolation);
+    isolates.or(stage.delay.map(|_| NotSimulated::Delay))
 }
 
 /// What the queue will have: what is desired, or else what it has.
@@ -156,6 +162,10 @@ spec:
 ";
 
     fn desired() -> Desired {
+        desired_of(ORDERS)
+    }
+
+    fn desired_of(yaml: &str) -> Desired {
         let settings = Settings {
             project: None,
             location: None,
@@ -167,7 +177,7 @@ spec:
             emulator_host: None,
             timing: Timing::default(),
         };
-        let chain = serde_saphyr::from_str(ORDERS).expect("it is a chain");
+        let chain = serde_saphyr::from_str(yaml).expect("it is a chain");
         Desired::new(&chain, &settings).expect("it can be served")
     }
 
@@ -241,6 +251,28 @@ spec:
             },
         ];
         assert_eq!(fast.routes, routes);
+        assert_eq!((fast.not_simulated, slow.not_simulated), (None, None));
+    }
+
+    #[test]
+    fn a_stage_says_what_of_it_is_not_simulated() {
+        let isolate = "maxAttempts: 3, isolate: [{by: {header: X-Tenant}, failures: {}}]";
+        let of = |from: &str, to: &str| {
+            let desired = desired_of(&ORDERS.replace(from, to));
+            let stages = desired.stages.iter().map(not_simulated);
+            stages.collect::<Vec<_>>()
+        };
+        let isolation = Some(NotSimulated::Isolation);
+        assert_eq!(of("maxAttempts: 3", isolate), [isolation, None]);
+        let delay = Some(NotSimulated::Delay);
+        assert_eq!(
+            of("maxAttempts: 2", "maxAttempts: 2, delay: 1m"),
+            [None, delay]
+        );
+        assert_eq!(
+            of("maxAttempts: 2", "maxAttempts: 2, holdOnOutage: 1m"),
+            [None, None]
+        );
     }
 
     #[test]

@@ -26,7 +26,10 @@ pub mod wait;
 pub use backlog::Backlog;
 pub use chain_view::ChainView;
 pub use deletion::Deletion;
-pub use desired::{Desired, DesiredNotifier, DesiredStage, HandlerAt, ParentGateway, Push, Target};
+pub use desired::{
+    Desired, DesiredNotifier, DesiredStage, FailureThreshold, HandlerAt, IsolationRule,
+    ParentGateway, Percent, Push, Target,
+};
 pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;
 pub use notifier_limits::{KnownChain, LimitsHolder, NotifierUse, SpecState};

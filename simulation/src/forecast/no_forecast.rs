@@ -24,6 +24,20 @@ pub enum NoForecast {
         /// The stage.
         stage: String,
     },
+    /// How many tasks a category has is not measured.
+    #[error(
+        "no forecast: stage {stage} isolates categories, and how many tasks each has is not measured"
+    )]
+    Isolation {
+        /// The stage.
+        stage: String,
+    },
+    /// Tasks wait before their first attempt on a stage.
+    #[error("no forecast: stage {stage} has a delay, which is not simulated")]
+    Delay {
+        /// The stage.
+        stage: String,
+    },
     /// The queue doesn't exist, or Google has disabled it.
     #[error("no forecast: the queue of stage {stage} {what}")]
     NoQueue {

@@ -36,6 +36,17 @@ pub struct StageSettings {
     pub run_slots: u32,
     /// The first that matches applies.
     pub routes: Vec<Route>,
+    /// What else it does, and the simulation doesn't.
+    pub not_simulated: Option<NotSimulated>,
+}
+
+/// What a stage may do that isn't simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSimulated {
+    /// It isolates categories. How many tasks each has is not measured.
+    Isolation,
+    /// Tasks that are handed over to it wait first.
+    Delay,
 }
 
 /// Where tasks go whose run has failed in a certain way.
@@ -145,6 +156,13 @@ pub(super) fn check(now: &LiveChain, phases: &[Phase]) -> Result<(), NoForecast>
             if stage.routes.iter().any(has_header) {
                 let stage = stage.name.clone();
                 return Err(NoForecast::HeaderRoute { stage });
+            }
+            if let Some(what) = stage.not_simulated {
+                let stage = stage.name.clone();
+                return Err(match what {
+                    NotSimulated::Isolation => NoForecast::Isolation { stage },
+                    NotSimulated::Delay => NoForecast::Delay { stage },
+                });
             }
         }
     }

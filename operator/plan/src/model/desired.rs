@@ -1,6 +1,7 @@
 //! The parsed spec. What can be wrong with a spec that passed the schema is found here, once.
 
 mod gateway_host;
+mod isolation;
 mod push;
 mod worker_template;
 
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use cloudtasks::{Address, LocationPath, NameError, OidcToken, QueuePath, Scheme};
 use crds::{
-    DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, Route, Stage,
-    WorkerTemplate, child_name,
+    DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, RetryAfter, Route,
+    Stage, WorkerTemplate, child_name,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -26,9 +27,11 @@ use super::host_name::HostName;
 use super::overrides::{Overridden, OverrideField};
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
+use isolation::isolation;
 use push::{ChainContext, address, push};
 use worker_template::worker_template;
 
+pub use isolation::{FailureThreshold, IsolationRule, Percent};
 pub(crate) use push::SERVICE_PORT;
 pub use push::{ParentGateway, Push};
 pub(crate) use worker_template::merge;
@@ -146,6 +149,14 @@ pub struct DesiredStage {
     pub template: PodTemplateSpec,
     /// Shortcuts.
     pub routes: Vec<(crds::RouteMatch, Target)>,
+    /// Which categories leave the stage while they hang or fail.
+    pub isolate: Vec<IsolationRule>,
+    /// How long a pod holds at most whose handler fails for nearly all tasks.
+    pub hold_on_outage: Option<Duration>,
+    /// Whether the handler says when a task comes again.
+    pub retry_after: RetryAfter,
+    /// How long a task that is handed over to the stage waits first.
+    pub delay: Option<Duration>,
     /// Whether the spec says something about a pause, and what.
     pub paused: Option<bool>,
     /// What overrides have replaced: the fields above have their values.
@@ -286,12 +297,14 @@ impl Desired {
 
     /// The queues that the workers of the stage at `index` hand tasks over to.
     pub fn hand_over_targets(&self, index: usize) -> BTreeSet<QueuePath> {
-        let routes = self.stages[index].routes.iter();
-        let shortcuts = routes.filter_map(|(_, to)| match to {
+        let stage = &self.stages[index];
+        let shortcuts = stage.routes.iter().filter_map(|(_, to)| match to {
             Target::Queue(queue) => Some(queue),
             Target::Fail => None,
         });
-        shortcuts.chain(self.downstream(index)).cloned().collect()
+        let isolated = stage.isolate.iter().map(|rule| &rule.to);
+        let all = shortcuts.chain(isolated).chain(self.downstream(index));
+        all.cloned().collect()
     }
 
     /// The token that the spec puts on the queues.
@@ -363,6 +376,10 @@ impl DesiredStage {
                 .iter()
                 .map(|route| Ok((route.matches.clone(), target(chain, route, context)?)))
                 .collect::<Result<_, Problem>>()?,
+            isolate: isolation(chain, stage, context)?,
+            hold_on_outage: stage.hold_on_outage.map(|time| time.0),
+            retry_after: stage.retry_after.unwrap_or_default(),
+            delay: stage.delay.map(|time| time.0),
             paused: stage.paused,
             overridden: BTreeMap::new(),
             name: stage.name.clone(),
@@ -490,16 +507,16 @@ fn target(
     if route.to == "fail" {
         return Ok(Target::Fail);
     }
-    let stage = chain
-        .spec
-        .stages
-        .iter()
-        .find(|stage| stage.name == route.to)
-        .ok_or_else(|| {
-            Problem::invalid(format!(
-                "a route leads to {}, which is not a stage of this chain",
-                route.to
-            ))
-        })?;
+    let stage = stage_named(chain, &route.to).ok_or_else(|| {
+        Problem::invalid(format!(
+            "a route leads to {}, which is not a stage of this chain",
+            route.to
+        ))
+    })?;
     queue(context.parent, &stage.queue).map(Target::Queue)
+}
+
+fn stage_named<'a>(chain: &'a ExecutorChain, name: &str) -> Option<&'a Stage> {
+    let mut stages = chain.spec.stages.iter();
+    stages.find(|stage| stage.name == name)
 }

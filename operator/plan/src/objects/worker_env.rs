@@ -1,6 +1,7 @@
 //! The environment variables of a worker, written and read.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -8,17 +9,18 @@ use k8s_openapi::api::core::v1::{EnvVar, Pod as KubernetesPod, PodSpec};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use worker_contract::env::{
-    CHAIN, CLOUD_TASKS_EMULATOR_HOST, CONCURRENCY, DISPATCH_DEADLINES, DOWNSTREAM_QUEUE,
+    CHAIN, CLOUD_TASKS_EMULATOR_HOST, CONCURRENCY, DELAYS, DISPATCH_DEADLINES, DOWNSTREAM_QUEUE,
     DRAIN_DELAY, GIVE_UP_AFTER, HANDLER_CLOUD_TASKS_HEADERS, HANDLER_HEADERS, HANDLER_HOST,
-    HANDLER_TIMEOUT, HANDLER_TOKEN, HANDLER_URL, KEEP_HEADERS, LOOKUP_QUEUES, MAX_ATTEMPTS,
-    NOTIFIER_OIDC_AUDIENCE, NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL, NOTIFIER_QUEUE, NOTIFIER_URL,
-    NOTIFY_ON, OIDC_AUDIENCES, OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE, RETIRED_NOTIFIER_QUEUES,
-    ROUTE_TO_FAIL, ROUTES, STAGE,
+    HANDLER_TIMEOUT, HANDLER_TOKEN, HANDLER_URL, HOLD_ON_OUTAGE, IGNORE_RETRY_AFTER, ISOLATE,
+    KEEP_HEADERS, LOOKUP_QUEUES, MAX_ATTEMPTS, NOTIFIER_OIDC_AUDIENCE,
+    NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL, NOTIFIER_QUEUE, NOTIFIER_URL, NOTIFY_ON, OIDC_AUDIENCES,
+    OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE, RETIRED_NOTIFIER_QUEUES, RETRY_AFTER, ROUTE_TO_FAIL,
+    ROUTES, STAGE,
 };
 
 use super::blocked_containers::blocked_containers;
 use super::names::STAGE_LABEL;
-use crate::model::{ChainView, Desired, DesiredStage, Pod, RequiredToken, Target};
+use crate::model::{ChainView, Desired, DesiredStage, IsolationRule, Pod, RequiredToken, Target};
 
 /// The name of the worker's container.
 pub(crate) const WORKER: &str = "worker";
@@ -74,24 +76,28 @@ pub fn pod_variable(pod: &PodSpec, name: &str) -> Option<String> {
         .map(unescaped)
 }
 
+/// The variables of hand-overs and look-ups as [`worker_env`] has them: those that follow each other, and
+/// the one after them, which is always set.
+const HAND_OVERS: [(&[&str], &str); 2] = [
+    (&[DOWNSTREAM_QUEUE, LOOKUP_QUEUES], NOTIFIER_QUEUE),
+    (&[ROUTES, ISOLATE, DISPATCH_DEADLINES, DELAYS], DRAIN_DELAY),
+];
+
 /// Takes the variables of hand-overs and look-ups from the pods that `former` describes. Each stays
 /// where [`worker_env`] puts it: another order is another template, and rolls the pods.
 pub(crate) fn keep_hand_overs(variables: &mut Vec<EnvVar>, former: &PodSpec) {
     let worker = former.containers.iter().find(|it| it.name == WORKER);
-    let former = worker.and_then(|worker| worker.env.as_ref());
-    for (name, before) in [
-        (LOOKUP_QUEUES, NOTIFIER_QUEUE),
-        (DOWNSTREAM_QUEUE, LOOKUP_QUEUES),
-        (DISPATCH_DEADLINES, DRAIN_DELAY),
-        (ROUTES, DISPATCH_DEADLINES),
-    ] {
-        variables.retain(|variable| variable.name != name);
-        let former = former.into_iter().flatten().find(|it| it.name == name);
-        let place = |name| variables.iter().position(|it: &EnvVar| it.name == name);
-        let place = place(before).or_else(|| place(DRAIN_DELAY));
-        if let Some((former, place)) = former.zip(place) {
-            variables.insert(place, former.clone());
-        }
+    let former = worker.and_then(|worker| worker.env.as_deref());
+    let former = former.unwrap_or_default();
+    for (names, next) in HAND_OVERS {
+        variables.retain(|variable| !names.contains(&variable.name.as_str()));
+        let kept = names.iter().filter_map(|name| {
+            let mut former = former.iter();
+            former.find(|it| it.name == *name).cloned()
+        });
+        let place = variables.iter().position(|it| it.name == next);
+        let place = place.unwrap_or(variables.len());
+        variables.splice(place..place, kept);
     }
 }
 
@@ -163,8 +169,17 @@ pub fn worker_env(
                 .give_up_after
                 .map(|time| crds::Duration(time).to_string()),
         ),
+        (
+            HOLD_ON_OUTAGE,
+            stage
+                .hold_on_outage
+                .map(|time| crds::Duration(time).to_string()),
+        ),
+        (RETRY_AFTER, retry_after(stage)),
         (ROUTES, routes(stage)),
+        (ISOLATE, isolation(stage)),
         (DISPATCH_DEADLINES, deadlines(desired, index)),
+        (DELAYS, delays(desired, index)),
         (
             DRAIN_DELAY,
             Some(crds::Duration(desired.drain_delay).to_string()),
@@ -223,18 +238,37 @@ fn list(words: &BTreeSet<String>) -> String {
 /// The dispatch deadlines of the stages that this one hands over to: Cloud Tasks gives up a push to a
 /// dead or hung worker as soon as no answer can come.
 fn deadlines(desired: &Desired, index: usize) -> Option<String> {
+    by_target(desired, index, |stage| Some(stage.dispatch_deadline()))
+}
+
+/// How long tasks wait on the stages that this one hands over to.
+fn delays(desired: &Desired, index: usize) -> Option<String> {
+    by_target(desired, index, |stage| stage.delay)
+}
+
+/// A time of each stage that has one and that this one hands over to, by its queue.
+fn by_target(
+    desired: &Desired,
+    index: usize,
+    time: impl Fn(&DesiredStage) -> Option<Duration>,
+) -> Option<String> {
     let targets = desired.hand_over_targets(index);
     let later = desired
         .stages
         .iter()
         .filter(|stage| targets.contains(&stage.queue));
-    let deadlines: Vec<String> = later
-        .map(|stage| {
-            let deadline = crds::Duration(stage.dispatch_deadline());
-            format!("{}={deadline}", stage.queue)
-        })
+    let times: Vec<String> = later
+        .filter_map(|stage| Some(format!("{}={}", stage.queue, crds::Duration(time(stage)?))))
         .collect();
-    (!deadlines.is_empty()).then(|| deadlines.join(","))
+    (!times.is_empty()).then(|| times.join(","))
+}
+
+/// Nothing for what workers do without it.
+fn retry_after(stage: &DesiredStage) -> Option<String> {
+    match stage.retry_after {
+        crds::RetryAfter::Follow => None,
+        crds::RetryAfter::Ignore => Some(IGNORE_RETRY_AFTER.to_owned()),
+    }
 }
 
 fn handler_headers(requests: &crds::Handler) -> Option<String> {
@@ -255,6 +289,30 @@ fn routes(stage: &DesiredStage) -> Option<String> {
         })
         .collect();
     (!routes.is_empty()).then(|| json!(routes).to_string())
+}
+
+fn isolation(stage: &DesiredStage) -> Option<String> {
+    let rules: Vec<_> = stage
+        .isolate
+        .iter()
+        .map(|rule| {
+            let IsolationRule {
+                header,
+                to,
+                max_share,
+                failures,
+            } = rule;
+            let mut rule = json!({"header": header, "to": to.to_string()});
+            if let Some(share) = max_share {
+                rule["maxShare"] = json!(share.get());
+            }
+            if let Some(failures) = failures {
+                rule["failures"] = json!({"of": failures.of(), "atLeast": failures.at_least()});
+            }
+            rule
+        })
+        .collect();
+    (!rules.is_empty()).then(|| json!(rules).to_string())
 }
 
 impl Pod {
@@ -288,15 +346,13 @@ pub fn hand_over_targets(deployment: &Deployment) -> BTreeSet<QueuePath> {
 
 fn hand_over_targets_of(spec: &PodSpec) -> BTreeSet<QueuePath> {
     let downstream = pod_variable(spec, DOWNSTREAM_QUEUE);
-    let routes =
-        pod_variable(spec, ROUTES).and_then(|routes| serde_json::from_str::<Value>(&routes).ok());
-    let routes = routes
-        .as_ref()
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let shortcuts = routes.filter_map(|route| Some(route.get("to")?.as_str()?.to_owned()));
-    let targets = downstream.into_iter().chain(shortcuts);
+    let rules = [ROUTES, ISOLATE].map(|name| pod_variable(spec, name));
+    let rules = rules.into_iter().flatten().flat_map(|rules| {
+        let rules = serde_json::from_str::<Vec<Value>>(&rules);
+        rules.unwrap_or_default()
+    });
+    let to = rules.filter_map(|rule| Some(rule.get("to")?.as_str()?.to_owned()));
+    let targets = downstream.into_iter().chain(to);
     targets.filter_map(|queue| queue.parse().ok()).collect()
 }
 

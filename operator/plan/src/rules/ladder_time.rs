@@ -10,8 +10,8 @@ use crate::model::ChainView;
 /// An outage of this length should fail no task.
 const SHORT_OUTAGE: Duration = Duration::from_mins(1);
 
-/// How long a task takes to its end if every attempt fails. Routes, verdicts, rate limits, pauses and
-/// pushes without an answer are left out.
+/// How long a task takes to its end if every attempt fails. Routes, isolation, holds, verdicts,
+/// `Retry-After`, rate limits, pauses and pushes without an answer are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LadderTime {
     /// If each attempt fails at once.
@@ -29,6 +29,7 @@ pub fn ladder_time(view: ChainView<'_>) -> Option<LadderTime> {
     for stage in &view.desired.stages {
         let attempts = stage.max_attempts.get();
         let waits = waits(view.observed.queues.get(&stage.queue)?, attempts - 1);
+        let waits = waits.saturating_add(stage.delay.unwrap_or_default());
         time.least = time.least.saturating_add(waits);
         let runs = stage.timeout.saturating_mul(attempts);
         time.most = time.most.saturating_add(waits).saturating_add(runs);
