@@ -1,6 +1,7 @@
 //! Goodput: how much of the healthy work is done while other tasks fail, simulated and in reality.
 
 pub mod agreement;
+mod bad_days;
 mod designs;
 mod figures;
 pub mod handler;
@@ -30,28 +31,47 @@ pub struct Options {
     /// How many seconds the real incidents last
     #[arg(long, default_value_t = 45)]
     seconds: u64,
+    /// Only scenes whose names have this: `bad day` for those of isolation and holding
+    #[arg(long)]
+    scene: Option<String>,
+}
+
+impl Options {
+    fn has(&self, scene: &str) -> bool {
+        let wanted = self.scene.as_ref();
+        wanted.is_none_or(|part| scene.contains(part.as_str()))
+    }
 }
 
 pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result<Measured> {
-    let Options { size, seconds } = *options;
+    let Options { size, seconds, .. } = *options;
     anyhow::ensure!(
         (0.01..=1.0).contains(&size) && seconds > 0,
         "--size is from 0.01 to 1, and --seconds is more than none"
     );
     let seed = random.u64(..);
     let mut figures = Vec::new();
-    for mode in [FAILS, HANGS] {
+    let modes = [FAILS, HANGS].into_iter();
+    let modes: Vec<FailureMode> = modes.filter(|mode| options.has(mode.name)).collect();
+    for mode in modes.iter().copied() {
         println!("  {}, simulated", mode.name);
         let scenario = scenario(mode.fault, LOAD, [60, 300, 240]);
         let summary = simulated(mode, 1.0, &scenario, &scenario.tasks(seed));
         figures.extend(figures::compared(mode, "simulated", &summary));
     }
-    for mode in [FAILS, HANGS] {
+    for mode in modes {
         let scenario = scenario(mode.fault, LOAD * size, [10, seconds, 30]);
         figures.extend(really(mode, size, &scenario, &scenario.tasks(seed)).await?);
     }
-    let (more, plots) = by_arithmetic(seed);
+    let mut plots = Vec::new();
+    if options.has("arithmetic") {
+        let (more, drawn) = by_arithmetic(seed);
+        figures.extend(more);
+        plots.extend(drawn);
+    }
+    let (more, drawn) = bad_days::run(options, seed).await?;
     figures.extend(more);
+    plots.extend(drawn);
     Ok(Measured { figures, plots })
 }
 
@@ -69,7 +89,8 @@ async fn really(
     scenario: &Scenario,
     tasks: &[Task],
 ) -> anyhow::Result<Vec<Figure>> {
-    let played = replay::play(mode, size, scenario, tasks).await?;
+    let variants = DesignKind::ALL.map(|kind| kind.variant(mode.timeout, size));
+    let played = replay::play(mode.name, scenario, tasks, &variants).await?;
     let summary: Vec<Summary> = played
         .results
         .iter()

@@ -3,6 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use decide::{FailureThreshold, IsolationRules};
+use serde_json::json;
+
 use crate::queue::Limits;
 
 /// A queue, and the workers that it pushes to.
@@ -19,6 +22,32 @@ pub struct Stage {
     /// The stage, by its place, to which the kind of tasks that the incident strikes goes on before
     /// it is run.
     pub reroutes_to: Option<usize>,
+    /// The workers that share the capacity.
+    pub workers: Workers,
+}
+
+/// The workers of a stage, and what they make of what they see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers {
+    /// A push reaches any of them, as through a load balancer. Each knows only what happens to itself.
+    pub pods: NonZeroU32,
+    /// Which categories leave the stage.
+    pub isolate: Option<Isolate>,
+    /// How long a pod holds at most whose handler fails for nearly all tasks.
+    pub hold_on_outage: Option<Duration>,
+    /// Of what is random here: which pod a push reaches, and how long a breaker is open.
+    pub seed: u64,
+}
+
+/// Which categories leave a stage. A task has one category: its tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Isolate {
+    /// The later stage to which they go, by its place.
+    pub to: usize,
+    /// The part of a pod's run slots that one may hold when they are scarce, in percent.
+    pub max_share: Option<u8>,
+    /// When one fails too often.
+    pub failures: Option<FailureThreshold>,
 }
 
 /// On which stage a task begins.
@@ -66,6 +95,42 @@ pub struct Edit {
     pub stage: usize,
     /// What it changes.
     pub changes: Vec<Change>,
+}
+
+impl Default for Workers {
+    /// One pod that takes tasks as they come.
+    fn default() -> Self {
+        Self {
+            pods: NonZeroU32::MIN,
+            isolate: None,
+            hold_on_outage: None,
+            seed: 0,
+        }
+    }
+}
+
+impl Isolate {
+    /// What a worker is given, whose tasks name their category in this header and leave for this queue.
+    pub fn json(&self, header: &str, queue: &str) -> String {
+        let failures = self.failures.map(|it| {
+            let FailureThreshold { of, at_least } = it;
+            json!({"of": of, "atLeast": at_least})
+        });
+        let mut rule = json!({"header": header, "to": queue});
+        if let Some(share) = self.max_share {
+            rule["maxShare"] = json!(share);
+        }
+        if let Some(failures) = failures {
+            rule["failures"] = failures;
+        }
+        json!([rule]).to_string()
+    }
+
+    /// What it means to a pod. None of what no worker would take.
+    pub(crate) fn rules(&self) -> IsolationRules {
+        let queue = "projects/simulation/locations/here/queues/later";
+        serde_json::from_str(&self.json("x-tenant", queue)).unwrap_or_default()
+    }
 }
 
 impl Stage {

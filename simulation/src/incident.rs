@@ -83,6 +83,10 @@ impl<O: FnMut(Duration, Event)> World for Incident<'_, O> {
         self.tasks[task].is_affected
     }
 
+    fn category(&self, task: usize) -> Option<u64> {
+        Some(u64::from(self.tasks[task].tenant))
+    }
+
     fn observe(&mut self, now: Duration, event: Event) {
         if let Event::Ended { task, how } = event {
             self.ends[task] = Some(Completion { at: now, how });

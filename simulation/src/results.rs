@@ -108,6 +108,7 @@ mod tests {
             let task = Task {
                 arrives: seconds(second),
                 is_affected: false,
+                tenant: 0,
             };
             let end = Completion {
                 at: seconds(second + late),

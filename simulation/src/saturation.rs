@@ -30,7 +30,14 @@ pub fn offered_load(scenario: &Scenario, design: &Design) -> OfferedLoad {
         };
     };
     let (load, share) = (scenario.load, scenario.share);
-    let healthy = load * (1.0 - share);
+    // A run that fails by chance is one more, of as many as are left.
+    let mut runs = 0.0;
+    let mut left = 1.0;
+    for _ in 0..first.attempts.get() {
+        runs += left;
+        left *= scenario.unlucky.healthy;
+    }
+    let healthy = load * (1.0 - share) * runs;
     let affected = match design.entry {
         // All of them, once: the worker hands them on before the handler runs.
         Entry::First if first.reroutes_to.is_some() => load * share,

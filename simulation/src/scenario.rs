@@ -1,5 +1,6 @@
 //! The scenario: which tasks come, and what becomes of a run.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::window::Window;
@@ -28,6 +29,28 @@ pub struct Scenario {
     pub fault: Fault,
     /// How long a run takes that succeeds.
     pub success_takes: Duration,
+    /// Which of all other runs fail.
+    pub unlucky: Unlucky,
+    /// Whose tasks they are.
+    pub tenants: Tenants,
+}
+
+/// The part of the runs that fail at once by chance, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Unlucky {
+    /// Of tasks that the incident strikes, when it does not last.
+    pub affected: f64,
+    /// Of the others.
+    pub healthy: f64,
+}
+
+/// Between how many tenants the tasks are divided, at random. At least one of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenants {
+    /// Of the tasks that the incident strikes.
+    pub affected: u32,
+    /// Of the others.
+    pub healthy: u32,
 }
 
 /// A task.
@@ -37,6 +60,8 @@ pub struct Task {
     pub arrives: Duration,
     /// Whether it is of the kind that fails while the incident lasts.
     pub is_affected: bool,
+    /// Whose it is: those that the incident strikes come first, from 0.
+    pub tenant: u32,
 }
 
 /// What becomes of a run.
@@ -52,6 +77,8 @@ impl Scenario {
     /// The tasks, in the order in which they come: the same for the same seed.
     pub fn tasks(&self, seed: u64) -> Vec<Task> {
         let mut random = fastrand::Rng::with_seed(seed);
+        // Of its own, so that the tasks come at the same times however many tenants there are.
+        let mut random_tenant = fastrand::Rng::with_seed(!seed);
         let mut tasks = Vec::new();
         let mut at = 0.0;
         loop {
@@ -65,6 +92,7 @@ impl Scenario {
             tasks.push(Task {
                 arrives,
                 is_affected,
+                tenant: self.tenants.draw(is_affected, &mut random_tenant),
             });
         }
     }
@@ -82,9 +110,50 @@ impl Scenario {
                 succeeds: false,
             };
         }
+        if self.is_unlucky(task, now) {
+            return Run {
+                takes: Duration::ZERO,
+                succeeds: false,
+            };
+        }
         Run {
             takes: self.success_takes.min(timeout),
             succeeds: self.success_takes < timeout,
+        }
+    }
+
+    /// By chance, but always the same for the same run.
+    fn is_unlucky(&self, task: &Task, now: Duration) -> bool {
+        let part = if task.is_affected {
+            self.unlucky.affected
+        } else {
+            self.unlucky.healthy
+        };
+        if part <= 0.0 {
+            return false;
+        }
+        let mut hasher = DefaultHasher::new();
+        (task.arrives, task.tenant, now).hash(&mut hasher);
+        fastrand::Rng::with_seed(hasher.finish()).f64() < part
+    }
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self {
+            affected: 1,
+            healthy: 1,
+        }
+    }
+}
+
+impl Tenants {
+    fn draw(self, is_affected: bool, random: &mut fastrand::Rng) -> u32 {
+        let affected = self.affected.max(1);
+        if is_affected {
+            random.u32(0..affected)
+        } else {
+            affected + random.u32(0..self.healthy.max(1))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::design::{Change, Edit, Stage};
+use crate::pods::{Pods, Reception};
 use crate::queue::Queue;
 use crate::world::{Answer, Entrant, Event, Exit, Outcome, Run, RunEnd, World};
 
@@ -34,6 +35,7 @@ enum Scheduled {
     Ran {
         stage: usize,
         task: usize,
+        pod: usize,
         how: RunEnd,
         attempts: NonZeroU32,
     },
@@ -54,17 +56,9 @@ struct Counts {
 struct Working {
     stage: Stage,
     queue: Queue,
-    running: u32,
-    /// What each of its tasks stands for.
-    weight: u32,
+    pods: Pods,
     /// When its queue is looked at next, if that is known.
     wakes: Option<Duration>,
-}
-
-impl Working {
-    fn end_run(&mut self) {
-        self.running -= self.weight;
-    }
 }
 
 struct Simulation<'a, W> {
@@ -88,12 +82,17 @@ pub fn run(
     weight: u32,
     until: Duration,
 ) -> Vec<Left> {
-    let stages = stages.iter().map(|stage| Working {
-        stage: *stage,
-        queue: Queue::of_weight(stage.limits, weight),
-        running: 0,
-        weight,
-        wakes: None,
+    let count = stages.len();
+    let stages = stages.iter().enumerate().map(|(place, stage)| {
+        // Never back: a task that goes around would never end.
+        let is_later = |to: usize| (place + 1..count).contains(&to);
+        let isolates = stage.workers.isolate.is_some_and(|it| is_later(it.to));
+        Working {
+            stage: *stage,
+            queue: Queue::of_weight(stage.limits, weight),
+            pods: Pods::new(stage, isolates, weight),
+            wakes: None,
+        }
     });
     let mut simulation = Simulation {
         world,
@@ -155,11 +154,20 @@ impl<W: World> Simulation<'_, W> {
             Scheduled::Ran {
                 stage,
                 task,
+                pod,
                 how,
                 attempts,
             } => {
-                self.stages[stage].end_run();
-                self.ran(now, stage, task, how, attempts);
+                let pods = &mut self.stages[stage].pods;
+                let is_holding = pods.end(pod, task, how, now);
+                if is_holding && how == RunEnd::Failed {
+                    self.answer(now, stage, task, Answer::Held);
+                } else {
+                    if how != RunEnd::Succeeded {
+                        self.world.observe(now, Event::AttemptFailed { stage, task });
+                    }
+                    self.ran(now, stage, task, how, attempts);
+                }
                 self.dispatch(now, stage);
             }
         }
@@ -198,7 +206,8 @@ impl<W: World> Simulation<'_, W> {
         if let Some(run) = entrant.running {
             working.queue.begin_under_way();
             self.counts[task].dispatches += 1;
-            self.begin_run(now, stage, task, run);
+            let pod = working.pods.begin_under_way();
+            self.begin_run(now, stage, task, pod, run);
         } else {
             working.queue.add(task, entrant.due);
             self.dispatch(now, stage);
@@ -240,6 +249,7 @@ impl<W: World> Simulation<'_, W> {
             timeout,
             capacity,
             reroutes_to,
+            workers,
             ..
         } = working.stage;
         // Never back: a task that goes around would never end.
@@ -251,22 +261,33 @@ impl<W: World> Simulation<'_, W> {
         } else if let Some(to) = onwards {
             self.answer(now, stage, task, Answer::Done);
             self.comes(now, to, task);
-        } else if working.running >= capacity {
-            self.answer(now, stage, task, Answer::NoCapacity);
         } else {
-            let run = self.world.run(now, stage, task, timeout);
-            self.begin_run(now, stage, task, run);
+            let category = self.world.category(task);
+            match working.pods.receive(task, category, capacity, now) {
+                Reception::Run(pod) => {
+                    let run = self.world.run(now, stage, task, timeout);
+                    self.begin_run(now, stage, task, pod, run);
+                }
+                Reception::NoCapacity => self.answer(now, stage, task, Answer::NoCapacity),
+                Reception::Held => self.answer(now, stage, task, Answer::Held),
+                Reception::Isolated(cause) => {
+                    let isolated = Event::Isolated { stage, task, cause };
+                    self.world.observe(now, isolated);
+                    self.answer(now, stage, task, Answer::Done);
+                    let to = workers.isolate.map_or(stage + 1, |it| it.to);
+                    self.comes(now, to, task);
+                }
+            }
         }
     }
 
-    fn begin_run(&mut self, now: Duration, stage: usize, task: usize, run: Run) {
-        let working = &mut self.stages[stage];
-        working.running += working.weight;
+    fn begin_run(&mut self, now: Duration, stage: usize, task: usize, pod: usize, run: Run) {
         let ran = Scheduled::Ran {
             stage,
             task,
+            pod,
             how: run.how,
-            attempts: working.stage.attempts,
+            attempts: self.stages[stage].stage.attempts,
         };
         self.schedule(now + run.takes, ran);
     }
@@ -320,7 +341,7 @@ impl<W: World> Simulation<'_, W> {
                 counts.executions += 1;
                 counts.has_failed = true;
             }
-            Answer::NoCapacity => counts.has_failed = false,
+            Answer::NoCapacity | Answer::Held => counts.has_failed = false,
         }
         let wait = working.stage.limits.backoff.after(counts.dispatches);
         working.queue.add(task, now + wait);

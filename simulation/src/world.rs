@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use decide::IsolationCause;
+
 /// What the simulation asks for, and tells.
 pub trait World {
     /// The next task that comes, in the order of time. The first has the number 0, the next 1.
@@ -12,6 +14,9 @@ pub trait World {
 
     /// Whether it is of the kind that [`Stage::reroutes_to`](crate::Stage::reroutes_to) takes.
     fn is_rerouted(&self, task: usize) -> bool;
+
+    /// Its category, if it has one that [`Workers::isolate`](crate::Workers::isolate) knows.
+    fn category(&self, task: usize) -> Option<u64>;
 
     /// What has happened.
     fn observe(&mut self, now: Duration, event: Event);
@@ -75,6 +80,22 @@ pub enum Event {
         /// For how long it has been due.
         late: Duration,
     },
+    /// A task leaves a stage without a run, because its category is isolated.
+    Isolated {
+        /// The stage's place.
+        stage: usize,
+        /// The task's number.
+        task: usize,
+        /// Why.
+        cause: IsolationCause,
+    },
+    /// A run has failed, and was an attempt.
+    AttemptFailed {
+        /// The stage's place.
+        stage: usize,
+        /// The task's number.
+        task: usize,
+    },
     /// The dispatch is answered.
     Answered {
         /// The stage's place.
@@ -111,4 +132,6 @@ pub enum Answer {
     Failed,
     /// 503: no capacity to run it. A 5xx, so `TaskExecutionCount` doesn't count it.
     NoCapacity,
+    /// 503: the handler fails for nearly all tasks, so the pod holds. No attempt, even if it ran.
+    Held,
 }

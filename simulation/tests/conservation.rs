@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use simulation::simulate::run;
-use simulation::{Backoff, Change, Edit, Entrant, Event, Exit, Limits, Run, RunEnd, Stage, World};
+use simulation::{
+    Backoff, Change, Edit, Entrant, Event, Exit, FailureThreshold, Isolate, Limits, Run, RunEnd, Stage,
+    Workers, World,
+};
 
 const STAGES: usize = 3;
 
@@ -50,6 +53,10 @@ impl World for Chance {
         task.is_multiple_of(7)
     }
 
+    fn category(&self, task: usize) -> Option<u64> {
+        Some(task as u64 % 5)
+    }
+
     fn observe(&mut self, _: Duration, event: Event) {
         self.ended += usize::from(matches!(event, Event::Ended { .. }));
     }
@@ -90,6 +97,28 @@ fn changes() -> impl Strategy<Value = Change> {
     ]
 }
 
+fn workers() -> impl Strategy<Value = Workers> {
+    let failures = (1..20_u8, 1..20_u8).prop_map(|(of, at_least)| FailureThreshold {
+        of: of.max(at_least),
+        at_least,
+    });
+    let isolate = (prop::option::of(1..=100_u8), prop::option::of(failures));
+    let isolate = isolate.prop_map(|(max_share, failures)| Isolate {
+        to: STAGES - 1,
+        max_share,
+        failures,
+    });
+    let hold = prop::option::of((1..10_u64).prop_map(Duration::from_secs));
+    (1..4_u32, prop::option::of(isolate), hold, any::<u64>()).prop_map(
+        |(pods, isolate, hold_on_outage, seed)| Workers {
+            pods: NonZeroU32::new(pods).expect("at least one"),
+            isolate,
+            hold_on_outage,
+            seed,
+        },
+    )
+}
+
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let edit = (0..20_000_u64, 0..STAGES, changes()).prop_map(|(at, stage, change)| Edit {
         at: Duration::from_millis(at),
@@ -103,13 +132,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_came_has_ended_or_is_left(limits in limits(), edits in edits(), weight in 1..9_u32, seed: u64) {
+    fn what_came_has_ended_or_is_left(limits in limits(), workers in workers(), edits in edits(), weight in 1..9_u32, seed: u64) {
         let stage = Stage {
             limits,
             attempts: NonZeroU32::new(3).expect("3 is not 0"),
             timeout: Duration::from_secs(1),
             capacity: 10,
             reroutes_to: None,
+            workers,
         };
         let mut world = Chance {
             random: fastrand::Rng::with_seed(seed),

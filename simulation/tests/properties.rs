@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use simulation::Answer;
 use simulation::{
-    Backoff, Design, Entry, Event, Fault, Limits, Outcome, Scenario, Stage, Window,
-    simulate_observed,
+    Backoff, Design, Entry, Event, Fault, Limits, Outcome, Scenario, Stage, Tenants, Unlucky, Window,
+    Workers, simulate_observed,
 };
 
 fn stages() -> impl Strategy<Value = Vec<Stage>> {
@@ -29,6 +29,7 @@ fn stages() -> impl Strategy<Value = Vec<Stage>> {
             timeout,
             capacity,
             reroutes_to: None,
+            workers: Workers::default(),
         },
     );
     prop::collection::vec(stage, 1..4)
@@ -56,6 +57,8 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         },
         fault,
         success_takes: Duration::from_millis(20),
+        unlucky: Unlucky::default(),
+        tenants: Tenants::default(),
     })
 }
 
@@ -92,7 +95,7 @@ proptest! {
                 dispatched[stage].push(now);
             }
             Event::Answered { stage, .. } => under_way[stage] -= 1,
-            Event::Ended { .. } => {}
+            Event::Isolated { .. } | Event::AttemptFailed { .. } | Event::Ended { .. } => {}
         });
         for (place, stage) in design.stages.iter().enumerate() {
             prop_assert_eq!(under_way[place], 0);
@@ -122,7 +125,7 @@ proptest! {
                         ran[task][stage] += 1;
                     }
                     Answer::Done => ran[task][stage] += 1,
-                    Answer::NoCapacity => {}
+                    Answer::NoCapacity | Answer::Held => {}
                 }
             }
         });

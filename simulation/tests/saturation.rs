@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use simulation::saturation::{Bound, keeps_up, offered_load, saturation_load};
 use simulation::{
-    Backoff, Change, Design, Edit, Entry, Fault, Limits, Outcome, Scenario, Stage, Window, simulate,
+    Backoff, Change, Design, Edit, Entry, Fault, Limits, Outcome, Scenario, Stage, Tenants, Unlucky, Window,
+    Workers, simulate,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -24,6 +25,7 @@ fn stage(attempts: u32, timeout: Duration) -> Stage {
         timeout,
         capacity: 100,
         reroutes_to: None,
+        workers: Workers::default(),
     }
 }
 
@@ -56,6 +58,8 @@ fn scenario(load: f64, fault: Fault) -> Scenario {
         incident: window(10, 310),
         fault,
         success_takes: Duration::from_millis(20),
+        unlucky: Unlucky::default(),
+        tenants: Tenants::default(),
     }
 }
 
@@ -168,6 +172,7 @@ fn an_edit_lets_runs_under_way_end_by_the_old_rules() {
     let tasks = [simulation::Task {
         arrives: seconds(1),
         is_affected: true,
+        tenant: 0,
     }];
     let ended = |changes: &[Change]| {
         let edit = Edit {

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use console::LiveChain;
 use simulation::forecast::StageSettings;
-use simulation::{Design, Entry, Limits, Outcome, Results, Scenario, Stage, Window};
+use simulation::{
+    Design, Entry, Limits, Outcome, Results, Scenario, Stage, Tenants, Unlucky, Window, Workers,
+};
 use testkit::counters;
 use tokio::time::{Instant, sleep_until};
 
@@ -69,6 +71,8 @@ pub async fn play(
         },
         fault: scene.fault,
         success_takes: scene.success_takes,
+        unlucky: Unlucky::default(),
+        tenants: Tenants::default(),
     };
     let tasks = scenario.tasks(seed);
     let design = Design {
@@ -126,6 +130,7 @@ fn stage(settings: &StageSettings) -> Stage {
         timeout: settings.timeout,
         capacity: settings.run_slots,
         reroutes_to: None,
+        workers: Workers::default(),
     }
 }
 

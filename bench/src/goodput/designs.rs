@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use simulation::{Backoff, Design, Entry, Fault, Limits, Scenario, Stage, Window};
+use simulation::{Backoff, Design, Edit, Entry, Fault, Limits, Scenario, Stage, Tenants, Unlucky, Window, Workers};
 
 /// Tasks a second in normal times: half of the first queue's rate.
 pub const LOAD: f64 = 250.0;
@@ -52,6 +52,14 @@ pub enum DesignKind {
     Oracle,
 }
 
+/// A design, and how it is edited.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    pub name: &'static str,
+    pub design: Design,
+    pub edits: Vec<Edit>,
+}
+
 impl DesignKind {
     pub const ALL: [Self; 3] = [Self::Single, Self::Ladder, Self::Oracle];
 
@@ -60,6 +68,14 @@ impl DesignKind {
             Self::Single => "single queue",
             Self::Ladder => "ladder",
             Self::Oracle => "oracle",
+        }
+    }
+
+    pub fn variant(self, timeout: Duration, size: f64) -> Variant {
+        Variant {
+            name: self.name(),
+            design: self.design(timeout, size),
+            edits: Vec::new(),
         }
     }
 
@@ -75,6 +91,7 @@ impl DesignKind {
             timeout,
             capacity: whole(concurrency * size),
             reroutes_to: None,
+            workers: Workers::default(),
         };
         let first = |attempts| stage(500.0, 1000.0, attempts);
         let last = stage(100.0, 200.0, ON_THE_LAST);
@@ -100,7 +117,7 @@ impl DesignKind {
     clippy::cast_sign_loss,
     reason = "from 1 to 1000"
 )]
-fn whole(number: f64) -> u32 {
+pub fn whole(number: f64) -> u32 {
     number.round().max(1.0) as u32
 }
 
@@ -117,6 +134,8 @@ pub fn scenario(fault: Fault, load: f64, [before, during, after]: [u64; 3]) -> S
         },
         fault,
         success_takes: SUCCESS_TAKES,
+        unlucky: Unlucky::default(),
+        tenants: Tenants::default(),
     }
 }
 

@@ -12,6 +12,8 @@ use tokio::time::sleep;
 /// The producer's header that names the kind of a task, and the kind that the incident strikes.
 pub const CATEGORY: &str = "x-category";
 pub const AFFECTED: &str = "affected";
+/// The producer's header that names whose task it is.
+pub const TENANT: &str = "x-tenant";
 
 /// Longer than any time-out.
 const HANG: Duration = Duration::from_hours(1);

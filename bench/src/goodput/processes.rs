@@ -12,6 +12,7 @@ use testkit::chain::http_target;
 use testkit::{Process, free_addr, http_get};
 use tokio::time::sleep;
 
+use crate::goodput::handler::TENANT;
 use crate::testbed::program;
 
 const NOTIFIER: &str = "notifier";
@@ -131,6 +132,13 @@ impl RunningDesign {
         }
         if let Some(routes) = routes {
             worker.env("ROUTES", routes);
+        }
+        if let Some(isolate) = stage.workers.isolate {
+            let to = self.queues.get(isolate.to).context("no stage to isolate to")?;
+            worker.env("ISOLATE", isolate.json(TENANT, &to.to_string()));
+        }
+        if let Some(time) = stage.workers.hold_on_outage {
+            worker.env("HOLD_ON_OUTAGE", format!("{}s", time.as_secs()));
         }
         self.processes.push(Process::spawn_unlogged(&worker));
         ready(admin).await?;

@@ -297,6 +297,10 @@ impl World for Course<'_> {
         false
     }
 
+    fn category(&self, _: usize) -> Option<u64> {
+        None
+    }
+
     fn observe(&mut self, now: Duration, event: Event) {
         match event {
             Event::Dispatched { stage, task, late } => {
@@ -329,7 +333,7 @@ impl World for Course<'_> {
                     Outcome::Failed => self.failed += 1,
                 }
             }
-            Event::Answered { .. } => {}
+            Event::Isolated { .. } | Event::AttemptFailed { .. } | Event::Answered { .. } => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use console::LiveChain;
 
 use super::no_forecast::NoForecast;
-use crate::design::{Change, Edit, Stage};
+use crate::design::{Change, Edit, Stage, Workers};
 use crate::queue::Limits;
 use crate::world::Exit;
 
@@ -94,6 +94,7 @@ impl StageSettings {
             timeout: self.timeout,
             capacity: self.run_slots,
             reroutes_to: None,
+            workers: Workers::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::isolation::{Isolation, RunningCategory};
 use super::outage::Outage;
-use crate::stage::StagePolicy;
+use crate::stage::{IsolationRules, StagePolicy};
 use crate::values::{Category, CategoryId, IsolationIndex, Sign};
 
 /// What a pod knows of its stage's health.
@@ -59,12 +59,21 @@ pub struct IsolatedCategory {
 impl StageHealth {
     /// A pod with so many run slots. None if its stage neither isolates nor holds.
     pub fn new(policy: &StagePolicy, run_slots: u32) -> Option<Self> {
-        if policy.isolation.is_empty() && policy.hold_on_outage.is_none() {
+        Self::of(&policy.isolation, policy.hold_on_outage, run_slots)
+    }
+
+    /// The same, of what it depends on.
+    pub fn of(
+        isolation: &IsolationRules,
+        hold_on_outage: Option<Duration>,
+        run_slots: u32,
+    ) -> Option<Self> {
+        if isolation.is_empty() && hold_on_outage.is_none() {
             return None;
         }
         Some(Self {
-            isolation: Isolation::new(&policy.isolation, run_slots),
-            outage: policy.hold_on_outage.map(Outage::new),
+            isolation: Isolation::new(isolation, run_slots),
+            outage: hold_on_outage.map(Outage::new),
         })
     }
 
