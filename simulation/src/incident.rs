@@ -66,8 +66,8 @@ impl<O: FnMut(Duration, Event)> World for Incident<'_, O> {
         })
     }
 
-    fn run(&mut self, now: Duration, _: usize, task: usize, timeout: Duration) -> Run {
-        let run = self.scenario.run(&self.tasks[task], now, timeout);
+    fn run(&mut self, now: Duration, stage: usize, task: usize, timeout: Duration) -> Run {
+        let run = self.scenario.run(&self.tasks[task], stage, now, timeout);
         let how = if run.succeeds {
             RunEnd::Succeeded
         } else {

@@ -108,7 +108,7 @@ impl Pods {
         place
     }
 
-    /// A run has ended. Whether its pod holds.
+    /// A run has ended. Whether it is the handler's fault if it has failed.
     pub fn end(&mut self, place: usize, task: usize, how: RunEnd, now: Duration) -> bool {
         let pod = &mut self.pods[place];
         pod.running -= self.weight;
@@ -124,7 +124,7 @@ impl Pods {
             };
             health.end(&ticket, sign, now, self.random.f64());
         }
-        health.is_holding(now)
+        health.blames_handler(now)
     }
 
     fn any(&mut self) -> u32 {

@@ -97,9 +97,9 @@ impl Scenario {
         }
     }
 
-    /// What becomes of a run of a task that begins at `now`, of at most `timeout`. A run that hangs
-    /// goes on hanging when the incident has ended.
-    pub fn run(&self, task: &Task, now: Duration, timeout: Duration) -> Run {
+    /// What becomes of a run of a task on a stage that begins at `now`, of at most `timeout`. A run that
+    /// hangs goes on hanging when the incident has ended.
+    pub fn run(&self, task: &Task, stage: usize, now: Duration, timeout: Duration) -> Run {
         if task.is_affected && self.incident.has(now) {
             let takes = match self.fault {
                 Fault::Fails => Duration::ZERO,
@@ -110,7 +110,7 @@ impl Scenario {
                 succeeds: false,
             };
         }
-        if self.is_unlucky(task, now) {
+        if self.is_unlucky(task, stage, now) {
             return Run {
                 takes: Duration::ZERO,
                 succeeds: false,
@@ -123,7 +123,7 @@ impl Scenario {
     }
 
     /// By chance, but always the same for the same run.
-    fn is_unlucky(&self, task: &Task, now: Duration) -> bool {
+    fn is_unlucky(&self, task: &Task, stage: usize, now: Duration) -> bool {
         let part = if task.is_affected {
             self.unlucky.affected
         } else {
@@ -133,7 +133,7 @@ impl Scenario {
             return false;
         }
         let mut hasher = DefaultHasher::new();
-        (task.arrives, task.tenant, now).hash(&mut hasher);
+        (task.arrives, task.tenant, stage, now).hash(&mut hasher);
         fastrand::Rng::with_seed(hasher.finish()).f64() < part
     }
 }

@@ -159,8 +159,8 @@ impl<W: World> Simulation<'_, W> {
                 attempts,
             } => {
                 let pods = &mut self.stages[stage].pods;
-                let is_holding = pods.end(pod, task, how, now);
-                if is_holding && how == RunEnd::Failed {
+                let is_handlers_fault = pods.end(pod, task, how, now);
+                if is_handlers_fault && how == RunEnd::Failed {
                     self.answer(now, stage, task, Answer::Held);
                 } else {
                     if how != RunEnd::Succeeded {

@@ -78,7 +78,7 @@ pub(super) async fn process(
                 }
                 let known = AfterRun {
                     caller_gone: caller.is_closed(),
-                    holding: worker.is_holding(),
+                    holding: worker.blames_handler(),
                 };
                 break follow(&delivery, policy, result, known);
             }

@@ -66,6 +66,11 @@ impl Health {
         }
     }
 
+    /// Whether an attempt that fails now is the handler's fault.
+    pub(crate) fn blames_handler(&self) -> bool {
+        self.lock().blames_handler(self.now())
+    }
+
     pub(crate) fn is_holding(&self) -> bool {
         self.lock().is_holding(self.now())
     }

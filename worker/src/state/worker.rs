@@ -81,8 +81,8 @@ impl Worker {
     }
 
     /// Whether attempts that fail now are the handler's fault.
-    pub(crate) fn is_holding(&self) -> bool {
-        self.health.as_ref().is_some_and(|it| it.is_holding())
+    pub(crate) fn blames_handler(&self) -> bool {
+        self.health.as_ref().is_some_and(|it| it.blames_handler())
     }
 
     /// Whether the worker has everything that pushes need.

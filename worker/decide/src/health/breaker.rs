@@ -95,7 +95,13 @@ impl Breaker {
         }
         let counted = u64::MAX >> (64 - u32::from(threshold.of));
         self.outcomes = ((self.outcomes << 1) | u64::from(sign == Sign::Ill)) & counted;
-        self.outcomes.count_ones() >= u32::from(threshold.at_least)
+        // Not after one that ended well: then it is getting better.
+        sign == Sign::Ill && self.outcomes.count_ones() >= u32::from(threshold.at_least)
+    }
+
+    /// What was seen was not the category's own fault.
+    pub fn forget(&mut self) {
+        *self = Self::default();
     }
 
     /// Opens.

@@ -44,6 +44,16 @@ struct Entry {
     label: Option<Box<str>>,
 }
 
+/// How the other categories fare.
+enum Others {
+    /// Less than a third of their runs fail.
+    Well,
+    /// They are too few, or between a third and a half.
+    Unclear,
+    /// At least half of their runs fail: where all fail, nobody is an outlier.
+    Ill,
+}
+
 /// A category of a task that runs.
 #[derive(Debug)]
 pub(super) struct RunningCategory {
@@ -151,12 +161,27 @@ impl Isolation {
                 let entry = self.categories.peek_mut(&key);
                 entry.is_some_and(|entry| entry.breaker.run_ends(sign, threshold))
             });
-            if fails
-                && self.others_are_well(index, category.id, now)
-                && let Some(entry) = self.categories.peek_mut(&key)
-            {
-                entry.breaker.open(now, random);
+            if !fails {
+                continue;
             }
+            let others = self.others(index, category.id, now);
+            if let Some(entry) = self.categories.peek_mut(&key) {
+                match others {
+                    Others::Well => entry.breaker.open(now, random),
+                    Others::Ill => entry.breaker.forget(),
+                    Others::Unclear => {}
+                }
+            }
+        }
+    }
+
+    /// The handler fails for all: nothing follows for a category from what was seen so far.
+    pub fn forget(&mut self) {
+        for rule in &mut self.rules {
+            rule.recent.clear();
+        }
+        for (_, entry) in &mut self.categories {
+            entry.breaker.forget();
         }
     }
 
@@ -168,22 +193,36 @@ impl Isolation {
         recent.push_back((category.map(|it| it.id), sign == Sign::Ill));
     }
 
-    /// Whether less than a third of the others' runs failed: where all fail, nobody is an outlier. Categories
-    /// that are isolated already are no others.
-    fn others_are_well(&self, index: usize, own: CategoryId, now: Duration) -> bool {
+    /// How the others fare since this category has begun to fail: in an outage it may be the first whose
+    /// failures are enough. Categories that are isolated already are no others.
+    fn others(&self, index: usize, own: CategoryId, now: Duration) -> Others {
         let rule = &self.rules[index];
+        let tolerated = rule.failures.map_or(0, |it| it.of - it.at_least);
         let is_isolated = |id: CategoryId| {
             let entry = self.categories.peek(&(rule.index, id));
             entry.is_some_and(|entry| entry.breaker.is_open(now))
         };
-        let others = rule
-            .recent
-            .iter()
-            .filter(|(id, _)| id.is_none_or(|id| id != own && !is_isolated(id)));
-        let (count, failed) = others.fold((0, 0), |(count, failed), (_, ill)| {
-            (count + 1, failed + usize::from(*ill))
-        });
-        count >= OTHERS && failed * 3 < count
+        let (mut own_well, mut count, mut failed) = (0, 0, 0);
+        for (id, ill) in rule.recent.iter().rev() {
+            if *id == Some(own) {
+                own_well += u8::from(!ill);
+                if own_well > tolerated {
+                    break;
+                }
+            } else if id.is_none_or(|id| !is_isolated(id)) {
+                count += 1;
+                failed += usize::from(*ill);
+            }
+        }
+        if count < OTHERS {
+            Others::Unclear
+        } else if failed * 3 < count {
+            Others::Well
+        } else if failed * 2 < count {
+            Others::Unclear
+        } else {
+            Others::Ill
+        }
     }
 
     /// The categories whose breakers are open.

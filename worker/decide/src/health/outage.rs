@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use crate::values::Sign;
 
-/// The last outcomes that count.
-const OUTCOMES: usize = 20;
-/// How many of them have failed in an outage.
-const FAILED: usize = 18;
-/// Of how many different tasks: one task that fails again and again is no outage.
+/// So many runs that fail one after the other are an outage. Fewer would also come of a handler that fails in
+/// four of five runs, and does more for its tasks than a pod that holds.
+const OUTCOMES: usize = 32;
+/// When so many different tasks have failed one after the other, an attempt that fails costs nothing: a task
+/// may use up its attempts before the pod holds. One task that fails again and again is no outage.
 const TASKS: usize = 8;
-/// After a hold that took too long, how many of the last outcomes must be good before another.
-const GOOD_AGAIN: usize = 10;
+/// So many of the last outcomes must be good before the next hold is one of another outage.
+const GOOD_AGAIN: usize = OUTCOMES / 2;
 /// The time from one probe to the next.
 const BETWEEN_PROBES: Duration = Duration::from_secs(1);
-/// So many probes in a row that end well end the hold.
+/// So many probes that end well end the hold, of the last [`LAST_PROBES`]. Not in a row: runs that hang end
+/// late, among those that are well already.
 const GOOD_PROBES: u32 = 3;
+const LAST_PROBES: u32 = 5;
 
 /// Whether a pod holds.
 #[derive(Debug)]
@@ -29,14 +31,19 @@ pub(super) struct Outage {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Watching,
+    Watching {
+        /// When the outage began, until enough outcomes are good again.
+        since: Option<Duration>,
+    },
     Holding {
+        /// When the outage began: it may have been interrupted.
         since: Duration,
         /// When the last probe began, or the hold.
         probed: Duration,
-        good: u32,
+        /// The last probes, the latest in the lowest bit; 1 is one that ended well.
+        probes: u8,
     },
-    /// It held for too long, and goes on as if it could not.
+    /// The outage takes too long: it goes on as if it could not hold.
     GaveUp,
 }
 
@@ -50,7 +57,7 @@ impl Outage {
     pub fn new(at_most: Duration) -> Self {
         Self {
             at_most,
-            state: State::Watching,
+            state: State::Watching { since: None },
             outcomes: VecDeque::with_capacity(OUTCOMES),
         }
     }
@@ -64,7 +71,16 @@ impl Outage {
     pub fn since(&self, now: Duration) -> Option<Duration> {
         match self.state {
             State::Holding { since, .. } if now < since + self.at_most => Some(since),
-            State::Watching | State::Holding { .. } | State::GaveUp => None,
+            State::Watching { .. } | State::Holding { .. } | State::GaveUp => None,
+        }
+    }
+
+    /// Whether a run that fails now is the handler's fault: the pod holds, or may be about to.
+    pub fn blames_handler(&self, now: Duration) -> bool {
+        match self.state {
+            State::Watching { .. } => self.failed_in_a_row().1 >= TASKS,
+            State::Holding { .. } => self.is_holding(now),
+            State::GaveUp => false,
         }
     }
 
@@ -73,7 +89,7 @@ impl Outage {
         self.time_passes(now);
         match self.state {
             State::Holding { probed, .. } => now < probed + BETWEEN_PROBES,
-            State::Watching | State::GaveUp => false,
+            State::Watching { .. } | State::GaveUp => false,
         }
     }
 
@@ -90,27 +106,33 @@ impl Outage {
     pub fn ends(&mut self, task: u64, is_probe: bool, sign: Sign, now: Duration) {
         self.time_passes(now);
         match &mut self.state {
-            State::Holding { good, .. } if is_probe => {
-                *good = if sign == Sign::Well { *good + 1 } else { 0 };
-                if *good >= GOOD_PROBES {
-                    self.turn(State::Watching);
+            State::Holding { since, probes, .. } if is_probe => {
+                let since = Some(*since);
+                let counted = (1 << LAST_PROBES) - 1;
+                *probes = ((*probes << 1) | u8::from(sign == Sign::Well)) & counted;
+                if probes.count_ones() >= GOOD_PROBES {
+                    self.turn(State::Watching { since });
                 }
             }
             State::Holding { .. } => {}
-            State::Watching => {
+            State::Watching { since } => {
+                let since = *since;
                 self.record(Outcome { task, sign });
                 if self.is_outage() {
                     self.turn(State::Holding {
-                        since: now,
+                        since: since.unwrap_or(now),
                         probed: now,
-                        good: 0,
+                        probes: 0,
                     });
+                    self.time_passes(now);
+                } else if self.is_good_again() {
+                    self.state = State::Watching { since: None };
                 }
             }
             State::GaveUp => {
                 self.record(Outcome { task, sign });
-                if self.count(Sign::Well) >= GOOD_AGAIN {
-                    self.turn(State::Watching);
+                if self.is_good_again() {
+                    self.state = State::Watching { since: None };
                 }
             }
         }
@@ -136,16 +158,22 @@ impl Outage {
         self.outcomes.push_back(outcome);
     }
 
-    fn count(&self, sign: Sign) -> usize {
-        self.outcomes.iter().filter(|it| it.sign == sign).count()
+    fn is_good_again(&self) -> bool {
+        let good = self.outcomes.iter().filter(|it| it.sign == Sign::Well);
+        good.count() >= GOOD_AGAIN
+    }
+
+    /// How many of the last outcomes have failed one after the other, and of how many tasks.
+    fn failed_in_a_row(&self) -> (usize, usize) {
+        let last = self.outcomes.iter().rev();
+        let failed = last.take_while(|it| it.sign == Sign::Ill);
+        let tasks: Vec<u64> = failed.map(|it| it.task).collect();
+        let different: HashSet<&u64> = tasks.iter().collect();
+        (tasks.len(), different.len())
     }
 
     fn is_outage(&self) -> bool {
-        if self.outcomes.len() < OUTCOMES || self.count(Sign::Ill) < FAILED {
-            return false;
-        }
-        let failed = self.outcomes.iter().filter(|it| it.sign == Sign::Ill);
-        let tasks: HashSet<u64> = failed.map(|it| it.task).collect();
-        tasks.len() >= TASKS
+        let (runs, tasks) = self.failed_in_a_row();
+        runs >= OUTCOMES && tasks >= TASKS
     }
 }

@@ -104,13 +104,25 @@ impl StageHealth {
     /// A run has ended, or did not begin after all; `sign` is what it says. `random`, from 0 to 1, spreads
     /// the pods.
     pub fn end(&mut self, ticket: &RunTicket, sign: Option<Sign>, now: Duration, random: f64) {
-        self.isolation.end(&ticket.categories, sign, now, random);
+        let was_holding = self.is_holding(now);
+        // What fails in an outage says nothing of its category.
+        let of_category = sign.filter(|_| !was_holding);
+        let categories = &ticket.categories;
+        self.isolation.end(categories, of_category, now, random);
         if let (Some(outage), Some(sign)) = (&mut self.outage, sign) {
             outage.ends(ticket.task, ticket.is_probe, sign, now);
         }
+        if self.is_holding(now) && !was_holding {
+            self.isolation.forget();
+        }
     }
 
-    /// Whether the pod holds: attempts that fail now are the handler's fault.
+    /// Whether an attempt that fails now is the handler's fault: the pod holds, or may be about to.
+    pub fn blames_handler(&self, now: Duration) -> bool {
+        self.outage.as_ref().is_some_and(|it| it.blames_handler(now))
+    }
+
+    /// Whether the pod holds.
     pub fn is_holding(&self, now: Duration) -> bool {
         self.outage.as_ref().is_some_and(|it| it.is_holding(now))
     }

@@ -46,7 +46,7 @@ pub struct FailedAttempt {
 pub struct AfterRun {
     /// Cloud Tasks or a proxy has closed the connection, so the answer will reach nobody.
     pub caller_gone: bool,
-    /// The worker holds, because the handler fails for nearly all tasks.
+    /// The worker holds, because the handler fails for nearly all tasks, or may be about to.
     pub holding: bool,
 }
 
