@@ -14,8 +14,8 @@ pub struct Observed {
     pub isolated: Vec<(Duration, usize)>,
     /// The tasks of which a failed run was an attempt.
     pub failed_attempt: HashSet<usize>,
-    /// Pushes that were answered because the pod holds, with their runs if there were any.
-    pub held: usize,
+    /// When pushes were answered with [`Answer::Held`].
+    pub held: Vec<Duration>,
 }
 
 impl Observed {
@@ -29,7 +29,7 @@ impl Observed {
             Event::Answered {
                 answer: Answer::Held,
                 ..
-            } => self.held += 1,
+            } => self.held.push(now),
             Event::Answered { .. } | Event::Dispatched { .. } | Event::Ended { .. } => {}
         }
     }
