@@ -18,7 +18,9 @@ pub use chain::{
 pub use finding::{Cause, Finding};
 pub use forecast::{Effect, Forecast, Range, StageEffect, Time};
 pub use known::{Known, Unknown};
-pub use numbers::{Answers, Arrivals, Baseline, FailureCount, QueueNumbers, Runs, WorkerNumbers};
+pub use numbers::{
+    Answers, Arrivals, Baseline, FailureCount, Isolated, QueueNumbers, Runs, WorkerNumbers,
+};
 pub use planned_edit::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
 pub use snapshot::{ChainList, Snapshot, Standby};
 pub use trend::{TREND_POINTS, TrendPoint, Trends};

@@ -19,6 +19,18 @@ pub fn count(value: u64) -> String {
     number(value as f64)
 }
 
+/// A count of what only its order of magnitude is known or told of: `1-9`, `10-99`, `100-999`, `1000+`. `None`
+/// if there is none.
+pub fn rough(count: u32) -> Option<&'static str> {
+    Some(match count {
+        0 => return None,
+        1..=9 => "1-9",
+        10..=99 => "10-99",
+        100..=999 => "100-999",
+        1000.. => "1000+",
+    })
+}
+
 /// A rate: `0.3/s`, `240/s`.
 pub fn rate(per_second: f64) -> String {
     format!("{}/s", number(per_second))
@@ -69,7 +81,7 @@ fn short(value: f64, below: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, duration, number, share};
+    use super::{Duration, duration, number, rough, share};
 
     #[test]
     fn numbers_keep_three_digits() {
@@ -93,6 +105,16 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text, "{value}");
         }
+    }
+
+    #[test]
+    fn rough_numbers_are_orders_of_magnitude() {
+        let ranges = [1, 9, 10, 99, 100, 999, 1000, u32::MAX].map(rough);
+        let wanted = [
+            "1-9", "1-9", "10-99", "10-99", "100-999", "100-999", "1000+", "1000+",
+        ];
+        assert_eq!(ranges, wanted.map(Some));
+        assert_eq!(rough(0), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod downstream;
 mod evidence;
 mod found;
 mod handler;
+mod health;
 mod onsets;
 
 use evidence::Evidence;
@@ -24,6 +25,7 @@ pub fn why(chain: &LiveChain) -> Vec<Finding> {
     let mut found = blocked::of_chain(chain);
     for stage in (0..chain.stages.len()).filter_map(|index| Evidence::of(chain, index)) {
         found.extend(blocked::of_stage(stage));
+        found.extend(health::of_stage(stage));
         found.extend(handler::of_stage(stage));
         found.extend(downstream::of_stage(stage));
         found.extend(capacity::of_stage(stage));

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use worker_contract::metrics::{
-    CHAIN, CONCURRENCY_LIMIT, FAILURES, LAG, LAG_SECONDS, MAX_FAILURES, NOT_A_PUSH, PREFIX,
-    PUSHES_REFUSED, REASON, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY, STAGE, STATUS,
+    CHAIN, CONCURRENCY_LIMIT, FAILURES, HOLDING, ISOLATED_CATEGORIES, LAG, LAG_SECONDS,
+    MAX_FAILURES, NOT_A_PUSH, PREFIX, PUSHES_REFUSED, REASON, RUN_DURATION, RUN_SECONDS,
+    RUNS_UNDER_WAY, STAGE, STATUS,
 };
 
 use super::series::{ALL, LAGS, RUNS, place};
@@ -25,6 +26,9 @@ pub struct WorkerPage {
     pub(super) failures: Box<[(Failure, u64)]>,
     pub(super) runs_in_progress: u32,
     pub(super) run_slots: u32,
+    /// Those that fail.
+    pub(super) isolated_categories: u32,
+    pub(super) is_holding: bool,
 }
 
 /// A way in which runs fail.
@@ -55,6 +59,7 @@ impl WorkerPage {
         let mut refused = Vec::new();
         let mut failures = Vec::new();
         let (mut runs_in_progress, mut run_slots) = (None, 0);
+        let (mut isolated_categories, mut is_holding) = (0, false);
         for Line {
             name,
             labels,
@@ -68,6 +73,8 @@ impl WorkerPage {
             match name {
                 RUNS_UNDER_WAY => runs_in_progress = Some(clamped(value)),
                 CONCURRENCY_LIMIT => run_slots = clamped(value),
+                ISOLATED_CATEGORIES => isolated_categories = clamped(value),
+                HOLDING => is_holding = value > 0,
                 _ => {}
             }
             if let Some(name) = name.strip_suffix("_seconds_bucket") {
@@ -106,6 +113,8 @@ impl WorkerPage {
             failures: failures.into(),
             runs_in_progress: runs_in_progress?,
             run_slots,
+            isolated_categories,
+            is_holding,
         })
     }
 
@@ -233,7 +242,10 @@ impl<'a> Labels<'a> {
 mod tests {
     use std::fmt::Write as _;
 
-    use super::super::series::{BY_PRODUCERS, DONE, PUSHES_EXPIRING, RUNS_TIMED_OUT};
+    use super::super::series::{
+        BY_PRODUCERS, DONE, HELD, ISOLATED_FOR_FAILURES, ISOLATED_FOR_SHARE, PUSHES_EXPIRING,
+        RUNS_TIMED_OUT, TASKS_PUT_OFF,
+    };
     use super::*;
 
     const PAGE: &str = "\
@@ -252,6 +264,13 @@ executor_worker_attempts_total{chain=\"shop/orders\",stage=\"fast\",outcome=\"ti
 executor_worker_arrivals_total{chain=\"shop/orders\",stage=\"fast\",origin=\"producer\"} 8
 executor_worker_answers_total{chain=\"shop/orders\",stage=\"fast\",answer=\"done\"} 4
 executor_worker_answers_total{chain=\"shop/orders\",stage=\"fast\",answer=\"new\"} 4
+executor_worker_answers_total{chain=\"shop/orders\",stage=\"fast\",answer=\"held\"} 9
+executor_worker_isolated_total{chain=\"shop/orders\",stage=\"fast\",cause=\"share\"} 10
+executor_worker_isolated_total{chain=\"shop/orders\",stage=\"fast\",cause=\"failures\"} 11
+executor_worker_isolated_total{chain=\"shop/orders\",stage=\"fast\",cause=\"new\"} 4
+executor_worker_isolated_categories{chain=\"shop/orders\",stage=\"fast\"} 13
+executor_worker_holding{chain=\"shop/orders\",stage=\"fast\"} 1
+executor_worker_put_off_total{chain=\"shop/orders\",stage=\"fast\"} 12
 executor_worker_expiring_total{chain=\"shop/orders\",stage=\"fast\"} 6
 executor_worker_run_duration_seconds_sum{chain=\"shop/orders\",stage=\"fast\"} 30.5
 executor_worker_run_duration_seconds_bucket{le=\"0.004\",chain=\"shop/orders\",stage=\"fast\"} 2
@@ -280,10 +299,15 @@ executor_worker_run_duration_seconds_bucket{le=\"+Inf\",chain=\"shop/orders\",st
         ];
         assert_eq!(*page.failures, failures);
         assert_eq!((page.runs_in_progress, page.run_slots), (7, 50));
+        assert_eq!((page.isolated_categories, page.is_holding), (13, true));
         let counted = [
             (RUNS_TIMED_OUT, 3),
             (BY_PRODUCERS, 8),
             (DONE, 4),
+            (HELD, 9),
+            (ISOLATED_FOR_SHARE, 10),
+            (ISOLATED_FOR_FAILURES, 11),
+            (TASKS_PUT_OFF, 12),
             (PUSHES_EXPIRING, 6),
             // The bounds 0.004, 0.016 and none. A release with fewer buckets lacks 0.008.
             (RUNS.start + 2, 2),
@@ -293,6 +317,27 @@ executor_worker_run_duration_seconds_bucket{le=\"+Inf\",chain=\"shop/orders\",st
         for place in 0..ALL {
             let wanted = counted.iter().find(|(counted, _)| *counted == place);
             assert_eq!(page.counts[place], wanted.map_or(0, |it| it.1), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_neither_isolates_nor_holds_may_be_older_than_that() {
+        let is_new = |line: &&str| {
+            ["isolated", "holding", "put_off", "held"]
+                .iter()
+                .any(|name| line.contains(name))
+        };
+        let old = PAGE.lines().filter(|line| !is_new(line));
+        let old = old.collect::<Vec<_>>().join("\n");
+        let page = WorkerPage::parse(&old).unwrap();
+        assert_eq!((page.isolated_categories, page.is_holding), (0, false));
+        for place in [
+            HELD,
+            ISOLATED_FOR_SHARE,
+            ISOLATED_FOR_FAILURES,
+            TASKS_PUT_OFF,
+        ] {
+            assert_eq!(page.counts[place], 0);
         }
     }
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use worker_contract::metrics::{
-    ANSWER, ANSWERS, ARRIVALS, ATTEMPTS, CREATES_FAILED, EXPIRING, FAILED, HANDED_ON, LAG_SECONDS,
-    LOOK_UPS_FAILED, ORIGIN, OUTCOME, RUN_SECONDS, SUCCEEDED, TIMED_OUT, UNREACHABLE,
+    ANSWER, ANSWERS, ARRIVALS, ATTEMPTS, CAUSE, CREATES_FAILED, EXPIRING, FAILED, FAILING,
+    HANDED_ON, ISOLATED, LAG_SECONDS, LOOK_UPS_FAILED, ORIGIN, OUTCOME, PUT_OFF, RUN_SECONDS,
+    SHARE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 // What the hour before needs comes first: its slots are shorter.
@@ -27,12 +28,16 @@ pub(super) const NOT_HANDED_ON: usize = REST + 7;
 pub(super) const NOT_NOTIFIED: usize = REST + 8;
 pub(super) const UNKNOWN: usize = REST + 9;
 pub(super) const NO_ROOM: usize = REST + 10;
-pub(super) const TOO_LARGE: usize = REST + 11;
-pub(super) const TASKS_HANDED_ON: usize = REST + 12;
-pub(super) const PUSHES_EXPIRING: usize = REST + 13;
-pub(super) const CREATES: usize = REST + 14;
-pub(super) const LOOK_UPS: usize = REST + 15;
-pub(super) const ALL: usize = REST + 16;
+pub(super) const HELD: usize = REST + 11;
+pub(super) const TOO_LARGE: usize = REST + 12;
+pub(super) const TASKS_HANDED_ON: usize = REST + 13;
+pub(super) const ISOLATED_FOR_SHARE: usize = REST + 14;
+pub(super) const ISOLATED_FOR_FAILURES: usize = REST + 15;
+pub(super) const TASKS_PUT_OFF: usize = REST + 16;
+pub(super) const PUSHES_EXPIRING: usize = REST + 17;
+pub(super) const CREATES: usize = REST + 18;
+pub(super) const LOOK_UPS: usize = REST + 19;
+pub(super) const ALL: usize = REST + 20;
 
 /// The place of a counter. `label` gives the value of a label.
 pub(super) fn place<'a>(name: &str, label: impl Fn(&str) -> Option<&'a str>) -> Option<usize> {
@@ -56,10 +61,17 @@ pub(super) fn place<'a>(name: &str, label: impl Fn(&str) -> Option<&'a str>) -> 
             "not_notified" => NOT_NOTIFIED,
             "unknown" => UNKNOWN,
             "no_room" => NO_ROOM,
+            "held" => HELD,
             "too_large" => TOO_LARGE,
             _ => return None,
         },
         HANDED_ON => TASKS_HANDED_ON,
+        ISOLATED => match label(CAUSE)? {
+            SHARE => ISOLATED_FOR_SHARE,
+            FAILING => ISOLATED_FOR_FAILURES,
+            _ => return None,
+        },
+        PUT_OFF => TASKS_PUT_OFF,
         EXPIRING => PUSHES_EXPIRING,
         CREATES_FAILED => CREATES,
         LOOK_UPS_FAILED => LOOK_UPS,

@@ -11,7 +11,7 @@ use super::ring::{Added, Ring, Sum};
 use super::series::{self, ALL, BASELINE, BY_PRODUCERS, LAGS, RUNS};
 use super::usual::usual;
 use crate::model::{
-    Answers, Arrivals, Baseline, FailureCount, Known, Runs, Unknown, WorkerNumbers,
+    Answers, Arrivals, Baseline, FailureCount, Isolated, Known, Runs, Unknown, WorkerNumbers,
 };
 
 /// So many attempts or answers say enough: the window needs not be longer.
@@ -27,6 +27,17 @@ const FEWEST_SLOTS: f64 = 2.0;
 const LONGEST_WINDOW: f64 = 300.0;
 /// For so many periods numbers count as present.
 const STALE_AFTER: u32 = 3;
+/// So many pods of a stage are asked in a period, in turn.
+const PODS_PER_PERIOD: u32 = 3;
+
+/// What the workers of one stage do by themselves on a bad day, as each was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Categories that are isolated because they fail: the most of any pod. Each pod finds out for itself.
+    pub isolated_categories: u32,
+    /// Ready pods that hold, estimated from those that were asked.
+    pub pods_holding: u32,
+}
 
 /// What the workers of one stage have counted in the last hour.
 #[derive(Debug, Clone)]
@@ -172,9 +183,13 @@ impl StageHistory {
         let in_window = |pod: &&Pod| pod.asked > until - window.seconds;
         let asked = self.pods.iter().filter(in_window).count();
         let (runs_in_progress, run_slots) = self.slots(ready_pods, now - fresh);
+        let asked_since = now - turn(ready_pods, period).as_secs_f64();
+        let health = self.health_since(ready_pods, asked_since);
         Ok(WorkerNumbers {
             pods_asked: u32::try_from(asked).unwrap_or(u32::MAX),
             silent_for: Duration::from_secs_f64((until - last).max(0.0)),
+            isolated_categories: health.isolated_categories,
+            pods_holding: health.pods_holding,
             runs_in_progress,
             run_slots,
             before,
@@ -184,12 +199,46 @@ impl StageHistory {
 
     /// The runs in progress of all ready pods, and their slots.
     fn slots(&self, ready_pods: u32, asked_since: f64) -> (u64, u64) {
-        let fresh = || self.pods.iter().filter(|pod| pod.asked >= asked_since);
-        let asked = u64::try_from(fresh().count()).unwrap_or(u64::MAX).max(1);
-        let scaled = |sum: u64| (sum * u64::from(ready_pods)).div_ceil(asked);
-        let runs = fresh().map(|pod| u64::from(pod.page.runs_in_progress));
-        let slots = fresh().map(|pod| u64::from(pod.page.run_slots));
-        (scaled(runs.sum()), scaled(slots.sum()))
+        let runs = |page: &WorkerPage| u64::from(page.runs_in_progress);
+        let slots = |page: &WorkerPage| u64::from(page.run_slots);
+        (
+            self.of_all(ready_pods, asked_since, runs),
+            self.of_all(ready_pods, asked_since, slots),
+        )
+    }
+
+    /// What its pods do by themselves on a bad day. `None` if none was asked lately.
+    pub fn health(&self, ready_pods: u32, now: Instant, period: Duration) -> Option<Health> {
+        let now = now.saturating_duration_since(self.begin?).as_secs_f64();
+        let asked_since = now - turn(ready_pods, period).as_secs_f64();
+        let is_known = self.fresh(asked_since).next().is_some();
+        is_known.then(|| self.health_since(ready_pods, asked_since))
+    }
+
+    fn health_since(&self, ready_pods: u32, asked_since: f64) -> Health {
+        let most = self
+            .fresh(asked_since)
+            .map(|pod| pod.page.isolated_categories)
+            .max();
+        let holding = |page: &WorkerPage| u64::from(page.is_holding);
+        let holding = self.of_all(ready_pods, asked_since, holding);
+        Health {
+            isolated_categories: most.unwrap_or(0),
+            pods_holding: u32::try_from(holding).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn fresh(&self, asked_since: f64) -> impl Iterator<Item = &Pod> {
+        let pods = self.pods.iter();
+        pods.filter(move |pod| pod.asked >= asked_since)
+    }
+
+    /// A number of all ready pods, by those that were asked.
+    fn of_all(&self, ready_pods: u32, asked_since: f64, of: impl Fn(&WorkerPage) -> u64) -> u64 {
+        let asked = self.fresh(asked_since).count();
+        let asked = u64::try_from(asked).unwrap_or(u64::MAX).max(1);
+        let sum: u64 = self.fresh(asked_since).map(|pod| of(&pod.page)).sum();
+        (sum * u64::from(ready_pods)).div_ceil(asked)
     }
 
     fn seconds(&mut self, now: Instant) -> f64 {
@@ -303,6 +352,12 @@ impl Traffic {
     }
 }
 
+/// For how long what a pod has said of its health counts as present: until it had its turn again. Otherwise
+/// one pod of many that holds would be seen now and then.
+fn turn(ready_pods: u32, period: Duration) -> Duration {
+    period.saturating_mul(STALE_AFTER + ready_pods / PODS_PER_PERIOD)
+}
+
 fn has(enough: f64, sum: &Sum<ALL>) -> bool {
     let runs: f64 = sum.counts[series::RUNS_SUCCEEDED..=series::RUNS_UNREACHABLE]
         .iter()
@@ -397,14 +452,22 @@ fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
             not_notified: count(series::NOT_NOTIFIED),
             unknown: count(series::UNKNOWN),
             no_room: count(series::NO_ROOM),
+            held: count(series::HELD),
             too_large: count(series::TOO_LARGE),
         },
         handed_on: count(series::TASKS_HANDED_ON),
+        isolated: Isolated {
+            share: count(series::ISOLATED_FOR_SHARE),
+            failures: count(series::ISOLATED_FOR_FAILURES),
+        },
+        put_off: count(series::TASKS_PUT_OFF),
         refused,
         lag_p95: quantile(0.95, &window.counts[LAGS], &LAG_SECONDS),
         expiring: count(series::PUSHES_EXPIRING),
         creates_failed: count(series::CREATES),
         look_ups_failed: count(series::LOOK_UPS),
+        isolated_categories: 0,
+        pods_holding: 0,
         runs_in_progress: 0,
         run_slots: 0,
         before: None,
@@ -446,9 +509,14 @@ mod tests {
         succeeded: u64,
         timed_out: u64,
         no_room: u64,
+        held: u64,
+        isolated: u64,
+        put_off: u64,
         produced: u64,
         refused: u64,
         in_progress: u64,
+        isolated_categories: u64,
+        is_holding: bool,
         /// Runs of these reasons with status 500.
         failures: BTreeMap<String, u64>,
         /// Runs of at most 4 ms, and of at most 16 s.
@@ -465,6 +533,11 @@ mod tests {
                  executor_worker_attempts_total{{outcome=\"succeeded\"}} {}\n\
                  executor_worker_attempts_total{{outcome=\"timeout\"}} {}\n\
                  executor_worker_answers_total{{answer=\"no_room\"}} {}\n\
+                 executor_worker_answers_total{{answer=\"held\"}} {}\n\
+                 executor_worker_isolated_total{{cause=\"failures\"}} {}\n\
+                 executor_worker_put_off_total{{}} {}\n\
+                 executor_worker_isolated_categories{{}} {}\n\
+                 executor_worker_holding{{}} {}\n\
                  executor_worker_arrivals_total{{origin=\"producer\"}} {}\n\
                  executor_worker_pushes_refused_total{{reason=\"audience\"}} {}\n\
                  executor_worker_run_duration_seconds_bucket{{le=\"0.002\"}} 0\n\
@@ -475,6 +548,11 @@ mod tests {
                 self.succeeded,
                 self.timed_out,
                 self.no_room,
+                self.held,
+                self.isolated,
+                self.put_off,
+                self.isolated_categories,
+                u8::from(self.is_holding),
                 self.produced,
                 self.refused,
                 self.fast,
@@ -637,6 +715,74 @@ mod tests {
     }
 
     #[test]
+    fn pods_that_hold_and_categories_that_are_isolated_are_those_of_the_last_pages() {
+        let mut stage = Stage::new();
+        stage
+            .history
+            .retain_pods(&BTreeSet::from(["a", "b", "c", "d"]));
+        let mut ill = Worker {
+            is_holding: true,
+            isolated_categories: 7,
+            ..Worker::default()
+        };
+        let mut other = Worker {
+            isolated_categories: 12,
+            ..Worker::default()
+        };
+        stage.ask("a", &ill);
+        stage.ask("b", &other);
+        stage.seconds = 15;
+        ill.held = 20;
+        ill.put_off = 2;
+        other.isolated = 30;
+        stage.ask("a", &ill);
+        stage.ask("b", &other);
+        let numbers = stage.numbers(4);
+        // One of two holds, so two of four. Each pod finds out for itself what fails.
+        assert_eq!((numbers.pods_holding, numbers.isolated_categories), (2, 12));
+        let isolated = Isolated {
+            share: 0,
+            failures: 60,
+        };
+        assert_eq!((numbers.answers.held, numbers.isolated), (40, isolated));
+        assert_eq!(numbers.put_off, 4);
+
+        ill.is_holding = false;
+        stage.seconds = 30;
+        stage.ask("a", &ill);
+        assert_eq!(stage.numbers(4).pods_holding, 0);
+        // The page of the other one is too old.
+        stage.seconds = 90;
+        stage.ask("a", &ill);
+        assert_eq!(stage.numbers(4).isolated_categories, 7);
+    }
+
+    #[test]
+    fn a_pod_that_holds_is_known_until_its_next_turn() {
+        let mut stage = Stage::new();
+        let holds = Worker {
+            is_holding: true,
+            ..Worker::default()
+        };
+        let health = |stage: &Stage, ready| {
+            let health = stage.history.health(ready, stage.now(), PERIOD);
+            health.map(|it| it.pods_holding)
+        };
+        assert_eq!(health(&stage, 30), None);
+        stage.ask("a", &holds);
+        assert_eq!(health(&stage, 1), Some(1), "at once");
+        for name in ["b", "c", "d", "e", "f"] {
+            stage.ask(name, &Worker::default());
+        }
+        assert_eq!(health(&stage, 30), Some(5));
+        // Ten turns, and as long as numbers are present.
+        stage.seconds = 13 * 15;
+        assert_eq!(health(&stage, 30), Some(5));
+        stage.seconds += 1;
+        assert_eq!(health(&stage, 30), None);
+    }
+
+    #[test]
     fn a_worker_that_restarts_counts_from_zero() {
         let mut stage = Stage::new();
         let mut worker = Worker {
@@ -791,7 +937,7 @@ mod tests {
         assert!(size_of::<StageHistory>() <= 64);
         assert!(size_of::<Pod>() <= 96);
         assert!(size_of::<Traffic>() <= 4096);
-        assert!(size_of::<u64>() * ALL <= 450);
+        assert!(size_of::<u64>() * ALL <= 480);
     }
 
     proptest! {

@@ -73,14 +73,18 @@ causes! {
     PushesNotArriving,
     /// Workers refuse pushes for their token.
     PushesRefused,
+    /// Nearly all runs of the handler fail, so the workers hold: tasks wait, and lose no attempt.
+    Held,
     /// The handler accepts no connection.
     HandlerUnreachable,
     /// Workers can't look tasks up in Cloud Tasks, and don't run them (500).
     LookUpFails,
-    /// Hand-overs fail: the next task can't be created (596, or 500 after a route or a verdict).
+    /// Hand-overs fail: the next task can't be created (596, or 500 after a route, a verdict, or isolation).
     HandOverFails,
     /// Notifications fail: they can't be created (597).
     NotificationFails,
+    /// Some categories of tasks fail or hang where others don't, and leave the stage.
+    Isolating,
     /// The handler runs into its time-out.
     HandlerTimesOut,
     /// Every run of the handler fails.

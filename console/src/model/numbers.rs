@@ -56,6 +56,12 @@ pub struct WorkerNumbers {
     pub answers: Answers,
     /// Tasks that were handed over to another stage.
     pub handed_on: u64,
+    /// Those of them whose category was isolated.
+    #[serde(default)]
+    pub isolated: Isolated,
+    /// Tasks that come again later on the same stage, as their handler asked.
+    #[serde(default)]
+    pub put_off: u64,
     /// Pushes refused for their token, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,
@@ -75,6 +81,12 @@ pub struct WorkerNumbers {
     /// Lookups that Cloud Tasks did not answer.
     #[serde(default)]
     pub look_ups_failed: u64,
+    /// Categories that are isolated because they fail, when the pods were asked: the most of any pod.
+    #[serde(default)]
+    pub isolated_categories: u32,
+    /// Ready pods that hold because their handler fails for nearly all tasks, when they were asked.
+    #[serde(default)]
+    pub pods_holding: u32,
     /// Runs in progress, when the pods were asked.
     pub runs_in_progress: u64,
     /// Runs that all ready pods can have in progress at once.
@@ -157,6 +169,16 @@ pub struct Arrivals {
     pub hand_over: u64,
 }
 
+/// Tasks that were handed over because their category was isolated, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Isolated {
+    /// The category held its share of the run slots.
+    pub share: u64,
+    /// Its runs failed where others didn't.
+    pub failures: u64,
+}
+
 /// Answers of workers to pushes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -174,6 +196,9 @@ pub struct Answers {
     pub unknown: u64,
     /// 503: all run slots are taken.
     pub no_room: u64,
+    /// 503: the worker holds, because its handler fails for nearly all tasks.
+    #[serde(default)]
+    pub held: u64,
     /// 413: the body is too large.
     pub too_large: u64,
 }
@@ -247,8 +272,9 @@ impl Answers {
             not_notified,
             unknown,
             no_room,
+            held,
             too_large,
         } = self;
-        done + failed + not_handed_on + not_notified + unknown + no_room + too_large
+        done + failed + not_handed_on + not_notified + unknown + no_room + held + too_large
     }
 }

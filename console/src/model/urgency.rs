@@ -38,7 +38,9 @@ impl Cause {
     /// How urgent it is.
     pub fn urgency(self) -> Urgency {
         match self {
-            Self::PausedBySpec | Self::PausedByOverride | Self::Drifted => Urgency::Note,
+            Self::PausedBySpec | Self::PausedByOverride | Self::Isolating | Self::Drifted => {
+                Urgency::Note
+            }
             Self::EditWaits
             | Self::PausedByOperator
             | Self::OneFailure
@@ -57,6 +59,7 @@ impl Cause {
             | Self::NoReadyPod
             | Self::PushesNotArriving
             | Self::PushesRefused
+            | Self::Held
             | Self::HandlerUnreachable
             | Self::LookUpFails
             | Self::HandOverFails

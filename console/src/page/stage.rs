@@ -5,7 +5,9 @@ use maud::{Markup, html};
 
 use super::bar::Bar;
 use super::{sparkline, time};
-use crate::model::{Answers, LiveChain, LiveStage, Runs, StageState, Trends, WorkerNumbers};
+use crate::model::{
+    Answers, Isolated, LiveChain, LiveStage, Runs, StageState, Trends, WorkerNumbers,
+};
 use crate::units;
 
 /// How much is shown.
@@ -208,6 +210,7 @@ fn notes(stage: &LiveStage, now: Timestamp) -> Markup {
                 @if let Some(message) = message { ": " (message) }
             }
         }
+        @if let Some(numbers) = stage.worker_numbers.value() { (health(stage, numbers)) }
         @if let Some(allowed) = stage.throttled_to() {
             p.note.warn {
                 strong { "Throttled" } " Cloud Tasks allows " (units::rate(allowed)) " at present."
@@ -223,6 +226,22 @@ fn notes(stage: &LiveStage, now: Timestamp) -> Markup {
                     p.note.unknown { "Workers unknown: " (workers) "." }
                 }
             }
+        }
+    }
+}
+
+/// What its workers do by themselves.
+fn health(stage: &LiveStage, numbers: &WorkerNumbers) -> Markup {
+    let holding = numbers.pods_holding;
+    html! {
+        @if holding > 0 {
+            p.note.warn {
+                strong { "Held" } " "
+                (holding) " of " (stage.pods.ready.max(holding)) " pods hold: tasks wait, and lose no attempt."
+            }
+        }
+        @if let Some(many) = units::rough(numbers.isolated_categories) {
+            p.note { strong { "Isolating" } " " (many) " categories of tasks." }
         }
     }
 }
@@ -266,6 +285,15 @@ fn tables(numbers: &WorkerNumbers) -> Markup {
                     tr { td { "refused" } td { (reason) } td { (units::count(*count)) } }
                 }
             }
+            @let Isolated { share, failures } = numbers.isolated;
+            @if share + failures + numbers.put_off > 0 {
+                table {
+                    caption { "Tasks that left or wait in " (window) }
+                    tr { th scope="row" { "isolated: failures" } td { (units::count(failures)) } }
+                    tr { th scope="row" { "isolated: run slots" } td { (units::count(share)) } }
+                    tr { th scope="row" { "put off by the handler" } td { (units::count(numbers.put_off)) } }
+                }
+            }
             @if numbers.creates_failed + numbers.look_ups_failed > 0 {
                 table {
                     caption { "Failed calls to Cloud Tasks in " (window) }
@@ -288,7 +316,7 @@ fn tables(numbers: &WorkerNumbers) -> Markup {
 }
 
 /// The codes are those of the worker's answers (docs/architecture.md).
-fn answers(answers: &Answers) -> [(u16, &'static str, u64); 7] {
+fn answers(answers: &Answers) -> [(u16, &'static str, u64); 8] {
     let Answers {
         done,
         failed,
@@ -296,6 +324,7 @@ fn answers(answers: &Answers) -> [(u16, &'static str, u64); 7] {
         not_notified,
         unknown,
         no_room,
+        held,
         too_large,
     } = *answers;
     [
@@ -305,6 +334,7 @@ fn answers(answers: &Answers) -> [(u16, &'static str, u64); 7] {
         (597, "not notified yet", not_notified),
         (500, "state unknown, or token refused", unknown),
         (503, "no free run slot", no_room),
+        (503, "held", held),
         (413, "body too large", too_large),
     ]
 }

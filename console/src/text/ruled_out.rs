@@ -33,6 +33,7 @@ pub(super) fn ruled_out(chain: &LiveChain, stage: &LiveStage) -> Vec<String> {
         (
             failing(stage),
             &[
+                Cause::Held,
                 Cause::HandlerFails,
                 Cause::HandlerTimesOut,
                 Cause::HandlerUnreachable,

@@ -197,7 +197,7 @@ fn of_stage(chain: &LiveChain, stage: &LiveStage, column: Column) -> String {
     match column {
         Chain => name(chain),
         Stage => stage.name.clone(),
-        State => state(chain, stage).to_owned(),
+        State => state(chain, stage),
         Rate => {
             let limit = settings.max_dispatches_per_second.map(units::number);
             of(rate(stage).map(units::number), limit)
@@ -296,19 +296,27 @@ fn executed_per_second(numbers: &QueueNumbers) -> f64 {
 }
 
 /// In a word or two: what was found first of the stage, or the state of its queue.
-fn state(chain: &LiveChain, stage: &LiveStage) -> &'static str {
+fn state(chain: &LiveChain, stage: &LiveStage) -> String {
     let mut findings = chain.findings.iter();
     let found = findings.find(|it| it.stage.as_ref() == Some(&stage.name));
     if let Some(found) = found {
-        return word(found.cause);
+        let isolated = stage
+            .worker_numbers
+            .value()
+            .map(|it| it.isolated_categories);
+        let isolated = isolated.filter(|_| found.cause == Cause::Isolating);
+        let word = word(found.cause);
+        let many = isolated.and_then(units::rough);
+        return many.map_or_else(|| word.to_owned(), |many| format!("{word} {many}"));
     }
-    match stage.state {
+    let word = match stage.state {
         StageState::Running => "Running",
         StageState::Paused { .. } => "Paused",
         StageState::Disabled => "Disabled",
         StageState::Missing => "Missing",
         StageState::Unknown => UNKNOWN,
-    }
+    };
+    word.to_owned()
 }
 
 fn word(cause: Cause) -> &'static str {
@@ -323,12 +331,14 @@ fn word(cause: Cause) -> &'static str {
         Cause::NoReadyPod => "No pods",
         Cause::PushesNotArriving => "No pushes",
         Cause::PushesRefused => "Refuses",
+        Cause::Held => "Held",
         Cause::HandlerUnreachable => "No handler",
         Cause::LookUpFails | Cause::HandOverFails | Cause::NotificationFails => "Stuck",
         Cause::HandlerTimesOut => "Times out",
         Cause::HandlerFails => "Fails",
         Cause::OneFailure => "Failing",
         Cause::HandlerSlow => "Slow",
+        Cause::Isolating => "Isolating",
         Cause::Throttled => "Throttled",
         Cause::NoRunSlots => "No slots",
         Cause::AtRate | Cause::AtConcurrency => "At limit",

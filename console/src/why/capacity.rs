@@ -39,6 +39,11 @@ pub(super) fn of_stage(of: Evidence<'_>) -> Vec<Found> {
         return found;
     };
     let throttled = throttled(of, behind);
+    if of.is_held() {
+        // More dispatches would be held too, and 503 throttles.
+        found.extend(throttled.into_iter().chain(surge(of, behind)));
+        return found;
+    }
     let at_rate = at_rate(of, behind).filter(|_| throttled.is_none());
     let is_at_rate = at_rate.is_some() || throttled.is_some();
     let rest = [

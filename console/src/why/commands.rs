@@ -1,7 +1,13 @@
 //! Commands that can be pasted: with every name, and harmless where the cause isn't certain.
 
+use worker_contract::ports;
+
 use super::evidence::Evidence;
 use crate::model::{LiveChain, LiveOverride};
+
+/// The port of this machine that a worker's admin port is forwarded to. The operator's has the same number
+/// as the worker's, and may be forwarded already.
+pub(super) const FORWARDED: u16 = 9482;
 
 /// All conditions of a chain, and its events.
 pub(super) fn describe(chain: &LiveChain) -> String {
@@ -47,6 +53,14 @@ fn logs(of: Evidence<'_>, containers: &str) -> String {
     let namespace = &of.chain.namespace;
     let selector = selector(of);
     format!("kubectl logs -n {namespace} -l {selector} {containers} --prefix --tail=20")
+}
+
+/// Makes the admin port of one of a stage's workers reachable.
+pub(super) fn forward_admin(of: Evidence<'_>) -> String {
+    let namespace = &of.chain.namespace;
+    let deployment = &of.stage.deployment;
+    let port = ports::ADMIN;
+    format!("kubectl port-forward -n {namespace} deployment/{deployment} {FORWARDED}:{port}")
 }
 
 /// Ends an override.

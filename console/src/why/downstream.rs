@@ -51,13 +51,13 @@ fn look_up_fails(of: Evidence<'_>) -> Option<Found> {
     })
 }
 
-/// After a route or a verdict the answer is 500 and not 596: the next push must run to learn it again.
+/// After a route, a verdict, or isolation the answer is 500 and not 596: the next push must run to learn it again.
 fn exit_fails(of: Evidence<'_>) -> Option<Found> {
     let workers = of.workers?;
     let failed = exits_failed(workers);
     is_much(failed, workers).then(|| {
         let message = format!(
-            "tasks can't leave by a route or a verdict: {} of {} pushes in {} got 500, because the next task or the notification can't be created. The tasks stay on this stage, and a handler that has run for them runs again",
+            "tasks can't leave by a route, a verdict, or isolation: {} of {} pushes in {} got 500, because the next task or the notification can't be created. The tasks stay on this stage, and a handler that has run for them runs again",
             units::count(failed),
             units::count(workers.answers.all()),
             units::duration(workers.window),
@@ -162,12 +162,15 @@ pub(super) fn of_notifier(chain: &LiveChain) -> Option<Found> {
     })
 }
 
-/// Tasks that have ended in the windows of all stages. `None` if a stage's numbers are unknown.
+/// Tasks that have ended in the windows of all stages, and neither left nor come again. `None` if a stage's numbers are unknown.
 fn ended(chain: &LiveChain) -> Option<f64> {
     let stages = chain.stages.iter().map(|stage| {
         let workers = stage.worker_numbers.value()?;
         Some(float(
-            workers.answers.done.saturating_sub(workers.handed_on),
+            workers
+                .answers
+                .done
+                .saturating_sub(workers.handed_on + workers.put_off),
         ))
     });
     stages.sum()

@@ -57,6 +57,12 @@ impl<'a> Evidence<'a> {
         self.stage.state == StageState::Running
     }
 
+    /// Whether most pods hold: the handler's failures, and what waits, are then due to that.
+    pub(super) fn is_held(self) -> bool {
+        let holding = self.workers.map_or(0, |it| it.pods_holding);
+        holding > 0 && u64::from(holding) * 2 >= u64::from(self.stage.pods.ready)
+    }
+
     /// Dispatches a second. Workers count those of the last seconds; Cloud Tasks those of a minute, perhaps a
     /// minute ago, which matter where not all pods were asked.
     pub(super) fn rate(self) -> Option<f64> {

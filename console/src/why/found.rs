@@ -16,12 +16,16 @@ pub(super) enum Place {
     /// The operator pauses the queue of a stage without pods.
     Gate,
     Pushes,
+    /// What fails is the same that makes workers hold, and what waits, waits for them.
+    Hold,
     /// A worker answers 503 for a handler that it doesn't reach.
     Connection,
     /// A task that was answered 5xx needs a lookup before its next run.
     LookUp,
     /// Tasks that can't leave are pushed again.
     Create,
+    /// Where the rest is well, what fails here and on later stages is what is isolated.
+    Isolation,
     /// Runs that time out keep their slots, and so the pushes of others from theirs.
     TimeOut,
     /// A few tasks that fail again and again take the rate from all others.
@@ -29,6 +33,8 @@ pub(super) enum Place {
     Failures,
     /// Runs that take longer keep their slots for longer.
     Slow,
+    /// Where the rest isn't well either, or runs are only long.
+    IsolationToo,
     Producers,
     /// A limit that was changed outside the operator.
     ChangedLimit,

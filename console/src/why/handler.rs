@@ -15,7 +15,8 @@ const SOME_RUNS: u64 = 10;
 const ENOUGH_RUNS: u64 = 20;
 /// The share of runs that fails in one way, before it is no longer the usual. Chance adds to it.
 const FAILING: f64 = 0.1;
-/// The same where each failure ends its task's time on the stage: the handler or a route has decided so.
+/// The same where each failure ends its task's time on the stage, or puts it off: the handler or a route has
+/// decided so.
 const DECIDED: f64 = 0.5;
 /// Of a handler that always fails, some runs of the window may have succeeded before.
 const ALL: f64 = 0.95;
@@ -31,9 +32,9 @@ const SLOWER: u32 = 3;
 const SLOWER_BY: Duration = Duration::from_millis(250);
 const ENOUGH_BEFORE: u64 = 100;
 
-/// What is wrong with the handler of a stage: at most one thing.
+/// What is wrong with the handler of a stage: at most one thing. If its workers hold, that says it.
 pub(super) fn of_stage(of: Evidence<'_>) -> Option<Found> {
-    let workers = of.workers?;
+    let workers = of.workers.filter(|_| !of.is_held())?;
     if is_failing(of, workers) {
         let found = times_out(of, workers);
         let found = found.or_else(|| all_fail(of, workers));
@@ -170,20 +171,23 @@ fn surely(part: f64, all: f64) -> f64 {
     share - 2.0 * (share * (1.0 - share) / all).sqrt()
 }
 
-/// Whether tasks leave the stage at their first failure, although they have attempts left.
+/// Whether tasks leave the stage at their first failure, although they have attempts left, or come again
+/// when the handler says. Those that are isolated leave without a run.
 fn ends_at_once(of: Evidence<'_>, workers: &WorkerNumbers) -> bool {
-    let left = workers.answers.done.saturating_sub(workers.runs.succeeded);
+    let isolated = workers.isolated.share + workers.isolated.failures;
+    let others = workers.runs.succeeded + isolated;
+    let left = workers.answers.done.saturating_sub(others);
     of.stage.settings.max_attempts > 1 && share(left, workers.runs.all_failed()) >= 0.8
 }
 
 /// The most frequent failure, and its share of all.
-fn top(runs: &Runs) -> Option<(&FailureCount, f64)> {
+pub(super) fn top(runs: &Runs) -> Option<(&FailureCount, f64)> {
     let named = runs.failures.iter().filter(|it| it.reason != OTHER);
     let top = named.max_by_key(|it| it.count)?;
     Some((top, share(top.count, runs.all_failed()).min(1.0)))
 }
 
-fn name(failure: &FailureCount) -> String {
+pub(super) fn name(failure: &FailureCount) -> String {
     let FailureCount { reason, status, .. } = failure;
     match status {
         Some(status) if reason == "status" => format!("status {status}"),

@@ -124,6 +124,41 @@ const CASES: &[Case] = &[
         },
     ),
     Case(
+        "the handler fails, and the workers hold",
+        Cause::Held,
+        FAST,
+        |it| {
+            fails(it, "status", Some(503), 50);
+            holds(it, 2);
+        },
+    ),
+    Case(
+        "a tenant's tasks fail, here and on the next stage",
+        Cause::Isolating,
+        FAST,
+        |it| {
+            isolates(it, 3, 300);
+            let slow = workers(it, 1);
+            slow.arrivals.hand_over = 348;
+            slow.runs.failed = 900;
+            slow.runs.failures = vec![failure("no-credit", Some(402), 900)];
+            slow.answers.failed = 600;
+            slow.answers.done = 340;
+            slow.handed_on = 300;
+        },
+    ),
+    Case(
+        "a tenant's tasks take most of the run slots",
+        Cause::Isolating,
+        FAST,
+        |it| {
+            let fast = workers(it, 0);
+            fast.isolated.share = 120;
+            fast.handed_on += 120;
+            fast.answers.done += 120;
+        },
+    ),
+    Case(
         "Cloud Tasks doesn't answer lookups",
         Cause::LookUpFails,
         FAST,
@@ -414,7 +449,7 @@ fn paused(chain: &mut LiveChain, by: PausedBy) {
 }
 
 /// All runs of the first stage fail in one way.
-fn fails(chain: &mut LiveChain, reason: &str, status: Option<u16>, runs: u64) {
+pub fn fails(chain: &mut LiveChain, reason: &str, status: Option<u16>, runs: u64) {
     let fast = workers(chain, 0);
     fast.runs = Runs {
         failed: runs,
@@ -429,8 +464,31 @@ fn fails(chain: &mut LiveChain, reason: &str, status: Option<u16>, runs: u64) {
     fast.handed_on = runs / 3;
 }
 
+/// So many pods of the first stage hold.
+pub fn holds(chain: &mut LiveChain, pods: u32) {
+    late(chain, 120.0, 12_000);
+    let fast = workers(chain, 0);
+    fast.pods_holding = pods;
+    fast.answers = Answers {
+        held: 2_000,
+        ..Answers::default()
+    };
+    fast.handed_on = 0;
+    queue(chain, 0).effective_rate = 60.0;
+}
+
+/// So many categories of the first stage are isolated, and so many of its tasks have left for that.
+pub fn isolates(chain: &mut LiveChain, categories: u32, tasks: u64) {
+    let fast = workers(chain, 0);
+    fast.isolated_categories = categories;
+    fast.isolated.failures = tasks;
+    fast.arrivals.producer += tasks;
+    fast.answers.done += tasks;
+    fast.handed_on += tasks;
+}
+
 /// Pushes of the first stage are so late, and so many tasks wait.
-fn late(chain: &mut LiveChain, late: f64, waiting: u64) {
+pub fn late(chain: &mut LiveChain, late: f64, waiting: u64) {
     workers(chain, 0).lag_p95 = Some(seconds(late));
     let numbers = queue(chain, 0);
     numbers.lag = Some(seconds(late * 1.2));
@@ -438,7 +496,7 @@ fn late(chain: &mut LiveChain, late: f64, waiting: u64) {
 }
 
 /// The first stage may dispatch so much.
-fn limit(chain: &mut LiveChain, limit: f64) {
+pub fn limit(chain: &mut LiveChain, limit: f64) {
     chain.stages[0].settings.max_dispatches_per_second = Some(limit);
     queue(chain, 0).effective_rate = limit;
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use console::{
-    Answers, Arrivals, Baseline, EditState, Known, LiveChain, LiveNotifier, LiveStage, Pods,
-    QueueNumbers, Runs, StageSettings, StageState, WorkerNumbers,
+    Answers, Arrivals, Baseline, EditState, Isolated, Known, LiveChain, LiveNotifier, LiveStage,
+    Pods, QueueNumbers, Runs, StageSettings, StageState, WorkerNumbers,
 };
 use jiff::Timestamp;
 
@@ -168,11 +168,15 @@ pub fn quiet(window: f64) -> WorkerNumbers {
         arrivals: Arrivals::default(),
         answers: Answers::default(),
         handed_on: 0,
+        isolated: Isolated::default(),
+        put_off: 0,
         refused: [].into(),
         lag_p95: None,
         expiring: 0,
         creates_failed: 0,
         look_ups_failed: 0,
+        isolated_categories: 0,
+        pods_holding: 0,
         runs_in_progress: 0,
         run_slots: 200,
         before: Some(Baseline {

@@ -479,6 +479,13 @@ const EDGES: &[Edge] = &[
         },
     ),
     Edge(
+        "tasks that leave for their category's share",
+        Cause::Isolating,
+        9.0,
+        10.0,
+        |it, tasks| workers(it, 0).isolated.share = tasks as u64,
+    ),
+    Edge(
         "times the producers",
         Cause::ProducerSurge,
         1.9,

@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod bad_days;
 mod causes;
 mod chains;
 mod edges;

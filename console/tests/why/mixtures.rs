@@ -51,6 +51,8 @@ impl Mixture {
                 hangs: if rng.u8(0..4) == 0 { 0.003 } else { 0.0 },
                 statuses: vec![500, 503, 409][..rng.usize(1..=3)].to_vec(),
                 routed: 0.0,
+                isolated: 0.0,
+                holds: false,
                 lost: false,
                 refused: false,
                 unreachable: false,
@@ -206,6 +208,11 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
             first.refused = true;
             (Some(0), usual)
         }
+        Cause::Held => {
+            first.flaky = 1.0;
+            first.holds = true;
+            (Some(0), usual)
+        }
         Cause::HandlerUnreachable => {
             first.unreachable = true;
             (Some(0), usual)
@@ -221,6 +228,11 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
         }
         Cause::NotificationFails => {
             first.no_notification = true;
+            (Some(0), usual)
+        }
+        Cause::Isolating => {
+            // The next stage has enough for them, and half of them fail there.
+            first.isolated = 0.05 + 0.15 * share;
             (Some(0), usual)
         }
         Cause::HandlerTimesOut => {

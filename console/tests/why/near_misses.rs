@@ -100,6 +100,23 @@ const INNOCENTS: &[(&str, Change)] = &[
         fast.runs.unreachable = 80;
         fast.answers.no_room = 80;
     }),
+    ("a handler wants a quarter of its tasks later", |it| {
+        let fast = workers(it, 0);
+        fast.runs.failed += 850;
+        fast.runs
+            .failures
+            .push(failure("not-settled", Some(409), 850));
+        fast.answers.done += 850;
+        fast.put_off = 850;
+    }),
+    (
+        "a category has its share of the run slots for a moment",
+        |it| {
+            let fast = workers(it, 0);
+            fast.isolated.share = 8;
+            fast.handed_on += 8;
+        },
+    ),
     ("a pod of two restarts", |it| {
         it.stages[0].pods.ready = 1;
     }),

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use console::{
-    Answers, Arrivals, Baseline, FailureCount, Known, QueueNumbers, Runs, WorkerNumbers,
+    Answers, Arrivals, Baseline, FailureCount, Isolated, Known, QueueNumbers, Runs, WorkerNumbers,
 };
 use fastrand::Rng;
 
@@ -48,6 +48,10 @@ pub struct StageWorld {
     pub statuses: Vec<u16>,
     /// The share of tasks that go to the next stage without a run.
     pub routed: f64,
+    /// The share of tasks whose categories are isolated: each is of one of a few, and fails on each attempt.
+    pub isolated: f64,
+    /// The workers hold: of the pushes of a second, one runs.
+    pub holds: bool,
     pub lost: bool,
     pub refused: bool,
     pub unreachable: bool,
@@ -86,6 +90,7 @@ struct Counts {
     arrivals: Arrivals,
     answers: Answers,
     handed_on: u64,
+    isolated: u64,
     refused: u64,
     look_ups_failed: u64,
     executed: u64,
@@ -103,6 +108,8 @@ struct Stage {
     /// Since when a task in flight has been due, and how its run ends.
     flights: BTreeMap<u32, (u32, f64, End)>,
     counts: Counts,
+    /// The tick of the last run while the workers hold.
+    probed: u32,
     /// One for each second.
     history: Vec<(Counts, QueueNumbers, usize)>,
 }
@@ -136,6 +143,7 @@ impl World {
                 lags: vec![0; LAG_SECONDS.len() + 1],
                 ..Counts::default()
             },
+            probed: 0,
             history: Vec::new(),
         });
         Self {
@@ -234,7 +242,11 @@ impl World {
                     fail(counts, "timeout", None);
                 }
             }
-            if is_over {
+            if of.is.holds && !matches!(end, End::Succeeded) {
+                of.tasks[id as usize].attempts -= 1;
+                of.counts.answers.held += 1;
+                self.again(stage, id);
+            } else if is_over {
                 self.leave(stage, id, true);
             } else {
                 counts.answers.failed += 1;
@@ -255,7 +267,8 @@ impl World {
             }
             of.counts.handed_on += 1;
             of.counts.answers.done += 1;
-            let has_failed = of.tasks[id as usize].attempts > 0;
+            let task = of.tasks[id as usize];
+            let has_failed = task.attempts > 0 || task.poison;
             return self.create(stage + 1, false, has_failed);
         }
         if of.is.no_notification {
@@ -344,6 +357,18 @@ impl World {
             counts.runs.unreachable += 1;
             counts.answers.no_room += 1;
             return self.again(stage, id);
+        }
+        if of.is.holds {
+            if self.tick < of.probed + TICKS {
+                counts.answers.held += 1;
+                return self.again(stage, id);
+            }
+            of.probed = self.tick;
+        }
+        if is_first && chance < of.is.isolated {
+            counts.isolated += 1;
+            of.tasks[id as usize].poison = true;
+            return self.leave(stage, id, true);
         }
         if is_first && chance < of.is.routed {
             return self.leave(stage, id, true);
@@ -480,9 +505,15 @@ impl World {
                 not_notified: a.not_notified - b.not_notified,
                 unknown: a.unknown - b.unknown,
                 no_room: a.no_room - b.no_room,
+                held: a.held - b.held,
                 too_large: 0,
             },
             handed_on: end.handed_on - begin.handed_on,
+            isolated: Isolated {
+                share: 0,
+                failures: end.isolated - begin.isolated,
+            },
+            put_off: 0,
             refused: if refused > 0 {
                 [("audience".to_owned(), refused)].into()
             } else {
@@ -492,6 +523,8 @@ impl World {
             expiring: 0,
             creates_failed: a.not_handed_on - b.not_handed_on + a.not_notified - b.not_notified,
             look_ups_failed: end.look_ups_failed - begin.look_ups_failed,
+            isolated_categories: if of.is.isolated > 0.0 { 3 } else { 0 },
+            pods_holding: if of.is.holds { of.is.pods } else { 0 },
             runs_in_progress: *in_progress as u64,
             run_slots: of.is.slots as u64,
             before,

@@ -234,10 +234,9 @@ impl Backlog {
         let retries = workers.per_second(workers.answers.failed);
         let in_backoff = (retries * mean_backoff(settings)).min(waiting);
         let arrivals = workers.arrivals.producer + workers.arrivals.hand_over;
-        let pushes = workers
-            .answers
-            .all()
-            .saturating_sub(workers.answers.no_room);
+        // What is held is pushed again as what finds no room is.
+        let no_room = workers.answers.no_room + workers.answers.held;
+        let pushes = workers.answers.all().saturating_sub(no_room);
         let first = if pushes > 0 {
             (arrivals as f64 / pushes as f64).min(1.0)
         } else {
@@ -260,7 +259,7 @@ impl Backlog {
             _ => workers.arrivals.producer as f64 / arrivals as f64,
         };
         let later = waiting - due;
-        let no_room = workers.per_second(workers.answers.no_room);
+        let no_room = workers.per_second(no_room);
         let refused = if no_room > 0.0 {
             (later - in_backoff).max(0.0)
         } else {

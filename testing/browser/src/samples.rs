@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use console::{
-    Answers, Arrivals, Baseline, Cause, EditState, FailureCount, Finding, Known, LiveChain,
-    LiveNotifier, LiveStage, Pods, QueueNumbers, Runs, StageSettings, StageState, TREND_POINTS,
-    Trends, Unknown, WorkerNumbers,
+    Answers, Arrivals, Baseline, Cause, EditState, FailureCount, Finding, Isolated, Known,
+    LiveChain, LiveNotifier, LiveStage, Pods, QueueNumbers, Runs, StageSettings, StageState,
+    TREND_POINTS, Trends, Unknown, WorkerNumbers,
 };
 use crds::PausedBy;
 use jiff::{SignedDuration, Timestamp};
@@ -149,11 +149,15 @@ fn workers(new: u64, succeeded: u64, failed: u64, handed_on: u64) -> Known<Worke
             ..Answers::default()
         },
         handed_on,
+        isolated: Isolated::default(),
+        put_off: 0,
         refused: BTreeMap::new(),
         lag_p95: Some(Duration::from_millis(120)),
         expiring: 0,
         creates_failed: 0,
         look_ups_failed: 0,
+        isolated_categories: 0,
+        pods_holding: 0,
         runs_in_progress: 3,
         run_slots: 200,
         before: None,

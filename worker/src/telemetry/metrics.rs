@@ -453,7 +453,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Instant;
 
-    use console::{Answers, Arrivals, StageHistory, WorkerNumbers, WorkerPage};
+    use console::{Answers, Arrivals, Isolated, StageHistory, WorkerNumbers, WorkerPage};
     use decide::FailedAttempt;
     use worker_contract::metrics::{MAX_FAILURES, NOT_A_PUSH, OTHER};
 
@@ -511,6 +511,10 @@ mod tests {
             many(19, &|| _ = metrics.creates_failed.inc());
             many(20, &|| _ = metrics.look_ups_failed.inc());
             many(5, &|| _ = metrics.runs_under_way.inc());
+            many(21, &|| metrics.isolated(IsolationCause::Share));
+            many(22, &|| metrics.isolated(IsolationCause::Failures));
+            many(23, &|| metrics.put_off());
+            metrics.health(24, true);
         });
         let runs = &numbers.runs;
         assert_eq!(
@@ -538,7 +542,8 @@ mod tests {
             not_notified: 8,
             unknown: 9,
             no_room: 10,
-            too_large: 11,
+            held: 11,
+            too_large: 12,
         };
         assert_eq!(numbers.answers, answers);
         let arrivals = Arrivals {
@@ -552,6 +557,12 @@ mod tests {
         let lag = numbers.lag_p95.unwrap();
         assert!(lag > Duration::from_mins(5) && lag < Duration::from_mins(15));
         assert_eq!((numbers.runs_in_progress, numbers.run_slots), (5, 7));
+        let isolated = Isolated {
+            share: 21,
+            failures: 22,
+        };
+        assert_eq!((numbers.isolated, numbers.put_off), (isolated, 23));
+        assert_eq!((numbers.isolated_categories, numbers.pods_holding), (24, 1));
     }
 
     #[test]
