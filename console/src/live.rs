@@ -158,6 +158,7 @@ fn overrides(reported: Option<&StageStatus>) -> Vec<LiveOverride> {
         until: it.until.0,
         fields: it.fields.clone(),
         settings: it.settings.clone(),
+        comparison: None,
     });
     overrides.collect()
 }

@@ -1,6 +1,7 @@
 //! Values, as the API serves them in JSON.
 
 mod chain;
+mod comparison;
 mod finding;
 mod forecast;
 mod known;
@@ -15,6 +16,7 @@ mod urgency;
 pub use chain::{
     EditState, LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, StageSettings, StageState,
 };
+pub use comparison::{Comparison, Verdict};
 pub use finding::{Cause, Finding};
 pub use forecast::{Effect, Forecast, Range, StageEffect, Time};
 pub use known::{Known, Unknown};

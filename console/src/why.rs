@@ -5,22 +5,26 @@
 mod blocked;
 mod capacity;
 mod commands;
+mod comparisons;
 mod downstream;
 mod evidence;
 mod found;
 mod handler;
 mod health;
 mod onsets;
+mod readings;
+mod remembered;
 
 use evidence::Evidence;
 use found::Found;
 
 pub use onsets::Onsets;
+pub use remembered::Remembered;
 
 use crate::model::{Finding, LiveChain};
 
 /// What is wrong with a chain, first cause first. Its own findings are ignored. Since when is known of
-/// those that the status has a time for; [`Onsets`] adds the others.
+/// those that the status has a time for; [`Remembered`] adds the others.
 pub fn why(chain: &LiveChain) -> Vec<Finding> {
     let mut found = blocked::of_chain(chain);
     for stage in (0..chain.stages.len()).filter_map(|index| Evidence::of(chain, index)) {

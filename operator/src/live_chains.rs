@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use cloudtasks::{LocationPath, QueueId, QueuePath};
-use console::why::{Onsets, why};
+use console::why::{Remembered, why};
 use console::{
     EditState, Known, LiveChain, LiveNotifier, PlanReply, PlanRequest, QueueNumbers, Snapshot,
     Standby, Trends, Unknown, WorkerNumbers,
@@ -50,7 +50,7 @@ pub struct LiveChains {
 /// A term as the leader.
 struct Term {
     context: Weak<Context>,
-    onsets: HashMap<NamespacedName, Onsets>,
+    remembered: HashMap<NamespacedName, Remembered>,
     trends: Arc<Trends>,
     evaluated: Option<Instant>,
     /// While there are viewers.
@@ -73,7 +73,7 @@ impl LiveChains {
         let context = Arc::downgrade(context);
         *self.term.lock() = Some(Term {
             context: Weak::clone(&context),
-            onsets: HashMap::new(),
+            remembered: HashMap::new(),
             trends: Arc::new(Trends::new(UNSEEN_INTERVAL)),
             evaluated: None,
             snapshot: None,
@@ -175,13 +175,13 @@ impl Term {
         let Some(chains) = context.caches.served_chains.listed() else {
             return;
         };
-        let mut former = std::mem::take(&mut self.onsets);
+        let mut former = std::mem::take(&mut self.remembered);
         let chains = chains.iter().map(|chain| {
             let mut live = live(chain, &context, now);
             let name = name_of(&**chain);
-            let mut onsets = former.remove(&name).unwrap_or_default();
-            onsets.stamp(&mut live.findings, at);
-            self.onsets.insert(name, onsets);
+            let mut remembered = former.remove(&name).unwrap_or_default();
+            remembered.stamp(&mut live, at);
+            self.remembered.insert(name, remembered);
             Arc::new(live)
         });
         let chains: Vec<Arc<LiveChain>> = chains.collect();

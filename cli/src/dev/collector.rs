@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cloudtasks::{Error as CallError, Queue, QueuePath, TaskInfo};
 use console::live::live;
-use console::why::Onsets;
+use console::why::Remembered;
 use console::{
     Known, QueueNumbers, Snapshot, StageHistory, Trends, Unknown, WorkerNumbers, WorkerPage,
 };
@@ -37,7 +37,7 @@ pub struct Collector {
     status: ExecutorChainStatus,
     /// By the names of the Deployments.
     histories: BTreeMap<String, StageHistory>,
-    onsets: Onsets,
+    remembered: Remembered,
     trends: Trends,
     /// By the IDs of the queues.
     answered: BTreeMap<String, LastMinute>,
@@ -65,7 +65,7 @@ impl Collector {
             period: PERIOD,
             status: ExecutorChainStatus::default(),
             histories: BTreeMap::new(),
-            onsets: Onsets::default(),
+            remembered: Remembered::default(),
             trends: Trends::new(RESOLUTION),
             answered: BTreeMap::new(),
         }
@@ -117,7 +117,7 @@ impl Collector {
             })
         };
         let mut live = live(&manifest, &queue, &stage);
-        self.onsets.stamp(&mut live.findings, now);
+        self.remembered.stamp(&mut live, now);
         self.trends.record([&live], now);
         self.period = (begin.elapsed() * LISTING_SHARE).clamp(PERIOD, LONGEST_PERIOD);
         self.next = begin + self.period;

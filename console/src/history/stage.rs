@@ -186,6 +186,7 @@ impl StageHistory {
         let asked_since = now - turn(ready_pods, period).as_secs_f64();
         let health = self.health_since(ready_pods, asked_since);
         Ok(WorkerNumbers {
+            age: Duration::from_secs_f64((now - until).max(0.0)),
             pods_asked: u32::try_from(asked).unwrap_or(u32::MAX),
             silent_for: Duration::from_secs_f64((until - last).max(0.0)),
             isolated_categories: health.isolated_categories,
@@ -428,6 +429,7 @@ fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
     });
     WorkerNumbers {
         window: Duration::from_secs_f64(window.seconds),
+        age: Duration::ZERO,
         pods_asked: 0,
         silent_for: Duration::ZERO,
         runs: Runs {
@@ -697,6 +699,17 @@ mod tests {
         let numbers = stage.numbers(1);
         assert_eq!(numbers.silent_for, Duration::from_secs(75));
         assert_eq!(numbers.runs.succeeded, 60, "in a longer window");
+    }
+
+    #[test]
+    fn a_window_ends_when_a_pod_was_last_asked() {
+        let mut stage = Stage::new();
+        let mut worker = Worker::default();
+        stage.ask("a", &worker);
+        stage.run(&mut worker, 2, |worker| worker.succeeded += 30);
+        assert_eq!(stage.numbers(1).age, Duration::ZERO);
+        stage.seconds += 7;
+        assert_eq!(stage.numbers(1).age, Duration::from_secs(7));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crds::PausedBy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::comparison::Comparison;
 use super::finding::Finding;
 use super::known::Known;
 use super::numbers::{QueueNumbers, WorkerNumbers};
@@ -97,6 +98,9 @@ pub struct LiveOverride {
     pub fields: Vec<String>,
     /// What it sets, and what the spec says: `15/s, overridden with 5/s`.
     pub settings: String,
+    /// Whether it has helped, if something was found on the stage when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// The state of a stage's queue.

@@ -43,6 +43,10 @@ pub struct WorkerNumbers {
     /// the first seconds.
     #[serde(rename = "windowSeconds", with = "seconds")]
     pub window: Duration,
+    /// How long ago the window ended: when a pod was last asked. No part of the API, where it would make each
+    /// answer a new one.
+    #[serde(skip)]
+    pub age: Duration,
     /// Pods that were asked in this time.
     pub pods_asked: u32,
     /// For how long none of them has got a push.

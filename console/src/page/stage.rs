@@ -60,7 +60,10 @@ pub(super) fn stage(
             (notes(stage, now))
             @if detail == Detail::All {
                 @for it in &stage.overrides {
-                    p.note { (it.settings) " until " (format!("{:.0}", it.until)) " by override " (it.name) "." }
+                    p.note {
+                        (it.settings) " until " (format!("{:.0}", it.until)) " by override " (it.name) "."
+                        @if let Some(it) = &it.comparison { " " (it.to_string()) "." }
+                    }
                 }
                 @if let Some(numbers) = stage.worker_numbers.value() { (tables(numbers)) }
             }

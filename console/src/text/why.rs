@@ -65,6 +65,7 @@ fn notes(chain: &LiveChain) -> Vec<String> {
                 "Overridden: {}: {} until {:.0} by {}.",
                 stage.name, it.settings, it.until, it.name
             ));
+            notes.extend(it.comparison.iter().map(|it| format!("  {it}.")));
         }
     }
     if !chain.draining.is_empty() {

@@ -607,6 +607,7 @@ fn overridden(field: &str) -> LiveOverride {
         until: "2026-11-29T18:30:00Z".parse().unwrap(),
         fields: vec![field.into()],
         settings: "15/s, overridden with 5/s".into(),
+        comparison: None,
     }
 }
 

@@ -162,6 +162,7 @@ fn idle() -> (QueueNumbers, WorkerNumbers) {
 pub fn quiet(window: f64) -> WorkerNumbers {
     WorkerNumbers {
         window: seconds(window),
+        age: Duration::ZERO,
         pods_asked: 2,
         silent_for: seconds(window),
         runs: Runs::default(),

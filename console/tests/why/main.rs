@@ -11,6 +11,7 @@
 mod bad_days;
 mod causes;
 mod chains;
+mod comparisons;
 mod edges;
 mod from_status;
 mod mixtures;

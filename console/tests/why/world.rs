@@ -481,6 +481,7 @@ impl World {
         let (a, b) = (&end.answers, &begin.answers);
         WorkerNumbers {
             window: seconds(window as f64),
+            age: seconds(0.0),
             pods_asked: of.is.pods.min(3),
             silent_for: seconds(of.silent(now) as f64),
             runs: Runs {

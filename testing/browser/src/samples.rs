@@ -126,6 +126,7 @@ fn workers(new: u64, succeeded: u64, failed: u64, handed_on: u64) -> Known<Worke
     };
     Known::Known(WorkerNumbers {
         window: Duration::from_secs(30),
+        age: Duration::ZERO,
         pods_asked: 2,
         silent_for: Duration::ZERO,
         runs: Runs {
