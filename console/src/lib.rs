@@ -14,8 +14,8 @@ pub mod why;
 pub use history::{StageHistory, WorkerPage};
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, Comparison, EditState, Effect, FailureCount,
-    Finding, Forecast, Isolated, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage, PlanReply,
-    PlanRequest, PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range, Runs, Snapshot,
-    StageEffect, StageSettings, StageState, Standby, TREND_POINTS, Time, TrendPoint, Trends,
-    Unknown, Urgency, Verdict, WorkerNumbers, unlisted,
+    Finding, Forecast, Isolated, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage,
+    PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range,
+    Runs, Snapshot, StageEffect, StageSettings, StageState, Standby, TREND_POINTS, Time,
+    TrendPoint, Trends, Unknown, Urgency, Verdict, WorkerNumbers, unlisted,
 };

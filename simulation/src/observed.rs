@@ -36,7 +36,10 @@ impl Observed {
 
     /// How many tasks were isolated that the incident doesn't strike.
     pub fn isolated_healthy(&self, tasks: &[Task]) -> usize {
-        let healthy = self.isolated.iter().filter(|(_, task)| !tasks[*task].is_affected);
+        let healthy = self
+            .isolated
+            .iter()
+            .filter(|(_, task)| !tasks[*task].is_affected);
         healthy.count()
     }
 

@@ -164,7 +164,8 @@ impl<W: World> Simulation<'_, W> {
                     self.answer(now, stage, task, Answer::Held);
                 } else {
                     if how != RunEnd::Succeeded {
-                        self.world.observe(now, Event::AttemptFailed { stage, task });
+                        self.world
+                            .observe(now, Event::AttemptFailed { stage, task });
                     }
                     self.ran(now, stage, task, how, attempts);
                 }

@@ -150,7 +150,10 @@ fn tenants_that_hang_leave_and_the_others_are_as_fast_as_if_nothing_had_happened
             assert_eq!(times.len(), tenants as usize, "{what}");
             for [first, last] in times.into_values() {
                 assert!(first >= scenario.incident.from, "{what}: {first:?}");
-                assert!(last <= scenario.incident.until + seconds(30), "{what}: {last:?}");
+                assert!(
+                    last <= scenario.incident.until + seconds(30),
+                    "{what}: {last:?}"
+                );
             }
         }
     }
@@ -203,7 +206,12 @@ fn where_a_fifth_of_all_runs_fails_hardly_a_task_is_isolated() {
         let design = ladder(pods, Some(BOTH), Entry::First, 1);
         let (_, seen) = observed(&scenario, &tasks, &design);
         let part = seen.isolated.len() * 1000;
-        assert!(part <= tasks.len(), "{} of {}", seen.isolated.len(), tasks.len());
+        assert!(
+            part <= tasks.len(),
+            "{} of {}",
+            seen.isolated.len(),
+            tasks.len()
+        );
     }
 }
 
@@ -269,7 +277,10 @@ fn an_outage_costs_few_tasks_an_attempt_and_none_its_end() {
         assert_eq!(seen.isolated.len(), 0, "{what}");
         let done = results.ended(scenario.incident.until);
         let after = done.map(|it| it.saturating_sub(scenario.incident.until));
-        assert!(after.is_some_and(|it| it <= drain(load)), "{what}: {after:?}");
+        assert!(
+            after.is_some_and(|it| it <= drain(load)),
+            "{what}: {after:?}"
+        );
     }
 }
 
@@ -280,7 +291,10 @@ fn without_a_hold_all_tasks_of_an_outage_end_as_failed() {
     scenario.lasts = seconds(150);
     let tasks = scenario.tasks(1);
     let (results, _) = observed(&scenario, &tasks, &three_stages(4, None, None));
-    let came = tasks.iter().filter(|it| scenario.incident.has(it.arrives)).count();
+    let came = tasks
+        .iter()
+        .filter(|it| scenario.incident.has(it.arrives))
+        .count();
     let failed = results.count(Outcome::Failed);
     assert!(failed * 100 >= came * 98, "{failed} of {came}");
 }
@@ -332,7 +346,10 @@ fn holds_of_one_outage_share_one_limit() {
         panic!("it holds");
     };
     // Each of three stages has an outage of its own.
-    assert!(*last <= *first + 3 * seconds(60) + seconds(60), "{first:?} to {last:?}");
+    assert!(
+        *last <= *first + 3 * seconds(60) + seconds(60),
+        "{first:?} to {last:?}"
+    );
 }
 
 #[test]
@@ -352,9 +369,16 @@ fn a_batch_of_bad_tasks_ends_as_failed_when_the_hold_is_over_and_healthy_ones_su
     let (results, _) = observed(&scenario, &tasks, &three_stages(2, Some(seconds(60)), None));
     for (task, end) in &results.tasks {
         let end = end.expect("it ends");
-        let wanted = if task.is_affected { Outcome::Failed } else { Outcome::Succeeded };
+        let wanted = if task.is_affected {
+            Outcome::Failed
+        } else {
+            Outcome::Succeeded
+        };
         assert_eq!(end.how, wanted);
         // Each of three stages may hold once.
-        assert!(end.at <= batch.until + 3 * seconds(60) + seconds(30), "{end:?}");
+        assert!(
+            end.at <= batch.until + 3 * seconds(60) + seconds(30),
+            "{end:?}"
+        );
     }
 }

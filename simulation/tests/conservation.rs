@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use simulation::simulate::run;
 use simulation::{
-    Backoff, Change, Edit, Entrant, Event, Exit, FailureThreshold, Isolate, Limits, Run, RunEnd, Stage,
-    Workers, World,
+    Backoff, Change, Edit, Entrant, Event, Exit, FailureThreshold, Isolate, Limits, Run, RunEnd,
+    Stage, Workers, World,
 };
 
 const STAGES: usize = 3;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use simulation::Answer;
 use simulation::{
-    Backoff, Design, Entry, Event, Fault, Limits, Outcome, Scenario, Stage, Tenants, Unlucky, Window,
-    Workers, simulate_observed,
+    Backoff, Design, Entry, Event, Fault, Limits, Outcome, Scenario, Stage, Tenants, Unlucky,
+    Window, Workers, simulate_observed,
 };
 
 fn stages() -> impl Strategy<Value = Vec<Stage>> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use simulation::saturation::{Bound, keeps_up, offered_load, saturation_load};
 use simulation::{
-    Backoff, Change, Design, Edit, Entry, Fault, Limits, Outcome, Scenario, Stage, Tenants, Unlucky, Window,
-    Workers, simulate,
+    Backoff, Change, Design, Edit, Entry, Fault, Limits, Outcome, Scenario, Stage, Tenants,
+    Unlucky, Window, Workers, simulate,
 };
 
 const fn seconds(seconds: u64) -> Duration {

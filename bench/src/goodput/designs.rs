@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use simulation::{Backoff, Design, Edit, Entry, Fault, Limits, Scenario, Stage, Tenants, Unlucky, Window, Workers};
+use simulation::{
+    Backoff, Design, Edit, Entry, Fault, Limits, Scenario, Stage, Tenants, Unlucky, Window, Workers,
+};
 
 /// Tasks a second in normal times: half of the first queue's rate.
 pub const LOAD: f64 = 250.0;

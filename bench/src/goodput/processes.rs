@@ -134,7 +134,10 @@ impl RunningDesign {
             worker.env("ROUTES", routes);
         }
         if let Some(isolate) = stage.workers.isolate {
-            let to = self.queues.get(isolate.to).context("no stage to isolate to")?;
+            let to = self
+                .queues
+                .get(isolate.to)
+                .context("no stage to isolate to")?;
             worker.env("ISOLATE", isolate.json(TENANT, &to.to_string()));
         }
         if let Some(time) = stage.workers.hold_on_outage {

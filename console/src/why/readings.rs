@@ -137,6 +137,8 @@ impl Measure {
             | Cause::NotificationFails
             | Cause::NotifierBacklog
             | Cause::TasksExpire
+            | Cause::Held
+            | Cause::Isolating
             | Cause::Drifted => None,
         }
     }

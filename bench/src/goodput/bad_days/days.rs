@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use simulation::{
-    Backoff, Change, Design, Edit, Entry, FailureThreshold, Fault, Isolate, Limits, Scenario, Stage,
-    Tenants, Workers,
+    Backoff, Change, Design, Edit, Entry, FailureThreshold, Fault, Isolate, Limits, Scenario,
+    Stage, Tenants, Workers,
 };
 
 use crate::goodput::designs::{DesignKind, HANGS_LONG, LOAD, Variant, scenario, whole};
@@ -99,15 +99,14 @@ fn pods(count: u32) -> NonZeroU32 {
     NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
-fn tenants(
-    count: u32,
-    size: f64,
-    pods: u32,
-    seconds: [u64; 3],
-) -> (Scenario, Vec<Variant>) {
+fn tenants(count: u32, size: f64, pods: u32, seconds: [u64; 3]) -> (Scenario, Vec<Variant>) {
     let scenario = Scenario {
         // Five tenants of 7 %, or one of a third.
-        share: if count == 1 { 1.0 / 3.0 } else { 0.07 * f64::from(count) },
+        share: if count == 1 {
+            1.0 / 3.0
+        } else {
+            0.07 * f64::from(count)
+        },
         tenants: Tenants {
             affected: count,
             healthy: HEALTHY_TENANTS,

@@ -27,7 +27,10 @@ const FEW: f64 = 32.0;
 /// Of days on which tenants hang.
 pub fn tenants(day: &Day, tenants: u32, how: &str, seen: &[Seen]) -> Vec<Figure> {
     let settled = day.settled();
-    let all: Vec<Summary> = seen.iter().map(|it| Summary::of(&it.results, &settled)).collect();
+    let all: Vec<Summary> = seen
+        .iter()
+        .map(|it| Summary::of(&it.results, &settled))
+        .collect();
     let [Some(isolating), Some(oracle)] = [all.first(), all.last()] else {
         return Vec::new();
     };
@@ -48,8 +51,11 @@ pub fn tenants(day: &Day, tenants: u32, how: &str, seen: &[Seen]) -> Vec<Figure>
     let back = last.map(|at| at.saturating_sub(until).as_secs_f64());
     let back_name = name("from its end until the last task was isolated");
     let mut figures = vec![
-        goodput.at_least(goal).against(beside(day, &all, |it| it.goodput[0], "/s")),
-        p99.at_most(2.0).against(beside(day, &all, |it| it.p99[0], "ms")),
+        goodput
+            .at_least(goal)
+            .against(beside(day, &all, |it| it.goodput[0], "/s")),
+        p99.at_most(2.0)
+            .against(beside(day, &all, |it| it.p99[0], "ms")),
         Figure::or_missing(back_name, back, "s").at_most(30.0),
     ];
     if let Some(Some(healthy)) = seen.first().map(|it| it.isolated_healthy) {
@@ -61,24 +67,39 @@ pub fn tenants(day: &Day, tenants: u32, how: &str, seen: &[Seen]) -> Vec<Figure>
 
 /// Of outages.
 pub fn outage(day: &Day, how: &str, seen: &[Seen]) -> Vec<Figure> {
-    let all: Vec<Ended> = seen.iter().map(|it| Ended::of(&it.results, &day.scenario)).collect();
+    let all: Vec<Ended> = seen
+        .iter()
+        .map(|it| Ended::of(&it.results, &day.scenario))
+        .collect();
     let ([Some(holding), Some(oracle)], Some(first)) = ([all.first(), all.last()], seen.first())
     else {
         return Vec::new();
     };
     let name = |what: &str| format!("{}, {how}: {what}", day.kind.name());
-    let failed = Figure::new(name("tasks that end as Failed, holding"), holding.failed, "%");
+    let failed = Figure::new(
+        name("tasks that end as Failed, holding"),
+        holding.failed,
+        "%",
+    );
     let attempts = Figure::new(
         name("attempts lost, holding, in each pod"),
         first.failed_attempts / f64::from(day.pods),
         "",
     );
-    let drained = Figure::or_missing(name("until its backlog is gone, holding"), holding.drained, "s");
+    let drained = Figure::or_missing(
+        name("until its backlog is gone, holding"),
+        holding.drained,
+        "s",
+    );
     let told = day.variants.iter().zip(&all).skip(1);
     let told = told.map(|(variant, it)| format!("{}: {}", variant.name, seconds(it.drained)));
-    let most = oracle.drained.map_or(f64::NAN, |it| it * (1.0 + GONE) + GONE_S);
+    let most = oracle
+        .drained
+        .map_or(f64::NAN, |it| it * (1.0 + GONE) + GONE_S);
     vec![
-        failed.at_most(0.0).against(beside(day, &all, |it| it.failed, "%")),
+        failed
+            .at_most(0.0)
+            .against(beside(day, &all, |it| it.failed, "%")),
         attempts.at_most(FEW),
         Figure {
             goal: Some("as the oracle, within 10 % and 3.2 s".to_owned()),
@@ -108,9 +129,9 @@ impl Ended {
     fn of(results: &Results, scenario: &Scenario) -> Self {
         let came = results.tasks.iter();
         let came = came.filter(|(task, _)| scenario.incident.has(task.arrives));
-        let failed = came.clone().filter(|(_, end)| {
-            end.is_some_and(|end| end.how == Outcome::Failed)
-        });
+        let failed = came
+            .clone()
+            .filter(|(_, end)| end.is_some_and(|end| end.how == Outcome::Failed));
         let until = scenario.incident.until;
         let ended = results.ended(until);
         Self {
@@ -163,5 +184,7 @@ pub fn agreement(day: &Day, real: &[Seen], simulated: &[Seen]) -> Figure {
     };
     let told = [vec![limits.to_owned()], found].concat().join(". ");
     let name = format!("{}: real and simulated differ", day.kind.name());
-    Figure::new(name, number, "times").at_most(0.0).against(told)
+    Figure::new(name, number, "times")
+        .at_most(0.0)
+        .against(told)
 }

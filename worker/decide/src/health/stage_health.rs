@@ -119,7 +119,9 @@ impl StageHealth {
 
     /// Whether an attempt that fails now is the handler's fault: the pod holds, or may be about to.
     pub fn blames_handler(&self, now: Duration) -> bool {
-        self.outage.as_ref().is_some_and(|it| it.blames_handler(now))
+        self.outage
+            .as_ref()
+            .is_some_and(|it| it.blames_handler(now))
     }
 
     /// Whether the pod holds.
