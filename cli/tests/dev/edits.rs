@@ -170,3 +170,36 @@ async fn a_token_is_turned_on_and_changed_and_off_and_every_task_ends() {
         assert_eq!(run.header("authorization"), "");
     }
 }
+
+/// The handler asks for an hour, which its stage ignores. The next stage waits a day.
+#[tokio::test]
+async fn what_a_stage_does_on_bad_days_reaches_its_worker() {
+    let later = || vec![("retry-after".to_owned(), "3600".to_owned())];
+    let handler = Receiver::start(move |_| ready((503, later(), Vec::new())));
+    let isolate = "isolate: [{by: {header: X-Tenant}, maxShare: 25%, failures: {}}]";
+    let fast = format!("maxAttempts: 3, {isolate}, holdOnOutage: 30m, retryAfter: Ignore");
+    let manifest = ORDERS
+        .replace("maxAttempts: 3", &fast)
+        .replace("maxAttempts: 2", "maxAttempts: 2, delay: 24h");
+    let dev = Dev::start(&manifest, &["--handler", &handler.url("")]).await;
+    dev.send(&[]).await;
+    let queues = dev.queues().await;
+    let waiting = eventually("a task on the second stage", SOON, async || {
+        let tasks = queues.list_tasks(&queue("incoming-2"), 10).await.ok()?;
+        tasks.into_iter().next()
+    })
+    .await;
+    assert_eq!(handler.requests().len(), 3);
+    let wait = waiting.scheduled.duration_since(waiting.created);
+    assert!(wait.as_hours() >= 23, "{wait:?}");
+    // Without the delay, for tasks that are handed over from now on.
+    dev.edit(&manifest.replace(", delay: 24h", ""));
+    dev.says("edit applied").await;
+    dev.send(&[]).await;
+    eventually("runs on the second stage", SOON, async || {
+        let runs = handler.requests();
+        let mut stages = runs.iter().map(|run| run.header("executor-stage"));
+        stages.any(|stage| stage == "slow").then_some(())
+    })
+    .await;
+}

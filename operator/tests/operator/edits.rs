@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use cloudtasks::{Queue, QueueSettings, QueueState};
 use crds::ExecutorChainStatus;
+use serde_json::{Value, json};
+use testkit::eventually;
 
-use crate::testbed::{ORDERS, RATE, queue, says, served, variable, without};
+use crate::testbed::{ORDERS, RATE, SOON, queue, says, served, variable, without};
 
 /// Settings from outside the operator, on a queue of which the manifest sets only the rate.
 fn by_hand() -> QueueSettings {
@@ -102,4 +104,63 @@ async fn a_removed_stage_keeps_its_queue_and_its_workers_while_it_drains() {
     );
     testbed.deployments().get("orders-middle").await.unwrap();
     assert_eq!(queues.get("incoming-2").await.state, QueueState::Running);
+}
+
+#[tokio::test]
+async fn workers_are_told_what_a_stage_does_on_bad_days_and_a_delay_rolls_the_stage_before() {
+    let (testbed, _emulator, queues) = served("bad-days", &[], ORDERS).await;
+    let before = testbed.deployment_versions().await;
+    let delayed = "maxAttempts: 1, delay: 30s";
+    let with_delay = ORDERS.replace("maxAttempts: 1", delayed);
+    testbed.apply(&with_delay).await;
+    let third = queue("incoming-3");
+    testbed
+        .has_variable("orders-middle", "DELAYS", &format!("{third}=30s"))
+        .await;
+    testbed.settle("orders").await;
+    let now = testbed.deployment_versions().await;
+    for stage in ["orders-fast", "orders-slow"] {
+        assert_eq!(now[stage], before[stage], "{stage}");
+    }
+
+    let isolate = "isolate: [{by: {header: X-Tenant}, to: slow, maxShare: 25%, failures: {}}]";
+    let all = format!("maxAttempts: 3, {isolate}, holdOnOutage: 30m, retryAfter: Ignore");
+    let all = with_delay.replace("maxAttempts: 3", &all);
+    testbed.apply(&all).await;
+    testbed
+        .has_variable("orders-fast", "HOLD_ON_OUTAGE", "30m")
+        .await;
+    let fast = testbed.deployments().get("orders-fast").await.unwrap();
+    let told = |name| variable(&fast, name).unwrap();
+    assert_eq!(told("RETRY_AFTER"), "Ignore");
+    assert_eq!(told("DELAYS"), format!("{third}=30s"));
+    let rules: Value = serde_json::from_str(&told("ISOLATE")).unwrap();
+    // The threshold is the schema's default.
+    let rule = json!({
+        "header": "X-Tenant", "to": third.to_string(), "maxShare": 25,
+        "failures": {"of": 16, "atLeast": 12},
+    });
+    assert_eq!(rules, json!([rule]));
+    testbed.settle("orders").await;
+
+    // 400/s × 25 % is more than 0.5/s.
+    let status = testbed.says("orders", "Undersized=True").await;
+    let conditions = status.conditions.iter();
+    let found = conditions
+        .filter(|it| it.type_ == "Undersized")
+        .map(|it| it.message.clone());
+    let message = found.collect::<String>();
+    let slow = "stage fast may isolate 100 tasks/s, and incoming-3 dispatches 0.5/s";
+    assert!(message.contains(slow), "{message}");
+
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+    eventually("workers without them", SOON, async || {
+        let fast = testbed.deployments().get("orders-fast").await.ok()?;
+        let names = ["ISOLATE", "HOLD_ON_OUTAGE", "RETRY_AFTER", "DELAYS"];
+        let left = names.iter().any(|name| variable(&fast, name).is_some());
+        (!left).then_some(())
+    })
+    .await;
+    assert_eq!(queues.get("incoming").await.max_attempts, -1);
 }

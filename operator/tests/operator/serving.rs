@@ -223,6 +223,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("payments", "by-category.yaml"),
     ("thumbnails", "two-executors.yaml"),
     ("refunds", "own-ingress.yaml"),
+    ("webhooks", "bad-days.yaml"),
 ];
 
 #[tokio::test]

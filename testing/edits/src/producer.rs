@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 
 use crate::handler::task_id;
 
+/// A header that all tasks have, with one value: they are one category.
+pub const KIND: &str = "X-Kind";
+
 /// Between two tasks. A quarter of a thousand takes longer than most edits.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -77,7 +80,8 @@ impl Producer {
     }
 
     async fn create(&self, queue: &QueuePath, task: usize) -> Result<(), Error> {
-        let task = testkit::task(queue, &task_id(task), task.to_string());
+        let mut task = testkit::task(queue, &task_id(task), task.to_string());
+        task.headers.insert(KIND.to_owned(), "order".to_owned());
         self.cloud.create_task(queue, &task).await.map(drop)
     }
 

@@ -4,15 +4,18 @@ use cloudtasks::QueueSettings;
 use serde_json::{Value, json};
 
 use crate::manifest::Manifest;
+use crate::producer::KIND;
 use crate::row::{Action, Row};
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    let moving = [ladder(), names(), comings()].concat().into_iter();
+    let moving = [ladder(), names(), comings(), isolation()];
+    let moving = moving.concat().into_iter();
     [
         limits(),
         workers(),
         others(),
+        waits(),
         overrides(),
         overrides_of_deleted(),
         leftovers(),
@@ -147,6 +150,53 @@ fn others() -> Vec<Row> {
             it.stage(0, "backoff:", route)
         }),
     ]
+}
+
+/// Where tasks of a category go. With one run slot a pod, each second task at a time is isolated.
+fn isolation() -> Vec<Row> {
+    let to_slow = || isolating("to: slow, ").stage(2, "maxAttempts: 1", "maxAttempts: 2");
+    vec![
+        Row::new("isolation, none", |it| isolate(it, "")),
+        Row::of(to_slow(), "isolation to another stage", |it| {
+            it.stage(0, "to: slow", "to: middle")
+        }),
+        Row::of(
+            to_slow(),
+            "without the stage to which tasks are isolated",
+            |it| it.stage(0, "to: slow", "to: middle").remove(2),
+        ),
+    ]
+}
+
+/// What workers know of outages and times.
+fn waits() -> Vec<Row> {
+    vec![
+        Row::new("a delay, none", |it| {
+            it.stage(1, "replicas:", "delay: 1s, replicas:")
+        }),
+        Row::of(
+            Manifest::base().stage(2, "replicas:", "delay: 1s, replicas:"),
+            "a longer delay, a shorter one",
+            |it| it.stage(2, "delay: 1s", "delay: 2s500ms"),
+        ),
+        Row::new("a hold and no Retry-After, neither", |it| {
+            it.stage(
+                0,
+                "replicas:",
+                "holdOnOutage: 10s, retryAfter: Ignore, replicas:",
+            )
+        }),
+    ]
+}
+
+fn isolating(to: &str) -> Manifest {
+    isolate(Manifest::base(), to)
+}
+
+fn isolate(manifest: Manifest, to: &str) -> Manifest {
+    let rule = format!("{{by: {{header: {KIND}}}, {to}maxShare: 1%, failures: {{}}}}");
+    let fields = format!("concurrency: 1, isolate: [{rule}], replicas:");
+    manifest.stage(0, "replicas:", &fields)
 }
 
 /// The emulator signs it, and publishes its key.

@@ -27,7 +27,6 @@ use super::host_name::HostName;
 use super::overrides::{Overridden, OverrideField};
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
-use isolation::isolation;
 use push::{ChainContext, address, push};
 use worker_template::worker_template;
 
@@ -376,7 +375,11 @@ impl DesiredStage {
                 .iter()
                 .map(|route| Ok((route.matches.clone(), target(chain, route, context)?)))
                 .collect::<Result<_, Problem>>()?,
-            isolate: isolation(chain, stage, context)?,
+            isolate: stage
+                .isolate
+                .iter()
+                .map(|rule| isolation_rule(chain, stage, rule, context))
+                .collect::<Result<_, Problem>>()?,
             hold_on_outage: stage.hold_on_outage.map(|time| time.0),
             retry_after: stage.retry_after.unwrap_or_default(),
             delay: stage.delay.map(|time| time.0),
@@ -519,4 +522,24 @@ fn target(
 fn stage_named<'a>(chain: &'a ExecutorChain, name: &str) -> Option<&'a Stage> {
     let mut stages = chain.spec.stages.iter();
     stages.find(|stage| stage.name == name)
+}
+
+fn isolation_rule(
+    chain: &ExecutorChain,
+    stage: &Stage,
+    given: &crds::IsolationRule,
+    context: &ChainContext<'_>,
+) -> Result<IsolationRule, Problem> {
+    let to = if let Some(name) = &given.to {
+        stage_named(chain, name).ok_or_else(|| {
+            let message = format!("isolate leads to {name}, which is not a stage of this chain");
+            invalid(stage, message)
+        })?
+    } else {
+        let stages = chain.spec.stages.iter();
+        let next = stages.skip_while(|it| it.name != stage.name).nth(1);
+        next.ok_or_else(|| invalid(stage, "isolate leads nowhere, since no stage comes next"))?
+    };
+    let to = queue(context.parent, &to.queue)?;
+    IsolationRule::new(given, to).map_err(|why| invalid(stage, why))
 }

@@ -69,6 +69,15 @@ struct Stage {
     replicas: Option<u8>,
     /// A shortcut to the last stage.
     has_route: bool,
+    isolates: Option<Isolates>,
+    is_delayed: bool,
+}
+
+/// Where isolated tasks go.
+#[derive(Debug, Clone, Copy)]
+enum Isolates {
+    ToNext,
+    ToLast,
 }
 
 impl Spec {
@@ -86,8 +95,22 @@ impl Spec {
                 paused,
                 replicas,
                 has_route,
+                isolates,
+                is_delayed,
             } = stage;
             let name = format!("{name}{number}");
+            let to = isolates.filter(|_| name != last).map(|it| match it {
+                Isolates::ToNext => String::new(),
+                Isolates::ToLast => format!("to: {last}, "),
+            });
+            let isolate = to
+                .map(|to| format!(", isolate: [{{by: {{header: a}}, {to}failures: {{}}}}]"))
+                .unwrap_or_default();
+            let delay = if *is_delayed && !stages.is_empty() {
+                ", delay: 30s"
+            } else {
+                ""
+            };
             let rate = rate
                 .map(|rate| format!(", rateLimits: {{maxDispatchesPerSecond: {rate}}}"))
                 .unwrap_or_default();
@@ -98,7 +121,7 @@ impl Spec {
             } else {
                 String::new()
             };
-            format!("{stages}  - {{name: {name}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}{replicas}{route}}}\n")
+            format!("{stages}  - {{name: {name}, queue: q{number}, maxAttempts: {attempts}{rate}{paused}{replicas}{route}{isolate}{delay}}}\n")
         });
         let (head, _) = crate::world::ORDERS.split_once("  stages:\n").unwrap();
         let head = head.replace("orders-notifier", &format!("notifier-{}", self.notifier));
@@ -132,15 +155,19 @@ fn stage() -> impl Strategy<Value = Stage> {
         proptest::option::of(any::<bool>()),
         proptest::option::of(1..6_u8),
         any::<bool>(),
+        proptest::option::of(prop_oneof![Just(Isolates::ToNext), Just(Isolates::ToLast)]),
+        any::<bool>(),
     )
         .prop_map(
-            |(name, attempts, rate, paused, replicas, has_route)| Stage {
+            |(name, attempts, rate, paused, replicas, has_route, isolates, is_delayed)| Stage {
                 name,
                 attempts,
                 rate,
                 paused,
                 replicas,
                 has_route,
+                isolates,
+                is_delayed,
             },
         )
 }
@@ -578,7 +605,9 @@ proptest! {
         roll(&mut observed);
         settle(&mut observed, &last);
         prop_assert!(!has_circle(&observed));
-        for stage in &last.stages {
+        for (index, stage) in last.stages.iter().enumerate() {
+            let workers = &observed.deployments[&stage.child];
+            prop_assert_eq!(hand_over_targets(workers), last.hand_over_targets(index));
             let queue = observed.queues.get(&stage.queue).unwrap();
             if let Some(paused) = stage.paused {
                 prop_assert_eq!(queue.state == QueueState::Paused, paused);

@@ -7,6 +7,7 @@
 )]
 
 mod allow_list;
+mod bad_days;
 mod edits;
 mod freshness;
 mod gateway;

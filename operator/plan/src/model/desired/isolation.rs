@@ -3,11 +3,6 @@
 use std::str::FromStr;
 
 use cloudtasks::QueuePath;
-use crds::{ExecutorChain, Stage};
-
-use super::push::ChainContext;
-use super::{invalid, queue, stage_named};
-use crate::model::problem::Problem;
 
 /// One rule of a stage. A category is a value of its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,44 +72,22 @@ impl TryFrom<crds::FailureThreshold> for FailureThreshold {
     }
 }
 
-/// The rules of a stage.
-pub(super) fn isolation(
-    chain: &ExecutorChain,
-    stage: &Stage,
-    context: &ChainContext<'_>,
-) -> Result<Vec<IsolationRule>, Problem> {
-    let rules = stage.isolate.iter();
-    rules.map(|it| rule(chain, stage, it, context)).collect()
-}
-
-fn rule(
-    chain: &ExecutorChain,
-    stage: &Stage,
-    given: &crds::IsolationRule,
-    context: &ChainContext<'_>,
-) -> Result<IsolationRule, Problem> {
-    let to = if let Some(name) = &given.to {
-        stage_named(chain, name).ok_or_else(|| {
-            let message = format!("isolate leads to {name}, which is not a stage of this chain");
-            invalid(stage, message)
-        })?
-    } else {
-        let stages = chain.spec.stages.iter();
-        let next = stages.skip_while(|it| it.name != stage.name).nth(1);
-        next.ok_or_else(|| invalid(stage, "isolate leads nowhere, since no stage comes next"))?
-    };
-    let max_share = given.max_share.as_deref().map(Percent::from_str);
-    let failures = given.failures.map(FailureThreshold::try_from);
-    Ok(IsolationRule {
-        header: given.by.header.clone(),
-        to: queue(context.parent, &to.queue)?,
-        max_share: max_share
-            .transpose()
-            .map_err(|why| invalid(stage, format!("isolate[].maxShare {why}")))?,
-        failures: failures
-            .transpose()
-            .map_err(|why| invalid(stage, format!("isolate[].failures.{why}")))?,
-    })
+impl IsolationRule {
+    /// A rule of the spec that leads to this queue; else what is wrong with it.
+    pub(super) fn new(given: &crds::IsolationRule, to: QueuePath) -> Result<Self, String> {
+        let max_share = given.max_share.as_deref().map(Percent::from_str);
+        let failures = given.failures.map(FailureThreshold::try_from);
+        Ok(Self {
+            header: given.by.header.clone(),
+            to,
+            max_share: max_share
+                .transpose()
+                .map_err(|why| format!("isolate[].maxShare {why}"))?,
+            failures: failures
+                .transpose()
+                .map_err(|why| format!("isolate[].failures.{why}"))?,
+        })
+    }
 }
 
 #[cfg(test)]
