@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod handler;
+pub mod isolation;
 pub mod pinned;
 pub mod push;
 pub mod reverse_proxy;
@@ -100,7 +101,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
             }
         }
     }
-    Ok(figures(options, &measured, &started))
+    let mut figures = figures(options, &measured, &started);
+    figures.push(isolation::figure()?);
+    Ok(figures)
 }
 
 fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec<Figure> {

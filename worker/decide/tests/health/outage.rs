@@ -6,6 +6,8 @@ use crate::pod::{Ill, Pod, Well};
 use decide::{Admission, RunTicket, Sign};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// So many failures one after the other are an outage.
+const IN_A_ROW: u32 = 32;
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
 /// Runs of different tasks with these signs.
@@ -18,18 +20,18 @@ fn runs(pod: &mut Pod, count: u32, sign: Sign) {
 /// A pod that has begun to hold.
 fn held() -> Pod {
     let mut pod = Pod::holding(HALF_AN_HOUR);
-    runs(&mut pod, 20, Ill);
+    runs(&mut pod, IN_A_ROW, Ill);
     assert!(pod.holds());
     pod
 }
 
 #[test]
-fn it_holds_from_eighteen_failures_of_the_last_twenty_runs_on() {
+fn it_holds_after_thirty_two_failures_in_a_row() {
     for (well, ill, holds) in [
-        (0, 19, false),
-        (2, 18, true),
-        (3, 17, false),
-        (100, 18, true),
+        (0, 31, false),
+        (0, 32, true),
+        (100, 31, false),
+        (100, 32, true),
     ] {
         let mut pod = Pod::holding(HALF_AN_HOUR);
         runs(&mut pod, well, Well);
@@ -38,6 +40,34 @@ fn it_holds_from_eighteen_failures_of_the_last_twenty_runs_on() {
         let since = holds.then_some(pod.now);
         assert_eq!(pod.health.holding_since(pod.now), since);
     }
+}
+
+#[test]
+fn a_handler_that_works_now_and_then_does_more_than_a_pod_that_holds() {
+    let mut pod = Pod::holding(HALF_AN_HOUR);
+    for _ in 0..100 {
+        runs(&mut pod, 31, Ill);
+        runs(&mut pod, 1, Well);
+    }
+    assert!(!pod.holds());
+}
+
+#[test]
+fn from_the_eighth_task_on_a_failure_is_the_handlers() {
+    let mut pod = Pod::holding(HALF_AN_HOUR);
+    for failed in 1..=IN_A_ROW {
+        runs(&mut pod, 1, Ill);
+        assert_eq!(pod.health.blames_handler(pod.now), failed >= 8, "{failed}");
+    }
+    let mut pod = Pod::holding(HALF_AN_HOUR);
+    for run in 0..100 {
+        pod.runs_again(run % 7, Ill);
+        assert!(!pod.health.blames_handler(pod.now));
+    }
+    pod.runs_again(7, Ill);
+    assert!(pod.health.blames_handler(pod.now));
+    runs(&mut pod, 1, Well);
+    assert!(!pod.health.blames_handler(pod.now));
 }
 
 #[test]
@@ -75,14 +105,17 @@ fn one_task_a_second_runs_meanwhile() {
 }
 
 #[test]
-fn three_good_probes_in_a_row_end_it() {
+fn three_good_probes_of_five_end_it() {
     let mut pod = held();
     for (sign, holds) in [
         (Well, true),
-        (Well, true),
+        (Ill, true),
+        (Ill, true),
         (Ill, true),
         (Well, true),
+        // The first good one is no more one of five.
         (Well, true),
+        (Ill, true),
         (Well, false),
     ] {
         pod.waits(SECOND);
@@ -90,22 +123,43 @@ fn three_good_probes_in_a_row_end_it() {
         assert_eq!(pod.holds(), holds);
     }
     // It counts from zero again.
-    runs(&mut pod, 19, Ill);
+    runs(&mut pod, IN_A_ROW - 1, Ill);
     assert!(!pod.holds());
     runs(&mut pod, 1, Ill);
     assert!(pod.holds());
 }
 
 #[test]
+fn holds_of_one_outage_share_their_time() {
+    let mut pod = held();
+    let begin = pod.now;
+    for _ in 0..3 {
+        pod.waits(SECOND);
+        assert!(pod.runs("", Well));
+    }
+    assert!(!pod.holds());
+    runs(&mut pod, IN_A_ROW, Ill);
+    assert_eq!(pod.health.holding_since(pod.now), Some(begin));
+    for _ in 0..3 {
+        pod.waits(SECOND);
+        assert!(pod.runs("", Well));
+    }
+    // Half of the last outcomes are good: what follows is another outage.
+    runs(&mut pod, IN_A_ROW / 2, Well);
+    runs(&mut pod, IN_A_ROW, Ill);
+    assert_eq!(pod.health.holding_since(pod.now), Some(pod.now));
+}
+
+#[test]
 fn runs_that_began_before_the_hold_are_no_probes() {
     let mut pod = Pod::holding(HALF_AN_HOUR);
     let before: Vec<RunTicket> = (0..10).map(|taken| pod.begins("", taken)).collect();
-    runs(&mut pod, 20, Ill);
+    runs(&mut pod, IN_A_ROW, Ill);
     for run in &before {
         pod.ends(run, Some(Well));
     }
     assert!(pod.holds());
-    // A probe that says nothing breaks no row.
+    // A probe that says nothing counts as none.
     for sign in [Some(Well), None, Some(Well), None, Some(Well)] {
         assert!(pod.holds());
         pod.waits(SECOND);
@@ -128,16 +182,17 @@ fn it_gives_up_after_its_time_and_holds_again_only_after_good_runs() {
     assert_eq!(pod.health.holding_since(pod.now), None);
     // As if it could not hold, however many fail.
     runs(&mut pod, 1000, Ill);
-    runs(&mut pod, 9, Well);
+    assert!(!pod.health.blames_handler(pod.now));
+    runs(&mut pod, IN_A_ROW / 2 - 1, Well);
     runs(&mut pod, 1000, Ill);
     assert!(!pod.holds());
-    // Ten of the last twenty are good, and not in a row.
-    for _ in 0..10 {
+    // Half of the last are good, and not in a row.
+    for _ in 0..IN_A_ROW / 2 {
         runs(&mut pod, 1, Well);
         runs(&mut pod, 1, Ill);
     }
     assert!(!pod.holds());
-    runs(&mut pod, 19, Ill);
+    runs(&mut pod, IN_A_ROW - 1, Ill);
     assert!(pod.holds());
 }
 
