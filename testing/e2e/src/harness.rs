@@ -23,7 +23,7 @@ use crate::startup_times::StartupTimes;
 pub const SOON: Duration = Duration::from_mins(1);
 /// Until what was put has ended: a task that fails for ever has six attempts, and after a kill some of
 /// it waits for a backoff.
-const ALL_END: Duration = Duration::from_mins(3);
+pub const ALL_END: Duration = Duration::from_mins(3);
 const EMULATOR_PORT: u16 = 8123;
 
 pub struct Harness {
@@ -79,8 +79,8 @@ impl Harness {
     }
 
     pub async fn begin(&self, rate: u32) -> anyhow::Result<Producer> {
-        let producer =
-            Producer::start(&self.emulator.to_string(), rate, Arc::clone(&self.tracker))?;
+        let emulator = self.emulator.to_string();
+        let producer = Producer::start(&emulator, "incoming", rate, Arc::clone(&self.tracker))?;
         eventually("the first tasks' ends", SOON, async || {
             let found = self.tracker.results();
             let come_through = found.succeeded > 50 && found.failed > 3;
@@ -92,9 +92,7 @@ impl Harness {
     }
 
     pub async fn queue(&self, id: &str) -> anyhow::Result<Queue> {
-        let path: QueuePath =
-            format!("projects/demo/locations/europe-west1/queues/{id}").parse()?;
-        Ok(self.cloud_tasks.get_queue(&path).await?)
+        Ok(self.cloud_tasks.get_queue(&queue_path(id)?).await?)
     }
 
     /// Waits until so many more tasks were put and ended: what was done has to stand the load.
@@ -137,6 +135,11 @@ impl Harness {
         anyhow::ensure!(found.is_clean(), "{}", wrong.join("\n"));
         Ok(())
     }
+}
+
+/// A queue of this ID.
+pub fn queue_path(id: &str) -> anyhow::Result<QueuePath> {
+    Ok(format!("projects/demo/locations/europe-west1/queues/{id}").parse()?)
 }
 
 /// A tenth climbs: 4 a second of 40, of the 5 that the last stage takes.

@@ -7,7 +7,8 @@ use testkit::eventually;
 
 use crate::cluster::{self, apply, get, kubectl, list, workers};
 use crate::harness::{Harness, SOON};
-use crate::plugin::VIEWER;
+use crate::incident;
+use crate::plugin;
 use crate::processes;
 use crate::startup_times::PROGRAMS;
 
@@ -26,7 +27,9 @@ pub async fn helm(harness: &Harness) -> anyhow::Result<()> {
         "--set=image.repository=localhost/executor-operator,image.tag=e2e",
         "--set=worker.image.repository=localhost/executor-worker,worker.image.tag=e2e",
         "--set-json",
-        VIEWER,
+        plugin::VIEWERS,
+        "--set-json",
+        incident::ONCALL,
         "--set",
         &emulator,
     ];
@@ -72,23 +75,28 @@ spec: {{hard: {{requests.cpu: '4', requests.memory: 4Gi}}}}
     [
         namespace("executor-chain", restricted),
         namespace("shop", restricted),
+        namespace(incident::NAMESPACE, restricted),
         namespace("emulators", "{}"),
         service,
     ]
     .concat()
 }
 
-pub async fn chain(harness: &Harness) -> anyhow::Result<()> {
-    let handler = format!(
+/// The fields of a handler's container that asks there what to do with each run.
+pub fn handler(account: SocketAddr) -> String {
+    format!(
         "image: localhost/e2e-handler:1
-          env: [{{name: ACCOUNT, value: 'http://{}/'}}]
+          env: [{{name: ACCOUNT, value: 'http://{account}/'}}]
           securityContext:
             allowPrivilegeEscalation: false
             runAsNonRoot: true
             capabilities: {{drop: [ALL]}}
-            seccompProfile: {{type: RuntimeDefault}}",
-        harness.runs
-    );
+            seccompProfile: {{type: RuntimeDefault}}"
+    )
+}
+
+pub async fn chain(harness: &Harness) -> anyhow::Result<()> {
+    let handler = handler(harness.runs);
     let manifest = EXAMPLE
         .replace("image: registry.example.com/orders-handler:1.4.0", &handler)
         .replace(

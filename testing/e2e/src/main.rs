@@ -11,6 +11,7 @@ mod cluster;
 mod counts;
 mod dispatches;
 mod harness;
+mod incident;
 mod install;
 mod plugin;
 mod processes;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::harness::Harness;
+use crate::plugin::Plugin;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -50,7 +52,9 @@ async fn main() -> anyhow::Result<()> {
 
     let producer = harness.begin(args.rate).await?;
     scenario::edit_a_rate(&harness).await?;
-    plugin::kubectl_chain(&harness, &args.state).await?;
+    let plugin = Plugin::install(&args.state)?;
+    plugin::kubectl_chain(&harness, &plugin).await?;
+    incident::from_the_page_to_a_proof(&harness, &plugin).await?;
     scenario::roll_the_handler(&harness).await?;
     scenario::a_broken_handler(&harness).await?;
     scenario::a_wrong_port(&harness).await?;

@@ -12,20 +12,81 @@ use testkit::eventually;
 use crate::cluster::kubectl;
 use crate::harness::{Harness, SOON};
 
-/// Whom the chart's value `rbac.viewers` names.
-pub const VIEWER: &str =
-    r#"rbac.viewers=[{"kind":"ServiceAccount","name":"viewer","namespace":"shop"}]"#;
+/// Whom the chart's value `rbac.viewers` names: one who views, and one who is on call too.
+pub const VIEWERS: &str = r#"rbac.viewers=[
+    {"kind":"ServiceAccount","name":"viewer","namespace":"shop"},
+    {"kind":"ServiceAccount","name":"oncall","namespace":"billing"}]"#;
 /// Who may see what is in the namespace of the chain alone.
 const STRANGER: &str = "stranger";
 
+/// `kubectl chain`, where kubectl finds it.
+pub struct Plugin {
+    folder: PathBuf,
+    state: PathBuf,
+}
+
+impl Plugin {
+    pub fn install(state: &Path) -> anyhow::Result<Self> {
+        let folder = state.join("run/plugin");
+        std::fs::create_dir(&folder)?;
+        let program = std::fs::canonicalize("target/debug/executor-chain")?;
+        std::os::unix::fs::symlink(program, folder.join("kubectl-chain"))?;
+        let state = state.to_owned();
+        Ok(Self { folder, state })
+    }
+
+    /// A kubeconfig file of a new service account, in its namespace.
+    pub async fn account(&self, namespace: &str, name: &str) -> anyhow::Result<PathBuf> {
+        let within = format!("--namespace={namespace}");
+        kubectl(&["create", "serviceaccount", name, &within]).await?;
+        let token = kubectl(&["create", "token", name, &within]).await?;
+        let view = [
+            "config",
+            "view",
+            "--raw",
+            "--minify",
+            "--flatten",
+            "-o",
+            "json",
+        ];
+        let mut config: Value = serde_json::from_str(&kubectl(&view).await?)?;
+        config["users"][0]["user"] = json!({"token": token.trim()});
+        config["contexts"][0]["context"]["namespace"] = namespace.into();
+        let file = self.state.join(format!("{name}.kubeconfig"));
+        std::fs::write(&file, config.to_string())?;
+        Ok(file)
+    }
+
+    /// Runs `kubectl chain`, as this account.
+    pub async fn run(&self, kubeconfig: &Path, words: &[&str]) -> anyhow::Result<Ended> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path).chain([self.folder.clone()]);
+        let mut command = Command::new("kubectl");
+        command
+            .arg("chain")
+            .args(words)
+            .env("PATH", std::env::join_paths(folders)?)
+            .env("KUBECONFIG", kubeconfig);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        Ok(Ended {
+            code: output.status.code().context("kubectl was killed")?,
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
+    }
+}
+
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
 /// The leader's numbers are seen, and what is missing where they can't be.
-pub async fn kubectl_chain(harness: &Harness, state: &Path) -> anyhow::Result<()> {
-    let folder = state.join("run/plugin");
-    std::fs::create_dir(&folder)?;
-    let program = std::fs::canonicalize("target/debug/executor-chain")?;
-    std::os::unix::fs::symlink(program, folder.join("kubectl-chain"))?;
-    let viewer = account(state, "viewer").await?;
-    let stranger = account(state, STRANGER).await?;
+pub async fn kubectl_chain(harness: &Harness, plugin: &Plugin) -> anyhow::Result<()> {
+    let viewer = plugin.account("shop", "viewer").await?;
+    let stranger = plugin.account("shop", STRANGER).await?;
     let subject = format!("--serviceaccount=shop:{STRANGER}");
     let bind = [
         "create",
@@ -38,7 +99,7 @@ pub async fn kubectl_chain(harness: &Harness, state: &Path) -> anyhow::Result<()
 
     let top = ["top", "-A", "-o", "json"];
     eventually("live numbers of a worker", SOON, async || {
-        let seen = chain(&folder, &viewer, &top).await?;
+        let seen = plugin.run(&viewer, &top).await?;
         let list: Value = serde_json::from_str(&seen.stdout)?;
         let first = &list["items"][0]["stages"][0];
         let succeeded = first["workerNumbers"]["runs"]["succeeded"].as_u64();
@@ -48,14 +109,16 @@ pub async fn kubectl_chain(harness: &Harness, state: &Path) -> anyhow::Result<()
     })
     .await;
     let began = Instant::now();
-    let seen = chain(&folder, &viewer, &["top", "-A", "--once"]).await?;
+    let seen = plugin.run(&viewer, &["top", "-A", "--once"]).await?;
     let took = began.elapsed();
     anyhow::ensure!(seen.code == 0 && seen.stdout.contains("orders"), "{seen:?}");
     harness.say(format!(
         "kubectl chain top by a forwarded port, with the chart's roles alone, in {took:.1?}:\n{}",
         seen.stdout.trim_end()
     ));
-    let seen = chain(&folder, &viewer, &["why", "orders", "-n", "shop"]).await?;
+    let seen = plugin
+        .run(&viewer, &["why", "orders", "-n", "shop"])
+        .await?;
     // The emulator has no numbers of queues: what isn't found is not known either.
     anyhow::ensure!(
         [2, 3].contains(&seen.code) && seen.stderr.is_empty(),
@@ -63,56 +126,13 @@ pub async fn kubectl_chain(harness: &Harness, state: &Path) -> anyhow::Result<()
     );
 
     let missing = "you lack the right to list pods in namespace executor-chain";
-    let seen = chain(&folder, &stranger, &["top", "-n", "shop"]).await?;
+    let seen = plugin.run(&stranger, &["top", "-n", "shop"]).await?;
     anyhow::ensure!(seen.code == 0 && seen.stdout.contains("orders"), "{seen:?}");
     anyhow::ensure!(seen.stderr.contains(missing), "{seen:?}");
-    let seen = chain(&folder, &stranger, &["why", "orders", "-n", "shop"]).await?;
+    let seen = plugin
+        .run(&stranger, &["why", "orders", "-n", "shop"])
+        .await?;
     anyhow::ensure!(seen.code == 4 && seen.stderr.contains(missing), "{seen:?}");
     harness.say(format!("and without them: {}", seen.stderr.trim_end()));
     Ok(())
-}
-
-/// A kubeconfig file of a service account.
-async fn account(state: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    kubectl(&["create", "serviceaccount", name, "-n=shop"]).await?;
-    let token = kubectl(&["create", "token", name, "-n=shop"]).await?;
-    let view = [
-        "config",
-        "view",
-        "--raw",
-        "--minify",
-        "--flatten",
-        "-o",
-        "json",
-    ];
-    let mut config: Value = serde_json::from_str(&kubectl(&view).await?)?;
-    config["users"][0]["user"] = json!({"token": token.trim()});
-    let file = state.join(format!("{name}.kubeconfig"));
-    std::fs::write(&file, config.to_string())?;
-    Ok(file)
-}
-
-#[derive(Debug)]
-struct Ended {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs `kubectl chain`, as this account.
-async fn chain(folder: &Path, kubeconfig: &Path, words: &[&str]) -> anyhow::Result<Ended> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([folder.to_owned()]);
-    let mut command = Command::new("kubectl");
-    command
-        .arg("chain")
-        .args(words)
-        .env("PATH", std::env::join_paths(folders)?)
-        .env("KUBECONFIG", kubeconfig);
-    let output = tokio::task::spawn_blocking(move || command.output()).await??;
-    Ok(Ended {
-        code: output.status.code().context("kubectl was killed")?,
-        stdout: String::from_utf8(output.stdout)?,
-        stderr: String::from_utf8(output.stderr)?,
-    })
 }

@@ -16,11 +16,17 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub fn start(cloud_tasks: &str, rate: u32, tracker: Arc<Tracker>) -> anyhow::Result<Self> {
+    /// Creates so many tasks a second in a queue.
+    pub fn start(
+        cloud_tasks: &str,
+        queue: &str,
+        rate: u32,
+        tracker: Arc<Tracker>,
+    ) -> anyhow::Result<Self> {
         let python = std::env::var("EXECUTOR_CHAIN_PYTHON").context("no Python was named")?;
         let mut child = Command::new(python)
             .arg("hack/python/load.py")
-            .args([cloud_tasks, "demo", "europe-west1", "incoming"])
+            .args([cloud_tasks, "demo", "europe-west1", queue])
             .arg(rate.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use testkit::server::{serve_on, status, text};
 use crate::attempts::{Attempts, Run};
 
 /// What the ids of tasks begin with; their numbers follow.
-const PREFIX: &str = "e2e-";
+pub const PREFIX: &str = "e2e-";
 
 /// Answers the handlers: 200 for a run that succeeds, 500 for one that fails.
 pub async fn runs(

@@ -1,0 +1,309 @@
+//! An incident, as one who is on call meets it: paged, and with the chart's roles for viewers and for
+//! people on call, and nothing more.
+//!
+//! A third of the payments need a provider, which answers so many calls at once; it hangs on the others, until
+//! their callers give up. After a burst, the calls that hang keep it so. Fewer at once let it recover.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use oracle::{Script, Tracker, receive, task_number};
+use serde_json::Value;
+use testkit::server::{serve_on, status, text};
+use testkit::{eventually, task};
+
+use crate::cluster::{apply, kubectl, list};
+use crate::harness::{ALL_END, Harness, SOON, queue_path};
+use crate::install::handler;
+use crate::plugin::{Ended, Plugin};
+use crate::producer::Producer;
+use crate::servers::PREFIX;
+
+pub const NAMESPACE: &str = "billing";
+/// Whom the chart's value `rbac.oncall` names.
+pub const ONCALL: &str =
+    r#"rbac.oncall=[{"kind":"ServiceAccount","name":"oncall","namespace":"billing"}]"#;
+
+/// Payments a second, and those of the burst.
+const RATE: u32 = 20;
+const BURST: usize = 300;
+/// The numbers of those in the burst begin there.
+const FIRST_OF_BURST: usize = 100_000;
+/// What the provider can do: so many calls at once, each of which takes so long.
+const CALLS: usize = 8;
+const CALL: Duration = Duration::from_millis(200);
+
+const TOP: &[&str] = &["top"];
+const WHY: &[&str] = &["why", "payments"];
+/// With three of stage slow, as many as the provider answers.
+const THROTTLE: &[&str] = &[
+    "throttle",
+    "payments",
+    "fast",
+    "--concurrency",
+    "5",
+    "--for",
+    "30m",
+    "--reason",
+    "INC-42 the card provider hangs",
+];
+const HELPED: &str = "  It has helped: ";
+
+/// Three commands, of which the third one helps. Numbers say so, and all payments are made in the end.
+pub async fn from_the_page_to_a_proof(harness: &Harness, plugin: &Plugin) -> anyhow::Result<()> {
+    let payments = Payments::begin(harness).await?;
+    let mut oncall = OnCall {
+        harness,
+        plugin,
+        account: plugin.account(NAMESPACE, "oncall").await?,
+        typed: 0,
+    };
+    payments.burst(harness).await?;
+    oncall.is_paged().await;
+
+    let began = Instant::now();
+    let top = oncall.types(TOP).await?;
+    anyhow::ensure!(top.code == 0 && top.stdout.contains("Times out"), "{top:?}");
+    let why = oncall.types(WHY).await?;
+    let first = why.stdout.lines().next().unwrap_or_default();
+    anyhow::ensure!(
+        why.code == 2 && first.contains("the handler runs into its time-out of 10s"),
+        "{why:?}"
+    );
+    let throttled = oncall.types(THROTTLE).await?;
+    anyhow::ensure!(
+        throttled.code == 0 && throttled.stdout.contains(", in force after "),
+        "{throttled:?}"
+    );
+    anyhow::ensure!(oncall.typed == 3, "{} commands", oncall.typed);
+    let proof = oncall.sees_that_it_helped().await;
+    let took = began.elapsed();
+    harness.say(format!(
+        "{} commands, and {:.0} s after the first of them kubectl chain {} says:\n{}",
+        oncall.typed,
+        took.as_secs_f64(),
+        WHY.join(" "),
+        proof.stdout.trim_end(),
+    ));
+    payments.end(harness).await
+}
+
+/// One who is on call.
+struct OnCall<'a> {
+    harness: &'a Harness,
+    plugin: &'a Plugin,
+    account: PathBuf,
+    typed: usize,
+}
+
+impl OnCall<'_> {
+    /// An alert would come from the same numbers.
+    async fn is_paged(&self) {
+        let json = [WHY, &["-o", "json"]].concat();
+        eventually("runs that time out", SOON, async || {
+            let seen = self.plugin.run(&self.account, &json).await?;
+            let chain: Value = serde_json::from_str(&seen.stdout)?;
+            let found = &chain["findings"][0];
+            let is_it = found["cause"] == "HandlerTimesOut" && found["stage"] == "fast";
+            anyhow::ensure!(is_it, "{found}");
+            Ok(())
+        })
+        .await;
+    }
+
+    async fn types(&mut self, words: &[&str]) -> anyhow::Result<Ended> {
+        self.typed += 1;
+        let ended = self.plugin.run(&self.account, words).await?;
+        anyhow::ensure!(ended.stderr.is_empty(), "{ended:?}");
+        let typed = words.iter().map(|word| match word.contains(' ') {
+            true => format!("\"{word}\""),
+            false => (*word).to_owned(),
+        });
+        let typed: Vec<String> = typed.collect();
+        self.harness.say(format!(
+            "$ kubectl chain {}\n{}",
+            typed.join(" "),
+            ended.stdout.trim_end()
+        ));
+        Ok(ended)
+    }
+
+    async fn sees_that_it_helped(&self) -> Ended {
+        eventually("numbers that show that it helped", SOON, async || {
+            let seen = self.plugin.run(&self.account, WHY).await?;
+            let helped = seen.stdout.lines().find_map(|it| it.strip_prefix(HELPED));
+            let both = helped
+                .map(|it| it.contains(" of the runs timed out before (") && it.contains(" now ("));
+            anyhow::ensure!(both == Some(true), "{}", seen.stdout);
+            Ok(seen)
+        })
+        .await
+    }
+}
+
+/// The chain, and what is around it.
+struct Payments {
+    tracker: Arc<Tracker>,
+    provider: Arc<Provider>,
+    producer: Producer,
+}
+
+impl Payments {
+    async fn begin(harness: &Harness) -> anyhow::Result<Self> {
+        let tracker = Arc::new(Tracker::new(|_| Script::Succeeds));
+        let provider = Arc::new(Provider::default());
+        let at = SocketAddr::new(harness.emulator.ip(), 0);
+        let account = serve_provider(at, &provider, &tracker).await?;
+        let notified = Arc::clone(&tracker);
+        let client = receive(at, PREFIX, move |it| {
+            notified.notified(it.task, it.succeeded);
+            200
+        });
+        apply(&manifest(account, client.await?)).await?;
+        let wait = ["wait", "--for=condition=Ready", "chain/payments"];
+        let within = ["-n", NAMESPACE, "--timeout=60s"];
+        kubectl(&[&wait[..], &within].concat()).await?;
+        let emulator = harness.emulator.to_string();
+        let producer = Producer::start(&emulator, "payments", RATE, Arc::clone(&tracker))?;
+        eventually("the first payments", SOON, async || {
+            let made = tracker.results().succeeded;
+            (made > 50, made)
+        })
+        .await;
+        harness.say(format!("payments are made, {RATE} a second"));
+        Ok(Self {
+            tracker,
+            provider,
+            producer,
+        })
+    }
+
+    async fn burst(&self, harness: &Harness) -> anyhow::Result<()> {
+        let queue = queue_path("payments")?;
+        for number in (FIRST_OF_BURST..).take(BURST) {
+            let payment = task(&queue, &format!("{PREFIX}{number}"), "{}");
+            harness.cloud_tasks.create_task(&queue, &payment).await?;
+            self.tracker.created(number);
+        }
+        harness.say(format!(
+            "{BURST} payments at once; the provider hangs where it has more than {CALLS} calls"
+        ));
+        Ok(())
+    }
+
+    /// Those that hung before are made too, while the override is in force.
+    async fn end(self, harness: &Harness) -> anyhow::Result<()> {
+        self.producer.stop().await?;
+        eventually("an end of each payment", ALL_END, async || {
+            let lost = self.tracker.results().lost.len();
+            (lost == 0, lost)
+        })
+        .await;
+        let found = self.tracker.results();
+        let all = self.tracker.count();
+        let hung = self.provider.hung.load(Ordering::Relaxed);
+        harness.say(format!(
+            "{hung} calls of the provider hung; of {all} payments {} are made",
+            found.succeeded
+        ));
+        anyhow::ensure!(found.is_clean() && found.succeeded == all, "{found:?}");
+        anyhow::ensure!(self.provider.calls.load(Ordering::Relaxed) == 0);
+        kubectl(&["delete", "chain", "payments", "-n", NAMESPACE]).await?;
+        eventually("no pod", ALL_END, async || {
+            let left = list(&["pods", "-n", NAMESPACE]).await?.len();
+            anyhow::ensure!(left == 0, "{left}");
+            Ok(())
+        })
+        .await;
+        Ok(())
+    }
+}
+
+/// The provider, without which two of three payments are made.
+#[derive(Debug, Default)]
+struct Provider {
+    calls: AtomicUsize,
+    hung: AtomicUsize,
+}
+
+/// A call, until it is answered or its caller has given up.
+struct Call<'a>(&'a Provider);
+
+impl Provider {
+    async fn call(&self) {
+        let others = self.calls.fetch_add(1, Ordering::Relaxed);
+        let _call = Call(self);
+        if others >= CALLS {
+            self.hung.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(CALL).await;
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the handlers ask.
+async fn serve_provider(
+    at: SocketAddr,
+    provider: &Arc<Provider>,
+    tracker: &Arc<Tracker>,
+) -> std::io::Result<SocketAddr> {
+    let (provider, tracker) = (Arc::clone(provider), Arc::clone(tracker));
+    serve_on(at, move |request| {
+        let task = task_number(text(request.headers(), "executor-task"), PREFIX);
+        let stage = text(request.headers(), "executor-stage").to_owned();
+        let (provider, tracker) = (Arc::clone(&provider), Arc::clone(&tracker));
+        async move {
+            let Some(task) = task else { return status(400) };
+            if task % 3 == 0 {
+                provider.call().await;
+            }
+            tracker.run(task, &stage);
+            status(200)
+        }
+    })
+    .await
+}
+
+fn manifest(account: SocketAddr, client: SocketAddr) -> String {
+    let handler = handler(account);
+    format!(
+        "
+apiVersion: executor-chain.dev/v1alpha1
+kind: ExecutorChain
+metadata: {{name: payments, namespace: {NAMESPACE}}}
+spec:
+  project: demo
+  location: europe-west1
+  notifier: {{queue: payments-notifier, url: 'http://{client}/'}}
+  template:
+    spec:
+      containers:
+        - name: handler
+          {handler}
+  stages:
+    - name: fast
+      queue: payments
+      maxAttempts: 3
+      rateLimits: {{maxDispatchesPerSecond: 500, maxConcurrentDispatches: 100}}
+      backoff: {{min: 100ms, max: 1s}}
+      replicas: 1
+      handler: {{timeout: 10s}}
+    - name: slow
+      queue: payments-2
+      maxAttempts: 20
+      rateLimits: {{maxDispatchesPerSecond: 10, maxConcurrentDispatches: 3}}
+      backoff: {{min: 500ms, max: 1s}}
+      replicas: 1
+      handler: {{timeout: 10s}}
+"
+    )
+}
