@@ -79,15 +79,11 @@ pub async fn from_the_page_to_a_proof(harness: &Harness, plugin: &Plugin) -> any
         "{throttled:?}"
     );
     anyhow::ensure!(oncall.typed == 3, "{} commands", oncall.typed);
-    let proof = oncall.sees_that_it_helped().await;
-    let took = began.elapsed();
-    harness.say(format!(
-        "{} commands, and {:.0} s after the first of them kubectl chain {} says:\n{}",
-        oncall.typed,
-        took.as_secs_f64(),
-        WHY.join(" "),
-        proof.stdout.trim_end(),
-    ));
+    let helped = oncall.sees("numbers that show that it helped", |_| true);
+    oncall.says(began, &helped.await);
+    let is_over = |seen: &Ended| !seen.stdout.contains("  Do: ");
+    let over = oncall.sees("nothing that is wrong any more", is_over);
+    oncall.says(began, &over.await);
     payments.end(harness).await
 }
 
@@ -131,16 +127,27 @@ impl OnCall<'_> {
         Ok(ended)
     }
 
-    async fn sees_that_it_helped(&self) -> Ended {
-        eventually("numbers that show that it helped", SOON, async || {
+    /// What `why` says as soon as it says that the override has helped, and this holds too.
+    async fn sees(&self, what: &str, holds: impl Fn(&Ended) -> bool) -> Ended {
+        eventually(what, SOON, async || {
             let seen = self.plugin.run(&self.account, WHY).await?;
             let helped = seen.stdout.lines().find_map(|it| it.strip_prefix(HELPED));
-            let both = helped
-                .map(|it| it.contains(" of the runs timed out before (") && it.contains(" now ("));
-            anyhow::ensure!(both == Some(true), "{}", seen.stdout);
+            let is_number = |it: &str| it.contains(" of the runs timed out before (");
+            let is_so = helped.is_some_and(is_number) && holds(&seen);
+            anyhow::ensure!(is_so, "{}", seen.stdout);
             Ok(seen)
         })
         .await
+    }
+
+    fn says(&self, began: Instant, why: &Ended) {
+        self.harness.say(format!(
+            "{} commands, and {:.0} s after the first of them kubectl chain {} says:\n{}",
+            self.typed,
+            began.elapsed().as_secs_f64(),
+            WHY.join(" "),
+            why.stdout.trim_end(),
+        ));
     }
 }
 
