@@ -1,6 +1,6 @@
 //! The file is edited while the chain runs.
 
-use std::future::ready;
+use std::future::{pending, ready};
 
 use cloudtasks::QueueSettings;
 use testkit::{Receiver, eventually};
@@ -202,4 +202,31 @@ async fn what_a_stage_does_on_bad_days_reaches_its_worker() {
         stages.any(|stage| stage == "slow").then_some(())
     })
     .await;
+}
+
+/// The handler hangs on the first stage. With one run slot, the second task of the tenant leaves it.
+#[tokio::test]
+async fn an_edit_isolates_a_tenant_whose_tasks_hang() {
+    let handler = Receiver::start(|run| async move {
+        if run.header("executor-stage") == "fast" {
+            pending::<()>().await;
+        }
+        (200, Vec::new(), Vec::new())
+    });
+    let dev = Dev::start(ORDERS, &["--handler", &handler.url("")]).await;
+    let isolate = "isolate: [{by: {header: X-Tenant}, maxShare: 1%}]";
+    let fast = format!("maxAttempts: 3, concurrency: 1, {isolate}");
+    dev.edit(&ORDERS.replace("maxAttempts: 3", &fast));
+    dev.says("edit applied").await;
+    let tenant = ["--count", "2", "--header", "x-tenant: acme"];
+    let (code, log) = dev.send(&tenant).await;
+    assert_eq!(code, 0, "{log}");
+    eventually("a run on the second stage", SOON, async || {
+        let runs = handler.requests();
+        let mut stages = runs.iter().map(|run| run.header("executor-stage"));
+        (stages.any(|stage| stage == "slow"), runs.len())
+    })
+    .await;
+    // Neither was tried in vain.
+    assert_eq!(handler.requests().len(), 2);
 }
