@@ -6,5 +6,5 @@ mod isolation;
 mod outage;
 mod stage_health;
 
-pub use isolation::MAX_CATEGORIES;
-pub use stage_health::{Admission, IsolatedCategory, IsolationCause, RunTicket, StageHealth};
+pub use isolation::{IsolatedCategory, IsolationCause, MAX_CATEGORIES};
+pub use stage_health::{Admission, RunTicket, StageHealth};

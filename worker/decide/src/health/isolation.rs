@@ -8,7 +8,6 @@ use std::time::Duration;
 use lru::LruCache;
 
 use super::breaker::{Breaker, Passage};
-use super::stage_health::{IsolatedCategory, IsolationCause};
 use crate::stage::{FailureThreshold, IsolationRules};
 use crate::values::{Category, CategoryId, IsolationIndex, Sign};
 
@@ -18,6 +17,26 @@ pub const MAX_CATEGORIES: NonZeroUsize = NonZeroUsize::new(4096).expect("it is n
 const RECENT: usize = 64;
 /// Of fewer outcomes of others nothing follows.
 const OTHERS: usize = 8;
+
+/// Why a category is isolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IsolationCause {
+    /// It holds its share of the run slots.
+    Share,
+    /// Its runs fail where others don't.
+    Failures,
+}
+
+/// A category whose tasks leave the stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsolatedCategory {
+    /// The rule that isolates it.
+    pub rule: IsolationIndex,
+    /// Its value, hashed.
+    pub id: CategoryId,
+    /// The beginning of its value, if it may be told.
+    pub label: Option<Box<str>>,
+}
 
 /// The categories of one pod.
 #[derive(Debug)]

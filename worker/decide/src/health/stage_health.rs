@@ -3,10 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::isolation::{Isolation, RunningCategory};
+use super::isolation::{IsolatedCategory, Isolation, IsolationCause, RunningCategory};
 use super::outage::Outage;
 use crate::stage::{IsolationRules, StagePolicy};
-use crate::values::{Category, CategoryId, IsolationIndex, Sign};
+use crate::values::{Category, IsolationIndex, Sign};
 
 /// What a pod knows of its stage's health.
 #[derive(Debug)]
@@ -27,15 +27,6 @@ pub enum Admission {
     Isolated(IsolationIndex, IsolationCause),
 }
 
-/// Why a category is isolated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum IsolationCause {
-    /// It holds its share of the run slots.
-    Share,
-    /// Its runs fail where others don't.
-    Failures,
-}
-
 /// A run that has been admitted.
 #[derive(Debug)]
 #[must_use = "the run counts until its ticket comes back"]
@@ -43,17 +34,6 @@ pub struct RunTicket {
     task: u64,
     categories: Vec<RunningCategory>,
     is_probe: bool,
-}
-
-/// A category whose tasks leave the stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IsolatedCategory {
-    /// The rule that isolates it.
-    pub rule: IsolationIndex,
-    /// Its value, hashed.
-    pub id: CategoryId,
-    /// The beginning of its value, if it may be told.
-    pub label: Option<Box<str>>,
 }
 
 impl StageHealth {
