@@ -37,8 +37,12 @@ impl Pod {
     }
 
     pub fn of(policy: StagePolicy) -> Self {
+        Self::with_slots(policy, SLOTS)
+    }
+
+    pub fn with_slots(policy: StagePolicy, slots: u32) -> Self {
         Self {
-            health: StageHealth::new(&policy, SLOTS).unwrap(),
+            health: StageHealth::new(&policy, slots).unwrap(),
             // Times are since any moment.
             now: Duration::from_secs(1000),
             policy,

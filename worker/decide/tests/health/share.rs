@@ -29,12 +29,14 @@ fn a_category_is_capped_only_once_three_quarters_of_the_slots_are_taken() {
 
 #[test]
 fn a_share_is_one_slot_at_least() {
-    let mut pod = Pod::isolating(r#""maxShare": 1"#);
-    let first = pod.begins("a", SLOTS);
-    assert!(pod.is_isolated("a", SLOTS).is_some());
-    assert_eq!(pod.is_isolated("b", SLOTS), None);
+    let rules =
+        r#"[{"header": "X-Tenant", "to": "projects/p/locations/l/queues/slow", "maxShare": 25}]"#;
+    let mut pod = Pod::with_slots(policy(serde_json::from_str(rules).unwrap(), None), 3);
+    let first = pod.begins("a", 3);
+    assert!(pod.is_isolated("a", 3).is_some());
+    assert_eq!(pod.is_isolated("b", 3), None);
     pod.ends(&first, None);
-    assert_eq!(pod.is_isolated("a", SLOTS), None);
+    assert_eq!(pod.is_isolated("a", 3), None);
 }
 
 #[test]
