@@ -1,4 +1,4 @@
-//! Fewer orders of the same steps, for speed. Two settings are checked in all orders too.
+//! Fewer orders of the same steps, for speed. Three settings are checked in all orders too.
 //!
 //! Once no fault is left and runs may have overlapped, many steps touch one task alone, and no
 //! promise that is still checked can tell whether another task's step came before. One order is
