@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use cloudtasks::CloudTasks;
 use decide::{
-    AfterRun, Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, RequiredInput, RunResult,
-    RunSlot, after_create, after_last_try, after_run, expires_soon, on_arrival, sign_of,
+    AfterRun, Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish,
+    RequiredInput, RunResult, RunSlot, after_create, after_last_try, after_run, expires_soon,
+    on_arrival, sign_of,
 };
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -42,9 +43,13 @@ pub(super) async fn process(
     if in_flight.is_none() {
         worker.metrics.duplicates.inc();
     }
-    let mut inputs = ArrivalInputs::default();
+    let mut inputs = ArrivalInputs {
+        must_wait: worker.must_wait(),
+        ..ArrivalInputs::default()
+    };
     let mut permit = None;
     let mut handler_run = None;
+    let mut isolated = None;
     let mut finish = loop {
         match on_arrival(&delivery, policy, &inputs) {
             ArrivalDecision::Needs(RequiredInput::Successor) => {
@@ -61,7 +66,10 @@ pub(super) async fn process(
                         permit = Some(acquired);
                         inputs.run_slot = Some(RunSlot::Acquired);
                     }
-                    Err(none) => inputs.run_slot = Some(none),
+                    Err(not) => {
+                        inputs.run_slot = Some(not.run_slot);
+                        isolated = not.cause;
+                    }
                 }
             }
             decision @ (ArrivalDecision::Run | ArrivalDecision::LastTry) => {
@@ -105,6 +113,11 @@ pub(super) async fn process(
                 let run = handler_run.as_ref();
                 let create = create(worker, push, &delivery, departure, &pending, run, cloud);
                 let result = Box::pin(create).await;
+                if let (CreateResult::Exists, true, Some(cause)) =
+                    (result, pending.may_stay, isolated)
+                {
+                    worker.metrics.isolated(cause);
+                }
                 finish = after_create(policy, pending, result);
             }
         }

@@ -86,7 +86,8 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
 /// The categories that are isolated because they fail.
 async fn isolated(State(admin): State<Admin>) -> impl IntoResponse {
     let worker = &admin.worker;
-    let isolated = worker.health.as_ref().map(|health| health.isolated());
+    let health = worker.health.as_ref();
+    let isolated = health.map(|health| health.isolated());
     let rules: Vec<_> = worker.config.policy.isolation.iter().collect();
     let entry = |category: IsolatedCategory| {
         let rule = rules.get(usize::from(category.rule.0))?;
@@ -94,7 +95,7 @@ async fn isolated(State(admin): State<Admin>) -> impl IntoResponse {
             "header": rule.header.as_str(),
             "to": rule.to.to_string(),
             "category": category.label,
-            "hash": format!("{:016x}", category.id.0),
+            "hash": format!("{:016x}", health?.hash(category.id)),
         }))
     };
     let entries = isolated.into_iter().flatten().filter_map(entry);

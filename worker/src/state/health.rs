@@ -1,11 +1,12 @@
 //! The stage's health, as this pod sees it: shared by all pushes, and asked before and after each run.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use decide::{
-    Admission, Delivery, IsolatedCategory, IsolationCause, RunSlot, RunTicket, Sign, StageHealth,
-    StagePolicy,
+    Admission, CategoryId, Delivery, IsolatedCategory, IsolationCause, RunSlot, RunTicket, Sign,
+    StageHealth, StagePolicy,
 };
 
 /// The stage's health, as this pod sees it.
@@ -13,6 +14,8 @@ use decide::{
 pub(crate) struct Health {
     state: Mutex<StageHealth>,
     began: Instant,
+    /// Values of categories could be guessed by their hashes.
+    key: RandomState,
 }
 
 /// A run that has been admitted. If it is dropped, the run says nothing of the handler.
@@ -27,8 +30,17 @@ pub(crate) struct AdmittedRun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAdmitted {
     pub run_slot: RunSlot,
-    /// None if the pod holds.
+    /// If the task's category is isolated.
     pub cause: Option<IsolationCause>,
+}
+
+impl From<RunSlot> for NotAdmitted {
+    fn from(run_slot: RunSlot) -> Self {
+        Self {
+            run_slot,
+            cause: None,
+        }
+    }
 }
 
 impl Health {
@@ -38,6 +50,7 @@ impl Health {
         Some(Arc::new(Self {
             state: Mutex::new(state),
             began: Instant::now(),
+            key: RandomState::new(),
         }))
     }
 
@@ -55,10 +68,7 @@ impl Health {
                 ticket,
                 sign: None,
             }),
-            Admission::Held => Err(NotAdmitted {
-                run_slot: RunSlot::Held,
-                cause: None,
-            }),
+            Admission::Held => Err(RunSlot::Held.into()),
             Admission::Isolated(rule, cause) => Err(NotAdmitted {
                 run_slot: RunSlot::Isolated(rule),
                 cause: Some(cause),
@@ -71,6 +81,10 @@ impl Health {
         self.lock().blames_handler(self.now())
     }
 
+    pub(crate) fn must_wait(&self) -> bool {
+        self.lock().must_wait(self.now())
+    }
+
     pub(crate) fn is_holding(&self) -> bool {
         self.lock().is_holding(self.now())
     }
@@ -78,6 +92,11 @@ impl Health {
     /// The categories that are isolated because they fail.
     pub(crate) fn isolated(&self) -> Vec<IsolatedCategory> {
         self.lock().isolated(self.now()).collect()
+    }
+
+    /// A category's name where its value may not be told. It is another one in each pod.
+    pub(crate) fn hash(&self, category: CategoryId) -> u64 {
+        self.key.hash_one(category)
     }
 
     fn now(&self) -> Duration {

@@ -8,7 +8,7 @@ use decide::{Delivery, RunSlot, Sign};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::concurrency_limit::{ConcurrencyLimit, InFlightGuard};
-use super::health::{AdmittedRun, Health};
+use super::health::{AdmittedRun, Health, NotAdmitted};
 use crate::config::Config;
 use crate::handler::HandlerClient;
 use crate::identity::PushVerifier;
@@ -58,26 +58,21 @@ impl Worker {
         &self,
         guard: Option<&InFlightGuard>,
         delivery: &Delivery,
-    ) -> Result<RunPermit, RunSlot> {
+    ) -> Result<RunPermit, NotAdmitted> {
         guard.ok_or(RunSlot::TaskInFlight)?;
         // Before the slot: a category that holds too many of them leaves when none is free.
-        let admitted = match &self.health {
-            None => None,
-            Some(health) => {
-                let taken = self.concurrency.taken();
-                let admitted = health.admit(delivery, taken).map_err(|not| {
-                    if let Some(cause) = not.cause {
-                        self.metrics.isolated(cause);
-                    }
-                    not.run_slot
-                });
-                Some(admitted?)
-            }
-        };
+        let taken = self.concurrency.taken();
+        let health = self.health.as_ref();
+        let admitted = health.map(|it| it.admit(delivery, taken)).transpose()?;
         Ok(RunPermit {
             _slot: self.concurrency.acquire(guard)?,
             admitted,
         })
+    }
+
+    /// Whether the worker holds, and no run may begin now.
+    pub(crate) fn must_wait(&self) -> bool {
+        self.health.as_ref().is_some_and(|it| it.must_wait())
     }
 
     /// Whether attempts that fail now are the handler's fault.

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use worker_contract::limits;
 
 use super::event::EventSource;
-use super::lookup::Departure;
+use super::lookup::{Departure, look_up_first_push};
 use super::next_task::{later_task, next_task};
 use super::notification::notification;
 use crate::handler::HandlerRun;
@@ -46,7 +46,13 @@ pub(crate) async fn create(
         Creation::Later(delay) => {
             let path = policy.queue.task(delivery.ledger.later_task());
             let dispatches = delivery.dispatches().saturating_add(1);
-            let since = to_milliseconds(departure.since);
+            let since = match departure.first_pushed {
+                Some(known) => known,
+                None => look_up_first_push(worker, delivery, cloud)
+                    .await
+                    .unwrap_or(departure.since),
+            };
+            let since = to_milliseconds(since);
             let ledger = begun(delivery, departure);
             let ledger = ledger.put_off(pending.attempts, dispatches, since);
             let deadline = config.own_dispatch_deadline();
@@ -97,6 +103,7 @@ async fn create_with_retries(
     let time_of_a_try = time / TRIES;
     let tries = async {
         let mut longest_backoff = FIRST_BACKOFF;
+        let mut may_exist = false;
         for left in (0..TRIES).rev() {
             let call = cloud.create_task(queue, task);
             let created = tokio::time::timeout(time_of_a_try, call).await;
@@ -113,19 +120,24 @@ async fn create_with_retries(
                     warn!(queue = %queue, %message, "Cloud Tasks refuses the task");
                     return CreateResult::Refused;
                 }
-                Err(error) if error.is_transient() && left > 0 => {
-                    warn!(queue = %queue, %error, "create failed, retrying");
-                }
                 Err(error) => {
-                    warn!(queue = %queue, %error, "create failed");
-                    return CreateResult::Unknown;
+                    may_exist |= matches!(error, Error::Away { .. } | Error::TimedOut { .. });
+                    if !error.is_transient() || left == 0 {
+                        warn!(queue = %queue, %error, "create failed");
+                        break;
+                    }
+                    warn!(queue = %queue, %error, "create failed, retrying");
                 }
             }
             // Jitter: in an outage all tasks of a worker fail at the same moment.
             tokio::time::sleep(longest_backoff.mul_f64(fastrand::f64())).await;
             longest_backoff *= 2;
         }
-        CreateResult::Unknown
+        if may_exist {
+            CreateResult::Unknown
+        } else {
+            CreateResult::NotCreated
+        }
     };
     tokio::time::timeout(time, tries).await.unwrap_or_else(|_| {
         warn!(queue = %queue, timeout = ?time, "create not confirmed in time");
@@ -176,7 +188,7 @@ fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
             worker.metrics.notified(*outcome);
             info!(reason, outcome = outcome.as_str(), "ended");
         }
-        (CreateResult::Refused | CreateResult::Unknown, _) => {
+        (CreateResult::Refused | CreateResult::Unknown | CreateResult::NotCreated, _) => {
             worker.metrics.creates_failed.inc();
         }
         (CreateResult::Deleted, _) => {}

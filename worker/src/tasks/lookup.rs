@@ -77,6 +77,9 @@ pub(crate) async fn look_up_age(
 pub(crate) struct Departure {
     /// When the task came to this stage.
     pub since: Timestamp,
+    /// When it was first pushed on it, as far as that is known without a lookup for it alone. It may have
+    /// been due long after it came.
+    pub first_pushed: Option<Timestamp>,
     /// Whether the task is deleted, as far as a lookup was needed.
     pub deleted: bool,
     /// When the creates must be done.
@@ -91,24 +94,39 @@ pub(crate) async fn look_up_departure(
     now: Timestamp,
     cloud: &CloudTasks,
 ) -> Departure {
-    let (since, deleted) = if let Some(stay) = &delivery.ledger.stay {
-        (stay.since, false)
+    let first_time = (delivery.retry_count == 0).then_some(now);
+    let (since, first_pushed, deleted) = if let Some(stay) = &delivery.ledger.stay {
+        (stay.since, Some(stay.since), false)
     } else if let Some(before) = delivery.ledger.stages.last() {
-        (before.until, false)
+        (before.until, first_time, false)
     } else if delivery.retry_count == 0 {
-        (now, false)
+        (now, first_time, false)
     } else {
         let path = own_path(worker, delivery);
         match tokio::time::timeout(RECORD_TIMEOUT, cloud.get_task(&path)).await {
-            Ok(Ok(TaskState::Exists(task))) => (task.created, false),
-            Ok(Ok(TaskState::Ended)) => (now, true),
-            Ok(Ok(TaskState::Unknown) | Err(_)) | Err(_) => (now, false),
+            Ok(Ok(TaskState::Exists(task))) => (task.created, task.first_dispatched, false),
+            Ok(Ok(TaskState::Ended)) => (now, first_time, true),
+            Ok(Ok(TaskState::Unknown) | Err(_)) | Err(_) => (now, first_time, false),
         }
     };
     Departure {
         since,
+        first_pushed,
         deleted,
         deadline: Instant::now() + limits::CREATES,
+    }
+}
+
+/// When the task was first pushed on this stage.
+pub(super) async fn look_up_first_push(
+    worker: &Worker,
+    delivery: &Delivery,
+    cloud: &CloudTasks,
+) -> Option<Timestamp> {
+    let path = own_path(worker, delivery);
+    match tokio::time::timeout(RECORD_TIMEOUT, cloud.get_task(&path)).await {
+        Ok(Ok(TaskState::Exists(task))) => task.first_dispatched,
+        Ok(Ok(TaskState::Ended | TaskState::Unknown) | Err(_)) | Err(_) => None,
     }
 }
 

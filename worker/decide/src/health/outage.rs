@@ -32,8 +32,11 @@ pub(super) struct Outage {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Watching {
-        /// When the outage began, until enough outcomes are good again.
-        since: Option<Duration>,
+        /// The last hold, until enough outcomes are good again: what follows may be the same outage.
+        last: Option<LastHold>,
+        /// Whether failures have been blamed on the handler and no hold came of them, until enough outcomes
+        /// are good again: it works now and then, and attempts must count.
+        has_blamed: bool,
     },
     Holding {
         /// When the outage began: it may have been interrupted.
@@ -48,6 +51,19 @@ enum State {
 }
 
 #[derive(Debug, Clone, Copy)]
+struct LastHold {
+    /// When the outage began.
+    since: Duration,
+    /// When the hold ended.
+    until: Duration,
+}
+
+const WELL: State = State::Watching {
+    last: None,
+    has_blamed: false,
+};
+
+#[derive(Debug, Clone, Copy)]
 struct Outcome {
     task: u64,
     sign: Sign,
@@ -57,7 +73,7 @@ impl Outage {
     pub fn new(at_most: Duration) -> Self {
         Self {
             at_most,
-            state: State::Watching { since: None },
+            state: WELL,
             outcomes: VecDeque::with_capacity(OUTCOMES),
         }
     }
@@ -78,7 +94,7 @@ impl Outage {
     /// Whether a run that fails now is the handler's fault: the pod holds, or may be about to.
     pub fn blames_handler(&self, now: Duration) -> bool {
         match self.state {
-            State::Watching { .. } => self.failed_in_a_row().1 >= TASKS,
+            State::Watching { has_blamed, .. } => !has_blamed && self.failed_in_a_row().1 >= TASKS,
             State::Holding { .. } => self.is_holding(now),
             State::GaveUp => false,
         }
@@ -107,42 +123,56 @@ impl Outage {
         self.time_passes(now);
         match &mut self.state {
             State::Holding { since, probes, .. } if is_probe => {
-                let since = Some(*since);
+                let since = *since;
                 let counted = (1 << LAST_PROBES) - 1;
                 *probes = ((*probes << 1) | u8::from(sign == Sign::Well)) & counted;
                 if probes.count_ones() >= GOOD_PROBES {
-                    self.turn(State::Watching { since });
+                    self.turn(State::Watching {
+                        last: Some(LastHold { since, until: now }),
+                        has_blamed: false,
+                    });
                 }
             }
             State::Holding { .. } => {}
-            State::Watching { since } => {
-                let since = *since;
+            State::Watching { last, has_blamed } => {
+                let (last, has_blamed) = (*last, *has_blamed);
+                let ended_blame = sign == Sign::Well && self.failed_in_a_row().1 >= TASKS;
                 self.record(Outcome { task, sign });
                 if self.is_outage() {
                     self.turn(State::Holding {
-                        since: since.unwrap_or(now),
+                        since: last.map_or(now, |last| last.since),
                         probed: now,
                         probes: 0,
                     });
                     self.time_passes(now);
                 } else if self.is_good_again() {
-                    self.state = State::Watching { since: None };
+                    self.state = WELL;
+                } else {
+                    let has_blamed = has_blamed || ended_blame;
+                    self.state = State::Watching { last, has_blamed };
                 }
             }
             State::GaveUp => {
                 self.record(Outcome { task, sign });
                 if self.is_good_again() {
-                    self.state = State::Watching { since: None };
+                    self.state = WELL;
                 }
             }
         }
     }
 
     fn time_passes(&mut self, now: Duration) {
-        if let State::Holding { since, .. } = self.state
-            && now >= since + self.at_most
-        {
-            self.turn(State::GaveUp);
+        match &mut self.state {
+            State::Holding { since, .. } if now >= *since + self.at_most => {
+                self.turn(State::GaveUp);
+            }
+            // On a quiet pod, few outcomes are good again before the next outage.
+            State::Watching { last, .. }
+                if last.is_some_and(|last| now >= last.until + self.at_most) =>
+            {
+                *last = None;
+            }
+            State::Watching { .. } | State::Holding { .. } | State::GaveUp => {}
         }
     }
 

@@ -65,7 +65,7 @@ impl StageHealth {
         slots_taken: u32,
         now: Duration,
     ) -> Admission {
-        if self.outage.as_mut().is_some_and(|it| it.must_wait(now)) {
+        if self.must_wait(now) {
             return Admission::Held;
         }
         let categories = match self.isolation.admit(categories, slots_taken, now) {
@@ -102,6 +102,11 @@ impl StageHealth {
         self.outage
             .as_ref()
             .is_some_and(|it| it.blames_handler(now))
+    }
+
+    /// Whether the pod holds, and no probe is due.
+    pub fn must_wait(&mut self, now: Duration) -> bool {
+        self.outage.as_mut().is_some_and(|it| it.must_wait(now))
     }
 
     /// Whether the pod holds.

@@ -14,6 +14,8 @@ pub enum CreateResult {
     Refused,
     /// It is unknown whether the task exists.
     Unknown,
+    /// The task doesn't exist: each try was refused for want of a permission, a queue, or a quota.
+    NotCreated,
     /// Nothing was created: the task that was to be handed over is deleted.
     Deleted,
 }
@@ -23,6 +25,7 @@ pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: Create
     match result {
         // A deleted task has an owner that wants no more of it, or another dispatch has ended it.
         CreateResult::Exists | CreateResult::Deleted => Finish::Answer(Answer::Done),
+        CreateResult::NotCreated => Finish::Answer(pending.answer_on_failure),
         CreateResult::Unknown => match pending.creation {
             // It may exist. After a 477 the next dispatch would not look for it, and run beside it.
             Creation::Later(_) => Finish::Answer(Answer::Unknown),
@@ -35,6 +38,8 @@ pub fn after_create(policy: &StagePolicy, pending: PendingCreate, result: Create
             folded: true,
             ..pending
         }),
+        // It can't go, and none of its attempts are used up by that.
+        CreateResult::Refused if pending.may_stay => Finish::Answer(Answer::NoCapacity),
         CreateResult::Refused => match pending.creation {
             // B5: no next stage will ever take the task. Retries would keep it here forever.
             Creation::NextTask(_) => {

@@ -50,8 +50,8 @@ pub struct AfterRun {
     pub holding: bool,
 }
 
-/// What a run says of the handler. A verdict shows that the handler has judged the task; what a route or
-/// the verdict `later` takes care of may be either's fault.
+/// What a run says of the handler. A verdict shows that the handler has judged the task; what a route, the
+/// verdict `later` or `Retry-After` takes care of may be either's fault.
 pub fn sign_of(policy: &StagePolicy, run: &RunResult) -> Option<Sign> {
     match run {
         RunResult::Succeeded { .. } => Some(Sign::Well),
@@ -59,9 +59,16 @@ pub fn sign_of(policy: &StagePolicy, run: &RunResult) -> Option<Sign> {
         RunResult::Failed(failure) if is_routed(policy, failure) => None,
         RunResult::Failed(failure) => match failure.verdict {
             Some(Verdict::Fail | Verdict::Escalate) => Some(Sign::Well),
-            Some(Verdict::Later) if policy.retry_after == RetryAfter::Follow => None,
+            _ if policy.retry_after == RetryAfter::Follow && failure.asks_for_time() => None,
             Some(Verdict::Retry | Verdict::Later) | None => Some(Sign::Ill),
         },
+    }
+}
+
+impl FailedAttempt {
+    fn asks_for_time(&self) -> bool {
+        self.verdict == Some(Verdict::Later)
+            || self.retry_after.is_some_and(|it| it >= *LATER.start())
     }
 }
 
@@ -80,13 +87,25 @@ pub fn after_last_try(
     match run {
         RunResult::Unreachable => StageExit::expired(delivery).next_stage(delivery, policy),
         RunResult::Succeeded { .. } | RunResult::Failed(_) => {
-            // The task is too old to be held.
+            // The task is too old to be held, or put off.
             let known = AfterRun {
                 holding: false,
                 ..known
             };
-            after_run(delivery, policy, run, known)
+            after_run(delivery, policy, &at_once(run), known)
         }
+    }
+}
+
+/// The run, as if its handler had not asked for time.
+fn at_once(run: &RunResult) -> RunResult {
+    match run {
+        RunResult::Failed(failure) => RunResult::Failed(FailedAttempt {
+            verdict: failure.verdict.filter(|it| *it != Verdict::Later),
+            retry_after: None,
+            ..failure.clone()
+        }),
+        RunResult::Succeeded { .. } | RunResult::Unreachable => run.clone(),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct ArrivalInputs {
     pub age: Option<TaskAge>,
     /// [`RequiredInput::RunSlot`].
     pub run_slot: Option<RunSlot>,
+    /// Whether the worker holds, and no run may begin now.
+    pub must_wait: bool,
 }
 
 /// An input that the rules need before they can decide. They ask as late as possible, because each
@@ -151,6 +153,13 @@ pub fn on_arrival(
     // Only our own codes count: a proxy's 404s can raise E without a single run, and the attempts of before
     // the task was put off as well.
     let used_up = p_is(Answer::HandOverPending) || (attempts >= n && p_is(Answer::Failed));
+
+    // In an outage thousands of tasks are pushed again and again. Those that nothing but waits were answered
+    // need no lookups each time.
+    let was_503 = p_is(Answer::Held);
+    if inputs.must_wait && was_503 && !delivery.unanswered().is_multiple_of(AGE_LOOKUP_THRESHOLD) {
+        return answer(Answer::Held);
+    }
 
     // A2: an earlier dispatch may have created the next task or the notification, and its answer got
     // lost. To go on would duplicate the task. That is impossible on the first dispatch, and if every

@@ -26,6 +26,9 @@ pub struct PendingCreate {
     pub attempts: u32,
     /// Whether to leave out the optional parts, because Cloud Tasks refused the whole.
     pub folded: bool,
+    /// Whether the task can stay where it is if Cloud Tasks refuses it elsewhere: it leaves for the sake of
+    /// others.
+    pub may_stay: bool,
     /// The answer to Cloud Tasks if the create fails.
     pub answer_on_failure: Answer,
 }

@@ -57,9 +57,16 @@ impl StageExit {
         policy: &StagePolicy,
         rule: IsolationIndex,
     ) -> Finish {
-        match policy.isolation.target(rule) {
+        let finish = match policy.isolation.target(rule) {
             Some(queue) => self.hand_over(delivery, policy, queue),
             None => self.next_stage(delivery, policy),
+        };
+        match finish {
+            Finish::Create(pending) => Finish::Create(PendingCreate {
+                may_stay: true,
+                ..pending
+            }),
+            answer @ Finish::Answer(_) => answer,
         }
     }
 
@@ -104,6 +111,7 @@ impl StageExit {
             reason,
             attempts,
             folded: false,
+            may_stay: false,
             answer_on_failure,
         })
     }

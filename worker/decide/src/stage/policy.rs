@@ -89,19 +89,13 @@ impl StagePolicy {
             ..self.queue.clone()
         };
         let began_here = first == self.queue;
-        let was_put_off = self.puts_off() && ledger.hop == 0 && ledger.stay.is_some();
+        let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
         began_here == was_put_off && ledger.root == RootId::of(&first.task(ledger.task.clone()))
     }
 
     /// Whether producers create tasks on this stage's queue.
     fn is_first(&self) -> bool {
         self.lookup_queues.first() == Some(&self.queue)
-    }
-
-    /// Whether names and ledgers of tasks that were put off count here. A producer that may write any of them
-    /// can't be told from a worker on the first queue, so there they don't if no worker puts tasks off.
-    fn puts_off(&self) -> bool {
-        !self.is_first() || self.retry_after == RetryAfter::Follow
     }
 
     /// The tasks of which one exists if this stage has finished with a task: its notification, its next
@@ -124,9 +118,8 @@ impl StagePolicy {
             .chain(lookup_queues)
             .chain(self.routes.queues())
             .chain(self.isolation.queues());
-        let later = self
-            .puts_off()
-            .then(|| self.queue.task(ledger.later_task()));
+        // Also if no worker puts tasks off any more: before an edit one may have.
+        let later = [self.queue.task(ledger.later_task())];
         let mut paths: Vec<TaskPath> = notifiers
             .map(|queue| queue.task(notification.clone()))
             .chain(stages.map(|queue| queue.task(next.clone())))

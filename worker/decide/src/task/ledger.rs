@@ -214,6 +214,8 @@ impl Ledger {
     #[must_use]
     pub fn with(mut self, record: StageRecord) -> Self {
         self.stages.push(record);
+        // The record has it.
+        self.stay = None;
         self
     }
 

@@ -210,6 +210,7 @@ fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn F
             successor: Some(SuccessorLookup::NotFound),
             age: Some(age(old)),
             run_slot: None,
+            must_wait: false,
         };
         let ended = on_arrival(delivery, policy, &inputs) == ends();
         let waited = delivery.unanswered() >= AGE_LOOKUP_THRESHOLD;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use decide::{Answer, CreateResult, Creation, Finish, PendingCreate, TaskReason};
+use decide::{Answer, CreateResult, Creation, Finish, Outcome, PendingCreate, TaskReason};
 
 use crate::faults::Refuses;
 use crate::rules::Rules;
@@ -71,6 +71,9 @@ impl<R: Rules> World<R> {
         };
         let policy = self.policy(&push);
         let finish = self.rules.after_create(policy, self.pending(task), end);
+        if task.may_stay && ends_failed(&finish) {
+            state.used_up(&push, self.tables.least(push.queue), 0);
+        }
         // No stage accepts the task, and the client is not notified of failures.
         state.untold |= end == CreateResult::Refused
             && finish == Finish::Answer(Answer::Done)
@@ -94,6 +97,7 @@ impl<R: Rules> World<R> {
                 Creation::Notification(outcome) => CreatedTask::Notification(outcome),
             },
             folded: pending.folded,
+            may_stay: pending.may_stay,
             answer_on_failure: pending.answer_on_failure,
         }
     }
@@ -112,7 +116,15 @@ impl<R: Rules> World<R> {
                 CreatedTask::Next(_) | CreatedTask::Notification(_) => 0,
             },
             folded: task.folded,
+            may_stay: task.may_stay,
             answer_on_failure: task.answer_on_failure,
         }
     }
+}
+
+fn ends_failed(finish: &Finish) -> bool {
+    let Finish::Create(pending) = finish else {
+        return false;
+    };
+    pending.creation == Creation::Notification(Outcome::Failed)
 }

@@ -10,7 +10,8 @@ use crate::mutants::arrival::{
     SkipA1, SkipA4,
 };
 use crate::mutants::isolation::{
-    IsolatesItsTwin, IsolationBeforeA1, IsolationBeforeA2, IsolationSays596, IsolationWithoutCreate,
+    IsolatesItsTwin, IsolationBeforeA1, IsolationBeforeA2, IsolationSays596,
+    IsolationWithoutCreate, RefusedIsolationEnds,
 };
 use crate::mutants::later::{
     A3CountsWhatWasBefore, AttemptsStayBehind, LaterCounts, LaterForever, LaterForgetsHowOften,
@@ -92,6 +93,8 @@ breaks! {
     isolation_before_a1: IsolationBeforeA1, isolation().faults(&[Fault::Create]) => SUCCESS;
     isolation_before_a2: IsolationBeforeA2,
         isolation().handler(&[Handler::GivesUp]).faults(&[Fault::Reply]) => NOT_LATE;
+    isolation_that_is_refused_ends: RefusedIsolationEnds,
+        isolation().faults(&[Fault::Refused]).budget(2) => NOT_EARLY;
     isolation_of_a_running_task: IsolatesItsTwin,
         isolation().faults(&[Fault::Twice]).budget(2) => NO_TWIN;
     hold_before_a1: HoldBeforeA1,

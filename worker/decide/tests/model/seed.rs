@@ -87,6 +87,7 @@ fn tell(outcome: Outcome) -> Finish {
         reason: TaskReason::EXHAUSTED,
         attempts: 0,
         folded: false,
+        may_stay: false,
         answer_on_failure: Answer::Unknown,
     })
 }

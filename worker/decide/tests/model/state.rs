@@ -114,6 +114,7 @@ pub enum Phase {
 pub struct PendingTask {
     pub what: CreatedTask,
     pub folded: bool,
+    pub may_stay: bool,
     pub answer_on_failure: Answer,
 }
 

@@ -506,3 +506,32 @@ fn a_ledger_of_a_newer_version_waits_for_a_newer_worker_and_not_forever() {
         );
     }
 }
+
+#[test]
+fn a_task_that_only_waits_needs_no_lookups_while_the_worker_holds() {
+    let inputs = ArrivalInputs {
+        must_wait: true,
+        ..ArrivalInputs::default()
+    };
+    let held = ArrivalDecision::Finish(Finish::Answer(Held));
+    let needs_successor = ArrivalDecision::Needs(RequiredInput::Successor);
+    for (r, e, p, then) in [
+        (1, 0, 503, held.clone()),
+        (29, 0, 503, held.clone()),
+        (2, 1, 503, held),
+        // Now and then it is looked up, so that what is done, or too old, ends.
+        (10, 0, 503, needs_successor.clone()),
+        (31, 1, 503, needs_successor.clone()),
+        // Another answer may have a meaning.
+        (1, 0, 500, needs_successor.clone()),
+        (1, 0, 596, needs_successor),
+        (2, 2, 477, ArrivalDecision::Needs(RequiredInput::RunSlot)),
+    ] {
+        let delivery = delivery(r, e, Some(p));
+        assert_eq!(
+            on_arrival(&delivery, &policy(9), &inputs),
+            then,
+            "{r} {e} {p}"
+        );
+    }
+}

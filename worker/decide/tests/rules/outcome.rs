@@ -23,6 +23,7 @@ fn pending(
         reason: reason.clone(),
         attempts,
         folded: false,
+        may_stay: false,
         answer_on_failure,
     })
 }
@@ -158,6 +159,7 @@ fn the_result_of_a_create_decides_the_answer() {
         reason: TaskReason::STATUS,
         attempts: 3,
         folded,
+        may_stay: false,
         answer_on_failure: HandOverPending,
     };
     let after = |creation, folded, end| after_create(&policy, pending(creation, folded), end);
@@ -166,6 +168,10 @@ fn the_result_of_a_create_decides_the_answer() {
         assert_eq!(is(CreateResult::Exists), Finish::Answer(Done));
         assert_eq!(is(CreateResult::Deleted), Finish::Answer(Done));
         assert_eq!(is(CreateResult::Unknown), Finish::Answer(HandOverPending));
+        assert_eq!(
+            is(CreateResult::NotCreated),
+            Finish::Answer(HandOverPending)
+        );
         // B5: once more, without what can be left out.
         let folded = Finish::Create(pending(creation.clone(), true));
         assert_eq!(is(CreateResult::Refused), folded);
@@ -179,6 +185,14 @@ fn the_result_of_a_create_decides_the_answer() {
     );
     let finish = after(END, true, CreateResult::Refused);
     assert_eq!(finish, Finish::Answer(HandOverPending));
+    // A task that leaves for the sake of others stays if it can't.
+    let isolated = |folded| PendingCreate {
+        may_stay: true,
+        ..pending(next("incoming-2"), folded)
+    };
+    let refused = |folded| after_create(&policy, isolated(folded), CreateResult::Refused);
+    assert_eq!(refused(false), Finish::Create(isolated(true)));
+    assert_eq!(refused(true), Finish::Answer(NoCapacity));
 }
 
 #[test]
@@ -434,6 +448,7 @@ fn a_put_off_that_fails_brings_the_task_again() {
             reason: TaskReason::STATUS,
             attempts: 1,
             folded,
+            may_stay: false,
             answer_on_failure,
         };
         let after = |folded, result| after_create(&policy, pending(folded), result);
@@ -447,6 +462,10 @@ fn a_put_off_that_fails_brings_the_task_again() {
                 Finish::Answer(Unknown)
             );
         }
+        assert_eq!(
+            after(false, CreateResult::NotCreated),
+            Finish::Answer(refused)
+        );
         let again = after(false, CreateResult::Refused);
         assert_eq!(again, Finish::Create(pending(true)));
         // It doesn't exist, and the attempt counts if it was one.

@@ -1,8 +1,8 @@
 //! Changed rules about isolated categories.
 
 use decide::{
-    Answer, ArrivalDecision, ArrivalInputs, Delivery, Finish, IsolationIndex, PendingCreate,
-    RequiredInput, RunSlot, StagePolicy, TaskReason,
+    Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, IsolationIndex,
+    PendingCreate, RequiredInput, RunSlot, StagePolicy, TaskReason,
 };
 
 use crate::rules::{Real, Rules};
@@ -71,6 +71,25 @@ decides!(IsolationBeforeA2, |delivery, policy, inputs| {
     }
     isolated_first(delivery, policy, inputs)
 });
+
+/// A task that Cloud Tasks refuses elsewhere ends, though it left for the sake of others.
+#[derive(Clone, Copy)]
+pub struct RefusedIsolationEnds;
+
+impl Rules for RefusedIsolationEnds {
+    fn after_create(
+        &self,
+        policy: &StagePolicy,
+        pending: PendingCreate,
+        end: CreateResult,
+    ) -> Finish {
+        let pending = PendingCreate {
+            may_stay: pending.may_stay && !pending.folded,
+            ..pending
+        };
+        Real.after_create(policy, pending, end)
+    }
+}
 
 mistakes!(IsolatesItsTwin, |_delivery, _policy, inputs| {
     if inputs.run_slot == Some(RunSlot::TaskInFlight) {

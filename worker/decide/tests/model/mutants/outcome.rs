@@ -77,7 +77,10 @@ impl Rules for B5Waits {
     ) -> Finish {
         let end = match end {
             CreateResult::Refused => CreateResult::Unknown,
-            CreateResult::Exists | CreateResult::Unknown | CreateResult::Deleted => end,
+            CreateResult::Exists
+            | CreateResult::Unknown
+            | CreateResult::NotCreated
+            | CreateResult::Deleted => end,
         };
         Real.after_create(policy, pending, end)
     }
