@@ -33,6 +33,7 @@ pub fn live(
             state: state(status, reported(status, stage)),
             settings,
             pods: pods(status, stage),
+            isolates_to: isolates_to(chain, stage),
             overrides: overrides(reported(status, stage)),
             queue_numbers: queues(&stage.queue),
             worker_numbers: within(settings.timeout, workers(&stage.name)),
@@ -148,7 +149,23 @@ fn settings(stage: &Stage, reported: Option<&StageStatus>) -> StageSettings {
             .and_then(|it| u32::try_from(it).ok()),
         max_attempts: count(attempts.unwrap_or(stage.max_attempts)),
         timeout: timeout.map_or(DEFAULT_HANDLER_TIMEOUT, |it| it.0),
+        hold_on_outage: stage.hold_on_outage.map(|it| it.0),
     }
+}
+
+/// Each stage once, in the order of the rules. Without a name it is the next one.
+fn isolates_to(chain: &ExecutorChain, stage: &Stage) -> Vec<String> {
+    let mut stages = chain.spec.stages.iter();
+    stages.find(|it| it.name == stage.name);
+    let next = stages.next().map(|it| &it.name);
+    let rules = stage.isolate.iter();
+    let mut names = Vec::new();
+    for name in rules.filter_map(|rule| rule.to.as_ref().or(next)) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 fn overrides(reported: Option<&StageStatus>) -> Vec<LiveOverride> {
@@ -267,6 +284,10 @@ fn obstacle(reason: Reason) -> Obstacle {
         | Reason::TokensRefused
         | Reason::NoneRefused
         | Reason::WorkersNotAsked
+        | Reason::CategoriesFail
+        | Reason::NotIsolating
+        | Reason::HandlerFails
+        | Reason::NotHeld
         | Reason::OwnIngress
         | Reason::RoutesAccepted => Obstacle::Other,
     }

@@ -73,6 +73,10 @@ words! {
         PushesUnauthenticated,
         /// workers refused pushes because of their token in the last 10 minutes.
         PushesRefused,
+        /// a stage isolates categories of tasks because they fail. Only of chains with isolate[].failures.
+        Isolating,
+        /// pods of a stage hold because their handler fails for nearly all tasks. Only of chains with holdOnOutage.
+        Held,
     }
 }
 
@@ -135,6 +139,14 @@ words! {
         NoneRefused,
         /// No ready worker of a stage answered the operator.
         WorkersNotAsked,
+        /// Categories of tasks fail where others don't.
+        CategoriesFail,
+        /// No category of tasks is isolated because it fails.
+        NotIsolating,
+        /// Nearly all runs of a stage's handler fail.
+        HandlerFails,
+        /// No worker holds.
+        NotHeld,
         /// Queues push to the stages' Services inside the cluster.
         ClusterAddress,
         /// Queues push to a host of a private network.

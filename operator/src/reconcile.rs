@@ -1,5 +1,6 @@
 //! The reconcile of one chain: observe → plan → apply → report.
 
+pub mod bad_days;
 pub mod count;
 pub mod deleted_chain;
 pub mod drain;
@@ -29,6 +30,7 @@ use plan::Problem;
 use crate::chain::{Chain, name_of};
 use crate::context::Context;
 use crate::error::Error;
+use bad_days::report_bad_days;
 use drain::{drain, is_draining};
 use finalize::finalize_deleted;
 use findings::{Findings, Next};
@@ -66,6 +68,9 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         // Nothing of it is left.
         (Ok(_), Ok(None)) => report_overrides(&name, None, &context).await,
         (Ok(chain), Ok(status)) => {
+            if let Some(status) = status {
+                report_bad_days(&chain.metadata, status, &context).await;
+            }
             let mut chain = chain.clone();
             chain.status.clone_from(status);
             report_overrides(&name, Some(&chain), &context).await;

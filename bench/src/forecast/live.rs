@@ -69,11 +69,13 @@ impl Histories {
                     max_concurrent_dispatches: Some(settings.limits.concurrency),
                     max_attempts: settings.attempts.get(),
                     timeout: settings.timeout,
+                    hold_on_outage: None,
                 },
                 pods: Pods {
                     ready: 1,
                     desired: 1,
                 },
+                isolates_to: Vec::new(),
                 overrides: Vec::new(),
                 queue_numbers: Known::Known(queue_numbers(&tasks, settings.limits.rate)),
                 worker_numbers: numbers,

@@ -77,6 +77,9 @@ pub struct LiveStage {
     pub settings: StageSettings,
     /// Its pods.
     pub pods: Pods,
+    /// The stages that tasks of isolated categories go to, by its rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub isolates_to: Vec<String>,
     /// The overrides that are in force on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<LiveOverride>,
@@ -144,6 +147,14 @@ pub struct StageSettings {
     /// How long one run may take.
     #[serde(rename = "timeoutSeconds", with = "seconds")]
     pub timeout: Duration,
+    /// How long its pods hold at most. `None`: they don't.
+    #[serde(
+        default,
+        rename = "holdOnOutageSeconds",
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub hold_on_outage: Option<Duration>,
 }
 
 /// The pods of a stage.

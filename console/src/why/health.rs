@@ -27,8 +27,12 @@ fn held(of: Evidence<'_>) -> Option<Found> {
         let how = top(&workers.runs).map_or_else(String::new, |(failure, share)| {
             format!(", {} of them with {}", units::share(share), name(failure))
         });
+        let at_most = of.stage.settings.hold_on_outage;
+        let at_most = at_most.map_or_else(String::new, |it| {
+            format!(", and at most after {}", units::duration(it))
+        });
         let message = format!(
-            "{holding} of {} pods hold: nearly all runs of the handler fail{how}. {} of {} pushes in {} got 503; tasks wait in the queue and lose no attempt. Fix the handler, see its log: the hold ends by itself after three good probes, and at most after holdOnOutage",
+            "{holding} of {} pods hold: nearly all runs of the handler fail{how}. {} of {} pushes in {} got 503; tasks wait in the queue and lose no attempt. Fix the handler, see its log: the hold ends by itself after three good probes{at_most}",
             of.stage.pods.ready.max(holding),
             units::count(workers.answers.held),
             units::count(workers.answers.all()),
@@ -45,6 +49,10 @@ fn isolating(of: Evidence<'_>) -> Option<Found> {
     let Isolated { share, failures } = workers.isolated;
     let is_rest_well = workers.runs.failing().is_none_or(|it| it < MOST);
     let left = |count| of_tasks(count, workers);
+    let to = match &of.stage.isolates_to[..] {
+        [] => "another stage".to_owned(),
+        stages => stages.join(" or "),
+    };
     let (place, message, command) = if let Some(categories) =
         units::rough(workers.isolated_categories)
     {
@@ -57,7 +65,7 @@ fn isolating(of: Evidence<'_>) -> Option<Found> {
             String::new()
         };
         let message = format!(
-            "isolates {categories} categories of tasks, which fail where others don't: {} went to the stage that their rule names{busy}. The command forwards a worker's port: then http://127.0.0.1:{FORWARDED}{ISOLATED} lists the categories",
+            "isolates {categories} categories of tasks, which fail where others don't: {} went to {to}{busy}. The command forwards a worker's port: then http://127.0.0.1:{FORWARDED}{ISOLATED} lists the categories",
             left(failures),
         );
         let place = if is_rest_well {
@@ -68,7 +76,7 @@ fn isolating(of: Evidence<'_>) -> Option<Found> {
         (place, message, commands::forward_admin(of))
     } else if share >= SOME_FOR_SHARE {
         let message = format!(
-            "isolates categories of tasks that hold their share of the run slots: {} went to the stage that their rule names. Their runs take long, or there are many of them",
+            "isolates categories of tasks that hold their share of the run slots: {} went to {to}. Their runs take long, or there are many of them",
             left(share),
         );
         (Place::IsolationToo, message, commands::describe(of.chain))

@@ -152,6 +152,7 @@ const CASES: &[Case] = &[
         Cause::Isolating,
         FAST,
         |it| {
+            it.stages[0].isolates_to = vec!["slow".into(), "last".into()];
             let fast = workers(it, 0);
             fast.isolated.share = 120;
             fast.handed_on += 120;
@@ -467,6 +468,7 @@ pub fn fails(chain: &mut LiveChain, reason: &str, status: Option<u16>, runs: u64
 /// So many pods of the first stage hold.
 pub fn holds(chain: &mut LiveChain, pods: u32) {
     late(chain, 120.0, 12_000);
+    chain.stages[0].settings.hold_on_outage = Some(seconds(1_800.0));
     let fast = workers(chain, 0);
     fast.pods_holding = pods;
     fast.answers = Answers {
@@ -479,6 +481,7 @@ pub fn holds(chain: &mut LiveChain, pods: u32) {
 
 /// So many categories of the first stage are isolated, and so many of its tasks have left for that.
 pub fn isolates(chain: &mut LiveChain, categories: u32, tasks: u64) {
+    chain.stages[0].isolates_to = vec!["slow".into()];
     let fast = workers(chain, 0);
     fast.isolated_categories = categories;
     fast.isolated.failures = tasks;

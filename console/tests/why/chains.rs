@@ -59,11 +59,13 @@ pub fn stage(name: &str, queue: &str, numbers: (QueueNumbers, WorkerNumbers)) ->
             max_concurrent_dispatches: Some(200),
             max_attempts: 3,
             timeout: seconds(10.0),
+            hold_on_outage: None,
         },
         pods: Pods {
             ready: 2,
             desired: 2,
         },
+        isolates_to: Vec::new(),
         overrides: Vec::new(),
         queue_numbers: Known::Known(of_queue),
         worker_numbers: Known::Known(of_workers),

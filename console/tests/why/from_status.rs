@@ -146,6 +146,27 @@ fn settings_are_those_in_force() {
 }
 
 #[test]
+fn what_a_stage_does_on_bad_days_is_what_its_spec_says() {
+    let live = seen(manifest());
+    assert_eq!(live.stages[0].settings.hold_on_outage, None);
+    assert_eq!(live.stages[0].isolates_to, [""; 0]);
+    let mut manifest = manifest();
+    let mut last = manifest["spec"]["stages"][1].clone();
+    last["name"] = "last".into();
+    manifest["spec"]["stages"]
+        .as_array_mut()
+        .unwrap()
+        .push(last);
+    let fast = &mut manifest["spec"]["stages"][0];
+    fast["holdOnOutage"] = "30m".into();
+    let rule = |to: Value| json!({"by": {"header": "X-Tenant"}, "maxShare": "25%", "to": to});
+    fast["isolate"] = json!([rule(json!("last")), rule(Value::Null), rule(json!("slow"))]);
+    let fast = &seen(manifest).stages[0];
+    assert_eq!(fast.settings.hold_on_outage, Some(seconds(1_800.0)));
+    assert_eq!(fast.isolates_to, ["last", "slow"]);
+}
+
+#[test]
 fn what_is_not_reported_is_unknown() {
     for status in [Value::Null, json!({"observedGeneration": -1})] {
         let mut manifest = manifest();

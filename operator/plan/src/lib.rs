@@ -19,7 +19,7 @@ pub use model::desired::{location, owner_of};
 pub use model::{
     Backlog, ChainView, Deletion, Desired, DesiredNotifier, DesiredStage, HandlerAt, KnownChain,
     LocationQueues, NotifierUse, Observed, ParentGateway, Plan, Pod, Problem, Push, RequiredToken,
-    Settings, SpecState, Step, Target, Tenants, TimedCondition, Timing, Wait,
+    Settings, SpecState, StageHealth, Step, Target, Tenants, TimedCondition, Timing, Wait,
 };
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;

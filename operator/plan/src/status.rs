@@ -3,6 +3,8 @@
 mod draining;
 mod drifted;
 mod finding;
+mod held;
+mod isolating;
 mod overridden;
 pub mod override_status;
 mod paused;
@@ -56,6 +58,7 @@ pub fn status(
         }
         (None, Some(problem)) => parts
             .filter(|part| *part != ConditionType::Ready)
+            .filter(|part| !depends_on_spec(*part) || has(&previous.conditions, *part))
             .map(|part| (part, unknown(problem)))
             .collect(),
         (None, None) => Vec::new(),
@@ -78,7 +81,14 @@ pub fn status(
         .map(|(part, finding)| condition(*part, finding, &kept, generation, now))
         .collect();
     let is_fresh = |old: &Condition| fresh.iter().any(|new| new.type_ == old.type_);
-    let stale = kept.into_iter().filter(|old| !is_fresh(old));
+    // The spec no longer asks for what it was about.
+    let is_over = |old: &Condition| {
+        let part = ConditionType::named(&old.type_);
+        seen.is_some() && part.is_some_and(depends_on_spec)
+    };
+    let stale = kept
+        .into_iter()
+        .filter(|old| !is_fresh(old) && !is_over(old));
     status.conditions = fresh.iter().cloned().chain(stale).collect();
     status
 }
@@ -107,7 +117,17 @@ fn overridden_stages(stages: &[StageStatus]) -> Option<String> {
     }))
 }
 
-/// What was found of a condition; nothing of the one that is derived from the others.
+/// Whether only some chains have the condition: those whose spec asks for what it is about.
+fn depends_on_spec(part: ConditionType) -> bool {
+    matches!(part, ConditionType::Isolating | ConditionType::Held)
+}
+
+fn has(conditions: &[Condition], part: ConditionType) -> bool {
+    conditions.iter().any(|it| it.type_ == part.as_str())
+}
+
+/// What was found of a condition; nothing of the one that is derived from the others, nor of what the spec
+/// doesn't ask for.
 fn finding(part: ConditionType, seen: PlannedView<'_>, stages: &[StageStatus]) -> Option<Finding> {
     let PlannedView { view, plan } = seen;
     Some(match part {
@@ -122,6 +142,8 @@ fn finding(part: ConditionType, seen: PlannedView<'_>, stages: &[StageStatus]) -
         ConditionType::Undersized => undersized::finding(view),
         ConditionType::PushesUnauthenticated => pushes_unauthenticated::finding(view),
         ConditionType::PushesRefused => pushes_refused::finding(view),
+        ConditionType::Isolating => isolating::finding(view)?,
+        ConditionType::Held => held::finding(view)?,
     })
 }
 

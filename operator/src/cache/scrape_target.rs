@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use cloudtasks::QueuePath;
 use k8s_openapi::api::core::v1::Pod;
+use plan::objects::worker_env::reports_health;
 
 /// A ready pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ScrapeTarget {
     pub address: IpAddr,
     /// Whether it refuses pushes without a token.
     pub requires_token: bool,
+    /// Whether it may hold, or isolate tasks.
+    pub reports_health: bool,
 }
 
 impl ScrapeTarget {
@@ -34,6 +37,7 @@ impl ScrapeTarget {
             queue: known.queue,
             address,
             requires_token: known.required_token.is_some(),
+            reports_health: reports_health(pod),
         })
     }
 }

@@ -1,11 +1,12 @@
-//! What workers count, scraped: live numbers of their stage, and pushes that they refuse for their token.
-//! Workers have no rights in Kubernetes, so the operator asks them: a few pods of each stage a turn, and
-//! never within a reconcile.
+//! What workers count, scraped: live numbers of their stage, pushes that they refuse for their token, and
+//! whether they hold or isolate tasks. Workers have no rights in Kubernetes, so the operator asks them: a few
+//! pods of each stage a turn, and never within a reconcile.
 //!
 //! A status doesn't follow counters: it changes when a reason of refusals appears, and when it has not
-//! appeared for a while.
+//! appeared for a while; and when workers begin to hold or isolate, and end it.
 
 mod auth_failures;
+mod lasting;
 mod sample;
 mod scrape;
 
@@ -15,18 +16,23 @@ use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
 use console::history::{StageHistory, WorkerPage};
-use console::{Known, Unknown, WorkerNumbers};
+use console::{Known, Unknown, WorkerNumbers, units};
+use crds::conditions::ConditionType;
 use futures::StreamExt;
 use kube::Resource;
 use parking_lot::Mutex;
+use plan::StageHealth;
 
 use crate::cache::children::ChildCache;
 use crate::cache::scrape_target::ScrapeTarget;
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
 use crate::viewers::Viewers;
 use auth_failures::AuthFailures;
+use lasting::Lasting;
 use sample::{Interest, SILENT_PER_TURN, Stage, Turn};
 use scrape::{Scraper, TIMEOUT};
+
+pub use lasting::Announcement;
 
 /// How many pods are scraped concurrently, of all chains: all silent ones of a turn. They take nothing but
 /// their time.
@@ -41,6 +47,9 @@ const KEPT: Duration = Duration::from_hours(1);
 
 /// The reasons of recent refusals, by queue.
 pub type FailureReasons = BTreeMap<QueuePath, BTreeSet<String>>;
+
+/// What workers do by themselves on a bad day, by queue.
+pub type WorkerHealth = BTreeMap<QueuePath, StageHealth>;
 
 /// The ready pods of a chain.
 type ReadyPods = Box<dyn Fn(&NamespacedName) -> Vec<Arc<ScrapeTarget>> + Send + Sync>;
@@ -60,6 +69,9 @@ struct ScrapedChain {
     stages: BTreeMap<QueuePath, ScrapedStage>,
     /// What its status reports.
     reported: FailureReasons,
+    reported_health: WorkerHealth,
+    isolating: Lasting,
+    held: Lasting,
     /// When its workers have last had their turn.
     turn: Option<Instant>,
     /// How many turns they have had.
@@ -121,6 +133,31 @@ impl ScrapedWorkers {
         scraped.reported.clone()
     }
 
+    /// What the chain's workers do by themselves on a bad day, for its status.
+    pub fn health(&self, chain: &impl Resource) -> WorkerHealth {
+        let mut chains = self.chains.lock();
+        let scraped = chains.entry(name_of(chain)).or_default();
+        scraped.reported_health = scraped.health(Instant::now(), self.period);
+        scraped.reported_health.clone()
+    }
+
+    /// Which of these conditions has lasted for longer than a moment, or is over after that: each once.
+    pub fn announcements(&self, chain: &NamespacedName) -> Vec<(ConditionType, Announcement)> {
+        let now = now();
+        let mut chains = self.chains.lock();
+        let Some(scraped) = chains.get_mut(chain) else {
+            return Vec::new();
+        };
+        let both = [
+            (ConditionType::Isolating, &mut scraped.isolating),
+            (ConditionType::Held, &mut scraped.held),
+        ];
+        let due = both
+            .into_iter()
+            .filter_map(|(part, lasting)| Some((part, lasting.announce(now, self.period)?)));
+        due.collect()
+    }
+
     /// What the workers of a queue have done lately.
     pub fn numbers(
         &self,
@@ -170,8 +207,9 @@ impl ScrapedWorkers {
             tracing::debug!(?longest, "not all workers could be asked in time");
         }
         let now = now();
-        for (chain, scraped) in &*self.chains.lock() {
-            if scraped.reasons(now, self.period) != scraped.reported {
+        for (chain, scraped) in &mut *self.chains.lock() {
+            let has_news = scraped.has_news(now, self.period);
+            if has_news || scraped.reasons(now, self.period) != scraped.reported {
                 trigger(&self.triggers, chain);
             }
         }
@@ -238,6 +276,31 @@ impl ScrapedChain {
             .is_none_or(|then| now.saturating_duration_since(then) + early >= period)
     }
 
+    /// Whether the status, or an Event, is to say something else of what its workers do by themselves.
+    fn has_news(&mut self, now: Instant, period: Duration) -> bool {
+        let health = self.health(now, period);
+        let is_known = |(queue, stage): (&QueuePath, &ScrapedStage)| {
+            !stage.reports_health() || health.contains_key(queue)
+        };
+        let all_known = self.stages.iter().all(is_known);
+        let is_so = |of: fn(&StageHealth) -> bool| {
+            let is_so = health.values().any(of);
+            (is_so || all_known).then_some(is_so)
+        };
+        self.isolating
+            .observe(is_so(|it| it.isolated.is_some()), now);
+        self.held.observe(is_so(|it| it.is_held), now);
+        let mut lasting = [&self.isolating, &self.held].into_iter();
+        lasting.any(|it| it.due(now, period).is_some()) || health != self.reported_health
+    }
+
+    fn health(&self, now: Instant, period: Duration) -> WorkerHealth {
+        let stages = self.stages.iter();
+        stages
+            .filter_map(|(queue, stage)| Some((queue.clone(), stage.health(now, period)?)))
+            .collect()
+    }
+
     fn reasons(&self, now: Instant, period: Duration) -> FailureReasons {
         let stages = self.stages.iter();
         stages
@@ -268,6 +331,22 @@ impl ScrapedStage {
             return Unknown::Stale.into();
         }
         numbers
+    }
+
+    /// Whether its pods may hold, or isolate tasks.
+    fn reports_health(&self) -> bool {
+        self.targets.iter().any(|target| target.reports_health)
+    }
+
+    /// None for pods that do nothing of it, or weren't asked.
+    fn health(&self, now: Instant, period: Duration) -> Option<StageHealth> {
+        let ready = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        let health = self.history.health(ready, now, period);
+        let health = health.filter(|_| self.reports_health())?;
+        Some(StageHealth {
+            is_held: health.pods_holding > 0,
+            isolated: units::rough(health.isolated_categories),
+        })
     }
 
     /// Ready pods that weren't silent when they were last asked.
@@ -367,6 +446,7 @@ mod tests {
             queue: queue(chain),
             address: Ipv4Addr::LOCALHOST.into(),
             requires_token: false,
+            reports_health: true,
         };
         (0..3).map(|number| Arc::new(pod(number))).collect()
     }
@@ -424,6 +504,44 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_workers_do_by_themselves_is_announced_when_it_lasts() {
+        let viewers = Viewers::default();
+        let workers = workers(1, &viewers);
+        let turn = async |round, said: &str| {
+            let page = format!("executor_worker_runs_under_way{{}} 7\n{said}");
+            let page = async |_, _| WorkerPage::parse(&page);
+            workers.scrape(page, round).await;
+            let announced = workers.announcements(&name(0));
+            let chains = workers.chains.lock();
+            let health = chains[&name(0)].health(now(), PERIOD);
+            drop(chains);
+            tokio::time::sleep(PERIOD).await;
+            (health.get(&queue(0)).copied(), announced)
+        };
+        let bad = "executor_worker_holding{} 1\nexecutor_worker_isolated_categories{} 42\n";
+        let well = (Some(StageHealth::default()), vec![]);
+        let ill = StageHealth {
+            is_held: true,
+            isolated: Some("10-99"),
+        };
+        assert_eq!(turn(0, "").await, well);
+        for round in 1..=5 {
+            assert_eq!(turn(round, bad).await, (Some(ill), vec![]), "{round}");
+        }
+        let both = |turn| {
+            vec![
+                (ConditionType::Isolating, turn),
+                (ConditionType::Held, turn),
+            ]
+        };
+        assert_eq!(turn(6, bad).await, (Some(ill), both(Announcement::Began)));
+        assert_eq!(turn(7, bad).await, (Some(ill), vec![]));
+        let ended = (Some(StageHealth::default()), both(Announcement::Ended));
+        assert_eq!(turn(8, "").await, ended);
+        assert_eq!(turn(9, "").await, well);
     }
 
     #[tokio::test(start_paused = true)]

@@ -73,6 +73,7 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         backlogs: BTreeMap::new(),
         last_backlogs: BTreeMap::new(),
         auth_failures: context.caches.workers.refusals(chain),
+        health: context.caches.workers.health(chain),
         elapsed: BTreeMap::new(),
     };
     look_up_queues(served, &mut observed).await;

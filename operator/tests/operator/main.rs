@@ -6,6 +6,7 @@
     reason = "in a test a panic is a failure, as it should be"
 )]
 
+mod bad_days;
 mod deletion;
 mod drift;
 mod edits;

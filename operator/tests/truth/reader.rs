@@ -81,7 +81,10 @@ fn current(seen: &Seen, lies: &mut Vec<String>) {
         .filter_map(|condition| condition["type"].as_str())
         .collect();
     kinds.sort_unstable();
-    check(lies, kinds == CONDITIONS, || {
+    let mut wanted = CONDITIONS.to_vec();
+    wanted.extend(seen.on_bad_days());
+    wanted.sort_unstable();
+    check(lies, kinds == wanted, || {
         format!("its conditions are {kinds:?}")
     });
     let parts = ["QueuesReady", "WorkersReady", "PushesReachable"];
@@ -108,6 +111,20 @@ impl Seen {
     pub fn stages(&self) -> &[Value] {
         let stages = self.chain["spec"]["stages"].as_array();
         stages.map_or(&[], Vec::as_slice)
+    }
+
+    /// The conditions of what stages do by themselves, if the spec asks for it.
+    fn on_bad_days(&self) -> Vec<&'static str> {
+        let holds = |stage: &Value| !stage["holdOnOutage"].is_null();
+        let isolates = |stage: &Value| {
+            let mut rules = stage["isolate"].as_array().into_iter().flatten();
+            rules.any(|rule| !rule["failures"].is_null())
+        };
+        let held = self.stages().iter().any(holds).then_some("Held");
+        let isolating = self.stages().iter().any(isolates);
+        held.into_iter()
+            .chain(isolating.then_some("Isolating"))
+            .collect()
     }
 
     /// The queues that the spec names, the notifier's last.

@@ -95,11 +95,13 @@ fn stage(chain: &str, name: &str, queue: &str, rate: f64, concurrent: u32) -> Li
             max_concurrent_dispatches: Some(concurrent),
             max_attempts: 3,
             timeout: Duration::from_secs(10),
+            hold_on_outage: None,
         },
         pods: Pods {
             ready: 2,
             desired: 2,
         },
+        isolates_to: Vec::new(),
         overrides: Vec::new(),
         queue_numbers: queue_numbers(rate, 0, 0, 0),
         worker_numbers: workers(0, 0, 0, 0),

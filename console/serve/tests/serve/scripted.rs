@@ -90,11 +90,13 @@ pub fn chain(namespace: &str, name: &str) -> Chain {
             max_concurrent_dispatches: Some(100),
             max_attempts: 3,
             timeout: Duration::from_secs(30),
+            hold_on_outage: None,
         },
         pods: Pods {
             ready: 2,
             desired: 2,
         },
+        isolates_to: Vec::new(),
         overrides: Vec::new(),
         queue_numbers: Known::Unknown { unknown },
         worker_numbers: Known::Unknown { unknown },

@@ -16,6 +16,7 @@ use super::location_queues::LocationQueues;
 use super::notifier_limits::KnownChain;
 use super::object_name::{ObjectKind, ObjectName};
 use super::pod::Pod;
+use super::stage_health::StageHealth;
 use super::timed_condition::TimedCondition;
 
 /// What was observed.
@@ -59,6 +60,9 @@ pub struct Observed {
     pub last_backlogs: BTreeMap<QueuePath, Backlog>,
     /// Why workers refused pushes lately, by queue; no entry for workers that could not be asked.
     pub auth_failures: BTreeMap<QueuePath, BTreeSet<String>>,
+    /// What workers do by themselves on a bad day, by queue; no entry for those that could not be asked, or
+    /// do nothing of it.
+    pub health: BTreeMap<QueuePath, StageHealth>,
     /// For how long each condition has held, as far as it was watched.
     pub elapsed: BTreeMap<TimedCondition, Duration>,
 }

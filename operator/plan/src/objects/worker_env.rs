@@ -337,6 +337,13 @@ impl Pod {
     }
 }
 
+/// Whether a pod's worker may hold, or isolate tasks.
+pub fn reports_health(pod: &KubernetesPod) -> bool {
+    let spec = pod.spec.as_ref();
+    let has = |name| spec.is_some_and(|spec| pod_variable(spec, name).is_some());
+    has(HOLD_ON_OUTAGE) || has(ISOLATE)
+}
+
 /// The queues that the workers of a Deployment hand tasks over to.
 pub fn hand_over_targets(deployment: &Deployment) -> BTreeSet<QueuePath> {
     let template = deployment.spec.as_ref().map(|spec| &spec.template);

@@ -12,6 +12,7 @@ mod edits;
 mod freshness;
 mod gateway;
 mod golden;
+mod held_and_isolating;
 mod invariants;
 mod notifier_limits;
 mod overrides;

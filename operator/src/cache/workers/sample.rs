@@ -113,6 +113,7 @@ mod tests {
                 queue: queue.parse().unwrap(),
                 address: Ipv4Addr::LOCALHOST.into(),
                 requires_token: false,
+                reports_health: false,
             })
         };
         Stage {

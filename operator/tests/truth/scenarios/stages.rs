@@ -1,7 +1,12 @@
 //! Stages come, and get other names, and their pods never get ready.
 
 use super::MIDDLE;
-use crate::scenario::{Action, Pods, Scenario, WELL, scenario, when};
+use crate::scenario::{Action, Pods, Scenario, Spec, WELL, scenario, when};
+
+const ON_BAD_DAYS: Spec = &[(
+    "maxAttempts: 3",
+    "maxAttempts: 3, holdOnOutage: 30m, isolate: [{by: {header: X-Tenant}, failures: {}}]",
+)];
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario("a new stage that never becomes ready, and no stage hands over to it").chain(&[(MIDDLE, "")]).acts(&[
@@ -26,4 +31,12 @@ pub const SCENARIOS: &[Scenario] = &[
                 ]),
             when(&[Action::Pods("quick", Pods::Ready)]).then(WELL),
         ]),
+    // The pods that there are have no address.
+    scenario("a stage holds and isolates, and then no longer").acts(&[
+        when(&[Action::Apply(ON_BAD_DAYS)]).then(&[
+            "Held=Unknown WorkersNotAsked: fast",
+            "Isolating=Unknown WorkersNotAsked: fast",
+        ]),
+        when(&[Action::Apply(&[])]).then(WELL),
+    ]),
 ];

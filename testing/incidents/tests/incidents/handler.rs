@@ -26,6 +26,7 @@ impl Handler {
         let served = serve(move |request| {
             let stage = text(request.headers(), "executor-stage").to_owned();
             let task = text(request.headers(), "executor-task").to_owned();
+            let is_of_kind = !text(request.headers(), "x-kind").is_empty();
             let behavior = behaviors.lock().get(&stage).copied().unwrap_or(WELL);
             async move {
                 tokio::time::sleep(behavior.takes).await;
@@ -36,7 +37,7 @@ impl Handler {
                 } else {
                     fastrand::f64()
                 };
-                if drawn >= behavior.fails {
+                if drawn >= behavior.fails || (behavior.is_by_kind && !is_of_kind) {
                     return status(200);
                 }
                 let mut response = status(behavior.status)?;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// The header that the chain's route matches.
+/// The header that the chain's route matches, and the value that makes a category.
 const ROUTED: (&str, &str) = ("x-kind", "bulk");
 const TICK: Duration = Duration::from_millis(50);
 
@@ -16,8 +16,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Traffic {
     /// Tasks a second.
     pub rate: f64,
-    /// With the header that the chain's route matches.
-    pub is_routed: bool,
+    /// The share of them that has the header that the chain's route matches.
+    pub routed: f64,
 }
 
 /// Sends tasks into a queue until it is dropped.
@@ -65,11 +65,11 @@ async fn send(cloud: CloudTasks, queue: QueuePath, told: watch::Receiver<Traffic
     let mut due = 0.0;
     loop {
         ticks.tick().await;
-        let Traffic { rate, is_routed } = *told.borrow();
+        let Traffic { rate, routed } = *told.borrow();
         due += rate * TICK.as_secs_f64();
         while due >= 1.0 {
             due -= 1.0;
-            create(&cloud, &queue, is_routed).await;
+            create(&cloud, &queue, fastrand::f64() < routed).await;
         }
     }
 }

@@ -94,6 +94,8 @@ pub enum Action {
     Traffic(f64),
     /// The same, of tasks with the header that the chain's route matches.
     RoutedTraffic(f64),
+    /// So many tasks a second, of which two in five have the header that the chain's route matches.
+    MixedTraffic(f64),
     /// So many tasks at once.
     Burst(usize),
     /// So many tasks that are scheduled for in an hour.
@@ -128,6 +130,8 @@ pub struct Behavior {
     pub fails: f64,
     /// Whether it is the same tasks that fail, at each attempt.
     pub is_by_task: bool,
+    /// Whether only tasks fail that have the header that the chain's route matches.
+    pub is_by_kind: bool,
     /// With this status.
     pub status: u16,
     /// With this reason, or another one each time.
@@ -145,6 +149,7 @@ pub const WELL: Behavior = Behavior {
     takes: Duration::from_millis(10),
     fails: 0.0,
     is_by_task: false,
+    is_by_kind: false,
     status: 500,
     reason: Reason::None,
 };
@@ -164,6 +169,12 @@ pub const fn fails(share: f64, status: u16, reason: Reason) -> Behavior {
         ..WELL
     }
 }
+
+/// All tasks fail that have the header that the chain's route matches.
+pub const FAILS_FOR_ONE: Behavior = Behavior {
+    is_by_kind: true,
+    ..fails(1.0, 402, Reason::One("no-credit"))
+};
 
 /// The same tasks fail at each attempt.
 pub const fn fails_for(share: f64) -> Behavior {

@@ -3,7 +3,9 @@
 use console::Cause;
 use testkit::{StatsAnswer, Way};
 
-use crate::situation::{Action, Behavior, Reason, Situation, fails, fails_for, situation, takes};
+use crate::situation::{
+    Action, Behavior, FAILS_FOR_ONE, Reason, Situation, Spec, fails, fails_for, situation, takes,
+};
 
 /// Each is compared with what was usual after some seconds instead of minutes.
 const SOON_USUAL: &[&str] = &["--baseline-slot=5"];
@@ -14,6 +16,11 @@ const ROUTE: (&str, &str) = (
     "maxAttempts: 3",
     "maxAttempts: 3, routes: [{match: {header: {name: x-kind, value: bulk}}, to: slow}]",
 );
+const HOLDS: Spec = &[("maxAttempts: 3", "maxAttempts: 3, holdOnOutage: 10m")];
+const ISOLATES: Spec = &[(
+    "maxAttempts: 3",
+    "maxAttempts: 3, isolate: [{by: {header: x-kind}, failures: {}}]",
+)];
 const RATE: &str = "maxDispatchesPerSecond: 100";
 const AT_ONCE: &str = "maxConcurrentDispatches: 20";
 
@@ -63,6 +70,16 @@ pub const ALL: &[Situation] = &[
         .before(STEADY)
         .trouble(&[Action::Handler("fast", fails(1.0, 500, Reason::None))])
         .on(Cause::HandlerFails, "fast"),
+    situation("the handler fails, and the workers hold")
+        .chain(HOLDS)
+        .before(STEADY)
+        .trouble(&[Action::Handler("fast", fails(1.0, 503, Reason::None))])
+        .on(Cause::Held, "fast"),
+    situation("the tasks of one tenant fail")
+        .chain(ISOLATES)
+        .before(&[Action::MixedTraffic(20.0)])
+        .trouble(&[Action::Handler("fast", FAILS_FOR_ONE)])
+        .on(Cause::Isolating, "fast"),
     situation("a third of the runs fails for one reason")
         .before(STEADY)
         .trouble(&[Action::Handler("fast", fails(0.34, 429, Reason::One("quota")))])

@@ -103,7 +103,12 @@ impl World {
         for action in situation.before {
             world.perform(action, situation).await;
         }
-        let has_traffic = |it: &Action| matches!(it, Action::Traffic(_) | Action::RoutedTraffic(_));
+        let has_traffic = |it: &Action| {
+            matches!(
+                it,
+                Action::Traffic(_) | Action::RoutedTraffic(_) | Action::MixedTraffic(_)
+            )
+        };
         if situation.before.iter().any(has_traffic) {
             world.is_well(situation).await;
         }
@@ -185,11 +190,15 @@ impl World {
             Action::NoHandler => self.handlers.turn(Way::Refused),
             Action::Traffic(rate) => self.producer.send(Traffic {
                 rate: *rate,
-                is_routed: false,
+                routed: 0.0,
             }),
             Action::RoutedTraffic(rate) => self.producer.send(Traffic {
                 rate: *rate,
-                is_routed: true,
+                routed: 1.0,
+            }),
+            Action::MixedTraffic(rate) => self.producer.send(Traffic {
+                rate: *rate,
+                routed: 0.4,
             }),
             Action::Burst(tasks) => self.producer.burst(*tasks).await,
             Action::Scheduled(tasks) => self.schedule(*tasks).await,
@@ -293,7 +302,7 @@ impl World {
         let foreign = Producer::new(self.cloud.clone(), elsewhere);
         foreign.send(Traffic {
             rate: 10.0,
-            is_routed: false,
+            routed: 0.0,
         });
         self.foreign = Some(foreign);
     }
