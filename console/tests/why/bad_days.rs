@@ -1,10 +1,12 @@
 //! Workers that hold, or isolate categories of tasks.
 
+use std::sync::Arc;
+
 use console::why::why;
-use console::{Cause, LiveChain, Pods, text};
+use console::{Cause, LiveChain, Pods, Snapshot, Trends, page, text};
 
 use crate::causes::{fails, holds, isolates, late, limit};
-use crate::chains::{chain, queue, workers};
+use crate::chains::{at, chain, queue, seconds, workers};
 
 /// What is found of the first stage.
 fn causes(chain: &LiveChain) -> Vec<Cause> {
@@ -96,4 +98,39 @@ fn what_workers_do_is_a_word_of_their_stage() {
     let table = text::top(&[held.clone(), isolating], 60, false);
     insta::assert_snapshot!(table);
     insta::assert_snapshot!(text::why(&held));
+}
+
+#[test]
+fn the_page_says_what_workers_do() {
+    let mut ill = chain();
+    fails(&mut ill, "status", Some(503), 50);
+    holds(&mut ill, 1);
+    isolates(&mut ill, 14, 300);
+    workers(&mut ill, 0).put_off = 7;
+    ill.findings = why(&ill);
+    let shown = |chain: &LiveChain| {
+        let snapshot = Snapshot {
+            at: at(0),
+            interval: seconds(2.0),
+            chains: vec![Arc::new(chain.clone())],
+            unlisted: Vec::new(),
+            trends: Arc::new(Trends::new(seconds(15.0))),
+        };
+        page::chain(chain, &snapshot)
+    };
+    let all = [
+        "<strong>Held</strong> 1 of 2 pods hold",
+        "<strong>Isolating</strong> 10-99 categories",
+        "<td>503</td><td>held</td><td>2k</td>",
+        "<th scope=\"row\">isolated: failures</th><td>300</td>",
+        "<th scope=\"row\">put off by the handler</th><td>7</td>",
+    ];
+    let page = shown(&ill);
+    for words in all {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let page = shown(&chain());
+    for word in ["Held", "Isolating", "held", "isolated", "put off"] {
+        assert!(!page.contains(word), "{word}: {page}");
+    }
 }
