@@ -445,7 +445,7 @@ pub struct Stage {
 
     /// isolate is a list of rules that keep the tasks of one customer, or of one kind, from slowing
     /// down all others: while such a category hangs or fails, its tasks go to a later stage, and the
-    /// others stay. Each pod of this stage sees its own runs only. The last stage can't have rules.
+    /// others stay. Each pod decides by its own runs. The last stage can't have rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "atomic"))]
     pub isolate: Vec<IsolationRule>,
