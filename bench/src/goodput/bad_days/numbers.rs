@@ -11,7 +11,7 @@ use crate::plot::{Line, Mark, Plot};
 
 const PODS: u32 = 4;
 /// Courses of which the mean is shown.
-const COURSES: u64 = 8;
+const COURSES: u32 = 8;
 const CALM_MINUTES: u64 = 10;
 /// More than is of interest isn't drawn.
 const MOST: f64 = 40.0;
@@ -23,8 +23,9 @@ pub fn plot(seed: u64) -> Plot {
                 at_least,
                 ..FAILURES
             };
-            let courses = (0..COURSES).map(|course| value(threshold, seed.wrapping_add(course)));
-            let mean = courses.sum::<f64>() / count(COURSES as usize);
+            let seeds = (0..COURSES).map(|course| seed.wrapping_add(u64::from(course)));
+            let values = seeds.map(|seed| value(threshold, seed));
+            let mean = values.sum::<f64>() / f64::from(COURSES);
             (f64::from(at_least), mean)
         });
         let shown = points.filter(|(_, value)| *value <= MOST);
@@ -34,14 +35,14 @@ pub fn plot(seed: u64) -> Plot {
     let sick = |part| by_threshold(&move |threshold, seed| until(part, threshold, seed));
     Plot {
         name: "isolation".to_owned(),
-        title: "Isolation by failures: what atLeast does, of 16 outcomes".to_owned(),
+        title: "Isolation by failures: mistakes and delay by atLeast, of 16 outcomes".to_owned(),
         across: "atLeast".to_owned(),
-        up: "tasks of 1,000; seconds".to_owned(),
+        up: "tasks of 1,000 isolated by mistake; seconds until a sick tenant is".to_owned(),
         lines: vec![
-            Line::new("tasks isolated: 20 % of all runs fail", calm(0.2)),
-            Line::new("30 % fail", calm(0.3)),
-            Line::new("seconds: a tenant fails in 70 %", sick(0.7)),
-            Line::new("in all its runs", sick(1.0)),
+            Line::new("tasks: 20 % fail by chance", calm(0.2)),
+            Line::new("30 %", calm(0.3)),
+            Line::new("seconds: tenant fails in 70 %", sick(0.7)),
+            Line::new("100 %", sick(1.0)),
         ],
         marks: vec![Mark {
             at: f64::from(FAILURES.at_least),

@@ -7,7 +7,7 @@ use crate::values::Sign;
 
 /// So many runs that fail one after the other are an outage. Fewer would also come of a handler that fails in
 /// four of five runs, and does more for its tasks than a pod that holds.
-const OUTCOMES: usize = 32;
+const OUTCOMES: usize = 48;
 /// When so many different tasks have failed one after the other, an attempt that fails costs nothing: a task
 /// may use up its attempts before the pod holds. One task that fails again and again is no outage.
 const TASKS: usize = 8;
