@@ -69,7 +69,7 @@ pub async fn run(options: &Options, mut random: fastrand::Rng) -> anyhow::Result
         figures.extend(more);
         plots.extend(drawn);
     }
-    let (more, drawn) = bad_days::run(options, seed).await?;
+    let (more, drawn) = bad_days::run(|scene| options.has(scene), size, seconds, seed).await?;
     figures.extend(more);
     plots.extend(drawn);
     Ok(Measured { figures, plots })

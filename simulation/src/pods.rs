@@ -12,7 +12,7 @@ use crate::world::RunEnd;
 
 /// The pods of a stage.
 pub(crate) struct Pods {
-    pods: Vec<Pod>,
+    all: Vec<Pod>,
     /// What each task stands for.
     weight: u32,
     random: fastrand::Rng,
@@ -53,7 +53,7 @@ impl Pods {
             ),
         };
         Self {
-            pods: (0..count).map(pod).collect(),
+            all: (0..count).map(pod).collect(),
             weight,
             random: fastrand::Rng::with_seed(workers.seed),
             tickets: HashMap::new(),
@@ -70,7 +70,7 @@ impl Pods {
     ) -> Reception {
         let place = self.any();
         let slots = run_slots(capacity, place, self.count());
-        let pod = &mut self.pods[place as usize];
+        let pod = &mut self.all[place as usize];
         // As a worker does it: its health is asked first, and an admitted run may still find no slot.
         let ticket = match &mut pod.health {
             None => None,
@@ -104,13 +104,13 @@ impl Pods {
     /// A run was in progress before anything else happened. In which pod.
     pub fn begin_under_way(&mut self) -> usize {
         let place = self.any() as usize;
-        self.pods[place].running += self.weight;
+        self.all[place].running += self.weight;
         place
     }
 
     /// A run has ended. Whether it is the handler's fault if it has failed.
     pub fn end(&mut self, place: usize, task: usize, how: RunEnd, now: Duration) -> bool {
-        let pod = &mut self.pods[place];
+        let pod = &mut self.all[place];
         pod.running -= self.weight;
         let Some(health) = &mut pod.health else {
             return false;
@@ -135,7 +135,7 @@ impl Pods {
     }
 
     fn count(&self) -> u32 {
-        u32::try_from(self.pods.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 }
 

@@ -8,7 +8,6 @@ mod numbers;
 use simulation::{Observed, Results, simulate_observed};
 
 use crate::figure::Figure;
-use crate::goodput::Options;
 use crate::goodput::bad_days::days::{Day, Kind, OUTAGES, SIZE, TENANTS};
 use crate::goodput::bad_days::figures::{Seen, outage, tenants};
 use crate::goodput::replay;
@@ -19,9 +18,15 @@ const SIMULATED: [u64; 3] = [60, 600, 300];
 /// Pods of the first stage there. In reality there is no load balancer, so there is one.
 const PODS: u32 = 4;
 
-pub async fn run(options: &Options, seed: u64) -> anyhow::Result<(Vec<Figure>, Vec<Plot>)> {
+/// Those that are wanted: the real ones in a part of their size, with so many seconds of trouble.
+pub async fn run(
+    is_wanted: impl Fn(&str) -> bool,
+    size: f64,
+    seconds: u64,
+    seed: u64,
+) -> anyhow::Result<(Vec<Figure>, Vec<Plot>)> {
     let kinds = TENANTS.into_iter().chain(OUTAGES);
-    let kinds: Vec<Kind> = kinds.filter(|kind| options.has(&kind.scene())).collect();
+    let kinds: Vec<Kind> = kinds.filter(|kind| is_wanted(&kind.scene())).collect();
     let mut figures = Vec::new();
     for kind in kinds.iter().copied() {
         println!("  {}, simulated", kind.name());
@@ -29,11 +34,11 @@ pub async fn run(options: &Options, seed: u64) -> anyhow::Result<(Vec<Figure>, V
         figures.extend(told(&day, "simulated", &simulated(&day, seed)));
     }
     for kind in kinds {
-        let day = Day::new(kind, options.size * SIZE, 1, [10, options.seconds, 20]);
+        let day = Day::new(kind, size * SIZE, 1, [10, seconds, 20]);
         figures.extend(really(&day, seed).await?);
     }
     let mut plots = Vec::new();
-    if options.has("bad day, numbers") {
+    if is_wanted("bad day, numbers") {
         println!("  bad days, by threshold");
         plots.push(numbers::plot(seed));
     }

@@ -37,7 +37,7 @@ pub fn plot(seed: u64) -> Plot {
         name: "isolation".to_owned(),
         title: "Isolation by failures: mistakes and delay by atLeast, of 16 outcomes".to_owned(),
         across: "atLeast".to_owned(),
-        up: "tasks of 1,000 isolated by mistake; seconds until a sick tenant is".to_owned(),
+        up: "tasks of 1,000 isolated; seconds until isolated".to_owned(),
         lines: vec![
             Line::new("tasks: 20 % fail by chance", calm(0.2)),
             Line::new("30 %", calm(0.3)),
