@@ -186,3 +186,35 @@ fn one_that_no_task_comes_for_is_forgotten_after_a_minute() {
     pod.ends(&probe, Some(Ill));
     assert_eq!(pod.isolated(), 1);
 }
+
+/// At the begin of an outage, most of what was seen of the others is from before.
+#[test]
+fn the_first_whose_failures_are_enough_in_an_outage_is_no_outlier() {
+    let mut pod = Pod::isolating(FAILURES);
+    for _ in 0..64 {
+        pod.runs("small", Well);
+        pod.runs("large", Well);
+    }
+    for _ in 0..40 {
+        for tenant in ["large", "large", "large", "small"] {
+            assert!(pod.runs(tenant, Ill), "{tenant}");
+        }
+    }
+}
+
+#[test]
+fn the_first_good_runs_after_an_outage_isolate_nobody() {
+    let mut pod = Pod::isolating(FAILURES);
+    for _ in 0..16 {
+        for tenant in ["a", "b", "c"] {
+            pod.runs(tenant, Ill);
+        }
+    }
+    for _ in 0..32 {
+        for tenant in ["b", "c"] {
+            assert!(pod.runs(tenant, Well), "{tenant}");
+        }
+    }
+    assert!(pod.runs("a", Well) && pod.runs("a", Well));
+    assert_eq!(pod.isolated(), 0);
+}

@@ -6,8 +6,6 @@ use crate::pod::{Ill, Pod, Well};
 use decide::{Admission, RunTicket, Sign};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// So many failures one after the other are an outage.
-const IN_A_ROW: u32 = 32;
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
 /// Runs of different tasks with these signs.
@@ -20,54 +18,67 @@ fn runs(pod: &mut Pod, count: u32, sign: Sign) {
 /// A pod that has begun to hold.
 fn held() -> Pod {
     let mut pod = Pod::holding(HALF_AN_HOUR);
-    runs(&mut pod, IN_A_ROW, Ill);
+    runs(&mut pod, 48, Ill);
     assert!(pod.holds());
     pod
 }
 
 #[test]
-fn it_holds_after_thirty_two_failures_in_a_row() {
-    for (well, ill, holds) in [
-        (0, 31, false),
-        (0, 32, true),
-        (100, 31, false),
-        (100, 32, true),
+fn it_holds_from_forty_eight_failures_in_a_row_on() {
+    for (first, well, ill, holds) in [
+        (0, 0, 47, false),
+        (0, 0, 48, true),
+        (0, 100, 48, true),
+        (47, 1, 47, false),
     ] {
         let mut pod = Pod::holding(HALF_AN_HOUR);
+        runs(&mut pod, first, Ill);
         runs(&mut pod, well, Well);
         runs(&mut pod, ill, Ill);
-        assert_eq!(pod.holds(), holds, "{well} well, {ill} ill");
+        assert_eq!(pod.holds(), holds, "{first} ill, {well} well, {ill} ill");
         let since = holds.then_some(pod.now);
         assert_eq!(pod.health.holding_since(pod.now), since);
     }
 }
 
 #[test]
-fn a_handler_that_works_now_and_then_does_more_than_a_pod_that_holds() {
+fn from_the_eighth_task_on_a_failure_is_the_handlers() {
     let mut pod = Pod::holding(HALF_AN_HOUR);
-    for _ in 0..100 {
-        runs(&mut pod, 31, Ill);
-        runs(&mut pod, 1, Well);
+    let blames = |pod: &Pod| pod.health.blames_handler(pod.now);
+    for _ in 0..10 {
+        pod.runs_again(1000, Ill);
     }
-    assert!(!pod.holds());
+    runs(&mut pod, 6, Ill);
+    assert!(!blames(&pod));
+    runs(&mut pod, 1, Ill);
+    assert!(blames(&pod) && !pod.holds());
+    runs(&mut pod, 1, Well);
+    assert!(!blames(&pod));
+    runs(&mut pod, 48, Ill);
+    assert!(blames(&pod) && pod.holds());
+    // When it has held for too long, all attempts count.
+    pod.waits(HALF_AN_HOUR);
+    runs(&mut pod, 48, Ill);
+    assert!(!blames(&pod) && !pod.holds());
 }
 
 #[test]
-fn from_the_eighth_task_on_a_failure_is_the_handlers() {
-    let mut pod = Pod::holding(HALF_AN_HOUR);
-    for failed in 1..=IN_A_ROW {
-        runs(&mut pod, 1, Ill);
-        assert_eq!(pod.health.blames_handler(pod.now), failed >= 8, "{failed}");
+fn holds_that_good_probes_interrupt_are_of_one_outage_and_end_with_it() {
+    let mut pod = held();
+    for _ in 0..29 {
+        pod.waits(Duration::from_mins(1));
+        for _ in 0..3 {
+            pod.waits(SECOND);
+            runs(&mut pod, 1, Well);
+        }
+        assert!(!pod.holds());
+        runs(&mut pod, 48, Ill);
+        assert!(pod.holds() || pod.now >= Duration::from_secs(1000) + HALF_AN_HOUR);
     }
-    let mut pod = Pod::holding(HALF_AN_HOUR);
-    for run in 0..14 {
-        pod.runs_again(run % 7, Ill);
-        assert!(!pod.health.blames_handler(pod.now));
-    }
-    pod.runs_again(7, Ill);
-    assert!(pod.health.blames_handler(pod.now));
-    runs(&mut pod, 1, Well);
-    assert!(!pod.health.blames_handler(pod.now));
+    assert!(!pod.holds(), "half an hour has passed");
+    runs(&mut pod, 24, Well);
+    runs(&mut pod, 48, Ill);
+    assert!(pod.holds(), "it is another outage");
 }
 
 #[test]
@@ -105,17 +116,17 @@ fn one_task_a_second_runs_meanwhile() {
 }
 
 #[test]
-fn three_good_probes_of_five_end_it() {
+fn three_good_probes_of_the_last_five_end_it() {
     let mut pod = held();
     for (sign, holds) in [
         (Well, true),
+        (Well, true),
         (Ill, true),
         (Ill, true),
         (Ill, true),
         (Well, true),
-        // The first good one is no more one of five.
-        (Well, true),
         (Ill, true),
+        (Well, true),
         (Well, false),
     ] {
         pod.waits(SECOND);
@@ -123,43 +134,22 @@ fn three_good_probes_of_five_end_it() {
         assert_eq!(pod.holds(), holds);
     }
     // It counts from zero again.
-    runs(&mut pod, IN_A_ROW - 1, Ill);
+    runs(&mut pod, 47, Ill);
     assert!(!pod.holds());
     runs(&mut pod, 1, Ill);
     assert!(pod.holds());
 }
 
 #[test]
-fn holds_of_one_outage_share_their_time() {
-    let mut pod = held();
-    let begin = pod.now;
-    for _ in 0..3 {
-        pod.waits(SECOND);
-        assert!(pod.runs("", Well));
-    }
-    assert!(!pod.holds());
-    runs(&mut pod, IN_A_ROW, Ill);
-    assert_eq!(pod.health.holding_since(pod.now), Some(begin));
-    for _ in 0..3 {
-        pod.waits(SECOND);
-        assert!(pod.runs("", Well));
-    }
-    // Half of the last outcomes are good: what follows is another outage.
-    runs(&mut pod, IN_A_ROW / 2, Well);
-    runs(&mut pod, IN_A_ROW, Ill);
-    assert_eq!(pod.health.holding_since(pod.now), Some(pod.now));
-}
-
-#[test]
 fn runs_that_began_before_the_hold_are_no_probes() {
     let mut pod = Pod::holding(HALF_AN_HOUR);
     let before: Vec<RunTicket> = (0..10).map(|taken| pod.begins("", taken)).collect();
-    runs(&mut pod, IN_A_ROW, Ill);
+    runs(&mut pod, 48, Ill);
     for run in &before {
         pod.ends(run, Some(Well));
     }
     assert!(pod.holds());
-    // A probe that says nothing counts as none.
+    // A probe that says nothing doesn't count.
     for sign in [Some(Well), None, Some(Well), None, Some(Well)] {
         assert!(pod.holds());
         pod.waits(SECOND);
@@ -182,17 +172,18 @@ fn it_gives_up_after_its_time_and_holds_again_only_after_good_runs() {
     assert_eq!(pod.health.holding_since(pod.now), None);
     // As if it could not hold, however many fail.
     runs(&mut pod, 1000, Ill);
-    assert!(!pod.health.blames_handler(pod.now));
-    runs(&mut pod, IN_A_ROW / 2 - 1, Well);
+    runs(&mut pod, 23, Well);
     runs(&mut pod, 1000, Ill);
     assert!(!pod.holds());
-    // Half of the last are good, and not in a row.
-    for _ in 0..IN_A_ROW / 2 {
+    // Half of the last 48 are good, and not in a row.
+    for _ in 0..24 {
         runs(&mut pod, 1, Well);
         runs(&mut pod, 1, Ill);
     }
+    // With the last of these.
+    runs(&mut pod, 46, Ill);
     assert!(!pod.holds());
-    runs(&mut pod, IN_A_ROW - 1, Ill);
+    runs(&mut pod, 1, Ill);
     assert!(pod.holds());
 }
 
