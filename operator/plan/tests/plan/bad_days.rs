@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::golden::{said, with};
 use crate::phases::round;
 use crate::world::{
-    ORDERS, Transcript, chain, desired, planned, queue_path, roll, settings, settle, settled,
+    ORDERS, Transcript, chain, desired, planned, pod, queue_path, roll, settings, settle, settled,
 };
 
 const THIRD: &str = "  - {name: third, queue: incoming-3, maxAttempts: 1}\n";
@@ -186,17 +186,23 @@ fn isolation_counts_for_a_circle() {
     let isolate =
         |to: &str| format!("isolate: [{{by: {{header: X-Tenant}}, to: {to}, failures: {{}}}}]");
     let mut observed = settled(&with_third(&isolate("third")));
-    // third comes first now, and hands over to fast's queue: whose workers still isolate to third's.
+    let former = pod(&observed.deployments["orders-fast"]);
+    // third comes first now, and hands over to fast's queue.
     let (head, _) = ORDERS.split_once("  - name: fast").unwrap();
     let to = format!(
         "{head}{THIRD}  - {{name: fast, queue: incoming, maxAttempts: 3}}
   - {{name: slow, queue: incoming-2, maxAttempts: 2}}\n"
     );
+    round(&mut observed, &to, 0, 0);
+    roll(&mut observed);
+    // All is rolled out but one pod: it hands over to slow, from where no way leads on, and isolates to third.
+    observed.pods.extend(former);
     let plan = round(&mut observed, &to, 0, 0).to_string();
     let wait = "stage third hands tasks over as the spec says once no former worker is left";
     assert!(plan.contains(wait), "{plan}");
     let third = &observed.deployments["orders-third"];
     assert_eq!(hand_over_targets(third).len(), 0);
+    roll(&mut observed);
     settle(&mut observed, &desired(&to));
     let third = &observed.deployments["orders-third"];
     assert_eq!(
