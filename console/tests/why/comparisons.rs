@@ -187,7 +187,7 @@ fn nothing_is_said_without_two_numbers() {
     let begun = (overridden(ill(), "inc-1"), 20);
     assert!(said(&[(ill(), 10), begun.clone()], now()).is_some());
     // It was in force before anyone looked.
-    assert_eq!(said(&[begun.clone()], now()), None);
+    assert_eq!(said(std::slice::from_ref(&begun), now()), None);
     assert_eq!(said(&[], overridden(ill(), "inc-1")), None);
     // Nothing was found, or not for a minute.
     assert_eq!(said(&[(chain(), 10), begun.clone()], now()), None);

@@ -18,15 +18,11 @@ use testkit::{eventually, task};
 use crate::cluster::{apply, kubectl, list};
 use crate::harness::{ALL_END, Harness, SOON, queue_path};
 use crate::install::handler;
-use crate::plugin::{Ended, Plugin};
+use crate::plugin::{self, Ended, Plugin};
 use crate::producer::Producer;
 use crate::servers::PREFIX;
 
-pub const NAMESPACE: &str = "billing";
-/// Whom the chart's value `rbac.oncall` names.
-pub const ONCALL: &str =
-    r#"rbac.oncall=[{"kind":"ServiceAccount","name":"oncall","namespace":"billing"}]"#;
-
+const NAMESPACE: &str = plugin::ONCALL_NAMESPACE;
 /// Payments a second, and those of the burst.
 const RATE: u32 = 20;
 const BURST: usize = 300;
@@ -114,9 +110,12 @@ impl OnCall<'_> {
         self.typed += 1;
         let ended = self.plugin.run(&self.account, words).await?;
         anyhow::ensure!(ended.stderr.is_empty(), "{ended:?}");
-        let typed = words.iter().map(|word| match word.contains(' ') {
-            true => format!("\"{word}\""),
-            false => (*word).to_owned(),
+        let typed = words.iter().map(|word| {
+            if word.contains(' ') {
+                format!("\"{word}\"")
+            } else {
+                (*word).to_owned()
+            }
         });
         let typed: Vec<String> = typed.collect();
         self.harness.say(format!(

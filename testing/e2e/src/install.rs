@@ -7,7 +7,6 @@ use testkit::eventually;
 
 use crate::cluster::{self, apply, get, kubectl, list, workers};
 use crate::harness::{Harness, SOON};
-use crate::incident;
 use crate::plugin;
 use crate::processes;
 use crate::startup_times::PROGRAMS;
@@ -29,7 +28,7 @@ pub async fn helm(harness: &Harness) -> anyhow::Result<()> {
         "--set-json",
         plugin::VIEWERS,
         "--set-json",
-        incident::ONCALL,
+        plugin::ONCALL,
         "--set",
         &emulator,
     ];
@@ -75,7 +74,7 @@ spec: {{hard: {{requests.cpu: '4', requests.memory: 4Gi}}}}
     [
         namespace("executor-chain", restricted),
         namespace("shop", restricted),
-        namespace(incident::NAMESPACE, restricted),
+        namespace(plugin::ONCALL_NAMESPACE, restricted),
         namespace("emulators", "{}"),
         service,
     ]

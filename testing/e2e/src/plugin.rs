@@ -16,6 +16,11 @@ use crate::harness::{Harness, SOON};
 pub const VIEWERS: &str = r#"rbac.viewers=[
     {"kind":"ServiceAccount","name":"viewer","namespace":"shop"},
     {"kind":"ServiceAccount","name":"oncall","namespace":"billing"}]"#;
+/// Whom the chart's value `rbac.oncall` names.
+pub const ONCALL: &str =
+    r#"rbac.oncall=[{"kind":"ServiceAccount","name":"oncall","namespace":"billing"}]"#;
+/// Where that account is, and the chain of its incident.
+pub const ONCALL_NAMESPACE: &str = "billing";
 /// Who may see what is in the namespace of the chain alone.
 const STRANGER: &str = "stranger";
 
