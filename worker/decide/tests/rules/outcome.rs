@@ -416,7 +416,8 @@ fn a_run_says_whether_the_handler_is_well() {
         (RunResult::Unreachable, None, None),
         (routed, None, None),
         (busy(None, None), Some(Sign::Ill), Some(Sign::Ill)),
-        (busy(None, Some(7)), Some(Sign::Ill), Some(Sign::Ill)),
+        (busy(None, Some(0)), Some(Sign::Ill), Some(Sign::Ill)),
+        (busy(None, Some(7)), None, Some(Sign::Ill)),
         (
             busy(Some(Verdict::Retry), None),
             Some(Sign::Ill),

@@ -141,18 +141,14 @@ fn on_the_first_queue_a_ledger_counts_for_a_task_that_was_put_off_there() {
         ..put_off(0, 1)
     };
     assert!(!is_put_off(&other, &first));
-    // No worker puts tasks off here, so a producer did.
-    let ignoring = StagePolicy {
-        retry_after: RetryAfter::Ignore,
-        ..policy(3)
-    };
-    assert!(!is_put_off(&put_off(0, 1), &ignoring));
-    // Producers don't create tasks on a later stage's queue.
-    let ignoring = StagePolicy {
-        retry_after: RetryAfter::Ignore,
-        ..later()
-    };
-    assert!(is_put_off(&put_off(1, 1), &ignoring));
+    // A worker put it off before an edit.
+    for (ledger, policy) in [(put_off(0, 1), first), (put_off(1, 1), later())] {
+        let ignoring = StagePolicy {
+            retry_after: RetryAfter::Ignore,
+            ..policy
+        };
+        assert!(is_put_off(&ledger, &ignoring));
+    }
 }
 
 #[test]
