@@ -84,15 +84,20 @@ impl Day {
     /// What counts of it.
     pub fn settled(&self) -> Scenario {
         let mut settled = self.scenario.clone();
-        settled.incident.from += SETTLED.min(settled.incident.until - settled.incident.from);
+        settled.incident.from += SETTLED.min(lasts(&settled));
         settled
     }
 }
 
 /// When it is understood by people.
 fn understood(scenario: &Scenario) -> Duration {
-    let lasts = scenario.incident.until - scenario.incident.from;
-    scenario.incident.from + lasts * UNDERSTOOD / 100
+    scenario.incident.from + lasts(scenario) * UNDERSTOOD / 100
+}
+
+/// For how long there is trouble.
+fn lasts(scenario: &Scenario) -> Duration {
+    let incident = scenario.incident;
+    incident.until.saturating_sub(incident.from)
 }
 
 fn pods(count: u32) -> NonZeroU32 {
