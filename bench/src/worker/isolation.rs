@@ -59,7 +59,7 @@ pub fn figure() -> anyhow::Result<Figure> {
         });
         rounds.push(with.saturating_sub(without).as_secs_f64() * 1e6);
     }
-    let added = median(rounds.into_iter()).context("there were rounds")?;
+    let added = median(rounds).context("there were rounds")?;
     let name = format!("isolation of {MAX_CATEGORIES} categories: time of a push, added");
     Ok(Figure::new(name, added, "µs").at_most(1.0))
 }

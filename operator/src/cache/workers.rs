@@ -515,9 +515,10 @@ mod tests {
             let page = async |_, _| WorkerPage::parse(&page);
             workers.scrape(page, round).await;
             let announced = workers.announcements(&name(0));
-            let chains = workers.chains.lock();
-            let health = chains[&name(0)].health(now(), PERIOD);
-            drop(chains);
+            let health = {
+                let chains = workers.chains.lock();
+                chains[&name(0)].health(now(), PERIOD)
+            };
             tokio::time::sleep(PERIOD).await;
             (health.get(&queue(0)).copied(), announced)
         };
