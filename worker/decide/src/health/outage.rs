@@ -19,6 +19,9 @@ const BETWEEN_PROBES: Duration = Duration::from_secs(1);
 /// late, among those that are well already.
 const GOOD_PROBES: u32 = 3;
 const LAST_PROBES: u32 = 5;
+/// After so long, and no less than a hold may take, what follows on a quiet pod is another outage: while the
+/// stage before it holds, a pod is quiet too.
+const QUIET: Duration = Duration::from_mins(10);
 
 /// Whether a pod holds.
 #[derive(Debug)]
@@ -168,7 +171,8 @@ impl Outage {
             }
             // On a quiet pod, few outcomes are good again before the next outage.
             State::Watching { last, .. }
-                if last.is_some_and(|last| now >= last.until + self.at_most) =>
+                if self.outcomes.len() < OUTCOMES
+                    && last.is_some_and(|last| now >= last.until + self.at_most.max(QUIET)) =>
             {
                 *last = None;
             }

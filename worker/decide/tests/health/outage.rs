@@ -196,3 +196,35 @@ fn it_gives_up_though_no_task_comes() {
     runs(&mut pod, 100, Ill);
     assert!(!pod.holds());
 }
+
+#[test]
+fn on_a_quiet_pod_the_next_outage_is_another_one() {
+    let mut pod = held();
+    for _ in 0..3 {
+        pod.waits(SECOND);
+        runs(&mut pod, 1, Well);
+    }
+    assert!(!pod.holds());
+    // Too few to be good again.
+    runs(&mut pod, 5, Well);
+    pod.waits(HALF_AN_HOUR * 4);
+    runs(&mut pod, 48, Ill);
+    assert!(pod.holds());
+    assert_eq!(pod.health.holding_since(pod.now), Some(pod.now));
+}
+
+#[test]
+fn failures_that_no_hold_came_of_are_blamed_on_the_handler_once() {
+    let mut pod = Pod::holding(HALF_AN_HOUR);
+    runs(&mut pod, 30, Ill);
+    assert!(pod.health.blames_handler(pod.now));
+    // It works now and then: attempts must count, or bad tasks would never end.
+    for _ in 0..100 {
+        runs(&mut pod, 1, Well);
+        runs(&mut pod, 40, Ill);
+        assert!(!pod.health.blames_handler(pod.now));
+    }
+    runs(&mut pod, 24, Well);
+    runs(&mut pod, 8, Ill);
+    assert!(pod.health.blames_handler(pod.now));
+}
