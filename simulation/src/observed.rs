@@ -14,8 +14,8 @@ pub struct Observed {
     pub isolated: Vec<(Duration, usize)>,
     /// The tasks of which a failed run was an attempt.
     pub failed_attempt: HashSet<usize>,
-    /// When pushes were answered with [`Answer::Held`].
-    pub held: Vec<Duration>,
+    /// When pushes were answered with [`Answer::Held`] for the first and the last time, by stage.
+    pub held: BTreeMap<usize, [Duration; 2]>,
 }
 
 impl Observed {
@@ -28,8 +28,9 @@ impl Observed {
             }
             Event::Answered {
                 answer: Answer::Held,
+                stage,
                 ..
-            } => self.held.push(now),
+            } => self.held.entry(stage).or_insert([now; 2])[1] = now,
             Event::Answered { .. } | Event::Dispatched { .. } | Event::Ended { .. } => {}
         }
     }

@@ -339,17 +339,17 @@ fn a_handler_that_fails_in_seventy_of_a_hundred_runs_does_as_much_as_without_a_h
 
 #[test]
 fn holds_of_one_outage_share_one_limit() {
-    let scenario = calm(50.0, 10, 0.85, 20);
+    let scenario = calm(50.0, 10, 0.97, 20);
     let tasks = scenario.tasks(1);
     let (_, seen) = observed(&scenario, &tasks, &three_stages(1, Some(seconds(60)), None));
-    let [Some(first), Some(last)] = [seen.held.first(), seen.held.last()] else {
-        panic!("it holds");
-    };
-    // Each of three stages has an outage of its own.
-    assert!(
-        *last <= *first + 3 * seconds(60) + seconds(60),
-        "{first:?} to {last:?}"
-    );
+    assert!(!seen.held.is_empty());
+    // A failure costs nothing for a moment before a pod holds.
+    for (stage, [first, last]) in seen.held {
+        assert!(
+            last <= first + seconds(60) + seconds(10),
+            "stage {stage}: {first:?} to {last:?}"
+        );
+    }
 }
 
 #[test]
