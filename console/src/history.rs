@@ -9,6 +9,7 @@ mod quantile;
 mod ring;
 mod series;
 mod stage;
+mod traffic;
 mod usual;
 
 pub use page::WorkerPage;

@@ -81,12 +81,10 @@ pub(super) async fn process(
                     after_last_try
                 };
                 // The slot is free for the next task. The task stays in flight until the answer.
-                if let Some(permit) = permit.take() {
-                    permit.end(sign_of(policy, result));
-                }
+                let sign = sign_of(policy, result);
                 let known = AfterRun {
+                    holding: permit.take().is_some_and(|permit| permit.end(sign)),
                     caller_gone: caller.is_closed(),
-                    holding: worker.blames_handler(),
                 };
                 break follow(&delivery, policy, result, known);
             }

@@ -22,8 +22,8 @@ pub(crate) struct Health {
 #[derive(Debug)]
 pub(crate) struct AdmittedRun {
     health: Arc<Health>,
-    ticket: RunTicket,
-    sign: Option<Sign>,
+    /// None when the run has ended.
+    ticket: Option<RunTicket>,
 }
 
 /// Why a run is not admitted.
@@ -65,8 +65,7 @@ impl Health {
         match self.lock().admit(task, categories, slots_taken, now) {
             Admission::Run(ticket) => Ok(AdmittedRun {
                 health: Arc::clone(self),
-                ticket,
-                sign: None,
+                ticket: Some(ticket),
             }),
             Admission::Held => Err(RunSlot::Held.into()),
             Admission::Isolated(rule, cause) => Err(NotAdmitted {
@@ -76,11 +75,7 @@ impl Health {
         }
     }
 
-    /// Whether an attempt that fails now is the handler's fault.
-    pub(crate) fn blames_handler(&self) -> bool {
-        self.lock().blames_handler(self.now())
-    }
-
+    /// Whether the pod holds, and no probe is due.
     pub(crate) fn must_wait(&self) -> bool {
         self.lock().must_wait(self.now())
     }
@@ -109,17 +104,25 @@ impl Health {
 }
 
 impl AdmittedRun {
-    /// The run has ended, and says this of the handler.
-    pub(crate) fn end(mut self, sign: Option<Sign>) {
-        self.sign = sign;
+    /// The run has ended, and says this of the handler. Whether an attempt that fails now is the handler's
+    /// fault.
+    pub(crate) fn end(mut self, sign: Option<Sign>) -> bool {
+        self.end_once(sign)
+    }
+
+    fn end_once(&mut self, sign: Option<Sign>) -> bool {
+        let Some(ticket) = self.ticket.take() else {
+            return false;
+        };
+        let now = self.health.now();
+        let mut health = self.health.lock();
+        health.end(&ticket, sign, now, fastrand::f64());
+        health.blames_handler(now)
     }
 }
 
 impl Drop for AdmittedRun {
     fn drop(&mut self) {
-        let now = self.health.now();
-        let random = fastrand::f64();
-        let mut health = self.health.lock();
-        health.end(&self.ticket, self.sign, now, random);
+        self.end_once(None);
     }
 }

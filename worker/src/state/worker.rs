@@ -44,11 +44,10 @@ pub(crate) struct RunPermit {
 }
 
 impl RunPermit {
-    /// The run has ended, and says this of the handler. The slot is free again.
-    pub(crate) fn end(self, sign: Option<Sign>) {
-        if let Some(admitted) = self.admitted {
-            admitted.end(sign);
-        }
+    /// The run has ended, and says this of the handler. The slot is free again. Whether an attempt that fails
+    /// now is the handler's fault.
+    pub(crate) fn end(self, sign: Option<Sign>) -> bool {
+        self.admitted.is_some_and(|admitted| admitted.end(sign))
     }
 }
 
@@ -72,12 +71,8 @@ impl Worker {
 
     /// Whether the worker holds, and no run may begin now.
     pub(crate) fn must_wait(&self) -> bool {
-        self.health.as_ref().is_some_and(|it| it.must_wait())
-    }
-
-    /// Whether attempts that fail now are the handler's fault.
-    pub(crate) fn blames_handler(&self) -> bool {
-        self.health.as_ref().is_some_and(|it| it.blames_handler())
+        let holds = self.config.policy.hold_on_outage.is_some();
+        holds && self.health.as_ref().is_some_and(|it| it.must_wait())
     }
 
     /// Whether the worker has everything that pushes need.

@@ -166,10 +166,15 @@ impl Delivery {
         self.retry_count.saturating_sub(self.execution_count)
     }
 
+    /// The attempts on this stage before the task was put off.
+    pub fn attempts_before_put_off(&self) -> u32 {
+        self.ledger.stay.as_ref().map_or(0, |stay| stay.attempts)
+    }
+
     /// The attempts on this stage before this dispatch: those of before the task was put off, and E.
     pub fn attempts(&self) -> u32 {
-        let before = self.ledger.stay.as_ref().map_or(0, |stay| stay.attempts);
-        before.saturating_add(self.execution_count)
+        self.attempts_before_put_off()
+            .saturating_add(self.execution_count)
     }
 
     /// The dispatches on this stage before this one: those of before the task was put off, and R.

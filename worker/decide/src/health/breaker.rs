@@ -47,7 +47,7 @@ pub(super) enum Passage {
 }
 
 impl Breaker {
-    /// Whether a run may begin now. A probe must then be told with [`Breaker::probe_begins`].
+    /// Whether a run may begin now. If as a probe, [`Breaker::probe_begins`] follows.
     pub fn passage(&self, now: Duration) -> Passage {
         match self.state {
             State::Closed => Passage::Run,

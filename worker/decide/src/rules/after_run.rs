@@ -119,7 +119,8 @@ pub fn after_run(
     let n = policy.max_attempts.get();
     let attempts = delivery.attempts().saturating_add(1);
     // Of before the task was put off, only the attempts: a dispatch that was put off was none.
-    let dispatches = (delivery.attempts() - delivery.execution_count)
+    let dispatches = delivery
+        .attempts_before_put_off()
         .saturating_add(delivery.retry_count)
         .saturating_add(1);
     let exit = |reason: &TaskReason, answer_on_failure| StageExit {

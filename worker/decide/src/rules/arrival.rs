@@ -154,10 +154,11 @@ pub fn on_arrival(
     // the task was put off as well.
     let used_up = p_is(Answer::HandOverPending) || (attempts >= n && p_is(Answer::Failed));
 
-    // In an outage thousands of tasks are pushed again and again. Those that nothing but waits were answered
-    // need no lookups each time.
-    let was_503 = p_is(Answer::Held);
-    if inputs.must_wait && was_503 && !delivery.unanswered().is_multiple_of(AGE_LOOKUP_THRESHOLD) {
+    // In an outage thousands of tasks are pushed again and again. One whose last answer was 503 only waits,
+    // and is looked up on each tenth push alone: it may be done, or too old.
+    let only_waits = p_is(Answer::Held);
+    if inputs.must_wait && only_waits && !delivery.unanswered().is_multiple_of(AGE_LOOKUP_THRESHOLD)
+    {
         return answer(Answer::Held);
     }
 
