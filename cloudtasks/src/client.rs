@@ -16,7 +16,9 @@ use crate::proto::cloud_tasks_client::CloudTasksClient;
 use crate::queue::{Queue, QueueSettings};
 use crate::transport::Transport;
 use crate::v2beta3;
-use crate::values::{CreateOutcome, NewTask, QueueStats, TaskInfo, TaskState};
+use crate::values::{
+    CreateOutcome, NewTask, PageToken, QueueStats, TaskInfo, TaskPage, TaskState, WholeTask,
+};
 
 /// The timeout of one call. A worker makes several within the rest of a dispatch deadline; Google
 /// answers in well under a second.
@@ -221,6 +223,51 @@ impl CloudTasks {
             Err(Error::Missing { .. }) => Ok(TaskState::Unknown),
             Err(error) => Err(error),
         }
+    }
+
+    /// `GetTask` with the body, which takes the permission `cloudtasks.tasks.fullView`. `None` if no such
+    /// task waits.
+    pub async fn get_whole_task(&self, path: &TaskPath) -> Result<Option<WholeTask>, Error> {
+        let request = proto::GetTaskRequest {
+            name: path.to_string(),
+            response_view: proto::task::View::Full as i32,
+        };
+        match call!(self.get_task(request), path, "name" = path) {
+            Ok(task) => convert::whole_task(&task).map(Some),
+            Err(Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `DeleteTask`. A task that doesn't exist is deleted.
+    pub async fn delete_task(&self, path: &TaskPath) -> Result<(), Error> {
+        let name = path.to_string();
+        let request = proto::DeleteTaskRequest { name };
+        match call!(self.delete_task(request), path, "name" = path) {
+            Ok(()) | Err(Error::Missing { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `ListTasks`: one page of at most 1,000 tasks, without their bodies.
+    pub async fn list_tasks_page(
+        &self,
+        queue: &QueuePath,
+        from: Option<&PageToken>,
+    ) -> Result<TaskPage, Error> {
+        let request = proto::ListTasksRequest {
+            parent: queue.to_string(),
+            page_size: PAGE_SIZE,
+            page_token: from.map(|token| token.0.clone()).unwrap_or_default(),
+            ..Default::default()
+        };
+        let page = call!(self.list_tasks(request), queue, "parent" = queue)?;
+        let tasks: Result<_, _> = page.tasks.iter().map(convert::task_info).collect();
+        let next = page.next_page_token;
+        Ok(TaskPage {
+            tasks: tasks?,
+            next: (!next.is_empty()).then_some(PageToken(next)),
+        })
     }
 
     /// `ListTasks`: at most `limit` tasks of the queue, in no order.

@@ -14,6 +14,7 @@ use crate::queue::{Queue, QueueSettings, QueueState};
 use crate::v2beta3;
 use crate::values::{
     Address, HttpTarget, Method, NewTask, OidcToken, QueueStats, Scheme, TaskInfo, UnmanagedTarget,
+    WholeTask,
 };
 
 fn invalid(what: &str, error: &NameError) -> Error {
@@ -248,6 +249,7 @@ pub(crate) fn task_info(message: &proto::Task) -> Result<TaskInfo, Error> {
         .name
         .parse()
         .map_err(|error| invalid("task name", &error))?;
+    let http = http_request(message);
     Ok(TaskInfo {
         path,
         created: timestamp(message.create_time),
@@ -260,7 +262,41 @@ pub(crate) fn task_info(message: &proto::Task) -> Result<TaskInfo, Error> {
         dispatch_count: message.dispatch_count,
         response_count: message.response_count,
         dispatch_deadline: message.dispatch_deadline.map(duration),
+        url: http.map(|http| http.url.clone()).unwrap_or_default(),
+        method: http.and_then(|http| method(http.http_method())),
+        headers: http
+            .map(|http| http.headers.clone().into_iter().collect())
+            .unwrap_or_default(),
     })
+}
+
+pub(crate) fn whole_task(message: &proto::Task) -> Result<WholeTask, Error> {
+    Ok(WholeTask {
+        info: task_info(message)?,
+        body: http_request(message)
+            .map(|http| http.body.clone())
+            .unwrap_or_default(),
+    })
+}
+
+fn http_request(message: &proto::Task) -> Option<&proto::HttpRequest> {
+    match &message.message_type {
+        Some(proto::task::MessageType::HttpRequest(http)) => Some(http),
+        _ => None,
+    }
+}
+
+fn method(method: proto::HttpMethod) -> Option<Method> {
+    match method {
+        proto::HttpMethod::Post => Some(Method::Post),
+        proto::HttpMethod::Get => Some(Method::Get),
+        proto::HttpMethod::Head => Some(Method::Head),
+        proto::HttpMethod::Put => Some(Method::Put),
+        proto::HttpMethod::Delete => Some(Method::Delete),
+        proto::HttpMethod::Patch => Some(Method::Patch),
+        proto::HttpMethod::Options => Some(Method::Options),
+        proto::HttpMethod::Unspecified => None,
+    }
 }
 
 fn timestamp(message: Option<prost_types::Timestamp>) -> Timestamp {

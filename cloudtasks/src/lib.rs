@@ -31,6 +31,6 @@ pub use names::{
 };
 pub use queue::{Queue, QueueSettings, QueueState, SettingKind};
 pub use values::{
-    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, QueueStats, Scheme, TaskInfo,
-    TaskState,
+    Address, CreateOutcome, HttpTarget, Method, NewTask, OidcToken, PageToken, QueueStats, Scheme,
+    TaskInfo, TaskPage, TaskState, WholeTask,
 };

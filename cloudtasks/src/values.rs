@@ -142,6 +142,40 @@ pub struct TaskInfo {
     pub response_count: i32,
     /// How long Cloud Tasks waits for a response; `None` is its default.
     pub dispatch_deadline: Option<Duration>,
+    /// Its URL; empty if it is no HTTP task.
+    pub url: String,
+    /// Its method; `None` if it is no HTTP task, or has one that this project doesn't know.
+    pub method: Option<Method>,
+    /// Its headers.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A page of a list of tasks.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TaskPage {
+    /// The tasks, in no order.
+    pub tasks: Vec<TaskInfo>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<PageToken>,
+}
+
+/// Where a page of a list begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageToken(
+    #[cfg_attr(
+        not(feature = "client"),
+        allow(dead_code, reason = "only the client reads it")
+    )]
+    pub(crate) String,
+);
+
+/// A task with its body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WholeTask {
+    /// What is known without the body.
+    pub info: TaskInfo,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// The live numbers of a queue, as Cloud Tasks estimates them.

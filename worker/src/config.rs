@@ -5,7 +5,7 @@ mod error;
 mod handler;
 mod oidc;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use cloudtasks::{Endpoint, OidcToken, QueuePath};
 use decide::headers::is_reserved;
-use decide::{IsolationRules, NotifierPolicy, NotifyOn, RetryAfter, Routes, StagePolicy};
+use decide::{
+    EndCause, IsolationRules, NotifierPolicy, NotifyOn, ParkingPolicy, RetryAfter, Routes,
+    StagePolicy,
+};
 use http::{HeaderName, Uri};
 use worker_contract::{duration, env, limits, ports};
 
@@ -85,6 +88,7 @@ impl Config {
                 )?,
                 lookup_queues: vars.list(env::LOOKUP_QUEUES)?,
                 notifier: vars.notifier(&queue)?,
+                parking: vars.parking(&queue)?,
                 give_up_after: vars.duration(
                     env::GIVE_UP_AFTER,
                     env::DEFAULT_GIVE_UP_AFTER,
@@ -267,6 +271,25 @@ impl EnvVars<'_> {
             url,
             retired: self.list(env::RETIRED_NOTIFIER_QUEUES)?,
             on,
+        }))
+    }
+
+    fn parking(&self, own: &QueuePath) -> Result<Option<ParkingPolicy>, ConfigError> {
+        let Some(queue) = self.other_queue(env::PARKING_QUEUE, own)? else {
+            return Ok(None);
+        };
+        let text = self.get(env::PARKING_KEEP).unwrap_or_default();
+        let keep = comma_separated(&text)
+            .map(|item| parsed(env::PARKING_KEEP, item))
+            .collect::<Result<BTreeSet<EndCause>, _>>()?;
+        Ok(Some(ParkingPolicy {
+            queue,
+            retired: self.list(env::RETIRED_PARKING_QUEUES)?,
+            keep: if keep.is_empty() {
+                EndCause::all()
+            } else {
+                keep
+            },
         }))
     }
 

@@ -7,7 +7,7 @@ mod lookup;
 mod next_task;
 mod notification;
 
-pub(crate) use create::create;
+pub(crate) use create::{Ending, create};
 #[cfg(test)]
 pub(crate) use lookup::RECORD_TIMEOUT;
 pub(crate) use lookup::{look_up_age, look_up_departure, look_up_successor};

@@ -59,6 +59,12 @@ pub const NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL: &str = "NOTIFIER_OIDC_SERVICE_ACC
 pub const NOTIFIER_OIDC_AUDIENCE: &str = "NOTIFIER_OIDC_AUDIENCE";
 /// Queues that carried the chain's notifications before.
 pub const RETIRED_NOTIFIER_QUEUES: &str = "RETIRED_NOTIFIER_QUEUES";
+/// The paused queue that keeps tasks which ended without a success.
+pub const PARKING_QUEUE: &str = "PARKING_QUEUE";
+/// The causes whose tasks are kept there.
+pub const PARKING_KEEP: &str = "PARKING_KEEP";
+/// Queues that kept the chain's tasks before.
+pub const RETIRED_PARKING_QUEUES: &str = "RETIRED_PARKING_QUEUES";
 /// The audiences that a push's token may have.
 pub const OIDC_AUDIENCES: &str = "OIDC_AUDIENCES";
 /// The service accounts that a push's token may be of.
@@ -78,7 +84,7 @@ pub const CLOUD_TASKS_EMULATOR_HOST: &str = "CLOUD_TASKS_EMULATOR_HOST";
 
 /// The variables that only the operator sets in a pod: the two addresses because probes and Services rely
 /// on their defaults.
-pub const OPERATOR_OWNED: [&str; 33] = [
+pub const OPERATOR_OWNED: [&str; 36] = [
     ADMIN_ADDR,
     CHAIN,
     CLOUD_TASKS_EMULATOR_HOST,
@@ -107,8 +113,11 @@ pub const OPERATOR_OWNED: [&str; 33] = [
     NOTIFY_ON,
     OIDC_AUDIENCES,
     OIDC_SERVICE_ACCOUNT_EMAILS,
+    PARKING_KEEP,
+    PARKING_QUEUE,
     QUEUE,
     RETIRED_NOTIFIER_QUEUES,
+    RETIRED_PARKING_QUEUES,
     RETRY_AFTER,
     ROUTES,
     STAGE,

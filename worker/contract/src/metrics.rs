@@ -29,6 +29,11 @@ pub const ISOLATED_CATEGORIES: &str = "isolated_categories";
 pub const HOLDING: &str = "holding";
 /// The counter of tasks that were put off, as their handler asked.
 pub const PUT_OFF: &str = "put_off";
+/// The counter of tasks that were parked, by [`CAUSE`] of their end.
+pub const PARKED: &str = "parked";
+/// The counter of tasks that ended without being parked, because the parking queue is gone or doesn't take
+/// them.
+pub const NOT_PARKED: &str = "not_parked";
 /// The counter of next tasks and notifications that Cloud Tasks did not confirm.
 pub const CREATES_FAILED: &str = "creates_failed";
 /// The counter of lookups that Cloud Tasks did not answer.
@@ -59,7 +64,7 @@ pub const TIMED_OUT: &str = "timeout";
 /// The [`OUTCOME`] of a run that could not start: the handler accepted no connection.
 pub const UNREACHABLE: &str = "unreachable";
 
-/// The label of [`ISOLATED`].
+/// The label of [`ISOLATED`] and [`PARKED`].
 pub const CAUSE: &str = "cause";
 /// The [`CAUSE`] that the category holds its share of the run slots.
 pub const SHARE: &str = "share";

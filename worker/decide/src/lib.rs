@@ -25,11 +25,11 @@ pub use rules::{
     after_last_try, after_run, expires_soon, on_arrival, sign_of,
 };
 pub use stage::{
-    FailureThreshold, IsolationRule, IsolationRules, NotifierPolicy, NotifyOn, RetryAfter,
-    RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute, StatusPattern,
+    FailureThreshold, IsolationRule, IsolationRules, NotifierPolicy, NotifyOn, ParkingPolicy,
+    RetryAfter, RouteCondition, RouteTarget, Routes, StagePolicy, StageRoute, StatusPattern,
 };
-pub use task::{Ledger, LedgerError, RootId, StageRecord, Stay};
+pub use task::{Ledger, LedgerError, Life, ParkedRecord, RedriveId, RootId, StageRecord, Stay};
 pub use values::{
-    Answer, Category, CategoryId, InvalidHeaderText, IsolationIndex, Outcome, Sign, StageName,
-    TaskOrigin, TaskReason,
+    Answer, Category, CategoryId, EndCause, InvalidHeaderText, IsolationIndex, Outcome, Sign,
+    StageName, TaskOrigin, TaskReason,
 };

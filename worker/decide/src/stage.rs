@@ -6,5 +6,5 @@ mod policy;
 mod routes;
 
 pub use isolation::{FailureThreshold, IsolationRule, IsolationRules, MAX_OUTCOMES};
-pub use policy::{NotifierPolicy, NotifyOn, RetryAfter, StagePolicy};
+pub use policy::{NotifierPolicy, NotifyOn, ParkingPolicy, RetryAfter, StagePolicy};
 pub use routes::{RouteCondition, RouteTarget, Routes, StageRoute, StatusPattern};

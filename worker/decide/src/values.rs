@@ -2,6 +2,7 @@
 
 mod answer;
 mod category;
+mod end_cause;
 mod header_text;
 mod outcome;
 mod sign;
@@ -11,6 +12,7 @@ mod task_reason;
 
 pub use answer::Answer;
 pub use category::{Category, CategoryId, IsolationIndex};
+pub use end_cause::{EndCause, InvalidEndCause};
 pub use header_text::InvalidHeaderText;
 pub use outcome::Outcome;
 pub use sign::Sign;

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use crate::handler::HandlerRun;
 use crate::state::Worker;
-use crate::tasks::{create, look_up_age, look_up_departure, look_up_successor};
+use crate::tasks::{Ending, create, look_up_age, look_up_departure, look_up_successor};
 use crate::transport::PushRequest;
 
 /// Where the answer goes. The caller may disconnect before.
@@ -43,6 +43,7 @@ pub(super) async fn process(
     if in_flight.is_none() {
         worker.metrics.duplicates.inc();
     }
+    let mut parked = None;
     let mut inputs = ArrivalInputs {
         must_wait: worker.must_wait(),
         ..ArrivalInputs::default()
@@ -54,7 +55,9 @@ pub(super) async fn process(
         match on_arrival(&delivery, policy, &inputs) {
             ArrivalDecision::Needs(RequiredInput::Successor) => {
                 let lookup = Box::pin(look_up_successor(worker, &delivery, cloud));
-                inputs.successor = Some(lookup.await);
+                let found = lookup.await;
+                inputs.successor = Some(found.lookup);
+                parked = found.parked;
             }
             ArrivalDecision::Needs(RequiredInput::TaskAge) => {
                 let lookup = Box::pin(look_up_age(worker, &delivery, push.arrived_at, cloud));
@@ -109,14 +112,21 @@ pub(super) async fn process(
                     *departure.insert(Box::pin(lookup).await)
                 };
                 let run = handler_run.as_ref();
-                let create = create(worker, push, &delivery, departure, &pending, run, cloud);
+                let ending = Ending {
+                    push,
+                    delivery: &delivery,
+                    departure,
+                    run,
+                    parked: parked.as_ref(),
+                };
+                let create = create(worker, &ending, &pending, cloud);
                 let result = Box::pin(create).await;
                 if let (CreateResult::Exists, true, Some(cause)) =
                     (result, pending.may_stay, isolated)
                 {
                     worker.metrics.isolated(cause);
                 }
-                finish = after_create(policy, pending, result);
+                finish = after_create(&delivery, policy, pending, result);
             }
         }
     }

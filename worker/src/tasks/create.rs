@@ -4,14 +4,16 @@
 use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, CreateOutcome, Error, NewTask, QueuePath};
-use decide::{CreateResult, Creation, Delivery, Ledger, PendingCreate, StageRecord};
+use decide::{
+    CreateResult, Creation, Delivery, Ledger, ParkedRecord, PendingCreate, StageRecord, TaskReason,
+};
 use jiff::{Timestamp, Unit};
 use tracing::{info, warn};
 use worker_contract::limits;
 
 use super::event::EventSource;
 use super::lookup::{Departure, look_up_first_push};
-use super::next_task::{later_task, next_task};
+use super::next_task::{later_task, next_task, parked_task};
 use super::notification::notification;
 use crate::handler::HandlerRun;
 use crate::state::Worker;
@@ -21,24 +23,42 @@ const TRIES: u32 = 3;
 /// The longest backoff before the second try. It doubles before each further try.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
+/// What a task that leaves its stage is created from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending<'a> {
+    pub push: &'a PushRequest,
+    pub delivery: &'a Delivery,
+    pub departure: Departure,
+    /// The run of this dispatch, if there was one.
+    pub run: Option<&'a HandlerRun>,
+    /// The ledger of the parked task, if an earlier dispatch has parked it.
+    pub parked: Option<&'a Ledger>,
+}
+
 /// Creates the pending task.
 pub(crate) async fn create(
     worker: &Worker,
-    push: &PushRequest,
-    delivery: &Delivery,
-    departure: Departure,
+    ending: &Ending<'_>,
     pending: &PendingCreate,
-    run: Option<&HandlerRun>,
     cloud: &CloudTasks,
 ) -> CreateResult {
-    if departure.deleted && !matches!(pending.creation, Creation::Notification(_)) {
+    let Ending {
+        push,
+        delivery,
+        departure,
+        run,
+        parked: _,
+    } = *ending;
+    let moves = matches!(pending.creation, Creation::NextTask(_) | Creation::Later(_));
+    // A task that ended is parked all the same: no Failed without a parked task.
+    if departure.deleted && moves {
         info!("the task was deleted meanwhile: not handed over");
         return CreateResult::Deleted;
     }
     let (config, policy) = (&worker.config, &worker.config.policy);
     let (queue, task) = match &pending.creation {
         Creation::NextTask(queue) => {
-            let ledger = left(worker, delivery, departure, pending, run);
+            let ledger = left(worker, ending, pending);
             let (deadline, delay) = (config.dispatch_deadline(queue), config.delay(queue));
             let task = next_task(push, ledger, queue, pending.folded, deadline, delay);
             (queue, task)
@@ -59,8 +79,31 @@ pub(crate) async fn create(
             let task = later_task(push, ledger, path, pending.folded, deadline, *delay);
             (&policy.queue, task)
         }
+        Creation::Parked(cause) => {
+            let Some(parking) = &policy.parking else {
+                // Without a parking queue the rules park nothing.
+                return CreateResult::Exists;
+            };
+            let ledger = left(worker, ending, pending);
+            let record = ParkedRecord {
+                task: ledger.task.clone(),
+                queue: ledger.queue.clone(),
+                stage: policy.stage.clone(),
+                cause: *cause,
+                reason: pending.reason.clone(),
+                status: run.and_then(HandlerRun::status),
+                at: to_milliseconds(Timestamp::now()),
+                life: ledger.life.clone(),
+            };
+            let task = parked_task(push, ledger, &parking.queue, pending.folded, &record);
+            (&parking.queue, task)
+        }
         Creation::Notification(outcome) => {
-            let ledger = left(worker, delivery, departure, pending, run);
+            let ledger = match ending.parked {
+                // The dispatch that parked it knew why.
+                Some(parked) => parked.clone(),
+                None => left(worker, ending, pending),
+            };
             let Some(notifier) = &policy.notifier else {
                 // Without a notifier the rules create no notification.
                 return CreateResult::Exists;
@@ -69,7 +112,8 @@ pub(crate) async fn create(
                 push,
                 policy,
                 ledger: &ledger,
-                pending,
+                reason: reason(&ledger, pending),
+                folded: pending.folded,
                 run,
             };
             let token = worker.config.notifier_oidc.clone();
@@ -120,6 +164,13 @@ async fn create_with_retries(
                     warn!(queue = %queue, %message, "Cloud Tasks refuses the task");
                     return CreateResult::Refused;
                 }
+                Err(
+                    error
+                    @ (Error::Missing { .. } | Error::Forbidden { .. } | Error::NotNow { .. }),
+                ) if !may_exist => {
+                    warn!(queue = %queue, %error, "create failed");
+                    return CreateResult::NoQueue;
+                }
                 Err(error) => {
                     may_exist |= matches!(error, Error::Away { .. } | Error::TimedOut { .. });
                     if !error.is_transient() || left == 0 {
@@ -155,13 +206,13 @@ fn begun(delivery: &Delivery, departure: Departure) -> Ledger {
 }
 
 /// The task's ledger with this stage's record.
-fn left(
-    worker: &Worker,
-    delivery: &Delivery,
-    departure: Departure,
-    pending: &PendingCreate,
-    run: Option<&HandlerRun>,
-) -> Ledger {
+fn left(worker: &Worker, ending: &Ending<'_>, pending: &PendingCreate) -> Ledger {
+    let Ending {
+        delivery,
+        departure,
+        run,
+        ..
+    } = *ending;
     begun(delivery, departure).with(StageRecord {
         stage: worker.config.policy.stage.clone(),
         attempts: pending.attempts,
@@ -171,6 +222,12 @@ fn left(
         status: run.and_then(HandlerRun::status),
         reason: pending.reason.clone(),
     })
+}
+
+/// Why the task ended: as its last record says, which an earlier dispatch may have written.
+fn reason<'a>(ledger: &'a Ledger, pending: &'a PendingCreate) -> &'a TaskReason {
+    let last = ledger.stages.last();
+    last.map_or(&pending.reason, |record| &record.reason)
 }
 
 fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
@@ -184,11 +241,31 @@ fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
             worker.metrics.put_off();
             info!(reason, ?delay, "put off");
         }
+        (CreateResult::Exists, Creation::Parked(cause)) => {
+            worker.metrics.parked(*cause);
+            info!(reason, cause = cause.label(), "parked");
+        }
+        (CreateResult::Refused | CreateResult::NoQueue, Creation::Parked(cause))
+            if pending.folded || result == CreateResult::NoQueue =>
+        {
+            worker.metrics.not_parked();
+            warn!(
+                reason,
+                cause = cause.label(),
+                "not parked: the parking queue is gone, or doesn't take the task"
+            );
+        }
         (CreateResult::Exists, Creation::Notification(outcome)) => {
             worker.metrics.notified(*outcome);
             info!(reason, outcome = outcome.as_str(), "ended");
         }
-        (CreateResult::Refused | CreateResult::Unknown | CreateResult::NotCreated, _) => {
+        (
+            CreateResult::Refused
+            | CreateResult::Unknown
+            | CreateResult::NotCreated
+            | CreateResult::NoQueue,
+            _,
+        ) => {
             worker.metrics.creates_failed.inc();
         }
         (CreateResult::Deleted, _) => {}

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cloudevents::{Event, EventBuilder, EventBuilderV10};
 use decide::headers::to_api_headers;
-use decide::{Ledger, Outcome, PendingCreate, StagePolicy};
+use decide::{Ledger, Outcome, StagePolicy, TaskReason};
 use http::header;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,10 @@ pub(super) struct EventSource<'a> {
     pub policy: &'a StagePolicy,
     /// With the last stage's record.
     pub ledger: &'a Ledger,
-    pub pending: &'a PendingCreate,
+    /// Why the task has ended.
+    pub reason: &'a TaskReason,
+    /// Whether to leave out the task itself, because Cloud Tasks refused the whole.
+    pub folded: bool,
     /// The run of this dispatch, if there was one.
     pub run: Option<&'a HandlerRun>,
 }
@@ -41,7 +44,7 @@ enum RequestDetail {
 impl EventSource<'_> {
     /// The event as JSON, with as much of a failed task as fits.
     pub(super) fn event(&self, outcome: Outcome) -> Vec<u8> {
-        let most = if self.pending.folded {
+        let most = if self.folded {
             RequestDetail::Nothing
         } else {
             RequestDetail::All
@@ -81,10 +84,14 @@ impl EventSource<'_> {
             "chain": self.policy.chain,
             "stage": self.policy.stage.as_str(),
             "outcome": outcome.as_str(),
-            "reason": self.pending.reason.as_str(),
+            "reason": self.reason.as_str(),
             "attempts": self.attempts(),
             "lastAnswer": self.run.and_then(|run| run.response.as_ref()).map(last_answer),
         });
+        if let Some(life) = &self.ledger.life {
+            data["life"] = life.number.into();
+            data["redriveOf"] = life.root_before().notification().as_str().into();
+        }
         if outcome == Outcome::Failed {
             data["ledger"] = self.ledger.to_json();
             data["request"] = self.request(detail);

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use cloudtasks::{CloudTasks, Error, TaskPath, TaskState};
-use decide::{Delivery, SuccessorLookup, TaskAge};
+use decide::task::LEDGER_HEADER;
+use decide::{Delivery, Ledger, SuccessorLookup, TaskAge};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use http::HeaderValue;
 use jiff::Timestamp;
 use tracing::{info, warn};
 use worker_contract::limits;
@@ -15,25 +17,58 @@ use crate::state::Worker;
 /// The time-out of a lookup that only the ledger depends on.
 pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What an earlier dispatch has left of the task.
+#[derive(Debug)]
+pub(crate) struct FoundSuccessor {
+    pub lookup: SuccessorLookup,
+    /// The ledger of the parked task, if there is one that can be read: it knows why the task ended.
+    pub parked: Option<Ledger>,
+}
+
+impl From<SuccessorLookup> for FoundSuccessor {
+    fn from(lookup: SuccessorLookup) -> Self {
+        Self {
+            lookup,
+            parked: None,
+        }
+    }
+}
+
 /// Whether an earlier dispatch has finished this stage for the task. All names are looked up at once; the
-/// first that exists or existed decides.
+/// first that exists or existed decides, but for the parked task: its notification may be missing.
 pub(crate) async fn look_up_successor(
     worker: &Worker,
     delivery: &Delivery,
     cloud: &CloudTasks,
-) -> SuccessorLookup {
-    let names = worker.config.policy.successor_tasks(&delivery.ledger);
-    let mut lookups: FuturesUnordered<_> = names
+) -> FoundSuccessor {
+    let policy = &worker.config.policy;
+    let successors = policy.successor_tasks(&delivery.ledger);
+    let parked_tasks = policy.parked_tasks(&delivery.ledger);
+    let mut lookups: FuturesUnordered<_> = successors
         .iter()
-        .map(|name| async move { (name, cloud.get_task(name).await) })
+        .map(|name| (name, false))
+        .chain(parked_tasks.iter().map(|name| (name, true)))
+        .map(|(name, parks)| async move { (name, parks, cloud.get_task(name).await) })
         .collect();
     let mut successor = SuccessorLookup::NotFound;
-    while let Some((name, found)) = lookups.next().await {
+    let mut parked = None;
+    while let Some((name, parks, found)) = lookups.next().await {
         match found {
+            Ok(state @ (TaskState::Exists(_) | TaskState::Ended)) if parks => {
+                info!(found = %name, "an earlier dispatch has parked this task");
+                if successor == SuccessorLookup::NotFound {
+                    successor = SuccessorLookup::Parked;
+                }
+                if let TaskState::Exists(task) = state {
+                    let value = task.headers.get(LEDGER_HEADER);
+                    let value = value.and_then(|value| HeaderValue::from_str(value).ok());
+                    parked = value.and_then(|it| Ledger::read_parked(&it, &name.id).ok());
+                }
+            }
             Ok(TaskState::Exists(_) | TaskState::Ended) => {
                 worker.metrics.found_done.inc();
                 info!(found = %name, "an earlier dispatch has finished this task here");
-                return SuccessorLookup::Found;
+                return SuccessorLookup::Found.into();
             }
             // A queue that doesn't exist has no tasks.
             Ok(TaskState::Unknown) | Err(Error::Missing { .. }) => {}
@@ -44,7 +79,10 @@ pub(crate) async fn look_up_successor(
             }
         }
     }
-    successor
+    FoundSuccessor {
+        lookup: successor,
+        parked,
+    }
 }
 
 /// How old the task is on this stage's queue.

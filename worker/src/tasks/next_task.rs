@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use cloudtasks::{NewTask, QueuePath, TaskPath};
-use decide::Ledger;
 use decide::headers::to_api_headers;
-use decide::task::LEDGER_HEADER;
+use decide::task::{LEDGER_HEADER, PARKED_HEADER};
+use decide::{Ledger, ParkedRecord};
 use jiff::Timestamp;
 
 use crate::transport::PushRequest;
@@ -28,7 +28,7 @@ pub(super) fn next_task(
         path,
         ledger.next_hop(),
         folded,
-        dispatch_deadline,
+        Some(dispatch_deadline),
         due,
     )
 }
@@ -43,7 +43,22 @@ pub(super) fn later_task(
     delay: Duration,
 ) -> NewTask {
     let due = Some(due_after(delay));
-    copy(push, path, ledger, folded, dispatch_deadline, due)
+    copy(push, path, ledger, folded, Some(dispatch_deadline), due)
+}
+
+/// The task to create in the parking queue. It is never pushed from there: a redrive creates it anew.
+pub(super) fn parked_task(
+    push: &PushRequest,
+    ledger: Ledger,
+    queue: &QueuePath,
+    folded: bool,
+    record: &ParkedRecord,
+) -> NewTask {
+    let path = queue.task(ledger.root.parked());
+    let mut task = copy(push, path, ledger, folded, None, None);
+    task.headers
+        .insert(PARKED_HEADER.to_owned(), record.encode());
+    task
 }
 
 fn due_after(delay: Duration) -> Timestamp {
@@ -57,7 +72,7 @@ fn copy(
     path: TaskPath,
     ledger: Ledger,
     folded: bool,
-    dispatch_deadline: Duration,
+    dispatch_deadline: Option<Duration>,
     schedule_time: Option<Timestamp>,
 ) -> NewTask {
     let ledger = if folded { ledger.folded() } else { ledger };
@@ -71,7 +86,7 @@ fn copy(
         method: push.method,
         headers,
         body: push.body.to_vec(),
-        dispatch_deadline: Some(dispatch_deadline),
+        dispatch_deadline,
         schedule_time,
         oidc_token: None,
     }

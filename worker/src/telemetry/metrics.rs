@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use decide::{Answer, IsolationCause, Outcome, RunResult, TaskOrigin, TaskReason};
+use decide::{Answer, EndCause, IsolationCause, Outcome, RunResult, TaskOrigin, TaskReason};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -13,8 +13,8 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use worker_contract::metrics::{
     ANSWERS, ARRIVALS, ATTEMPTS, CHAIN, CONCURRENCY_LIMIT, CREATES_FAILED, EXPIRING, FAILED,
     FAILING, FAILURES, HANDED_ON, HOLDING, ISOLATED, ISOLATED_CATEGORIES, LAG, LAG_SECONDS,
-    LOOK_UPS_FAILED, PREFIX, PUSHES_REFUSED, PUT_OFF, RUN_DURATION, RUN_SECONDS, RUNS_UNDER_WAY,
-    SHARE, STAGE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
+    LOOK_UPS_FAILED, NOT_PARKED, PARKED, PREFIX, PUSHES_REFUSED, PUT_OFF, RUN_DURATION,
+    RUN_SECONDS, RUNS_UNDER_WAY, SHARE, STAGE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 use super::failures::Failures;
@@ -38,6 +38,7 @@ pub struct WorkerMetrics {
     pub(crate) handed_on: Counter,
     pub(crate) expiring: Counter,
     bad_days: BadDayMetrics,
+    parking: ParkingMetrics,
     lag_seconds: Histogram,
     arrivals: Family<OriginLabel, Counter>,
     attempts: Family<OutcomeLabel, Counter>,
@@ -191,7 +192,36 @@ impl BadDayMetrics {
     }
 }
 
+/// What a stage parks.
+#[derive(Debug)]
+struct ParkingMetrics {
+    parked: Family<CauseLabel, Counter>,
+    not_parked: Counter,
+}
+
+impl ParkingMetrics {
+    fn register(r: &mut Registry) -> Self {
+        Self {
+            parked: register(
+                r,
+                PARKED,
+                "Tasks that ended without a success and were parked, by cause",
+            ),
+            not_parked: register(
+                r,
+                NOT_PARKED,
+                "Tasks that ended without being parked: the parking queue is gone, or doesn't take them",
+            ),
+        }
+    }
+}
+
 impl CauseLabel {
+    fn of_end(cause: EndCause) -> Self {
+        let cause = cause.label();
+        Self { cause }
+    }
+
     fn of(cause: IsolationCause) -> Self {
         let cause = match cause {
             IsolationCause::Share => SHARE,
@@ -254,6 +284,7 @@ impl WorkerMetrics {
                 "Pushes of tasks that expire within a day if their pushes go on as they do",
             ),
             bad_days: BadDayMetrics::register(r),
+            parking: ParkingMetrics::register(r),
             runs_under_way: register(r, RUNS_UNDER_WAY, "Runs of the handler in progress"),
             pushes_under_way: register(r, "pushes_under_way", "Pushes in flight"),
             callers_waiting: register(
@@ -372,6 +403,27 @@ impl WorkerMetrics {
     pub(crate) fn isolated(&self, cause: IsolationCause) {
         let isolated = &self.bad_days.isolated;
         isolated.get_or_create(&CauseLabel::of(cause)).inc();
+    }
+
+    /// Counts a task that was parked.
+    pub(crate) fn parked(&self, cause: EndCause) {
+        let parked = &self.parking.parked;
+        parked.get_or_create(&CauseLabel::of_end(cause)).inc();
+    }
+
+    /// Counts a task that ended and couldn't be parked.
+    pub(crate) fn not_parked(&self) {
+        self.parking.not_parked.inc();
+    }
+
+    /// The number of tasks that were parked for this cause.
+    pub fn parked_tasks(&self, cause: EndCause) -> u64 {
+        count(&self.parking.parked, &CauseLabel::of_end(cause))
+    }
+
+    /// The number of tasks that ended and couldn't be parked.
+    pub fn tasks_not_parked(&self) -> u64 {
+        self.parking.not_parked.get()
     }
 
     /// Counts a task that was put off.

@@ -47,7 +47,7 @@ async fn a_ledger_of_a_newer_version_by_a_producer_is_ignored() {
     let handler = Receiver::answering(200);
     let worker = testbed.worker(&handler, &[STAGES]).await;
     testbed.queue("incoming", worker.addr()).await;
-    let headers = [(LEDGER_HEADER, r#"{"v":3}"#)];
+    let headers = [(LEDGER_HEADER, r#"{"v":4}"#)];
     testbed.send("order-1", Method::Post, &headers, b"{}").await;
     let event = testbed.end(&["incoming"]).await;
     assert_eq!(
@@ -73,7 +73,7 @@ async fn a_task_that_waits_for_a_newer_worker_ends_as_the_first_task_if_none_com
     testbed.send(own.as_str(), Method::Post, &[], b"{}").await;
     let newer = ledger
         .encode()
-        .replacen(r#""v":1,"#, r#""v":3,"sent":[],"#, 1);
+        .replacen(r#""v":1,"#, r#""v":4,"sent":[],"#, 1);
     let newer_push = async |r, p| {
         let mut head = head(own.as_str(), r, 0, p);
         head.push((LEDGER_HEADER.to_owned(), newer.clone()));

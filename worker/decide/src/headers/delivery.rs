@@ -146,10 +146,10 @@ impl Delivery {
         }
         // The hop of a newer ledger may be unknown.
         let handed_over = self.ledger.hop > 0 || self.awaits_newer_worker();
-        Some(if handed_over {
-            TaskOrigin::HandOver
-        } else {
-            TaskOrigin::Producer
+        Some(match (&self.ledger.life, self.ledger.hop) {
+            (Some(_), 1) => TaskOrigin::Redrive,
+            _ if handed_over => TaskOrigin::HandOver,
+            _ => TaskOrigin::Producer,
         })
     }
 

@@ -7,7 +7,7 @@ use super::finish::Finish;
 use super::stage_exit::StageExit;
 use crate::headers::{Delivery, Verdict};
 use crate::stage::{RetryAfter, StagePolicy};
-use crate::values::{Answer, Outcome, Sign, TaskReason};
+use crate::values::{Answer, EndCause, Outcome, Sign, TaskReason};
 
 /// How long a task can be put off at once.
 pub const LATER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
@@ -125,6 +125,7 @@ pub fn after_run(
         .saturating_add(1);
     let exit = |reason: &TaskReason, answer_on_failure| StageExit {
         reason: reason.clone(),
+        cause: EndCause::Exhausted,
         attempts,
         answer_on_failure,
     };
@@ -133,7 +134,7 @@ pub fn after_run(
         // B1: a 2xx before the notification exists would lose the outcome. 597 keeps it.
         RunResult::Succeeded { .. } => {
             return exit(&TaskReason::SUCCEEDED, Answer::NotificationPending)
-                .end(policy, Outcome::Succeeded);
+                .tell(policy, Outcome::Succeeded);
         }
         // The handler never got the task. To count this would use up the attempts while a pod starts.
         RunResult::Unreachable => return Finish::Answer(Answer::NoCapacity),
@@ -156,7 +157,13 @@ pub fn after_run(
         Some(Verdict::Escalate) => {
             return exit(reason, Answer::Unknown).next_stage(delivery, policy);
         }
-        Some(Verdict::Fail) => return exit(reason, Answer::Unknown).end(policy, Outcome::Failed),
+        Some(Verdict::Fail) => {
+            let exit = StageExit {
+                cause: EndCause::Fail,
+                ..exit(reason, Answer::Unknown)
+            };
+            return exit.fail(delivery, policy);
+        }
         Some(Verdict::Later) if follows => {
             return later(
                 delivery,
@@ -205,6 +212,7 @@ fn later(
     }
     let exit = StageExit {
         reason: reason.clone(),
+        cause: EndCause::Expired,
         attempts: delivery.attempts(),
         // 500 and not 477: the run was no attempt.
         answer_on_failure: Answer::Unknown,

@@ -10,7 +10,7 @@ use super::finish::Finish;
 use super::stage_exit::StageExit;
 use crate::headers::Delivery;
 use crate::stage::StagePolicy;
-use crate::values::{Answer, IsolationIndex, Outcome, TaskReason};
+use crate::values::{Answer, EndCause, IsolationIndex, Outcome, TaskReason};
 
 /// From this number of unanswered dispatches on, the worker looks up the task's age.
 pub const AGE_LOOKUP_THRESHOLD: u32 = 10;
@@ -35,7 +35,7 @@ pub struct ArrivalInputs {
 /// lookup is a call to Cloud Tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RequiredInput {
-    /// Look up [`StagePolicy::successor_tasks`].
+    /// Look up [`StagePolicy::successor_tasks`] and [`StagePolicy::parked_tasks`].
     Successor,
     /// Look up the task itself.
     TaskAge,
@@ -48,7 +48,9 @@ pub enum RequiredInput {
 pub enum SuccessorLookup {
     /// The next task or the notification exists, or existed.
     Found,
-    /// Neither exists nor existed.
+    /// The parked task exists, or existed, and nothing else does.
+    Parked,
+    /// None of them exists or existed.
     NotFound,
     /// Cloud Tasks did not answer.
     Unknown,
@@ -134,6 +136,7 @@ pub fn on_arrival(
     let p_is = |answer: Answer| delivery.previous_response == Some(answer.code());
     let exit = |reason, attempts, answer_on_failure| StageExit {
         reason,
+        cause: EndCause::Exhausted,
         attempts,
         answer_on_failure,
     };
@@ -147,7 +150,7 @@ pub fn on_arrival(
     if p_is(Answer::NotificationPending) {
         let attempts = attempts.saturating_add(1);
         let exit = exit(TaskReason::SUCCEEDED, attempts, Answer::NotificationPending);
-        return ArrivalDecision::Finish(exit.end(policy, Outcome::Succeeded));
+        return ArrivalDecision::Finish(exit.tell(policy, Outcome::Succeeded));
     }
 
     // Only our own codes count: a proxy's 404s can raise E without a single run, and the attempts of before
@@ -171,6 +174,12 @@ pub fn on_arrival(
         match inputs.successor {
             None => return ArrivalDecision::Needs(RequiredInput::Successor),
             Some(SuccessorLookup::Found) => return answer(Answer::Done),
+            // It has ended, and only the notification is missing. A run could succeed, and the client
+            // would be told so of a task that a redrive runs again.
+            Some(SuccessorLookup::Parked) => {
+                let exit = exit(TaskReason::EXHAUSTED, attempts, Answer::Unknown);
+                return ArrivalDecision::Finish(exit.tell(policy, Outcome::Failed));
+            }
             Some(SuccessorLookup::Unknown) if used_up => return answer(Answer::HandOverPending),
             Some(SuccessorLookup::Unknown) => return answer(Answer::Unknown),
             Some(SuccessorLookup::NotFound) => {}
@@ -265,17 +274,19 @@ fn await_newer_worker(
         (Some(_), None) => ArrivalDecision::Needs(RequiredInput::Successor),
         (Some(_), Some(SuccessorLookup::Found)) => answer(Answer::Done),
         (Some(_), Some(SuccessorLookup::Unknown)) => answer(wait),
-        (Some(_), Some(SuccessorLookup::NotFound)) => {
-            let outcome = if wait == Answer::NotificationPending {
-                Outcome::Succeeded
-            } else {
-                Outcome::Failed
-            };
+        (Some(_), Some(found @ (SuccessorLookup::NotFound | SuccessorLookup::Parked))) => {
             let exit = StageExit {
                 answer_on_failure: wait,
                 ..StageExit::expired(delivery)
             };
-            ArrivalDecision::Finish(exit.end(policy, outcome))
+            let finish = if wait == Answer::NotificationPending {
+                exit.tell(policy, Outcome::Succeeded)
+            } else if found == SuccessorLookup::Parked {
+                exit.tell(policy, Outcome::Failed)
+            } else {
+                exit.fail(delivery, policy)
+            };
+            ArrivalDecision::Finish(finish)
         }
     }
 }

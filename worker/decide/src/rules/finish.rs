@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloudtasks::QueuePath;
 
-use crate::values::{Answer, Outcome, TaskReason};
+use crate::values::{Answer, EndCause, Outcome, TaskReason};
 
 /// How the work on a push finishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum Creation {
     NextTask(QueuePath),
     /// The same task on the same queue, due after this time.
     Later(Duration),
+    /// The same task in the parking queue, because it ended for this cause. The notification follows.
+    Parked(EndCause),
     /// The notification that the task has ended.
     Notification(Outcome),
 }

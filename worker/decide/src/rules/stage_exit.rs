@@ -8,12 +8,14 @@ use super::finish::{Creation, Finish, PendingCreate};
 use crate::headers::Delivery;
 use crate::stage::{RouteTarget, StagePolicy};
 use crate::task::MAX_HOPS;
-use crate::values::{Answer, IsolationIndex, Outcome, TaskReason};
+use crate::values::{Answer, EndCause, IsolationIndex, Outcome, TaskReason};
 
 /// Why a task leaves its stage.
 #[derive(Debug, Clone)]
 pub(super) struct StageExit {
     pub reason: TaskReason,
+    /// Why the task ends, if it can't go anywhere.
+    pub cause: EndCause,
     pub attempts: u32,
     pub answer_on_failure: Answer,
 }
@@ -24,6 +26,7 @@ impl StageExit {
     pub(super) fn expired(delivery: &Delivery) -> Self {
         Self {
             reason: TaskReason::EXPIRED,
+            cause: EndCause::Expired,
             attempts: delivery.attempts(),
             answer_on_failure: Answer::Unknown,
         }
@@ -33,7 +36,7 @@ impl StageExit {
     pub(super) fn next_stage(self, delivery: &Delivery, policy: &StagePolicy) -> Finish {
         match &policy.downstream {
             Some(queue) => self.hand_over(delivery, policy, queue),
-            None => self.end(policy, Outcome::Failed),
+            None => self.fail(delivery, policy),
         }
     }
 
@@ -46,7 +49,10 @@ impl StageExit {
     ) -> Finish {
         match target {
             RouteTarget::Queue(queue) => self.hand_over(delivery, policy, queue),
-            RouteTarget::Fail => self.end(policy, Outcome::Failed),
+            RouteTarget::Fail => {
+                let cause = EndCause::Route;
+                Self { cause, ..self }.fail(delivery, policy)
+            }
         }
     }
 
@@ -78,14 +84,30 @@ impl StageExit {
     fn hand_over(self, delivery: &Delivery, policy: &StagePolicy, queue: &QueuePath) -> Finish {
         // Two stages whose routes lead to each other would pass a task back and forth forever.
         if delivery.ledger.hop >= MAX_HOPS {
-            let reason = TaskReason::LOOP;
-            return Self { reason, ..self }.end(policy, Outcome::Failed);
+            let (reason, cause) = (TaskReason::LOOP, EndCause::Loop);
+            let exit = Self {
+                reason,
+                cause,
+                ..self
+            };
+            return exit.fail(delivery, policy);
         }
         self.create(Creation::NextTask(queue.clone()))
     }
 
-    /// The task ends. An outcome that `NOTIFY_ON` leaves out needs no notification.
-    pub(super) fn end(self, policy: &StagePolicy, outcome: Outcome) -> Finish {
+    /// The task ends without a success. It is parked first: once the notification exists, no later dispatch
+    /// would know that it is not.
+    pub(super) fn fail(self, delivery: &Delivery, policy: &StagePolicy) -> Finish {
+        if policy.parks(self.cause, &delivery.ledger) {
+            let cause = self.cause;
+            return self.create(Creation::Parked(cause));
+        }
+        self.tell(policy, Outcome::Failed)
+    }
+
+    /// The task has ended, and is parked if it should be. An outcome that `NOTIFY_ON` leaves out needs no
+    /// notification.
+    pub(super) fn tell(self, policy: &StagePolicy, outcome: Outcome) -> Finish {
         let notify = policy
             .notifier
             .as_ref()
@@ -103,6 +125,7 @@ impl StageExit {
     fn create(self, creation: Creation) -> Finish {
         let Self {
             reason,
+            cause: _,
             attempts,
             answer_on_failure,
         } = self;

@@ -1,5 +1,6 @@
 //! The policy of a stage: its queues, its attempts, its notifier.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cloudtasks::{QueuePath, TaskPath};
 use super::isolation::IsolationRules;
 use super::routes::Routes;
 use crate::task::{Ledger, RootId};
-use crate::values::StageName;
+use crate::values::{EndCause, StageName};
 
 /// The policy of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct StagePolicy {
     pub lookup_queues: Vec<QueuePath>,
     /// Where notifications go.
     pub notifier: Option<NotifierPolicy>,
+    /// Where tasks are kept that ended without a success.
+    pub parking: Option<ParkingPolicy>,
     /// How long a task may stay on the stage while its pushes get no answer, or while its handler asks for
     /// more time.
     pub give_up_after: Duration,
@@ -66,6 +69,17 @@ pub struct NotifierPolicy {
     pub on: NotifyOn,
 }
 
+/// Where tasks are kept that ended without a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkingPolicy {
+    /// The paused queue that keeps them.
+    pub queue: QueuePath,
+    /// Queues that kept the chain's tasks before.
+    pub retired: Vec<QueuePath>,
+    /// The causes whose tasks are kept.
+    pub keep: BTreeSet<EndCause>,
+}
+
 /// The outcomes to notify of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifyOn {
@@ -79,7 +93,8 @@ impl StagePolicy {
     /// Whether a task with this ledger may have been handed over to this queue. Producers create tasks on
     /// the chain's first queue, and may write any ledger and any id. Until the stages are reordered, no
     /// task that began there comes back, so a producer can't pass its task off as one of those. It stays
-    /// there if it is put off: then its ledger says so, and was never handed over.
+    /// there if it is put off: then its ledger says so, and was never handed over. A redrive may create it
+    /// there in a later life.
     pub fn is_handed(&self, ledger: &Ledger) -> bool {
         if !self.is_first() {
             return true;
@@ -89,8 +104,31 @@ impl StagePolicy {
             ..self.queue.clone()
         };
         let began_here = first == self.queue;
-        let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
-        began_here == was_put_off && ledger.root == RootId::of(&first.task(ledger.task.clone()))
+        let root = RootId::of(&first.task(ledger.task.clone()));
+        match &ledger.life {
+            Some(life) => life.first == root,
+            None => {
+                let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
+                began_here == was_put_off && ledger.root == root
+            }
+        }
+    }
+
+    /// Whether a task that ends for this cause is parked. One that was redriven is always: a redrive counts
+    /// what fails again in the parking queue.
+    pub fn parks(&self, cause: EndCause, ledger: &Ledger) -> bool {
+        let parking = self.parking.as_ref();
+        parking.is_some_and(|parking| ledger.life.is_some() || parking.keep.contains(&cause))
+    }
+
+    /// The parked tasks of which one exists if this task has ended and was parked.
+    pub fn parked_tasks(&self, ledger: &Ledger) -> Vec<TaskPath> {
+        let parked = ledger.root.parked();
+        let queues = self
+            .parking
+            .iter()
+            .flat_map(|parking| std::iter::once(&parking.queue).chain(&parking.retired));
+        queues.map(|queue| queue.task(parked.clone())).collect()
     }
 
     /// Whether producers create tasks on this stage's queue.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::life::{Life, RedriveId};
 use super::task_ids::{MAX_HOPS, RootId, is_handed_over};
 use crate::values::{StageName, TaskReason};
 
@@ -17,10 +18,11 @@ pub const LEDGER_HEADER: &str = "executor-ledger";
 /// The maximum length of the value, in bytes. Cloud Tasks accepts 80 KB of headers in total, but the
 /// emulator silently drops a header of 8 KB.
 pub const MAX_LEDGER_BYTES: usize = 4096;
-/// The newest version that this release reads. It writes it for tasks that were put off; all others have
-/// the version before, which older releases can read.
-const VERSION: u64 = 2;
-const VERSION_WITHOUT_STAY: u64 = 1;
+/// The newest version that this release reads. It writes it for tasks in a later life. All others have the
+/// first version that has their fields, which older releases can read.
+const VERSION: u64 = 3;
+const VERSION_OF_STAYS: u64 = 2;
+const FIRST_VERSION: u64 = 1;
 
 /// A task's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Ledger {
     pub left_out: u32,
     /// What came before this task on its present stage, if it was put off there.
     pub stay: Option<Stay>,
+    /// Which life this is, if it is not the first.
+    pub life: Option<Life>,
 }
 
 /// What a task did on its present stage before it was put off: Cloud Tasks counts from zero again.
@@ -109,12 +113,30 @@ impl Ledger {
             stages: Vec::new(),
             left_out: 0,
             stay: None,
+            life: None,
         }
     }
 
     /// Reads the header of the task `own`. It is valid only if `own` is the id that its root and hop
     /// determine.
     pub fn read(value: &HeaderValue, own: &TaskId) -> Result<Self, LedgerError> {
+        let ledger = Self::parse(value, own)?;
+        ledger.is_of(own)?;
+        Ok(ledger)
+    }
+
+    /// Reads the header of the task `own` of a parking queue.
+    pub fn read_parked(value: &HeaderValue, own: &TaskId) -> Result<Self, LedgerError> {
+        let ledger = Self::parse(value, own)?;
+        let named = ledger.root.parked();
+        let rest = own.as_str().strip_prefix(named.as_str());
+        let fits = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        (fits && ledger.has_its_root())
+            .then_some(ledger)
+            .ok_or(LedgerError::OtherTask(named))
+    }
+
+    fn parse(value: &HeaderValue, own: &TaskId) -> Result<Self, LedgerError> {
         let damaged = |error: &dyn ToString| LedgerError::Damaged(error.to_string());
         if value.len() > MAX_LEDGER_BYTES {
             return Err(damaged(&"it is too long"));
@@ -130,9 +152,7 @@ impl Ledger {
         }
         let wire: LedgerJson =
             serde_json::from_slice(value.as_bytes()).map_err(|error| damaged(&error))?;
-        let ledger = Self::try_from(wire).map_err(|error| damaged(&error))?;
-        ledger.is_of(own)?;
-        Ok(ledger)
+        Self::try_from(wire).map_err(|error| damaged(&error))
     }
 
     /// What a worker needs of a ledger of a newer version to end the task: its ids. None if the
@@ -155,6 +175,7 @@ impl Ledger {
             stages: Vec::new(),
             left_out: 0,
             stay,
+            life: ids.life,
         };
         ledger.is_of(own).ok().map(|()| ledger)
     }
@@ -167,8 +188,14 @@ impl Ledger {
         } else {
             (1..=MAX_HOPS).contains(&self.hop)
         };
-        let fits = created && named == *own;
+        let fits = created && self.has_its_root() && named == *own;
         fits.then_some(()).ok_or(LedgerError::OtherTask(named))
+    }
+
+    /// Whether the root is the one of this life.
+    fn has_its_root(&self) -> bool {
+        let life = self.life.as_ref();
+        life.is_none_or(|life| life.is_valid() && life.root() == self.root)
     }
 
     /// The id of the task that has this ledger, if a worker has created it.
@@ -203,6 +230,30 @@ impl Ledger {
             stay: Some(stay),
             ..self
         }
+    }
+
+    /// The ledger of the first task of a new life, which a redrive begins of this one when it is parked.
+    #[must_use]
+    pub fn redriven(self, redrive: RedriveId) -> Self {
+        let life = match &self.life {
+            Some(life) => life.next(redrive),
+            None => Life::second(self.root.clone(), redrive),
+        };
+        Self {
+            root: life.root(),
+            // A hand-over's number, since no producer creates the task.
+            hop: 1,
+            stages: Vec::new(),
+            left_out: 0,
+            stay: None,
+            life: Some(life),
+            ..self
+        }
+    }
+
+    /// The id of the first task of the life that [`redriven`](Self::redriven) begins.
+    pub fn own_task(&self) -> TaskId {
+        self.id()
     }
 
     /// The id of the task that the next hand-over creates.
@@ -271,6 +322,7 @@ struct IdsJson {
     queue: String,
     first_seen: Timestamp,
     stay: Option<StayIdsJson>,
+    life: Option<Life>,
 }
 
 #[derive(Deserialize)]
@@ -291,6 +343,8 @@ struct LedgerJson {
     left_out: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stay: Option<StayJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    life: Option<Life>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -326,12 +380,13 @@ impl From<&Ledger> for LedgerJson {
             stages,
             left_out,
             stay,
+            life,
         } = ledger;
         Self {
-            v: if stay.is_some() {
-                VERSION
-            } else {
-                VERSION_WITHOUT_STAY
+            v: match (life, stay) {
+                (Some(_), _) => VERSION,
+                (None, Some(_)) => VERSION_OF_STAYS,
+                (None, None) => FIRST_VERSION,
             },
             root: root.to_string(),
             hop: *hop,
@@ -341,6 +396,7 @@ impl From<&Ledger> for LedgerJson {
             stages: stages.iter().map(StageRecordJson::from).collect(),
             left_out: *left_out,
             stay: stay.as_ref().map(StayJson::from),
+            life: life.clone(),
         }
     }
 }
@@ -419,6 +475,7 @@ impl TryFrom<LedgerJson> for Ledger {
             stages,
             left_out,
             stay,
+            life,
         } = wire;
         Ok(Self {
             root: root.parse()?,
@@ -432,6 +489,7 @@ impl TryFrom<LedgerJson> for Ledger {
                 .collect::<Result<_, _>>()?,
             left_out,
             stay: stay.map(Stay::from),
+            life,
         })
     }
 }

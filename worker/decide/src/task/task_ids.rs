@@ -3,12 +3,14 @@
 //!
 //! A task's id depends on its root and its hop, never on a stage's name or position: after a reorder
 //! the same stage could come up twice. The notification's id depends on the root alone, so that a task
-//! ends once. Each id begins with a hash, as Cloud Tasks recommends: names must not share prefixes.
+//! ends once. So does the parked task's. A redriven task has another root in each life: it ends once a
+//! life. Each id begins with a hash, as Cloud Tasks recommends: names must not share prefixes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use cloudtasks::{TaskId, TaskPath};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The hexadecimal digits kept of a hash: 128 bits.
@@ -18,8 +20,9 @@ const DIGITS: usize = 32;
 pub const MAX_HOPS: u32 = 64;
 
 /// Identifies a producer's task and all tasks that it becomes: a hash of the first queue's full path and
-/// the first task's id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// the first task's id. In later lives, a hash of that and of the life's number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RootId(String);
 
 /// A text that is not a root id.
@@ -51,6 +54,17 @@ impl RootId {
         task_id(&format!("{}-{number}", hash(&parts)))
     }
 
+    /// The root id of a later life of the task that has this root id in its first.
+    pub fn life(&self, number: u32) -> Self {
+        Self(hash(&["life", &self.0, &number.to_string()]))
+    }
+
+    /// The id of the task in the parking queue. A suffix may follow in later releases, so a reader must not
+    /// rely on the end of the id.
+    pub fn parked(&self) -> TaskId {
+        task_id(&format!("{}-parked", hash(&["parked", &self.0])))
+    }
+
     /// The id of the task that carries the notification, and of the event in it.
     pub fn notification(&self) -> TaskId {
         task_id(&format!("{}-end", hash(&["notification", &self.0])))
@@ -69,6 +83,20 @@ impl FromStr for RootId {
         let hexadecimal = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
         let fits = text.len() == DIGITS && text.bytes().all(hexadecimal);
         fits.then(|| Self(text.to_owned())).ok_or(InvalidRootId)
+    }
+}
+
+impl TryFrom<String> for RootId {
+    type Error = InvalidRootId;
+
+    fn try_from(text: String) -> Result<Self, InvalidRootId> {
+        text.parse()
+    }
+}
+
+impl From<RootId> for String {
+    fn from(root: RootId) -> Self {
+        root.0
     }
 }
 
@@ -147,6 +175,13 @@ mod tests {
         for task in ["a", "b", "a-1", "1"] {
             let root = RootId::of(&first(task));
             assert!(seen.insert(root.notification()));
+            assert!(seen.insert(root.parked()));
+            for life in 2..5 {
+                let root = root.life(life);
+                assert!(seen.insert(root.notification()), "{task}, life {life}");
+                assert!(seen.insert(root.parked()), "{task}, life {life}");
+                assert!(seen.insert(root.task(1)), "{task}, life {life}");
+            }
             for hop in 0..70 {
                 assert!(seen.insert(root.task(hop)), "{task}, hop {hop}");
                 for later in 1..5 {
@@ -172,6 +207,7 @@ mod tests {
             root.task(65),
             root.task(u32::MAX),
             root.notification(),
+            root.parked(),
             "order-1".parse().unwrap(),
             hash.parse().unwrap(),
             format!("{hash}-01").parse().unwrap(),

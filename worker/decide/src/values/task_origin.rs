@@ -7,17 +7,20 @@ pub enum TaskOrigin {
     Producer,
     /// A worker, which handed the task over from another stage.
     HandOver,
+    /// A redrive, which began a new life of a parked task.
+    Redrive,
 }
 
 impl TaskOrigin {
     /// Every origin.
-    pub const ALL: [Self; 2] = [Self::Producer, Self::HandOver];
+    pub const ALL: [Self; 3] = [Self::Producer, Self::HandOver, Self::Redrive];
 
     /// The origin as metrics name it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Producer => "producer",
             Self::HandOver => "hand_over",
+            Self::Redrive => "redrive",
         }
     }
 }

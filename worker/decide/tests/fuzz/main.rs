@@ -248,6 +248,7 @@ fn judged(delivery: &Delivery, policy: &StagePolicy, rng: &mut Rng, said: &dyn F
                 assert!(inputs.successor.is_none(), "{}", said());
                 inputs.successor = rng.choice([
                     SuccessorLookup::Found,
+                    SuccessorLookup::Parked,
                     SuccessorLookup::NotFound,
                     SuccessorLookup::Unknown,
                 ]);
@@ -392,6 +393,7 @@ fn policy(own: &QueuePath) -> StagePolicy {
         downstream: Some(queue("incoming-3")),
         lookup_queues: vec![queue(FIRST), queue("incoming-2"), queue("incoming-3")],
         notifier: None,
+        parking: None,
         give_up_after: Duration::from_hours(480),
         routes: Routes::default(),
         isolation: isolation(),

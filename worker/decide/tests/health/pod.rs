@@ -146,6 +146,7 @@ pub fn policy(isolation: IsolationRules, hold_on_outage: Option<Duration>) -> St
         downstream: Some(queue("slow")),
         lookup_queues: vec![queue("incoming"), queue("slow")],
         notifier: None,
+        parking: None,
         give_up_after: Duration::from_hours(1),
         routes: Routes::default(),
         isolation,

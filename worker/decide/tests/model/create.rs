@@ -45,10 +45,10 @@ impl<R: Rules> World<R> {
         let deleted = looked_up && state.task(push.key()).is_none();
         if deleted && !matches!(task.what, CreatedTask::Notification(_)) {
             let pending = self.pending(task);
-            let policy = self.policy(&push);
+            let (delivery, policy) = (self.delivery(&push), self.policy(&push));
             let finish = self
                 .rules
-                .after_create(policy, pending, CreateResult::Deleted);
+                .after_create(&delivery, policy, pending, CreateResult::Deleted);
             if finish != Finish::Answer(Answer::Done) {
                 state.hands_over_deleted();
             }
@@ -69,8 +69,10 @@ impl<R: Rules> World<R> {
             Reply::Arrives if self.appears(state, created) => CreateResult::Exists,
             Reply::Arrives => self.rules.already(),
         };
-        let policy = self.policy(&push);
-        let finish = self.rules.after_create(policy, self.pending(task), end);
+        let (delivery, policy) = (self.delivery(&push), self.policy(&push));
+        let finish = self
+            .rules
+            .after_create(&delivery, policy, self.pending(task), end);
         if task.may_stay && ends_failed(&finish) {
             state.used_up(&push, self.tables.least(push.queue), 0);
         }
@@ -94,6 +96,7 @@ impl<R: Rules> World<R> {
                 Creation::NextTask(path) => CreatedTask::Next(self.tables.queue(&path)),
                 // As the worker's `create.rs`.
                 Creation::Later(_) => CreatedTask::Later(u8::try_from(pending.attempts).unwrap()),
+                Creation::Parked(_) => unimplemented!("no setting parks"),
                 Creation::Notification(outcome) => CreatedTask::Notification(outcome),
             },
             folded: pending.folded,

@@ -45,11 +45,12 @@ pub trait Rules: Send + Sync + 'static {
 
     fn after_create(
         &self,
+        delivery: &Delivery,
         policy: &StagePolicy,
         pending: PendingCreate,
         end: CreateResult,
     ) -> Finish {
-        decide::after_create(policy, pending, end)
+        decide::after_create(delivery, policy, pending, end)
     }
 
     /// The tasks that follow one, if its stage has finished with it.

@@ -221,6 +221,7 @@ pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<StagePolicy> {
                 failed: true,
             },
         }),
+        parking: None,
         give_up_after: GIVE_UP_AFTER,
         routes: Routes::default(),
         isolation: IsolationRules::default(),

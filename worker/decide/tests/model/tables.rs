@@ -222,7 +222,7 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
     let mut text = ledger.encode();
     if setting.newer_ledgers {
         let fields = text.split_once(',').unwrap().1;
-        text = format!(r#"{{"v":3,"new":true,{fields}"#);
+        text = format!(r#"{{"v":4,"new":true,{fields}"#);
     }
     headers.insert(LEDGER_HEADER, text.parse().unwrap());
     headers

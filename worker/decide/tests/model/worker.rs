@@ -20,7 +20,7 @@ impl<R: Rules> World<R> {
         policy.expect("a push comes to a worker of its queue")
     }
 
-    fn delivery(&self, push: &Push) -> Delivery {
+    pub fn delivery(&self, push: &Push) -> Delivery {
         let row = self.tables.row(push.pod.release, push.key());
         let mut delivery = row.delivery.clone();
         delivery.retry_count = push.r.into();

@@ -88,6 +88,7 @@ fn decide_about(delivery: &Delivery, policy: &StagePolicy, world: World) -> (Str
                         )
                     }
                     Creation::Later(_) => panic!("a task is put off after a run only"),
+                    Creation::Parked(_) => panic!("this chain has no parking"),
                     Creation::Notification(outcome) => Then::End(
                         outcome,
                         pending.reason,

@@ -31,6 +31,7 @@ pub fn policy(max_attempts: u32) -> StagePolicy {
                 failed: true,
             },
         }),
+        parking: None,
         give_up_after: Duration::from_secs(100),
         routes: Routes::default(),
         isolation: IsolationRules::default(),

@@ -217,7 +217,7 @@ fn a_ledger_of_a_newer_version_holds_only_a_task_that_was_handed_over() {
     let own = ledger.root.task(2);
     let newer = ledger
         .encode()
-        .replacen(r#""v":1,"#, r#""v":3,"new":{},"#, 1);
+        .replacen(r#""v":1,"#, r#""v":4,"new":{},"#, 1);
     let held = with_ledger(own.as_str(), &newer, &later());
     assert!(held.awaits_newer_worker());
     // Its end will be that of the first task.
@@ -238,14 +238,14 @@ fn a_ledger_of_a_newer_version_holds_only_a_task_that_was_handed_over() {
 
     for (task, ledger) in [
         ("order-1", newer.as_str()),
-        ("order-1", r#"{"v":3}"#),
-        (ledger.root.notification().as_str(), r#"{"v":3}"#),
-        (ledger.root.task(65).as_str(), r#"{"v":3}"#),
+        ("order-1", r#"{"v":4}"#),
+        (ledger.root.notification().as_str(), r#"{"v":4}"#),
+        (ledger.root.task(65).as_str(), r#"{"v":4}"#),
     ] {
         for policy in [policy(3), later()] {
             let new = with_ledger(task, ledger, &policy);
             assert!(!new.awaits_newer_worker(), "{task}");
-            assert_eq!(new.ledger_error, Some(LedgerError::NotHandedOver(3)));
+            assert_eq!(new.ledger_error, Some(LedgerError::NotHandedOver(4)));
             assert_eq!(new.ledger.hop, 0);
         }
     }
@@ -270,7 +270,7 @@ fn a_producer_cant_pass_its_task_off_as_another_that_began_on_the_first_queue() 
         };
         let forged = with_ledger(own.as_str(), &other.encode(), &first);
         assert_eq!(forged.ledger_error, Some(LedgerError::OnFirstQueue));
-        let newer = ledger.encode().replacen(r#""v":1,"#, r#""v":3,"#, 1);
+        let newer = ledger.encode().replacen(r#""v":1,"#, r#""v":4,"#, 1);
         assert!(!with_ledger(own.as_str(), &newer, &first).awaits_newer_worker());
 
         let real = with_ledger(own.as_str(), &ledger.encode(), &later);

@@ -11,4 +11,5 @@ mod expires_soon;
 mod headers;
 mod lag;
 mod outcome;
+mod parking;
 mod put_off;

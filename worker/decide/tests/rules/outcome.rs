@@ -153,7 +153,7 @@ fn an_outcome_that_notify_on_leaves_out_creates_no_notification() {
 
 #[test]
 fn the_result_of_a_create_decides_the_answer() {
-    let policy = policy(3);
+    let (delivery, policy) = (delivery(2, 2, Some(477)), policy(3));
     let pending = |creation, folded| PendingCreate {
         creation,
         reason: TaskReason::STATUS,
@@ -162,16 +162,16 @@ fn the_result_of_a_create_decides_the_answer() {
         may_stay: false,
         answer_on_failure: HandOverPending,
     };
-    let after = |creation, folded, end| after_create(&policy, pending(creation, folded), end);
+    let after =
+        |creation, folded, end| after_create(&delivery, &policy, pending(creation, folded), end);
     for creation in [next("incoming-2"), END] {
         let is = |end| after(creation.clone(), false, end);
         assert_eq!(is(CreateResult::Exists), Finish::Answer(Done));
         assert_eq!(is(CreateResult::Deleted), Finish::Answer(Done));
         assert_eq!(is(CreateResult::Unknown), Finish::Answer(HandOverPending));
-        assert_eq!(
-            is(CreateResult::NotCreated),
-            Finish::Answer(HandOverPending)
-        );
+        for missing in [CreateResult::NotCreated, CreateResult::NoQueue] {
+            assert_eq!(is(missing), Finish::Answer(HandOverPending));
+        }
         // B5: once more, without what can be left out.
         let folded = Finish::Create(pending(creation.clone(), true));
         assert_eq!(is(CreateResult::Refused), folded);
@@ -190,7 +190,8 @@ fn the_result_of_a_create_decides_the_answer() {
         may_stay: true,
         ..pending(next("incoming-2"), folded)
     };
-    let refused = |folded| after_create(&policy, isolated(folded), CreateResult::Refused);
+    let refused =
+        |folded| after_create(&delivery, &policy, isolated(folded), CreateResult::Refused);
     assert_eq!(refused(false), Finish::Create(isolated(true)));
     assert_eq!(refused(true), Finish::Answer(NoCapacity));
 }
@@ -442,7 +443,7 @@ fn a_run_says_whether_the_handler_is_well() {
 
 #[test]
 fn a_put_off_that_fails_brings_the_task_again() {
-    let policy = policy(3);
+    let (delivery, policy) = (delivery(0, 0, None), policy(3));
     for (answer_on_failure, refused) in [(Failed, Failed), (Unknown, Unknown)] {
         let pending = |folded| PendingCreate {
             creation: Creation::Later(Duration::from_secs(7)),
@@ -452,7 +453,7 @@ fn a_put_off_that_fails_brings_the_task_again() {
             may_stay: false,
             answer_on_failure,
         };
-        let after = |folded, result| after_create(&policy, pending(folded), result);
+        let after = |folded, result| after_create(&delivery, &policy, pending(folded), result);
         for folded in [false, true] {
             for done in [CreateResult::Exists, CreateResult::Deleted] {
                 assert_eq!(after(folded, done), Finish::Answer(Done));

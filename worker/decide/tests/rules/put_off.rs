@@ -157,7 +157,7 @@ fn a_newer_ledger_of_a_task_that_was_put_off_keeps_its_ids() {
         let ledger = put_off(hops, 3);
         let newer = ledger
             .encode()
-            .replacen(r#""v":2,"#, r#""v":3,"new":{},"#, 1)
+            .replacen(r#""v":2,"#, r#""v":4,"new":{},"#, 1)
             .replacen(r#""stay":{"#, r#""stay":{"new":0,"#, 1);
         let waits = with_ledger(own_id(&ledger).as_str(), &newer, &policy);
         assert!(waits.awaits_newer_worker());

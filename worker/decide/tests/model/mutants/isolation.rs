@@ -79,6 +79,7 @@ pub struct RefusedIsolationEnds;
 impl Rules for RefusedIsolationEnds {
     fn after_create(
         &self,
+        delivery: &Delivery,
         policy: &StagePolicy,
         pending: PendingCreate,
         end: CreateResult,
@@ -87,7 +88,7 @@ impl Rules for RefusedIsolationEnds {
             may_stay: pending.may_stay && !pending.folded,
             ..pending
         };
-        Real.after_create(policy, pending, end)
+        Real.after_create(delivery, policy, pending, end)
     }
 }
 

@@ -94,6 +94,7 @@ macro_rules! cannot_put_off {
         impl Rules for $name {
             fn after_create(
                 &self,
+                delivery: &Delivery,
                 policy: &StagePolicy,
                 $pending: PendingCreate,
                 end: CreateResult,
@@ -101,7 +102,7 @@ macro_rules! cannot_put_off {
                 let later = matches!($pending.creation, Creation::Later(_));
                 match end {
                     $when if later => Finish::Answer($answer),
-                    end => Real.after_create(policy, $pending, end),
+                    end => Real.after_create(delivery, policy, $pending, end),
                 }
             }
         }

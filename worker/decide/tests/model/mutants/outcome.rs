@@ -71,6 +71,7 @@ pub struct B5Waits;
 impl Rules for B5Waits {
     fn after_create(
         &self,
+        delivery: &Delivery,
         policy: &StagePolicy,
         pending: PendingCreate,
         end: CreateResult,
@@ -80,9 +81,10 @@ impl Rules for B5Waits {
             CreateResult::Exists
             | CreateResult::Unknown
             | CreateResult::NotCreated
+            | CreateResult::NoQueue
             | CreateResult::Deleted => end,
         };
-        Real.after_create(policy, pending, end)
+        Real.after_create(delivery, policy, pending, end)
     }
 }
 
@@ -128,6 +130,7 @@ pub struct DeletedIsHandedOver;
 impl Rules for DeletedIsHandedOver {
     fn after_create(
         &self,
+        delivery: &Delivery,
         policy: &StagePolicy,
         pending: PendingCreate,
         end: CreateResult,
@@ -135,6 +138,6 @@ impl Rules for DeletedIsHandedOver {
         if end == CreateResult::Deleted {
             return Finish::Create(pending);
         }
-        Real.after_create(policy, pending, end)
+        Real.after_create(delivery, policy, pending, end)
     }
 }
