@@ -216,7 +216,7 @@ impl CloudTasks {
         };
         let found = call!(self.get_task(request), path, "name" = path);
         match found {
-            Ok(task) => convert::task_info(&task).map(TaskState::Exists),
+            Ok(task) => convert::task_info(&task).map(|task| TaskState::Exists(Box::new(task))),
             Err(Error::Missing { message, .. }) if message.contains("existed recently") => {
                 Ok(TaskState::Ended)
             }

@@ -209,7 +209,7 @@ impl QueueStats {
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskState {
     /// The task waits or runs.
-    Exists(TaskInfo),
+    Exists(Box<TaskInfo>),
     /// The task ended recently: its name can't be used again yet.
     Ended,
     /// No task of this name is known.

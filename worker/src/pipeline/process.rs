@@ -43,21 +43,18 @@ pub(super) async fn process(
     if in_flight.is_none() {
         worker.metrics.duplicates.inc();
     }
-    let mut parked = None;
     let mut inputs = ArrivalInputs {
         must_wait: worker.must_wait(),
         ..ArrivalInputs::default()
     };
-    let mut permit = None;
-    let mut handler_run = None;
-    let mut isolated = None;
+    let (mut permit, mut handler_run) = (None, None);
+    let (mut isolated, mut parked) = (None, None);
     let mut finish = loop {
         match on_arrival(&delivery, policy, &inputs) {
             ArrivalDecision::Needs(RequiredInput::Successor) => {
                 let lookup = Box::pin(look_up_successor(worker, &delivery, cloud));
                 let found = lookup.await;
-                inputs.successor = Some(found.lookup);
-                parked = found.parked;
+                (inputs.successor, parked) = (Some(found.lookup), found.parked);
             }
             ArrivalDecision::Needs(RequiredInput::TaskAge) => {
                 let lookup = Box::pin(look_up_age(worker, &delivery, push.arrived_at, cloud));
@@ -112,12 +109,13 @@ pub(super) async fn process(
                     *departure.insert(Box::pin(lookup).await)
                 };
                 let run = handler_run.as_ref();
+                let parked = parked.as_ref();
                 let ending = Ending {
                     push,
                     delivery: &delivery,
                     departure,
                     run,
-                    parked: parked.as_ref(),
+                    parked,
                 };
                 let create = create(worker, &ending, &pending, cloud);
                 let result = Box::pin(create).await;

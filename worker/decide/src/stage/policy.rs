@@ -105,13 +105,11 @@ impl StagePolicy {
         };
         let began_here = first == self.queue;
         let root = RootId::of(&first.task(ledger.task.clone()));
-        match &ledger.life {
-            Some(life) => life.first == root,
-            None => {
-                let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
-                began_here == was_put_off && ledger.root == root
-            }
+        if let Some(life) = &ledger.life {
+            return life.first == root;
         }
+        let was_put_off = ledger.hop == 0 && ledger.stay.is_some();
+        began_here == was_put_off && ledger.root == root
     }
 
     /// Whether a task that ends for this cause is parked. One that was redriven is always: a redrive counts

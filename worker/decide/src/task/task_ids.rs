@@ -55,6 +55,7 @@ impl RootId {
     }
 
     /// The root id of a later life of the task that has this root id in its first.
+    #[must_use]
     pub fn life(&self, number: u32) -> Self {
         Self(hash(&["life", &self.0, &number.to_string()]))
     }
