@@ -73,6 +73,8 @@ pub const OIDC_SERVICE_ACCOUNT_EMAILS: &str = "OIDC_SERVICE_ACCOUNT_EMAILS";
 pub const OIDC_ISSUERS: &str = "OIDC_ISSUERS";
 /// The URL of the issuer's keys.
 pub const OIDC_JWKS_URL: &str = "OIDC_JWKS_URL";
+/// What the mover of a redrive is told to do, as JSON. It is the mover's alone, not a worker's.
+pub const REDRIVE: &str = "REDRIVE";
 /// How long pushes are accepted after SIGTERM.
 pub const DRAIN_DELAY: &str = "DRAIN_DELAY";
 /// The address for pushes.

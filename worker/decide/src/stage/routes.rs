@@ -1,5 +1,8 @@
 //! Routes: where a task goes by a header, a status or a reason. The first match wins.
 
+use std::fmt;
+use std::str::FromStr;
+
 use cloudtasks::QueuePath;
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -51,10 +54,33 @@ impl StatusPattern {
         }
     }
 
-    fn matches(self, status: u16) -> bool {
+    /// Whether it means this status.
+    pub fn matches(self, status: u16) -> bool {
         match self {
             Self::Code(code) => status == code,
             Self::Class(class) => status / 100 == class,
+        }
+    }
+}
+
+/// A text that is no status and no class of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a status: write 503 or 4xx")]
+pub struct InvalidStatusPattern(String);
+
+impl FromStr for StatusPattern {
+    type Err = InvalidStatusPattern;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStatusPattern> {
+        Self::parse(text).ok_or_else(|| InvalidStatusPattern(text.to_owned()))
+    }
+}
+
+impl fmt::Display for StatusPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "{code}"),
+            Self::Class(class) => write!(f, "{class}xx"),
         }
     }
 }
@@ -143,8 +169,8 @@ impl TryFrom<RouteJson> for StageRoute {
                 RouteCondition::Reason(text.parse().map_err(|error| format!("{error}"))?)
             }
             RouteConditionJson::Status(text) => RouteCondition::Status(
-                StatusPattern::parse(&text)
-                    .ok_or_else(|| format!("{text:?} is not a status: write 503 or 4xx"))?,
+                text.parse()
+                    .map_err(|error: InvalidStatusPattern| error.to_string())?,
             ),
             RouteConditionJson::Header { name, value } => RouteCondition::Header {
                 name: name
