@@ -183,8 +183,8 @@ mod tests {
                 r#""no-stock" is not NAME=VALUE: write reason, cause, stage, status, task or redrive, such as reason=no-stock"#,
             ),
             (
-                &["colour=red"],
-                r#""colour" is not a filter: write reason, cause, stage, status, task or redrive"#,
+                &["color=red"],
+                r#""color" is not a filter: write reason, cause, stage, status, task or redrive"#,
             ),
             (
                 &["stage=a", "stage=b"],
@@ -215,6 +215,6 @@ mod tests {
             r#"{"reason":"no-stock","status":"4xx","redrive":"one","parkedAfter":"2026-11-30T10:00:00Z"}"#
         );
         assert_eq!(serde_json::from_str::<Filter>(&json).unwrap(), whole);
-        assert!(serde_json::from_str::<Filter>(r#"{"colour":"red"}"#).is_err());
+        assert!(serde_json::from_str::<Filter>(r#"{"color":"red"}"#).is_err());
     }
 }

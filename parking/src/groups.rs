@@ -185,10 +185,10 @@ mod tests {
         for key in GroupKey::ALL {
             assert_eq!(key.as_str().parse(), Ok(key));
         }
-        let error = "colour".parse::<GroupKey>().unwrap_err();
+        let error = "color".parse::<GroupKey>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            r#""colour" is not a key: write reason, cause, stage, status or hour"#
+            r#""color" is not a key: write reason, cause, stage, status or hour"#
         );
     }
 }
