@@ -5,7 +5,8 @@ use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
 use crate::chain_override::ChainOverride;
-use crate::rules::{OVERRIDE_RULES, RULES, Rule};
+use crate::chain_redrive::{ChainDiscard, ChainRedrive};
+use crate::rules::{DISCARD_RULES, OVERRIDE_RULES, REDRIVE_RULES, RULES, Rule};
 use crate::spec::ExecutorChain;
 use crate::status::UNSEEN;
 
@@ -61,12 +62,26 @@ pub fn crd() -> CustomResourceDefinition {
 
 /// The `CustomResourceDefinition` of `ChainOverride`.
 pub fn override_crd() -> CustomResourceDefinition {
-    let mut crd = serde_json::to_value(ChainOverride::crd()).expect("a CRD is plain data");
+    with_rules(&ChainOverride::crd(), OVERRIDE_RULES)
+}
+
+/// The `CustomResourceDefinition` of `ChainRedrive`.
+pub fn redrive_crd() -> CustomResourceDefinition {
+    with_rules(&ChainRedrive::crd(), REDRIVE_RULES)
+}
+
+/// The `CustomResourceDefinition` of `ChainDiscard`.
+pub fn discard_crd() -> CustomResourceDefinition {
+    with_rules(&ChainDiscard::crd(), DISCARD_RULES)
+}
+
+fn with_rules(crd: &CustomResourceDefinition, rules: &[Rule]) -> CustomResourceDefinition {
+    let mut crd = serde_json::to_value(crd).expect("a CRD is plain data");
     let schema = crd
         .pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
         .expect("the derive writes one version with a schema");
     tidy(schema);
-    attach(schema, OVERRIDE_RULES);
+    attach(schema, rules);
     serde_json::from_value(crd).expect("it was a CRD before")
 }
 
@@ -88,6 +103,16 @@ fn attach(schema: &mut Value, rules: &[Rule]) {
 /// The CRD of overrides as YAML.
 pub fn override_yaml() -> Result<String, serde_saphyr::SerializeError> {
     serde_saphyr::to_string(&override_crd())
+}
+
+/// The CRD of redrives as YAML.
+pub fn redrive_yaml() -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(&redrive_crd())
+}
+
+/// The CRD of discards as YAML.
+pub fn discard_yaml() -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(&discard_crd())
 }
 
 /// The CRD as YAML. The schema of each part of a pod is one line of JSON, which is also YAML:
@@ -237,7 +262,12 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_place_and_a_sentence() {
-        for (crd, rules) in [(crd(), RULES), (override_crd(), OVERRIDE_RULES)] {
+        for (crd, rules) in [
+            (crd(), RULES),
+            (override_crd(), OVERRIDE_RULES),
+            (redrive_crd(), REDRIVE_RULES),
+            (discard_crd(), DISCARD_RULES),
+        ] {
             let json = serde_json::to_string(&crd).unwrap();
             for rule in rules {
                 assert!(

@@ -1,4 +1,4 @@
-//! The API, `ExecutorChain` and `ChainOverride`: spec, status, conditions, and the validation rules of the API server.
+//! The API, `ExecutorChain`, `ChainOverride`, `ChainRedrive` and `ChainDiscard`: spec, status, conditions, and the validation rules of the API server.
 //!
 //! `make generate` generates the CRDs (`crds/*.yaml`) and the reference (`docs/api.md`)
 //! from here.
@@ -18,7 +18,14 @@ pub const CRD_YAML: &str = include_str!("../executorchains.yaml");
 /// The generated CRD of overrides: `crds/chainoverrides.yaml`.
 pub const OVERRIDE_CRD_YAML: &str = include_str!("../chainoverrides.yaml");
 
+/// The generated CRD of redrives: `crds/chainredrives.yaml`.
+pub const REDRIVE_CRD_YAML: &str = include_str!("../chainredrives.yaml");
+
+/// The generated CRD of discards: `crds/chaindiscards.yaml`.
+pub const DISCARD_CRD_YAML: &str = include_str!("../chaindiscards.yaml");
+
 mod chain_override;
+mod chain_redrive;
 mod child_name;
 pub mod conditions;
 #[cfg(feature = "schema")]
@@ -33,12 +40,15 @@ pub mod status;
 mod template;
 
 pub use chain_override::*;
+pub use chain_redrive::*;
 pub use child_name::child_name;
 #[cfg(feature = "schema")]
-pub use crd::{crd, override_crd, override_yaml, yaml};
+pub use crd::{
+    crd, discard_crd, discard_yaml, override_crd, override_yaml, redrive_crd, redrive_yaml, yaml,
+};
 #[cfg(feature = "schema")]
 pub use docs::reference;
 pub use duration::Duration;
-pub use rules::{OVERRIDE_RULES, RULES, Rule};
+pub use rules::{DISCARD_RULES, OVERRIDE_RULES, REDRIVE_RULES, RULES, Rule};
 pub use spec::*;
 pub use status::*;

@@ -335,3 +335,86 @@ pub const OVERRIDE_RULES: &[Rule] = &[
         message: "rateLimits has no field: set maxDispatchesPerSecond or maxConcurrentDispatches, or omit rateLimits. To stop a stage, set paused: true",
     },
 ];
+
+/// The rules of a redrive.
+pub const REDRIVE_RULES: &[Rule] = &[
+    Rule {
+        at: "spec",
+        rule: "has(self.where) != (has(self.all) && self.all)",
+        message: "set exactly one of where and all: where names which parked tasks are moved, and all: true means every one",
+    },
+    Rule {
+        at: "spec.where",
+        rule: "has(self.reason) || has(self.cause) || has(self.stage) || has(self.status) || has(self.task) || has(self.redrive) || has(self.parkedAfter) || has(self.parkedBefore)",
+        message: "where names nothing: name at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true to move every parked task",
+    },
+    Rule {
+        at: "spec",
+        rule: "(has(self.stopped) && self.stopped) || ((!has(oldSelf.stopped) || !oldSelf.stopped) && !has(self.stoppedBy))",
+        message: "a redrive that was stopped stays so, and only such a one has stoppedBy: create another redrive",
+    },
+    Rule {
+        at: "spec.chain",
+        rule: "self == oldSelf",
+        message: "the chain of a redrive can't change, since it is its history: create another redrive for the other chain",
+    },
+    Rule {
+        at: "spec.reason",
+        rule: "self == oldSelf",
+        message: "the reason of a redrive can't change, since it is its history: create another redrive with the new reason",
+    },
+    Rule {
+        at: "spec.reason",
+        rule: "self.matches('[^ \\t\\n]')",
+        message: "reason is blank: say why in a few words, such as INC-42 is fixed",
+    },
+    Rule {
+        at: "spec",
+        rule: "has(self.where) == has(oldSelf.where) && (!has(self.where) || self.where == oldSelf.where) && (has(self.all) && self.all) == (has(oldSelf.all) && oldSelf.all) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by) && has(self.canary) == has(oldSelf.canary) && (!has(self.canary) || self.canary == oldSelf.canary) && self.to == oldSelf.to",
+        message: "only rate, stopped, and stoppedBy of a redrive can change, since the rest is its history: stop this one, and create another",
+    },
+    Rule {
+        at: "spec.canary",
+        rule: "duration(self.within) >= duration('1s') && duration(self.within) <= duration('24h')",
+        message: "canary.within must be from 1s to 24h: it is how long the first tasks may take to succeed",
+    },
+];
+
+/// The rules of a discard.
+pub const DISCARD_RULES: &[Rule] = &[
+    Rule {
+        at: "spec",
+        rule: "has(self.where) != (has(self.all) && self.all)",
+        message: "set exactly one of where and all: where names which parked tasks are deleted, and all: true means every one",
+    },
+    Rule {
+        at: "spec.where",
+        rule: "has(self.reason) || has(self.cause) || has(self.stage) || has(self.status) || has(self.task) || has(self.redrive) || has(self.parkedAfter) || has(self.parkedBefore)",
+        message: "where names nothing: name at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true to delete every parked task",
+    },
+    Rule {
+        at: "spec",
+        rule: "(has(self.stopped) && self.stopped) || ((!has(oldSelf.stopped) || !oldSelf.stopped) && !has(self.stoppedBy))",
+        message: "a discard that was stopped stays so, and only such a one has stoppedBy: create another discard",
+    },
+    Rule {
+        at: "spec.chain",
+        rule: "self == oldSelf",
+        message: "the chain of a discard can't change, since it is its history: create another discard for the other chain",
+    },
+    Rule {
+        at: "spec.reason",
+        rule: "self == oldSelf",
+        message: "the reason of a discard can't change, since it is its history: create another discard with the new reason",
+    },
+    Rule {
+        at: "spec.reason",
+        rule: "self.matches('[^ \\t\\n]')",
+        message: "reason is blank: say why in a few words, such as INC-42 is fixed",
+    },
+    Rule {
+        at: "spec",
+        rule: "has(self.where) == has(oldSelf.where) && (!has(self.where) || self.where == oldSelf.where) && (has(self.all) && self.all) == (has(oldSelf.all) && oldSelf.all) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
+        message: "only stopped and stoppedBy of a discard can change, since the rest is its history: stop this one, and create another",
+    },
+];

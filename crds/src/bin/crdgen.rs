@@ -1,5 +1,5 @@
 //! Prints a generated file: `crdgen crd` the YAML of the chain's CRD,
-//! `crdgen override-crd` that of the override's, `crdgen docs` the API reference.
+//! `crdgen override-crd`, `redrive-crd` and `discard-crd` those of the other kinds, `crdgen docs` the API reference.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,9 +8,11 @@ fn main() -> ExitCode {
     let text = match std::env::args().nth(1).as_deref() {
         Some("crd") => crds::yaml().map(|yaml| generated(&yaml)),
         Some("override-crd") => crds::override_yaml().map(|yaml| generated(&yaml)),
+        Some("redrive-crd") => crds::redrive_yaml().map(|yaml| generated(&yaml)),
+        Some("discard-crd") => crds::discard_yaml().map(|yaml| generated(&yaml)),
         Some("docs") => Ok(crds::reference()),
         _ => {
-            eprintln!("usage: crdgen crd | override-crd | docs");
+            eprintln!("usage: crdgen crd | override-crd | redrive-crd | discard-crd | docs");
             return ExitCode::from(2);
         }
     };

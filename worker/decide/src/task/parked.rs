@@ -1,6 +1,6 @@
 //! The record of a parked task: why it ended, in a header beside its ledger.
 //!
-//! Whoever lists a parking queue reads this header alone. The value is compact JSON in plain ASCII.
+//! A list of a parking queue needs this header alone. The value is compact JSON in plain ASCII.
 
 use cloudtasks::{QueueId, TaskId};
 use http::HeaderValue;
