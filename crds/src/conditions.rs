@@ -77,6 +77,8 @@ words! {
         Isolating,
         /// pods of a stage hold because their handler fails for nearly all tasks. Only of chains with holdOnOutage.
         Held,
+        /// tasks that ended without a success are parked, or a former parking queue is left. Only of chains that have or had a parking queue.
+        Parked,
     }
 }
 
@@ -147,6 +149,14 @@ words! {
         HandlerFails,
         /// No worker holds.
         NotHeld,
+        /// The parking queue keeps tasks that ended without a success.
+        TasksParked,
+        /// No task is parked.
+        NothingParked,
+        /// A queue is left that the spec no longer names as parking.queue.
+        ParkingRemoved,
+        /// Cloud Tasks did not say how many tasks are parked.
+        ParkedUnknown,
         /// Queues push to the stages' Services inside the cluster.
         ClusterAddress,
         /// Queues push to a host of a private network.

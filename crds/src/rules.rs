@@ -67,6 +67,16 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
+        rule: "!has(self.parking) || (self.parking.queue != self.notifier.queue && self.stages.all(s, s.queue != self.parking.queue))",
+        message: "parking.queue is also a stage's queue or the notifier's, and a parking queue is always paused: give parking its own queue",
+    },
+    Rule {
+        at: "spec.parking",
+        rule: "!has(self.keep) || self.keep.size() > 0",
+        message: "parking.keep is empty, so no task would be parked: list causes, such as Exhausted, or omit keep to park all tasks that end without a success",
+    },
+    Rule {
+        at: "spec",
         rule: "oldSelf.stages.all(o, self.stages.all(s, s.name != o.name || s.queue == o.queue))",
         message: "a stage's queue is immutable, since it holds tasks: add a stage with the new queue and remove the old stage",
     },
@@ -147,7 +157,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec.workerTemplate",
-        rule: "!has(self.env) || self.env.all(e, !(e.name in ['ADMIN_ADDR', 'CHAIN', 'CLOUD_TASKS_EMULATOR_HOST', 'CONCURRENCY', 'DELAYS', 'DISPATCH_DEADLINES', 'DOWNSTREAM_QUEUE', 'DRAIN_DELAY', 'GIVE_UP_AFTER', 'HANDLER_CLOUD_TASKS_HEADERS', 'HANDLER_HEADERS', 'HANDLER_HOST', 'HANDLER_TIMEOUT', 'HANDLER_TOKEN', 'HANDLER_URL', 'HOLD_ON_OUTAGE', 'ISOLATE', 'KEEP_HEADERS', 'LISTEN_ADDR', 'LOOKUP_QUEUES', 'MAX_ATTEMPTS', 'NOTIFIER_OIDC_AUDIENCE', 'NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL', 'NOTIFIER_QUEUE', 'NOTIFIER_URL', 'NOTIFY_ON', 'OIDC_AUDIENCES', 'OIDC_SERVICE_ACCOUNT_EMAILS', 'QUEUE', 'RETIRED_NOTIFIER_QUEUES', 'RETRY_AFTER', 'ROUTES', 'STAGE']))",
+        rule: "!has(self.env) || self.env.all(e, !(e.name in ['ADMIN_ADDR', 'CHAIN', 'CLOUD_TASKS_EMULATOR_HOST', 'CONCURRENCY', 'DELAYS', 'DISPATCH_DEADLINES', 'DOWNSTREAM_QUEUE', 'DRAIN_DELAY', 'GIVE_UP_AFTER', 'HANDLER_CLOUD_TASKS_HEADERS', 'HANDLER_HEADERS', 'HANDLER_HOST', 'HANDLER_TIMEOUT', 'HANDLER_TOKEN', 'HANDLER_URL', 'HOLD_ON_OUTAGE', 'ISOLATE', 'KEEP_HEADERS', 'LISTEN_ADDR', 'LOOKUP_QUEUES', 'MAX_ATTEMPTS', 'NOTIFIER_OIDC_AUDIENCE', 'NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL', 'NOTIFIER_QUEUE', 'NOTIFIER_URL', 'NOTIFY_ON', 'OIDC_AUDIENCES', 'OIDC_SERVICE_ACCOUNT_EMAILS', 'PARKING_KEEP', 'PARKING_QUEUE', 'QUEUE', 'RETIRED_NOTIFIER_QUEUES', 'RETIRED_PARKING_QUEUES', 'RETRY_AFTER', 'ROUTES', 'STAGE']))",
         message: "workerTemplate.env has a variable that the operator sets from the rest of the spec, such as QUEUE or CONCURRENCY: set the field that it comes from instead",
     },
     Rule {

@@ -71,7 +71,7 @@ pub struct ExecutorChainSpec {
     /// stage queues are empty, then does what Retain does. Delete deletes the queues and their
     /// tasks; the queue names are then blocked for up to 7 days. Orphan leaves queues and workers
     /// running; a chain with the same name, applied later, takes them over. The notifier's queue is
-    /// always kept.
+    /// always kept. The parking queue is deleted by Delete alone, and Drain doesn't wait for it.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
@@ -85,6 +85,11 @@ pub struct ExecutorChainSpec {
 
     /// notifier is how the client is notified of the outcome of its tasks.
     pub notifier: Notifier,
+
+    /// parking is where tasks are kept that end without a success, until they are run again or
+    /// deleted. If unset, only their Failed notifications are left of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parking: Option<Parking>,
 
     /// oidc is the identity that Cloud Tasks pushes with. Workers refuse a push without a valid
     /// token. If unset, anyone who can reach a worker can run its handler. Requires https push
@@ -300,6 +305,55 @@ pub enum Outcome {
     /// The task exhausted its attempts on the last stage, expired there, or was sent to fail by a
     /// route or by the handler.
     Failed,
+}
+
+/// Parking is where tasks are kept that end without a success: a queue that is always paused, as
+/// Cloud Tasks has no dead-letter queue. A task is kept with its body and headers for up to 31 days
+/// after it was parked. It is parked before its Failed notification is sent.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Parking {
+    /// queue is the ID of the queue that keeps the tasks. It must be neither a stage's queue nor the
+    /// notifier's, and chains can't share it. The operator creates it, pauses it, and pauses it again
+    /// if it is resumed. If you remove parking or name another queue, this one stays paused with its
+    /// tasks.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,100}$"), length(max = 100))]
+    pub queue: String,
+
+    /// keep is the list of causes for which a task is parked: Exhausted, Fail, Route, Expired, Loop,
+    /// and Unpassable. Defaults to all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 6), extend("x-kubernetes-list-type" = "set"))]
+    pub keep: Option<Vec<EndCause>>,
+}
+
+/// EndCause is why a task ended without a success.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndCause {
+    /// The task exhausted its attempts on the last stage.
+    Exhausted,
+    /// The handler's verdict was fail.
+    Fail,
+    /// A route led to fail.
+    Route,
+    /// The task was on the last stage for longer than giveUpAfter.
+    Expired,
+    /// The task was handed over more often than a chain has stages.
+    Loop,
+    /// Cloud Tasks refuses to create the task on the next stage's queue.
+    Unpassable,
+}
+
+impl EndCause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Exhausted,
+        Self::Fail,
+        Self::Route,
+        Self::Expired,
+        Self::Loop,
+        Self::Unpassable,
+    ];
 }
 
 /// Oidc is the identity that Cloud Tasks pushes with. Workers refuse each push that lacks a token
