@@ -288,6 +288,10 @@ fn obstacle(reason: Reason) -> Obstacle {
         | Reason::NotIsolating
         | Reason::HandlerFails
         | Reason::NotHeld
+        | Reason::TasksParked
+        | Reason::NothingParked
+        | Reason::ParkingRemoved
+        | Reason::ParkedUnknown
         | Reason::OwnIngress
         | Reason::RoutesAccepted => Obstacle::Other,
     }

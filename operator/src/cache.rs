@@ -93,7 +93,7 @@ impl Caches {
         gauges.read_from(move || {
             let locations = numbers.upgrade();
             locations
-                .map(|locations| locations.stage_numbers())
+                .map(|locations| locations.all_numbers())
                 .unwrap_or_default()
         });
         let children = ChildCache::new(client, &scopes, triggers(), metrics());

@@ -34,7 +34,7 @@ use bad_days::report_bad_days;
 use drain::{drain, is_draining};
 use finalize::finalize_deleted;
 use findings::{Findings, Next};
-use intervals::RESYNC;
+use intervals::{PARKED_COUNT, RESYNC};
 use overrides::report_overrides;
 use report::report;
 use serve::serve;
@@ -80,6 +80,8 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
         (Err(_), _) => {}
     }
     context.caches.revisions.reconciled(chain.meta());
+    let planned = findings.planned();
+    let parks = planned.is_some_and(|it| it.view.parking_queues().next().is_some());
     // What stopped the reconcile matters more than that its status can't be written.
     let failure = findings.error.or(reported.err());
     context.metrics.reconciled(failure.as_ref());
@@ -97,7 +99,8 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     let desired = findings.desired.as_ref();
     let change = desired.and_then(|desired| desired.overrides_change);
     let until_change = change.map_or(RESYNC, |change| until(change, Timestamp::now()));
-    let wait = wait.unwrap_or(RESYNC).min(RESYNC).min(until_change);
+    let until_count = if parks { PARKED_COUNT } else { RESYNC };
+    let wait = wait.unwrap_or(RESYNC).min(until_count).min(until_change);
     Ok(Action::requeue(wait))
 }
 

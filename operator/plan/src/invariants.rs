@@ -35,6 +35,7 @@ pub fn broken(view: ChainView<'_>, plan: &Plan) -> Vec<String> {
         })
         .collect();
     broken.extend(simulation.losing_queues());
+    broken.extend(simulation.pushing_parking());
     broken.extend(pods_before_pushes(view.observed, plan));
     broken.extend(overrides::unrecorded(
         &view.desired.stages,
@@ -175,6 +176,9 @@ impl Simulation<'_> {
             }
             Step::UpdateQueue { queue, settings } => self.why_not_set(queue, settings),
             Step::PauseQueue { queue } => self.why_not_paused(queue),
+            Step::ResumeQueue { queue } if self.is_parking(queue) => {
+                Some("it keeps parked tasks, and never pushes")
+            }
             Step::ResumeQueue { queue } => {
                 let is_safe = self.stage(queue).map_or_else(
                     || self.workers_of(queue).any(has_ready_pod),
@@ -212,6 +216,14 @@ impl Simulation<'_> {
         if !queues.iter().chain(&notifier).all(keeps_tasks) {
             return Some("tasks would go to a queue that doesn't exist, or that deletes tasks");
         }
+        let parking = variable(deployment, "PARKING_QUEUE").and_then(|it| it.parse().ok());
+        let keeps_parked_tasks = |queue: QueuePath| {
+            let known = self.queues.get(&queue);
+            known.is_some_and(SimulatedQueue::keeps_parked_tasks)
+        };
+        if !parking.is_none_or(keeps_parked_tasks) {
+            return Some("tasks would be parked in a queue that doesn't exist, or doesn't keep them");
+        }
         if !queues.iter().all(|queue| self.is_served(queue)) {
             return Some("tasks would go to a queue that no worker serves");
         }
@@ -234,6 +246,7 @@ impl Simulation<'_> {
             return Some("the queue doesn't say why it is paused");
         }
         let is_right = match self.stage(queue) {
+            _ if self.is_parking(queue) => true,
             Some(stage) => {
                 stage.paused == Some(true) || (stage.paused.is_none() && !self.is_taken(stage))
             }
@@ -274,6 +287,9 @@ impl Simulation<'_> {
             known.has_reason && !target.headers.contains_key(queue_headers::PAUSE_HEADER);
         if loses_reason && known.state == QueueState::Paused {
             return Some("the queue would no longer say why it is paused");
+        }
+        if known.is_parking && !target.headers.contains_key(queue_headers::PARKING_HEADER) {
+            return Some("the queue would no longer say that it keeps parked tasks");
         }
         let stage = self.stage(queue)?;
         if target.address != known.address {
@@ -323,6 +339,8 @@ impl Simulation<'_> {
     fn why_not_deleted(&self, queue: &QueuePath) -> Option<&'static str> {
         if self.desired.queues().any(|named| named == queue) {
             Some("the spec names it")
+        } else if self.is_parking(queue) {
+            Some("it keeps parked tasks, and the chain isn't deleted")
         } else if self.desired.deletion_policy != DeletionPolicy::Delete {
             Some("deletionPolicy isn't Delete")
         } else {
@@ -349,6 +367,17 @@ impl Simulation<'_> {
             None => known.state == QueueState::Paused && self.is_empty(&queue),
         };
         (!is_safe).then_some("its queue would push to no worker")
+    }
+
+    /// The parking queues of the chain that would push after the plan.
+    fn pushing_parking(&self) -> Vec<String> {
+        let queues = self.queues.iter();
+        let pushing = queues.filter(|(queue, known)| {
+            self.is_parking(queue) && self.may_be_ours(queue) && !known.keeps_parked_tasks()
+        });
+        pushing
+            .map(|(queue, _)| format!("{} would push parked tasks", queue.id))
+            .collect()
     }
 
     /// The queues of the spec that would still delete tasks after the plan, under either drift policy.

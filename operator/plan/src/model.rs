@@ -11,6 +11,7 @@ pub mod notifier_limits;
 pub mod object_name;
 pub mod observed;
 pub mod overrides;
+pub mod parked_count;
 pub mod plan;
 pub mod pod;
 pub mod problem;
@@ -28,8 +29,8 @@ pub use backlog::Backlog;
 pub use chain_view::ChainView;
 pub use deletion::Deletion;
 pub use desired::{
-    Desired, DesiredNotifier, DesiredStage, FailureThreshold, HandlerAt, IsolationRule,
-    ParentGateway, Percent, Push, Target,
+    Desired, DesiredNotifier, DesiredParking, DesiredStage, FailureThreshold, HandlerAt,
+    IsolationRule, ParentGateway, Percent, Push, Target,
 };
 pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;
@@ -37,6 +38,7 @@ pub use notifier_limits::{KnownChain, LimitsHolder, NotifierUse, SpecState};
 pub use object_name::{ObjectKind, ObjectName};
 pub use observed::Observed;
 pub use overrides::{Overridden, OverrideField, OverrideSettings, OverrideValue};
+pub use parked_count::ParkedCount;
 pub use plan::{Plan, Planned, Step};
 pub use pod::{BlockedContainer, Pod};
 pub use problem::Problem;

@@ -3,6 +3,7 @@
 pub mod deletion;
 pub mod freshness;
 mod ingress;
+mod parking;
 mod pause_steps;
 mod preconditions;
 mod queues;
@@ -36,7 +37,9 @@ pub fn plan(view: ChainView<'_>) -> Result<Plan, Problem> {
     let retired = RetiredQueues::of(view);
     let stages = || (0..desired.stages.len()).rev();
     removal::keep_tasks(&mut plan, view);
+    parking::former(&mut plan, view);
     for is_there in [true, false] {
+        parking::parking(&mut plan, view, is_there);
         if observed.queues.contains_key(&desired.notifier.queue) == is_there {
             queues::notifier(&mut plan, view);
         }

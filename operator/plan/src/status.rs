@@ -7,6 +7,7 @@ mod held;
 mod isolating;
 mod overridden;
 pub mod override_status;
+mod parked;
 mod paused;
 mod pushes_reachable;
 mod pushes_refused;
@@ -119,7 +120,10 @@ fn overridden_stages(stages: &[StageStatus]) -> Option<String> {
 
 /// Whether only some chains have the condition: those whose spec asks for what it is about.
 fn depends_on_spec(part: ConditionType) -> bool {
-    matches!(part, ConditionType::Isolating | ConditionType::Held)
+    matches!(
+        part,
+        ConditionType::Isolating | ConditionType::Held | ConditionType::Parked
+    )
 }
 
 fn has(conditions: &[Condition], part: ConditionType) -> bool {
@@ -144,6 +148,7 @@ fn finding(part: ConditionType, seen: PlannedView<'_>, stages: &[StageStatus]) -
         ConditionType::PushesRefused => pushes_refused::finding(view),
         ConditionType::Isolating => isolating::finding(view)?,
         ConditionType::Held => held::finding(view)?,
+        ConditionType::Parked => parked::finding(view)?,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
 use parking_lot::Mutex;
-use plan::{Backlog, TimedCondition};
+use plan::{Backlog, ParkedCount, TimedCondition};
 
 /// Timers and counts of each chain, by its UID.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub struct ConditionTimers(Mutex<HashMap<String, ChainTimers>>);
 struct ChainTimers {
     since: BTreeMap<TimedCondition, Instant>,
     counted: BTreeMap<QueuePath, (Backlog, Instant)>,
+    parked: BTreeMap<QueuePath, (ParkedCount, Instant)>,
 }
 
 impl ConditionTimers {
@@ -71,6 +72,25 @@ impl ConditionTimers {
                 (queue.clone(), (*backlog, age))
             })
             .collect()
+    }
+
+    /// Takes a new count of a parking queue.
+    pub fn counted_parked(&self, uid: &str, queue: &QueuePath, count: ParkedCount, now: Instant) {
+        let mut chains = self.0.lock();
+        let chain = chains.entry(uid.to_owned()).or_default();
+        chain.parked.insert(queue.clone(), (count, now));
+    }
+
+    /// The last count of a parking queue, and its age.
+    pub fn parked(
+        &self,
+        uid: &str,
+        queue: &QueuePath,
+        now: Instant,
+    ) -> Option<(ParkedCount, Duration)> {
+        let chains = self.0.lock();
+        let (count, then) = chains.get(uid)?.parked.get(queue)?;
+        Some((*count, now.saturating_duration_since(*then)))
     }
 
     /// A chain is deleted.

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use cloudtasks::{Error, LocationPath, Queue, QueueId, QueuePath};
 use console::{Known, QueueNumbers, Unknown};
 use execute::AdminClient;
+use jiff::Timestamp;
 use kube::Resource;
 use parking_lot::Mutex;
 use plan::LocationQueues;
-use plan::model::queue_headers::owner;
+use plan::model::queue_headers::{is_parking, owner};
 
 use crate::cache::queue_stats::{self, LocationStats};
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
-use crate::stage_numbers::StageNumbers;
+use crate::stage_numbers::{AllNumbers, ParkingNumbers, StageNumbers};
 use crate::telemetry::metrics::Metrics;
 use crate::viewers::Viewers;
 
@@ -161,17 +162,20 @@ impl LocationCache {
         state.queues.clone()
     }
 
-    /// The live numbers of the queue of each chain's stages, without those that were not listed yet.
-    pub fn stage_numbers(&self) -> Vec<StageNumbers> {
+    /// The live numbers of the queue of each chain's stages, without those that were not listed yet, and of
+    /// the queues that keep parked tasks.
+    pub fn all_numbers(&self) -> AllNumbers {
         let known = self.locations.lock().known.clone();
         let now = Instant::now();
-        let mut stages = Vec::new();
+        let mut all = AllNumbers::default();
         for (parent, location) in known {
             let Some(stats) = &location.stats else {
                 continue;
             };
-            for (chain, watched) in &location.state.lock().watched {
-                stages.extend(watched.stages.iter().filter_map(|(stage, queue)| {
+            let state = location.state.lock();
+            all.parking.extend(parking_numbers(&state, stats, now));
+            for (chain, watched) in &state.watched {
+                all.stages.extend(watched.stages.iter().filter_map(|(stage, queue)| {
                     Some(StageNumbers {
                         chain: chain.clone(),
                         stage: stage.clone(),
@@ -181,7 +185,7 @@ impl LocationCache {
                 }));
             }
         }
-        stages
+        all
     }
 
     /// The live numbers of a queue.
@@ -279,6 +283,34 @@ impl LocationCache {
         state.ended = number;
         state.take(listed);
     }
+}
+
+/// The numbers of the queues that keep parked tasks of the location's chains, former ones too.
+fn parking_numbers(
+    state: &LocationState,
+    stats: &LocationStats,
+    now: Instant,
+) -> Vec<ParkingNumbers> {
+    let watched = state.watched.iter();
+    let chains: BTreeMap<&str, &NamespacedName> = watched
+        .map(|(chain, watched)| (watched.owner.as_str(), chain))
+        .collect();
+    let queues = state.queues.iter().flat_map(|queues| queues.values());
+    let parking = queues.filter(|queue| is_parking(queue));
+    let at = Timestamp::now();
+    let numbers = parking.filter_map(|queue| {
+        let chain = chains.get(owner(queue)?)?;
+        let numbers = *stats.of(&queue.path.id, now)?.value()?;
+        // A parked task has no schedule time of its own, so it is due since it was created.
+        let age = |since: Timestamp| at.duration_since(since).try_into().unwrap_or_default();
+        Some(ParkingNumbers {
+            chain: NamespacedName::clone(chain),
+            queue: queue.path.clone(),
+            tasks: numbers.tasks,
+            oldest: numbers.first_due.map(age),
+        })
+    });
+    numbers.collect()
 }
 
 /// Lists a location every period, until no chain watches it or the cache is dropped, at the end of a

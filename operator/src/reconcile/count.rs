@@ -1,13 +1,14 @@
-//! Counts the tasks of queues that drain.
+//! Counts the tasks of queues that drain, and those that are parked.
 
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use cloudtasks::QueuePath;
 use plan::rules::drain::{is_at_rest, queues_to_count};
-use plan::{Backlog, ChainView, Observed};
+use plan::{Backlog, ChainView, Observed, ParkedCount};
 
-use crate::reconcile::observe::{ServedChain, time_conditions};
+use crate::reconcile::intervals::PARKED_COUNT;
+use crate::reconcile::observe::{ServedChain, know_parked, time_conditions};
 
 /// How often a queue is counted that is empty and paused, and has no stage. Before it is deleted it is
 /// counted in any case: a task may have been added.
@@ -44,4 +45,44 @@ pub async fn count(served: ServedChain<'_>, observed: &mut Observed) {
     }
     timers.counted(uid, &observed.backlogs, Instant::now());
     time_conditions(served, observed);
+    count_parked(served, observed).await;
+}
+
+/// Counts parked tasks where Cloud Tasks doesn't say how many a queue has.
+async fn count_parked(served: ServedChain<'_>, observed: &mut Observed) {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
+    let uid = chain.metadata.uid.as_deref().unwrap_or_default();
+    let timers = &context.caches.condition_timers;
+    let queues: Vec<QueuePath> = {
+        let view = ChainView::new(desired, observed);
+        view.parking_queues().cloned().collect()
+    };
+    for queue in queues {
+        let locations = &context.caches.locations;
+        let is_known = locations.queue_numbers(&queue).value().is_some();
+        let last = timers.parked(uid, &queue, Instant::now());
+        if is_known || last.is_some_and(|(_, age)| age < PARKED_COUNT) {
+            continue;
+        }
+        match context
+            .queues
+            .count_tasks(&queue, ParkedCount::ENOUGH)
+            .await
+        {
+            Ok(Some(tasks)) => {
+                let count = ParkedCount::counted(tasks);
+                timers.counted_parked(uid, &queue, count, Instant::now());
+            }
+            // Over the rate limit: the last count stands.
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%queue, %error, "parked tasks could not be counted");
+            }
+        }
+    }
+    know_parked(served, observed);
 }

@@ -10,5 +10,7 @@ pub const SOON: Duration = Duration::from_millis(500);
 pub const NO_EFFECT: Duration = Duration::from_secs(10);
 /// Where the tasks of a deleted chain with the policy Drain are counted.
 pub const DRAIN_COUNT: Duration = Duration::from_secs(5);
+/// Where tasks may be parked: the status has their number.
+pub const PARKED_COUNT: Duration = Duration::from_mins(1);
 /// The longest wait after a failure of such a chain: the obstacle may be gone, or its patience over.
 pub const DRAIN_RETRY: Duration = Duration::from_secs(10);

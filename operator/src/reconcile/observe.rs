@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use cloudtasks::{LocationPath, Queue};
+use cloudtasks::{LocationPath, Queue, QueuePath};
 use crds::ExecutorChain;
 use crds::conditions::Reason;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use plan::objects::queue_settings::settings_hash;
 use plan::rules::absence::{queues_to_look_up, unlisted};
 use plan::rules::notifier_limits::is_marked;
 use plan::{
-    ChainView, Deletion, Desired, Freshness, LocationQueues, Observed, Problem, Push,
+    ChainView, Deletion, Desired, Freshness, LocationQueues, Observed, ParkedCount, Problem, Push,
     TimedCondition, timed_conditions,
 };
 
@@ -74,11 +74,13 @@ pub async fn observe(served: ServedChain<'_>, freshness: Freshness) -> Result<Ob
         last_backlogs: BTreeMap::new(),
         auth_failures: context.caches.workers.refusals(chain),
         health: context.caches.workers.health(chain),
+        parked: BTreeMap::new(),
         elapsed: BTreeMap::new(),
     };
     look_up_queues(served, &mut observed).await;
     observe_users(served, &mut observed);
     time_conditions(served, &mut observed);
+    know_parked(served, &mut observed);
     Ok(observed)
 }
 
@@ -152,6 +154,28 @@ pub fn time_conditions(served: ServedChain<'_>, observed: &mut Observed) {
     let known = |condition: &TimedCondition| known.as_ref().map(|it| it.contains(condition));
     let hold = timed_conditions(ChainView::new(served.desired, observed), known);
     observed.elapsed = timers.elapsed(uid, hold, now);
+}
+
+/// How many tasks parking queues keep: as Cloud Tasks says, or as they were counted last.
+pub fn know_parked(served: ServedChain<'_>, observed: &mut Observed) {
+    let ServedChain {
+        chain,
+        context,
+        desired,
+    } = served;
+    let uid = chain.metadata.uid.as_deref().unwrap_or_default();
+    let caches = &context.caches;
+    let count = |queue: &QueuePath| {
+        let numbers = caches.locations.queue_numbers(queue);
+        let said = numbers.value().map(|it| ParkedCount::About(it.tasks));
+        let counted = || caches.condition_timers.parked(uid, queue, Instant::now());
+        said.or_else(|| counted().map(|(count, _)| count))
+    };
+    let view = ChainView::new(desired, observed);
+    let known = view.parking_queues();
+    observed.parked = known
+        .filter_map(|queue| Some((queue.clone(), count(queue)?)))
+        .collect();
 }
 
 /// What exists of a deleted chain. Its queues are where its Deployments and its spec say.

@@ -1,4 +1,4 @@
-//! The live numbers of stages' queues. They are read when they are scraped: a stage or a chain that is gone
+//! The live numbers of stages' queues and of parking queues. They are read when they are scraped: a stage or a chain that is gone
 //! has no series, and neither has one whose numbers are unknown.
 
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::stage_numbers::StageNumbers;
+use crate::stage_numbers::{AllNumbers, ParkingNumbers, StageNumbers};
 
 /// `namespace` and `location` would be the operator's own: Prometheus and Google's collector replace them.
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
-type Source = Box<dyn Fn() -> Vec<StageNumbers> + Send + Sync>;
+type Source = Box<dyn Fn() -> AllNumbers + Send + Sync>;
 
 /// The gauges of the leader's queues.
 #[derive(Clone, Default)]
@@ -32,7 +32,7 @@ impl QueueGauges {
     }
 
     /// From now on the numbers are read from here.
-    pub fn read_from(&self, source: impl Fn() -> Vec<StageNumbers> + Send + Sync + 'static) {
+    pub fn read_from(&self, source: impl Fn() -> AllNumbers + Send + Sync + 'static) {
         *self.0.lock() = Some(Box::new(source));
     }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for QueueGauges {
 impl Collector for QueueGauges {
     #[rustfmt::skip]
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let stages = self.0.lock().as_ref().map(|source| source()).unwrap_or_default();
+        let AllNumbers { stages, parking } = self.0.lock().as_ref().map(|source| source()).unwrap_or_default();
         let known = stages.iter().filter_map(|stage| Some((labels(stage), *stage.numbers.value()?)));
         let known: Vec<(Labels<'_>, QueueNumbers)> = known.collect();
         let mut of = Encoder { known: &known, encoder: &mut encoder };
@@ -70,7 +70,14 @@ impl Collector for QueueGauges {
         let unknown = unknown(&stages);
         encode(&mut encoder, "queue_stats_unknown",
             "Stages whose queues' numbers are unknown, by the queues' location and the reason",
-            unknown.iter().map(|(labels, count)| (labels, *count)))
+            unknown.iter().map(|(labels, count)| (labels, *count)))?;
+        let parking: Vec<_> = parking.iter().map(|it| (parking_labels(it), it)).collect();
+        encode(&mut encoder, "parked_tasks",
+            "Tasks that a parking queue keeps, a former one too",
+            parking.iter().map(|(labels, it)| (labels, it.tasks)))?;
+        encode(&mut encoder, "parked_oldest_seconds",
+            "How long a parking queue has kept its oldest task: Cloud Tasks deletes it after 31 days",
+            parking.iter().filter_map(|(labels, it)| Some((labels, it.oldest?.as_secs_f64()))))
     }
 }
 
@@ -81,6 +88,15 @@ fn labels(stage: &StageNumbers) -> Labels<'_> {
         ("chain", chain),
         ("stage", &stage.stage),
         ("queue", stage.queue.id.as_str()),
+    ]
+}
+
+fn parking_labels(parking: &ParkingNumbers) -> Labels<'_> {
+    let (namespace, chain) = &parking.chain;
+    vec![
+        ("chain_namespace", namespace),
+        ("chain", chain),
+        ("queue", parking.queue.id.as_str()),
     ]
 }
 
@@ -174,17 +190,34 @@ mod tests {
             lag: None,
             ..numbers
         };
-        gauges.read_from(move || {
-            vec![
+        let parked = |queue: &str, oldest| ParkingNumbers {
+            chain: ("shop".into(), "orders".into()),
+            queue: format!("projects/demo/locations/europe-west1/queues/{queue}")
+                .parse()
+                .unwrap(),
+            tasks: 380,
+            oldest,
+        };
+        gauges.read_from(move || AllNumbers {
+            stages: vec![
                 stage("fast", Ok(numbers)),
                 stage("middle", Ok(without_lag)),
                 stage("slow", Err(Unknown::Quota)),
                 stage("last", Err(Unknown::Quota)),
-            ]
+            ],
+            parking: vec![
+                parked("parked", Some(Duration::from_hours(1))),
+                parked("parked-before", None),
+            ],
         });
         let series = |name: &str, stage: &str, value: &str| {
             format!(
                 r#"executor_operator_queue_{name}{{chain_namespace="shop",chain="orders",stage="{stage}",queue="{stage}-1"}} {value}"#
+            )
+        };
+        let parked_series = |name: &str, queue: &str, value: &str| {
+            format!(
+                r#"executor_operator_parked_{name}{{chain_namespace="shop",chain="orders",queue="{queue}"}} {value}"#
             )
         };
         let unknown = r#"executor_operator_queue_stats_unknown{project="demo",queue_location="europe-west1",reason="quota"} 2"#;
@@ -199,6 +232,9 @@ mod tests {
                 series("effective_rate", "fast", "0.5"),
                 series("effective_rate", "middle", "0.5"),
                 unknown.to_owned(),
+                parked_series("tasks", "parked", "380"),
+                parked_series("tasks", "parked-before", "380"),
+                parked_series("oldest_seconds", "parked", "3600.0"),
             ]
         );
         gauges.clear();

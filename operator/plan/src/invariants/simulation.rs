@@ -28,6 +28,7 @@ pub(super) struct SimulatedQueue {
     has_unlimited_time: bool,
     pub(super) state: QueueState,
     pub(super) has_reason: bool,
+    pub(super) is_parking: bool,
     pub(super) address: Option<Address>,
     pub(super) token: Option<OidcToken>,
 }
@@ -40,6 +41,7 @@ impl SimulatedQueue {
             has_unlimited_time: queue.max_retry_duration.is_none(),
             state: queue.state,
             has_reason: queue_headers::pause_reason(queue).is_some(),
+            is_parking: queue_headers::is_parking(queue),
             address: target.and_then(|target| target.address.clone()),
             token: target.and_then(|target| target.token.clone()),
         }
@@ -52,6 +54,7 @@ impl SimulatedQueue {
             has_unlimited_time: true,
             state: QueueState::Running,
             has_reason: false,
+            is_parking: false,
             address: None,
             token: None,
         }
@@ -59,6 +62,11 @@ impl SimulatedQueue {
 
     pub(super) fn keeps_tasks(&self) -> bool {
         self.has_unlimited_attempts && self.has_unlimited_time
+    }
+
+    /// Whether it keeps what is parked in it.
+    pub(super) fn keeps_parked_tasks(&self) -> bool {
+        self.keeps_tasks() && self.is_parking && self.state == QueueState::Paused
     }
 
     fn set(&mut self, settings: &QueueSettings) {
@@ -70,6 +78,7 @@ impl SimulatedQueue {
         }
         if let Some(target) = &settings.http_target {
             self.has_reason = target.headers.contains_key(queue_headers::PAUSE_HEADER);
+            self.is_parking = target.headers.contains_key(queue_headers::PARKING_HEADER);
             self.address.clone_from(&target.address);
             self.token.clone_from(&target.token);
         }
@@ -145,6 +154,12 @@ impl<'a> Simulation<'a> {
         let holder = found.and_then(queue_headers::limits_holder);
         let is_free = owner.is_none() && self.desired.queues().any(|named| named == queue);
         is_free || owner.or(holder) == Some(&self.desired.queue_owner)
+    }
+
+    /// Whether a queue keeps parked tasks, or kept some before.
+    pub(super) fn is_parking(&self, queue: &QueuePath) -> bool {
+        let known = self.queues.get(queue);
+        self.desired.parking_queue() == Some(queue) || known.is_some_and(|it| it.is_parking)
     }
 
     /// Whether a queue has another chain's name on it.

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use cloudtasks::{Address, LocationPath, NameError, OidcToken, QueuePath, Scheme};
 use crds::{
-    DeletionPolicy, DriftPolicy, ExecutorChain, Oidc, Outcome, RateLimits, RetryAfter, Route,
-    Stage, WorkerTemplate, child_name,
+    DeletionPolicy, DriftPolicy, EndCause, ExecutorChain, Oidc, Outcome, RateLimits, RetryAfter,
+    Route, Stage, WorkerTemplate, child_name,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -53,6 +53,8 @@ pub struct Desired {
     pub queue_owner: String,
     /// How the client is notified.
     pub notifier: DesiredNotifier,
+    /// Where tasks are kept that end without a success.
+    pub parking: Option<DesiredParking>,
     /// The stages, first one first.
     pub stages: Vec<DesiredStage>,
     /// The token that each push carries.
@@ -113,6 +115,15 @@ impl DesiredNotifier {
 /// Whether a spec with these limits of the notifier's queue sets any.
 pub(super) fn sets_limits(limits: Option<RateLimits>) -> bool {
     limits.unwrap_or_default() != RateLimits::default()
+}
+
+/// Where tasks are kept that end without a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredParking {
+    /// The queue that keeps them.
+    pub queue: QueuePath,
+    /// For which causes; none: for all.
+    pub keep: Vec<EndCause>,
 }
 
 /// One stage as it should be.
@@ -240,6 +251,11 @@ impl Desired {
                 rate_limits: spec.notifier.rate_limits,
                 oidc: spec.notifier.oidc.clone(),
             },
+            parking: spec
+                .parking
+                .as_ref()
+                .map(|parking| DesiredParking::new(parking, &parent))
+                .transpose()?,
             oidc: spec.oidc.clone(),
             stages,
             push,
@@ -317,7 +333,26 @@ impl Desired {
 
     /// Every queue that the spec names, the notifier's first.
     pub fn queues(&self) -> impl Iterator<Item = &QueuePath> {
+        self.pushing_queues().chain(self.parking_queue())
+    }
+
+    /// Those that push: not the parking queue.
+    pub fn pushing_queues(&self) -> impl Iterator<Item = &QueuePath> {
         std::iter::once(&self.notifier.queue).chain(self.stages.iter().map(|stage| &stage.queue))
+    }
+
+    /// The queue that keeps tasks which end without a success.
+    pub fn parking_queue(&self) -> Option<&QueuePath> {
+        self.parking.as_ref().map(|parking| &parking.queue)
+    }
+}
+
+impl DesiredParking {
+    fn new(parking: &crds::Parking, parent: &LocationPath) -> Result<Self, Problem> {
+        Ok(Self {
+            queue: queue(parent, &parking.queue)?,
+            keep: parking.keep.clone().unwrap_or_default(),
+        })
     }
 }
 

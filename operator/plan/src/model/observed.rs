@@ -15,6 +15,7 @@ use super::gateway_resource::{Availability, GatewayResourceKind};
 use super::location_queues::LocationQueues;
 use super::notifier_limits::KnownChain;
 use super::object_name::{ObjectKind, ObjectName};
+use super::parked_count::ParkedCount;
 use super::pod::Pod;
 use super::stage_health::StageHealth;
 use super::timed_condition::TimedCondition;
@@ -63,6 +64,8 @@ pub struct Observed {
     /// What workers do by themselves on a bad day, by queue; no entry for those that could not be asked, or
     /// do nothing of it.
     pub health: BTreeMap<QueuePath, StageHealth>,
+    /// How many tasks parking queues keep, as far as it is known: for the status.
+    pub parked: BTreeMap<QueuePath, ParkedCount>,
     /// For how long each condition has held, as far as it was watched.
     pub elapsed: BTreeMap<TimedCondition, Duration>,
 }

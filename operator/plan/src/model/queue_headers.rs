@@ -32,9 +32,13 @@ pub const TOKEN_HEADER: &str = worker_contract::headers::TOKEN;
 /// when the override ends.
 pub const REPLACED_HEADER: &str = "executor-replaced";
 
+/// On a queue that keeps parked tasks: it is paused for ever, and no worker may run what is in it.
+pub const PARKING_HEADER: &str = "executor-parking";
+
 /// All headers that the operator writes on queues. It leaves others alone.
-pub const OUR_HEADERS: [&str; 7] = [
+pub const OUR_HEADERS: [&str; 8] = [
     OWNER_HEADER,
+    PARKING_HEADER,
     PAUSE_HEADER,
     NOTIFIER_HEADER,
     LIMITS_HEADER,
@@ -54,6 +58,8 @@ pub enum PauseReason {
     Gate,
     /// Its stage was removed, and it is empty.
     Drained,
+    /// It keeps parked tasks, and never pushes.
+    Parking,
 }
 
 impl PauseReason {
@@ -64,6 +70,7 @@ impl PauseReason {
             Self::Retain => "retain",
             Self::Gate => "gate",
             Self::Drained => "drained",
+            Self::Parking => "parking",
         }
     }
 }
@@ -80,6 +87,7 @@ pub fn pause_reason(queue: &Queue) -> Option<PauseReason> {
         "retain" => PauseReason::Retain,
         "gate" => PauseReason::Gate,
         "drained" => PauseReason::Drained,
+        "parking" => PauseReason::Parking,
         _ => PauseReason::Spec,
     })
 }
@@ -92,6 +100,11 @@ pub fn drained_since(queue: &Queue) -> Option<Timestamp> {
 /// Whether a queue may have notifications, which no worker may run as tasks.
 pub fn is_notifiers(queue: &Queue) -> bool {
     header(queue, NOTIFIER_HEADER).is_some()
+}
+
+/// Whether a queue keeps parked tasks, now or since before.
+pub fn is_parking(queue: &Queue) -> bool {
+    header(queue, PARKING_HEADER).is_some()
 }
 
 /// The chain that sets the limits of a notifier's queue, if one does.

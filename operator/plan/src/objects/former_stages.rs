@@ -1,6 +1,6 @@
 //! What is left of removed and renamed stages.
 
-use cloudtasks::QueuePath;
+use cloudtasks::{Queue, QueuePath};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
@@ -78,7 +78,8 @@ impl<'a> ChainView<'a> {
         for queue in observed.queues.values() {
             let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
             let is_known = removed.iter().any(|known| known.queue == queue.path);
-            if is_ours && !is_known && !is_named(&queue.path) {
+            let is_left = is_ours && !queue_headers::is_parking(queue);
+            if is_left && !is_known && !is_named(&queue.path) {
                 removed.push(RemovedStage {
                     queue: queue.path.clone(),
                     deployments: Vec::new(),
@@ -99,6 +100,25 @@ impl<'a> ChainView<'a> {
             })
         });
         renamed.collect()
+    }
+
+    /// The queues that keep parked tasks of the chain, those that the spec no longer names too, as far as they
+    /// exist.
+    pub fn parking_queues(self) -> impl Iterator<Item = &'a QueuePath> {
+        let ChainView { desired, observed } = self;
+        let current = desired.parking_queue().into_iter();
+        let current = current.filter(|queue| observed.queues.contains_key(*queue));
+        current.chain(self.former_parking().map(|queue| &queue.path))
+    }
+
+    /// The queues that kept the chain's tasks before, and may do so still.
+    pub fn former_parking(self) -> impl Iterator<Item = &'a Queue> {
+        let ChainView { desired, observed } = self;
+        observed.queues.values().filter(move |queue| {
+            let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
+            let is_current = desired.parking_queue() == Some(&queue.path);
+            is_ours && queue_headers::is_parking(queue) && !is_current
+        })
     }
 
     fn leftovers(self) -> impl Iterator<Item = &'a Deployment> {

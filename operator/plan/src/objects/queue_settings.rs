@@ -8,8 +8,8 @@ use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
 
 use crate::model::queue_headers::{
-    DRAINED_HEADER, LIMITS_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER, PAUSE_HEADER,
-    PauseReason, TOKEN_HEADER, limits_holder, limits_set, owner,
+    DRAINED_HEADER, LIMITS_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER,
+    PARKING_HEADER, PAUSE_HEADER, PauseReason, TOKEN_HEADER, limits_holder, limits_set, owner,
 };
 use crate::model::{Desired, DesiredStage, LimitsHolder, LocationQueues, hash};
 use crate::objects::replaced_settings;
@@ -88,6 +88,15 @@ pub fn notifier_settings(
         set(&mut target, LIMITS_HEADER, &text);
     }
     limits(Some(rates), None, Some(target))
+}
+
+/// What a parking queue should have: nothing that it could push with, and no limit of attempts.
+pub fn parking_settings(queue_owner: &str, found: Option<&Queue>) -> QueueSettings {
+    let mut target = found_target(found);
+    set(&mut target, OWNER_HEADER, queue_owner);
+    set(&mut target, PARKING_HEADER, "keeps");
+    set_reason(&mut target, Some(PauseReason::Parking));
+    limits(None, None, Some(target))
 }
 
 /// Whether a target of a notifier's queue says something else of the limits that its chain has set, and
@@ -192,7 +201,12 @@ pub fn settings_hash(desired: &Desired) -> String {
     });
     let stages: Vec<_> = stages.collect();
     let all = (notifier.queue.to_string(), rates, token, stages);
-    hash(&serde_json::to_string(&all).expect("texts and numbers are JSON"))
+    let text = serde_json::to_string(&all).expect("texts and numbers are JSON");
+    match desired.parking_queue() {
+        // As versions without parking made it: an upgrade is no edit.
+        None => hash(&text),
+        Some(parking) => hash(&format!("{text}{parking}")),
+    }
 }
 
 /// What a stage's queue should have, as Cloud Tasks keeps it.

@@ -14,13 +14,16 @@ use worker_contract::env::{
     HANDLER_TIMEOUT, HANDLER_TOKEN, HANDLER_URL, HOLD_ON_OUTAGE, IGNORE_RETRY_AFTER, ISOLATE,
     KEEP_HEADERS, LOOKUP_QUEUES, MAX_ATTEMPTS, NOTIFIER_OIDC_AUDIENCE,
     NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL, NOTIFIER_QUEUE, NOTIFIER_URL, NOTIFY_ON, OIDC_AUDIENCES,
-    OIDC_SERVICE_ACCOUNT_EMAILS, QUEUE, RETIRED_NOTIFIER_QUEUES, RETRY_AFTER, ROUTE_TO_FAIL,
-    ROUTES, STAGE,
+    OIDC_SERVICE_ACCOUNT_EMAILS, PARKING_KEEP, PARKING_QUEUE, QUEUE, RETIRED_NOTIFIER_QUEUES,
+    RETIRED_PARKING_QUEUES, RETRY_AFTER, ROUTE_TO_FAIL, ROUTES, STAGE,
 };
 
 use super::blocked_containers::blocked_containers;
 use super::names::STAGE_LABEL;
-use crate::model::{ChainView, Desired, DesiredStage, IsolationRule, Pod, RequiredToken, Target};
+use crate::model::{
+    ChainView, Desired, DesiredParking, DesiredStage, IsolationRule, Observed, Pod, RequiredToken,
+    Target,
+};
 
 /// The name of the worker's container.
 pub(crate) const WORKER: &str = "worker";
@@ -34,29 +37,49 @@ pub struct RetiredQueues {
     /// Of the notifier. Kept as long as the chain exists: there is no clock here, and a look-up more
     /// costs little.
     pub notifiers: BTreeSet<String>,
+    /// Of parking. Kept as those of the notifier.
+    pub parking: BTreeSet<String>,
 }
 
 impl RetiredQueues {
     /// As the Deployments say, which were applied before the edit.
     pub fn of(view: ChainView<'_>) -> Self {
         let stages = view.removed_stages();
-        let queues = view.observed.deployments.values().flat_map(|deployment| {
-            let now = variable(deployment, NOTIFIER_QUEUE);
-            let before = variable(deployment, RETIRED_NOTIFIER_QUEUES).unwrap_or_default();
-            let before: Vec<String> = before.split(',').map(str::to_owned).collect();
-            now.into_iter().chain(before)
-        });
-        let current = view.desired.notifier.queue.to_string();
+        let ChainView { desired, observed } = view;
+        let parking = desired.parking_queue();
         // Sorted, or the end of one stage's workers would roll all others.
         let mut stages: Vec<QueuePath> = stages.into_iter().map(|it| it.queue).collect();
         stages.sort();
         Self {
             stages,
-            notifiers: queues
-                .filter(|queue| !queue.is_empty() && *queue != current)
-                .collect(),
+            notifiers: retired(
+                observed,
+                [NOTIFIER_QUEUE, RETIRED_NOTIFIER_QUEUES],
+                Some(&desired.notifier.queue),
+            ),
+            parking: retired(observed, [PARKING_QUEUE, RETIRED_PARKING_QUEUES], parking),
         }
     }
+}
+
+/// What these variables of the Deployments name, without the queue of the spec.
+fn retired(
+    observed: &Observed,
+    names: [&str; 2],
+    current: Option<&QueuePath>,
+) -> BTreeSet<String> {
+    let current = current.map(ToString::to_string);
+    let lists = observed.deployments.values().flat_map(|deployment| {
+        let lists = names.map(|name| variable(deployment, name));
+        lists.into_iter().flatten()
+    });
+    let queues = lists.flat_map(|list| {
+        let queues = list.split(',').map(str::to_owned);
+        queues.collect::<Vec<_>>()
+    });
+    queues
+        .filter(|queue| !queue.is_empty() && Some(queue) != current.as_ref())
+        .collect()
 }
 
 /// The value of a variable in a Deployment's worker container.
@@ -132,6 +155,8 @@ pub fn worker_env(
         .map(ToString::to_string)
         .collect();
     let retired_notifiers = list(&retired.notifiers);
+    let retired_parking = list(&retired.parking);
+    let parking = desired.parking.as_ref();
     let variables = [
         (
             CHAIN,
@@ -149,6 +174,12 @@ pub fn worker_env(
         (
             RETIRED_NOTIFIER_QUEUES,
             (!retired_notifiers.is_empty()).then_some(retired_notifiers),
+        ),
+        (PARKING_QUEUE, parking.map(|it| it.queue.to_string())),
+        (PARKING_KEEP, parking.and_then(parking_keep)),
+        (
+            RETIRED_PARKING_QUEUES,
+            (!retired_parking.is_empty()).then_some(retired_parking),
         ),
         (NOTIFIER_URL, Some(notifier.url.clone())),
         (NOTIFY_ON, Some(outcomes.join(","))),
@@ -228,6 +259,12 @@ fn request_variables(
         ),
         (NOTIFIER_OIDC_AUDIENCE, oidc.map(|it| it.audience.clone())),
     ]
+}
+
+/// Nothing for what workers do without it.
+fn parking_keep(parking: &DesiredParking) -> Option<String> {
+    let causes: Vec<String> = parking.keep.iter().map(|it| format!("{it:?}")).collect();
+    (!causes.is_empty()).then(|| causes.join(","))
 }
 
 fn list(words: &BTreeSet<String>) -> String {

@@ -49,7 +49,8 @@ impl Freshness {
         };
         let is_to_be_paused = |queue: &QueuePath| {
             let mut stages = view.desired.stages.iter();
-            stages.any(|stage| stage.queue == *queue && stage.paused == Some(true))
+            view.desired.parking_queue() == Some(queue)
+                || stages.any(|stage| stage.queue == *queue && stage.paused == Some(true))
         };
         let looks = plan.steps.iter().map(|planned| match &planned.step {
             Step::AddFinalizer => Self::Cached,
@@ -124,14 +125,22 @@ fn begins(plan: &Plan, view: ChainView<'_>) -> bool {
     let makes = |queue: &QueuePath| {
         steps().any(|step| matches!(step, Step::CreateQueue { queue: made, .. } if made == queue))
     };
-    let is_harmless = |step: &Step| {
-        matches!(
-            step,
-            Step::AddFinalizer
-                | Step::CreateQueue { .. }
-                | Step::ApplyService(_)
-                | Step::ApplyDeployment(_)
-        )
+    let is_harmless = |step: &Step| match step {
+        Step::AddFinalizer
+        | Step::CreateQueue { .. }
+        | Step::ApplyService(_)
+        | Step::ApplyDeployment(_) => true,
+        // A parking queue, which runs when it is created.
+        Step::PauseQueue { queue } => {
+            view.desired.parking_queue() == Some(queue) && makes(queue)
+        }
+        Step::UpdateQueue { .. }
+        | Step::ResumeQueue { .. }
+        | Step::DeleteQueue { .. }
+        | Step::ApplyGatewayResource { .. }
+        | Step::Delete(_)
+        | Step::Release(_)
+        | Step::RemoveFinalizer => false,
     };
     view.observed.deployments.is_empty()
         && steps().all(is_harmless)

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use cloudtasks::QueuePath;
 use crds::conditions::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
@@ -34,8 +35,13 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
     let ChainView { desired, observed } = view;
     // Chains may share a notifier's queue, which has no owner. A queue that has an owner is a stage
     // of a chain.
+    refuse_parking(view)?;
     let notifier = &desired.notifier.queue;
-    if let Some(owner) = observed.queues.get(notifier).and_then(queue_headers::owner) {
+    let found = observed.queues.get(notifier);
+    if found.is_some_and(queue_headers::is_parking) {
+        return Err(keeps_parked_tasks(notifier, "the notifier"));
+    }
+    if let Some(owner) = found.and_then(queue_headers::owner) {
         return Err(Problem::new(
             Reason::QueueOwnedByAnother,
             format!(
@@ -56,6 +62,12 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
                     "queue {} belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue",
                     stage.queue.id
                 ),
+            ));
+        }
+        if found.is_some_and(queue_headers::is_parking) {
+            return Err(keeps_parked_tasks(
+                &stage.queue,
+                &format!("stage {}", stage.name),
             ));
         }
         if found.is_some_and(queue_headers::is_notifiers) {
@@ -88,6 +100,47 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
         )?;
     }
     Ok(())
+}
+
+/// A parking queue is the chain's alone, and has no tasks that anybody waits for.
+fn refuse_parking(view: ChainView<'_>) -> Result<(), Problem> {
+    let ChainView { desired, observed } = view;
+    let Some(queue) = desired.parking_queue() else {
+        return Ok(());
+    };
+    let Some(found) = observed.queues.get(queue) else {
+        return Ok(());
+    };
+    let owner = queue_headers::owner(found);
+    let why = if let Some(owner) = owner.filter(|owner| *owner != desired.queue_owner) {
+        format!(
+            "belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue"
+        )
+    } else if queue_headers::is_notifiers(found) {
+        format!(
+            "carries or has carried notifications, which would wait for ever: use another queue, or empty this one and delete its header {}",
+            queue_headers::NOTIFIER_HEADER
+        )
+    } else if owner.is_some() && !queue_headers::is_parking(found) {
+        format!(
+            "was a stage's queue of this chain, and its tasks would wait for ever: use another queue, or, when it is empty, delete its header {}",
+            queue_headers::OWNER_HEADER
+        )
+    } else {
+        return Ok(());
+    };
+    let message = format!("the parking queue {} {why}", queue.id);
+    Err(Problem::new(Reason::QueueOwnedByAnother, message))
+}
+
+/// For a queue whose parked tasks would be pushed.
+fn keeps_parked_tasks(queue: &QueuePath, user: &str) -> Problem {
+    let message = format!(
+        "queue {} keeps parked tasks, and stays paused: give {user} another queue, or empty this one and delete its header {}",
+        queue.id,
+        queue_headers::PARKING_HEADER
+    );
+    Problem::new(Reason::QueueOwnedByAnother, message)
 }
 
 /// An object that has the name of one of the chain's, and isn't.

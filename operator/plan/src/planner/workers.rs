@@ -70,6 +70,7 @@ pub(super) fn needs_no_new_queue(view: ChainView<'_>, index: usize) -> bool {
     targets
         .iter()
         .chain([&stage.queue, &desired.notifier.queue])
+        .chain(desired.parking_queue())
         .all(|queue| observed.queues.contains_key(queue))
 }
 

@@ -42,7 +42,10 @@ pub fn refuse_not_allowed(desired: &Desired, tenants: &Tenants) -> Result<(), Pr
     let list = List::new(namespace, TenantField::QueuePrefixes, queue_prefixes);
     let stages = desired.stages.iter();
     let stages = stages.map(|it| (&it.queue, format!("of stage {}", it.name)));
-    for (queue, of) in once((&notifier.queue, "of the notifier".to_owned())).chain(stages) {
+    let parking = desired.parking_queue();
+    let parking = parking.map(|it| (it, "of parking".to_owned()));
+    let notifiers = once((&notifier.queue, "of the notifier".to_owned()));
+    for (queue, of) in notifiers.chain(parking).chain(stages) {
         list.refuse(&format!("queue {} {of}", queue.id), |it| it.begins(queue))?;
     }
 

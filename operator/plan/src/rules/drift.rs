@@ -101,9 +101,15 @@ pub fn drifts(view: ChainView<'_>) -> Vec<Drift> {
         let settings = queue_settings::stage_settings(stage, found, target, whole_seconds);
         (!is_edited).then_some((&stage.queue, settings))
     });
+    let parking = desired.parking_queue().map(|queue| {
+        let found = observed.queues.get(queue);
+        let settings = queue_settings::parking_settings(&desired.queue_owner, found);
+        (queue, settings)
+    });
     [(&notifier.queue, notifier_settings)]
         .into_iter()
         .chain(stages)
+        .chain(parking)
         .filter_map(|(path, wanted)| {
             let found = observed.queues.get(path);
             let ours = found.map_or_else(|| wanted.clone(), |found| wanted.difference(found));

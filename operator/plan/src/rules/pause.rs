@@ -47,6 +47,8 @@ pub enum PauseCause {
     Deserted,
     /// Its chain is deleted and keeps its tasks.
     ChainDeleted,
+    /// It keeps parked tasks.
+    Parking,
 }
 
 /// Why a queue is resumed.
@@ -83,6 +85,7 @@ impl PauseCause {
             Self::NoReadyWorker | Self::NoRoute => PauseReason::Gate,
             Self::Drained => PauseReason::Drained,
             Self::Deserted | Self::ChainDeleted => PauseReason::Retain,
+            Self::Parking => PauseReason::Parking,
         }
     }
 
@@ -96,6 +99,7 @@ impl PauseCause {
             Self::Drained => "the stage is removed, and its queue is empty",
             Self::Deserted => "the queue has tasks and no workers",
             Self::ChainDeleted => "the chain is deleted and keeps its tasks",
+            Self::Parking => "a parking queue never pushes",
         }
     }
 }
@@ -209,12 +213,19 @@ pub(crate) fn of_removed(
 
 /// For a queue of a deleted chain that keeps its tasks.
 pub(crate) fn of_deleted(found: &Queue) -> PauseDecision {
+    if queue_headers::is_parking(found) {
+        return PauseDecision::Pause(PauseCause::Parking);
+    }
     match queue_headers::pause_reason(found) {
         // It was paused outside; or it is empty, and its stage was removed.
         None | Some(PauseReason::Drained) if is_paused(found) => PauseDecision::Leave,
         None
         | Some(
-            PauseReason::Spec | PauseReason::Retain | PauseReason::Gate | PauseReason::Drained,
+            PauseReason::Spec
+            | PauseReason::Retain
+            | PauseReason::Gate
+            | PauseReason::Drained
+            | PauseReason::Parking,
         ) => PauseDecision::Pause(PauseCause::ChainDeleted),
     }
 }

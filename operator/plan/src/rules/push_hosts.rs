@@ -71,7 +71,9 @@ fn leads_to(address: &Address, stage: &DesiredStage) -> bool {
 fn pushes(queue: &Queue) -> bool {
     match pause_reason(queue) {
         // The reason is written before the pause.
-        Some(PauseReason::Retain | PauseReason::Drained) => !is_paused(queue),
+        Some(PauseReason::Retain | PauseReason::Drained | PauseReason::Parking) => {
+            !is_paused(queue)
+        }
         Some(PauseReason::Spec | PauseReason::Gate) | None => true,
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn paused(view: ChainView<'_>) -> Vec<(String, PausedBy)> {
         .filter_map(|removed| found(&removed.queue))
         .filter(|queue| queue_headers::pause_reason(queue) != Some(PauseReason::Drained));
     view.desired
-        .queues()
+        .pushing_queues()
         .filter_map(found)
         .chain(removed)
         .filter_map(|queue| Some((queue.path.id.to_string(), paused_by(view.desired, queue)?)))

@@ -4,6 +4,7 @@ use crds::conditions::Reason;
 use plan::{Desired, Problem, Settings, Tenants, refuse_not_allowed};
 use serde_json::{Value, json};
 
+use crate::golden::with_field;
 use crate::world::{ORDERS, chain, settings};
 
 const PUSHER: &str = "pusher@my-project.iam.gserviceaccount.com";
@@ -106,6 +107,11 @@ fn what_is_not_in_a_list_is_refused_with_what_is() {
             public(),
             with_list("queuePrefixes", json!(["incoming"])),
             "queue orders-notifier of the notifier is not allowed: chains in namespace shop may use only queues that begin with incoming. Use",
+        ),
+        (
+            with_field("parking: {queue: parked}"),
+            with_list("queuePrefixes", json!(["incoming", "orders-"])),
+            "queue parked of parking is not allowed: chains in namespace shop may use only queues that begin with incoming, orders-. Use",
         ),
         (
             replaced("queue: incoming-2", "queue: hall-2"),

@@ -11,7 +11,7 @@ use cloudtasks::{Address, HttpTarget, QueuePath, QueueState};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube::ResourceExt;
 use plan::model::gateway_resource::{Availability, GatewayResourceKind};
-use plan::model::queue_headers::{PauseReason, owner, pause_reason};
+use plan::model::queue_headers::{PauseReason, is_parking, owner, pause_reason};
 use plan::model::{ObjectKind, ObjectName};
 use plan::objects::names::served_queue;
 use plan::objects::route;
@@ -29,6 +29,7 @@ struct Spec {
     /// Stages by number, in the order of the ladder.
     stages: Vec<(u8, Stage)>,
     notifier: char,
+    parking: Option<char>,
     /// Whose token, and for which audiences.
     oidc: Option<(char, Vec<char>)>,
     reports_drift: bool,
@@ -141,8 +142,10 @@ impl Spec {
         };
         let deletion = if self.deletes { "Delete" } else { "Retain" };
         let push = self.push.yaml();
+        let parking = self.parking.map(|it| format!("  parking: {{queue: parked-{it}}}\n"));
+        let parking = parking.unwrap_or_default();
         format!(
-            "{head}{push}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
+            "{head}{parking}{push}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"
         )
     }
 }
@@ -184,15 +187,17 @@ fn spec() -> impl Strategy<Value = Spec> {
         numbers,
         proptest::collection::vec(stage(), 4),
         prop_oneof![Just('a'), Just('b')],
+        proptest::option::of(prop_oneof![Just('a'), Just('b')]),
         oidc(),
         any::<bool>(),
         any::<bool>(),
         push(),
     )
         .prop_map(
-            |(numbers, stages, notifier, oidc, reports_drift, deletes, push)| Spec {
+            |(numbers, stages, notifier, parking, oidc, reports_drift, deletes, push)| Spec {
                 stages: numbers.into_iter().zip(stages).collect(),
                 notifier,
+                parking,
                 // A token goes over HTTPS alone.
                 oidc: oidc.filter(|_| !matches!(push, Push::Cluster)),
                 reports_drift,
@@ -271,6 +276,7 @@ fn meddle(observed: &mut Observed, what: u8) {
     let queue = observed.queues.get_mut(&path).unwrap();
     match what % 4 {
         0 => queue.max_attempts = 5,
+        1 if is_parking(queue) => queue.state = QueueState::Running,
         1 => queue.state = QueueState::Paused,
         2 => queue.max_dispatches_per_second = 77.0,
         _ => {}
@@ -321,6 +327,15 @@ fn is_safe(
             let attempts = found.map(|found| found.max_attempts);
             prop_assert_eq!(attempts, Some(-1), "{} gives up, or isn't there", target);
         }
+        if let Some(parking) = variable(deployment, "PARKING_QUEUE") {
+            let found = observed.queues.get(&parking.parse().unwrap());
+            let found = found.map(|found| (found.max_attempts, found.state, is_parking(found)));
+            prop_assert_eq!(found, Some((-1, QueueState::Paused, true)), "{}", parking);
+        }
+    }
+    // What is parked is never pushed, nor deleted.
+    if let Step::ResumeQueue { queue } | Step::DeleteQueue { queue } = step {
+        prop_assert!(!queue.id.as_str().starts_with("parked-"), "{}", step);
     }
     // What we pause has its reason written on it, so that the next operator may resume it.
     if let Step::PauseQueue { queue } = step {

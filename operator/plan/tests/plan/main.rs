@@ -16,6 +16,7 @@ mod held_and_isolating;
 mod invariants;
 mod notifier_limits;
 mod overrides;
+mod parking;
 mod phases;
 mod push_hosts;
 mod status;
