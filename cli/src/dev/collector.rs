@@ -14,7 +14,7 @@ use console::{
 use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use plan::objects::queue_settings::settings_hash;
-use plan::{Backlog, ChainView, Observed, PlannedView, Problem, plan, status};
+use plan::{Backlog, ChainView, Observed, ParkedCount, PlannedView, Problem, plan, status};
 
 use crate::dev::chain::Chain;
 use crate::error::Error;
@@ -101,6 +101,8 @@ impl Collector {
             let tasks = chain.tasks(&queue.path, MOST_TASKS).await?;
             let backlog = Backlog::of(tasks.len());
             observed.last_backlogs.insert(queue.path.clone(), backlog);
+            let parked = ParkedCount::counted(tasks.len());
+            observed.parked.insert(queue.path.clone(), parked);
             queues.insert(queue.path.id.to_string(), numbers(queue, &tasks, now));
         }
         self.complete(chain, &mut queues, session.ended);

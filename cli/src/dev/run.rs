@@ -13,6 +13,7 @@ use crds::ChainOverride;
 use effect::{Edited, edited};
 use jiff::Timestamp;
 use plan::Problem;
+use plan::model::queue_headers::is_parking;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -401,7 +402,7 @@ impl Session {
         Ok(rows)
     }
 
-    /// Whether all queues are empty, those of removed stages included. A task is on the next queue before
+    /// Whether all queues are empty, those of removed stages included, but for parked tasks. A task is on the next queue before
     /// it leaves its own, so one pass can miss it on its way to a queue that was read already. As many
     /// passes as there are queues can't.
     async fn is_idle(&self) -> Result<bool, Error> {
@@ -409,7 +410,7 @@ impl Session {
         let parent = &self.chain.desired.notifier.queue.parent;
         let all = queues.list_queues(parent).await?;
         for _ in 0..all.len() {
-            for queue in &all {
+            for queue in all.iter().filter(|queue| !is_parking(queue)) {
                 if !self.chain.tasks(&queue.path, 1).await?.is_empty() {
                     return Ok(false);
                 }

@@ -11,5 +11,6 @@ mod edits;
 mod ending;
 mod handlers;
 mod page;
+mod parking;
 mod program;
 mod python;

@@ -222,7 +222,9 @@ impl Simulation<'_> {
             known.is_some_and(SimulatedQueue::keeps_parked_tasks)
         };
         if !parking.is_none_or(keeps_parked_tasks) {
-            return Some("tasks would be parked in a queue that doesn't exist, or doesn't keep them");
+            return Some(
+                "tasks would be parked in a queue that doesn't exist, or doesn't keep them",
+            );
         }
         if !queues.iter().all(|queue| self.is_served(queue)) {
             return Some("tasks would go to a queue that no worker serves");

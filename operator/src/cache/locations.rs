@@ -175,14 +175,15 @@ impl LocationCache {
             let state = location.state.lock();
             all.parking.extend(parking_numbers(&state, stats, now));
             for (chain, watched) in &state.watched {
-                all.stages.extend(watched.stages.iter().filter_map(|(stage, queue)| {
-                    Some(StageNumbers {
-                        chain: chain.clone(),
-                        stage: stage.clone(),
-                        queue: parent.queue(queue.clone()),
-                        numbers: stats.of(queue, now)?,
-                    })
-                }));
+                all.stages
+                    .extend(watched.stages.iter().filter_map(|(stage, queue)| {
+                        Some(StageNumbers {
+                            chain: chain.clone(),
+                            stage: stage.clone(),
+                            queue: parent.queue(queue.clone()),
+                            numbers: stats.of(queue, now)?,
+                        })
+                    }));
             }
         }
         all

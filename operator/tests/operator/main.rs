@@ -18,6 +18,7 @@ mod live;
 mod locations;
 mod outage;
 mod overrides;
+mod parking;
 mod phases;
 mod pods;
 mod push_hosts;

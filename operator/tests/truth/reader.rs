@@ -122,9 +122,31 @@ impl Seen {
         };
         let held = self.stages().iter().any(holds).then_some("Held");
         let isolating = self.stages().iter().any(isolates);
+        let parks = !self.chain["spec"]["parking"].is_null() || !self.former_parking().is_empty();
         held.into_iter()
             .chain(isolating.then_some("Isolating"))
+            .chain(parks.then_some("Parked"))
             .collect()
+    }
+
+    /// The queues that keep parked tasks of the chain, and that its spec doesn't name.
+    pub fn former_parking(&self) -> BTreeSet<&str> {
+        let current = text(&self.chain["spec"]["parking"]["queue"]);
+        let owned = self.owned().filter(|(_, queue)| is_parking(queue));
+        let owned = owned.map(|(id, _)| id.as_str());
+        owned.filter(|id| *id != current).collect()
+    }
+
+    /// The queues that have the chain's name on them.
+    fn owned(&self) -> impl Iterator<Item = (&String, &Queue)> {
+        let metadata = &self.chain["metadata"];
+        let ours = format!(
+            "test/{}/{}",
+            text(&metadata["namespace"]),
+            text(&metadata["name"])
+        );
+        let queues = self.queues.iter();
+        queues.filter(move |(_, queue)| header(queue, "executor-owner") == ours)
     }
 
     /// The queues that the spec names, the notifier's last.
@@ -170,17 +192,8 @@ impl Seen {
     /// The queues that have the chain's name on them and that its spec doesn't name, and those that
     /// workers are left of.
     pub fn removed(&self) -> BTreeSet<&str> {
-        let metadata = &self.chain["metadata"];
-        let ours = format!(
-            "test/{}/{}",
-            text(&metadata["namespace"]),
-            text(&metadata["name"])
-        );
-        let owned = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| header(queue, "executor-owner") == ours)
-            .map(|(id, _)| id.as_str());
+        let owned = self.owned().filter(|(_, queue)| !is_parking(queue));
+        let owned = owned.map(|(id, _)| id.as_str());
         let named = self.named();
         owned
             .chain(self.leftovers().into_values())
@@ -200,6 +213,10 @@ impl Seen {
 
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+fn is_parking(queue: &Queue) -> bool {
+    !header(queue, "executor-parking").is_empty()
 }
 
 fn header<'a>(queue: &'a Queue, name: &str) -> &'a str {

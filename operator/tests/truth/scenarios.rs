@@ -6,6 +6,7 @@ mod foreign;
 mod kubernetes;
 mod notifiers;
 mod operator;
+mod parking;
 mod paused;
 mod pods;
 mod queues;
@@ -35,6 +36,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         foreign::SCENARIOS,
         notifiers::SCENARIOS,
         removed::SCENARIOS,
+        parking::SCENARIOS,
         stages::SCENARIOS,
         tokens::SCENARIOS,
         queues::SCENARIOS,

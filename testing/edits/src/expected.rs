@@ -11,6 +11,7 @@ const OWNER: &str = "executor-owner";
 const PAUSE: &str = "executor-pause";
 const REPLACED: &str = "executor-replaced";
 const NOTIFIER: &str = "executor-notifier";
+const PARKING: &str = "executor-parking";
 
 /// What must be so.
 pub struct Expected<'a> {
@@ -27,7 +28,24 @@ impl Expected<'_> {
     pub fn wrong(&self, queues: &[Queue], replicas: &BTreeMap<String, i32>) -> Vec<String> {
         let stages = self.chain.spec.stages.iter();
         let stages = stages.flat_map(|stage| self.wrong_of_stage(stage, queues, replicas));
-        stages.chain(self.wrong_marks(queues)).collect()
+        stages
+            .chain(self.wrong_marks(queues))
+            .chain(self.wrong_parking(queues))
+            .collect()
+    }
+
+    /// Whether the parking queue is there, and every queue that keeps parked tasks does so.
+    fn wrong_parking(&self, queues: &[Queue]) -> Vec<String> {
+        let named = self.chain.spec.parking.iter().map(|it| queue(&it.queue));
+        let missing = named.filter(|path| {
+            let mut marked = queues.iter().filter(|it| header(it, PARKING).is_some());
+            !marked.any(|found| found.path == *path)
+        });
+        let missing = missing.map(|path| format!("there is no parking queue {}", path.id));
+        let marked = queues.iter().filter(|it| header(it, PARKING).is_some());
+        let wrong = marked.filter(|found| !keeps_parked_tasks(found));
+        let wrong = wrong.map(|found| format!("queue {} is {found:?}", found.path.id));
+        missing.chain(wrong).collect()
     }
 
     fn wrong_of_stage(
@@ -132,7 +150,9 @@ impl Expected<'_> {
 pub fn wrong_of_deleted(queues: &[Queue]) -> Vec<String> {
     let owned = queues.iter().filter(|found| header(found, OWNER).is_some());
     let wrong = owned.filter(|found| {
-        found.state != QueueState::Paused || header(found, PAUSE) != Some("retain")
+        let is_retained =
+            found.state == QueueState::Paused && header(found, PAUSE) == Some("retain");
+        !is_retained && !keeps_parked_tasks(found)
     });
     wrong
         .map(|found| {
@@ -140,6 +160,14 @@ pub fn wrong_of_deleted(queues: &[Queue]) -> Vec<String> {
             format!("queue {} is {:?}, {mark:?}", found.path.id, found.state)
         })
         .collect()
+}
+
+fn keeps_parked_tasks(found: &Queue) -> bool {
+    found.state == QueueState::Paused
+        && found.max_attempts == -1
+        && header(found, PARKING).is_some()
+        && header(found, OWNER).is_some()
+        && header(found, PAUSE) == Some("parking")
 }
 
 /// The limits of `first`, and those of `second` that it lacks.
@@ -303,6 +331,32 @@ mod tests {
             set(&mut it[0], REPLACED, "{}");
         };
         assert_eq!(wrong(&unset, &overrides, in_force), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_parking_queue_that_is_missing_or_pushes_is_found() {
+        let parking = Manifest::base().head(
+            "driftPolicy: Enforce",
+            "parking: {queue: parked}\n  driftPolicy: Enforce",
+        );
+        let missing = wrong(&parking, &[], |_| ());
+        assert_eq!(missing, ["there is no parking queue parked"]);
+        let kept = |it: &mut Vec<Queue>| {
+            let mut parked = it[0].clone();
+            parked.path = queue("parked");
+            parked.state = QueueState::Paused;
+            set(&mut parked, PARKING, "keeps");
+            set(&mut parked, PAUSE, "parking");
+            it.push(parked);
+        };
+        for manifest in [parking, Manifest::base()] {
+            assert_eq!(wrong(&manifest, &[], kept), Vec::<String>::new());
+            let pushing = wrong(&manifest, &[], |it| {
+                kept(it);
+                it[4].state = QueueState::Running;
+            });
+            assert_eq!(pushing.len(), 1, "{pushing:?}");
+        }
     }
 
     #[test]

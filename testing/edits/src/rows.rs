@@ -145,6 +145,12 @@ fn others() -> Vec<Row> {
                 Action::Apply(with_token(Manifest::base(), "orders")),
             ],
         ),
+        Row::new("parking, none", |it| parking(it, "parked")),
+        Row::of(
+            parking(Manifest::base(), "parked"),
+            "another parking queue",
+            |it| it.head("queue: parked}", "queue: parked-2}"),
+        ),
         Row::new("a route, none", |it| {
             let route = "routes: [{match: {status: '500'}, to: slow}], backoff:";
             it.stage(0, "backoff:", route)
@@ -187,6 +193,11 @@ fn waits() -> Vec<Row> {
             )
         }),
     ]
+}
+
+fn parking(manifest: Manifest, queue: &str) -> Manifest {
+    let field = format!("parking: {{queue: {queue}}}\n  driftPolicy: Enforce");
+    manifest.head("driftPolicy: Enforce", &field)
 }
 
 fn isolating(to: &str) -> Manifest {

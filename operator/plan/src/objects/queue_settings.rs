@@ -8,8 +8,8 @@ use crds::{Backoff, RateLimits};
 use jiff::Timestamp;
 
 use crate::model::queue_headers::{
-    DRAINED_HEADER, LIMITS_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER,
-    PARKING_HEADER, PAUSE_HEADER, PauseReason, TOKEN_HEADER, limits_holder, limits_set, owner,
+    DRAINED_HEADER, LIMITS_HEADER, NOBODY, NOTIFIER_HEADER, OWNER_HEADER, PARKING_HEADER,
+    PAUSE_HEADER, PauseReason, TOKEN_HEADER, limits_holder, limits_set, owner,
 };
 use crate::model::{Desired, DesiredStage, LimitsHolder, LocationQueues, hash};
 use crate::objects::replaced_settings;

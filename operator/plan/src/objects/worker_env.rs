@@ -63,11 +63,7 @@ impl RetiredQueues {
 }
 
 /// What these variables of the Deployments name, without the queue of the spec.
-fn retired(
-    observed: &Observed,
-    names: [&str; 2],
-    current: Option<&QueuePath>,
-) -> BTreeSet<String> {
+fn retired(observed: &Observed, names: [&str; 2], current: Option<&QueuePath>) -> BTreeSet<String> {
     let current = current.map(ToString::to_string);
     let lists = observed.deployments.values().flat_map(|deployment| {
         let lists = names.map(|name| variable(deployment, name));

@@ -131,9 +131,7 @@ fn begins(plan: &Plan, view: ChainView<'_>) -> bool {
         | Step::ApplyService(_)
         | Step::ApplyDeployment(_) => true,
         // A parking queue, which runs when it is created.
-        Step::PauseQueue { queue } => {
-            view.desired.parking_queue() == Some(queue) && makes(queue)
-        }
+        Step::PauseQueue { queue } => view.desired.parking_queue() == Some(queue) && makes(queue),
         Step::UpdateQueue { .. }
         | Step::ResumeQueue { .. }
         | Step::DeleteQueue { .. }

@@ -142,7 +142,9 @@ impl Spec {
         };
         let deletion = if self.deletes { "Delete" } else { "Retain" };
         let push = self.push.yaml();
-        let parking = self.parking.map(|it| format!("  parking: {{queue: parked-{it}}}\n"));
+        let parking = self
+            .parking
+            .map(|it| format!("  parking: {{queue: parked-{it}}}\n"));
         let parking = parking.unwrap_or_default();
         format!(
             "{head}{parking}{push}{oidc}  driftPolicy: {drift}\n  deletionPolicy: {deletion}\n  stages:\n{stages}"

@@ -81,10 +81,7 @@ fn an_operator_that_dies_between_creation_and_pause_tells_workers_after_the_paus
     let mut observed = settled(ORDERS);
     let plan = planned(&chain, &observed).unwrap();
     apply_step(&mut observed, &plan.steps[0].step);
-    assert_eq!(
-        state(&observed, "orders-parked"),
-        Some(QueueState::Running)
-    );
+    assert_eq!(state(&observed, "orders-parked"), Some(QueueState::Running));
     let next = planned(&chain, &observed).unwrap();
     let first = &next.steps[0].step;
     assert_eq!(first.to_string(), "pause queue orders-parked", "{next}");
@@ -206,7 +203,10 @@ fn a_queue_that_others_need_is_refused_as_a_parking_queue() {
     let to = add_field(head, "parking: {queue: incoming-2}");
     insta::assert_snapshot!(refusal(&to, &observed), @"the parking queue incoming-2 was a stage's queue of this chain, and its tasks would wait for ever: use another queue, or, when it is empty, delete its header executor-owner");
     let to = add_field(ORDERS, "parking: {queue: orders-notifier}");
-    let to = to.replace("notifier: {queue: orders-notifier", "notifier: {queue: other");
+    let to = to.replace(
+        "notifier: {queue: orders-notifier",
+        "notifier: {queue: other",
+    );
     insta::assert_snapshot!(refusal(&to, &observed), @"the parking queue orders-notifier carries or has carried notifications, which would wait for ever: use another queue, or empty this one and delete its header executor-notifier");
 }
 
@@ -245,7 +245,11 @@ fn a_deleted_chain_keeps_what_is_parked_unless_its_policy_is_delete() {
         transcript.add(&format!("{policy:?}"), &parking);
         apply(&mut observed, &end);
         let left = observed.queues.values().filter(|queue| is_parking(queue));
-        let wanted = if policy == DeletionPolicy::Delete { 0 } else { 2 };
+        let wanted = if policy == DeletionPolicy::Delete {
+            0
+        } else {
+            2
+        };
         assert_eq!(left.count(), wanted, "{policy:?}");
         // Applied again, it has them again.
         settle(&mut observed, &chain);
@@ -336,7 +340,10 @@ fn a_plan_that_pushes_or_loses_parked_tasks_is_caught() {
     // Also with the policy that deletes queues of removed stages, once the spec no longer names it.
     let removed = with_field("deletionPolicy: Delete");
     let deleted = caught(&removed, &observed, Step::DeleteQueue { queue: queue() });
-    assert_has(&deleted[..1], "it keeps parked tasks, and the chain isn't deleted");
+    assert_has(
+        &deleted[..1],
+        "it keeps parked tasks, and the chain isn't deleted",
+    );
     let without_mark = || {
         let mut target = observed.queues.get(&queue())?.http_target.clone()?;
         target.headers.remove(PARKING_HEADER);
@@ -375,7 +382,10 @@ fn workers_that_would_park_tasks_where_they_are_not_kept_are_caught() {
         let mut observed = settled.clone();
         spoil(&mut observed);
         let caught = caught(&chain, &observed, workers());
-        assert_has(&caught, "tasks would be parked in a queue that doesn't exist");
+        assert_has(
+            &caught,
+            "tasks would be parked in a queue that doesn't exist",
+        );
     }
 }
 

@@ -44,6 +44,13 @@ pub fn lies(seen: &Seen, lies: &mut Vec<String>) {
         format!("Overridden is {holds}, and overridden are {overridden:?}")
     });
 
+    // What is parked there is kept although no spec says so.
+    let former = seen.former_parking();
+    let holds = seen.condition("Parked") == "True";
+    check(lies, holds || former.is_empty(), || {
+        format!("Parked is {holds}, and former parking queues are {former:?}")
+    });
+
     let draining: BTreeSet<&str> = removed.into_iter().filter(|id| !seen.is_kept(id)).collect();
     same(lies, "draining", &status["draining"], &draining);
     let is_deleted = !seen.chain["metadata"]["deletionTimestamp"].is_null();
