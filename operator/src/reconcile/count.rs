@@ -59,7 +59,8 @@ async fn count_parked(served: ServedChain<'_>, observed: &mut Observed) {
     let timers = &context.caches.condition_timers;
     let queues: Vec<QueuePath> = {
         let view = ChainView::new(desired, observed);
-        view.parking_queues().cloned().collect()
+        let queues = view.parking_queues();
+        queues.map(|queue| queue.path.clone()).collect()
     };
     for queue in queues {
         let locations = &context.caches.locations;

@@ -174,7 +174,7 @@ pub fn know_parked(served: ServedChain<'_>, observed: &mut Observed) {
     let view = ChainView::new(desired, observed);
     let known = view.parking_queues();
     observed.parked = known
-        .filter_map(|queue| Some((queue.clone(), count(queue)?)))
+        .filter_map(|queue| Some((queue.path.clone(), count(&queue.path)?)))
         .collect();
 }
 

@@ -102,23 +102,21 @@ impl<'a> ChainView<'a> {
         renamed.collect()
     }
 
-    /// The queues that keep parked tasks of the chain, those that the spec no longer names too, as far as they
-    /// exist.
-    pub fn parking_queues(self) -> impl Iterator<Item = &'a QueuePath> {
+    /// The queues that keep parked tasks of the chain, those that the spec no longer names too. What another
+    /// chain's queue has is not this chain's to know.
+    pub fn parking_queues(self) -> impl Iterator<Item = &'a Queue> {
         let ChainView { desired, observed } = self;
-        let current = desired.parking_queue().into_iter();
-        let current = current.filter(|queue| observed.queues.contains_key(*queue));
-        current.chain(self.former_parking().map(|queue| &queue.path))
+        observed.queues.values().filter(move |queue| {
+            let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
+            is_ours && queue_headers::is_parking(queue)
+        })
     }
 
     /// The queues that kept the chain's tasks before, and may do so still.
     pub fn former_parking(self) -> impl Iterator<Item = &'a Queue> {
-        let ChainView { desired, observed } = self;
-        observed.queues.values().filter(move |queue| {
-            let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
-            let is_current = desired.parking_queue() == Some(&queue.path);
-            is_ours && queue_headers::is_parking(queue) && !is_current
-        })
+        let current = self.desired.parking_queue();
+        let all = self.parking_queues();
+        all.filter(move |queue| current != Some(&queue.path))
     }
 
     fn leftovers(self) -> impl Iterator<Item = &'a Deployment> {

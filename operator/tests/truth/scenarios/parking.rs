@@ -35,18 +35,12 @@ pub const SCENARIOS: &[Scenario] = &[
         when(&[REMOVE]).then(&[FORMER]),
         when(&[Action::Queue("orders-parked", Hand::Delete)]),
     ]),
-    scenario("a parking queue that is resumed, and another whose limit of attempts is changed")
-        .acts(&[
-            when(&[PARK]).then(&[EMPTY]),
-            when(&[
-                Action::Queue("orders-parked", Hand::Resume),
-                Action::IsPaused("orders-parked"),
-            ])
+    scenario("a parking queue whose limit of attempts is changed outside the operator").acts(&[
+        when(&[PARK]).then(&[EMPTY]),
+        when(&[Action::Queue("orders-parked", Hand::Attempts(3))])
+            .passing(&["Drifted=True QueueChanged: orders-parked has"])
             .then(&[EMPTY]),
-            when(&[Action::Queue("orders-parked", Hand::Attempts(3))])
-                .passing(&["Drifted=True QueueChanged: orders-parked has"])
-                .then(&[EMPTY]),
-        ]),
+    ]),
     scenario("a parking queue of another chain").acts(&[when(&[
         Action::Queue("orders-parked", Hand::Create),
         Action::Queue(
@@ -59,6 +53,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "Ready=False QueueOwnedByAnother: the parking queue orders-parked belongs to chain \
             test/elsewhere/refunds",
         "QueuesReady=False QueueOwnedByAnother",
-        EMPTY,
+        "WorkersReady=False PodsNotReady",
+        "Parked=Unknown ParkedUnknown",
     ])]),
 ];
