@@ -23,6 +23,8 @@ use crate::values::{
 /// The timeout of one call. A worker makes several within the rest of a dispatch deadline; Google
 /// answers in well under a second.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer. A page of 1,000 tasks has up to 80 KB of headers each; tonic's own limit is 4 MiB.
+const ANSWER_BYTES: usize = 128 << 20;
 /// The API's limit.
 const PAGE_SIZE: i32 = 1000;
 
@@ -35,7 +37,9 @@ macro_rules! call {
                 route($field, $route),
                 $request,
                 |transport, request| async move {
-                    CloudTasksClient::new(transport).$method(request).await
+                    let client = CloudTasksClient::new(transport);
+                    let mut client = client.max_decoding_message_size(ANSWER_BYTES);
+                    client.$method(request).await
                 },
             )
             .await
