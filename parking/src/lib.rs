@@ -7,6 +7,10 @@
 // Layers from top to bottom: a module imports only from modules below it.
 pub mod redrive;
 
+pub mod note;
+
+pub mod trail;
+
 pub mod canary;
 
 pub mod groups;
@@ -20,5 +24,10 @@ mod as_text;
 pub use canary::{Canary, CanaryCounts, CanaryVerdict};
 pub use filter::{Filter, FilterError};
 pub use groups::{Group, GroupKey, groups};
-pub use redrive::{Action, Move, RedriveOrder, RedrivePhase, RedriveProgress, Selection};
+pub use note::{CanaryMember, Note, NoteKind, UnreadableNote};
+pub use redrive::{
+    Action, InvalidOrder, Move, NewLife, NoNewLife, RedriveOrder, RedrivePhase, RedriveProgress,
+    Selection, next_root,
+};
 pub use task::{ParkedTask, UnreadableTask};
+pub use trail::{Step, Trail};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cloudtasks::{Method, NewTask, QueuePath, WholeTask};
+use cloudtasks::{Method, NewTask, QueuePath, TaskInfo, WholeTask};
 use decide::task::LEDGER_HEADER;
-use decide::{Ledger, LedgerError, RedriveId};
+use decide::{Ledger, LedgerError, RedriveId, RootId};
 use http::HeaderValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::as_text;
 use crate::canary::{Canary, CanaryCounts};
 use crate::filter::Filter;
-use crate::task::ParkedTask;
+use crate::task::{ParkedTask, header};
 
 /// All headers of this project begin with this.
 const OWN_HEADERS: &str = "executor-";
@@ -32,6 +32,55 @@ pub struct RedriveOrder {
     pub rate: f64,
     /// What is done with them.
     pub action: Action,
+}
+
+/// Why a text is no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrder {
+    /// It has another form.
+    #[error("it is not a redrive's order: {0}")]
+    Form(String),
+    /// Nothing would ever be moved, or all of it at once.
+    #[error("the rate is {0}: write a number of tasks a second above 0")]
+    Rate(String),
+    /// No canary could ever do well or badly.
+    #[error(
+        "the canary has {tasks} tasks, of which {percent}% must succeed: write at least 1 task, and 1 to 100"
+    )]
+    Canary {
+        /// Its tasks.
+        tasks: u32,
+        /// How many of a hundred must succeed.
+        percent: u8,
+    },
+}
+
+impl RedriveOrder {
+    /// Reads the value of the variable `REDRIVE`.
+    pub fn read(text: &str) -> Result<Self, InvalidOrder> {
+        let order: Self =
+            serde_json::from_str(text).map_err(|error| InvalidOrder::Form(error.to_string()))?;
+        if !(order.rate.is_finite() && order.rate > 0.0) {
+            return Err(InvalidOrder::Rate(order.rate.to_string()));
+        }
+        if let Some(canary) = order.canary()
+            && (canary.tasks == 0 || !(1..=100).contains(&canary.at_least_percent))
+        {
+            return Err(InvalidOrder::Canary {
+                tasks: canary.tasks,
+                percent: canary.at_least_percent,
+            });
+        }
+        Ok(order)
+    }
+
+    /// The canary, if it tries a few tasks first.
+    pub fn canary(&self) -> Option<&Canary> {
+        match &self.action {
+            Action::Move(to) => to.canary.as_ref(),
+            Action::Discard => None,
+        }
+    }
 }
 
 /// What is done with the tasks.
@@ -166,6 +215,17 @@ pub enum NoNewLife {
     NoMethod,
 }
 
+/// The root of the life that this redrive begins of a parked task, by which it can be followed.
+pub fn next_root(parked: &TaskInfo, redrive: &RedriveId) -> Result<RootId, NoNewLife> {
+    Ok(ledger(parked)?.redriven(redrive.clone()).root)
+}
+
+fn ledger(parked: &TaskInfo) -> Result<Ledger, NoNewLife> {
+    let ledger = header(parked, LEDGER_HEADER).ok_or(NoNewLife::NoLedger)?;
+    let ledger = HeaderValue::from_str(ledger).map_err(|_| NoNewLife::NoLedger)?;
+    Ok(Ledger::read_parked(&ledger, &parked.path.id)?)
+}
+
 impl Move {
     /// The first task of the next life of a parked task.
     pub fn new_life(
@@ -175,11 +235,7 @@ impl Move {
         now: Timestamp,
     ) -> Result<NewLife, NoNewLife> {
         let WholeTask { info, body } = parked;
-        let mut headers = info.headers.iter();
-        let ledger = headers.find(|(name, _)| name.eq_ignore_ascii_case(LEDGER_HEADER));
-        let (_, ledger) = ledger.ok_or(NoNewLife::NoLedger)?;
-        let ledger = HeaderValue::from_str(ledger).map_err(|_| NoNewLife::NoLedger)?;
-        let ledger = Ledger::read_parked(&ledger, &info.path.id)?.redriven(redrive.clone());
+        let ledger = ledger(info)?.redriven(redrive.clone());
         let method: Method = info.method.ok_or(NoNewLife::NoMethod)?;
         let own = |name: &str| {
             let begin = name.get(..OWN_HEADERS.len());
@@ -280,6 +336,7 @@ mod tests {
         let now: Timestamp = ASKED.parse().unwrap();
         let NewLife { task, ledger } = to.new_life(&whole, &redrive, now).unwrap();
         assert_eq!(ledger, ended.clone().redriven(redrive.clone()));
+        assert_eq!(next_root(&whole.info, &redrive), Ok(ledger.root.clone()));
         assert_eq!(
             task,
             NewTask {
@@ -327,6 +384,56 @@ mod tests {
             json,
             r#"{"chain":"shop/orders","parked":"projects/p/locations/l/queues/parked","selection":{"redrive":"one","asked":"2026-11-30T12:00:00Z","filter":{"reason":"no-stock"}},"rate":20.0,"action":"discard"}"#
         );
-        assert_eq!(serde_json::from_str::<RedriveOrder>(&json).unwrap(), order);
+        assert_eq!(RedriveOrder::read(&json), Ok(order.clone()));
+
+        let to = |canary| {
+            let slow: QueuePath = "projects/p/locations/l/queues/slow".parse().unwrap();
+            let action = Action::Move(Move {
+                to: slow.clone(),
+                dispatch_deadline_ms: 60_000,
+                delay_ms: 0,
+                stages: vec![slow],
+                canary: Some(canary),
+            });
+            RedriveOrder {
+                action,
+                ..order.clone()
+            }
+        };
+        let canary = |tasks, at_least_percent| Canary {
+            tasks,
+            within_seconds: 60,
+            at_least_percent,
+        };
+        let read = |order: &RedriveOrder| {
+            let json = serde_json::to_string(order).unwrap();
+            RedriveOrder::read(&json)
+        };
+        let whole = to(canary(20, 90));
+        assert_eq!(read(&whole), Ok(whole));
+        for (order, message) in [
+            (
+                RedriveOrder {
+                    rate: 0.0,
+                    ..order.clone()
+                },
+                "the rate is 0: write a number of tasks a second above 0",
+            ),
+            (
+                to(canary(0, 90)),
+                "the canary has 0 tasks, of which 90% must succeed: write at least 1 task, and 1 to 100",
+            ),
+            (
+                to(canary(20, 101)),
+                "the canary has 20 tasks, of which 101% must succeed: write at least 1 task, and 1 to 100",
+            ),
+        ] {
+            assert_eq!(read(&order).unwrap_err().to_string(), message);
+        }
+        let error = RedriveOrder::read("{}").unwrap_err().to_string();
+        assert!(
+            error.starts_with("it is not a redrive's order: missing field"),
+            "{error}"
+        );
     }
 }

@@ -10,6 +10,9 @@ use jiff::Timestamp;
 /// Cloud Tasks deletes a task this long after its creation, in a paused queue too.
 pub const RETENTION: Duration = Duration::from_hours(31 * 24);
 
+/// The header of a mover's own note in a parking queue. Its value is the redrive's id.
+pub const NOTE_HEADER: &str = "executor-redrive-note";
+
 /// A task in a parking queue, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedTask {
@@ -29,6 +32,9 @@ pub enum UnreadableTask {
     /// It has no record.
     #[error("no worker has parked it: the header {PARKED_HEADER} is missing")]
     NotParked,
+    /// A mover keeps it there, to know its canary after a restart.
+    #[error("it is the note of a redrive with a canary")]
+    Note,
     /// It has a record that can't be read.
     #[error(transparent)]
     Record(#[from] ParkedRecordError),
@@ -37,10 +43,10 @@ pub enum UnreadableTask {
 impl ParkedTask {
     /// Reads a task of a list.
     pub fn read(task: &TaskInfo) -> Result<Self, UnreadableTask> {
-        let mut headers = task.headers.iter();
-        let (_, value) = headers
-            .find(|(name, _)| name.eq_ignore_ascii_case(PARKED_HEADER))
-            .ok_or(UnreadableTask::NotParked)?;
+        let value = header(task, PARKED_HEADER).ok_or_else(|| match header(task, NOTE_HEADER) {
+            Some(_) => UnreadableTask::Note,
+            None => UnreadableTask::NotParked,
+        })?;
         Ok(Self {
             path: task.path.clone(),
             target: target(&task.url).to_owned(),
@@ -55,6 +61,13 @@ impl ParkedTask {
             .saturating_add(RETENTION)
             .unwrap_or(Timestamp::MAX)
     }
+}
+
+/// A header's value. Cloud Tasks may write names in another way.
+pub(crate) fn header<'a>(task: &'a TaskInfo, name: &str) -> Option<&'a str> {
+    let mut headers = task.headers.iter();
+    let (_, value) = headers.find(|(it, _)| it.eq_ignore_ascii_case(name))?;
+    Some(value)
 }
 
 /// Path and query of an absolute URL.
