@@ -3,6 +3,7 @@
 mod env_vars;
 mod error;
 mod handler;
+mod mover;
 mod oidc;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use oidc::default_issuers;
 
 pub use error::ConfigError;
 pub use handler::{HandlerConfig, HandlerUrl};
+pub use mover::MoverConfig;
 pub use oidc::OidcConfig;
 
 const ONE_MILLISECOND: Duration = Duration::from_millis(1);

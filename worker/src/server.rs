@@ -11,5 +11,9 @@ mod serve;
 mod start;
 mod start_error;
 
+pub(crate) use admin::OPEN_METRICS;
+pub(crate) use listen::listen;
+pub(crate) use serve::serve;
+pub(crate) use start::{ADMIN_CONNECTIONS, CLOSE_TIMEOUT};
 pub use start::{RunningWorker, start};
 pub use start_error::StartError;

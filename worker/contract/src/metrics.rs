@@ -8,6 +8,10 @@ pub const PREFIX: &str = "executor_worker";
 
 /// The label of every metric for the worker's chain, `NAMESPACE/NAME`.
 pub const CHAIN: &str = "chain";
+/// All metrics of a mover begin with this and an underscore.
+pub const MOVER_PREFIX: &str = "executor_mover";
+/// The label of every metric of a mover for its redrive.
+pub const REDRIVE: &str = "redrive";
 /// The label of every metric for the worker's stage.
 pub const STAGE: &str = "stage";
 

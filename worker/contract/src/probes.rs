@@ -10,3 +10,5 @@ pub const READINESS_OF_LOAD_BALANCER: &str = "/readyz/load-balancer";
 pub const METRICS: &str = "/metrics";
 /// The categories that are isolated because they fail, as JSON.
 pub const ISOLATED: &str = "/isolated";
+/// How far a redrive has come, as JSON. The mover's alone.
+pub const REDRIVE: &str = "/redrive";

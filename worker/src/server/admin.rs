@@ -16,7 +16,7 @@ use worker_contract::probes;
 use crate::state::Worker;
 
 /// The content type of what `prometheus-client` writes.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Page = (StatusCode, Cow<'static, str>);
 

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::start_error::StartError;
 
 /// Listens on the first of `addresses` that this machine has, and says on which.
-pub(super) async fn listen(
+pub(crate) async fn listen(
     addresses: &[SocketAddr],
     variable: &'static str,
 ) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -26,7 +26,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
 
 /// Serves at most `max_connections` until `close`, and then answers the requests in progress. A client has
 /// `head_timeout` for the head of a request.
-pub(super) async fn serve<S>(
+pub(crate) async fn serve<S>(
     listener: TcpListener,
     service: S,
     max_connections: usize,

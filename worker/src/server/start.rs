@@ -30,9 +30,9 @@ use crate::telemetry::WorkerMetrics;
 /// Connections for pushes besides those with a push in flight: idle ones of load balancers, and strangers'.
 const IDLE_CONNECTIONS: usize = 512;
 /// Connections for health and metrics.
-const ADMIN_CONNECTIONS: usize = 64;
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 /// How long connections may take to close when no push is in flight.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running worker. If it is dropped without [`RunningWorker::stop`], it closes its listeners at once;
 /// pushes in flight continue while the runtime lives.
