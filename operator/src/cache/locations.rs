@@ -172,9 +172,9 @@ impl LocationCache {
             let Some(stats) = &location.stats else {
                 continue;
             };
-            let state = location.state.lock();
-            all.parking.extend(parking_numbers(&state, stats, now));
-            for (chain, watched) in &state.watched {
+            let listed = location.state.lock();
+            all.parking.extend(parking_numbers(&listed, stats, now));
+            for (chain, watched) in &listed.watched {
                 all.stages
                     .extend(watched.stages.iter().filter_map(|(stage, queue)| {
                         Some(StageNumbers {
@@ -288,15 +288,15 @@ impl LocationCache {
 
 /// The numbers of the queues that keep parked tasks of the location's chains, former ones too.
 fn parking_numbers(
-    state: &LocationState,
+    listed: &LocationState,
     stats: &LocationStats,
     now: Instant,
 ) -> Vec<ParkingNumbers> {
-    let watched = state.watched.iter();
+    let watched = listed.watched.iter();
     let chains: BTreeMap<&str, &NamespacedName> = watched
         .map(|(chain, watched)| (watched.owner.as_str(), chain))
         .collect();
-    let queues = state.queues.iter().flat_map(|queues| queues.values());
+    let queues = listed.queues.iter().flat_map(|queues| queues.values());
     let parking = queues.filter(|queue| is_parking(queue));
     let at = Timestamp::now();
     let numbers = parking.filter_map(|queue| {

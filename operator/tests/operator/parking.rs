@@ -70,8 +70,8 @@ async fn workers_follow_the_parking_queue_and_a_former_one_is_kept() {
         assert!(is_kept(&queues.get(id).await), "{id}");
     }
     let delete = r#"{"spec":{"deletionPolicy":"Delete"}}"#;
-    let patch = ["patch", "chain", "orders", "--type=merge", "-p", delete];
-    testbed.kubectl(&patch).await.expect_ok();
+    let args = ["patch", "chain", "orders", "--type=merge", "-p", delete];
+    testbed.kubectl(&args).await.expect_ok();
     testbed.delete("orders").await;
     testbed.gone("orders").await;
     let left = queues.all().await;

@@ -24,7 +24,8 @@ pub(super) struct Simulation<'a> {
 }
 
 pub(super) struct SimulatedQueue {
-    has_unlimited_attempts: bool,
+    /// -1 is unlimited.
+    max_attempts: i32,
     has_unlimited_time: bool,
     pub(super) state: QueueState,
     pub(super) has_reason: bool,
@@ -37,7 +38,7 @@ impl SimulatedQueue {
     fn of(queue: &Queue) -> Self {
         let target = queue.http_target.as_ref();
         Self {
-            has_unlimited_attempts: queue.max_attempts == -1,
+            max_attempts: queue.max_attempts,
             has_unlimited_time: queue.max_retry_duration.is_none(),
             state: queue.state,
             has_reason: queue_headers::pause_reason(queue).is_some(),
@@ -50,7 +51,7 @@ impl SimulatedQueue {
     /// As Cloud Tasks creates a queue without settings.
     fn default_running() -> Self {
         Self {
-            has_unlimited_attempts: false,
+            max_attempts: 100,
             has_unlimited_time: true,
             state: QueueState::Running,
             has_reason: false,
@@ -61,7 +62,7 @@ impl SimulatedQueue {
     }
 
     pub(super) fn keeps_tasks(&self) -> bool {
-        self.has_unlimited_attempts && self.has_unlimited_time
+        self.max_attempts == -1 && self.has_unlimited_time
     }
 
     /// Whether it keeps what is parked in it.
@@ -71,7 +72,7 @@ impl SimulatedQueue {
 
     fn set(&mut self, settings: &QueueSettings) {
         if let Some(attempts) = settings.max_attempts {
-            self.has_unlimited_attempts = attempts == -1;
+            self.max_attempts = attempts;
         }
         if let Some(limit) = settings.max_retry_duration {
             self.has_unlimited_time = limit.is_none();
