@@ -266,7 +266,7 @@ impl Move {
 
 #[cfg(test)]
 mod tests {
-    use decide::Life;
+    use decide::{Life, RootId};
     use jiff::ToSpan as _;
 
     use super::*;
@@ -290,7 +290,7 @@ mod tests {
         let other = selection(Filter::default().with("reason=timeout").unwrap());
         assert!(!other.means(&task));
 
-        let first = decide::RootId::of(&"projects/p/locations/l/queues/q/tasks/t".parse().unwrap());
+        let first = RootId::of(&"projects/p/locations/l/queues/q/tasks/t".parse().unwrap());
         let life = |redrive: &str| Some(Life::second(first.clone(), redrive.parse().unwrap()));
         task.record.life = life("another");
         assert!(all.means(&task), "its second life has ended before");
