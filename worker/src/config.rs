@@ -91,6 +91,7 @@ impl Config {
                 lookup_queues: vars.list(env::LOOKUP_QUEUES)?,
                 notifier: vars.notifier(&queue)?,
                 parking: vars.parking(&queue)?,
+                retired_parking: vars.list(env::RETIRED_PARKING_QUEUES)?,
                 give_up_after: vars.duration(
                     env::GIVE_UP_AFTER,
                     env::DEFAULT_GIVE_UP_AFTER,
@@ -286,7 +287,6 @@ impl EnvVars<'_> {
             .collect::<Result<BTreeSet<EndCause>, _>>()?;
         Ok(Some(ParkingPolicy {
             queue,
-            retired: self.list(env::RETIRED_PARKING_QUEUES)?,
             keep: if keep.is_empty() {
                 EndCause::all()
             } else {

@@ -31,6 +31,9 @@ pub struct StagePolicy {
     pub notifier: Option<NotifierPolicy>,
     /// Where tasks are kept that ended without a success.
     pub parking: Option<ParkingPolicy>,
+    /// Queues that kept the chain's tasks before: an earlier worker may have parked a task there and not told
+    /// its end. Also if no task is parked any more.
+    pub retired_parking: Vec<QueuePath>,
     /// How long a task may stay on the stage while its pushes get no answer, or while its handler asks for
     /// more time.
     pub give_up_after: Duration,
@@ -74,8 +77,6 @@ pub struct NotifierPolicy {
 pub struct ParkingPolicy {
     /// The paused queue that keeps them.
     pub queue: QueuePath,
-    /// Queues that kept the chain's tasks before.
-    pub retired: Vec<QueuePath>,
     /// The causes whose tasks are kept.
     pub keep: BTreeSet<EndCause>,
 }
@@ -122,10 +123,8 @@ impl StagePolicy {
     /// The parked tasks of which one exists if this task has ended and was parked.
     pub fn parked_tasks(&self, ledger: &Ledger) -> Vec<TaskPath> {
         let parked = ledger.root.parked();
-        let queues = self
-            .parking
-            .iter()
-            .flat_map(|parking| std::iter::once(&parking.queue).chain(&parking.retired));
+        let now = self.parking.iter().map(|parking| &parking.queue);
+        let queues = now.chain(&self.retired_parking);
         queues.map(|queue| queue.task(parked.clone())).collect()
     }
 

@@ -394,6 +394,7 @@ fn policy(own: &QueuePath) -> StagePolicy {
         lookup_queues: vec![queue(FIRST), queue("incoming-2"), queue("incoming-3")],
         notifier: None,
         parking: None,
+        retired_parking: Vec::new(),
         give_up_after: Duration::from_hours(480),
         routes: Routes::default(),
         isolation: isolation(),

@@ -147,6 +147,7 @@ pub fn policy(isolation: IsolationRules, hold_on_outage: Option<Duration>) -> St
         lookup_queues: vec![queue("incoming"), queue("slow")],
         notifier: None,
         parking: None,
+        retired_parking: Vec::new(),
         give_up_after: Duration::from_hours(1),
         routes: Routes::default(),
         isolation,

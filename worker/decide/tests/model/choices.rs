@@ -32,6 +32,28 @@ impl<R: Rules> World<R> {
         for (index, _) in (0..).zip(&state.late) {
             steps.push(Step::Appear(index));
         }
+        self.moves_of(state, steps);
+    }
+
+    fn moves_of(&self, state: &State, steps: &mut Vec<Step>) {
+        let parked = state.begun().filter(|(_, life)| life.in_parking);
+        let parked: Vec<u8> = parked.map(|(number, _)| number).collect();
+        // The operator begins no redrive while a mover of another may still work.
+        if state.redrives > 0 && !parked.is_empty() && state.movers.is_empty() {
+            let targets = self.setting.redrives_to.iter();
+            steps.extend(targets.map(|to| Step::Redrive(*to)));
+        }
+        if let Some(redrive) = &state.redrive {
+            let matches = parked.into_iter().filter(|life| redrive.matches(*life));
+            let may_take = |life: &u8| !state.is_taken(*life) || self.may(state, Fault::TwoMovers);
+            steps.extend(matches.filter(may_take).map(Step::Take));
+        }
+        for (index, _) in (0..).zip(&state.movers) {
+            steps.push(Step::Move(index));
+            if self.may(state, Fault::MoverDies) {
+                steps.push(Step::MoverDies(index));
+            }
+        }
     }
 
     fn may(&self, state: &State, fault: Fault) -> bool {
@@ -147,12 +169,12 @@ impl<R: Rules> World<R> {
     /// task, and those that have it in flight.
     fn pods(&self, state: &State, push: &Push) -> (Vec<Pod>, Vec<Pod>) {
         let last = u8::try_from(self.setting.releases.len() - 1).unwrap();
-        let rolled_out = push.hop >= self.setting.rolled_out_by;
+        let rolled_out = push.key.hop >= self.setting.rolled_out_by;
         let first = if rolled_out { last } else { 0 };
         let mut fresh = Vec::new();
         let mut same = Vec::new();
         for release in first..=last {
-            if self.tables.policy(release, push.queue).is_none() {
+            if self.tables.policy(release, push.key.queue).is_none() {
                 continue;
             }
             let in_work = state.pushes.iter().filter(|other| other.is_beside(push));

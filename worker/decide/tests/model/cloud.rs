@@ -1,10 +1,12 @@
 //! Cloud Tasks: dispatches, counters, answers, names.
 
-use decide::ArrivalInputs;
+use decide::{ArrivalInputs, Outcome};
 
 use crate::faults::Always;
 use crate::rules::Rules;
-use crate::state::{Counts, CreatedTask, LateCreate, NOTIFIER, Phase, Push, State, Task, TaskKey};
+use crate::state::{
+    Counts, CreatedTask, LateCreate, NOTIFIER, PARKING, Phase, Push, State, Task, TaskKey,
+};
 use crate::world::{Pod, World};
 
 impl<R: Rules> World<R> {
@@ -13,9 +15,7 @@ impl<R: Rules> World<R> {
         let task = &mut state.tasks[usize::from(task)];
         task.out = true;
         Push {
-            queue: task.queue,
-            hop: task.hop,
-            later: task.later,
+            key: task.key,
             before: task.before,
             r: task.r,
             e: task.e,
@@ -34,7 +34,7 @@ impl<R: Rules> World<R> {
 
     /// Cloud Tasks gets the answer `code` to the dispatch `r` of a task.
     pub fn hears(&self, state: &mut State, (key, r): (TaskKey, u8), code: u16) {
-        let same = |task: &Task| task.key() == key;
+        let same = |task: &Task| task.key == key;
         let Some(index) = state.tasks.iter().position(same) else {
             return;
         };
@@ -63,7 +63,7 @@ impl<R: Rules> World<R> {
     /// Something other than the worker answers a dispatch: a proxy, or Cloud Tasks after its deadline.
     pub fn hears_another(&self, state: &mut State, dispatch: (TaskKey, u8), code: u16) {
         let (key, r) = dispatch;
-        let most = self.most_counted(key.0);
+        let most = self.most_counted(key.queue);
         if let Some(task) = state.task(key)
             && task.r == r
             && task.out
@@ -77,28 +77,41 @@ impl<R: Rules> World<R> {
     /// Creates a task or a notification, unless its name was ever in use on its queue: whether it
     /// is new. A notification is delivered at once.
     pub fn appears(&self, state: &mut State, LateCreate { what, id, key }: LateCreate) -> bool {
-        let (queue, hop, later) = key;
-        let names = &mut state.names[usize::from(queue)];
-        if *names & id != 0 {
+        let names = &mut state.names[usize::from(key.queue)];
+        let nameless = what == CreatedTask::Redriven && !self.rules.names_the_life();
+        if *names & id != 0 && !nameless {
             return false;
         }
         *names |= id;
         match what {
-            CreatedTask::Next(_) | CreatedTask::Later(_) => {
-                state.climbs((hop, later));
+            CreatedTask::Next(_) | CreatedTask::Later(_) | CreatedTask::Redriven => {
+                if what == CreatedTask::Redriven {
+                    state.lives_again(key);
+                }
+                state.climbs(key);
                 let mut task = Task::new(key);
                 if let CreatedTask::Later(before) = what {
-                    let most = self.tables.most(queue);
+                    let most = self.tables.most(key.queue);
                     // If dispatches have overlapped, it may go on under both names, and each counts for
                     // itself. Of runs whose callers have hung up, the ledger may not know.
                     let known = state.overlapped || self.setting.always == Always::HungUp;
-                    let same = state.task((queue, hop, later - 1)).filter(|_| !known);
+                    let earlier = TaskKey {
+                        later: key.later - 1,
+                        ..key
+                    };
+                    let same = state.task(earlier).filter(|_| !known);
                     task.counts = same.map_or(Counts::of(before, most), |same| same.counts);
                     task.before = before;
                 }
                 state.tasks.push(task);
             }
-            CreatedTask::Notification(outcome) => state.is_told(outcome),
+            CreatedTask::Parked => state.is_parked(key.life),
+            CreatedTask::Notification(outcome) => {
+                state.is_told(key.life, outcome, self.parks());
+                if outcome == Outcome::Failed {
+                    self.ends_failed(state, key.life);
+                }
+            }
         }
         true
     }
@@ -114,10 +127,21 @@ impl<R: Rules> World<R> {
 
     /// Where a task that a push creates will be.
     pub fn place_of(push: &Push, what: CreatedTask) -> TaskKey {
+        let on = |queue| TaskKey {
+            queue,
+            hop: push.key.hop + 1,
+            later: 0,
+            ..push.key
+        };
         match what {
-            CreatedTask::Next(queue) => (queue, push.hop + 1, 0),
-            CreatedTask::Later(_) => (push.queue, push.hop, push.later + 1),
-            CreatedTask::Notification(_) => (NOTIFIER, push.hop + 1, 0),
+            CreatedTask::Next(queue) => on(queue),
+            CreatedTask::Later(_) => TaskKey {
+                later: push.key.later + 1,
+                ..push.key
+            },
+            CreatedTask::Parked => on(PARKING),
+            CreatedTask::Notification(_) => on(NOTIFIER),
+            CreatedTask::Redriven => unreachable!("a mover creates it"),
         }
     }
 }
@@ -125,7 +149,7 @@ impl<R: Rules> World<R> {
 impl Push {
     /// Another push of the same task.
     pub fn is_beside(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.key == other.key
     }
 
     /// Another push of the same task, whose handler runs in the same pod.
@@ -133,12 +157,8 @@ impl Push {
         self.is_beside(other) && self.pod == other.pod && self.phase == Phase::Running
     }
 
-    pub fn key(&self) -> TaskKey {
-        (self.queue, self.hop, self.later)
-    }
-
     pub fn dispatch(&self) -> (TaskKey, u8) {
-        (self.key(), self.r)
+        (self.key, self.r)
     }
 }
 

@@ -36,9 +36,13 @@ pub enum Fault {
     /// The next dispatch reaches the pod that still works on this one; or, where every caller
     /// hangs up, any pod while another still works.
     SamePod,
+    /// The mover dies.
+    MoverDies,
+    /// A mover takes a parked task that another still has in its hands.
+    TwoMovers,
 }
 
-/// All, but for creates that are late, and workers that hold: they have their own settings.
+/// All, but for creates that are late, workers that hold, and movers: they have their own settings.
 pub const ALL: [Fault; 12] = [
     Fault::Foreign,
     Fault::TurnedAway,
@@ -73,4 +77,37 @@ pub enum Refuses {
     /// Those that carry the ledger's details.
     Unfolded,
     All,
+}
+
+impl Refuses {
+    pub fn refuse(self, folded: bool) -> bool {
+        match self {
+            Self::None => false,
+            Self::Unfolded => !folded,
+            Self::All => true,
+        }
+    }
+}
+
+/// The parking queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parking {
+    /// The chain has none.
+    None,
+    Takes,
+    /// It refuses what carries the ledger's details.
+    TakesFolded,
+    Refuses,
+    /// There is no such queue any more.
+    Gone,
+}
+
+impl Parking {
+    pub fn refuses(self, folded: bool) -> bool {
+        match self {
+            Self::None | Self::Takes | Self::Gone => false,
+            Self::TakesFolded => !folded,
+            Self::Refuses => true,
+        }
+    }
 }

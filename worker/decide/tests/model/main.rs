@@ -3,7 +3,7 @@
 //!
 //! `setting` and `settings` say what is there; `world` is the model, `choices` what may happen
 //! next, `steps` what it does, with `cloud` on Cloud Tasks' side, `worker`
-//! and `create` on the worker's.
+//! and `create` on the worker's, and `redrive` on the mover's.
 //! `promises` watches. `real` checks the rules, `limits` what they can't promise, `mutations` that
 //! the checker would notice a change, and `seed` shows what the first rule of this project loses.
 
@@ -27,6 +27,7 @@ mod mutations;
 mod order;
 mod promises;
 mod real;
+mod redrive;
 mod rules;
 mod search;
 mod seed;

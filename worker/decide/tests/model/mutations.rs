@@ -24,15 +24,24 @@ use crate::mutants::outcome::{
     AlreadyIsFailure, B1Says477, B1Says503, B1WithoutCreate, B2Says503, B3DeafToHangUps,
     B3HangUpWhateverR, B3WithoutCreate, B4WithoutCreate, B5Waits, DeletedIsHandedOver, FailedIs409,
 };
+use crate::mutants::parking::{
+    ExpiredIsNotParked, KeepNarrowsLives, LifeKeepsRoot, LivesAreNotNumbered, MovedIsForgotten,
+    MoverDeletesFirst, MoverInventsIds, MoverLooksNowhere, NoParkingQueueWaits, ParkedHoldsStage,
+    ParkedIsFound, ParkedIsNotFound, ParkedIsTheEnd, ParkingNeverFolds, ParkingSays477,
+    RefusedParkingWaits, RemovedParkingIsForgotten, SuccessParks, ToldBeforeParked,
+    UnknownParkingEnds,
+};
 use crate::promises::{
-    DELETED, DONE, ENDS, NEVER_LOST, NO_TWIN, NOT_EARLY, NOT_LATE, ONE_END, ONE_STAGE, RUNS,
-    SUCCESS,
+    DELETED, DONE, ENDS, KEPT, NEVER_LOST, NO_TWIN, NOT_BOTH, NOT_EARLY, NOT_LATE, ONE_END,
+    ONE_LIFE, ONE_STAGE, PARKED, PARKED_ONCE, RUNS, SUCCESS,
 };
 use crate::rules::Real;
 use crate::search::broken;
 use crate::settings::{
     callers_hang_up, conflicts, deletes, header_route, isolation, later, later_on_two_stages,
-    later_refused, newer_ledgers, one_attempt, one_stage, outage, outage_without_end, poison,
+    later_refused, lives, lives_kept, lives_on_two_stages, newer_ledgers, one_attempt, one_stage,
+    outage, outage_without_end, parking, parking_folded, parking_gone, parking_kept,
+    parking_poison, parking_refused, parking_removed, parking_verdicts, poison,
     poison_in_all_orders, producer_writes_596, producer_writes_597, refused, removed, retry_after,
     routes, squatted, swapped_later, two_stages, verdicts,
 };
@@ -116,4 +125,31 @@ breaks! {
     retry_after_refused_says_500: RefusedSays500, later_refused().budget(0) => RUNS;
     a3_counts_what_was_before: A3CountsWhatWasBefore,
         later_on_two_stages().faults(&[Fault::Foreign]) => NOT_EARLY;
+    told_before_parked: ToldBeforeParked, parking().budget(0) => PARKED;
+    parked_is_the_end: ParkedIsTheEnd, parking().budget(0) => NEVER_LOST;
+    parking_says_477: ParkingSays477, parking_kept().faults(&[Fault::Reply]) => NOT_BOTH;
+    unknown_parking_ends: UnknownParkingEnds,
+        parking().faults(&[Fault::Create]).budget(1) => PARKED;
+    refused_parking_waits: RefusedParkingWaits, parking_refused().budget(0) => ENDS;
+    parking_never_folds: ParkingNeverFolds, parking_folded().budget(0) => PARKED;
+    no_parking_queue_waits: NoParkingQueueWaits, parking_gone().budget(0) => ENDS;
+    success_parks: SuccessParks, parking().budget(0) => NOT_BOTH;
+    parked_is_not_found: ParkedIsNotFound,
+        parking().faults(&[Fault::Killed]).budget(1) => NOT_BOTH;
+    parked_is_found: ParkedIsFound, parking().faults(&[Fault::Killed]).budget(1) => NEVER_LOST;
+    expired_is_not_parked: ExpiredIsNotParked, parking_poison().budget(0) => PARKED;
+    removed_parking_is_forgotten: RemovedParkingIsForgotten,
+        parking_removed().faults(&[Fault::Killed]) => NOT_BOTH;
+    a_parked_id_that_holds_the_stage: ParkedHoldsStage,
+        parking_verdicts().faults(&[Fault::Twice]) => PARKED_ONCE;
+    keep_narrows_lives: KeepNarrowsLives, lives_kept() => PARKED;
+    moved_is_forgotten: MovedIsForgotten,
+        lives().faults(&[Fault::Killed]).budget(1) => ONE_STAGE;
+    a_life_that_keeps_its_root: LifeKeepsRoot, lives() => NEVER_LOST;
+    lives_are_not_numbered: LivesAreNotNumbered, lives() => KEPT;
+    a_mover_deletes_first: MoverDeletesFirst, lives() => KEPT;
+    a_mover_invents_ids: MoverInventsIds,
+        lives().faults(&[Fault::MoverDies]).budget(1) => ONE_LIFE;
+    a_mover_looks_nowhere: MoverLooksNowhere,
+        lives_on_two_stages().faults(&[Fault::MoverDies]).budget(1) => ONE_LIFE;
 }

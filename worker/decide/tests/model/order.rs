@@ -31,7 +31,7 @@ impl<R: Rules> World<R> {
             }
         }
         for (index, task) in (0..).zip(&state.tasks) {
-            let beside = |push: &Push| push.key() == task.key();
+            let beside = |push: &Push| push.key == task.key;
             if !task.out && !state.pushes.iter().any(beside) {
                 return self.dispatches_of(state, index, steps);
             }

@@ -99,6 +99,30 @@ rules_hold_in! {
     removed, deep 2 4;
     swapped, deep 2 3;
     swapped_later, deep 1 2;
+    parking, deep 3 5;
+    parking_on_two_stages, deep 2 4;
+    parking_verdicts, deep 2 4;
+    parking_routes, deep 2 4;
+    parking_kept, deep 2 4;
+    parking_folded, deep 2 4;
+    parking_refused, deep 2 4;
+    parking_gone, deep 2 4;
+    parking_unpassable, deep 2 4;
+    parking_late, deep 3 4;
+    parking_callers_hang_up, deep 2 4;
+    parking_poison, deep 2 4;
+    parking_later, deep 2 3;
+    parking_newer_ledgers, deep 2 4;
+    parking_deletes, deep 2 4;
+    parking_untold, deep 2 4;
+    parking_added, deep 2 4;
+    parking_removed, deep 2 4;
+    lives, deep 1 3;
+    lives_on_two_stages, deep 2 3;
+    lives_of_two_attempts, deep 1 3;
+    lives_with_duplicates, deep 2 3;
+    lives_kept, deep 2 3;
+    lives_untold, deep 2 3;
 }
 
 /// What [`crate::order`] leaves out hides nothing here.
@@ -107,6 +131,7 @@ fn all_orders() {
     hold(&settings::one_attempt_in_all_orders());
     hold(&settings::two_stages_in_all_orders());
     hold(&settings::later_in_all_orders());
+    hold(&settings::lives_in_all_orders());
 }
 
 #[test]

@@ -4,9 +4,11 @@
 use cloudtasks::{QueuePath, TaskId, TaskPath};
 use decide::{
     AfterRun, Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish, Ledger,
-    Outcome, PendingCreate, StagePolicy,
+    Outcome, PendingCreate, RedriveId, StagePolicy,
 };
 use http::HeaderMap;
+
+use crate::redrive::Call;
 
 pub trait Rules: Send + Sync + 'static {
     /// P, from the headers of a push.
@@ -68,6 +70,21 @@ pub trait Rules: Send + Sync + 'static {
         ledger.later_task()
     }
 
+    /// The parked tasks of which one exists if the task has ended and was parked.
+    fn parked_tasks(&self, policy: &StagePolicy, ledger: &Ledger) -> Vec<TaskPath> {
+        policy.parked_tasks(ledger)
+    }
+
+    /// The parked task's id.
+    fn parked(&self, _policy: &StagePolicy, ledger: &Ledger) -> TaskId {
+        ledger.root.parked()
+    }
+
+    /// The ledger of the first task of the next life.
+    fn redriven(&self, ledger: Ledger, redrive: RedriveId) -> Ledger {
+        ledger.redriven(redrive)
+    }
+
     fn notification(&self, ledger: &Ledger, _outcome: Outcome) -> TaskId {
         ledger.root.notification()
     }
@@ -88,6 +105,25 @@ pub trait Rules: Send + Sync + 'static {
 
     /// Whether a lookup finds a task that existed and is deleted, as in the worker's `lookup.rs`.
     fn finds_ended(&self) -> bool {
+        true
+    }
+
+    /// The same of a parked task, which a mover deletes.
+    fn finds_moved(&self) -> bool {
+        true
+    }
+
+    fn mover_begins_with(&self) -> Call {
+        Call::Create
+    }
+
+    /// Whether a mover asks for a life that another redrive may have begun on another queue.
+    fn looks_for_the_life(&self) -> bool {
+        true
+    }
+
+    /// Whether a mover creates a life's first task under its own name.
+    fn names_the_life(&self) -> bool {
         true
     }
 }

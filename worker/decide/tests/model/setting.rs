@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use cloudtasks::QueuePath;
-use decide::{IsolationRules, NotifierPolicy, NotifyOn, RetryAfter, Routes, StagePolicy, TaskAge};
+use decide::{
+    EndCause, IsolationRules, NotifierPolicy, NotifyOn, ParkingPolicy, RetryAfter, Routes,
+    StagePolicy, TaskAge,
+};
 
-use crate::faults::{ALL, Always, Fault, Refuses};
+use crate::faults::{ALL, Always, Fault, Parking, Refuses};
 use crate::handler::Handler;
+use crate::state::PARKING;
 
 /// How long a task may stay, and ages on either side of it.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(100);
@@ -38,6 +42,10 @@ pub struct Setting {
     pub codes: Vec<u16>,
     pub always: Always,
     pub refuses: Refuses,
+    pub parking: Parking,
+    /// How many redrives may begin, and the queues of the stages that they may lead to.
+    pub redrives: u8,
+    pub redrives_to: Vec<u8>,
     /// Ledgers have a version that no worker here reads: a release was rolled back.
     pub newer_ledgers: bool,
     /// Another producer has used the names of the hand-overs that follow, on the first queue.
@@ -71,6 +79,9 @@ impl Setting {
             codes: vec![502, 404],
             always: Always::Nothing,
             refuses: Refuses::None,
+            parking: Parking::None,
+            redrives: 0,
+            redrives_to: Vec::new(),
             newer_ledgers: false,
             squatted: false,
             put_offs: 0,
@@ -136,6 +147,32 @@ impl Setting {
         Self { put_offs, ..self }
     }
 
+    /// What ends for these causes is parked.
+    pub fn parks(mut self, keep: &[EndCause]) -> Self {
+        for policy in self.releases.iter_mut().flatten() {
+            policy.parking = Some(parking(keep));
+        }
+        Self {
+            parking: Parking::Takes,
+            ..self
+        }
+    }
+
+    /// What is parked may be redriven so often, to these queues.
+    pub fn redriven(self, redrives: u8, to: &[u8]) -> Self {
+        Self {
+            redrives,
+            redrives_to: to.to_vec(),
+            ..self
+        }
+    }
+
+    /// Movers die, and more than one may be there.
+    pub fn movers_fail(mut self) -> Self {
+        self.faults.extend([Fault::MoverDies, Fault::TwoMovers]);
+        self
+    }
+
     /// Workers may hold when a task arrives, and when a run ends.
     pub fn holds(mut self) -> Self {
         self.faults.extend([Fault::Held, Fault::Holding]);
@@ -193,11 +230,20 @@ pub fn queue_path(index: usize) -> QueuePath {
     let id = match index {
         0 => "incoming".to_owned(),
         4 => "notifier".to_owned(),
+        5 => "parked".to_owned(),
         _ => format!("incoming-{}", index + 1),
     };
     format!("projects/p/locations/l/queues/{id}")
         .parse()
         .unwrap()
+}
+
+/// Parking of what ends for these causes.
+pub fn parking(keep: &[EndCause]) -> ParkingPolicy {
+    ParkingPolicy {
+        queue: queue_path(PARKING.into()),
+        keep: keep.iter().copied().collect(),
+    }
 }
 
 /// The policies of a chain: queue and attempts of each stage in order, and the queues that it had.
@@ -222,6 +268,7 @@ pub fn chain(stages: &[(usize, u32)], retired: &[usize]) -> Vec<StagePolicy> {
             },
         }),
         parking: None,
+        retired_parking: Vec::new(),
         give_up_after: GIVE_UP_AFTER,
         routes: Routes::default(),
         isolation: IsolationRules::default(),

@@ -1,11 +1,12 @@
 //! The settings that are checked.
 
-use decide::NotifyOn;
 use decide::headers::{EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_NAME};
+use decide::{EndCause, NotifyOn, StagePolicy};
 
-use crate::faults::{ALL, Always, Fault, Refuses};
+use crate::faults::{ALL, Always, Fault, Parking, Refuses};
 use crate::handler::Handler;
-use crate::setting::{Setting, chain};
+use crate::setting::{self, Setting, chain, queue_path};
+use crate::state::PARKING;
 
 const TIMEOUT_TO_LAST: &str =
     r#"{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/incoming-3"}"#;
@@ -270,11 +271,13 @@ pub fn failures_only() -> Setting {
 }
 
 pub fn nothing_told() -> Setting {
-    Setting::ladder("nothing is notified, N = 2, 1", &[2, 1]).told(NotifyOn {
-        succeeded: false,
-        failed: false,
-    })
+    Setting::ladder("nothing is notified, N = 2, 1", &[2, 1]).told(NOTHING)
 }
+
+const NOTHING: NotifyOn = NotifyOn {
+    succeeded: false,
+    failed: false,
+};
 
 pub fn conflicts() -> Setting {
     Setting {
@@ -330,4 +333,246 @@ pub fn swapped_later() -> Setting {
     let new = [(0, 1), (2, 1), (1, 1)];
     let (old, new) = (chain(&old, &[]), chain(&new, &[]));
     Setting::edit("two later stages swapped", old, new, 3).budget(0)
+}
+
+const VERDICTS: [Handler; 3] = [Handler::Succeeds, Handler::Fails, Handler::GivesUp];
+
+fn all_causes() -> Vec<EndCause> {
+    EndCause::all().into_iter().collect()
+}
+
+pub fn parking() -> Setting {
+    Setting::ladder("parking, N = 2", &[2]).parks(&all_causes())
+}
+
+pub fn parking_on_two_stages() -> Setting {
+    Setting::ladder("parking, N = 1, 1", &[1, 1])
+        .parks(&all_causes())
+        .budget(1)
+}
+
+pub fn parking_verdicts() -> Setting {
+    Setting::ladder("parking, with verdicts, N = 2, 1", &[2, 1])
+        .handler(&[Handler::Succeeds, Handler::Escalates, Handler::GivesUp])
+        .parks(&all_causes())
+        .budget(1)
+}
+
+pub fn parking_routes() -> Setting {
+    let to_last =
+        r#"{"match": {"reason": "timeout"}, "to": "projects/p/locations/l/queues/incoming-2"}"#;
+    Setting::ladder("parking, with routes, N = 2, 1", &[2, 1])
+        .routes(0, &format!("[{to_last}, {NOT_FOUND_TO_FAIL}]"))
+        .handler(&[Handler::Succeeds, Handler::TimesOut, Handler::Says404])
+        .parks(&all_causes())
+        .budget(1)
+}
+
+pub fn parking_kept() -> Setting {
+    Setting::ladder("parking of the verdict fail alone, N = 2", &[2])
+        .handler(&VERDICTS)
+        .parks(&[EndCause::Fail])
+        .budget(1)
+}
+
+pub fn parking_folded() -> Setting {
+    Setting {
+        parking: Parking::TakesFolded,
+        ..Setting::ladder("parking refused unless folded, N = 1", &[1])
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_refused() -> Setting {
+    Setting {
+        parking: Parking::Refuses,
+        ..Setting::ladder("parking refused, N = 2", &[2])
+            .handler(&VERDICTS)
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_gone() -> Setting {
+    Setting {
+        parking: Parking::Gone,
+        ..Setting::ladder("the parking queue is gone, N = 2", &[2])
+            .handler(&VERDICTS)
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_unpassable() -> Setting {
+    Setting {
+        refuses: Refuses::All,
+        ..Setting::ladder("parking, and every hand-over refused, N = 1, 1", &[1, 1])
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_late() -> Setting {
+    Setting::ladder("parking that takes effect late, N = 2", &[2])
+        .faults(&[Fault::Late, Fault::Create, Fault::Killed, Fault::HungUp])
+        .handler(&VERDICTS)
+        .parks(&all_causes())
+}
+
+pub fn parking_callers_hang_up() -> Setting {
+    Setting {
+        always: Always::HungUp,
+        ..Setting::ladder("parking, and callers hang up in every run, N = 2", &[2])
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_poison() -> Setting {
+    Setting {
+        always: Always::Killed,
+        ..Setting::ladder("parking, and every run kills its worker, N = 1", &[1])
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_later() -> Setting {
+    Setting::ladder("parking, and put off once, N = 2", &[2])
+        .handler(&[Handler::Succeeds, Handler::Fails, Handler::AsksForTime])
+        .put_offs(1)
+        .parks(&all_causes())
+        .budget(1)
+}
+
+pub fn parking_newer_ledgers() -> Setting {
+    Setting {
+        newer_ledgers: true,
+        ..Setting::ladder(
+            "parking, with ledgers of a newer version, N = 1, 1",
+            &[1, 1],
+        )
+        .parks(&all_causes())
+        .budget(1)
+    }
+}
+
+pub fn parking_deletes() -> Setting {
+    Setting {
+        deletes: true,
+        ..Setting::ladder("parking, and an owner deletes its task, N = 2", &[2])
+            .parks(&all_causes())
+            .budget(1)
+    }
+}
+
+pub fn parking_untold() -> Setting {
+    Setting::ladder("parking, and nothing is notified, N = 2", &[2])
+        .handler(&VERDICTS)
+        .told(NOTHING)
+        .parks(&all_causes())
+        .budget(1)
+}
+
+pub fn parking_added() -> Setting {
+    let old = chain(&[(0, 2)], &[]);
+    let new = with_parking(old.clone());
+    parking_edit("parking is added, N = 2", old, new)
+}
+
+pub fn parking_removed() -> Setting {
+    let new: Vec<StagePolicy> = chain(&[(0, 2)], &[])
+        .into_iter()
+        .map(|policy| StagePolicy {
+            retired_parking: vec![queue_path(PARKING.into())],
+            ..policy
+        })
+        .collect();
+    let old = with_parking(chain(&[(0, 2)], &[]));
+    parking_edit("parking is removed, N = 2", old, new)
+}
+
+fn with_parking(policies: Vec<StagePolicy>) -> Vec<StagePolicy> {
+    let parks = |policy| StagePolicy {
+        parking: Some(setting::parking(&all_causes())),
+        ..policy
+    };
+    policies.into_iter().map(parks).collect()
+}
+
+fn parking_edit(name: &str, old: Vec<StagePolicy>, new: Vec<StagePolicy>) -> Setting {
+    Setting {
+        parking: Parking::Takes,
+        ..Setting::edit(name, old, new, 2)
+            .handler(&VERDICTS)
+            .budget(1)
+    }
+}
+
+pub fn lives() -> Setting {
+    Setting::ladder("redriven up to twice, N = 1", &[1])
+        .parks(&all_causes())
+        .redriven(2, &[0])
+        .movers_fail()
+        .budget(0)
+}
+
+pub fn lives_on_two_stages() -> Setting {
+    Setting::ladder("redriven up to twice, to either stage, N = 1, 1", &[1, 1])
+        .faults(&[Fault::Killed])
+        .parks(&all_causes())
+        .redriven(2, &[0, 1])
+        .movers_fail()
+        .budget(0)
+}
+
+pub fn lives_of_two_attempts() -> Setting {
+    Setting::ladder("redriven, N = 2", &[2])
+        .handler(&VERDICTS)
+        .parks(&all_causes())
+        .redriven(1, &[0])
+        .movers_fail()
+        .budget(0)
+}
+
+pub fn lives_with_duplicates() -> Setting {
+    Setting::ladder("redriven, with duplicates, N = 1", &[1])
+        .faults(&[Fault::Twice, Fault::HungUp])
+        .parks(&all_causes())
+        .redriven(1, &[0])
+        .movers_fail()
+        .budget(1)
+}
+
+pub fn lives_kept() -> Setting {
+    Setting::ladder(
+        "redriven, with parking of the verdict fail alone, N = 1",
+        &[1],
+    )
+    .handler(&[Handler::Fails, Handler::GivesUp])
+    .parks(&[EndCause::Fail])
+    .redriven(1, &[0])
+    .movers_fail()
+    .budget(0)
+}
+
+pub fn lives_untold() -> Setting {
+    Setting::ladder("redriven, and nothing is notified, N = 1", &[1])
+        .told(NOTHING)
+        .parks(&all_causes())
+        .redriven(1, &[0])
+        .movers_fail()
+        .budget(0)
+}
+
+pub fn lives_in_all_orders() -> Setting {
+    Setting {
+        all_orders: true,
+        ..Setting::ladder("redriven, N = 1, in all orders", &[1])
+            .parks(&all_causes())
+            .redriven(1, &[0])
+            .movers_fail()
+            .budget(1)
+    }
 }

@@ -1,21 +1,45 @@
 //! One state of the world: a producer's task and all that became of it.
 //!
-//! Queues are numbers: the stages' first, the notifier's is [`NOTIFIER`]. A task on a stage's
-//! queue is known by its queue, its hop, and how often it was put off there. All counters only grow
-//! and every push only moves forward, so that no path comes back to a state it has left.
+//! Queues are numbers: the stages' first, then [`NOTIFIER`] and [`PARKING`]. A task on a stage's
+//! queue is known by its life, its queue, its hop, and how often it was put off there. All counters
+//! only grow, every push and every mover only moves forward, so that no path comes back to a state
+//! it has left.
+
+use std::hash::{Hash, Hasher};
 
 use decide::{Answer, ArrivalInputs, Outcome, RequiredInput};
 
+use crate::redrive::{Mover, Redrive};
 use crate::world::Pod;
 
 /// The notifier's queue.
 pub const NOTIFIER: u8 = 4;
+/// The queue that keeps what ended without a success.
+pub const PARKING: u8 = 5;
+/// The lives that a task may have: two redrives at most.
+pub const LIVES: u8 = 3;
 
-/// A task: its queue, its hop, and how often it was put off.
-pub type TaskKey = (u8, u8, u8);
+/// A task. Lives count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TaskKey {
+    pub life: u8,
+    pub queue: u8,
+    pub hop: u8,
+    /// How often it was put off.
+    pub later: u8,
+}
+
+impl TaskKey {
+    /// How far a producer's task has come, wherever it is.
+    pub fn progress(self) -> Progress {
+        (self.life, self.hop, self.later)
+    }
+}
+
+/// Life, hop, and how often the task was put off.
+pub type Progress = (u8, u8, u8);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct State {
     /// The tasks on the stages' queues.
     pub tasks: Vec<Task>,
@@ -24,28 +48,51 @@ pub struct State {
     /// Creates that have not taken effect, and whose workers wait no longer.
     pub late: Vec<LateCreate>,
     /// The ids that each queue remembers, one bit for each. Names are remembered forever.
-    pub names: [u64; NOTIFIER as usize + 1],
+    pub names: [u64; PARKING as usize + 1],
     /// Faults that may still happen.
     pub faults: u8,
-    /// The highest hop that was ever created, and how often the task was put off there.
-    pub top: (u8, u8),
+    /// The highest life that has begun, its highest hop that was ever created, and how often the task
+    /// was put off there.
+    pub top: Progress,
+    /// What has come of each life.
+    pub lives: [Life; LIVES as usize],
+    /// The redrive under way, if one has begun.
+    pub redrive: Option<Redrive>,
+    /// Redrives that may still begin.
+    pub redrives: u8,
+    /// What the redrive has in its hands.
+    pub movers: Vec<Mover>,
     /// The owner has deleted the task.
     pub deleted: bool,
-    /// The task has ended with an outcome that needs no notification.
-    pub untold: bool,
-    /// The handler has succeeded, and nothing has happened since that may forget it.
-    pub succeeded: bool,
     /// Runs may have overlapped, or a worker did not know the queue with the successor.
     pub overlapped: bool,
     /// Promises that were broken, as the bits of [`crate::promises::Broken`].
-    pub broken: u8,
+    pub broken: u16,
+}
+
+/// What has come of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Life {
+    /// The notifications that were ever created.
+    pub ends: u8,
+    /// Succeeded was told. Not noted in a chain that doesn't park, nor is the last one.
+    pub told_succeeded: bool,
+    /// It has ended with an outcome that needs no notification.
+    pub untold: bool,
+    /// The handler has succeeded, and nothing has happened since that may forget it.
+    pub succeeded: bool,
+    /// The parked tasks that were ever created.
+    pub parked: u8,
+    /// The parked task is still in its queue.
+    pub in_parking: bool,
+    /// It may end without being parked: it isn't to be, or the parking queue doesn't take it.
+    pub not_parked: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Task {
-    pub queue: u8,
-    pub hop: u8,
-    pub later: u8,
+    pub key: TaskKey,
     /// The attempts of before it was put off, as its ledger says.
     pub before: u8,
     /// R, E and P of the next dispatch.
@@ -81,9 +128,7 @@ pub struct LateCreate {
 /// A dispatch in a worker's hands. It carries the counters of its moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Push {
-    pub queue: u8,
-    pub hop: u8,
-    pub later: u8,
+    pub key: TaskKey,
     pub before: u8,
     pub r: u8,
     pub e: u8,
@@ -124,48 +169,82 @@ pub enum CreatedTask {
     Next(u8),
     /// The same task on its own queue, with so many attempts in its ledger.
     Later(u8),
+    Parked,
     Notification(Outcome),
+    /// The first task of a life that a mover creates.
+    Redriven,
+}
+
+/// In one write: three lives are hashed with every state.
+impl Hash for Life {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            ends,
+            told_succeeded,
+            untold,
+            succeeded,
+            parked,
+            in_parking,
+            not_parked,
+        } = *self;
+        let facts = [told_succeeded, untold, succeeded, in_parking, not_parked];
+        let facts = facts
+            .into_iter()
+            .fold(0, |bits, fact| bits << 1 | u8::from(fact));
+        state.write_u32(u32::from_be_bytes([0, facts, ends, parked]));
+    }
 }
 
 impl State {
     /// A new task on the queue 0.
-    pub fn first(faults: u8) -> Self {
+    pub fn first(faults: u8, redrives: u8) -> Self {
+        let key = TaskKey {
+            life: 0,
+            queue: 0,
+            hop: 0,
+            later: 0,
+        };
         Self {
-            tasks: vec![Task::new((0, 0, 0))],
+            tasks: vec![Task::new(key)],
             pushes: Vec::new(),
             late: Vec::new(),
-            names: [0; NOTIFIER as usize + 1],
+            names: [0; PARKING as usize + 1],
             faults,
-            top: (0, 0),
+            top: key.progress(),
+            lives: [Life::default(); LIVES as usize],
+            redrive: None,
+            redrives,
+            movers: Vec::new(),
             deleted: false,
-            untold: false,
-            succeeded: false,
             overlapped: false,
             broken: 0,
         }
     }
 
     pub fn task(&mut self, key: TaskKey) -> Option<&mut Task> {
-        self.tasks.iter_mut().find(|task| task.key() == key)
+        self.tasks.iter_mut().find(|task| task.key == key)
     }
 
-    /// The notifications that were ever created.
-    pub fn ends(&self) -> u32 {
-        self.names[usize::from(NOTIFIER)].count_ones()
+    pub fn life(&mut self, life: u8) -> &mut Life {
+        &mut self.lives[usize::from(life)]
     }
 
-    /// The end is recorded, or needs no notification.
-    pub fn ended(&self) -> bool {
-        self.ends() > 0 || self.untold || self.deleted
+    /// The lives that have begun, with their numbers.
+    pub fn begun(&self) -> impl Iterator<Item = (u8, &Life)> {
+        (0..=self.top.0).zip(&self.lives)
+    }
+
+    /// The life's end is recorded, or needs no notification.
+    pub fn ended(&self, life: u8) -> bool {
+        let Life { ends, untold, .. } = self.lives[usize::from(life)];
+        ends > 0 || untold || self.deleted
     }
 }
 
 impl Task {
-    pub fn new((queue, hop, later): TaskKey) -> Self {
+    pub fn new(key: TaskKey) -> Self {
         Self {
-            queue,
-            hop,
-            later,
+            key,
             before: 0,
             r: 0,
             e: 0,
@@ -173,9 +252,5 @@ impl Task {
             out: false,
             counts: Counts::default(),
         }
-    }
-
-    pub fn key(&self) -> TaskKey {
-        (self.queue, self.hop, self.later)
     }
 }

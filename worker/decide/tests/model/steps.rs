@@ -45,7 +45,11 @@ impl<R: Rules> World<R> {
             | Step::RunSlot(..)
             | Step::Appear(_)
             | Step::Answer(_)
-            | Step::Delete(_) => None,
+            | Step::Delete(_)
+            | Step::Redrive(_)
+            | Step::Move(_) => None,
+            Step::Take(life) => state.is_taken(life).then_some(Fault::TwoMovers),
+            Step::MoverDies(_) => Some(Fault::MoverDies),
         }
     }
 
@@ -53,7 +57,7 @@ impl<R: Rules> World<R> {
     /// same pod, and where every caller hangs up.
     fn overlap(&self, state: &State, task: u8, pod: Pod) -> Option<Fault> {
         let task = &state.tasks[usize::from(task)];
-        let in_work = |push: &&Push| push.key() == task.key() && push.marked;
+        let in_work = |push: &&Push| push.key == task.key && push.marked;
         let mut beside = state.pushes.iter().filter(in_work).peekable();
         let always = self.setting.always == Always::HungUp && beside.peek().is_some();
         let same = beside.any(|push| push.pod == pod);
@@ -66,7 +70,7 @@ impl<R: Rules> World<R> {
                 let beside = self.overlap(state, task, pod).is_some();
                 let push = Self::dispatch(state, task);
                 if twice || beside {
-                    state.explains_a_run(push.key());
+                    state.explains_a_run(push.key);
                 }
                 if twice {
                     state.overlapped = true;
@@ -82,8 +86,8 @@ impl<R: Rules> World<R> {
                 let push = Self::dispatch(state, task);
                 let remembers = |answer| push.p == Some(self.rules.code(answer));
                 if remembers(Answer::HandOverPending) || remembers(Answer::NotificationPending) {
-                    state.explains_a_run(push.key());
-                    state.succeeded = false;
+                    state.explains_a_run(push.key);
+                    state.life(push.key.life).succeeded = false;
                 }
                 self.hears_another(state, push.dispatch(), code);
             }
@@ -112,7 +116,7 @@ impl<R: Rules> World<R> {
             Step::HangUp(index, code) => {
                 let mut push = state.pushes.remove(index.into());
                 if self.fault_is_free(&push) {
-                    state.succeeded = false;
+                    state.life(push.key.life).succeeded = false;
                 } else {
                     Self::forgets(state, &push);
                 }
@@ -121,6 +125,12 @@ impl<R: Rules> World<R> {
                 if !matches!(push.phase, Phase::Answering(_)) {
                     state.pushes.push(push);
                 }
+            }
+            Step::Redrive(to) => state.redrive(to),
+            Step::Take(life) => self.takes(state, life),
+            Step::Move(mover) => self.moves(state, mover),
+            Step::MoverDies(mover) => {
+                state.movers.remove(mover.into());
             }
             Step::LookUp(push)
             | Step::CannotLookUp(push)
@@ -142,8 +152,8 @@ impl<R: Rules> World<R> {
 
     /// The worker's answer never arrives.
     fn forgets(state: &mut State, push: &Push) {
-        state.succeeded = false;
-        state.explains_a_run(push.key());
+        state.life(push.key.life).succeeded = false;
+        state.explains_a_run(push.key);
     }
 
     /// A step of the worker's own.

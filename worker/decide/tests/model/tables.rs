@@ -3,13 +3,13 @@
 
 use cloudtasks::{QueuePath, TaskId, TaskPath};
 use decide::task::LEDGER_HEADER;
-use decide::{Delivery, Ledger, Outcome, StagePolicy, headers};
+use decide::{Delivery, Ledger, Outcome, RedriveId, StagePolicy, headers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::rules::Rules;
 use crate::setting::{Setting, queue_path};
-use crate::state::{NOTIFIER, Push, TaskKey};
+use crate::state::{NOTIFIER, PARKING, Push, TaskKey};
 
 /// Hops that any path of a setting may take.
 pub const HOPS: u8 = 6;
@@ -25,8 +25,10 @@ pub struct Tables {
     policies: Vec<Option<StagePolicy>>,
     /// By queue: the least and the most attempts that any worker allows.
     attempts: Vec<(u8, u8)>,
-    /// By release, queue, hop, and how often the task was put off.
+    /// By release, life, queue, hop, and how often the task was put off.
     rows: Vec<Option<Row>>,
+    /// The lives that a task may have.
+    lives: u8,
     /// How often a task may be put off.
     put_offs: u8,
     /// The previous response, as the rules read it on a task's first dispatch.
@@ -40,12 +42,18 @@ pub struct Row {
     pub delivery: Delivery,
     /// Where the rules look for its end.
     pub ends: Vec<Name>,
+    /// Where the rules look for the parked task.
+    pub parked_ends: Vec<Name>,
     /// Where the worker could look at all.
     pub in_sight: Vec<Name>,
+    /// The task's own id.
+    pub own: u64,
     /// The next task's id, on each queue.
     next: Vec<u64>,
     /// The id of the same task, put off once more.
     pub later: u64,
+    /// The parked task's id, if the worker parks.
+    pub parked: u64,
     succeeded: u64,
     failed: u64,
 }
@@ -69,21 +77,17 @@ impl Tables {
         let mut rows = Vec::new();
         let mut policies = Vec::new();
         for release in 0..u8::try_from(setting.releases.len()).unwrap() {
-            for queue in 0..NOTIFIER {
-                policies.push(setting.policy(release, queue).cloned());
-                for hop in 0..=HOPS {
-                    for later in 0..=setting.put_offs {
-                        let key = (queue, hop, later);
-                        rows.push(row(rules, setting, &mut ids, release, key));
-                    }
-                }
+            policies.extend((0..NOTIFIER).map(|queue| setting.policy(release, queue).cloned()));
+            for key in keys(setting) {
+                rows.push(row(rules, setting, &mut ids, release, key));
             }
         }
         Self {
-            paths: (0..=usize::from(NOTIFIER)).map(queue_path).collect(),
+            paths: (0..=usize::from(PARKING)).map(queue_path).collect(),
             policies,
             attempts: (0..NOTIFIER).map(|queue| setting.attempts(queue)).collect(),
             rows,
+            lives: setting.redrives + 1,
             put_offs: setting.put_offs,
             first_previous: rules.previous(&producers(setting)),
         }
@@ -116,7 +120,7 @@ impl Tables {
     pub fn previous(&self, push: &Push) -> Option<u16> {
         push.p.or(self
             .first_previous
-            .filter(|_| (push.hop, push.later, push.r) == (0, 0, 0)))
+            .filter(|_| (push.key.hop, push.key.later, push.r) == (0, 0, 0)))
     }
 
     /// The number of a queue.
@@ -126,9 +130,15 @@ impl Tables {
     }
 
     /// The row of a task that this release's workers serve.
-    pub fn row(&self, release: u8, (queue, hop, later): TaskKey) -> &Row {
-        let sizes = [NOTIFIER, HOPS + 1, self.put_offs + 1].map(usize::from);
-        let places = [queue, hop, later].map(usize::from);
+    pub fn row(&self, release: u8, key: TaskKey) -> &Row {
+        let TaskKey {
+            life,
+            queue,
+            hop,
+            later,
+        } = key;
+        let sizes = [self.lives, NOTIFIER, HOPS + 1, self.put_offs + 1].map(usize::from);
+        let places = [life, queue, hop, later].map(usize::from);
         let index = sizes
             .iter()
             .zip(places)
@@ -139,23 +149,49 @@ impl Tables {
     }
 }
 
+/// Every task that a path of the setting may lead to, in the order of [`Tables::row`].
+fn keys(setting: &Setting) -> impl Iterator<Item = TaskKey> {
+    let (lives, put_offs) = (0..=setting.redrives, 0..=setting.put_offs);
+    let places = lives.flat_map(|life| (0..NOTIFIER).map(move |queue| (life, queue)));
+    let hops = places.flat_map(|(life, queue)| (0..=HOPS).map(move |hop| (life, queue, hop)));
+    hops.flat_map(move |(life, queue, hop)| {
+        put_offs.clone().map(move |later| TaskKey {
+            life,
+            queue,
+            hop,
+            later,
+        })
+    })
+}
+
 fn row(
     rules: &impl Rules,
     setting: &Setting,
     ids: &mut Ids,
     release: u8,
-    (queue, hop, later): TaskKey,
+    key: TaskKey,
 ) -> Option<Row> {
+    let TaskKey {
+        life,
+        queue,
+        hop,
+        later,
+    } = key;
     let policy = setting.policy(release, queue)?;
-    // Hop 0 is the producer's task, which it puts on the first queue.
-    if hop == 0 && queue != 0 {
+    // Hop 0 is the producer's task, which it puts on the first queue. A life after the first begins at hop 1.
+    if hop == 0 && (queue, life) != (0, 0) {
         return None;
     }
     let first = queue_path(0).task("order-1".parse().unwrap());
     let start = Timestamp::UNIX_EPOCH;
-    let climbed = (0..hop).fold(Ledger::first(&first, start), |l, _| l.next_hop());
     // What came before is another for each path, see `World::delivery`.
-    let climbed = (0..later).fold(climbed, |l, _| l.put_off(0, 0, start));
+    let ledger = |redriven: &dyn Fn(Ledger, RedriveId) -> Ledger| {
+        let parked = Ledger::first(&first, start);
+        let began = (0..life).fold(parked, |l, _| redriven(l, "a".parse().unwrap()));
+        let climbed = (u8::from(life > 0)..hop).fold(began, |l, _| l.next_hop());
+        (0..later).fold(climbed, |l, _| l.put_off(0, 0, start))
+    };
+    let climbed = ledger(&Ledger::redriven);
     let created = hop > 0 || later > 0;
     let headers = if created {
         climbers(setting, &policy.queue, &climbed)
@@ -163,7 +199,7 @@ fn row(
         producers(setting)
     };
     let now = start + setting.stayed(later);
-    let delivery = Delivery::parse(&headers, policy, now).unwrap();
+    let mut delivery = Delivery::parse(&headers, policy, now).unwrap();
     if created && !policy.is_handed(&climbed) {
         return None;
     }
@@ -177,10 +213,27 @@ fn row(
         headers::previous_response(&headers)
     );
 
+    // A mutant's workers would read what its mover wrote.
+    delivery.ledger = ledger(&|parked, redrive| rules.redriven(parked, redrive));
+
     let mut names = |paths: Vec<TaskPath>| paths.into_iter().map(|path| ids.name(&path)).collect();
     let ends = names(rules.successor_tasks(policy, &delivery.ledger));
-    let in_sight = names(policy.successor_tasks(&delivery.ledger));
+    let parked_ends = names(rules.parked_tasks(policy, &delivery.ledger));
+    let mut in_sight: Vec<Name> = names(policy.successor_tasks(&delivery.ledger));
+    in_sight.extend(names(policy.parked_tasks(&delivery.ledger)));
+    let own = if created {
+        ids.bit(&own_id(&delivery.ledger))
+    } else {
+        0
+    };
+    let parks = policy.parking.is_some();
     Some(Row {
+        own,
+        parked: if parks {
+            ids.bit(&rules.parked(policy, &delivery.ledger))
+        } else {
+            0
+        },
         next: (0..NOTIFIER)
             .map(|to| {
                 let to = queue_path(usize::from(to));
@@ -192,6 +245,7 @@ fn row(
         failed: ids.bit(&rules.notification(&delivery.ledger, Outcome::Failed)),
         delivery,
         ends,
+        parked_ends,
         in_sight,
     })
 }
@@ -214,11 +268,7 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
         pass_token: false,
     };
     let mut headers = pushed.of_task();
-    let own = match &ledger.stay {
-        Some(stay) => ledger.root.later(ledger.hop, stay.later),
-        None => ledger.root.task(ledger.hop),
-    };
-    headers.extend(counted(&queue.task(own)));
+    headers.extend(counted(&queue.task(own_id(ledger))));
     let mut text = ledger.encode();
     if setting.newer_ledgers {
         let fields = text.split_once(',').unwrap().1;
@@ -226,6 +276,14 @@ fn climbers(setting: &Setting, queue: &QueuePath, ledger: &Ledger) -> HeaderMap 
     }
     headers.insert(LEDGER_HEADER, text.parse().unwrap());
     headers
+}
+
+/// The id of a task that a worker or a mover has created.
+fn own_id(ledger: &Ledger) -> TaskId {
+    match &ledger.stay {
+        Some(stay) => ledger.root.later(ledger.hop, stay.later),
+        None => ledger.root.task(ledger.hop),
+    }
 }
 
 /// What Cloud Tasks sends with the first dispatch, in place of what a producer wrote there.
@@ -257,7 +315,7 @@ impl Ids {
     }
 
     fn name(&mut self, path: &TaskPath) -> Name {
-        let queue = (0..=NOTIFIER)
+        let queue = (0..=PARKING)
             .find(|queue| queue_path(usize::from(*queue)) == path.queue)
             .unwrap();
         (queue, self.bit(&path.id))

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use stateright::Path;
 
 use crate::create::Reply;
+use crate::redrive::{Call, Mover};
 use crate::setting::queue_path;
 use crate::state::{CreatedTask, PendingTask, Phase, State, Task, TaskKey};
 use crate::world::{Pod, Step};
@@ -26,15 +27,21 @@ fn say(state: &State, step: Step) -> String {
     let who = match step {
         Step::Dispatch(t, ..) | Step::Foreign(t, _) | Step::TurnAway(t) => {
             let task = &state.tasks[usize::from(t)];
-            return format!("{}: {}", place(task.key()), dispatch(step));
+            return format!("{}: {}", place(task.key), dispatch(step));
         }
         Step::Appear(late) => {
             let what = thing(state.late[usize::from(late)].what);
             return format!("{what} appears, late");
         }
         Step::Delete(task) => {
-            let task = state.tasks[usize::from(task)].key();
+            let task = state.tasks[usize::from(task)].key;
             return format!("{}: its owner deletes the task", place(task));
+        }
+        Step::Redrive(to) => return format!("a redrive to {} begins", name(to)),
+        Step::Take(life) => return format!("a mover takes the parked task of life {}", life + 1),
+        Step::Move(mover) => return moves(state.movers[usize::from(mover)], "the mover"),
+        Step::MoverDies(mover) => {
+            return moves(state.movers[usize::from(mover)], "the mover dies before it");
         }
         Step::Arrive(p, _)
         | Step::LookUp(p)
@@ -66,7 +73,14 @@ fn say(state: &State, step: Step) -> String {
         (Step::HangUp(_, code), _) => format!("another answers {code}"),
         other => unreachable!("{other:?}"),
     };
-    format!("{}, R={}: {what}", place(who.key()), who.r)
+    format!("{}, R={}: {what}", place(who.key), who.r)
+}
+
+fn moves(mover: Mover, who: &str) -> String {
+    match mover.call() {
+        (life, Call::Create) => format!("{who} creates the first task of life {}", life + 2),
+        (life, Call::Delete) => format!("{who} deletes the parked task of life {}", life + 1),
+    }
 }
 
 fn dispatch(step: Step) -> String {
@@ -107,18 +121,28 @@ fn thing(what: CreatedTask) -> String {
     match what {
         CreatedTask::Next(queue) => format!("the task on {}", name(queue)),
         CreatedTask::Later(_) => "the task again, put off".to_owned(),
+        CreatedTask::Parked => "the parked task".to_owned(),
         CreatedTask::Notification(outcome) => format!("the notification {outcome:?}"),
+        CreatedTask::Redriven => "the first task of a life".to_owned(),
     }
 }
 
-/// A task's queue, and how often it was put off there.
-fn place((queue, _, later): TaskKey) -> String {
+/// A task's queue, and how often it was put off there. Its life, after the first.
+fn place(key: TaskKey) -> String {
+    let TaskKey {
+        life, queue, later, ..
+    } = key;
     let again = if later == 0 {
         String::new()
     } else {
         format!(" (put off: {later})")
     };
-    name(queue) + &again
+    let life = if life == 0 {
+        String::new()
+    } else {
+        format!(" (life {})", life + 1)
+    };
+    name(queue) + &again + &life
 }
 
 fn name(queue: u8) -> String {
@@ -130,8 +154,18 @@ fn queues(state: &State) -> String {
     if text.is_empty() {
         text.push("no task".to_owned());
     }
-    if state.ended() {
-        text.push("ended".to_owned());
+    for (number, life) in state.begun() {
+        let of = if number == 0 {
+            String::new()
+        } else {
+            format!(" (life {})", number + 1)
+        };
+        if life.in_parking {
+            text.push(format!("parked{of}"));
+        }
+        if state.ended(number) {
+            text.push(format!("ended{of}"));
+        }
     }
     text.join("; ")
 }
@@ -139,5 +173,5 @@ fn queues(state: &State) -> String {
 fn one(task: &Task) -> String {
     let Task { r, e, p, .. } = task;
     let p = p.map_or("-".to_owned(), |p| p.to_string());
-    format!("{} R={r} E={e} P={p}", place(task.key()))
+    format!("{} R={r} E={e} P={p}", place(task.key))
 }

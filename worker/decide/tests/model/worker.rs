@@ -2,26 +2,26 @@
 
 use decide::RequiredInput;
 use decide::{
-    AfterRun, Answer, ArrivalDecision, Creation, Delivery, FailedAttempt, Finish, NotifyOn,
-    Outcome, RetryAfter, RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge, TaskReason,
-    Verdict,
+    AfterRun, Answer, ArrivalDecision, Creation, Delivery, EndCause, FailedAttempt, Finish,
+    NotifyOn, Outcome, RetryAfter, RunResult, RunSlot, StagePolicy, SuccessorLookup, TaskAge,
+    TaskReason, Verdict,
 };
 
 use crate::faults::Always;
 use crate::handler::Handler;
 use crate::rules::Rules;
-use crate::state::{Phase, Push, State, Task};
+use crate::state::{Life, Phase, Push, State, Task};
 use crate::tables::Name;
 use crate::world::{Pod, World};
 
 impl<R: Rules> World<R> {
     pub fn policy(&self, push: &Push) -> &StagePolicy {
-        let policy = self.tables.policy(push.pod.release, push.queue);
+        let policy = self.tables.policy(push.pod.release, push.key.queue);
         policy.expect("a push comes to a worker of its queue")
     }
 
     pub fn delivery(&self, push: &Push) -> Delivery {
-        let row = self.tables.row(push.pod.release, push.key());
+        let row = self.tables.row(push.pod.release, push.key);
         let mut delivery = row.delivery.clone();
         delivery.retry_count = push.r.into();
         delivery.execution_count = push.e.into();
@@ -57,13 +57,26 @@ impl<R: Rules> World<R> {
             }
             ArrivalDecision::Run | ArrivalDecision::LastTry => {
                 let exactly = self.setting.counts_exactly();
-                state.starts(&push, self.tables.most(push.queue), exactly);
+                state.starts(&push, self.tables.most(push.key.queue), exactly);
                 push.phase = Phase::Running;
                 push.last_try = arrival == ArrivalDecision::LastTry;
                 state.pushes.push(push);
             }
             ArrivalDecision::Finish(finish) => {
-                if let Finish::Create(pending) = &finish {
+                let parked = push.inputs.successor == Some(SuccessorLookup::Parked);
+                if parked && finish == Finish::Answer(Answer::Done) && !on(policy).failed {
+                    self.ends_untold(state, &push);
+                }
+                // What is parked has left before.
+                if let Finish::Create(pending) = &finish
+                    && !parked
+                {
+                    let cause = match &pending.reason {
+                        reason if *reason == TaskReason::EXPIRED => EndCause::Expired,
+                        reason if *reason == TaskReason::ROUTED => EndCause::Route,
+                        _ => EndCause::Exhausted,
+                    };
+                    self.may_end_unparked(state, &push, cause);
                     if [TaskReason::EXPIRED, TaskReason::ISOLATED].contains(&pending.reason) {
                         state.gives_up(&push);
                     }
@@ -73,7 +86,7 @@ impl<R: Rules> World<R> {
                         let least = if checked {
                             0
                         } else {
-                            self.tables.least(push.queue)
+                            self.tables.least(push.key.queue)
                         };
                         state.used_up(&push, least, 0);
                     }
@@ -88,17 +101,24 @@ impl<R: Rules> World<R> {
 
     /// Looks up the ends of a push's stage.
     pub fn looks_up(&self, state: &mut State, mut push: Push) {
-        let row = self.tables.row(push.pod.release, push.key());
+        let row = self.tables.row(push.pod.release, push.key);
         let known = |&(queue, bit): &Name| {
             let was = state.names[usize::from(queue)] & bit != 0;
-            let lives = |task: &Task| {
-                task.queue == queue && (task.hop, task.later) > (push.hop, push.later)
-            };
+            let lives =
+                |task: &Task| task.key.queue == queue && task.key.progress() > push.key.progress();
             was && (self.rules.finds_ended() || state.tasks.iter().any(lives))
         };
+        let Life {
+            parked, in_parking, ..
+        } = state.lives[usize::from(push.key.life)];
+        let known_parked = |&(queue, bit): &Name| {
+            let was = state.names[usize::from(queue)] & bit != 0;
+            was && (self.rules.finds_moved() || in_parking)
+        };
         let found = row.ends.iter().any(known);
+        let found_parked = row.parked_ends.iter().any(known_parked);
         // A worker of before an edit doesn't know of the queues that came with it.
-        let there = (push.hop, push.later) < state.top || state.ended();
+        let there = push.key.progress() < state.top || state.ended(push.key.life) || parked > 0;
         if there
             && !self.setting.strict
             && self.setting.releases.len() > 1
@@ -108,6 +128,8 @@ impl<R: Rules> World<R> {
         }
         let ends = if found {
             SuccessorLookup::Found
+        } else if found_parked {
+            SuccessorLookup::Parked
         } else {
             SuccessorLookup::NotFound
         };
@@ -174,21 +196,38 @@ impl<R: Rules> World<R> {
             Finish::Answer(answer) => *answer == Answer::Done,
         };
         let on = on(policy);
-        let wanted = if let RunResult::Failed(failure) = &run {
+        let done = finish == Finish::Answer(Answer::Done);
+        if let RunResult::Failed(failure) = &run {
             if !is_attempt(policy, failure, holding && !push.last_try) {
                 state.no_attempt(&push);
             } else if leaves && !is_sent_elsewhere(policy, failure) {
                 let dispatches = push.before + push.r + 1;
                 let dispatches = if push.heard { 0 } else { dispatches };
-                state.used_up(&push, self.tables.least(push.queue), dispatches);
+                state.used_up(&push, self.tables.least(push.key.queue), dispatches);
             }
-            on.failed
+            self.may_end_unparked(state, &push, cause(policy, failure, push.last_try));
+            if done && !on.failed {
+                self.ends_untold(state, &push);
+            }
         } else {
-            state.succeeded |= push.heard;
-            on.succeeded
-        };
-        state.untold |= !wanted && finish == Finish::Answer(Answer::Done);
+            let life = state.life(push.key.life);
+            life.succeeded |= push.heard;
+            life.untold |= done && !on.succeeded;
+        }
         self.goes_on(state, push, finish);
+    }
+
+    /// The task may end for this cause. If that is none to park it for, it ends unparked.
+    pub fn may_end_unparked(&self, state: &mut State, push: &Push, cause: EndCause) {
+        let parking = self.policy(push).parking.as_ref();
+        let parks = parking.is_some_and(|it| push.key.life > 0 || it.keep.contains(&cause));
+        state.life(push.key.life).not_parked |= self.parks() && !parks;
+    }
+
+    /// The task ends without a success, and nobody is to be told.
+    pub fn ends_untold(&self, state: &mut State, push: &Push) {
+        state.life(push.key.life).untold = true;
+        self.ends_failed(state, push.key.life);
     }
 
     /// What the rules have decided.
@@ -205,11 +244,23 @@ impl<R: Rules> World<R> {
             Phase::Answering(answer) if !push.heard => {
                 let words = [Answer::HandOverPending, Answer::NotificationPending];
                 if self.setting.always == Always::HungUp && words.contains(&answer) {
-                    state.explains_a_run(push.key());
+                    state.explains_a_run(push.key);
                 }
             }
             _ => state.pushes.push(push),
         }
+    }
+}
+
+/// Why a task ends after a run, if it does.
+fn cause(policy: &StagePolicy, failure: &FailedAttempt, last_try: bool) -> EndCause {
+    let route = policy.routes.after_failure(failure.status, &failure.reason);
+    let asks_for_time = failure.verdict == Some(Verdict::Later) && !last_try;
+    match failure.verdict {
+        _ if route.is_some() => EndCause::Route,
+        Some(Verdict::Fail) => EndCause::Fail,
+        _ if asks_for_time && policy.retry_after == RetryAfter::Follow => EndCause::Expired,
+        Some(Verdict::Escalate | Verdict::Retry | Verdict::Later) | None => EndCause::Exhausted,
     }
 }
 

@@ -36,6 +36,13 @@ pub enum Step {
     Delete(u8),
     Kill(u8),
     HangUp(u8, u16),
+    /// A redrive to this queue begins.
+    Redrive(u8),
+    /// A mover takes this life's parked task.
+    Take(u8),
+    /// A mover makes its next call.
+    Move(u8),
+    MoverDies(u8),
 }
 
 /// One of a stage's pods.
@@ -68,7 +75,7 @@ impl<R: Rules> Model for World<R> {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        let mut state = State::first(self.setting.budget);
+        let mut state = State::first(self.setting.budget, self.setting.redrives);
         if self.setting.squatted {
             state.names[0] = self.tables.next_names();
         }

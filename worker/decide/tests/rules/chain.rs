@@ -32,6 +32,7 @@ pub fn policy(max_attempts: u32) -> StagePolicy {
             },
         }),
         parking: None,
+        retired_parking: Vec::new(),
         give_up_after: Duration::from_secs(100),
         routes: Routes::default(),
         isolation: IsolationRules::default(),

@@ -22,9 +22,9 @@ fn parking(keep: BTreeSet<EndCause>) -> StagePolicy {
         downstream: None,
         parking: Some(ParkingPolicy {
             queue: queue("parked"),
-            retired: vec![queue("old-parked")],
             keep,
         }),
+        retired_parking: vec![queue("old-parked")],
         ..policy(1)
     }
 }
@@ -218,6 +218,15 @@ fn the_parked_task_is_looked_up_in_each_parking_queue() {
     assert_eq!(
         policy.parked_tasks(&ledger),
         ["parked", "old-parked"].map(|id| queue(id).task(parked.clone()))
+    );
+    // What was parked before parking was removed may not be told yet.
+    let removed = StagePolicy {
+        parking: None,
+        ..policy.clone()
+    };
+    assert_eq!(
+        removed.parked_tasks(&ledger),
+        [queue("old-parked").task(parked.clone())]
     );
     let successors = policy.successor_tasks(&ledger);
     assert!(successors.iter().all(|task| task.id != parked));

@@ -75,3 +75,4 @@ pub mod later;
 pub mod names;
 pub mod outage;
 pub mod outcome;
+pub mod parking;
