@@ -38,11 +38,11 @@ impl Expected<'_> {
     fn wrong_parking(&self, queues: &[Queue]) -> Vec<String> {
         let named = self.chain.spec.parking.iter().map(|it| queue(&it.queue));
         let missing = named.filter(|path| {
-            let mut marked = queues.iter().filter(|it| header(it, PARKING).is_some());
+            let mut marked = queues.iter().filter(|it| is_parking(it));
             !marked.any(|found| found.path == *path)
         });
         let missing = missing.map(|path| format!("there is no parking queue {}", path.id));
-        let marked = queues.iter().filter(|it| header(it, PARKING).is_some());
+        let marked = queues.iter().filter(|it| is_parking(it));
         let wrong = marked.filter(|found| !keeps_parked_tasks(found));
         let wrong = wrong.map(|found| format!("queue {} is {found:?}", found.path.id));
         missing.chain(wrong).collect()
@@ -162,10 +162,15 @@ pub fn wrong_of_deleted(queues: &[Queue]) -> Vec<String> {
         .collect()
 }
 
+/// Whether what is in a queue has ended, and is kept.
+pub fn is_parking(found: &Queue) -> bool {
+    header(found, PARKING).is_some()
+}
+
 fn keeps_parked_tasks(found: &Queue) -> bool {
     found.state == QueueState::Paused
         && found.max_attempts == -1
-        && header(found, PARKING).is_some()
+        && is_parking(found)
         && header(found, OWNER).is_some()
         && header(found, PAUSE) == Some("parking")
 }

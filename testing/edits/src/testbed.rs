@@ -17,7 +17,7 @@ use oracle::{Script, Tracker};
 use serde_json::{Value, json};
 use testkit::{ApiServer, Emulator, ListProxy, binary};
 
-use crate::expected::{Expected, wrong_of_deleted};
+use crate::expected::{Expected, is_parking, wrong_of_deleted};
 use crate::handler::{self, PREFIX};
 use crate::manifest::{CHAIN, Manifest, queue};
 use crate::operator::Operator;
@@ -294,10 +294,11 @@ impl Testbed {
         Ok(Some(said.unwrap_or_else(|| "no status".to_owned())))
     }
 
-    /// The tasks in each queue that has some.
+    /// The tasks in each queue that has some. What is parked has ended.
     pub async fn waiting(&self) -> anyhow::Result<Vec<(String, usize)>> {
         let mut waiting = Vec::new();
-        for found in self.cloud.list_queues(&queue("any").parent).await? {
+        let queues = self.cloud.list_queues(&queue("any").parent).await?;
+        for found in queues.iter().filter(|found| !is_parking(found)) {
             let tasks = self.cloud.list_tasks(&found.path, MANY).await?.len();
             if tasks > 0 {
                 waiting.push((found.path.id.to_string(), tasks));
