@@ -81,5 +81,8 @@ async fn parked_tasks_do_not_keep_a_chain_from_being_idle() {
 #[test]
 fn manifests_and_workers_name_the_same_causes() {
     let named = crds::EndCause::ALL.map(|cause| format!("{cause:?}"));
-    assert_eq!(named, decide::EndCause::ALL.map(|it| it.as_str().to_owned()));
+    assert_eq!(
+        named,
+        decide::EndCause::ALL.map(|it| it.as_str().to_owned())
+    );
 }
