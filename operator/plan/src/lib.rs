@@ -4,7 +4,7 @@
 //! an async runtime, nor gRPC (`make lint` checks it). The operator and `executor-chain dev` share
 //! it.
 //!
-//! Layers, from top to bottom; imports point downward only: [`preview`](mod@preview), [`planner`], [`invariants`] and
+//! Layers, from top to bottom; imports point downward only: [`preview`](mod@preview) and [`redrives`], [`planner`], [`invariants`] and
 //! [`status`](mod@status), then [`rules`], [`objects`], [`model`].
 
 pub mod invariants;
@@ -12,6 +12,7 @@ pub mod model;
 pub mod objects;
 pub mod planner;
 pub mod preview;
+pub mod redrives;
 pub mod rules;
 pub mod status;
 
@@ -19,13 +20,14 @@ pub use model::desired::{location, owner_of};
 pub use model::{
     Backlog, ChainView, Deletion, Desired, DesiredNotifier, DesiredParking, DesiredStage,
     HandlerAt, KnownChain, LocationQueues, NotifierUse, Observed, ParentGateway, ParkedCount, Plan,
-    Pod, Problem, Push, RequiredToken, Settings, SpecState, StageHealth, Step, Target, Tenants,
-    TimedCondition, Timing, Wait,
+    Pod, Problem, Push, Redrive, RequiredToken, Settings, SpecState, StageHealth, Step, Target,
+    Tenants, TimedCondition, Timing, Wait,
 };
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;
 pub use planner::plan;
 pub use preview::{preview, restarts};
+pub use redrives::{MoverSeen, MoverStep, ParkingSeen, RedrivenChain, Turn, is_redrive_forgotten};
 pub use rules::allow_list::refuse_not_allowed;
 pub use rules::drift::{Drift, drifts};
 pub use rules::ladder_time::{LadderTime, ladder_time};

@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod former_stages;
 pub mod gateway_resources;
 pub mod gke_policies;
+pub mod mover;
 pub mod names;
 pub mod ownership;
 pub mod queue_settings;

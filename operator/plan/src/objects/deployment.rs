@@ -167,7 +167,10 @@ fn worker(
 
 /// What the Pod Security Standard restricted demands, and no user ID: a cluster may choose one. Unless
 /// the pod's is root, which this refuses. A field of `template` replaces it.
-fn security_context(template: Option<&SecurityContext>, pod: Option<&PodSpec>) -> SecurityContext {
+pub(super) fn security_context(
+    template: Option<&SecurityContext>,
+    pod: Option<&PodSpec>,
+) -> SecurityContext {
     let pod = pod.and_then(|pod| pod.security_context.as_ref());
     let is_root = pod.and_then(|pod| pod.run_as_user) == Some(0);
     let mut context = json!({
@@ -184,7 +187,7 @@ fn security_context(template: Option<&SecurityContext>, pod: Option<&PodSpec>) -
     serde_json::from_value(context).expect("both are security contexts, and so is their merge")
 }
 
-fn port(name: &str, number: u16) -> ContainerPort {
+pub(super) fn port(name: &str, number: u16) -> ContainerPort {
     ContainerPort {
         name: Some(name.into()),
         container_port: i32::from(number),
@@ -193,7 +196,7 @@ fn port(name: &str, number: u16) -> ContainerPort {
     }
 }
 
-fn probe(path: &str, period_seconds: i32) -> Probe {
+pub(super) fn probe(path: &str, period_seconds: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.into()),

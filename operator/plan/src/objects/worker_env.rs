@@ -121,7 +121,7 @@ pub(crate) fn keep_hand_overs(variables: &mut Vec<EnvVar>, former: &PodSpec) {
 }
 
 /// Kubernetes expands `$(NAME)` in a variable's value and takes `$$` for `$`.
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     value.replace('$', "$$")
 }
 

@@ -19,6 +19,7 @@ mod overrides;
 mod parking;
 mod phases;
 mod push_hosts;
+mod redrives;
 mod status;
 mod token_rotation;
 mod whole_seconds;
