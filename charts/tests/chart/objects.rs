@@ -10,6 +10,8 @@ use crate::rendered::{ALL, CHART, RELEASE, Rendered, SYSTEM};
 
 const CRD: &str = include_str!("../../../crds/executorchains.yaml");
 const OVERRIDE_CRD: &str = include_str!("../../../crds/chainoverrides.yaml");
+const REDRIVE_CRD: &str = include_str!("../../../crds/chainredrives.yaml");
+const DISCARD_CRD: &str = include_str!("../../../crds/chaindiscards.yaml");
 const VALUES: &str = include_str!("../../executor-chain/values.yaml");
 const VALIDATION: &str = include_str!("../../executor-chain/templates/_validate.tpl");
 const SCHEMA: &str = include_str!("../../executor-chain/values.schema.json");
@@ -275,8 +277,9 @@ async fn the_crd_is_the_one_of_the_repository_and_stays() {
         crds.cloned().collect()
     };
     let (kept, gone) = (of_kind(&rendered), of_kind(&goes));
-    assert_eq!((kept.len(), gone.len()), (2, 2));
-    for (number, shipped) in [CRD, OVERRIDE_CRD].into_iter().enumerate() {
+    let all = [CRD, OVERRIDE_CRD, REDRIVE_CRD, DISCARD_CRD];
+    assert_eq!((kept.len(), gone.len()), (all.len(), all.len()));
+    for (number, shipped) in all.into_iter().enumerate() {
         let mut shipped: Value = serde_saphyr::from_str(shipped).unwrap();
         let mut spec = kept[number]["spec"].clone();
         // 500.0 in one is 500 in the other.

@@ -26,7 +26,7 @@ operator:
   cluster: blue
   extraArgs: [--leader-election=true]
   extraEnv: [{name: GOOGLE_CLOUD_PROJECT, value: my-project}]
-rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}], oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}
+rbac: {viewers: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}], oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}], discard: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: leads}]}
 overrides: {requireBy: true}
 serviceAccount: {annotations: {iam.gke.io/gcp-service-account: operator@my-project.iam.gserviceaccount.com}}
 podAnnotations: {a: b}
@@ -127,7 +127,8 @@ impl Rendered {
 
 fn is_of_people(object: &Value) -> bool {
     let name = object["metadata"]["name"].as_str();
-    name.is_some_and(|name| name.ends_with("viewer") || name.ends_with("oncall"))
+    let ends = ["viewer", "oncall", "discard"];
+    name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end)))
 }
 
 pub async fn template(namespace: &str, values: &str) -> testkit::Kubectl {

@@ -10,6 +10,9 @@ use crate::scenario::{
     Operator, QUICK, SOON, Testbed, chain, condition, granted, used, watchful_server,
 };
 
+/// People on call, and those who may discard, each of whom must name themselves.
+const PEOPLE: &str = "rbac: {oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}], discard: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: leads}]}\noverrides: {requireBy: true}";
+
 /// A release whose objects are there, but for its pods.
 async fn install(server: &ApiServer, namespace: &str, rendered: &Rendered) {
     create_namespaces(server, &[namespace]).await;
@@ -46,6 +49,7 @@ async fn works(server: &ApiServer, namespaces: [&str; 2], operator: &Operator) {
     })
     .await;
     first.overrides("orders").await;
+    first.redrives("orders").await;
     first.revisions("orders").await;
     // A stage that is removed takes its Deployment and its Service along when it has drained.
     first
@@ -167,61 +171,135 @@ async fn viewers_may_look_and_change_nothing() {
     }
 }
 
-/// Point by point what people on call may do, and what they must not.
+/// Point by point what people on call and those who may discard may do, and what they must not.
 #[tokio::test]
-async fn people_on_call_may_make_overrides_and_nothing_else() {
+async fn people_on_call_may_make_overrides_and_redrives_and_nothing_else() {
     let server = watchful_server().await;
     create_namespaces(&server, &["shop"]).await;
-    let values = "rbac: {oncall: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: on-call}]}\noverrides: {requireBy: true}";
-    let rendered = Rendered::of(values).await;
+    let rendered = Rendered::of(PEOPLE).await;
     install(&server, "system", &rendered).await;
     let overrides = "chainoverrides.executor-chain.dev";
+    let redrives = "chainredrives.executor-chain.dev";
+    let discards = "chaindiscards.executor-chain.dev";
     let chains = "executorchains.executor-chain.dev";
-    for (verb, what, may) in [
-        ("create", overrides, "yes"),
-        ("patch", overrides, "yes"),
-        ("get", overrides, "yes"),
-        ("list", overrides, "yes"),
-        ("watch", overrides, "yes"),
-        ("delete", overrides, "no"),
+    // The verb, the resource, whether people on call may, and whether the leads may.
+    for (verb, what, on_call, leads) in [
+        ("create", overrides, "yes", "no"),
+        ("patch", overrides, "yes", "no"),
+        ("get", overrides, "yes", "no"),
+        ("list", overrides, "yes", "no"),
+        ("watch", overrides, "yes", "no"),
+        ("delete", overrides, "no", "no"),
+        ("create", redrives, "yes", "no"),
+        ("patch", redrives, "yes", "no"),
+        ("get", redrives, "yes", "no"),
+        ("list", redrives, "yes", "no"),
+        ("delete", redrives, "no", "no"),
+        ("create", discards, "no", "yes"),
+        ("patch", discards, "no", "yes"),
+        ("list", discards, "yes", "yes"),
+        ("delete", discards, "no", "no"),
+        (
+            "patch",
+            "chainredrives.executor-chain.dev --subresource=status",
+            "no",
+            "no",
+        ),
+        (
+            "patch",
+            "chaindiscards.executor-chain.dev --subresource=status",
+            "no",
+            "no",
+        ),
         (
             "update",
             "chainoverrides.executor-chain.dev --subresource=status",
             "no",
+            "no",
         ),
         (
             "patch",
             "chainoverrides.executor-chain.dev --subresource=status",
             "no",
+            "no",
         ),
-        ("get", chains, "no"),
-        ("patch", chains, "no"),
-        ("update", chains, "no"),
-        ("create", chains, "no"),
-        ("delete", chains, "no"),
+        ("get", chains, "no", "no"),
+        ("patch", chains, "no", "no"),
+        ("update", chains, "no", "no"),
+        ("create", chains, "no", "no"),
+        ("delete", chains, "no", "no"),
         (
             "patch",
             "executorchains.executor-chain.dev --subresource=status",
             "no",
+            "no",
         ),
-        ("patch", "deployments.apps", "no"),
-        ("patch", "deployments.apps --subresource=scale", "no"),
-        ("create", "pods", "no"),
-        ("create", "pods --subresource=exec", "no"),
-        ("create", "pods --subresource=portforward", "no"),
-        ("get", "secrets", "no"),
-        ("create", "rolebindings.rbac.authorization.k8s.io", "no"),
+        ("patch", "deployments.apps", "no", "no"),
+        ("patch", "deployments.apps --subresource=scale", "no", "no"),
+        ("create", "pods", "no", "no"),
+        ("create", "pods --subresource=exec", "no", "no"),
+        ("create", "pods --subresource=portforward", "no", "no"),
+        ("get", "secrets", "no", "no"),
+        ("create", "rolebindings.rbac.authorization.k8s.io", "no", "no"),
     ] {
-        let person = ["--as=ann", "--as-group=on-call"];
-        let what: Vec<&str> = what.split(' ').collect();
-        let ask = ["auth", "can-i", verb, "-n", "shop"];
-        let ask = [&ask[..], &what, &person].concat();
-        let row = format!("{verb} {what:?}: {may}");
-        eventually(&row, SOON, async || {
-            let said = server.kubectl(&ask).await.stdout;
-            (said.trim() == may, said)
+        for (group, may) in [("on-call", on_call), ("leads", leads)] {
+            let group = format!("--as-group={group}");
+            let person = ["--as=ann", &group];
+            let what: Vec<&str> = what.split(' ').collect();
+            let ask = ["auth", "can-i", verb, "-n", "shop"];
+            let ask = [&ask[..], &what, &person].concat();
+            let row = format!("{verb} {what:?} {group}: {may}");
+            eventually(&row, SOON, async || {
+                let said = server.kubectl(&ask).await.stdout;
+                (said.trim() == may, said)
+            })
+            .await;
+        }
+    }
+}
+
+/// With `overrides.requireBy`, what a redrive or a discard says of people is true, and stays.
+#[tokio::test]
+async fn redrives_and_discards_name_who_made_and_stopped_them() {
+    let server = watchful_server().await;
+    create_namespaces(&server, &["shop"]).await;
+    let rendered = Rendered::of(PEOPLE).await;
+    install(&server, "system", &rendered).await;
+    for (kind, group, own) in [
+        ("ChainRedrive", "on-call", "to: fast, rate: 20, "),
+        ("ChainDiscard", "leads", ""),
+    ] {
+        let group = format!("--as-group={group}");
+        let apply = async |name: &str, spec: &str| {
+            let apply = ["apply", "--server-side", "-n", "shop", "-f", "-"];
+            let manifest = format!(
+                "apiVersion: executor-chain.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{chain: orders, {own}all: true, reason: INC-42{spec}}}\n"
+            );
+            let apply = [&apply[..], &["--as=ann", &group]].concat();
+            server.kubectl_with_input(&apply, &manifest).await
+        };
+        // A policy that was just made is known to the API server a little later.
+        let sentence = "spec.by must be your user name, ann: kubectl chain sets it";
+        eventually("a refusal of who pretends to be another", SOON, async || {
+            let delete = ["delete", kind, "of-bob", "-n", "shop", "--ignore-not-found"];
+            server.kubectl(&delete).await;
+            let refused = apply("of-bob", ", by: bob").await;
+            (
+                !refused.ok && refused.stderr.contains(sentence),
+                refused.stderr,
+            )
         })
         .await;
+        let forged = apply("forged", ", by: ann, stopped: true, stoppedBy: bob").await;
+        let sentence = "is created before it is stopped";
+        assert!(forged.stderr.contains(sentence), "{forged:?}");
+        apply("of-ann", ", by: ann").await.expect_ok();
+        let stopped = apply("of-ann", ", by: ann, stopped: true, stoppedBy: bob").await;
+        let sentence = "spec.stoppedBy must be your user name, ann";
+        assert!(stopped.stderr.contains(sentence), "{stopped:?}");
+        apply("of-ann", ", by: ann, stopped: true, stoppedBy: ann")
+            .await
+            .expect_ok();
     }
 }
 
@@ -320,6 +398,8 @@ const MISSING: &[(&str, Option<&str>, Shows)] = &[
     ("executorchains/status", None, Shows::InRounds),
     ("chainoverrides", Some("list"), Shows::InTheChain),
     ("chainoverrides", Some("watch"), Shows::InWatches),
+    ("chainredrives", Some("list"), Shows::InWatches),
+    ("chaindiscards", Some("watch"), Shows::InWatches),
     ("deployments", Some("list"), Shows::InTheChain),
     ("deployments", Some("create"), Shows::InTheChain),
     ("services", Some("patch"), Shows::InTheChain),
@@ -366,6 +446,7 @@ async fn what_is_missing_shows() {
     let emulator = Emulator::start().await;
     server.install_crd(testkit::CRD).await;
     server.install_override_crd().await;
+    server.install_redrive_crds().await;
     let rows = MISSING.iter().enumerate().map(async |(row, missing)| {
         let namespace = format!("cut-{row}");
         shows(&server, &emulator, &namespace, *missing).await;

@@ -88,6 +88,7 @@ spec:
   deletionPolicy: {policy}
   push: {{gateway: {{name: external, namespace: infra, hostname: '{{stage}}-{{chain}}.push.example'}}}}
   notifier: {{queue: {name}-notifier, url: 'https://api.example.com/task-events'}}
+  parking: {{queue: {name}-parked}}
   template: {{spec: {{containers: [{{name: handler, image: 'shop:1'}}]}}}}
   stages:
 {stages}"
@@ -265,6 +266,43 @@ impl<'a> Testbed<'a> {
             (found.stderr.contains("NotFound"), format!("{found:?}"))
         })
         .await;
+    }
+
+    /// A redrive and a discard are made, end as nothing is parked, and are so old that they are forgotten.
+    pub async fn redrives(&self, chain: &str) {
+        for (kind, own) in [
+            ("ChainRedrive", "to: fast, rate: 20, "),
+            ("ChainDiscard", ""),
+        ] {
+            let manifest = format!(
+                "apiVersion: executor-chain.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: inc-42}}\nspec: {{chain: {chain}, {own}all: true, reason: INC-42}}\n"
+            );
+            self.apply(&manifest).await;
+            let reason = "jsonpath={.status.conditions[0].reason}";
+            let get = ["-n", &self.namespace, "get", kind, "inc-42", "-o", reason];
+            let says = async |wanted: &str| {
+                eventually(wanted, SOON, async || {
+                    let said = self.server.kubectl(&get).await;
+                    (said.stdout == wanted, format!("{said:?}"))
+                })
+                .await;
+            };
+            // Nothing runs the mover's pod here.
+            says("Counting").await;
+            let patch = ["patch", kind, "inc-42", "--type=merge", "-p"];
+            let stop = r#"{"spec": {"stopped": true}}"#;
+            self.kubectl(&[&patch[..], &[stop]].concat()).await;
+            says("Stopped").await;
+            let long_ago = r#"{"status": {"finishedAt": "2020-01-01T00:00:00Z"}}"#;
+            let status = ["--subresource=status"];
+            eventually("one that is forgotten", SOON, async || {
+                let patched = [&["-n", &self.namespace], &patch[..], &[long_ago], &status];
+                drop(self.server.kubectl(&patched.concat()).await);
+                let found = self.server.kubectl(&get).await;
+                (found.stderr.contains("NotFound"), format!("{found:?}"))
+            })
+            .await;
+        }
     }
 
     pub async fn delete(&self, chain: &str) {

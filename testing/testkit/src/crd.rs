@@ -14,6 +14,18 @@ pub const CRD: &str = include_str!("../../../crds/executorchains.yaml");
 /// The CRD of overrides, as it ships.
 pub const OVERRIDE_CRD: &str = include_str!("../../../crds/chainoverrides.yaml");
 
+/// The CRD of redrives, as it ships.
+pub const REDRIVE_CRD: &str = include_str!("../../../crds/chainredrives.yaml");
+
+/// The CRD of discards, as it ships.
+pub const DISCARD_CRD: &str = include_str!("../../../crds/chaindiscards.yaml");
+
+/// Where the API server lists redrives and discards, once it serves them.
+const REDRIVES: [&str; 2] = [
+    "/apis/executor-chain.dev/v1alpha1/chainredrives",
+    "/apis/executor-chain.dev/v1alpha1/chaindiscards",
+];
+
 /// Where the API server lists overrides, once it serves them.
 const OVERRIDES: &str = "/apis/executor-chain.dev/v1alpha1/chainoverrides";
 
@@ -30,6 +42,7 @@ impl ApiServer {
             .get_or_init(async || {
                 server.install_crd(CRD).await;
                 server.install_override_crd().await;
+                server.install_redrive_crds().await;
             })
             .await;
         server
@@ -47,6 +60,17 @@ impl ApiServer {
         let applied = self.kubectl_with_input(&["apply", "-f", "-"], OVERRIDE_CRD);
         applied.await.expect_ok();
         self.serves(OVERRIDES).await;
+    }
+
+    /// Installs the CRDs of redrives and discards.
+    pub async fn install_redrive_crds(&self) {
+        for crd in [REDRIVE_CRD, DISCARD_CRD] {
+            let applied = self.kubectl_with_input(&["apply", "-f", "-"], crd);
+            applied.await.expect_ok();
+        }
+        for path in REDRIVES {
+            self.serves(path).await;
+        }
     }
 
     /// Installs the CRDs of the Gateway API, or those of GKE's policies, by a server-side apply: they are
