@@ -10,6 +10,7 @@ pub mod namespace_uids;
 pub mod objects;
 pub mod overrides;
 pub mod queue_stats;
+pub mod redrives;
 pub mod revisions;
 pub mod scrape_target;
 pub mod served_chains;
@@ -33,6 +34,7 @@ use failures::FailureCounts;
 use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
 use overrides::OverrideCache;
+use redrives::RedriveCache;
 use revisions::RevisionCache;
 use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
@@ -52,6 +54,8 @@ pub struct Caches {
     pub api_discovery: Arc<ApiDiscovery>,
     /// The chains' overrides.
     pub overrides: Arc<OverrideCache>,
+    /// The chains' redrives and discards.
+    pub redrives: Arc<RedriveCache>,
     /// The kept generations of the chains' specs.
     pub revisions: RevisionCache,
     /// Since when each timed condition has held.
@@ -112,10 +116,12 @@ impl Caches {
                 .map(|overrides| overrides.ends())
                 .unwrap_or_default()
         });
+        let redrives = RedriveCache::new(client, &scopes, metrics());
         let limit = args.revision_history_limit;
         Self {
             served_chains,
             overrides,
+            redrives,
             revisions: RevisionCache::new(client.clone(), scopes.clone(), limit),
             locations,
             children,

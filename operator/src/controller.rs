@@ -23,6 +23,7 @@ use crate::namespaces::TriggersByScope;
 use crate::reconcile::error_policy::error_policy;
 use crate::reconcile::overrides::report_overrides;
 use crate::reconcile::reconcile;
+use crate::reconcile::redrives::carry_out_redrives;
 use crate::reconcile::revisions::keep_revisions;
 
 type Failed = controller::Error<Error, watcher::Error>;
@@ -74,6 +75,7 @@ pub async fn serve_chains(
     tokio::select! {
         _ = controllers => {}
         () = keep_revisions(&context) => {}
+        () = carry_out_redrives(&context) => {}
         () = async { by_scope.forward(triggered).await; std::future::pending().await } => {}
         () = late => tracing::warn!("reconciles that still run are canceled"),
     }

@@ -6,6 +6,7 @@
 //! Modules import only from the layers below: `run`, `controller`, `reconcile`, `live_chains`, `context`, `cache` and
 //! `leader`, `telemetry`, then the rest.
 
+pub mod admin_pages;
 pub mod api_server;
 pub mod args;
 pub mod cache;

@@ -14,6 +14,7 @@ pub mod kubernetes;
 pub mod observe;
 pub mod overrides;
 pub mod read;
+pub mod redrives;
 pub mod report;
 pub mod revisions;
 pub mod serve;
