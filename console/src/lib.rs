@@ -7,6 +7,7 @@ pub mod history;
 pub mod live;
 pub mod model;
 pub mod page;
+mod parked;
 pub mod text;
 pub mod units;
 pub mod why;
@@ -15,7 +16,8 @@ pub use history::{StageHistory, WorkerPage};
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, Comparison, EditState, Effect, FailureCount,
     Finding, Forecast, Isolated, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage,
-    PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range,
+    MOST_ROWS, ParkedGroup, ParkedItem, ParkedQuery, ParkedReply, PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range,
     Runs, Snapshot, StageEffect, StageSettings, StageState, Standby, TREND_POINTS, Time,
-    TrendPoint, Trends, Unknown, Urgency, Verdict, WorkerNumbers, unlisted,
+    TrendPoint, Trends, USUAL_ROWS, Unknown, Urgency, Verdict, WorkerNumbers, parked_limit, unlisted,
 };
+pub use parked::ParkedListing;

@@ -6,6 +6,7 @@ mod finding;
 mod forecast;
 mod known;
 mod numbers;
+mod parked;
 mod planned_edit;
 mod seconds;
 mod snapshot;
@@ -22,6 +23,10 @@ pub use forecast::{Effect, Forecast, Range, StageEffect, Time};
 pub use known::{Known, Unknown};
 pub use numbers::{
     Answers, Arrivals, Baseline, FailureCount, Isolated, QueueNumbers, Runs, WorkerNumbers,
+};
+pub(crate) use parked::MOST_GROUPS;
+pub use parked::{
+    MOST_ROWS, ParkedGroup, ParkedItem, ParkedQuery, ParkedReply, USUAL_ROWS, limit as parked_limit,
 };
 pub use planned_edit::{PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep};
 pub use snapshot::{ChainList, Snapshot, Standby};

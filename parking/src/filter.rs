@@ -1,6 +1,6 @@
 //! Which parked tasks are meant.
 
-use decide::{EndCause, RedriveId, StageName, StatusPattern, TaskReason};
+use decide::{EndCause, ParkedRecord, RedriveId, StageName, StatusPattern, TaskReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,11 @@ impl Filter {
 
     /// Whether it means this task.
     pub fn matches(&self, task: &ParkedTask) -> bool {
+        self.matches_record(&task.record)
+    }
+
+    /// Whether it means the task with this record.
+    pub fn matches_record(&self, record: &ParkedRecord) -> bool {
         let Self {
             reason,
             cause,
@@ -81,7 +86,6 @@ impl Filter {
             parked_after,
             parked_before,
         } = self;
-        let record = &task.record;
         let of_redrive = |wanted: &RedriveId| {
             let life = record.life.as_ref();
             life.is_some_and(|life| life.redrive == *wanted)

@@ -1,14 +1,14 @@
 //! How many parked tasks there are of each kind.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use decide::ParkedRecord;
 use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, TimestampRound, Unit};
-
-use crate::task::ParkedTask;
 
 /// What tasks are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,14 +44,15 @@ pub struct Group {
 }
 
 /// The groups of these tasks, the largest first.
-pub fn groups<'a>(
-    tasks: impl IntoIterator<Item = &'a ParkedTask>,
+pub fn groups<R: Borrow<ParkedRecord>>(
+    tasks: impl IntoIterator<Item = R>,
     keys: &[GroupKey],
 ) -> Vec<Group> {
     let mut found: BTreeMap<Vec<String>, Group> = BTreeMap::new();
     for task in tasks {
-        let values: Vec<String> = keys.iter().map(|key| key.value(task)).collect();
-        let at = task.record.at;
+        let record = task.borrow();
+        let values: Vec<String> = keys.iter().map(|key| key.value(record)).collect();
+        let at = record.at;
         let group = found.entry(values.clone()).or_insert_with(|| Group {
             values,
             tasks: 0,
@@ -91,8 +92,7 @@ impl GroupKey {
         }
     }
 
-    fn value(self, task: &ParkedTask) -> String {
-        let record = &task.record;
+    fn value(self, record: &ParkedRecord) -> String {
         match self {
             Self::Reason => record.reason.to_string(),
             Self::Cause => record.cause.to_string(),
@@ -147,7 +147,8 @@ mod tests {
             parked("d", "no-stock", Some(410), "2026-11-30T23:59:59Z"),
         ];
         let of = |keys: &[GroupKey]| {
-            let groups = groups(&tasks, keys).into_iter();
+            let records = tasks.iter().map(|task| &task.record);
+            let groups = groups(records, keys).into_iter();
             groups
                 .map(|group| (group.values.join("/"), group.tasks))
                 .collect::<Vec<_>>()

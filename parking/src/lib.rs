@@ -15,6 +15,8 @@ pub mod canary;
 
 pub mod groups;
 
+pub mod rows;
+
 pub mod filter;
 
 pub mod task;
@@ -29,5 +31,6 @@ pub use redrive::{
     Action, InvalidOrder, Move, NewLife, NoNewLife, RedriveOrder, RedrivePhase, RedriveProgress,
     Selection, next_root,
 };
+pub use rows::{ParkedRow, ParkedRows};
 pub use task::{ParkedTask, UnreadableTask};
 pub use trail::{Step, Trail};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::table;
 use super::unknown::unknown;
 use crate::model::{
     Cause, Known, LiveChain, LiveNotifier, LiveStage, QueueNumbers, StageState, WorkerNumbers,
@@ -12,9 +13,6 @@ use crate::units;
 const UNKNOWN: &str = "?";
 /// What there is none of.
 const NONE: &str = "-";
-const GAP: usize = 2;
-/// A chain's name is not cut to less.
-const SHORTEST_NAME: usize = 12;
 
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,61 +100,14 @@ fn has_backlog(chain: &LiveChain) -> bool {
 
 fn table(rows: &[Row<'_>], width: usize, wide: bool) -> String {
     let more: &[Column] = if wide { &MORE } else { &[] };
-    let mut columns: Vec<Column> = USUAL.iter().chain(more).copied().collect();
-    let cells = |column: Column| rows.iter().map(move |row| row.cell(column));
-    let wanted = |column: Column| {
-        let widths = cells(column).map(|cell| cell.chars().count());
-        widths.max().unwrap_or(0).max(column.head().len())
-    };
-    let mut widths: Vec<usize> = columns.iter().map(|column| wanted(*column)).collect();
-    for column in LEFT_OUT {
-        if total(&widths) <= width {
-            break;
-        }
-        if let Some(at) = columns.iter().position(|it| *it == column) {
-            columns.remove(at);
-            widths.remove(at);
-        }
-    }
-    // What is left is needed, so the names of chains are cut.
-    let over = total(&widths).saturating_sub(width);
-    widths[0] = widths[0]
-        .saturating_sub(over)
-        .max(SHORTEST_NAME.min(widths[0]));
-    let head = columns.iter().map(|column| column.head().to_owned());
-    let mut text = line(head, &widths);
-    for row in rows {
-        text += &line(columns.iter().map(|column| row.cell(*column)), &widths);
-    }
-    text
+    let columns: Vec<Column> = USUAL.iter().chain(more).copied().collect();
+    let cell = |row: &Row<'_>, column| row.cell(column);
+    table::table(&columns, &LEFT_OUT, rows, cell, width)
 }
 
-fn total(widths: &[usize]) -> usize {
-    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
-}
-
-fn line(cells: impl Iterator<Item = String>, widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (cell, width) in cells.zip(widths) {
-        let cell = cut(&cell, *width);
-        let _ = write!(line, "{cell:<width$}{:GAP$}", "");
-    }
-    line.truncate(line.trim_end().len());
-    line.push('\n');
-    line
-}
-
-fn cut(cell: &str, width: usize) -> String {
-    if cell.chars().count() <= width {
-        return cell.to_owned();
-    }
-    let kept: String = cell.chars().take(width.saturating_sub(1)).collect();
-    kept + "…"
-}
-
-impl Column {
-    fn head(self) -> &'static str {
-        match self {
+impl table::Column for Column {
+    fn head(self) -> String {
+        let head = match self {
             Chain => "CHAIN",
             Stage => "STAGE",
             State => "STATE",
@@ -172,7 +123,8 @@ impl Column {
             Allowed => "ALLOWED",
             Slots => "SLOTS",
             Queue => "QUEUE",
-        }
+        };
+        head.to_owned()
     }
 }
 
