@@ -15,9 +15,10 @@ pub mod why;
 pub use history::{StageHistory, WorkerPage};
 pub use model::{
     Answers, Arrivals, Baseline, Cause, ChainList, Comparison, EditState, Effect, FailureCount,
-    Finding, Forecast, Isolated, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage,
-    MOST_ROWS, ParkedGroup, ParkedItem, ParkedQuery, ParkedReply, PlanReply, PlanRequest, PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range,
-    Runs, Snapshot, StageEffect, StageSettings, StageState, Standby, TREND_POINTS, Time,
-    TrendPoint, Trends, USUAL_ROWS, Unknown, Urgency, Verdict, WorkerNumbers, parked_limit, unlisted,
+    Finding, Forecast, Isolated, Known, LiveChain, LiveNotifier, LiveOverride, LiveParking,
+    LiveStage, MOST_ROWS, ParkedGroup, ParkedItem, ParkedQuery, ParkedReply, PlanReply,
+    PlanRequest, PlannedEdit, PlannedRound, PlannedStep, Pods, QueueNumbers, Range, Runs, Snapshot,
+    StageEffect, StageSettings, StageState, Standby, TREND_POINTS, Time, TrendPoint, Trends,
+    USUAL_ROWS, Unknown, Urgency, Verdict, WorkerNumbers, parked_limit, unlisted,
 };
 pub use parked::ParkedListing;

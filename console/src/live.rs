@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
 
 use crate::model::{
-    EditState, Known, LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, QueueNumbers,
-    StageSettings, StageState, WorkerNumbers,
+    EditState, Known, LiveChain, LiveNotifier, LiveOverride, LiveParking, LiveStage, Pods,
+    QueueNumbers, StageSettings, StageState, WorkerNumbers,
 };
 use crate::why::why;
 
@@ -51,6 +51,10 @@ pub fn live(
             paused: paused_queues(status).any(|queue| queue == notifier),
             queue_numbers: queues(notifier),
         },
+        parking: chain.spec.parking.as_ref().map(|parking| LiveParking {
+            queue: parking.queue.clone(),
+            queue_numbers: queues(&parking.queue),
+        }),
         findings: Vec::new(),
         name,
     };

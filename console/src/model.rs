@@ -15,7 +15,8 @@ mod unlisted;
 mod urgency;
 
 pub use chain::{
-    EditState, LiveChain, LiveNotifier, LiveOverride, LiveStage, Pods, StageSettings, StageState,
+    EditState, LiveChain, LiveNotifier, LiveOverride, LiveParking, LiveStage, Pods, StageSettings,
+    StageState,
 };
 pub use comparison::{Comparison, Verdict};
 pub use finding::{Cause, Finding};

@@ -12,6 +12,7 @@ mod found;
 mod handler;
 mod health;
 mod onsets;
+mod parking;
 mod readings;
 mod remembered;
 
@@ -33,8 +34,10 @@ pub fn why(chain: &LiveChain) -> Vec<Finding> {
         found.extend(handler::of_stage(stage));
         found.extend(downstream::of_stage(stage));
         found.extend(capacity::of_stage(stage));
+        found.extend(parking::of_stage(stage));
     }
     found.extend(downstream::of_notifier(chain));
+    found.extend(parking::of_chain(chain));
     found.extend(blocked::drift(chain, &found));
     Found::in_order(found)
 }

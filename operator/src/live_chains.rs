@@ -252,6 +252,7 @@ fn unreadable((namespace, name): NamespacedName, error: &str) -> LiveChain {
             paused: false,
             queue_numbers: Unknown::Pending.into(),
         },
+        parking: None,
         findings: Vec::new(),
     };
     live.findings = why(&live);

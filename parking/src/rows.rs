@@ -92,7 +92,8 @@ impl ParkedRows {
 
     /// Puts those first that were parked last.
     pub fn sort(&mut self) {
-        self.rows.sort_by(|a, b| (b.at, &b.task).cmp(&(a.at, &a.task)));
+        self.rows
+            .sort_by(|a, b| (b.at, &b.task).cmp(&(a.at, &a.task)));
     }
 
     /// How many there are.

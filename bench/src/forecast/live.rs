@@ -94,6 +94,7 @@ impl Histories {
                 paused: false,
                 queue_numbers: Unknown::Unimplemented.into(),
             },
+            parking: None,
             findings: Vec::new(),
         })
     }

@@ -149,9 +149,14 @@ impl Seen {
 
 fn has_unknown(chain: &LiveChain) -> bool {
     let LiveChain {
-        stages, notifier, ..
+        stages,
+        notifier,
+        parking,
+        ..
     } = chain;
+    let parking = parking.as_ref();
     notifier.queue_numbers.unknown().is_some()
+        || parking.is_some_and(|it| it.queue_numbers.unknown().is_some())
         || stages.iter().any(|stage| {
             // Without pods that are to be there, nothing can be asked.
             let is_scaled_to_none =

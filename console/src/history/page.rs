@@ -98,7 +98,7 @@ impl WorkerPage {
                 } else if name == FAILURES {
                     failures.extend(Failure::of(label).map(|failure| (failure, value)));
                 } else if let Some(place) = place(name, label) {
-                    counts[place] = value;
+                    counts[place] = counts[place].saturating_add(value);
                 }
             }
         }
@@ -244,7 +244,7 @@ mod tests {
 
     use super::super::series::{
         BY_PRODUCERS, DONE, HELD, ISOLATED_FOR_FAILURES, ISOLATED_FOR_SHARE, PUSHES_EXPIRING,
-        RUNS_TIMED_OUT, TASKS_PUT_OFF,
+        RUNS_TIMED_OUT, TASKS_NOT_PARKED, TASKS_PARKED, TASKS_PUT_OFF,
     };
     use super::*;
 
@@ -271,6 +271,9 @@ executor_worker_isolated_total{chain=\"shop/orders\",stage=\"fast\",cause=\"new\
 executor_worker_isolated_categories{chain=\"shop/orders\",stage=\"fast\"} 13
 executor_worker_holding{chain=\"shop/orders\",stage=\"fast\"} 1
 executor_worker_put_off_total{chain=\"shop/orders\",stage=\"fast\"} 12
+executor_worker_parked_total{chain=\"shop/orders\",stage=\"fast\",cause=\"exhausted\"} 20
+executor_worker_parked_total{chain=\"shop/orders\",stage=\"fast\",cause=\"fail\"} 3
+executor_worker_not_parked_total{chain=\"shop/orders\",stage=\"fast\"} 5
 executor_worker_expiring_total{chain=\"shop/orders\",stage=\"fast\"} 6
 executor_worker_run_duration_seconds_sum{chain=\"shop/orders\",stage=\"fast\"} 30.5
 executor_worker_run_duration_seconds_bucket{le=\"0.004\",chain=\"shop/orders\",stage=\"fast\"} 2
@@ -308,6 +311,8 @@ executor_worker_run_duration_seconds_bucket{le=\"+Inf\",chain=\"shop/orders\",st
             (ISOLATED_FOR_SHARE, 10),
             (ISOLATED_FOR_FAILURES, 11),
             (TASKS_PUT_OFF, 12),
+            (TASKS_PARKED, 23),
+            (TASKS_NOT_PARKED, 5),
             (PUSHES_EXPIRING, 6),
             // The bounds 0.004, 0.016 and none. A release with fewer buckets lacks 0.008.
             (RUNS.start + 2, 2),
@@ -321,9 +326,9 @@ executor_worker_run_duration_seconds_bucket{le=\"+Inf\",chain=\"shop/orders\",st
     }
 
     #[test]
-    fn a_worker_that_neither_isolates_nor_holds_may_be_older_than_that() {
+    fn a_worker_that_neither_isolates_nor_holds_nor_parks_may_be_older_than_that() {
         let is_new = |line: &&str| {
-            ["isolated", "holding", "put_off", "held"]
+            ["isolated", "holding", "put_off", "held", "parked"]
                 .iter()
                 .any(|name| line.contains(name))
         };
@@ -336,6 +341,8 @@ executor_worker_run_duration_seconds_bucket{le=\"+Inf\",chain=\"shop/orders\",st
             ISOLATED_FOR_SHARE,
             ISOLATED_FOR_FAILURES,
             TASKS_PUT_OFF,
+            TASKS_PARKED,
+            TASKS_NOT_PARKED,
         ] {
             assert_eq!(page.counts[place], 0);
         }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use worker_contract::metrics::{
     ANSWER, ANSWERS, ARRIVALS, ATTEMPTS, CAUSE, CREATES_FAILED, EXPIRING, FAILED, FAILING,
-    HANDED_ON, ISOLATED, LAG_SECONDS, LOOK_UPS_FAILED, ORIGIN, OUTCOME, PUT_OFF, RUN_SECONDS,
-    SHARE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
+    HANDED_ON, ISOLATED, LAG_SECONDS, LOOK_UPS_FAILED, NOT_PARKED, ORIGIN, OUTCOME, PARKED,
+    PUT_OFF, RUN_SECONDS, SHARE, SUCCEEDED, TIMED_OUT, UNREACHABLE,
 };
 
 // What the hour before needs comes first: its slots are shorter.
@@ -37,7 +37,9 @@ pub(super) const TASKS_PUT_OFF: usize = REST + 16;
 pub(super) const PUSHES_EXPIRING: usize = REST + 17;
 pub(super) const CREATES: usize = REST + 18;
 pub(super) const LOOK_UPS: usize = REST + 19;
-pub(super) const ALL: usize = REST + 20;
+pub(super) const TASKS_PARKED: usize = REST + 20;
+pub(super) const TASKS_NOT_PARKED: usize = REST + 21;
+pub(super) const ALL: usize = REST + 22;
 
 /// The place of a counter. `label` gives the value of a label.
 pub(super) fn place<'a>(name: &str, label: impl Fn(&str) -> Option<&'a str>) -> Option<usize> {
@@ -75,6 +77,9 @@ pub(super) fn place<'a>(name: &str, label: impl Fn(&str) -> Option<&'a str>) -> 
         EXPIRING => PUSHES_EXPIRING,
         CREATES_FAILED => CREATES,
         LOOK_UPS_FAILED => LOOK_UPS,
+        // Whatever the cause.
+        PARKED => TASKS_PARKED,
+        NOT_PARKED => TASKS_NOT_PARKED,
         _ => return None,
     })
 }

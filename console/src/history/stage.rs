@@ -687,7 +687,7 @@ mod tests {
         assert!(size_of::<StageHistory>() <= 64);
         assert!(size_of::<Pod>() <= 96);
         assert!(size_of::<Traffic>() <= 4096);
-        assert!(size_of::<u64>() * ALL <= 480);
+        assert!(size_of::<u64>() * ALL <= 496);
     }
 
     proptest! {

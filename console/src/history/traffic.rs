@@ -249,6 +249,8 @@ pub(super) fn numbers(window: &Sum<ALL>, labels: &[Label]) -> WorkerNumbers {
             failures: count(series::ISOLATED_FOR_FAILURES),
         },
         put_off: count(series::TASKS_PUT_OFF),
+        parked: count(series::TASKS_PARKED),
+        not_parked: count(series::TASKS_NOT_PARKED),
         refused,
         lag_p95: quantile(0.95, &window.counts[LAGS], &LAG_SECONDS),
         expiring: count(series::PUSHES_EXPIRING),

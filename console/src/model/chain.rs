@@ -36,6 +36,9 @@ pub struct LiveChain {
     pub draining: Vec<String>,
     /// Its notifier's queue.
     pub notifier: LiveNotifier,
+    /// Its parking queue, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parking: Option<LiveParking>,
     /// What is wrong, first cause first. Empty if nothing is.
     pub findings: Vec<Finding>,
 }
@@ -179,10 +182,27 @@ pub struct LiveNotifier {
     pub queue_numbers: Known<QueueNumbers>,
 }
 
+/// The parking queue: always paused, it keeps tasks that ended without a success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveParking {
+    /// The ID of the queue.
+    pub queue: String,
+    /// What Cloud Tasks says of it. Its first task is the one that was parked first.
+    pub queue_numbers: Known<QueueNumbers>,
+}
+
 impl LiveChain {
     /// Whether nothing is known of what happens in one of its stages.
     pub fn is_unseen(&self) -> bool {
         self.stages.iter().any(LiveStage::is_unseen)
+    }
+}
+
+impl LiveParking {
+    /// The numbers, if something is known to be parked.
+    pub fn parked(&self) -> Option<&QueueNumbers> {
+        self.queue_numbers.value().filter(|it| it.tasks > 0)
     }
 }
 

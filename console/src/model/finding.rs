@@ -111,8 +111,14 @@ causes! {
     NotifierBacklog,
     /// Tasks expire within a day.
     TasksExpire,
+    /// Tasks that ended without a success are not parked.
+    NotParked,
     /// A queue was changed outside the operator.
     Drifted,
+    /// Parked tasks expire within three days.
+    ParkedExpire,
+    /// Tasks that ended without a success are parked, and wait for you.
+    Parked,
 }
 
 impl fmt::Display for Cause {

@@ -66,6 +66,12 @@ pub struct WorkerNumbers {
     /// Tasks that come again later on the same stage, as their handler asked.
     #[serde(default)]
     pub put_off: u64,
+    /// Tasks that ended without a success, and were parked.
+    #[serde(default)]
+    pub parked: u64,
+    /// Tasks that should have been parked: the parking queue doesn't exist, or doesn't take them.
+    #[serde(default)]
+    pub not_parked: u64,
     /// Pushes refused for their token, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,

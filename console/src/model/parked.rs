@@ -219,10 +219,7 @@ mod tests {
                 "where=color=red",
                 r#""color" is not a filter: write reason, cause, stage, status, task or redrive"#,
             ),
-            (
-                "since=yesterday",
-                r#""yesterday" is not a duration"#,
-            ),
+            ("since=yesterday", r#""yesterday" is not a duration"#),
             (
                 "limit=1001",
                 r#""1001" is not a number of rows: write 0 to 1000"#,

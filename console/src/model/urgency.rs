@@ -38,9 +38,11 @@ impl Cause {
     /// How urgent it is.
     pub fn urgency(self) -> Urgency {
         match self {
-            Self::PausedBySpec | Self::PausedByOverride | Self::Isolating | Self::Drifted => {
-                Urgency::Note
-            }
+            Self::PausedBySpec
+            | Self::PausedByOverride
+            | Self::Isolating
+            | Self::Parked
+            | Self::Drifted => Urgency::Note,
             Self::EditWaits
             | Self::PausedByOperator
             | Self::OneFailure
@@ -52,7 +54,8 @@ impl Cause {
             | Self::RetriesUseRate
             | Self::ProducerSurge
             | Self::NextStageFills
-            | Self::NotifierBacklog => Urgency::Slowed,
+            | Self::NotifierBacklog
+            | Self::ParkedExpire => Urgency::Slowed,
             Self::QueueMissing
             | Self::QueueDisabled
             | Self::PausedOutside
@@ -66,6 +69,7 @@ impl Cause {
             | Self::NotificationFails
             | Self::HandlerTimesOut
             | Self::HandlerFails
+            | Self::NotParked
             | Self::TasksExpire => Urgency::Stopped,
         }
     }

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use super::stage::{self, Detail};
 use super::time;
-use crate::model::{EditState, Known, LiveChain, LiveNotifier, LiveStage, Snapshot, WorkerNumbers};
+use crate::model::{
+    EditState, Known, LiveChain, LiveNotifier, LiveParking, LiveStage, Snapshot, WorkerNumbers,
+};
 use crate::units;
 
 /// The ladder of a chain.
@@ -22,7 +24,10 @@ pub(super) fn ladder(chain: &LiveChain, snapshot: &Snapshot, detail: Detail) -> 
                     p.note { strong { "Removed, draining" } " " (draining) }
                 }
             }
-            li.rung.last { (notifier(&chain.notifier)) }
+            li.rung.last {
+                (notifier(&chain.notifier))
+                @if let Some(parking) = &chain.parking { (parked(parking)) }
+            }
         }
     }
 }
@@ -75,6 +80,32 @@ fn arrow(chain: &LiveChain, index: usize) -> Markup {
 fn per_second(stage: &LiveStage, count: impl Fn(&WorkerNumbers) -> u64) -> Option<f64> {
     let numbers = stage.worker_numbers.value()?;
     Some(numbers.per_second(count(numbers)))
+}
+
+/// Nothing where nothing is parked.
+fn parked(parking: &LiveParking) -> Markup {
+    let LiveParking {
+        queue,
+        queue_numbers,
+    } = parking;
+    html! {
+        @match queue_numbers {
+            Known::Known(numbers) if numbers.tasks == 0 => {}
+            Known::Known(numbers) => p.notifier {
+                strong { "parking" } " "
+                code { (queue) } " "
+                span { b { (units::count(numbers.tasks)) } " parked" } " "
+                @if let Some(age) = numbers.lag {
+                    span { "the oldest " b { (units::duration(age)) } " ago" }
+                }
+            },
+            Known::Unknown { unknown } => p.notifier {
+                strong { "parking" } " "
+                code { (queue) } " "
+                span { b { "?" } " parked: " (unknown) }
+            },
+        }
+    }
 }
 
 fn notifier(notifier: &LiveNotifier) -> Markup {

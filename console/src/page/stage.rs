@@ -289,12 +289,16 @@ fn tables(numbers: &WorkerNumbers) -> Markup {
                 }
             }
             @let Isolated { share, failures } = numbers.isolated;
-            @if share + failures + numbers.put_off > 0 {
+            @if share + failures + numbers.put_off + numbers.parked + numbers.not_parked > 0 {
                 table {
                     caption { "Tasks that left or wait in " (window) }
                     tr { th scope="row" { "isolated: failures" } td { (units::count(failures)) } }
                     tr { th scope="row" { "isolated: run slots" } td { (units::count(share)) } }
                     tr { th scope="row" { "put off by the handler" } td { (units::count(numbers.put_off)) } }
+                    @if numbers.parked + numbers.not_parked > 0 {
+                        tr { th scope="row" { "parked" } td { (units::count(numbers.parked)) } }
+                        tr { th scope="row" { "ended without being parked" } td { (units::count(numbers.not_parked)) } }
+                    }
                 }
             }
             @if numbers.creates_failed + numbers.look_ups_failed > 0 {

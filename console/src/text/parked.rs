@@ -38,20 +38,21 @@ pub fn parked(
     now: Timestamp,
     width: usize,
 ) -> String {
-    let mut text = headline(reply, command, now);
+    let mut text = capital(&headline(reply, now));
     for line in [&reply.stale, &reply.incomplete].into_iter().flatten() {
-        let _ = writeln!(text, "{}.", line.trim_end_matches('.'));
+        let _ = writeln!(text, "{}.", capital(line.trim_end_matches('.')));
     }
-    if reply.unreadable > 0 {
-        let (tasks, have) = match reply.unreadable {
-            1 => ("task", "has"),
-            _ => ("tasks", "have"),
-        };
-        let _ = writeln!(
-            text,
-            "{} {tasks} of the queue {have} no record that this operator can read: no worker parked them, or a newer one.",
-            reply.unreadable
-        );
+    match reply.unreadable {
+        0 => {}
+        1 => text.push_str(
+            "1 more has no record that this operator can read: no worker parked it, or a newer one.\n",
+        ),
+        more => {
+            let _ = writeln!(
+                text,
+                "{more} more have no record that this operator can read: no worker parked them, or a newer one."
+            );
+        }
     }
     if reply.tasks == 0 {
         return text;
@@ -82,9 +83,13 @@ pub fn parked(
     text
 }
 
-fn headline(reply: &ParkedReply, command: ParkedCommand<'_>, now: Timestamp) -> String {
+fn headline(reply: &ParkedReply, now: Timestamp) -> String {
     let ParkedReply {
-        at, queue, tasks, ..
+        at,
+        queue,
+        tasks,
+        listed,
+        ..
     } = reply;
     let age: Duration = now.duration_since(*at).try_into().unwrap_or_default();
     let age = if age > FRESH {
@@ -93,20 +98,24 @@ fn headline(reply: &ParkedReply, command: ParkedCommand<'_>, now: Timestamp) -> 
         String::new()
     };
     let at_least = if reply.at_least { "at least " } else { "" };
-    let noun = if *tasks == 1 { "task" } else { "tasks" };
-    let of = if reply.tasks == reply.listed || command.wheres.is_empty() && reply.tasks == 0 {
-        String::new()
-    } else {
-        format!(" of {at_least}{}", reply.listed)
-    };
-    match (tasks, reply.listed) {
-        (0, 0) => format!("nothing is parked in queue {queue}{age}\n"),
-        (0, listed) => {
-            format!("no parked task matches, of {at_least}{listed} in queue {queue}{age}\n")
+    let is_all = tasks.saturating_add(reply.unreadable) == *listed;
+    match (tasks, listed) {
+        (_, 0) => format!("Nothing is parked in queue {queue}{age}.\n"),
+        (1, _) if is_all && !reply.at_least => format!("1 task is parked in queue {queue}{age}:\n"),
+        (tasks, _) if is_all => {
+            format!("{at_least}{tasks} tasks are parked in queue {queue}{age}:\n")
         }
-        (1, _) => format!("{at_least}1{of} {noun} is parked in queue {queue}{age}\n"),
-        (tasks, _) => format!("{at_least}{tasks}{of} {noun} are parked in queue {queue}{age}\n"),
+        (0, listed) => format!("None of {at_least}{listed} tasks in queue {queue} matches{age}.\n"),
+        (tasks, listed) => {
+            format!("{tasks} of {at_least}{listed} tasks in queue {queue} match{age}:\n")
+        }
     }
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|it| it.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// A column of the groups.
@@ -250,7 +259,8 @@ fn redrive(reply: &ParkedReply, command: ParkedCommand<'_>) -> String {
         wheres.to_vec()
     };
     let which = match &wheres[..] {
-        [] => "--all".to_owned(),
+        // Not all of them: what was shown may be less.
+        [] => "--where reason=REASON".to_owned(),
         some => {
             let parts = some.iter().map(|part| format!("--where {part}"));
             parts.collect::<Vec<_>>().join(" ")

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::table;
 use super::unknown::unknown;
 use crate::model::{
-    Cause, Known, LiveChain, LiveNotifier, LiveStage, QueueNumbers, StageState, WorkerNumbers,
+    Cause, Known, LiveChain, LiveNotifier, LiveParking, LiveStage, QueueNumbers, StageState,
+    WorkerNumbers,
 };
 use crate::units;
 
@@ -73,11 +74,12 @@ enum Row<'a> {
     Chain(&'a LiveChain, &'static str),
     Stage(&'a LiveChain, &'a LiveStage),
     Notifier(&'a LiveChain, &'a LiveNotifier),
+    Parking(&'a LiveChain, &'a LiveParking),
 }
 
 fn rows(chain: &LiveChain, wide: bool) -> Vec<Row<'_>> {
     let mut findings = chain.findings.iter();
-    let of_chain = findings.find(|it| it.stage.is_none() && !is_of_notifier(it.cause));
+    let of_chain = findings.find(|it| it.stage.is_none() && !is_of_a_queue(it.cause));
     let of_chain = of_chain.map(|it| word(it.cause));
     // A chain whose spec can't be read has no stages.
     let of_chain = of_chain.or(chain.stages.is_empty().then_some(UNKNOWN));
@@ -85,12 +87,23 @@ fn rows(chain: &LiveChain, wide: bool) -> Vec<Row<'_>> {
     let stages = chain.stages.iter().map(|stage| Row::Stage(chain, stage));
     let has_notifier = wide || chain.notifier.paused || has_backlog(chain);
     let notifier = has_notifier.then_some(Row::Notifier(chain, &chain.notifier));
-    of_chain.into_iter().chain(stages).chain(notifier).collect()
+    // Where nothing is parked, nobody needs the line.
+    let is_shown = |it: &&LiveParking| match it.queue_numbers.value() {
+        Some(numbers) => numbers.tasks > 0,
+        None => wide,
+    };
+    let parking = chain.parking.as_ref().filter(is_shown);
+    let parking = parking.map(|parking| Row::Parking(chain, parking));
+    let rows = of_chain.into_iter().chain(stages).chain(notifier);
+    rows.chain(parking).collect()
 }
 
-/// Of causes that stages have too: whether it is the notifier's where there is no stage.
-fn is_of_notifier(cause: Cause) -> bool {
-    matches!(cause, Cause::NotifierBacklog | Cause::PausedOutside)
+/// Whether it is the notifier's or the parking queue's where there is no stage: these have lines of their own.
+fn is_of_a_queue(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NotifierBacklog | Cause::PausedOutside | Cause::Parked | Cause::ParkedExpire
+    )
 }
 
 fn has_backlog(chain: &LiveChain) -> bool {
@@ -139,6 +152,7 @@ impl Row<'_> {
             },
             Self::Stage(chain, stage) => of_stage(chain, stage, column),
             Self::Notifier(chain, notifier) => of_notifier(chain, notifier, column),
+            Self::Parking(chain, parking) => of_parking(chain, parking, column),
         }
     }
 }
@@ -202,6 +216,28 @@ fn of_notifier(chain: &LiveChain, notifier: &LiveNotifier, column: Column) -> St
         }
         Backlog | Oldest | Allowed => of_queue(numbers, column),
         Late | Failing | Durations | HandedOver | Pods | Slots => NONE.to_owned(),
+    }
+}
+
+fn of_parking(chain: &LiveChain, parking: &LiveParking, column: Column) -> String {
+    match column {
+        Chain => name(chain),
+        Stage => "(parking)".to_owned(),
+        State => {
+            let mut findings = chain.findings.iter();
+            let expires = findings.any(|it| it.cause == Cause::ParkedExpire);
+            let cause = if expires {
+                Cause::ParkedExpire
+            } else {
+                Cause::Parked
+            };
+            word(cause).to_owned()
+        }
+        Queue => parking.queue.clone(),
+        Backlog | Oldest => of_queue(&parking.queue_numbers, column),
+        Rate | InFlight | Late | Failing | Durations | HandedOver | Pods | Allowed | Slots => {
+            NONE.to_owned()
+        }
     }
 }
 
@@ -298,7 +334,9 @@ fn word(cause: Cause) -> &'static str {
         Cause::ProducerSurge => "Surge",
         Cause::NextStageFills => "Filling",
         Cause::NotifierBacklog => "Backlog",
-        Cause::TasksExpire => "Expiring",
+        Cause::TasksExpire | Cause::ParkedExpire => "Expiring",
+        Cause::NotParked => "Not parked",
+        Cause::Parked => "Parked",
         Cause::Drifted => "Drifted",
     }
 }

@@ -25,6 +25,14 @@ pub(super) fn edit(chain: &LiveChain) -> String {
     format!("kubectl edit chain {name} -n {namespace}")
 }
 
+/// What is parked.
+pub(super) fn parked(chain: &LiveChain) -> String {
+    let LiveChain {
+        name, namespace, ..
+    } = chain;
+    format!("kubectl chain parked {name} -n {namespace}")
+}
+
 /// Where notifications go.
 pub(super) fn notifier(chain: &LiveChain) -> String {
     let LiveChain {

@@ -48,7 +48,10 @@ pub(super) enum Place {
     OwnLimit,
     Notifications,
     Expiry,
+    NotParked,
     Drift,
+    /// It hurts nobody now.
+    Parked,
 }
 
 /// A finding and its place.

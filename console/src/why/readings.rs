@@ -137,6 +137,9 @@ impl Measure {
             | Cause::NotificationFails
             | Cause::NotifierBacklog
             | Cause::TasksExpire
+            | Cause::NotParked
+            | Cause::ParkedExpire
+            | Cause::Parked
             | Cause::Held
             | Cause::Isolating
             | Cause::Drifted => None,

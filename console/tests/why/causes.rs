@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use console::why::why;
 use console::{
-    Answers, Cause, EditState, Known, LiveChain, LiveOverride, Pods, Runs, StageState, Unknown,
+    Answers, Cause, EditState, Known, LiveChain, LiveOverride, LiveParking, Pods, QueueNumbers,
+    Runs, StageState, Unknown,
 };
 use crds::PausedBy;
 
-use crate::chains::{at, chain, durations, failure, queue, quiet, seconds, workers};
+use crate::chains::{at, chain, durations, empty, failure, queue, quiet, seconds, workers};
 
 type Change = fn(&mut LiveChain);
 
@@ -416,6 +417,29 @@ const CASES: &[Case] = &[
         },
     ),
     Case(
+        "the parking queue was deleted while tasks fail",
+        Cause::NotParked,
+        SLOW,
+        |it| {
+            parks(it, 0, 0.0);
+            workers(it, 1).not_parked = 12;
+        },
+    ),
+    Case(
+        "nobody looks at what is parked",
+        Cause::ParkedExpire,
+        None,
+        |it| {
+            parks(it, 380, 28.5 * 86_400.0);
+        },
+    ),
+    Case("tasks are parked", Cause::Parked, None, |it| {
+        parks(it, 380, 7_200.0);
+    }),
+    Case("a task is parked", Cause::Parked, None, |it| {
+        parks(it, 1, 60.0);
+    }),
+    Case(
         "a backoff was changed with gcloud",
         Cause::Drifted,
         None,
@@ -488,6 +512,20 @@ pub fn isolates(chain: &mut LiveChain, categories: u32, tasks: u64) {
     fast.arrivals.producer += tasks;
     fast.answers.done += tasks;
     fast.handed_on += tasks;
+}
+
+/// So many tasks are parked, the first for so many seconds.
+pub fn parks(chain: &mut LiveChain, tasks: u64, age: f64) {
+    let has_some = tasks > 0;
+    chain.parking = Some(LiveParking {
+        queue: "orders-parked".into(),
+        queue_numbers: Known::Known(QueueNumbers {
+            tasks,
+            first_due: has_some.then(|| at(0) - seconds(age)),
+            lag: Some(seconds(age)),
+            ..empty(500.0)
+        }),
+    });
 }
 
 /// Pushes of the first stage are so late, and so many tasks wait.

@@ -43,6 +43,7 @@ pub fn chain() -> LiveChain {
                 ..empty(500.0)
             }),
         },
+        parking: None,
         findings: Vec::new(),
     }
 }
@@ -173,6 +174,8 @@ pub fn quiet(window: f64) -> WorkerNumbers {
         handed_on: 0,
         isolated: Isolated::default(),
         put_off: 0,
+        parked: 0,
+        not_parked: 0,
         refused: [].into(),
         lag_p95: None,
         expiring: 0,

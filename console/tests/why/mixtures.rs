@@ -9,6 +9,7 @@ use console::{
 use crds::PausedBy;
 use fastrand::Rng;
 
+use crate::causes::parks;
 use crate::chains;
 use crate::world::{StageWorld, World};
 
@@ -307,6 +308,15 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
             (None, usual)
         }
         Cause::TasksExpire => (Some(last), usual),
+        Cause::NotParked => (Some(last), usual),
+        Cause::ParkedExpire => {
+            parks(&mut of.chain, 3, 28.5 * 86_400.0);
+            (None, usual)
+        }
+        Cause::Parked => {
+            parks(&mut of.chain, 3, 60.0);
+            (None, usual)
+        }
         Cause::Drifted => {
             of.chain.drift = Some("incoming has backoff 1s, the spec says 5s".into());
             (None, usual)
@@ -333,6 +343,9 @@ fn what_goes_wrong_is_found_first() {
         let mut seen = mixture.seen(usize::try_from(needs / 2).unwrap().min(60));
         if cause == Cause::TasksExpire {
             chains::workers(&mut seen, stage.unwrap()).expiring = 3;
+        }
+        if cause == Cause::NotParked {
+            chains::workers(&mut seen, stage.unwrap()).not_parked = 3;
         }
         let found = why(&seen);
         let stage = stage.map(|stage| seen.stages[stage].name.clone());

@@ -3,6 +3,7 @@
 use console::why::why;
 use console::{Known, LiveChain, Unknown, text};
 
+use crate::causes::parks;
 use crate::chains::{at, chain, durations, failure, queue, quiet, seconds, workers};
 
 /// A handler that times out on the second stage, and fills its concurrency.
@@ -71,6 +72,17 @@ fn the_table_has_the_columns_that_fit() {
 #[test]
 fn the_wide_table_has_the_notifiers_queue() {
     insta::assert_snapshot!(text::top(&[ill()], usize::MAX, true));
+}
+
+#[test]
+fn what_is_parked_has_a_line_below_the_stages() {
+    let tables = [(380, 7_200.0), (380, 28.5 * 86_400.0), (0, 0.0)].map(|(tasks, age)| {
+        let mut chain = chain();
+        parks(&mut chain, tasks, age);
+        chain.findings = why(&chain);
+        text::top(&[chain], 120, false)
+    });
+    insta::assert_snapshot!(tables.join("\n"));
 }
 
 #[test]

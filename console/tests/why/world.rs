@@ -515,6 +515,8 @@ impl World {
                 failures: end.isolated - begin.isolated,
             },
             put_off: 0,
+            parked: 0,
+            not_parked: 0,
             refused: if refused > 0 {
                 [("audience".to_owned(), refused)].into()
             } else {

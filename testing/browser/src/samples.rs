@@ -154,6 +154,8 @@ fn workers(new: u64, succeeded: u64, failed: u64, handed_on: u64) -> Known<Worke
         handed_on,
         isolated: Isolated::default(),
         put_off: 0,
+        parked: 0,
+        not_parked: 0,
         refused: BTreeMap::new(),
         lag_p95: Some(Duration::from_millis(120)),
         expiring: 0,
@@ -181,6 +183,7 @@ fn chain(namespace: &str, name: &str, stages: Vec<LiveStage>) -> LiveChain {
             paused: false,
             queue_numbers: queue_numbers(500.0, 0, 0, 1),
         },
+        parking: None,
         findings: vec![],
     }
 }

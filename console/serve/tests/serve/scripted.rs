@@ -114,6 +114,7 @@ pub fn chain(namespace: &str, name: &str) -> Chain {
             paused: false,
             queue_numbers: Known::Unknown { unknown },
         },
+        parking: None,
         findings: vec![],
     })
 }
