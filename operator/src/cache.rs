@@ -9,6 +9,7 @@ pub mod locations;
 pub mod namespace_uids;
 pub mod objects;
 pub mod overrides;
+pub mod parked_listings;
 pub mod queue_stats;
 pub mod redrives;
 pub mod revisions;
@@ -35,6 +36,7 @@ use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
 use overrides::OverrideCache;
 use redrives::RedriveCache;
+use parked_listings::ParkedListings;
 use revisions::RevisionCache;
 use served_chains::ServedChains;
 use status_echo::StatusEchoFilter;
@@ -62,6 +64,8 @@ pub struct Caches {
     pub condition_timers: ConditionTimers,
     /// Which changes of chains are the operator's own.
     pub status_echo: StatusEchoFilter,
+    /// What is parked, for people who look.
+    pub parked: Arc<ParkedListings>,
     /// Failed reconciles.
     pub failures: FailureCounts,
     /// What the chains' namespaces are as owners.
@@ -126,6 +130,7 @@ impl Caches {
             locations,
             children,
             workers,
+            parked: ParkedListings::new(queues.clone()),
             api_discovery: ApiDiscovery::new(client.clone(), scopes, triggers()),
             condition_timers: ConditionTimers::default(),
             status_echo: StatusEchoFilter::default(),

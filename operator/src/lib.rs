@@ -17,6 +17,7 @@ pub mod error;
 pub mod leader;
 pub mod live_chains;
 pub mod namespaces;
+pub mod parked_tasks;
 pub mod planned_edits;
 pub mod reconcile;
 pub mod run;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use cloudtasks::{LocationPath, QueueId, QueuePath};
 use console::why::{Remembered, why};
 use console::{
-    EditState, Known, LiveChain, LiveNotifier, PlanReply, PlanRequest, QueueNumbers, Snapshot,
-    Standby, Trends, Unknown, WorkerNumbers,
+    EditState, Known, LiveChain, LiveNotifier, ParkedQuery, ParkedReply, PlanReply, PlanRequest,
+    QueueNumbers, Snapshot, Standby, Trends, Unknown, WorkerNumbers,
 };
-use console_serve::{Source, Unplanned};
+use console_serve::{NotListed, Source, Unplanned};
 use crds::ExecutorChain;
 use crds::conditions::Reason;
 use futures::FutureExt;
@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use crate::chain::{Chain, NamespacedName, name_in, name_of};
 use crate::context::Context;
 use crate::leader::holder::Holder;
+use crate::parked_tasks::parked_tasks;
 use crate::planned_edits::planned_edit;
 use crate::viewers::Viewers;
 
@@ -145,6 +146,23 @@ impl Source for LiveChains {
                     Box::pin(planned_edit(&context, request, live)).await
                 }
                 None => Err(Unplanned::Standby(Standby { leader })),
+            }
+        }
+        .boxed()
+    }
+
+    fn parked(
+        &self,
+        chain: NamespacedName,
+        query: ParkedQuery,
+    ) -> BoxFuture<'static, Result<ParkedReply, NotListed>> {
+        let term = self.term.lock();
+        let context = term.as_ref().and_then(|term| term.context.upgrade());
+        let leader = self.holder.pod();
+        async move {
+            match context {
+                Some(context) => parked_tasks(&context, chain, query).await,
+                None => Err(NotListed::Standby(Standby { leader })),
             }
         }
         .boxed()

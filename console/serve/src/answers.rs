@@ -47,6 +47,11 @@ fn of_content(
     of_file(content_type, (status, length, place.body(content)))
 }
 
+/// JSON that nobody else is shown.
+pub(crate) fn of_own(text: String, place: Place) -> Response {
+    of_content("application/json", StatusCode::OK, text, place)
+}
+
 /// What is wrong with a request.
 pub(crate) fn of_problem(status: StatusCode, error: impl Into<String>) -> Response {
     let error = error.into();

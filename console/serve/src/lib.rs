@@ -1,7 +1,8 @@
 //! Serves what happens in chains now: as JSON, as events and as a page; and what an edit would do. Nothing is
 //! changed.
 //!
-//! Anyone who can reach the port sees the numbers of all chains. No task and nothing of a task is among them.
+//! Anyone who can reach the port sees the numbers of all chains, and the names and paths of parked tasks. No
+//! body and no header of a task is among them.
 
 mod answers;
 mod guard;
@@ -15,5 +16,5 @@ mod view;
 
 pub use places::MAX_RESPONSES;
 pub use routes::{routes, routes_with};
-pub use source::{Source, Unplanned};
+pub use source::{NotListed, Source, Unplanned};
 pub use streams::MAX_STREAMS;

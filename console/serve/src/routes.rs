@@ -10,15 +10,15 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use console::PlanRequest;
 use console::page::{self, Document};
+use console::{ParkedQuery, PlanRequest};
 
 use crate::answers;
 use crate::guard::guard;
 use crate::places::{AllTaken, Place};
 use crate::query::Query;
 use crate::rendered::Viewed;
-use crate::source::{Source, Unplanned};
+use crate::source::{NotListed, Source, Unplanned};
 use crate::streams::Viewers;
 use crate::view::{ChainName, View, json};
 
@@ -39,6 +39,7 @@ pub fn routes_with(source: Arc<dyn Source>, more: Router) -> Router {
         .route("/api/v1/chains", get(all_as_json))
         .route("/api/v1/chains/{namespace}/{name}", get(one_as_json))
         .route("/api/v1/events", get(events_as_json))
+        .route("/api/v1/parked/{namespace}/{name}", get(parked))
         .route("/api/v1/plan", post(plan))
         .with_state(Arc::new(Viewers::new(source)))
         .merge(more)
@@ -73,6 +74,30 @@ async fn plan(
         }
         Err(Unplanned::Absent(error)) => answers::of_problem(StatusCode::NOT_FOUND, error),
         Err(Unplanned::NoPlan(error)) => answers::of_problem(StatusCode::BAD_GATEWAY, error),
+    }
+}
+
+/// The place is taken before the queue is listed: who waits for that has one.
+async fn parked(
+    State(viewers): State<Arc<Viewers>>,
+    Path(chain): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    place: Place,
+) -> Response {
+    let query = match ParkedQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(error) => return answers::of_problem(StatusCode::BAD_REQUEST, error),
+    };
+    match viewers.source().parked(chain, query).await {
+        Ok(reply) => answers::of_own(json(&reply), place),
+        Err(NotListed::Standby(standby)) => {
+            answers::of_json(StatusCode::SERVICE_UNAVAILABLE, json(&standby))
+        }
+        Err(NotListed::Absent(error)) => answers::of_problem(StatusCode::NOT_FOUND, error),
+        Err(NotListed::Failed(error)) => answers::of_problem(StatusCode::BAD_GATEWAY, error),
+        Err(NotListed::TooOften(error)) => {
+            answers::of_problem(StatusCode::TOO_MANY_REQUESTS, error)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use console::{PlanReply, PlanRequest, Snapshot, Standby};
+use console::{ParkedQuery, ParkedReply, PlanReply, PlanRequest, Snapshot, Standby};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -26,6 +26,35 @@ pub trait Source: Send + Sync + 'static {
         }
         .boxed()
     }
+
+    /// What is parked of the chain of this namespace and name.
+    fn parked(
+        &self,
+        chain: (String, String),
+        query: ParkedQuery,
+    ) -> BoxFuture<'static, Result<ParkedReply, NotListed>> {
+        let _ = query;
+        async move {
+            let (namespace, name) = chain;
+            Err(NotListed::Absent(format!(
+                "nothing is known here of what {namespace}/{name} parks"
+            )))
+        }
+        .boxed()
+    }
+}
+
+/// Why it is unknown what is parked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotListed {
+    /// This operator doesn't lead.
+    Standby(Standby),
+    /// There is no such chain, or no parking queue: a sentence.
+    Absent(String),
+    /// Cloud Tasks didn't list the queue: a sentence.
+    Failed(String),
+    /// Too much was listed in the last minute: a sentence that says when to try again.
+    TooOften(String),
 }
 
 /// Why there is no plan.

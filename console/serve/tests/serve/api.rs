@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::Response;
-use console::{ChainList, LiveChain, Standby};
+use console::{ChainList, LiveChain, ParkedReply, Standby};
 use console_serve::{MAX_RESPONSES, MAX_STREAMS};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ const ROUTES: &[&str] = &[
     "/api/v1/chains",
     "/api/v1/chains/shop/orders",
     "/api/v1/events",
+    "/api/v1/parked/shop/orders",
     "/events",
     "/page.css",
     "/page.js",
@@ -83,6 +84,41 @@ async fn one_chain_is_found_by_its_name() {
         missing,
         json!({"error": "the operator serves no chain bank/ordres"})
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_parked_is_asked_for_by_an_address() {
+    let source = Scripted::of(vec![chain("shop", "orders")]);
+    let path = "/api/v1/parked/shop/orders?by=reason,stage&where=reason=no-stock&since=2h&limit=7";
+    let reply: ParkedReply = json_of(get(&source, path).await).await;
+    assert_eq!(reply.by, ["reason", "stage"]);
+    assert_eq!((&*reply.queue, reply.listed), ("orders-parked", 7));
+
+    for (path, status, error) in [
+        ("gone", StatusCode::NOT_FOUND, "there is no such chain"),
+        (
+            "broken",
+            StatusCode::BAD_GATEWAY,
+            "Cloud Tasks is unavailable",
+        ),
+        ("busy", StatusCode::TOO_MANY_REQUESTS, "try again in 20s"),
+        (
+            "orders?by=color",
+            StatusCode::BAD_REQUEST,
+            "\"color\" is not a key: write reason, cause, stage, status or hour",
+        ),
+    ] {
+        let answer = get(&source, &format!("/api/v1/parked/shop/{path}")).await;
+        assert_eq!(answer.status(), status, "{path}");
+        let answer: Value = json_of(answer).await;
+        assert_eq!(answer, json!({"error": error}), "{path}");
+    }
+    let leader = Some("executor-chain-7d".to_owned());
+    source.become_standby(Standby { leader });
+    let answer = get(&source, "/api/v1/parked/shop/orders").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let answer: Value = json_of(answer).await;
+    assert_eq!(answer, json!({"leader": "executor-chain-7d"}));
 }
 
 #[tokio::test(start_paused = true)]

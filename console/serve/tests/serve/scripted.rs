@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use console::{
-    Cause, EditState, Finding, Known, LiveChain, LiveNotifier, LiveStage, Pods, Snapshot,
-    StageSettings, StageState, Standby, Trends, Unknown,
+    Cause, EditState, Finding, Known, LiveChain, LiveNotifier, LiveStage, ParkedListing,
+    ParkedQuery, ParkedReply, Pods, Snapshot, StageSettings, StageState, Standby, Trends, Unknown,
 };
-use console_serve::Source;
+use console_serve::{NotListed, Source};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 /// Between snapshots.
@@ -52,6 +54,34 @@ impl Scripted {
 }
 
 impl Source for Scripted {
+    /// By the name of the chain. The reply tells how many rows were asked for.
+    fn parked(
+        &self,
+        (_, name): (String, String),
+        query: ParkedQuery,
+    ) -> BoxFuture<'static, Result<ParkedReply, NotListed>> {
+        let standby = self.0.lock().unwrap().now.clone().err();
+        async move {
+            match (standby, &*name) {
+                (Some(standby), _) => Err(NotListed::Standby(standby)),
+                (None, "gone") => Err(NotListed::Absent("there is no such chain".into())),
+                (None, "broken") => Err(NotListed::Failed("Cloud Tasks is unavailable".into())),
+                (None, "busy") => Err(NotListed::TooOften("try again in 20s".into())),
+                (None, _) => {
+                    let mut reply = ParkedListing::empty(Timestamp::UNIX_EPOCH).reply(
+                        "orders-parked",
+                        query.clone(),
+                        None,
+                        Timestamp::UNIX_EPOCH,
+                    );
+                    reply.listed = u64::try_from(query.limit).unwrap();
+                    Ok(reply)
+                }
+            }
+        }
+        .boxed()
+    }
+
     fn snapshot(&self) -> Result<Arc<Snapshot>, Standby> {
         self.0.lock().unwrap().now.clone()
     }

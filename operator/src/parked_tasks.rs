@@ -1,0 +1,69 @@
+//! What a chain has parked, for people who look.
+
+use cloudtasks::Error as CallError;
+use console::{ParkedQuery, ParkedReply};
+use console_serve::NotListed;
+use jiff::Timestamp;
+use plan::location;
+
+use crate::cache::parked_listings::Unknown;
+use crate::chain::NamespacedName;
+use crate::context::Context;
+
+/// What a chain has parked.
+pub async fn parked_tasks(
+    context: &Context,
+    name: NamespacedName,
+    query: ParkedQuery,
+) -> Result<ParkedReply, NotListed> {
+    let chains = &context.caches.served_chains;
+    let (namespace, chain) = &name;
+    let known = chains.get(&name).ok_or_else(|| {
+        NotListed::Absent(if chains.is_free(&name) {
+            format!("there is no chain {namespace}/{chain}")
+        } else {
+            format!(
+                "this operator doesn't serve namespace {namespace}, or can't read chain {chain}"
+            )
+        })
+    })?;
+    let spec = &known.spec;
+    let parking = spec.parking.as_ref().ok_or_else(|| {
+        NotListed::Absent(format!(
+            "{namespace}/{chain} parks nothing: set spec.parking.queue, and tasks that end without a success from then on are kept"
+        ))
+    })?;
+    let (project, place) = (spec.project.as_deref(), spec.location.as_deref());
+    let parent = location(project, place, &context.settings);
+    let parent = parent.map_err(|problem| NotListed::Failed(problem.message))?;
+    let id = parking.queue.parse();
+    let id = id.map_err(|error: cloudtasks::NameError| NotListed::Failed(error.to_string()))?;
+    let queue = parent.queue(id);
+    let found = context.caches.parked.look(queue).await;
+    let found = found.map_err(|unknown| not_listed(unknown, &parking.queue, &name))?;
+    let queue = parking.queue.clone();
+    // Up to 20,000 tasks are read, which must not hold up reconciles.
+    let reply = tokio::task::spawn_blocking(move || {
+        let now = Timestamp::now();
+        found.listing.reply(&queue, query, found.stale, now)
+    });
+    Ok(reply.await.expect("it doesn't panic, and isn't canceled"))
+}
+
+fn not_listed(unknown: Unknown, queue: &str, (namespace, chain): &NamespacedName) -> NotListed {
+    match unknown {
+        Unknown::Cloud(CallError::Missing { .. }) => NotListed::Absent(format!(
+            "the parking queue {queue} doesn't exist: the conditions of chain {chain} in namespace {namespace} say why the operator hasn't created it"
+        )),
+        Unknown::Cloud(error @ CallError::Forbidden { .. }) => NotListed::Failed(format!(
+            "the operator needs the permission cloudtasks.tasks.list to show what is parked: {error}"
+        )),
+        Unknown::Cloud(error) => {
+            NotListed::Failed(format!("what is parked can't be listed now: {error}"))
+        }
+        Unknown::NoCallLeft { wait } => NotListed::TooOften(format!(
+            "all who look at parked tasks share 30 calls a minute, and none is left: try again in {} s",
+            wait.as_secs() + 1
+        )),
+    }
+}
