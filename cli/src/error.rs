@@ -101,6 +101,9 @@ pub enum Error {
     /// What was asked for is refused, or can't be done: a sentence that says why.
     #[error("{0}")]
     Refused(String),
+    /// What was asked for isn't known now: a sentence that says why.
+    #[error("{0}")]
+    NotNow(String),
     /// A right is missing.
     #[error("{0}; the chart's value rbac.oncall gives the rights to make overrides")]
     NoRight(Gap),
@@ -121,7 +124,7 @@ impl Error {
         match self {
             Self::Unseen(gaps) if gaps.iter().any(|gap| matches!(gap, Gap::Right(_))) => NO_RIGHTS,
             Self::NoRight(_) | Self::NoEdit(_) => NO_RIGHTS,
-            Self::Unseen(_) | Self::NoAdmin { .. } => CANT_TELL,
+            Self::Unseen(_) | Self::NoAdmin { .. } | Self::NotNow(_) => CANT_TELL,
             Self::File { .. }
             | Self::Rejected { .. }
             | Self::Problem(_)

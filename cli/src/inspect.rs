@@ -1,4 +1,4 @@
-//! `top`, `why` and `ui`: chains as they are now. `kubectl chain` is these commands.
+//! `top`, `why`, `parked` and `ui`: chains as they are now. `kubectl chain` is these commands.
 
 mod api;
 pub mod args;
@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub mod completion;
 pub(crate) mod dev;
 pub mod exit;
+mod parked;
 pub(crate) mod scope;
 pub mod seen;
 pub(crate) mod source;
@@ -26,6 +27,7 @@ pub async fn run(command: InspectCommand, program: &str) -> Result<ExitCode, Err
     match command {
         InspectCommand::Top(options) => top::run(options, program).await,
         InspectCommand::Why(options) => why::run(options, program).await,
+        InspectCommand::Parked(options) => parked::run(options, program).await,
         InspectCommand::Ui(options) => ui::run(options, program).await,
         #[cfg(feature = "cluster")]
         InspectCommand::Completion { shell } => completion::script(&shell),

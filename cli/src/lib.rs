@@ -1,7 +1,7 @@
 //! `executor-chain`: runs a chain locally, without a cluster and without Google Cloud.
 //!
 //! `dev` runs the operator's planner and real workers on an emulator of Cloud Tasks; `send` creates
-//! tasks in it; `id` prints the names of a task. `top`, `why` and `ui` show chains, of `dev` or of a
+//! tasks in it; `id` prints the names of a task. `top`, `why`, `parked` and `ui` show chains, of `dev` or of a
 //! cluster; `throttle`, `pause`, `resume`, `scale` and `undo` change them for a limited time.
 
 #![allow(

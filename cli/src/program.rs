@@ -109,6 +109,7 @@ mod tests {
             "top -A -o wide --once",
             "why orders -n shop",
             "ui --no-open",
+            "parked orders --by reason,hour --where reason=no-stock --where status=4xx --since 2h --limit 5",
             "throttle orders slow --rate 5 --for 30m --reason INC-42",
             "pause orders * --for 30m --reason INC-42 --dry-run",
             "resume orders slow",

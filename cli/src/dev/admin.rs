@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use console::{LiveChain, PlanReply, PlanRequest, Snapshot, Standby};
-use console_serve::{Source, Unplanned, routes_with};
+use cloudtasks::{CloudTasks, LocationPath, QueuePath};
+use console::{
+    LiveChain, ParkedListing, ParkedQuery, ParkedReply, PlanReply, PlanRequest, Snapshot, Standby,
+};
+use console_serve::{NotListed, Source, Unplanned, routes_with};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
+use parking::ParkedTask;
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
 
@@ -17,10 +22,22 @@ use crate::error::Error;
 const USUAL: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9480);
 
+/// Parked tasks that are listed, as many as the operator lists.
+const MOST_PARKED: usize = 20_000;
+
 /// What was collected last.
 pub struct Latest {
     snapshot: RwLock<Arc<Snapshot>>,
     requests: Requests,
+    queues: Queues,
+}
+
+/// Where the queues are.
+pub struct Queues {
+    /// The emulator.
+    pub cloud: CloudTasks,
+    /// Project and location.
+    pub parent: LocationPath,
 }
 
 impl Latest {
@@ -46,6 +63,59 @@ impl Source for Latest {
     fn plan(&self, request: PlanRequest) -> BoxFuture<'static, Result<PlanReply, Unplanned>> {
         ask_plan(self.requests.clone(), request).boxed()
     }
+
+    fn parked(
+        &self,
+        (namespace, name): (String, String),
+        query: ParkedQuery,
+    ) -> BoxFuture<'static, Result<ParkedReply, NotListed>> {
+        let chain = self.chain();
+        let Queues { cloud, parent } = &self.queues;
+        let (cloud, parent) = (cloud.clone(), parent.clone());
+        async move {
+            let is_it = |it: &Arc<LiveChain>| it.namespace == namespace && it.name == name;
+            let chain = chain.filter(is_it);
+            let chain = chain.ok_or_else(|| {
+                NotListed::Absent(format!("there is no chain {namespace}/{name}"))
+            })?;
+            let id = chain.parking.as_ref().map(|parking| parking.queue.clone());
+            let id = id.ok_or_else(|| {
+                NotListed::Absent(format!(
+                    "{namespace}/{name} parks nothing: set spec.parking.queue in its file"
+                ))
+            })?;
+            let parsed = id.parse();
+            let parsed =
+                parsed.map_err(|error: cloudtasks::NameError| NotListed::Failed(error.to_string()));
+            let listed = list(&cloud, &parent.queue(parsed?)).await;
+            let listed = listed.map_err(|error| NotListed::Failed(error.to_string()))?;
+            Ok(listed.reply(&id, query, None, Timestamp::now()))
+        }
+        .boxed()
+    }
+}
+
+/// The emulator has no quota, and one person looks.
+async fn list(cloud: &CloudTasks, queue: &QueuePath) -> Result<ParkedListing, cloudtasks::Error> {
+    let mut listing = ParkedListing::empty(Timestamp::now());
+    let mut from = None;
+    loop {
+        let page = cloud.list_tasks_page(queue, from.as_ref()).await?;
+        for task in &page.tasks {
+            listing.add(ParkedTask::read(task).ok());
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+        if listing.tasks() >= MOST_PARKED {
+            listing.incomplete = Some("there are more: at most 20,000 tasks are listed".to_owned());
+            break;
+        }
+    }
+    listing.at = Timestamp::now();
+    listing.rows.sort();
+    Ok(listing)
 }
 
 /// Listens on the address that the user chose, or on the usual one.
@@ -65,11 +135,17 @@ pub async fn listen(chosen: Option<SocketAddr>) -> Result<TcpListener, Error> {
 }
 
 /// Serves the snapshots that are set, until the process ends.
-pub fn serve(listener: TcpListener, first: Snapshot, requests: Requests) -> Arc<Latest> {
+pub fn serve(
+    listener: TcpListener,
+    first: Snapshot,
+    requests: Requests,
+    queues: Queues,
+) -> Arc<Latest> {
     let more = overrides::routes(requests.clone());
     let latest = Arc::new(Latest {
         snapshot: RwLock::new(Arc::new(first)),
         requests,
+        queues,
     });
     let source: Arc<dyn Source> = Arc::<Latest>::clone(&latest);
     tokio::spawn(async move { axum::serve(listener, routes_with(source, more)).await });

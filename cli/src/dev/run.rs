@@ -126,7 +126,11 @@ impl Session {
             &chain,
             &done,
         );
-        let latest = admin::serve(admin, first, requests);
+        let of_chain = admin::Queues {
+            cloud: chain.queues.clone(),
+            parent: chain.desired.notifier.queue.parent.clone(),
+        };
+        let latest = admin::serve(admin, first, requests, of_chain);
         let mut session = Self {
             options,
             manifest,

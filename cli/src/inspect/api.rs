@@ -19,6 +19,8 @@ use super::seen::{Gap, Seen};
 
 /// For one request and its response.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// For one that the operator asks Cloud Tasks for, which takes it 8 s and one call more.
+const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A response.
 #[derive(Debug)]
@@ -38,6 +40,19 @@ pub enum Posted<T> {
     Done(T),
     /// It was refused: a sentence.
     Refused(String),
+    /// The operator doesn't lead.
+    Standby,
+}
+
+/// A response to a question that may have no answer now.
+#[derive(Debug)]
+pub enum Asked<T> {
+    /// The answer.
+    Found(T),
+    /// There is none: a sentence.
+    Refused(String),
+    /// It can't be given now: a sentence.
+    NotNow(String),
     /// The operator doesn't lead.
     Standby,
 }
@@ -109,6 +124,29 @@ impl Connection {
         }
     }
 
+    /// Asks for what the operator doesn't have in memory.
+    pub async fn ask<T: DeserializeOwned>(&mut self, path: &str) -> Result<Asked<T>, String> {
+        let (status, body) = self
+            .send_for(Method::GET, path, Bytes::new(), LONG_TIMEOUT)
+            .await?;
+        let problem = problem(&body);
+        match (status, problem) {
+            (StatusCode::OK, _) => {
+                serde_json::from_slice(&body)
+                    .map(Asked::Found)
+                    .map_err(|error| {
+                        format!("its response is of another version of this program ({error})")
+                    })
+            }
+            (StatusCode::SERVICE_UNAVAILABLE, None) => Ok(Asked::Standby),
+            (StatusCode::TOO_MANY_REQUESTS, Some(problem)) => Ok(Asked::NotNow(problem)),
+            (status, Some(problem)) if status.is_server_error() => Ok(Asked::NotNow(problem)),
+            (_, Some(problem)) => Ok(Asked::Refused(problem)),
+            (StatusCode::NOT_FOUND, None) => Err("it is older than this program".into()),
+            (other, None) => Err(format!("GET {path}: status {other}")),
+        }
+    }
+
     /// Sends JSON to a path.
     pub async fn post<T: DeserializeOwned>(
         &mut self,
@@ -144,8 +182,18 @@ impl Connection {
         path: &str,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), String> {
-        let sent = timeout(TIMEOUT, self.exchange(method, path, body)).await;
-        sent.map_err(|_| format!("no response in {} s", TIMEOUT.as_secs()))?
+        self.send_for(method, path, body, TIMEOUT).await
+    }
+
+    async fn send_for(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let sent = timeout(patience, self.exchange(method, path, body)).await;
+        sent.map_err(|_| format!("no response in {} s", patience.as_secs()))?
     }
 
     async fn exchange(

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
+use console::{USUAL_ROWS, parked_limit};
+use crds::Duration;
+use parking::GroupKey;
 
 /// Commands that show chains and change nothing.
 #[derive(Debug, Subcommand)]
@@ -14,6 +18,9 @@ pub enum InspectCommand {
     /// Exit code: 0 if nothing was found, 2 with findings, 3 if nothing was found and numbers are unknown, 4
     /// if a right is missing.
     Why(WhyOptions),
+    /// Show which tasks a chain has parked: first how many of each kind, then the last ones, and how they
+    /// can be run again.
+    Parked(ParkedOptions),
     /// Open the page of a chain, or of all chains.
     Ui(UiOptions),
     /// Print a shell's completion script.
@@ -95,6 +102,33 @@ pub enum WhyOutput {
     Json,
 }
 
+/// Options of `parked`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ParkedOptions {
+    /// The chain.
+    #[arg(value_name = "CHAIN", value_parser = name)]
+    pub name: String,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: Place,
+    /// What the tasks are grouped by, such as reason,stage.
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',', default_value = "reason", value_parser = group_key())]
+    pub by: Vec<GroupKey>,
+    /// Only tasks with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or
+    /// status=4xx. Can be repeated.
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    pub wheres: Vec<String>,
+    /// Only what was parked in this time, such as 2h.
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<Duration>,
+    /// How many tasks are shown, those first that were parked last.
+    #[arg(long, value_name = "ROWS", default_value_t = USUAL_ROWS, value_parser = parked_limit)]
+    pub limit: usize,
+    /// Print JSON.
+    #[arg(short, long, value_enum)]
+    pub output: Option<WhyOutput>,
+}
+
 /// Options of `ui`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct UiOptions {
@@ -110,6 +144,12 @@ pub struct UiOptions {
     /// Print the address, and open no browser.
     #[arg(long)]
     pub no_open: bool,
+}
+
+/// With the keys as completions.
+fn group_key() -> impl TypedValueParser<Value = GroupKey> {
+    let keys = GroupKey::ALL.map(GroupKey::as_str);
+    PossibleValuesParser::new(keys).try_map(|key| key.parse::<GroupKey>())
 }
 
 /// A name of Kubernetes: it becomes a part of addresses.

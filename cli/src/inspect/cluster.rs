@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use console::{LiveChain, PlanReply, PlanRequest};
 use kube::Client;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::api::{Connection, Posted, Reply};
+use super::api::{Asked, Connection, Posted, Reply};
 use super::args::Place;
 use super::scope::Scope;
 use super::seen::{Gap, Seen};
@@ -92,6 +93,33 @@ impl Cluster {
         let gap = gaps.next();
         let none = || Gap::Operator("no operator leads now".to_owned());
         Err(Unplanned::Unknown(gap.unwrap_or_else(none)))
+    }
+
+    /// What a path of the API has of a chain, from the operator that serves it.
+    pub async fn ask<T: DeserializeOwned>(
+        &mut self,
+        scope: &Scope,
+        path: &str,
+    ) -> Result<T, Error> {
+        let mut seen = self.find_operators(scope).await;
+        let mut refused = None;
+        for connection in &mut self.leaders {
+            match connection.ask(path).await {
+                Ok(Asked::Found(found)) => return Ok(found),
+                Ok(Asked::Refused(reason)) => refused = Some(reason),
+                Ok(Asked::NotNow(reason)) => return Err(Error::NotNow(reason)),
+                Ok(Asked::Standby) => {}
+                Err(reason) => seen.gaps.push(Gap::Operator(reason)),
+            }
+        }
+        if let Some(reason) = refused {
+            return Err(Error::Refused(reason));
+        }
+        if seen.gaps.is_empty() {
+            let none = Gap::Operator("no operator leads now".to_owned());
+            seen.gaps.push(none);
+        }
+        Err(Error::Unseen(seen.gaps))
     }
 
     /// For the page: streams to the admin port of the operator that leads.

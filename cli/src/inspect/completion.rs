@@ -74,6 +74,7 @@ fn command(program: &Program) -> clap::Command {
     for (subcommand, chain) in [
         ("top", None),
         ("why", Some("name")),
+        ("parked", Some("name")),
         ("ui", Some("name")),
         ("history", Some("chain")),
     ] {
@@ -88,7 +89,18 @@ fn command(program: &Program) -> clap::Command {
             }
         });
     }
-    command
+    command.mut_subcommand("parked", |command| {
+        command.mut_arg("wheres", |it| it.add(filters()))
+    })
+}
+
+/// Completes the names of filters of parked tasks.
+fn filters() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let names = ["reason", "cause", "stage", "status", "task", "redrive"];
+        let names = names.map(|name| format!("{name}="));
+        beginning(typed, Some(names.into()))
+    })
 }
 
 /// Completes names of chains, in the namespace that the command line has so far.

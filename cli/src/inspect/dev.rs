@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::api::{Connection, Posted, Reply};
+use super::api::{Asked, Connection, Posted, Reply};
 use super::scope::Scope;
 use super::seen::Seen;
 use crate::error::Error;
@@ -66,6 +66,26 @@ impl Dev {
             Ok(Reply::Standby(_)) => Err(self.failed("it doesn't lead".into())),
             Err(reason) => Err(self.failed(reason)),
         }
+    }
+
+    /// Asks for what a path has, or why it has nothing.
+    pub async fn ask<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Error> {
+        let asked = match self.connection().await {
+            Ok(connection) => connection.ask(path).await,
+            Err(reason) => Err(reason),
+        };
+        match asked {
+            Ok(Asked::Found(found)) => Ok(found),
+            Ok(Asked::Refused(reason)) => Err(Error::Refused(reason)),
+            Ok(Asked::NotNow(reason)) => Err(Error::NotNow(reason)),
+            Ok(Asked::Standby) => Err(self.failed("it doesn't lead".into())),
+            Err(reason) => Err(self.failed(reason)),
+        }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Sends JSON to a path.

@@ -1,5 +1,7 @@
 //! Where chains are looked at: a cluster, or a running `dev`.
 
+use serde::de::DeserializeOwned;
+
 use super::args::Place;
 #[cfg(feature = "cluster")]
 use super::cluster::Cluster;
@@ -47,6 +49,19 @@ impl Source {
         Scope {
             namespace: namespace.filter(|_| !all_namespaces),
             name: name.map(str::to_owned),
+        }
+    }
+
+    /// What a path of the API has of the one chain of a scope.
+    pub async fn ask<T: DeserializeOwned>(
+        &mut self,
+        scope: &Scope,
+        path: &str,
+    ) -> Result<T, Error> {
+        match self {
+            Self::Dev(dev) => dev.ask(path).await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.ask(scope, path).await,
         }
     }
 
