@@ -176,6 +176,23 @@ async fn lists_read_all_pages() {
 }
 
 #[tokio::test]
+async fn a_page_of_tasks_with_long_headers_is_read_without_bodies() {
+    let emulator = Emulator::start().await;
+    let cloud = emulator.cloud_tasks().await;
+    let path = queue("a");
+    create(&cloud, &path).await;
+    cloud.pause_queue(&path).await.unwrap();
+    for number in 0..1_000 {
+        let mut task = task(&path, &number.to_string());
+        task.headers.insert("x-long".into(), "y".repeat(6_000));
+        cloud.create_task(&path, &task).await.unwrap();
+    }
+    let page = cloud.list_tasks_page(&path, None).await.unwrap();
+    assert_eq!(page.tasks.len(), 1_000);
+    assert_eq!(page.tasks[0].headers["x-long"].len(), 6_000);
+}
+
+#[tokio::test]
 async fn each_grpc_status_is_classified_by_what_the_caller_can_do() {
     for (code, message, category, transient) in [
         (3, "bad", "refused", false),

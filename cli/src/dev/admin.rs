@@ -109,7 +109,8 @@ async fn list(cloud: &CloudTasks, queue: &QueuePath) -> Result<ParkedListing, cl
             break;
         }
         if listing.tasks() >= MOST_PARKED {
-            listing.incomplete = Some("there are more: at most 20,000 tasks are listed".to_owned());
+            listing.incomplete =
+                Some("there may be more: at most 20,000 tasks are listed".to_owned());
             break;
         }
     }

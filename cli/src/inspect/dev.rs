@@ -39,11 +39,11 @@ impl Dev {
 
     /// Its chains.
     pub async fn look(&mut self, scope: &Scope) -> Result<Seen, Error> {
-        let looked = self.ask(scope).await;
+        let looked = self.chains(scope).await;
         looked.map_err(|reason| self.failed(reason))
     }
 
-    async fn ask(&mut self, scope: &Scope) -> Result<Seen, String> {
+    async fn chains(&mut self, scope: &Scope) -> Result<Seen, String> {
         match self.connection().await?.look(scope).await? {
             Reply::Found(seen) => Ok(seen),
             Reply::Absent => Ok(Seen::nothing()),

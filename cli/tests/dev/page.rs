@@ -1,5 +1,6 @@
 //! The page and its API show what the chain does.
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use cloudtasks::QueueSettings;
 use console::{ChainList, EditState, LiveChain, LiveStage, Pods, StageState};
 use crds::PausedBy;
 use testkit::http_get::status_and_body;
-use testkit::{eventually, free_addr, http_get};
+use testkit::{Receiver, eventually, free_addr, http_get};
 
 use crate::program::{Dev, ORDERS, SOON, queue};
 
@@ -198,4 +199,49 @@ async fn each_dev_has_an_address_of_its_own_and_a_chosen_one_must_be_free() {
     assert_ne!(fourth.process.exit(SOON).await, 0);
     let log = fourth.process.log();
     assert!(log.contains("choose another --admin"), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_parked_is_shown_without_what_tasks_contain() {
+    let handler = Receiver::start(|_| {
+        let reason = ("executor-reason".to_owned(), "no-stock".to_owned());
+        ready((409, vec![reason], Vec::new()))
+    });
+    let parking = "  project: demo\n  parking: {queue: orders-parked}\n";
+    let manifest = ORDERS.replace("  project: demo\n", parking);
+    let dev = Dev::start(&manifest, &["--handler", &handler.url("")]).await;
+    let admin = admin(&dev).await;
+    let tasks = [
+        "--count",
+        "3",
+        "--body",
+        "marker",
+        "--header",
+        "x-a: marker",
+    ];
+    let (code, log) = dev.send(&tasks).await;
+    assert_eq!(code, 0, "{log}");
+    let path = "/api/v1/parked/default/orders?by=reason,status&limit=2";
+    eventually("three parked tasks", SOON, async || {
+        let reply = http_get(admin, path).await.unwrap();
+        let group = r#""values":["no-stock","409"],"tasks":3"#;
+        (reply.contains(group) && !reply.contains("marker"), reply)
+    })
+    .await;
+    eventually("a finding, and a line of the page", SOON, async || {
+        let page = http_get(admin, "/chains/default/orders").await.unwrap();
+        let is_shown = page.contains("<b>3</b> parked");
+        (
+            is_shown && page.contains("kubectl chain parked orders -n default"),
+            page,
+        )
+    })
+    .await;
+    let (status, reply) = status_and_body(admin, "/api/v1/parked/default/parcels")
+        .await
+        .unwrap();
+    assert_eq!(
+        (status, &*reply),
+        (404, r#"{"error":"there is no chain default/parcels"}"#)
+    );
 }

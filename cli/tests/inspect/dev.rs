@@ -121,6 +121,102 @@ async fn the_exit_code_of_why_says_what_was_found() {
 }
 
 #[tokio::test]
+async fn parked_shows_groups_then_rows_then_the_next_command() {
+    let programs = Programs::new();
+    let dev = serving(vec![well("shop", "orders")]).await;
+    let words = ["parked", "orders", "--where", "status=4xx", "--dev", &dev];
+    let ended = programs.plugin(&words).await;
+    assert_eq!((ended.code, &*ended.stderr), (0, ""), "{ended:?}");
+    let wanted = format!(
+        "1 task is parked in queue orders-parked:
+
+TASKS  REASON    FIRST PARKED          LAST PARKED
+1      no-stock  1970-01-01T00:00:00Z  1970-01-01T00:00:00Z
+
+TASK     PATH     REASON    STATUS  STAGE  LIFE  PARKED                KEPT FOR
+order-1  /orders  no-stock  409     slow   2     1970-01-01T00:00:00Z  30d
+
+To run them again, once what failed is fixed:
+  kubectl chain redrive orders --dev {dev} --to STAGE --rate 20 --where status=4xx --reason WHY
+"
+    );
+    assert_eq!(ended.stdout, wanted);
+
+    let words = [
+        "parked",
+        "orders",
+        "-o",
+        "json",
+        "--by=reason,hour",
+        "--dev",
+        &dev,
+    ];
+    let ended = programs.run("executor-chain", &words).await;
+    let json: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(json["by"], serde_json::json!(["reason", "hour"]));
+    assert_eq!(json["items"][0]["redrive"], "inc-42");
+}
+
+#[tokio::test]
+async fn parked_says_what_is_wrong_with_a_filter_and_why_nothing_is_known() {
+    let programs = Programs::new();
+    let chains = ["orders", "plain", "busy"].map(|name| well("shop", name));
+    let dev = serving(chains.into()).await;
+    let rows = [
+        (
+            &["orders", "--where", "color=red"][..],
+            1,
+            "kubectl chain: --where: \"color\" is not a filter: write reason, cause, stage, status, task or redrive\n",
+        ),
+        (
+            &["orders", "--where", "stage=a", "--where", "stage=b"],
+            1,
+            "kubectl chain: --where: stage is named twice: a task has one\n",
+        ),
+        (
+            &["orders", "--by", "color"],
+            1,
+            "error: invalid value 'color' for '--by <KEY,…>'",
+        ),
+        (
+            &["orders", "--since", "soon"],
+            1,
+            "error: invalid value 'soon' for '--since",
+        ),
+        (
+            &["orders", "--limit", "1001"],
+            1,
+            "error: invalid value '1001' for '--limit",
+        ),
+        (
+            &["plain", "-n", "shop"],
+            1,
+            "kubectl chain: shop/plain parks nothing\n",
+        ),
+        (
+            &["busy", "-n", "shop"],
+            3,
+            "kubectl chain: try again in 20 s\n",
+        ),
+        (
+            &["nothing"],
+            1,
+            "kubectl chain: no chain nothing in all namespaces\n",
+        ),
+    ];
+    for (words, code, stderr) in rows {
+        let words = [&["parked", "--dev", &dev], words].concat();
+        let ended = programs.plugin(&words).await;
+        assert_eq!(
+            (ended.code, &*ended.stdout),
+            (code, ""),
+            "{words:?}: {ended:?}"
+        );
+        assert!(ended.stderr.starts_with(stderr), "{words:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_dev_that_does_not_run_is_named() {
     let programs = Programs::new();
     let address = free_addr().to_string();

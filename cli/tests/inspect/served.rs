@@ -4,9 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::{LiveChain, Snapshot, Standby, Trends};
-use console_serve::Source;
-use jiff::Timestamp;
+use console::{
+    LiveChain, ParkedGroup, ParkedItem, ParkedListing, ParkedQuery, ParkedReply, Snapshot, Standby,
+    Trends,
+};
+use console_serve::{NotListed, Source};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 /// Chains, or an operator that stands by.
@@ -43,6 +48,51 @@ impl Source for Scripted {
     }
 
     fn looked_at(&self, _: Option<(&str, &str)>) {}
+
+    /// Of a chain whose name says so, why nothing is known. Of others, one task.
+    fn parked(
+        &self,
+        (_, name): (String, String),
+        query: ParkedQuery,
+    ) -> BoxFuture<'static, Result<ParkedReply, NotListed>> {
+        let standby = self.0.clone().err();
+        async move {
+            match (standby, &*name) {
+                (Some(standby), _) => Err(NotListed::Standby(standby)),
+                (None, "plain") => Err(NotListed::Absent("shop/plain parks nothing".into())),
+                (None, "busy") => Err(NotListed::TooOften("try again in 20 s".into())),
+                (None, _) => Ok(one_parked(query)),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn one_parked(query: ParkedQuery) -> ParkedReply {
+    let now = Timestamp::now();
+    let status = query.filter.status.map(|_| 409);
+    let mut reply = ParkedListing::empty(now).reply("orders-parked", query, None, now);
+    (reply.tasks, reply.listed) = (1, 1);
+    reply.groups = vec![ParkedGroup {
+        values: vec!["no-stock".into()],
+        tasks: 1,
+        first: Timestamp::UNIX_EPOCH,
+        last: Timestamp::UNIX_EPOCH,
+    }];
+    reply.items = vec![ParkedItem {
+        task: "order-1".into(),
+        queue: "orders".into(),
+        path: "/orders".into(),
+        stage: "slow".into(),
+        cause: "Exhausted".into(),
+        reason: "no-stock".into(),
+        status,
+        parked: Timestamp::UNIX_EPOCH,
+        kept_until: now + (31 * 24).hours(),
+        life: Some(2),
+        redrive: Some("inc-42".into()),
+    }];
+    reply
 }
 
 /// A chain of one stage that is well.

@@ -33,7 +33,7 @@ fn listing() -> ParkedListing {
             target: if number % 2 == 0 {
                 "/orders".into()
             } else {
-                format!("/orders?customer={number}&note=a-text-that-goes-on")
+                format!("/orders?customer={number}&note=a-long-text-of-a-customer")
             },
             created: at,
             record: ParkedRecord {

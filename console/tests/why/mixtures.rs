@@ -307,8 +307,7 @@ fn inject(cause: Cause, of: &mut Mixture) -> (Option<usize>, u32) {
             of.world.receiver_works = false;
             (None, usual)
         }
-        Cause::TasksExpire => (Some(last), usual),
-        Cause::NotParked => (Some(last), usual),
+        Cause::TasksExpire | Cause::NotParked => (Some(last), usual),
         Cause::ParkedExpire => {
             parks(&mut of.chain, 3, 28.5 * 86_400.0);
             (None, usual)

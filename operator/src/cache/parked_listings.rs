@@ -136,7 +136,7 @@ impl ParkedListings {
         loop {
             if !self.budget.lock().take(Instant::now()) {
                 listing.incomplete = Some(format!(
-                    "there are more: all who look at parked tasks share {MOST_CALLS} calls a minute, which list {MOST_CALLS},000 tasks"
+                    "there may be more: all who look at parked tasks share {MOST_CALLS} calls a minute, which list {MOST_CALLS},000 tasks"
                 ));
                 break;
             }
@@ -151,12 +151,12 @@ impl ParkedListings {
             }
             if listing.tasks() >= MOST_TASKS {
                 listing.incomplete =
-                    Some("there are more: at most 20,000 tasks are listed".to_owned());
+                    Some("there may be more: at most 20,000 tasks are listed".to_owned());
                 break;
             }
             if begun.elapsed() > PATIENCE {
                 listing.incomplete = Some(format!(
-                    "there are more, which Cloud Tasks has not listed within {} s",
+                    "there may be more, which Cloud Tasks has not listed within {} s",
                     PATIENCE.as_secs()
                 ));
                 break;

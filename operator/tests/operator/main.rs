@@ -18,6 +18,7 @@ mod live;
 mod locations;
 mod outage;
 mod overrides;
+mod parked_tasks;
 mod parking;
 mod phases;
 mod pods;

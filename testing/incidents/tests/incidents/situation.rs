@@ -107,6 +107,8 @@ pub enum Action {
     Override(&'static str),
     /// A queue is paused outside the operator.
     Pause(&'static str),
+    /// A queue is deleted outside the operator.
+    Delete(&'static str),
     /// A queue has this rate, by a change outside the operator.
     Rate(&'static str, f64),
     /// The way of pushes is so.

@@ -21,6 +21,10 @@ const ISOLATES: Spec = &[(
     "maxAttempts: 3",
     "maxAttempts: 3, isolate: [{by: {header: x-kind}, failures: {}}]",
 )];
+const PARKS: Spec = &[(
+    "drainDelay: 1s",
+    "drainDelay: 1s\n  parking: {queue: orders-parked}",
+)];
 const RATE: &str = "maxDispatchesPerSecond: 100";
 const AT_ONCE: &str = "maxConcurrentDispatches: 20";
 
@@ -169,6 +173,24 @@ pub const ALL: &[Situation] = &[
         .trouble(&[Action::Traffic(20.0)])
         // Whatever keeps tasks for so long comes before it.
         .too(Cause::TasksExpire, "fast"),
+    situation("the parking queue is deleted while tasks fail")
+        .chain(PARKS)
+        .before(STEADY)
+        .trouble(&[
+            Action::Delete("orders-parked"),
+            Action::Handler("fast", fails(1.0, 409, Reason::One("no-stock"))),
+            Action::Handler("slow", fails(1.0, 409, Reason::One("no-stock"))),
+        ])
+        // First comes what fails, and that the operator can't create the queue again.
+        .too(Cause::NotParked, "slow"),
+    situation("a few tasks fail for good, and are parked")
+        .chain(PARKS)
+        .before(STEADY)
+        .trouble(&[
+            Action::Handler("fast", fails_for(0.03)),
+            Action::Handler("slow", fails_for(0.03)),
+        ])
+        .on_the_chain(Cause::Parked),
     situation("a rate is changed outside the operator")
         .chain(&[("drainDelay: 1s", "drainDelay: 1s\n  driftPolicy: Report")])
         .before(STEADY)

@@ -209,6 +209,7 @@ impl World {
             }
             Action::Override(settings) => self.override_fast(settings).await,
             Action::Pause(id) => self.cloud.pause_queue(&queue(id)).await.unwrap(),
+            Action::Delete(id) => self.cloud.delete_queue(&queue(id)).await.unwrap(),
             Action::Rate(id, rate) => {
                 let settings = QueueSettings {
                     max_dispatches_per_second: Some(*rate),
