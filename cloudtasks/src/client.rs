@@ -266,7 +266,9 @@ impl CloudTasks {
             ..Default::default()
         };
         let page = call!(self.list_tasks(request), queue, "parent" = queue)?;
-        let tasks: Result<_, _> = page.tasks.iter().map(convert::task_info).collect();
+        // One after another, so that the page isn't in memory twice.
+        let tasks = page.tasks.into_iter();
+        let tasks: Result<_, _> = tasks.map(|task| convert::task_info(&task)).collect();
         let next = page.next_page_token;
         Ok(TaskPage {
             tasks: tasks?,

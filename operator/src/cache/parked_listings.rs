@@ -19,8 +19,8 @@ const MOST_CALLS: usize = 30;
 const MINUTE: Duration = Duration::from_mins(1);
 /// Tasks that are listed of a queue: 20 pages, so that a first look needs no more than there are calls.
 const MOST_TASKS: usize = 20_000;
-/// Tasks that are kept of all queues, 200 bytes each.
-const MOST_KEPT: usize = 2 * MOST_TASKS;
+/// Tasks that are kept of all queues, 200 bytes each: what the calls of a minute list.
+const MOST_KEPT: usize = 30_000;
 const MOST_QUEUES: usize = 8;
 /// A list is new for so long.
 const NEW_FOR: Duration = Duration::from_secs(10);
