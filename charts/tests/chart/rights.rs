@@ -240,7 +240,12 @@ async fn people_on_call_may_make_overrides_and_redrives_and_nothing_else() {
         ("create", "pods --subresource=exec", "no", "no"),
         ("create", "pods --subresource=portforward", "no", "no"),
         ("get", "secrets", "no", "no"),
-        ("create", "rolebindings.rbac.authorization.k8s.io", "no", "no"),
+        (
+            "create",
+            "rolebindings.rbac.authorization.k8s.io",
+            "no",
+            "no",
+        ),
     ] {
         for (group, may) in [("on-call", on_call), ("leads", leads)] {
             let group = format!("--as-group={group}");
@@ -280,15 +285,19 @@ async fn redrives_and_discards_name_who_made_and_stopped_them() {
         };
         // A policy that was just made is known to the API server a little later.
         let sentence = "spec.by must be your user name, ann: kubectl chain sets it";
-        eventually("a refusal of who pretends to be another", SOON, async || {
-            let delete = ["delete", kind, "of-bob", "-n", "shop", "--ignore-not-found"];
-            server.kubectl(&delete).await;
-            let refused = apply("of-bob", ", by: bob").await;
-            (
-                !refused.ok && refused.stderr.contains(sentence),
-                refused.stderr,
-            )
-        })
+        eventually(
+            "a refusal of who pretends to be another",
+            SOON,
+            async || {
+                let delete = ["delete", kind, "of-bob", "-n", "shop", "--ignore-not-found"];
+                server.kubectl(&delete).await;
+                let refused = apply("of-bob", ", by: bob").await;
+                (
+                    !refused.ok && refused.stderr.contains(sentence),
+                    refused.stderr,
+                )
+            },
+        )
         .await;
         let forged = apply("forged", ", by: ann, stopped: true, stoppedBy: bob").await;
         let sentence = "is created before it is stopped";

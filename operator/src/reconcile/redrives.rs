@@ -13,12 +13,13 @@ use crds::{ChainDiscard, ChainRedrive, RedriveReason, RedriveStatus};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::NamespaceResourceScope;
-use kube::{Resource, ResourceExt};
 use kube_runtime::events::EventType;
 use plan::redrives::{head, turn};
 use plan::{MoverStep, Redrive, Turn, is_redrive_forgotten};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -124,7 +125,7 @@ async fn write_status<K>(
 ) -> Result<ObjectMeta, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned,
-    K: std::fmt::Debug,
+    K: Serialize + std::fmt::Debug,
 {
     let name = metadata.name.clone().unwrap_or_default();
     // Not of another object that has got its name since.
