@@ -69,6 +69,10 @@ edits: ## Makes each edit of a chain with tasks in flight, while the operator cr
 gitops: ## Makes overrides of chains that appliers like Argo CD's and Flux's apply each second
 	testing/gitops/run
 
+.PHONY: redrive
+redrive: ## Parks 10,000 tasks and redrives half of them, while workers, the mover, and the operator are killed
+	testing/redrive/run
+
 .PHONY: browser
 browser: ## Shows the page to a real Chromium, which it installs; PICTURES=docs/images writes the pictures of the docs
 	testing/browser/run
