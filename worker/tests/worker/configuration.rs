@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use decide::EndCause;
 use testkit::{Process, binary};
 
 use crate::testbed::{SOON, config, parse};
@@ -144,6 +145,31 @@ fn variables_that_are_not_set_have_defaults() {
     assert_eq!(config.endpoint, cloudtasks::Endpoint::Google);
     let on = config.policy.notifier.unwrap().on;
     assert!(on.succeeded && on.failed);
+}
+
+#[test]
+fn parking_keeps_every_cause_unless_keep_names_some() {
+    let queue = ("PARKING_QUEUE", "projects/p/locations/l/queues/parked");
+    let keep = |text| {
+        let policy = config(&[queue, ("PARKING_KEEP", text)]).policy;
+        policy.parking.unwrap().keep
+    };
+    assert_eq!(keep(""), EndCause::all());
+    assert_eq!(
+        keep("Fail, Expired"),
+        [EndCause::Fail, EndCause::Expired].into()
+    );
+    let wrong = sentence(&[queue], "PARKING_KEEP", "fail");
+    let fix = "write Exhausted, Fail, Route, Expired, Loop or Unpassable";
+    assert!(
+        wrong.contains("PARKING_KEEP") && wrong.contains(fix),
+        "{wrong}"
+    );
+    // Former queues count without a present one too.
+    let former = [("RETIRED_PARKING_QUEUES", queue.1)];
+    let policy = config(&former).policy;
+    assert_eq!(policy.parking, None);
+    assert_eq!(policy.retired_parking, [queue.1.parse().unwrap()]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod identity;
 mod interruptions;
 mod issuer;
 mod many;
+mod parking;
 mod producers;
 mod pushes;
 mod readiness;
