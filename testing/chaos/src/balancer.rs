@@ -89,12 +89,14 @@ impl Balancer {
                 if let Some(given) = self.workers.forward_within(wait, head, body).await {
                     return (given, "");
                 }
+                self.overlaps(head);
                 // A worker that nobody hears counts dispatches in place of attempts.
                 self.excuse(head, self.stage.attempts);
                 (status(502), "502 at its time-out")
             }
             110..150 => {
                 self.tracker.duplicates.add();
+                self.overlaps(head);
                 self.again(head, body, draw.between(0, 1200));
                 (self.workers.forward(head, body).await, "")
             }
@@ -123,6 +125,13 @@ impl Balancer {
                 .trace
                 .push(balancer.stage.name, &head.headers, "duplicate", &given);
         });
+    }
+
+    /// The next push of the task may come while a worker is still at this one.
+    fn overlaps(&self, head: &Parts) {
+        if let Some(task) = task_number(&first_task(&head.headers)) {
+            self.tracker.overlapped(task);
+        }
     }
 
     /// Cloud Tasks may count attempts of the task without a run.

@@ -34,6 +34,17 @@ pub async fn create_queues(cloud: &CloudTasks, balancers: &[SocketAddr]) {
         ..QueueSettings::default()
     };
     testkit::chain::create_queues(cloud, &STAGES, balancers, &settings).await;
+    testkit::chain::create_parking_queue(cloud).await;
+}
+
+/// The tasks in the parking queue, by the ids that they were sent with.
+pub async fn parked(cloud: &CloudTasks) -> Result<Vec<String>, cloudtasks::Error> {
+    let queue = testkit::chain::parking_queue();
+    let tasks = cloud.list_tasks(&queue, usize::MAX).await?;
+    let ledgers = tasks.iter().map(|task| task.headers.get("executor-ledger"));
+    let first = |ledger: &String| first_task_of(ledger);
+    let ids = ledgers.map(|ledger| ledger.and_then(first).unwrap_or_default());
+    Ok(ids.collect())
 }
 
 /// A worker of the stage, with the environment that the operator would write.
@@ -43,6 +54,7 @@ pub fn worker(program: &Path, stage: &Stage, listen: SocketAddr, upstreams: Upst
     let timeout = format!("{}ms", HANDLER_TIMEOUT.as_millis());
     command.env("HANDLER_TIMEOUT", timeout);
     command.env("HOLD_ON_OUTAGE", "10s");
+    testkit::chain::parks(&mut command);
     if let Some(next) = STAGES.get(stage.index + 1) {
         let rule = json!({
             "header": TENANT, "to": next.queue().to_string(), "maxShare": 25,
@@ -65,10 +77,13 @@ pub fn task_id(number: usize) -> String {
 
 /// The id of the task as it was sent, of whichever stage's push.
 pub fn first_task(push: &HeaderMap) -> String {
-    serde_json::from_str::<serde_json::Value>(text(push, "executor-ledger"))
-        .ok()
-        .and_then(|ledger| Some(ledger.get("task")?.as_str()?.to_owned()))
+    first_task_of(text(push, "executor-ledger"))
         .unwrap_or_else(|| text(push, "x-cloudtasks-taskname").to_owned())
+}
+
+fn first_task_of(ledger: &str) -> Option<String> {
+    let ledger = serde_json::from_str::<serde_json::Value>(ledger).ok()?;
+    Some(ledger.get("task")?.as_str()?.to_owned())
 }
 
 /// The stages that the task of a push has left because its category was isolated, as its ledger says.

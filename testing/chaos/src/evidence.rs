@@ -11,6 +11,8 @@ pub const FAILED: u8 = 2;
 /// A handler has answered 2xx.
 pub const ANSWERED: u8 = 4;
 pub const POISON: u8 = 8;
+/// Two pushes may have been at workers at once.
+pub const OVERLAPPED: u8 = 16;
 
 pub type ByStage = [u8; STAGES.len()];
 
@@ -18,6 +20,8 @@ pub type ByStage = [u8; STAGES.len()];
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Task {
     pub marks: u8,
+    /// How often the task is in the parking queue.
+    pub parked: u8,
     /// Runs that a handler began.
     pub runs: ByStage,
     /// Pushes under which the handler died, perhaps before it had read the request.
@@ -28,7 +32,27 @@ pub struct Task {
     pub isolated: [bool; STAGES.len()],
 }
 
+/// What is wrong with a task's parking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misparked {
+    /// Failed was notified, and the task is not parked.
+    Never,
+    MoreThanOnce,
+    /// Succeeded was notified, and the task is parked.
+    Succeeded,
+}
+
 impl Task {
+    pub fn misparked(&self) -> Option<Misparked> {
+        match self.parked {
+            0 if self.is(FAILED) => Some(Misparked::Never),
+            0 => None,
+            1 if self.is(SUCCEEDED) => Some(Misparked::Succeeded),
+            1 => None,
+            _ => Some(Misparked::MoreThanOnce),
+        }
+    }
+
     pub fn is(&self, mark: u8) -> bool {
         self.marks & mark != 0
     }
@@ -72,6 +96,24 @@ mod tests {
             marks,
             runs,
             ..Task::default()
+        }
+    }
+
+    #[test]
+    fn a_failed_task_is_parked_once_and_no_other_is() {
+        let parked = |marks, parked| Task {
+            parked,
+            ..task(marks, FULL)
+        };
+        let rows = [
+            (parked(FAILED, 0), Some(Misparked::Never)),
+            (parked(FAILED, 1), None),
+            (parked(FAILED, 2), Some(Misparked::MoreThanOnce)),
+            (parked(SUCCEEDED | ANSWERED, 0), None),
+            (parked(SUCCEEDED | ANSWERED, 1), Some(Misparked::Succeeded)),
+        ];
+        for (task, wrong) in rows {
+            assert_eq!(task.misparked(), wrong, "{task:?}");
         }
     }
 

@@ -70,7 +70,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
     let mut code = ExitCode::SUCCESS;
     if !honest.is_clean() {
-        println!("FAILED: not every task has one end");
+        println!("FAILED: not every task has one end, and is parked if it failed");
         code = ExitCode::FAILURE;
     }
     if caught.results.lost.is_empty() {

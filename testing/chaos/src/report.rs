@@ -7,7 +7,7 @@ use std::time::Duration;
 use oracle::{TaskResult, TaskResults};
 
 use crate::chain::STAGES;
-use crate::evidence::{POISON, Task};
+use crate::evidence::{Misparked, OVERLAPPED, POISON, Task};
 use crate::tracker::Tracker;
 
 type Each = [u64; STAGES.len()];
@@ -18,12 +18,45 @@ pub struct Report {
     pub results: TaskResults,
     /// Failed tasks that a stage's handler never began to run, as far as anybody has seen.
     unseen: usize,
+    parked: Parked,
     poison: u64,
     poison_runs: Each,
     beyond: Each,
     /// Tasks that queues still held when time was up.
     pub left: usize,
     took: Duration,
+}
+
+/// What is parked, and what is wrong with that.
+#[derive(Debug, Default)]
+struct Parked {
+    tasks: usize,
+    /// Failed, and not parked.
+    never: usize,
+    more_than_once: usize,
+    /// Succeeded, and parked.
+    succeeded: usize,
+    /// The same, of tasks whose pushes did not overlap.
+    succeeded_alone: usize,
+}
+
+impl Parked {
+    fn count(&mut self, task: Task) {
+        self.tasks += usize::from(task.parked > 0);
+        match task.misparked() {
+            None => {}
+            Some(Misparked::Never) => self.never += 1,
+            Some(Misparked::MoreThanOnce) => self.more_than_once += 1,
+            Some(Misparked::Succeeded) => {
+                self.succeeded += 1;
+                self.succeeded_alone += usize::from(!task.is(OVERLAPPED));
+            }
+        }
+    }
+
+    fn is_clean(&self) -> bool {
+        self.never + self.more_than_once + self.succeeded_alone == 0
+    }
 }
 
 impl Report {
@@ -33,6 +66,7 @@ impl Report {
             tracker: Arc::clone(tracker),
             results: TaskResults::default(),
             unseen: 0,
+            parked: Parked::default(),
             poison: 0,
             poison_runs: Each::default(),
             beyond: Each::default(),
@@ -48,6 +82,7 @@ impl Report {
     fn count(&mut self, number: usize, task: Task) {
         let result = task.evidence().result();
         self.results.add(number, result);
+        self.parked.count(task);
         self.unseen += usize::from(result == TaskResult::Failed && task.runs.contains(&0));
         let poison = task.is(POISON);
         self.poison += u64::from(poison);
@@ -60,7 +95,7 @@ impl Report {
     }
 
     pub fn is_clean(&self) -> bool {
-        self.results.is_clean() && self.left == 0
+        self.results.is_clean() && self.parked.is_clean() && self.left == 0
     }
 }
 
@@ -91,6 +126,13 @@ impl fmt::Display for Report {
             ..
         } = &*self.tracker;
         let Self { unseen, poison, .. } = self;
+        let Parked {
+            tasks: parked,
+            never,
+            more_than_once,
+            succeeded,
+            succeeded_alone,
+        } = self.parked;
         write!(
             f,
             "  sent           {sent}
@@ -98,6 +140,8 @@ impl fmt::Display for Report {
   failed         {}, unseen {unseen}
   lost           {lost}
   contradictory  {contradictory}
+  parked         {parked}, failed and not parked {never}, more than once {more_than_once}
+                 succeeded and parked {succeeded}, {succeeded_alone} of them without overlapping pushes
   poison         {poison}, runs {poison_runs}
   beyond N       {beyond}
   handler runs   {handled}, pushes {pushes}

@@ -76,6 +76,12 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
         .await
         .context("waiting for the last tasks")?;
     killer.abort();
+    let parked = chain::parked(&cloud)
+        .await
+        .context("listing what is parked")?;
+    for task in parked.iter().filter_map(|id| chain::task_number(id)) {
+        tracker.parked(task);
+    }
     Ok(Report::of(&tracker, begin.elapsed(), left))
 }
 

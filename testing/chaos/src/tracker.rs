@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::chain::{STAGES, Stage};
-use crate::evidence::{self, ANSWERED, ByStage, FAILED, POISON, SUCCEEDED};
+use crate::evidence::{self, ANSWERED, ByStage, FAILED, OVERLAPPED, POISON, SUCCEEDED};
 
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
@@ -27,6 +27,7 @@ impl Count {
 #[derive(Debug, Default)]
 pub struct Task {
     marks: AtomicU8,
+    parked: AtomicU8,
     stages: [Attempts; STAGES.len()],
 }
 
@@ -108,6 +109,18 @@ impl Tracker {
         self.mark(task, ANSWERED);
     }
 
+    /// Two pushes of the task may have been at workers at once.
+    pub fn overlapped(&self, task: usize) {
+        self.mark(task, OVERLAPPED);
+    }
+
+    /// The task was found in the parking queue, once more.
+    pub fn parked(&self, task: usize) {
+        if let Some(task) = self.tasks.get(task) {
+            raise(&task.parked, 1);
+        }
+    }
+
     pub fn poison(&self, task: usize) {
         self.mark(task, POISON);
     }
@@ -153,6 +166,7 @@ impl Task {
         };
         evidence::Task {
             marks: self.marks.load(Ordering::Relaxed),
+            parked: self.parked.load(Ordering::Relaxed),
             runs: by_stage(|it| &it.runs),
             hit: by_stage(|it| &it.hit),
             excused: by_stage(|it| &it.excused),

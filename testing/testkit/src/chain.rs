@@ -57,6 +57,25 @@ pub fn queues(stages: &[Stage]) -> Vec<QueuePath> {
     own.chain([queue(NOTIFIER)]).collect()
 }
 
+/// The queue that keeps what the workers park.
+pub fn parking_queue() -> QueuePath {
+    queue("parked")
+}
+
+/// Creates the parking queue, and pauses it.
+pub async fn create_parking_queue(cloud: &CloudTasks) {
+    let queue = parking_queue();
+    let created = cloud.create_queue(&queue, &QueueSettings::default()).await;
+    created.unwrap_or_else(|error| panic!("creating {queue}: {error}"));
+    let paused = cloud.pause_queue(&queue).await;
+    paused.unwrap_or_else(|error| panic!("pausing {queue}: {error}"));
+}
+
+/// Has a worker park in the parking queue.
+pub fn parks(worker: &mut Command) {
+    worker.env("PARKING_QUEUE", parking_queue().to_string());
+}
+
 /// The target of a queue whose pushes go to this address.
 pub fn http_target(to: SocketAddr) -> HttpTarget {
     HttpTarget {

@@ -15,6 +15,10 @@ pub enum Point {
     BeforeCreate,
     /// The task is created, and the worker has no reply yet.
     AfterCreate,
+    /// The task is parked, and the create of the notification is on its way to Cloud Tasks.
+    BeforeTold,
+    /// The notification is created, and the worker has no reply yet.
+    AfterTold,
     /// The worker has answered, and Cloud Tasks has not got the answer. Where a run leads to no create,
     /// this is also the only point between the handler's answer and Cloud Tasks' hearing of it.
     AfterAnswer,
@@ -46,6 +50,8 @@ pub struct Case {
     pub held: [bool; 3],
     /// Whether the handler says when a task shall come again, so that each failure leads to a create.
     pub puts_off: bool,
+    /// Whether the workers park what fails on the last stage.
+    pub parks: bool,
 }
 
 /// What must have become of the task.
@@ -55,6 +61,7 @@ pub struct Expected {
     pub runs: [u64; 3],
     /// The attempts on each stage, as the notification has them.
     pub attempts: [u64; 3],
+    pub parked: usize,
 }
 
 impl Case {
@@ -102,6 +109,27 @@ impl Case {
         cases.collect()
     }
 
+    /// Each point of the dispatch by which a task ends on the last stage of a chain that parks: one that
+    /// failed is parked, and then told, so it has two more. And each of one before, by which it comes there.
+    pub fn parked() -> Vec<Self> {
+        let [first, _, last] = &STAGES;
+        let told = [Point::BeforeTold, Point::AfterTold];
+        let failed = POINTS.into_iter().chain(told);
+        let failed = failed.map(|point| (None, last, last.attempts, point));
+        let succeeded = POINTS.map(|point| (Some(last.index), last, 1, point));
+        let handed_over = POINTS.map(|point| (None, first, first.attempts, point));
+        let all = failed.chain(succeeded).chain(handed_over);
+        let cases = all.map(|(succeeds_on, stage, attempt, point)| {
+            let mut case = Self {
+                parks: true,
+                ..Self::unharmed(succeeds_on)
+            };
+            case.blows[stage.index] = Some(Blow { point, attempt });
+            case
+        });
+        cases.collect()
+    }
+
     /// A kill at `point` of the dispatch by which the task leaves the stage, on each stage that
     /// the task reaches.
     pub fn on_each_stage(point: Point, succeeds_on: Option<usize>, held: bool) -> Self {
@@ -123,6 +151,7 @@ impl Case {
             blows: [None; 3],
             held: [false; 3],
             puts_off: false,
+            parks: false,
         }
     }
 
@@ -170,6 +199,7 @@ impl Case {
             outcome: outcome.to_owned(),
             runs,
             attempts,
+            parked: usize::from(self.parks && self.succeeds_on.is_none()),
         }
     }
 
@@ -202,6 +232,9 @@ impl fmt::Display for Case {
         }
         if self.puts_off {
             f.write_str(", put off")?;
+        }
+        if self.parks {
+            f.write_str(", parked")?;
         }
         for (stage, blow) in STAGES.iter().zip(self.blows) {
             if let Some(Blow { point, attempt }) = blow {

@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use testkit::calls::{Error, intercept};
 
-use crate::case::Point;
 use crate::script::Script;
 use crate::trace::Trace;
 use crate::worker::Worker;
@@ -43,13 +42,15 @@ impl Creates {
         }
         let worker = self.worker.get().expect("it is set before there are tasks");
         let stage = worker.stage;
-        if self.script.strikes(stage, Point::BeforeCreate, None) {
+        let [before, after] = self.script.next_create();
+        if self.script.strikes(stage, before, None) {
             self.trace.note(stage.name, "killed before its create");
             worker.kill().await;
             return Err("killed".into());
         }
         let response = emulator.send_request(call).await?;
-        if self.script.strikes(stage, Point::AfterCreate, None) {
+        self.script.created(stage);
+        if self.script.strikes(stage, after, None) {
             let carried_out = carried_out(response).await?;
             self.trace.note(
                 stage.name,

@@ -41,6 +41,13 @@ async fn a_task_that_is_put_off_keeps_its_attempts_wherever_a_worker_is_killed()
     play_all(cases).await;
 }
 
+#[tokio::test]
+async fn a_task_is_parked_once_and_told_once_wherever_a_worker_is_killed() {
+    let cases = Case::parked();
+    assert_eq!(cases.len(), 7 + 5 + 5);
+    play_all(cases).await;
+}
+
 /// Plays all, and names at the end those that failed; each has said before what was wrong.
 async fn play_all(cases: Vec<Case>) {
     let played = cases.into_iter().map(|case| async {

@@ -25,7 +25,7 @@ async fn a_task_that_kills_its_handler_ends_as_failed_and_harms_no_other() {
             handler: free_addr(),
             client: client.addr(),
         };
-        let worker = Worker::start(stage, upstreams);
+        let worker = Worker::start(stage, upstreams, false);
         let container = Container::start(upstreams.handler.port(), Arc::clone(&worker));
         (worker, container)
     });

@@ -47,7 +47,7 @@ async fn play_out(case: Case) {
     let Scene { case, trace, .. } = &scene;
     assert_eq!(events.len(), 1, "{case}: one end, one event:\n{trace}");
     assert_eq!(
-        scene.became(&events[0]),
+        scene.became(&events[0]).await,
         case.expected(),
         "{case}:\n{trace}"
     );
@@ -76,7 +76,7 @@ impl Scene {
                 handler: handler.addr(),
                 client: client.addr(),
             };
-            let worker = Worker::start(stage, upstreams);
+            let worker = Worker::start(stage, upstreams, case.parks);
             let _ = slot.set(Arc::clone(&worker));
             let pushes = Pushes {
                 worker: Arc::clone(&worker),
@@ -91,6 +91,9 @@ impl Scene {
             workers.push(worker);
         }
         join_all(workers.iter().map(|worker| worker.ready())).await;
+        if case.parks {
+            testkit::chain::create_parking_queue(&cloud).await;
+        }
         chain::create_queues(&cloud, &targets, 10).await;
         Self {
             case,
@@ -124,8 +127,8 @@ impl Scene {
         .await
     }
 
-    /// What became of the task, by what the client and the handler have seen.
-    fn became(&self, event: &Recorded) -> Expected {
+    /// What became of the task, by what the client and the handler have seen, and what is parked.
+    async fn became(&self, event: &Recorded) -> Expected {
         let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
         let told = &event["data"]["attempts"];
         let runs = self.handler.requests();
@@ -133,7 +136,14 @@ impl Scene {
             let here = |run: &&Recorded| run.header("executor-stage") == stage.name;
             runs.iter().filter(here).count() as u64
         };
+        let parked = if self.case.parks {
+            let queue = testkit::chain::parking_queue();
+            self.cloud.list_tasks(&queue, 10).await.unwrap().len()
+        } else {
+            0
+        };
         Expected {
+            parked,
             outcome: event["type"].as_str().unwrap().to_owned(),
             runs: STAGES.each_ref().map(runs_on),
             attempts: STAGES

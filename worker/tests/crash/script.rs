@@ -10,6 +10,8 @@ use crate::chain::Stage;
 pub struct Script {
     case: Case,
     struck: [AtomicBool; 3],
+    /// The task is parked.
+    parked: AtomicBool,
     /// The stages whose task Cloud Tasks has deleted after a 2xx.
     settled: watch::Sender<[bool; 3]>,
 }
@@ -19,6 +21,7 @@ impl Script {
         Self {
             case: case.clone(),
             struck: Default::default(),
+            parked: AtomicBool::default(),
             settled: watch::Sender::default(),
         }
     }
@@ -31,6 +34,26 @@ impl Script {
             blow.point == point && attempt.is_none_or(|attempt| attempt == blow.attempt)
         });
         due && !self.struck[stage.index].swap(true, Ordering::Relaxed)
+    }
+
+    /// The points before and after the stage's next create. Only what is parked has a second one.
+    pub fn next_create(&self) -> [Point; 2] {
+        if self.parked.load(Ordering::Relaxed) {
+            [Point::BeforeTold, Point::AfterTold]
+        } else {
+            [Point::BeforeCreate, Point::AfterCreate]
+        }
+    }
+
+    /// The stage's create has been carried out.
+    pub fn created(&self, stage: &Stage) {
+        let Case {
+            parks, succeeds_on, ..
+        } = self.case;
+        let last = stage.index + 1 == self.struck.len();
+        if parks && succeeds_on.is_none() && last {
+            self.parked.store(true, Ordering::Relaxed);
+        }
     }
 
     pub fn all_struck(&self) -> bool {

@@ -23,13 +23,17 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn start(stage: &'static Stage, upstreams: Upstreams) -> Arc<Self> {
+    pub fn start(stage: &'static Stage, upstreams: Upstreams, parks: bool) -> Arc<Self> {
         let [addr, admin] = [free_addr(), free_addr()];
+        let mut command = chain::worker(stage, [addr, admin], upstreams);
+        if parks {
+            testkit::chain::parks(&mut command);
+        }
         let worker = Self {
             stage,
             addr,
             admin,
-            command: chain::worker(stage, [addr, admin], upstreams),
+            command,
             process: Mutex::default(),
         };
         worker.revive();
