@@ -1,7 +1,7 @@
 //! From a list of a parking queue to what people asked for.
 
 use jiff::Timestamp;
-use parking::{ParkedRow, ParkedRows, ParkedTask, groups};
+use parking::{ParkedRow, ParkedRows, ParkedTask, UnreadableTask, groups};
 
 use crate::model::{MOST_GROUPS, ParkedGroup, ParkedItem, ParkedQuery, ParkedReply};
 
@@ -29,11 +29,13 @@ impl ParkedListing {
         }
     }
 
-    /// Adds a task.
-    pub fn add(&mut self, task: Option<ParkedTask>) {
-        match task {
-            Some(task) => self.rows.push(task),
-            None => self.unreadable += 1,
+    /// Adds a task of the list.
+    pub fn add(&mut self, read: Result<ParkedTask, UnreadableTask>) {
+        match read {
+            Ok(task) => self.rows.push(task),
+            // Of a redrive, and soon gone.
+            Err(UnreadableTask::Note) => {}
+            Err(UnreadableTask::NotParked | UnreadableTask::Record(_)) => self.unreadable += 1,
         }
     }
 

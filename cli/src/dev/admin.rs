@@ -102,7 +102,7 @@ async fn list(cloud: &CloudTasks, queue: &QueuePath) -> Result<ParkedListing, cl
     loop {
         let page = cloud.list_tasks_page(queue, from.as_ref()).await?;
         for task in &page.tasks {
-            listing.add(ParkedTask::read(task).ok());
+            listing.add(ParkedTask::read(task));
         }
         from = page.next;
         if from.is_none() {

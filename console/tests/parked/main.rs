@@ -6,7 +6,7 @@ use console::text::{self, ParkedCommand};
 use console::{ParkedListing, ParkedQuery, ParkedReply};
 use decide::{EndCause, Life, ParkedRecord, RootId};
 use jiff::{Timestamp, ToSpan as _};
-use parking::{Filter, ParkedTask};
+use parking::{Filter, ParkedTask, UnreadableTask};
 
 const NOW: &str = "2026-11-30T12:00:00Z";
 
@@ -26,7 +26,7 @@ fn listing() -> ParkedListing {
         };
         let at = now() - (number * 10).seconds();
         let life = (number == 380).then(|| Life::second(root.clone(), "inc-42".parse().unwrap()));
-        listing.add(Some(ParkedTask {
+        listing.add(Ok(ParkedTask {
             path: format!("projects/p/locations/l/queues/parked/tasks/{number}-parked")
                 .parse()
                 .unwrap(),
@@ -104,7 +104,7 @@ fn what_is_missing_of_a_list_is_said() {
     let mut one = ParkedListing::empty(now() - 40.seconds());
     let whole = listing();
     let row = whole.rows.iter().next().unwrap();
-    one.add(Some(ParkedTask {
+    one.add(Ok(ParkedTask {
         path: "projects/p/locations/l/queues/parked/tasks/a-parked"
             .parse()
             .unwrap(),
@@ -112,7 +112,8 @@ fn what_is_missing_of_a_list_is_said() {
         created: now() - (31 * 24 - 5).hours(),
         record: row.record,
     }));
-    one.add(None);
+    one.add(Err(UnreadableTask::NotParked));
+    one.add(Err(UnreadableTask::Note));
     one.incomplete = Some("only 20,000 tasks are listed at most".into());
     let stale = "the operator may list again in 20s";
     let query = ParkedQuery::default();
@@ -129,7 +130,7 @@ fn groups_are_bounded_and_none_is_forgotten() {
     for number in 0..250 {
         let mut record = row.record.clone();
         record.reason = format!("reason-{number}").parse().unwrap();
-        listing.add(Some(ParkedTask {
+        listing.add(Ok(ParkedTask {
             path: format!("projects/p/locations/l/queues/parked/tasks/{number}-parked")
                 .parse()
                 .unwrap(),

@@ -143,7 +143,7 @@ impl ParkedListings {
             let (tasks, next) = of.page(from).await?;
             pages += 1;
             for task in &tasks {
-                listing.add(ParkedTask::read(task).ok());
+                listing.add(ParkedTask::read(task));
             }
             from = next;
             if from.is_none() {
