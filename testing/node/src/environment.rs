@@ -22,6 +22,8 @@ pub struct Ports {
 pub fn command(program: &Path, spec: &PodSpec, ports: Ports, handler: SocketAddr) -> Command {
     let mut command = Command::new(program);
     let worker = spec.containers.iter().find(|it| it.name == "worker");
+    // A mover is the same program with an argument.
+    command.args(worker.and_then(|it| it.args.as_ref()).into_iter().flatten());
     for variable in worker.and_then(|it| it.env.as_ref()).into_iter().flatten() {
         // Kubernetes takes $$ for $. References to other variables aren't used.
         let value = variable.value.as_deref().unwrap_or_default();
