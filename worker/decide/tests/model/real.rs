@@ -118,7 +118,7 @@ rules_hold_in! {
     parking_added, deep 2 4;
     parking_removed, deep 2 4;
     lives, deep 1 3;
-    lives_on_two_stages, deep 2 3;
+    lives_on_two_stages, deep 1 1;
     lives_of_two_attempts, deep 1 3;
     lives_with_duplicates, deep 2 3;
     lives_kept, deep 2 3;
