@@ -46,9 +46,8 @@ impl Task {
     pub fn misparked(&self) -> Option<Misparked> {
         match self.parked {
             0 if self.is(FAILED) => Some(Misparked::Never),
-            0 => None,
             1 if self.is(SUCCEEDED) => Some(Misparked::Succeeded),
-            1 => None,
+            0 | 1 => None,
             _ => Some(Misparked::MoreThanOnce),
         }
     }

@@ -19,6 +19,7 @@ type Vars = &'static [(&'static str, &'static str)];
 const PARKING: (&str, &str) = ("PARKING_QUEUE", "projects/p/locations/l/queues/parked");
 const FAILED: &str = "dev.executor-chain.task.failed.v1";
 const MIB: usize = 1024 * 1024;
+const TO_FAIL: &str = r#"[{"match": {"reason": "bad"}, "to": "fail"}]"#;
 
 /// A testbed with a parking queue, and a worker that parks.
 async fn parking(handler: &Receiver, vars: &[(&str, &str)]) -> (Testbed, RunningWorker) {
@@ -116,24 +117,23 @@ async fn a_task_that_fails_for_good_is_parked_whole_and_told() {
 
 #[tokio::test]
 async fn each_cause_is_in_the_record() {
-    let to_fail = r#"[{"match": {"reason": "bad"}, "to": "fail"}]"#;
-    let rows: [(EndCause, Vec<(&str, &str)>, Vars); 4] = [
-        (EndCause::Exhausted, vec![ONE_ATTEMPT], &[]),
-        (EndCause::Fail, vec![], &[("executor-verdict", "fail")]),
+    let rows: [(EndCause, Vars, Vars); 4] = [
+        (EndCause::Exhausted, &[ONE_ATTEMPT], &[]),
+        (EndCause::Fail, &[], &[("executor-verdict", "fail")]),
         (
             EndCause::Route,
-            vec![("ROUTES", to_fail)],
+            &[("ROUTES", TO_FAIL)],
             &[("executor-reason", "bad")],
         ),
         (
             EndCause::Expired,
-            vec![("GIVE_UP_AFTER", "500ms")],
+            &[("GIVE_UP_AFTER", "500ms")],
             &[("executor-verdict", "later"), ("retry-after", "1")],
         ),
     ];
     for (cause, vars, answer) in rows {
         let handler = says(500, answer);
-        let (testbed, worker) = parking(&handler, &vars).await;
+        let (testbed, worker) = parking(&handler, vars).await;
         let status = push(worker.addr(), &head("order-1", 0, 0, None)).await;
         assert_eq!(status, 200, "{cause}");
         let (_, _, record) = parked(&testbed).await;
