@@ -67,3 +67,60 @@ fn not_listed(unknown: Unknown, queue: &str, (namespace, chain): &NamespacedName
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_listed_is_a_sentence_that_says_what_to_do() {
+        let name = ("shop".to_owned(), "orders".to_owned());
+        let resource = || "projects/p/locations/l/queues/orders-parked".to_owned();
+        let message = || "no".to_owned();
+        let sentence = |unknown| match not_listed(unknown, "orders-parked", &name) {
+            NotListed::Standby(standby) => panic!("{standby:?}"),
+            NotListed::Absent(text) => ("absent", text),
+            NotListed::Failed(text) => ("failed", text),
+            NotListed::TooOften(text) => ("too often", text),
+        };
+        let cloud = |error| sentence(Unknown::Cloud(error));
+        for ((kind, text), wanted, part) in [
+            (
+                cloud(CallError::Missing {
+                    resource: resource(),
+                    message: message(),
+                }),
+                "absent",
+                "the parking queue orders-parked doesn't exist: the conditions of chain orders in namespace shop say why",
+            ),
+            (
+                cloud(CallError::Forbidden {
+                    resource: resource(),
+                    message: message(),
+                }),
+                "failed",
+                "the operator needs the permission cloudtasks.tasks.list to show what is parked: no permission for projects",
+            ),
+            (
+                cloud(CallError::Quota {
+                    resource: resource(),
+                    message: message(),
+                }),
+                "failed",
+                "what is parked can't be listed now: a quota for projects",
+            ),
+            (
+                sentence(Unknown::NoCallLeft {
+                    wait: Duration::from_millis(19_300),
+                }),
+                "too often",
+                "none is left: try again in 20 s",
+            ),
+        ] {
+            assert_eq!(kind, wanted, "{text}");
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -225,8 +225,8 @@ mod tests {
                 r#""1001" is not a number of rows: write 0 to 1000"#,
             ),
             (
-                "limti=1",
-                r#""limti" is no parameter: write by, where, since or limit"#,
+                "limits=1",
+                r#""limits" is no parameter: write by, where, since or limit"#,
             ),
         ] {
             let error = ParkedQuery::parse(query).unwrap_err();

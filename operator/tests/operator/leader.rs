@@ -87,10 +87,11 @@ async fn a_killed_leader_is_replaced() {
     let two = Two::start("killed").await;
     // A standby has no numbers, and says who has.
     let path = format!("/api/v1/chains/{}/orders", two.first.namespace);
-    for path in ["/api/v1/chains", &path] {
+    let parked = format!("/api/v1/parked/{}/orders", two.first.namespace);
+    for (path, of_leader) in [("/api/v1/chains", 200), (&path, 200), (&parked, 404)] {
         let leader = json!({"leader": two.first.pod});
         assert_eq!(two.second.api(path).await, (503, leader), "{path}");
-        assert_eq!(two.first.api(path).await.0, 200, "{path}");
+        assert_eq!(two.first.api(path).await.0, of_leader, "{path}");
     }
     two.first.operator.kill9();
     let killed = Instant::now();
