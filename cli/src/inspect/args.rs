@@ -117,7 +117,7 @@ pub struct ParkedOptions {
     /// Only tasks with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or
     /// status=4xx. Can be repeated.
     #[arg(long = "where", value_name = "NAME=VALUE")]
-    pub wheres: Vec<String>,
+    pub filters: Vec<String>,
     /// Only what was parked in this time, such as 2h.
     #[arg(long, value_name = "DURATION")]
     pub since: Option<Duration>,

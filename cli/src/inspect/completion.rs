@@ -90,7 +90,7 @@ fn command(program: &Program) -> clap::Command {
         });
     }
     command.mut_subcommand("parked", |command| {
-        command.mut_arg("wheres", |it| it.add(filters()))
+        command.mut_arg("filters", |it| it.add(filters()))
     })
 }
 

@@ -19,20 +19,20 @@ pub async fn run(options: ParkedOptions, program: &str) -> Result<ExitCode, Erro
         name,
         place,
         by,
-        wheres,
+        filters,
         since,
         limit,
         output,
     } = options;
     // What is wrong with it is said without a look.
-    let parsed = wheres
+    let parsed = filters
         .iter()
         .try_fold(Filter::default(), |filter, part| filter.with(part));
     parsed.map_err(|error| Error::Refused(format!("--where: {error}")))?;
     let mut source = Source::of(&place).await?;
     let mut scope = source.scope(&place, false, Some(&name));
     let namespace = namespace(&mut source, &mut scope).await?;
-    let query = ParkedQuery::encode(&by, &wheres, since.as_ref(), limit);
+    let query = ParkedQuery::encode(&by, &filters, since.as_ref(), limit);
     let path = format!("/api/v1/parked/{namespace}/{name}?{query}");
     let reply: ParkedReply = source.ask(&scope, &path).await?;
     let text = if output.is_some() {
@@ -42,7 +42,7 @@ pub async fn run(options: ParkedOptions, program: &str) -> Result<ExitCode, Erro
         let command = ParkedCommand {
             program,
             chain: &format!("{name} {}", arguments(&source, &place, &namespace)),
-            wheres: &wheres,
+            filters: &filters,
         };
         text::parked(&reply, command, Timestamp::now(), width)
     };

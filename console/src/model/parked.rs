@@ -145,17 +145,17 @@ impl ParkedQuery {
         Ok(found)
     }
 
-    /// As the part of an address after the question mark. `wheres` are the parts of the filter.
+    /// As the part of an address after the question mark. `filters` are the parts of the filter.
     pub fn encode(
         by: &[GroupKey],
-        wheres: &[String],
+        filters: &[String],
         since: Option<&Duration>,
         limit: usize,
     ) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let by: Vec<&str> = by.iter().map(|key| key.as_str()).collect();
         query.append_pair("by", &by.join(","));
-        for part in wheres {
+        for part in filters {
             query.append_pair("where", part);
         }
         if let Some(since) = since {
@@ -185,9 +185,9 @@ mod tests {
     #[test]
     fn a_query_comes_back_as_it_was_written() {
         let by = [GroupKey::Stage, GroupKey::Hour];
-        let wheres = ["reason=no-stock".to_owned(), "task=a_b".to_owned()];
+        let filters = ["reason=no-stock".to_owned(), "task=a_b".to_owned()];
         let since: Duration = "2h".parse().unwrap();
-        let query = ParkedQuery::encode(&by, &wheres, Some(&since), 7);
+        let query = ParkedQuery::encode(&by, &filters, Some(&since), 7);
         assert_eq!(
             query,
             "by=stage%2Chour&where=reason%3Dno-stock&where=task%3Da_b&since=2h&limit=7"

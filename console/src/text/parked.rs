@@ -28,7 +28,7 @@ pub struct ParkedCommand<'a> {
     /// The chain, and where it is: `orders -n shop`.
     pub chain: &'a str,
     /// The parts of the filter that was asked for.
-    pub wheres: &'a [String],
+    pub filters: &'a [String],
 }
 
 /// Groups, then rows, then the next command, in at most `width` columns where that is possible.
@@ -243,7 +243,7 @@ fn redrive(reply: &ParkedReply, command: ParkedCommand<'_>) -> String {
     let ParkedCommand {
         program,
         chain,
-        wheres,
+        filters,
     } = command;
     let largest = || -> Vec<String> {
         let group = reply.groups.first();
@@ -253,12 +253,12 @@ fn redrive(reply: &ParkedReply, command: ParkedCommand<'_>) -> String {
             .map(|(key, value)| format!("{key}={value}"))
             .collect()
     };
-    let wheres = if wheres.is_empty() {
+    let filters = if filters.is_empty() {
         largest()
     } else {
-        wheres.to_vec()
+        filters.to_vec()
     };
-    let which = match &wheres[..] {
+    let which = match &filters[..] {
         // Not all of them: what was shown may be less.
         [] => "--where reason=REASON".to_owned(),
         some => {

@@ -57,12 +57,12 @@ fn reply(listing: &ParkedListing, query: &str) -> ParkedReply {
     listing.reply("orders-parked", query, None, now())
 }
 
-fn shown(reply: &ParkedReply, wheres: &[&str], width: usize) -> String {
-    let wheres: Vec<String> = wheres.iter().map(|it| (*it).to_owned()).collect();
+fn shown(reply: &ParkedReply, filters: &[&str], width: usize) -> String {
+    let filters: Vec<String> = filters.iter().map(|it| (*it).to_owned()).collect();
     let command = ParkedCommand {
         program: "kubectl chain",
         chain: "orders -n shop",
-        wheres: &wheres,
+        filters: &filters,
     };
     text::parked(reply, command, now(), width)
 }
@@ -89,8 +89,8 @@ fn a_filter_and_other_keys_are_shown_as_they_were_asked_for() {
         ),
         ("where=reason=no-such", &["reason=no-such"]),
     ];
-    let texts = asked.map(|(query, wheres)| {
-        let text = shown(&reply(&listing, query), wheres, 120);
+    let texts = asked.map(|(query, filters)| {
+        let text = shown(&reply(&listing, query), filters, 120);
         format!("## {query}\n{text}")
     });
     insta::assert_snapshot!(texts.join("\n"));

@@ -1,4 +1,4 @@
-//! What is parked, listed for people who look. No reconcile reads it, so it is listed only when somebody
+//! What is parked, listed for people who look. No reconcile reads it, so it is listed only when a person
 //! asks, and all who ask share the lists and the calls.
 
 use std::collections::{HashMap, VecDeque};
@@ -84,7 +84,7 @@ impl ParkedListings {
     /// What is parked in this queue: a new list, or why there is none.
     pub async fn look(self: &Arc<Self>, queue: QueuePath) -> Result<Found, Unknown> {
         let listings = Arc::clone(self);
-        // In a task of its own: if whoever asked first leaves, the calls are not lost for the others.
+        // In a task of its own: if the first who asked leaves, the calls are not lost for the others.
         let look = tokio::spawn(async move {
             let pages = OfQueue {
                 cloud: &listings.cloud,
