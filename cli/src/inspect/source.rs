@@ -53,6 +53,10 @@ impl Source {
     }
 
     /// What a path of the API has of the one chain of a scope.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(unused_variables, reason = "a dev is asked at its address")
+    )]
     pub async fn ask<T: DeserializeOwned>(
         &mut self,
         scope: &Scope,
