@@ -55,7 +55,7 @@ impl Mover {
     {
         let (mut tries, mut missing) = (0, 0);
         loop {
-            let wait = match self.unless_stopping(call()).await? {
+            let wait = match self.unless_stopping(Box::pin(call())).await? {
                 Ok(answer) => {
                     self.solved();
                     return Ok(answer);

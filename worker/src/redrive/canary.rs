@@ -53,10 +53,10 @@ pub(super) async fn try_canary(
     to: &Move,
     canary: &Canary,
     lister: &mut Lister,
-    moves: &mut Moves,
+    batches: &mut Moves,
 ) -> Result<bool, Halt> {
     lister.restart();
-    let mut part = lister.part(mover, &moves.skipped).await?;
+    let mut part = lister.part(mover, &batches.skipped).await?;
     let members = match noted(mover).await? {
         Noted::Passed => return Ok(true),
         Noted::Failed(counts) => {
@@ -73,8 +73,8 @@ pub(super) async fn try_canary(
                 return Ok(true);
             }
             if !write(mover, &Note::Chosen(members.clone())).await? {
-                // Another mover was faster, or somebody has deleted the note.
-                return Box::pin(try_canary(mover, to, canary, lister, moves)).await;
+                // Another mover was faster, or the note was deleted.
+                return Box::pin(try_canary(mover, to, canary, lister, batches)).await;
             }
             info!(tasks = members.len(), "the canary's tasks are chosen");
             members
@@ -94,12 +94,12 @@ pub(super) async fn try_canary(
     let is_counted = |id: &&TaskId| counted.contains(id) || !part.is_whole();
     let parked = members.iter().map(|member| &member.parked);
     let parked: Vec<TaskId> = parked.filter(is_counted).cloned().collect();
-    moves.all(mover, parked).await?;
+    batches.all(mover, parked).await?;
 
     // After a restart the time begins anew: rather too late a verdict than one too early.
-    let moved = Instant::now();
+    let since = Instant::now();
     let fates = members.into_iter().map(|CanaryMember { parked, root }| {
-        if moves.skipped.contains(&parked) {
+        if batches.skipped.contains(&parked) {
             Fate::Failed
         } else {
             Fate::Open(Trail::new(root, to.to.clone()))
@@ -114,7 +114,7 @@ pub(super) async fn try_canary(
             .await?;
         let counts = counts(&fates);
         tell(mover, counts);
-        let verdict = canary.verdict(counts, moved.elapsed());
+        let verdict = canary.verdict(counts, since.elapsed());
         let (goes_on, note) = match verdict {
             CanaryVerdict::Wait => {
                 mover.sleep(LOOK).await?;
@@ -134,7 +134,7 @@ pub(super) async fn try_canary(
         if !goes_on {
             // Those that are parked again are counted.
             lister.restart();
-            lister.part(mover, &moves.skipped).await?;
+            lister.part(mover, &batches.skipped).await?;
         }
         return Ok(goes_on);
     }
@@ -225,12 +225,12 @@ async fn noted(mover: &Mover) -> Result<Noted, Halt> {
         if matches!(state.await?, TaskState::Unknown) {
             continue;
         }
-        // It was deleted, by the mover that was done, or by somebody.
+        // It was deleted, by the mover that was done, or outside of it.
         match kind {
             NoteKind::Passed => return Ok(Noted::Passed),
             NoteKind::Failed => return Ok(Noted::Failed(None)),
             NoteKind::Chosen => {
-                warn!("somebody has deleted the note of the canary's tasks: no other is tried");
+                warn!("the note of the canary's tasks was deleted: no other canary is tried");
                 return Ok(Noted::Failed(None));
             }
         }

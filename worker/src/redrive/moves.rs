@@ -54,8 +54,8 @@ impl Moves {
             tokio::select! {
                 () = mover.stop.cancelled(), if !waiting.is_empty() => waiting.clear(),
                 Some(done) = in_flight.join_next() => {
-                    let (id, begun, moved) = done.expect("a move neither panics nor is cancelled");
-                    if let Some(again) = self.done(mover, id, begun, moved) {
+                    let (id, begun, result) = done.expect("a move neither panics nor is cancelled");
+                    if let Some(again) = self.done(mover, id, begun, result) {
                         // The others first: it may be this task alone that fails.
                         waiting.push_back(again);
                     }
@@ -67,8 +67,8 @@ impl Moves {
                         let (cloud, order) = (mover.cloud.clone(), Arc::clone(&mover.order));
                         let stop = mover.stop.clone();
                         in_flight.spawn(async move {
-                            let moved = move_one(&cloud, &order, id.clone(), &stop).await;
-                            (id, begun, moved)
+                            let result = move_one(&cloud, &order, id.clone(), &stop).await;
+                            (id, begun, result)
                         });
                     }
                 }
@@ -81,13 +81,13 @@ impl Moves {
     }
 
     /// What follows from a move. A task that was not moved yet is returned.
-    fn done(&mut self, mover: &Mover, id: TaskId, begun: Instant, moved: Moved) -> Option<TaskId> {
-        let (is_moved, is_skipped) = match &moved {
+    fn done(&mut self, mover: &Mover, id: TaskId, begun: Instant, result: Moved) -> Option<TaskId> {
+        let (is_moved, is_skipped) = match &result {
             Moved::Begun { .. } | Moved::Discarded => (1, 0),
             Moved::Skipped(_) => (0, 1),
             Moved::Gone | Moved::NotYet(_) => (0, 0),
         };
-        match moved {
+        match result {
             Moved::NotYet(error) => {
                 // All moves in flight fail at once, which is one failure.
                 if self.waited_until.is_none_or(|until| begun >= until) {

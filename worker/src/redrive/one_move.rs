@@ -27,7 +27,7 @@ pub(super) enum Moved {
     },
     /// It is deleted.
     Discarded,
-    /// It isn't parked any more, and somebody else has seen to that.
+    /// It isn't parked any more, and this mover has not seen to that.
     Gone,
     /// It can't be moved.
     Skipped(String),

@@ -37,7 +37,7 @@ pub(super) async fn run(
         stop: stop.clone(),
     };
     mover.solved();
-    match carry_out(&mover).await {
+    match Box::pin(carry_out(&mover)).await {
         Ok(phase) => mover.enter(phase),
         Err(Halt::ParkingGone) => {
             mover.progress.send_modify(|progress| {
@@ -69,7 +69,7 @@ async fn connect(endpoint: &Endpoint, progress: &watch::Sender<RedriveProgress>)
 async fn carry_out(mover: &Mover) -> Result<RedrivePhase, Halt> {
     check_rights(mover).await?;
     let mut lister = Lister::default();
-    let mut moves = Moves::new(mover.order.rate);
+    let mut batches = Moves::new(mover.order.rate);
     if let Action::Move(
         to @ Move {
             canary: Some(canary),
@@ -77,12 +77,12 @@ async fn carry_out(mover: &Mover) -> Result<RedrivePhase, Halt> {
         },
     ) = &mover.order.action
     {
-        if !try_canary(mover, to, canary, &mut lister, &mut moves).await? {
+        if !Box::pin(try_canary(mover, to, canary, &mut lister, &mut batches)).await? {
             return Ok(RedrivePhase::CanaryFailed);
         }
         lister.restart();
     }
-    while pass(mover, &mut lister, &mut moves).await? {
+    while pass(mover, &mut lister, &mut batches).await? {
         lister.restart();
     }
     if mover.order.canary().is_some() {
@@ -93,21 +93,21 @@ async fn carry_out(mover: &Mover) -> Result<RedrivePhase, Halt> {
 
 /// Moves what the queue has from its first task to its last. Whether it may have more: a list is a moment
 /// behind, and a page may begin too late when the pages before it have got shorter.
-async fn pass(mover: &Mover, lister: &mut Lister, moves: &mut Moves) -> Result<bool, Halt> {
-    let left = moves.left;
+async fn pass(mover: &Mover, lister: &mut Lister, batches: &mut Moves) -> Result<bool, Halt> {
+    let left = batches.left;
     let mut found = false;
     loop {
-        let part = lister.part(mover, &moves.skipped).await?;
+        let part = lister.part(mover, &batches.skipped).await?;
         found |= part.is_cut || !part.matches.is_empty();
         if !part.matches.is_empty() {
             mover.enter(RedrivePhase::Moving);
         }
-        moves.all(mover, part.matches).await?;
+        batches.all(mover, part.matches).await?;
         if part.is_last {
             break;
         }
     }
-    if found && moves.left == left {
+    if found && batches.left == left {
         mover.sleep(STALE).await?;
     }
     Ok(found)
@@ -122,11 +122,11 @@ async fn check_rights(mover: &Mover) -> Result<(), Halt> {
         .insist(async || mover.cloud.get_whole_task(&note).await)
         .await?;
     // A task of this name never exists.
-    let none: TaskId = format!("{}-none", order.selection.redrive)
+    let probe: TaskId = format!("{}-none", order.selection.redrive)
         .parse()
         .expect("letters, digits and hyphens are a legal task id");
-    let none = order.parked.task(none);
+    let probe = order.parked.task(probe);
     mover
-        .insist(async || mover.cloud.delete_task(&none).await)
+        .insist(async || mover.cloud.delete_task(&probe).await)
         .await
 }

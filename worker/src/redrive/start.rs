@@ -95,9 +95,8 @@ impl RunningMover {
     /// Returns if the work has ended by an error in this program. Without its process, Kubernetes starts
     /// another.
     pub async fn failed(&mut self) {
-        match (&mut self.work).await {
-            Ok(()) => std::future::pending().await,
-            Err(_) => {}
+        if (&mut self.work).await.is_ok() {
+            std::future::pending().await
         }
     }
 
