@@ -1,5 +1,5 @@
-//! `throttle`, `pause`, `resume`, `scale`, `undo`, `overrides`, `plan` and `history`: overrides of chains, what
-//! edits would do, and what has happened.
+//! `throttle`, `pause`, `resume`, `scale`, `undo`, `overrides`, `redrive`, `discard`, `plan` and `history`: overrides
+//! of chains, parked tasks, what edits would do, and what has happened.
 
 pub mod args;
 mod change;
@@ -12,6 +12,7 @@ mod history;
 #[cfg(feature = "cluster")]
 mod kept;
 mod overrides;
+pub(crate) mod redrive;
 pub(crate) mod target;
 mod text;
 
@@ -33,6 +34,9 @@ pub async fn run(command: ActCommand, program: &str) -> Result<ExitCode, Error> 
         },
         ActCommand::History(options) => history::run(options, program).await,
         ActCommand::Overrides(options) => overrides::run(options).await,
+        ActCommand::Redrive(options) => redrive::redrive(options, program).await,
+        ActCommand::Discard(options) => redrive::discard(options, program).await,
+        ActCommand::Redrives(options) => redrive::list(options, program).await,
         ActCommand::Plan(options) => commands::plan(options).await,
     }
 }

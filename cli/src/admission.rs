@@ -10,12 +10,16 @@ mod schema;
 mod tests;
 mod validation;
 
-use crds::{ChainOverride, ExecutorChain};
+use crds::{ChainDiscard, ChainOverride, ChainRedrive, ExecutorChain};
 use kube_cel::{CompiledSchema, Validator};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use rejection::{FieldError, Rejection};
-use schema::{OVERRIDE_RULES, OVERRIDE_SCHEMA, RULES, SCHEMA};
+use schema::{
+    DISCARD_RULES, DISCARD_SCHEMA, OVERRIDE_RULES, OVERRIDE_SCHEMA, REDRIVE_RULES, REDRIVE_SCHEMA,
+    RULES, SCHEMA,
+};
 
 /// An admitted manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,13 +50,33 @@ pub fn admit(text: &str, old: Option<&Value>) -> Result<Admitted, Rejection> {
 }
 
 /// Admits an override as the API server does when it is created.
-pub fn admit_override(mut value: Value) -> Result<ChainOverride, Rejection> {
-    normalize::normalize(&mut value, &OVERRIDE_SCHEMA);
-    let errors = validation::validate(&OVERRIDE_SCHEMA, &value);
+pub fn admit_override(value: Value) -> Result<ChainOverride, Rejection> {
+    admit_object(value, None, &OVERRIDE_SCHEMA, &OVERRIDE_RULES)
+}
+
+/// Admits a redrive as the API server does. `old` is the one that it replaces.
+pub fn admit_redrive(value: Value, old: Option<&Value>) -> Result<ChainRedrive, Rejection> {
+    admit_object(value, old, &REDRIVE_SCHEMA, &REDRIVE_RULES)
+}
+
+/// Admits a discard as the API server does. `old` is the one that it replaces.
+pub fn admit_discard(value: Value, old: Option<&Value>) -> Result<ChainDiscard, Rejection> {
+    admit_object(value, old, &DISCARD_SCHEMA, &DISCARD_RULES)
+}
+
+fn admit_object<K: DeserializeOwned>(
+    mut value: Value,
+    old: Option<&Value>,
+    schema: &Value,
+    rules: &CompiledSchema,
+) -> Result<K, Rejection> {
+    normalize::normalize(&mut value, schema);
+    let value = kube_cel::apply_defaults(schema, &value);
+    let errors = validation::validate(schema, &value);
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    check_rules(&OVERRIDE_RULES, &value, None)?;
+    check_rules(rules, &value, old)?;
     let admitted =
         serde_json::from_value(value).map_err(|error| FieldError::new("", error.to_string()))?;
     Ok(admitted)

@@ -11,6 +11,7 @@ mod outcomes;
 mod overrides;
 mod producer;
 mod receiver;
+mod redrives;
 mod run;
 mod view;
 mod workers;

@@ -105,8 +105,11 @@ pub enum Error {
     #[error("{0}")]
     NotNow(String),
     /// A right is missing.
-    #[error("{0}; the chart's value rbac.oncall gives the rights to make overrides")]
+    #[error("{0}; the chart's value rbac.oncall gives the rights to make overrides and redrives")]
     NoRight(Gap),
+    /// A right to delete parked tasks is missing.
+    #[error("{0}; the chart's value rbac.discard gives the right to delete parked tasks")]
+    NoDiscard(Gap),
     /// A right to edit chains is missing.
     #[error("{0}; to go back to an earlier spec is an edit of the chain")]
     NoEdit(Gap),
@@ -123,7 +126,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unseen(gaps) if gaps.iter().any(|gap| matches!(gap, Gap::Right(_))) => NO_RIGHTS,
-            Self::NoRight(_) | Self::NoEdit(_) => NO_RIGHTS,
+            Self::NoRight(_) | Self::NoDiscard(_) | Self::NoEdit(_) => NO_RIGHTS,
             Self::Unseen(_) | Self::NoAdmin { .. } | Self::NotNow(_) => CANT_TELL,
             Self::File { .. }
             | Self::Rejected { .. }

@@ -117,6 +117,13 @@ mod tests {
             "undo",
             "overrides orders -A",
             "plan -f chain.yaml",
+            "redrive orders --to fast --rate 20 --where reason=no-stock --reason INC-42",
+            "redrive orders --to fast --rate 20 --all --reason INC-42 --canary 20 --within 2m --dry-run",
+            "redrive orders --rate 100",
+            "redrive orders stop",
+            "discard orders --all --reason INC-42",
+            "discard orders stop",
+            "redrives orders",
         ] {
             for program in ["kubectl-chain", "executor-chain"] {
                 let parsed = parse(program, words);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use crds::Duration;
 
 use crate::inspect::args::{Place, name};
@@ -25,6 +25,17 @@ pub enum ActCommand {
     History(HistoryOptions),
     /// List overrides: those in force, and those that have ended in the last 14 days.
     Overrides(OverridesOptions),
+    /// Run parked tasks again: move them to a stage, where each begins a new life. With a rate alone, change that of
+    /// the redrive that runs.
+    ///
+    /// Exit code: 0 if it is done, 1 otherwise.
+    Redrive(RedriveOptions),
+    /// Delete parked tasks for good, after their number was typed in.
+    ///
+    /// Exit code: 0 if it is done, 1 otherwise.
+    Discard(DiscardOptions),
+    /// List redrives and discards: those that run, and those that have ended in the last 14 days.
+    Redrives(RedrivesOptions),
     /// Print what applying a manifest would do: the steps in order, what they wait for, and which pods
     /// restart.
     Plan(PlanOptions),
@@ -192,6 +203,131 @@ pub struct PlanOptions {
     /// Print JSON.
     #[arg(short, long, value_enum)]
     pub output: Option<crate::inspect::args::WhyOutput>,
+}
+
+/// Which parked tasks are meant.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WhichParked {
+    /// Those with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or status=4xx. Can be
+    /// repeated.
+    #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with = "all")]
+    pub wheres: Vec<String>,
+    /// Those that were parked in this time, such as 2h.
+    #[arg(long, value_name = "DURATION", conflicts_with = "all")]
+    pub since: Option<Duration>,
+    /// All of them.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What is done with a redrive that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RedriveAction {
+    /// Stop it. What it has moved stays moved.
+    Stop,
+}
+
+/// Options of `redrive`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RedriveOptions {
+    /// Chain.
+    #[arg(value_name = "CHAIN", value_parser = name)]
+    pub chain: String,
+    /// stop: stop the redrive that runs.
+    #[arg(value_name = "stop", value_enum, conflicts_with_all = ["to", "rate", "reason", "wheres", "since", "all", "canary"])]
+    pub action: Option<RedriveAction>,
+    /// Stage on which the new lives begin.
+    #[arg(long, value_name = "STAGE", requires_all = ["rate", "reason"])]
+    pub to: Option<String>,
+    /// Tasks a second. Fractions are allowed.
+    #[arg(long, value_name = "N", value_parser = redrive_rate)]
+    pub rate: Option<f64>,
+    /// Which parked tasks are meant.
+    #[command(flatten)]
+    pub which: WhichParked,
+    /// Why: an incident and a few words.
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "to")]
+    pub reason: Option<String>,
+    /// Move so many tasks first, and the others only if those succeed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1000), requires = "to")]
+    pub canary: Option<i32>,
+    /// How long they may take to succeed.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        requires = "canary"
+    )]
+    pub within: Duration,
+    /// How many of them must succeed.
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value = "90%",
+        requires = "canary"
+    )]
+    pub at_least: String,
+    /// Name of the redrive. Default: the chain's name and a few letters.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub name: Option<String>,
+    /// Print how many tasks are meant, and do nothing.
+    #[arg(long, requires = "to")]
+    pub dry_run: bool,
+    /// Return at once, and don't wait until it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Where the chain is.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Options of `discard`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DiscardOptions {
+    /// Chain.
+    #[arg(value_name = "CHAIN", value_parser = name)]
+    pub chain: String,
+    /// stop: stop the discard that runs.
+    #[arg(value_name = "stop", value_enum, conflicts_with_all = ["reason", "wheres", "since", "all"])]
+    pub action: Option<RedriveAction>,
+    /// Which parked tasks are meant.
+    #[command(flatten)]
+    pub which: WhichParked,
+    /// Why: an incident and a few words.
+    #[arg(long, value_name = "TEXT", value_parser = reason, required_unless_present = "action")]
+    pub reason: Option<String>,
+    /// Name of the discard. Default: the chain's name and a few letters.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub name: Option<String>,
+    /// Print how many tasks are meant, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Return at once, and don't wait until it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Where the chain is.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Options of `redrives`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RedrivesOptions {
+    /// Only those of this chain.
+    #[arg(value_name = "CHAIN", value_parser = name)]
+    pub chain: Option<String>,
+    /// Where they are.
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON.
+    #[arg(short, long, value_enum)]
+    pub output: Option<crate::inspect::args::WhyOutput>,
+}
+
+fn redrive_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok();
+    rate.filter(|rate| (0.1..=500.0).contains(rate))
+        .ok_or_else(|| format!("{text:?} is not a rate: write a number from 0.1 to 500"))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

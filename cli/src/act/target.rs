@@ -232,7 +232,7 @@ fn api(cluster: &Cluster, namespace: Option<&str>) -> Api<ChainOverride> {
 }
 
 #[cfg(feature = "cluster")]
-fn refused(gap: Gap) -> Error {
+pub(super) fn refused(gap: Gap) -> Error {
     match gap {
         gap @ Gap::Right(_) => Error::NoRight(gap),
         Gap::Operator(reason) => Error::Refused(reason),

@@ -26,7 +26,12 @@ pub(super) fn table(overrides: &[ChainOverride], with_namespace: bool, now: Time
     ];
     let mut rows: Vec<Vec<String>> = vec![head.iter().map(|it| (*it).to_owned()).collect()];
     rows.extend(overrides.iter().map(|it| row(it, with_namespace, now)));
-    let columns = head.len();
+    columns(&rows)
+}
+
+/// Rows with each column as wide as its widest cell.
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or_default()

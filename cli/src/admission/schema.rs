@@ -12,6 +12,14 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| of_crd(crds::CRD_YA
 pub(super) static OVERRIDE_SCHEMA: LazyLock<Value> =
     LazyLock::new(|| of_crd(crds::OVERRIDE_CRD_YAML));
 
+/// That of a redrive.
+pub(super) static REDRIVE_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| of_crd(crds::REDRIVE_CRD_YAML));
+
+/// That of a discard.
+pub(super) static DISCARD_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| of_crd(crds::DISCARD_CRD_YAML));
+
 fn of_crd(crd: &str) -> Value {
     let mut crd: Value = serde_saphyr::from_str(crd).expect("a generated CRD is YAML");
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
@@ -29,6 +37,14 @@ pub(super) static RULES: LazyLock<CompiledSchema> =
 /// The CEL rules of an override.
 pub(super) static OVERRIDE_RULES: LazyLock<CompiledSchema> =
     LazyLock::new(|| kube_cel::compile_schema(&OVERRIDE_SCHEMA));
+
+/// The CEL rules of a redrive.
+pub(super) static REDRIVE_RULES: LazyLock<CompiledSchema> =
+    LazyLock::new(|| kube_cel::compile_schema(&REDRIVE_SCHEMA));
+
+/// The CEL rules of a discard.
+pub(super) static DISCARD_RULES: LazyLock<CompiledSchema> =
+    LazyLock::new(|| kube_cel::compile_schema(&DISCARD_SCHEMA));
 
 /// `ObjectMeta`, with what `kubectl get -o yaml` writes into a manifest.
 fn metadata() -> Value {
@@ -101,7 +117,9 @@ mod tests {
 
     #[test]
     fn every_keyword_of_the_schema_is_enforced() {
-        walk("", &SCHEMA);
+        for schema in [&SCHEMA, &OVERRIDE_SCHEMA, &REDRIVE_SCHEMA, &DISCARD_SCHEMA] {
+            walk("", schema);
+        }
     }
 
     fn walk(path: &str, schema: &Value) {
@@ -130,8 +148,10 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        let errors: Vec<String> = errors(&RULES);
-        assert!(errors.is_empty(), "{errors:?}");
+        for rules in [&RULES, &OVERRIDE_RULES, &REDRIVE_RULES, &DISCARD_RULES] {
+            let errors: Vec<String> = errors(rules);
+            assert!(errors.is_empty(), "{errors:?}");
+        }
     }
 
     fn errors(compiled: &CompiledSchema) -> Vec<String> {

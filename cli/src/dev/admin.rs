@@ -16,6 +16,7 @@ use parking_lot::RwLock;
 use tokio::net::TcpListener;
 
 use crate::dev::overrides::{self, Requests, ask_plan};
+use crate::dev::redrives;
 use crate::error::Error;
 
 /// Tried first, so that the address is the same each time. A second `dev` gets another port.
@@ -142,7 +143,7 @@ pub fn serve(
     requests: Requests,
     queues: Queues,
 ) -> Arc<Latest> {
-    let more = overrides::routes(requests.clone());
+    let more = overrides::routes(requests.clone()).merge(redrives::routes(requests.clone()));
     let latest = Arc::new(Latest {
         snapshot: RwLock::new(Arc::new(first)),
         requests,

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::act::target::{End, OverrideList};
 use crate::admission::admit_override;
+use crate::dev::redrives::Asked;
 
 /// Requests that wait for the session.
 const WAITING: usize = 32;
@@ -33,6 +34,8 @@ pub enum Request {
     Create(Box<ChainOverride>, Answer<ChainOverride>),
     /// An end before its time: the name, and who ends it.
     End(String, Option<String>, Answer<ChainOverride>),
+    /// Something of redrives.
+    Redrive(Asked),
     /// What an edit would do.
     Plan(PlanRequest, Answer<PlanReply>),
 }
@@ -143,7 +146,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
+pub(super) fn problem(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({"error": error}))).into_response()
 }
 

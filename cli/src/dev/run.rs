@@ -12,8 +12,8 @@ use console::{PlanReply, PlanRequest};
 use crds::ChainOverride;
 use effect::{Edited, edited};
 use jiff::Timestamp;
-use plan::Problem;
 use plan::model::queue_headers::is_parking;
+use plan::{ParkingSeen, Problem};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -29,6 +29,7 @@ use crate::dev::outcomes::TaskOutcomes;
 use crate::dev::overrides::{self, Refusal, Request, Requests};
 use crate::dev::producer::{Producer, Production};
 use crate::dev::receiver::{self, NotifierSettings};
+use crate::dev::redrives::Redrives;
 use crate::dev::view::{Row, View};
 use crate::emulator::Emulator;
 use crate::error::Error;
@@ -65,6 +66,7 @@ pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
             },
         }
     };
+    session.redrives.stop().await;
     session.chain.workers.stop().await;
     ended
 }
@@ -80,6 +82,7 @@ struct Session {
     view: View,
     announcer: Announcer,
     shown: Instant,
+    redrives: Redrives,
     collector: Collector,
     latest: Arc<Latest>,
     /// The edit that was refused last, so that it is reported once.
@@ -142,6 +145,7 @@ impl Session {
             view,
             announcer: Announcer::default(),
             shown: Instant::now(),
+            redrives: Redrives::default(),
             collector,
             latest,
             refused: None,
@@ -207,6 +211,7 @@ impl Session {
         if self.chain.overrides_change() {
             self.override_again().await?;
         }
+        self.carry_on_redrives().await;
         if self.collector.is_due() {
             self.collect().await?;
         }
@@ -214,7 +219,13 @@ impl Session {
             self.show().await?;
         }
         let started = self.options.tasks.is_some() || self.outcomes.count_ended() > 0;
-        if !self.has_sent().await? || self.has_summary || !started || !self.is_idle().await? {
+        let is_busy = self.redrives.are_open();
+        if is_busy
+            || !self.has_sent().await?
+            || self.has_summary
+            || !started
+            || !self.is_idle().await?
+        {
             return Ok(None);
         }
         self.show().await?;
@@ -245,9 +256,38 @@ impl Session {
                 let ended = self.chain.overrides.end(&name, by);
                 let _ = answer.send(self.overridden(ended).await);
             }
+            Request::Redrive(asked) => {
+                let name = self.chain.desired.name.clone();
+                self.redrives.answer(asked, &name);
+                self.carry_on_redrives().await;
+            }
             Request::Plan(request, answer) => {
                 let _ = answer.send(self.preview(request).await);
             }
+        }
+    }
+
+    /// Carries on redrives. What is wrong with one is no end of the session.
+    async fn carry_on_redrives(&mut self) {
+        if !self.redrives.are_open() {
+            return;
+        }
+        let mut chain = self.manifest.chain.clone();
+        chain.status = Some(self.collector.status().clone());
+        let desired = &self.chain.desired;
+        let parking = match desired.parking_queue() {
+            None => ParkingSeen::Missing,
+            Some(queue) => match self.chain.queues.list_queues(&queue.parent).await {
+                Ok(queues) => {
+                    let found = queues.iter().find(|it| it.path == *queue);
+                    ParkingSeen::of(found, &desired.queue_owner)
+                }
+                Err(error) => ParkingSeen::Unknown(error.to_string()),
+            },
+        };
+        let carried = self.redrives.carry_on(desired, &chain, &parking);
+        if let Err(error) = carried.await {
+            self.view.say(&format!("a redrive can't go on: {error}"));
         }
     }
 

@@ -88,7 +88,7 @@ pub fn json(value: &impl Serialize) -> String {
 
 /// The text without control characters: reasons and messages come from handlers and other programs, and
 /// must not move the cursor.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|it| {
             if it.is_control() && it != '\n' {

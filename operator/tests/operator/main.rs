@@ -24,6 +24,7 @@ mod phases;
 mod pods;
 mod push_hosts;
 mod queue_stats;
+mod redrives;
 mod refusals;
 mod serving;
 mod tenants;
