@@ -245,8 +245,8 @@ impl RedriveCache {
 }
 
 fn of_kind<K: Kind>(cache: &RedriveCache, namespace: &str, chain: &str) -> Option<Vec<Redrive>> {
-    let mut watches = K::watches(cache).iter();
-    let Some(watched) = watches.find(|it| it.scope.covers(namespace)) else {
+    let mut all = K::watches(cache).iter();
+    let Some(watched) = all.find(|it| it.scope.covers(namespace)) else {
         return Some(Vec::new());
     };
     let state = *watched.state.lock();

@@ -20,11 +20,11 @@ pub enum SeenChain {
     /// It is served.
     Served {
         /// Its metadata.
-        metadata: ObjectMeta,
+        metadata: Box<ObjectMeta>,
         /// Its spec, parsed.
         desired: Box<Desired>,
         /// What was reported of it.
-        status: Option<ExecutorChainStatus>,
+        status: Option<Box<ExecutorChainStatus>>,
         /// Its parking queue.
         parking: ParkingSeen,
     },
@@ -44,7 +44,7 @@ impl SeenChain {
                 parking,
             } => RedrivenChain::Served {
                 desired,
-                status: status.as_ref(),
+                status: status.as_deref(),
                 parking,
             },
         }
@@ -54,9 +54,8 @@ impl SeenChain {
     pub fn metadata(&self) -> Option<&ObjectMeta> {
         match self {
             Self::Absent => None,
-            Self::Deleted(metadata)
-            | Self::Blocked(metadata, _)
-            | Self::Served { metadata, .. } => Some(metadata),
+            Self::Deleted(metadata) | Self::Blocked(metadata, _) => Some(metadata),
+            Self::Served { metadata, .. } => Some(metadata),
         }
     }
 }
@@ -100,9 +99,9 @@ fn served(chain: ExecutorChain, context: &Context) -> SeenChain {
         Err(problem) => SeenChain::Blocked(chain.metadata, problem.message),
         Ok(desired) => SeenChain::Served {
             parking: parking(&chain, &desired, context),
-            metadata: chain.metadata,
+            metadata: Box::new(chain.metadata),
             desired: Box::new(desired),
-            status: chain.status,
+            status: chain.status.map(Box::new),
         },
     }
 }
