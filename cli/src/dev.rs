@@ -12,6 +12,7 @@ mod overrides;
 mod producer;
 mod receiver;
 mod redrives;
+mod requests;
 mod run;
 mod view;
 mod workers;

@@ -1,6 +1,7 @@
 //! `redrive`, `discard` and `redrives`: parked tasks run again, or are deleted.
 
 mod follow;
+mod session;
 mod target;
 mod text;
 
@@ -17,48 +18,13 @@ use serde_json::{Value, json};
 
 use super::args::{DiscardOptions, RedriveOptions, RedrivesOptions, WhichParked};
 use super::commands::say;
-use super::target::Target;
 use crate::error::Error;
-use crate::inspect::args::Place;
 use crate::inspect::scope::Scope;
 use crate::inspect::source::Source;
 use crate::inspect::terminal;
 use follow::follow;
+use session::Session;
 pub(crate) use target::{Kind, RedriveChange, RedriveList};
-
-/// Where a redrive is made, and how messages name what may follow.
-struct Session<'a> {
-    target: Target,
-    namespace: String,
-    place: &'a Place,
-    program: &'a str,
-}
-
-impl<'a> Session<'a> {
-    async fn of(place: &'a Place, program: &'a str) -> Result<Self, Error> {
-        let target = Target::of(place).await?;
-        Ok(Self {
-            namespace: target.namespace(place),
-            target,
-            place,
-            program,
-        })
-    }
-
-    /// A command for the same chain.
-    fn command(&self, words: &str) -> String {
-        let Self {
-            namespace,
-            place,
-            program,
-            ..
-        } = self;
-        match &place.dev {
-            Some(address) => format!("{program} {words} --dev {address}"),
-            None => format!("{program} {words} -n {namespace}"),
-        }
-    }
-}
 
 /// Moves parked tasks, or changes or stops the redrive that does.
 pub(super) async fn redrive(options: RedriveOptions, program: &str) -> Result<ExitCode, Error> {
@@ -130,12 +96,9 @@ pub(super) async fn redrive(options: RedriveOptions, program: &str) -> Result<Ex
 pub(super) async fn discard(options: DiscardOptions, program: &str) -> Result<ExitCode, Error> {
     let mut session = Session::of(&options.place, program).await?;
     let DiscardOptions { chain, name, .. } = &options;
-    let reason = match (options.action, &options.reason) {
-        (None, Some(reason)) => reason,
-        // The options require one of the two.
-        (Some(_), _) | (None, None) => {
-            return stop(&mut session, Kind::Discard, chain, name.as_deref()).await;
-        }
+    // The options require one of the two.
+    let (None, Some(reason)) = (options.action, &options.reason) else {
+        return stop(&mut session, Kind::Discard, chain, name.as_deref()).await;
     };
     let filter = filter(&options.which)?;
     let count = count(&mut session, chain, &options.which).await;

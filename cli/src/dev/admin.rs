@@ -15,8 +15,9 @@ use parking::ParkedTask;
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
 
-use crate::dev::overrides::{self, Requests, ask_plan};
+use crate::dev::overrides::{self, ask_plan};
 use crate::dev::redrives;
+use crate::dev::requests::Requests;
 use crate::error::Error;
 
 /// Tried first, so that the address is the same each time. A second `dev` gets another port.

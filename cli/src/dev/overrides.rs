@@ -16,51 +16,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use plan::{is_forgotten, override_status};
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::act::target::{End, OverrideList};
 use crate::admission::admit_override;
-use crate::dev::redrives::Asked;
-
-/// Requests that wait for the session.
-const WAITING: usize = 32;
-
-/// What the session is asked for.
-pub enum Request {
-    /// The overrides.
-    List(oneshot::Sender<Vec<ChainOverride>>),
-    /// Another one.
-    Create(Box<ChainOverride>, Answer<ChainOverride>),
-    /// An end before its time: the name, and who ends it.
-    End(String, Option<String>, Answer<ChainOverride>),
-    /// Something of redrives.
-    Redrive(Asked),
-    /// What an edit would do.
-    Plan(PlanRequest, Answer<PlanReply>),
-}
-
-/// Where an answer goes.
-pub type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
-
-/// Why something isn't done: a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It doesn't exist.
-    Absent(String),
-    /// It is invalid.
-    Invalid(String),
-    /// A call failed.
-    Failed(String),
-}
-
-/// Takes requests to the session.
-pub type Requests = mpsc::Sender<Request>;
-
-/// Requests to the session, and where it takes them.
-pub fn requests() -> (Requests, mpsc::Receiver<Request>) {
-    mpsc::channel(WAITING)
-}
+use crate::dev::requests::{Answer, Refusal, Request, Requests, problem};
 
 /// The routes.
 pub fn routes(requests: Requests) -> Router {
@@ -134,20 +95,6 @@ pub async fn ask_plan(requests: Requests, request: PlanRequest) -> Result<PlanRe
         }
         Err(_) => Err(Unplanned::NoPlan("dev ends".to_owned())),
     }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Absent(reason) => problem(StatusCode::NOT_FOUND, &reason),
-            Self::Invalid(reason) => problem(StatusCode::UNPROCESSABLE_ENTITY, &reason),
-            Self::Failed(reason) => problem(StatusCode::BAD_GATEWAY, &reason),
-        }
-    }
-}
-
-pub(super) fn problem(status: StatusCode, error: &str) -> Response {
-    (status, Json(json!({"error": error}))).into_response()
 }
 
 /// The overrides of the session.

@@ -23,18 +23,8 @@ use worker_contract::env;
 
 use crate::act::redrive::{Kind, RedriveChange, RedriveList};
 use crate::admission::{admit_discard, admit_redrive};
-use crate::dev::overrides::{Answer, Refusal, Request, Requests, problem};
+use crate::dev::requests::{Answer, Asked, Refusal, Request, Requests, problem};
 use crate::error::Error;
-
-/// What the session is asked for.
-pub enum Asked {
-    /// All of them.
-    List(oneshot::Sender<Vec<Redrive>>),
-    /// Another one.
-    Create(Box<Redrive>, Answer<Redrive>),
-    /// Other fields in the spec of one.
-    Change(RedriveChange, Answer<Redrive>),
-}
 
 /// The routes.
 pub fn routes(requests: Requests) -> Router {

@@ -26,10 +26,10 @@ use crate::dev::collector::{self, Collector};
 use crate::dev::handler::{self, StageNames};
 use crate::dev::manifest::Manifest;
 use crate::dev::outcomes::TaskOutcomes;
-use crate::dev::overrides::{self, Refusal, Request, Requests};
 use crate::dev::producer::{Producer, Production};
 use crate::dev::receiver::{self, NotifierSettings};
 use crate::dev::redrives::Redrives;
+use crate::dev::requests::{self, Refusal, Request, Requests};
 use crate::dev::view::{Row, View};
 use crate::emulator::Emulator;
 use crate::error::Error;
@@ -45,7 +45,7 @@ const MAX_SHOWN: usize = 1000;
 pub async fn run(options: DevOptions) -> Result<ExitCode, Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (requests, mut asked) = overrides::requests();
+    let (requests, mut asked) = requests::requests();
     let mut session = tokio::select! {
         session = Session::start(options, requests) => session?,
         _ = interrupt.recv() => return Ok(ExitCode::FAILURE),

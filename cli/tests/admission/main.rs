@@ -4,6 +4,7 @@ mod appliers;
 mod limits;
 mod overrides;
 mod patch;
+mod redrives;
 mod server;
 mod table;
 

@@ -12,4 +12,6 @@ mod dev;
 #[cfg(feature = "cluster")]
 mod history;
 mod program;
+#[cfg(feature = "cluster")]
+mod redrive;
 mod served;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use crds::RedriveReason;
 use plan::Redrive;
 
+use super::session::Session;
 use super::target::Kind;
-use super::{Session, text};
+use super::text;
 use crate::act::commands::say;
 use crate::error::Error;
 use crate::inspect::terminal;
