@@ -39,9 +39,18 @@
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- end -}}
-{{- /* What people on call may do. */ -}}
+{{- /* What people on call may do. They see discards, for whom a redrive may wait, and make none. */ -}}
 {{- define "executor-chain.oncall" -}}
 - apiGroups: [executor-chain.dev]
-  resources: [chainoverrides]
+  resources: [chainoverrides, chainredrives]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [executor-chain.dev]
+  resources: [chaindiscards]
+  verbs: [get, list, watch]
+{{- end -}}
+{{- /* What those may do who delete parked tasks. */ -}}
+{{- define "executor-chain.discard" -}}
+- apiGroups: [executor-chain.dev]
+  resources: [chaindiscards]
   verbs: [get, list, watch, create, patch]
 {{- end -}}

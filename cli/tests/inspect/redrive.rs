@@ -85,8 +85,10 @@ impl Session {
 
     async fn send(&self, count: &str, tenant: &str) {
         let tenant = format!("x-tenant: {tenant}");
+        let file = self.programs.folder().join("chain.yaml");
         let words = [
             "send",
+            path(&file),
             "--to",
             &self.listen,
             "--count",
