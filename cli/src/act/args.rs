@@ -211,7 +211,7 @@ pub struct WhichParked {
     /// Those with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or status=4xx. Can be
     /// repeated.
     #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with = "all")]
-    pub wheres: Vec<String>,
+    pub filters: Vec<String>,
     /// Those that were parked in this time, such as 2h.
     #[arg(long, value_name = "DURATION", conflicts_with = "all")]
     pub since: Option<Duration>,
@@ -234,7 +234,7 @@ pub struct RedriveOptions {
     #[arg(value_name = "CHAIN", value_parser = name)]
     pub chain: String,
     /// stop: stop the redrive that runs.
-    #[arg(value_name = "stop", value_enum, conflicts_with_all = ["to", "rate", "reason", "wheres", "since", "all", "canary"])]
+    #[arg(value_name = "stop", value_enum, conflicts_with_all = ["to", "rate", "reason", "filters", "since", "all", "canary"])]
     pub action: Option<RedriveAction>,
     /// Stage on which the new lives begin.
     #[arg(long, value_name = "STAGE", requires_all = ["rate", "reason"])]
@@ -288,7 +288,7 @@ pub struct DiscardOptions {
     #[arg(value_name = "CHAIN", value_parser = name)]
     pub chain: String,
     /// stop: stop the discard that runs.
-    #[arg(value_name = "stop", value_enum, conflicts_with_all = ["reason", "wheres", "since", "all"])]
+    #[arg(value_name = "stop", value_enum, conflicts_with_all = ["reason", "filters", "since", "all"])]
     pub action: Option<RedriveAction>,
     /// Which parked tasks are meant.
     #[command(flatten)]

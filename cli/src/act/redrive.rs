@@ -233,7 +233,7 @@ fn filter(which: &WhichParked) -> Result<Option<ParkedFilter>, Error> {
     if which.all {
         return Ok(None);
     }
-    let mut parts = which.wheres.iter();
+    let mut parts = which.filters.iter();
     let filter = parts.try_fold(Filter::default(), |filter, part| filter.with(part));
     let filter = filter.map_err(|error| Error::Refused(format!("--where: {error}")))?;
     if filter.is_empty() && which.since.is_none() {
@@ -309,12 +309,12 @@ async fn ask(
     let namespace = scope.namespace.clone();
     let namespace = namespace.unwrap_or_else(|| session.namespace.clone());
     let by = [GroupKey::Reason];
-    let query = ParkedQuery::encode(&by, &which.wheres, which.since.as_ref(), 0);
+    let query = ParkedQuery::encode(&by, &which.filters, which.since.as_ref(), 0);
     let path = format!("/api/v1/parked/{namespace}/{chain}?{query}");
     source.ask(&scope, &path).await
 }
 
-/// What is deleted is gone: whoever types the number knows how much it is.
+/// What is deleted is gone: one who types the number knows how much it is.
 fn confirm(count: &Count, chain: &str) -> Result<(), Error> {
     let (what, wanted) = match count {
         Count::Exactly(count) | Count::AtLeast(count) => ("this number", count.to_string()),

@@ -96,7 +96,7 @@ impl RunningMover {
     /// another.
     pub async fn failed(&mut self) {
         if (&mut self.work).await.is_ok() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -18,7 +18,7 @@ pub use testkit::chain::queue;
 use testkit::{Emulator, Process, Receiver, binary, eventually, free_addr, http_get};
 
 /// Far more than anything here takes, on a slow machine too.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 /// Faster than anything here is.
 pub const FAST: f64 = 5_000.0;
 
@@ -200,7 +200,7 @@ impl Bed {
     }
 
     /// A mover in a process of its own, which can be killed.
-    pub async fn process(&self, order: &RedriveOrder) -> MoverProcess {
+    pub fn process(&self, order: &RedriveOrder) -> MoverProcess {
         let admin = free_addr();
         let mut command = Command::new(binary("executor-worker"));
         command.arg("redrive").envs([

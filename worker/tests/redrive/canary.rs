@@ -163,13 +163,13 @@ async fn a_mover_that_is_killed_in_its_canary_goes_on_with_the_same_tasks() {
     order.rate = 5.0;
     // While it begins, after each of its moves, and while it waits.
     for moved in [0, 1, 1, 1] {
-        let mover = bed.process(&order).await;
+        let mover = bed.process(&order);
         let has_moved =
             |it: &parking::RedriveProgress| it.moved >= moved || it.remaining == Some(25);
         mover.until("moves", has_moved).await;
         mover.kill().await;
     }
-    let mover = bed.process(&order).await;
+    let mover = bed.process(&order);
     let waits = |it: &parking::RedriveProgress| {
         it.phase == RedrivePhase::Canary && it.remaining == Some(25)
     };
@@ -182,7 +182,7 @@ async fn a_mover_that_is_killed_in_its_canary_goes_on_with_the_same_tasks() {
     .await;
 
     open.send_replace(true);
-    let mover = bed.process(&order).await;
+    let mover = bed.process(&order);
     let progress = mover.until("the end", |it| it.phase.is_over()).await;
     assert_eq!(progress.phase, RedrivePhase::CanaryFailed);
     assert_eq!(progress.canary.unwrap().tasks(), 5);
@@ -199,7 +199,7 @@ async fn a_mover_that_is_killed_after_its_canary_tries_no_other() {
     bed.park(30, "no-stock").await;
     let mut order = with_canary(order(""), CANARY);
     order.rate = 40.0;
-    let mover = bed.process(&order).await;
+    let mover = bed.process(&order);
     mover.until("others", |it| it.moved > 6).await;
     mover.kill().await;
     // A second canary would wait for this queue.

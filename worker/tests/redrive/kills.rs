@@ -12,7 +12,7 @@ async fn movers_that_are_killed_begin_each_life_once_and_lose_none() {
     order.rate = 400.0;
     let mut kills = 0;
     loop {
-        let mover = bed.process(&order).await;
+        let mover = bed.process(&order);
         // From the first move to some time after, in whatever the mover is doing then.
         let first = fastrand::u64(1..60);
         let progress = mover
@@ -37,7 +37,7 @@ async fn a_mover_that_is_asked_to_stop_finishes_its_moves_and_the_next_one_goes_
     let parked = bed.park(200, "no-stock").await;
     let mut order = order("");
     order.rate = 200.0;
-    let mover = bed.process(&order).await;
+    let mover = bed.process(&order);
     mover.until("moves", |it| it.moved >= 20).await;
     mover.process.terminate();
     assert_eq!(mover.process.exit(crate::bed::SOON).await, 0);
@@ -54,7 +54,7 @@ async fn a_mover_that_is_asked_to_stop_finishes_its_moves_and_the_next_one_goes_
     assert_eq!(bed.ids("incoming").await, begun);
 
     order.rate = crate::bed::FAST;
-    let mover = bed.process(&order).await;
+    let mover = bed.process(&order);
     mover.until("the end", |it| it.phase.is_over()).await;
     mover.process.terminate();
     assert_eq!(mover.process.exit(crate::bed::SOON).await, 0);

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// After which time without a status something may be wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Follows one until it is finished, or somebody presses Ctrl-C, which leaves it running.
+/// Follows one until it is finished, or a person presses Ctrl-C, which leaves it running.
 pub(super) async fn follow(session: &mut Session<'_>, made: &Redrive) -> Result<ExitCode, Error> {
     let words = format!("{} {}", made.kind(), made.chain());
     let stop = session.command(&format!("{words} stop"));

@@ -1,4 +1,4 @@
-//! A redrive or a discard of parked tasks, as somebody has asked for it.
+//! A redrive or a discard of parked tasks, as it was asked for.
 
 use crds::{ChainDiscard, ChainRedrive, FINISHED, ParkedFilter, RedriveReason, RedriveStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -82,7 +82,7 @@ impl Redrive {
         }
     }
 
-    /// Whether somebody has stopped it.
+    /// Whether it was stopped by hand.
     pub fn is_stopped(&self) -> bool {
         match self {
             Self::Move(it) => it.spec.stopped,

@@ -64,7 +64,7 @@ fn discard(name: &str, second: i64) -> Redrive {
     object("ChainDiscard", name, second, &json!({}))
 }
 
-/// The same, and somebody stops it or gives it another rate.
+/// The same, stopped or with another rate.
 fn with(redrive: Redrive, spec: &Value) -> Redrive {
     let change = |mut object: Value| {
         let fields = object["spec"].as_object_mut().unwrap();
@@ -571,7 +571,7 @@ fn another_rate_is_another_mover_and_an_equal_one_is_none() {
     world.redrives.push(faster);
     world.turns(1);
     assert_eq!(world.order().unwrap().rate.to_string(), "100");
-    // Somebody scales it down.
+    // A person scales it down.
     let spec = world
         .mover
         .deployment
