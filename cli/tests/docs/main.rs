@@ -5,6 +5,7 @@
     reason = "in a test a panic is a failure, as it should be"
 )]
 
+use executor_chain::admission;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -104,11 +105,16 @@ fn every_manifest_is_admitted() {
             .filter_map(|part| part.split_once('\n').map(|(_, manifest)| manifest))
             .filter(|manifest| manifest.starts_with("apiVersion: executor-chain.dev/"))
         {
-            let admitted = if manifest.contains("\nkind: ChainOverride\n") {
-                let value = serde_saphyr::from_str(manifest).unwrap();
-                executor_chain::admission::admit_override(value).map(drop)
+            let value = || serde_saphyr::from_str(manifest).unwrap();
+            let is = |kind: &str| manifest.contains(&format!("\nkind: {kind}\n"));
+            let admitted = if is("ChainOverride") {
+                admission::admit_override(value()).map(drop)
+            } else if is("ChainRedrive") {
+                admission::admit_redrive(value(), None).map(drop)
+            } else if is("ChainDiscard") {
+                admission::admit_discard(value(), None).map(drop)
             } else {
-                executor_chain::admission::admit(manifest, None).map(drop)
+                admission::admit(manifest, None).map(drop)
             };
             admitted.unwrap_or_else(|rejection| panic!("{}: {rejection}", page.display()));
             count += 1;
