@@ -224,6 +224,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("thumbnails", "two-executors.yaml"),
     ("refunds", "own-ingress.yaml"),
     ("webhooks", "bad-days.yaml"),
+    ("orders", "parking.yaml"),
 ];
 
 #[tokio::test]
