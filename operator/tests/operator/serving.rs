@@ -224,7 +224,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("thumbnails", "two-executors.yaml"),
     ("refunds", "own-ingress.yaml"),
     ("webhooks", "bad-days.yaml"),
-    ("orders", "parking.yaml"),
+    ("invoices", "parking.yaml"),
 ];
 
 #[tokio::test]
