@@ -3,10 +3,12 @@
 //! It judges by what clients were notified of and what handlers were asked for, and does not
 //! know the programs under test.
 
+pub mod lives;
 pub mod notifications;
 pub mod results;
 pub mod tracker;
 
+pub use lives::Lives;
 pub use notifications::{Notification, receive, task_number};
 pub use results::{Ends, Evidence, TaskResult, TaskResults};
 pub use tracker::{Script, Tracker};

@@ -10,6 +10,10 @@ use testkit::server::{number, serve_on, status};
 pub struct Notification {
     /// The task's number, the end of its id.
     pub task: usize,
+    /// The event's id.
+    pub event: String,
+    /// Which life of the task ended, from 1.
+    pub life: u64,
     /// Succeeded, or else Failed.
     pub succeeded: bool,
     /// How often Cloud Tasks has dispatched it before.
@@ -33,6 +37,8 @@ where
             let notification = Ending::of(request).await.and_then(|ending| {
                 Some(Notification {
                     task: task_number(&ending.task, prefix)?,
+                    event: ending.id,
+                    life: ending.life,
                     succeeded: ending.succeeded,
                     retries,
                 })

@@ -1,11 +1,11 @@
 //! What becomes of each task: its runs, and what its client is told.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Instant;
 
+use oracle::{Lives, Notification, TaskResult, task_number};
 use parking_lot::Mutex;
-use serde_json::Value;
 
 /// What the ids of tasks begin with; their numbers follow.
 pub const PREFIX: &str = "t-";
@@ -27,9 +27,7 @@ struct Inner {
     runs: HashMap<String, [u32; 2]>,
     /// When each second life began to run.
     begun: Vec<Instant>,
-    /// The ids of events by task: those of Failed, and those of Succeeded with the number of the life.
-    failed: HashMap<String, BTreeSet<String>>,
-    succeeded: HashMap<String, BTreeSet<(u64, String)>>,
+    lives: Lives,
 }
 
 /// The runs of all tasks.
@@ -46,9 +44,9 @@ pub struct Runs {
 /// What became of the tasks that were redriven.
 #[derive(Debug, Clone, Copy)]
 pub struct SecondLives {
-    /// Those whose client was told Succeeded, of a second life.
+    /// Those whose client was told Failed once, and then Succeeded once, of a second life.
     pub told: usize,
-    /// Those with another number of events than one, or in another life.
+    /// Those with other events, or more.
     pub twice: usize,
     /// Runs in second lives.
     pub runs: u64,
@@ -57,8 +55,7 @@ pub struct SecondLives {
 impl Tale {
     /// Whether the task is of the half that is redriven.
     pub fn is_redriven(task: &str) -> bool {
-        let number = task.strip_prefix(PREFIX).and_then(|it| it.parse().ok());
-        number.is_some_and(|number: usize| number.is_multiple_of(2))
+        task_number(task, PREFIX).is_some_and(|number| number.is_multiple_of(2))
     }
 
     /// Runs a task: the reason why it fails, if it does.
@@ -86,26 +83,24 @@ impl Tale {
     }
 
     /// The client gets an event.
-    pub fn told(&self, event: &Value) {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (task, id) = (text(&event["subject"]), text(&event["id"]));
-        let life = event["data"]["life"].as_u64().unwrap_or(1);
-        let mut inner = self.inner.lock();
-        if text(&event["type"]).contains("succeeded") {
-            inner.succeeded.entry(task).or_default().insert((life, id));
-        } else {
-            inner.failed.entry(task).or_default().insert(id);
-        }
+    pub fn notified(&self, event: &Notification) {
+        self.inner.lock().lives.notified(event);
     }
 
     /// The tasks whose client was told Failed.
     pub fn told_failed(&self) -> usize {
-        self.inner.lock().failed.len()
+        self.told(TaskResult::Failed)
     }
 
     /// Those whose client was told Succeeded.
     pub fn told_succeeded(&self) -> usize {
-        self.inner.lock().succeeded.len()
+        self.told(TaskResult::Succeeded)
+    }
+
+    fn told(&self, end: TaskResult) -> usize {
+        let lives = &self.inner.lock().lives;
+        let told = lives.tasks().filter(|task| lives.of(*task).contains(&end));
+        told.count()
     }
 
     /// The runs before the handler was fixed.
@@ -121,22 +116,16 @@ impl Tale {
 
     /// What became of those that were redriven.
     pub fn second_lives(&self) -> SecondLives {
+        use TaskResult::{Failed, Succeeded};
         let inner = self.inner.lock();
-        let is_second = |ids: &BTreeSet<(u64, String)>| ids.iter().any(|(life, _)| *life == 2);
-        let is_once = |task: &str, ids: &BTreeSet<(u64, String)>| {
-            let failed_once = inner.failed.get(task).is_some_and(|ids| ids.len() == 1);
-            ids.len() == 1 && is_second(ids) && failed_once
-        };
-        let told = inner.succeeded.values().filter(|ids| is_second(ids));
-        let others = inner.succeeded.iter();
+        let lives = |task| inner.lives.of(task);
+        let is_told = |task: &usize| lives(*task) == [Failed, Succeeded];
+        let is_wrong = |task: &usize| !is_told(task) && lives(*task) != [Failed];
+        let runs = inner.runs.values();
         SecondLives {
-            told: told.count(),
-            twice: others.filter(|(task, ids)| !is_once(task, ids)).count(),
-            runs: inner
-                .runs
-                .values()
-                .map(|[_, after]| u64::from(*after))
-                .sum(),
+            told: inner.lives.tasks().filter(is_told).count(),
+            twice: inner.lives.tasks().filter(is_wrong).count(),
+            runs: runs.map(|[_, after]| u64::from(*after)).sum(),
         }
     }
 

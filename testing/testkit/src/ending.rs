@@ -10,6 +10,10 @@ use serde::Deserialize;
 pub struct Ending {
     /// The first task's id.
     pub task: String,
+    /// The event's id.
+    pub id: String,
+    /// Which life of the task ended, from 1.
+    pub life: u64,
     /// Succeeded, or else Failed.
     pub succeeded: bool,
 }
@@ -18,12 +22,20 @@ pub struct Ending {
 struct Event {
     #[serde(rename = "type")]
     kind: String,
+    id: String,
     data: Data,
 }
 
 #[derive(Deserialize)]
 struct Data {
     task: String,
+    #[serde(default = "first")]
+    life: u64,
+}
+
+/// Of a task that was never redriven, events don't say which life it is.
+fn first() -> u64 {
+    1
 }
 
 impl Ending {
@@ -43,6 +55,8 @@ impl Ending {
         };
         Some(Self {
             task: event.data.task,
+            id: event.id,
+            life: event.data.life,
             succeeded,
         })
     }
@@ -55,11 +69,17 @@ mod tests {
     #[test]
     fn what_is_no_end_is_not_taken_for_one() {
         let read = |kind: &str| {
-            Ending::read(format!(r#"{{"type": "{kind}", "data": {{"task": "t-1"}}}}"#).as_bytes())
+            let event = format!(r#"{{"type": "{kind}", "id": "a", "data": {{"task": "t-1"}}}}"#);
+            Ending::read(event.as_bytes())
         };
         let ending = |succeeded| {
-            let task = "t-1".to_owned();
-            Some(Ending { task, succeeded })
+            let (task, id) = ("t-1".to_owned(), "a".to_owned());
+            Some(Ending {
+                task,
+                id,
+                life: 1,
+                succeeded,
+            })
         };
         assert_eq!(read("dev.executor-chain.task.succeeded.v1"), ending(true));
         assert_eq!(read("dev.executor-chain.task.failed.v1"), ending(false));
