@@ -198,6 +198,7 @@ impl<R: Rules> World<R> {
         let on = on(policy);
         let done = finish == Finish::Answer(Answer::Done);
         if let RunResult::Failed(failure) = &run {
+            let failure = &judged(failure, push.last_try);
             if !is_attempt(policy, failure, holding && !push.last_try) {
                 state.no_attempt(&push);
             } else if leaves && !is_sent_elsewhere(policy, failure) {
@@ -205,7 +206,7 @@ impl<R: Rules> World<R> {
                 let dispatches = if push.heard { 0 } else { dispatches };
                 state.used_up(&push, self.tables.least(push.key.queue), dispatches);
             }
-            self.may_end_unparked(state, &push, cause(policy, failure, push.last_try));
+            self.may_end_unparked(state, &push, cause(policy, failure));
             if done && !on.failed {
                 self.ends_untold(state, &push);
             }
@@ -252,10 +253,20 @@ impl<R: Rules> World<R> {
     }
 }
 
+/// A failed run as it counts: at a last try, to ask for more time is to fail.
+fn judged(failure: &FailedAttempt, last_try: bool) -> FailedAttempt {
+    FailedAttempt {
+        verdict: failure
+            .verdict
+            .filter(|verdict| !last_try || *verdict != Verdict::Later),
+        ..failure.clone()
+    }
+}
+
 /// Why a task ends after a run, if it does.
-fn cause(policy: &StagePolicy, failure: &FailedAttempt, last_try: bool) -> EndCause {
+fn cause(policy: &StagePolicy, failure: &FailedAttempt) -> EndCause {
     let route = policy.routes.after_failure(failure.status, &failure.reason);
-    let asks_for_time = failure.verdict == Some(Verdict::Later) && !last_try;
+    let asks_for_time = failure.verdict == Some(Verdict::Later);
     match failure.verdict {
         _ if route.is_some() => EndCause::Route,
         Some(Verdict::Fail) => EndCause::Fail,
