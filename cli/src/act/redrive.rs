@@ -109,7 +109,6 @@ pub(super) async fn discard(options: DiscardOptions, program: &str) -> Result<Ex
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
-    confirm(&count, chain)?;
     let spec = ChainDiscardSpec {
         chain: chain.clone(),
         filter,
@@ -126,12 +125,13 @@ pub(super) async fn discard(options: DiscardOptions, program: &str) -> Result<Ex
         name.as_ref(),
         &format!("{chain}-discard-"),
     );
-    make(
-        &mut session,
-        Redrive::Discard(Box::new(object)),
-        options.no_wait,
-    )
-    .await
+    let object = Redrive::Discard(Box::new(object));
+    session
+        .target
+        .try_create(&session.namespace, &object)
+        .await?;
+    confirm(&count, chain)?;
+    make(&mut session, object, options.no_wait).await
 }
 
 /// Lists them.

@@ -314,24 +314,44 @@ async fn people_on_call_make_redrives_and_no_discards() {
     );
 
     let words = "discard orders --all --reason INC-42 --no-wait";
-    let words: Vec<&str> = words.split(' ').collect();
-    let place = ["--kubeconfig", path(&kubeconfig), "-n", &namespace];
-    let operator = ["--operator-namespace", &nobody];
-    let words = [&words[..], &place, &operator].concat();
-    let mut command = programs.command("kubectl-chain", &words);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let output = tokio::task::spawn_blocking(move || {
-        let mut child = command.spawn().unwrap();
-        let mut input = child.stdin.take().unwrap();
-        input.write_all(b"orders\n").unwrap();
-        drop(input);
-        child.wait_with_output().unwrap()
-    });
-    let output = output.await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("rbac.discard gives the right"), "{said}");
+    let refused = run(words).await;
+    assert_eq!(refused.code, 4, "{refused:?}");
+    let right = "rbac.discard gives the right";
+    assert!(refused.stderr.contains(right), "{refused:?}");
+    // Nobody is asked for what is refused then.
+    assert!(!refused.stdout.contains("Type "), "{refused:?}");
+
+    let (of, resource) = (
+        format!("-n={namespace}"),
+        "chaindiscards.executor-chain.dev",
+    );
+    let role = format!("--resource={resource}");
+    let role = ["create", "role", "discard", "--verb=create,get", &role, &of];
+    server.kubectl(&role).await.expect_ok();
+    let jane = format!("--serviceaccount={namespace}:jane");
+    let bind = [
+        "create",
+        "rolebinding",
+        "discard",
+        "--role=discard",
+        &jane,
+        &of,
+    ];
+    server.kubectl(&bind).await.expect_ok();
+    let asked = eventually("a question", SOON, async || {
+        let asked = run(words).await;
+        if asked.code == 4 {
+            Err(asked)
+        } else {
+            Ok(asked)
+        }
+    })
+    .await;
+    assert!(
+        asked.stdout.contains("Type the name of the chain"),
+        "{asked:?}"
+    );
+    assert!(asked.stderr.contains("nothing is deleted"), "{asked:?}");
+    let list = ["get", resource, "-o", "name", &of];
+    assert_eq!(server.kubectl(&list).await.expect_ok(), "");
 }

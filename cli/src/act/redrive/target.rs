@@ -109,14 +109,16 @@ impl Target {
                     .ok_or_else(|| Error::Refused("dev has made none".to_owned()))
             }
             #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => match it {
-                Redrive::Move(it) => create(cluster, namespace, &**it)
-                    .await
-                    .map(|it| Redrive::Move(Box::new(it))),
-                Redrive::Discard(it) => create(cluster, namespace, &**it)
-                    .await
-                    .map(|it| Redrive::Discard(Box::new(it))),
-            },
+            Self::Cluster(cluster) => create(cluster, namespace, it, false).await,
+        }
+    }
+
+    /// Says what would refuse it, and makes nothing: a person is not asked for what is refused then.
+    pub(super) async fn try_create(&self, namespace: &str, it: &Redrive) -> Result<(), Error> {
+        match self {
+            Self::Dev(_) => Ok(()),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => create(cluster, namespace, it, true).await.map(drop),
         }
     }
 
@@ -218,10 +220,32 @@ impl Served for ChainDiscard {
 }
 
 #[cfg(feature = "cluster")]
-async fn create<K: Served>(cluster: &Cluster, namespace: &str, it: &K) -> Result<K, Error> {
+async fn create(
+    cluster: &Cluster,
+    namespace: &str,
+    it: &Redrive,
+    dry_run: bool,
+) -> Result<Redrive, Error> {
+    Ok(match it {
+        Redrive::Move(it) => {
+            Redrive::Move(Box::new(post(cluster, namespace, &**it, dry_run).await?))
+        }
+        Redrive::Discard(it) => {
+            Redrive::Discard(Box::new(post(cluster, namespace, &**it, dry_run).await?))
+        }
+    })
+}
+
+#[cfg(feature = "cluster")]
+async fn post<K: Served>(
+    cluster: &Cluster,
+    namespace: &str,
+    it: &K,
+    dry_run: bool,
+) -> Result<K, Error> {
     let parameters = PostParams {
+        dry_run,
         field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
     };
     let api = api::<K>(cluster, namespace);
     let created = api.create(&parameters, it);
