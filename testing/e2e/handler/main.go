@@ -63,5 +63,10 @@ func run(answer http.ResponseWriter, task *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer told.Body.Close()
+	for _, name := range []string{"Executor-Reason", "Executor-Verdict"} {
+		if value := told.Header.Get(name); value != "" {
+			answer.Header().Set(name, value)
+		}
+	}
 	answer.WriteHeader(told.StatusCode)
 }

@@ -80,7 +80,9 @@ impl Harness {
 
     pub async fn begin(&self, rate: u32) -> anyhow::Result<Producer> {
         let emulator = self.emulator.to_string();
-        let producer = Producer::start(&emulator, "incoming", rate, Arc::clone(&self.tracker))?;
+        let tracker = Arc::clone(&self.tracker);
+        let created = move |task| tracker.created(task);
+        let producer = Producer::start(&emulator, "incoming", rate, created)?;
         eventually("the first tasks' ends", SOON, async || {
             let found = self.tracker.results();
             let come_through = found.succeeded > 50 && found.failed > 3;

@@ -5,24 +5,23 @@
 //! their callers give up. After a burst, the calls that hang keep it so. Fewer at once let it recover.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use oracle::{Script, Tracker, receive, task_number};
-use serde_json::Value;
 use testkit::server::{serve_on, status, text};
 use testkit::{eventually, task};
 
-use crate::cluster::{apply, kubectl, list};
+use crate::billing::{self, NAMESPACE};
 use crate::harness::{ALL_END, Harness, SOON, queue_path};
 use crate::install::handler;
-use crate::plugin::{self, Ended, Plugin};
+use crate::oncall::OnCall;
+use crate::plugin::{Ended, Plugin};
 use crate::producer::Producer;
 use crate::servers::PREFIX;
 
-const NAMESPACE: &str = plugin::ONCALL_NAMESPACE;
 /// Payments a second, and those of the burst.
 const RATE: u32 = 20;
 const BURST: usize = 300;
@@ -49,16 +48,15 @@ const THROTTLE: &[&str] = &[
 const HELPED: &str = "  It has helped: ";
 
 /// Three commands, of which the third one helps. Numbers say so, and all payments are made in the end.
-pub async fn from_the_page_to_a_proof(harness: &Harness, plugin: &Plugin) -> anyhow::Result<()> {
+pub async fn from_the_page_to_a_proof(
+    harness: &Harness,
+    plugin: &Plugin,
+    account: &Path,
+) -> anyhow::Result<()> {
     let payments = Payments::begin(harness).await?;
-    let mut oncall = OnCall {
-        harness,
-        plugin,
-        account: plugin.account(NAMESPACE, "oncall").await?,
-        typed: 0,
-    };
+    let mut oncall = OnCall::new(harness, plugin, account);
     payments.burst(harness).await?;
-    oncall.is_paged().await;
+    oncall.is_paged("payments", "HandlerTimesOut", "fast").await;
 
     let began = Instant::now();
     let top = oncall.types(TOP).await?;
@@ -74,80 +72,35 @@ pub async fn from_the_page_to_a_proof(harness: &Harness, plugin: &Plugin) -> any
         throttled.code == 0 && throttled.stdout.contains(", in force after "),
         "{throttled:?}"
     );
-    anyhow::ensure!(oncall.typed == 3, "{} commands", oncall.typed);
-    let helped = oncall.sees("numbers that show that it helped", |_| true);
-    oncall.says(began, &helped.await);
-    let is_over = |seen: &Ended| !seen.stdout.contains("  Do: ");
-    let over = oncall.sees("nothing that is wrong any more", is_over);
-    oncall.says(began, &over.await);
-    payments.end(harness).await
-}
-
-/// One who is on call.
-struct OnCall<'a> {
-    harness: &'a Harness,
-    plugin: &'a Plugin,
-    account: PathBuf,
-    typed: usize,
-}
-
-impl OnCall<'_> {
-    /// An alert would come from the same numbers.
-    async fn is_paged(&self) {
-        let json = [WHY, &["-o", "json"]].concat();
-        eventually("runs that time out", SOON, async || {
-            let seen = self.plugin.run(&self.account, &json).await?;
-            let chain: Value = serde_json::from_str(&seen.stdout)?;
-            let found = &chain["findings"][0];
-            let is_it = found["cause"] == "HandlerTimesOut" && found["stage"] == "fast";
-            anyhow::ensure!(is_it, "{found}");
-            Ok(())
-        })
-        .await;
-    }
-
-    async fn types(&mut self, words: &[&str]) -> anyhow::Result<Ended> {
-        self.typed += 1;
-        let ended = self.plugin.run(&self.account, words).await?;
-        anyhow::ensure!(ended.stderr.is_empty(), "{ended:?}");
-        let typed = words.iter().map(|word| {
-            if word.contains(' ') {
-                format!("\"{word}\"")
-            } else {
-                (*word).to_owned()
-            }
-        });
-        let typed: Vec<String> = typed.collect();
-        self.harness.say(format!(
-            "$ kubectl chain {}\n{}",
-            typed.join(" "),
-            ended.stdout.trim_end()
-        ));
-        Ok(ended)
-    }
-
-    /// What `why` says as soon as it says that the override has helped, and this holds too.
-    async fn sees(&self, what: &str, holds: impl Fn(&Ended) -> bool) -> Ended {
-        eventually(what, SOON, async || {
-            let seen = self.plugin.run(&self.account, WHY).await?;
-            let helped = seen.stdout.lines().find_map(|it| it.strip_prefix(HELPED));
-            let is_number = |it: &str| it.contains(" of the runs timed out before (");
-            let is_so = helped.is_some_and(is_number) && holds(&seen);
-            anyhow::ensure!(is_so, "{}", seen.stdout);
-            Ok(seen)
-        })
-        .await
-    }
-
-    fn says(&self, began: Instant, why: &Ended) {
-        self.harness.say(format!(
+    anyhow::ensure!(oncall.typed() == 3, "{} commands", oncall.typed());
+    let says = |why: &Ended| {
+        harness.say(format!(
             "{} commands, and {:.0} s after the first of them kubectl chain {} says:\n{}",
-            self.typed,
+            oncall.typed(),
             began.elapsed().as_secs_f64(),
             WHY.join(" "),
             why.stdout.trim_end(),
         ));
-    }
+    };
+    let proof = helped(&oncall, "numbers that show that it helped", |_| true);
+    says(&proof.await);
+    let is_over = |seen: &Ended| !seen.stdout.contains("  Do: ");
+    let over = helped(&oncall, "nothing that is wrong any more", is_over);
+    says(&over.await);
+    payments.end(harness).await
+}
+
+/// What `why` says as soon as it says that the override has helped, and this holds too.
+async fn helped(oncall: &OnCall<'_>, what: &str, holds: impl Fn(&Ended) -> bool) -> Ended {
+    eventually(what, SOON, async || {
+        let seen = oncall.sees(WHY).await?;
+        let helped = seen.stdout.lines().find_map(|it| it.strip_prefix(HELPED));
+        let is_number = |it: &str| it.contains(" of the runs timed out before (");
+        let is_so = helped.is_some_and(is_number) && holds(&seen);
+        anyhow::ensure!(is_so, "{}", seen.stdout);
+        Ok(seen)
+    })
+    .await
 }
 
 /// The chain, and what is around it.
@@ -168,12 +121,11 @@ impl Payments {
             notified.notified(it.task, it.succeeded);
             200
         });
-        apply(&manifest(account, client.await?)).await?;
-        let wait = ["wait", "--for=condition=Ready", "chain/payments"];
-        let within = ["-n", NAMESPACE, "--timeout=60s"];
-        kubectl(&[&wait[..], &within].concat()).await?;
+        billing::apply_chain("payments", &manifest(account, client.await?)).await?;
         let emulator = harness.emulator.to_string();
-        let producer = Producer::start(&emulator, "payments", RATE, Arc::clone(&tracker))?;
+        let creating = Arc::clone(&tracker);
+        let created = move |payment| creating.created(payment);
+        let producer = Producer::start(&emulator, "payments", RATE, created)?;
         eventually("the first payments", SOON, async || {
             let made = tracker.results().succeeded;
             (made > 50, made)
@@ -217,14 +169,7 @@ impl Payments {
         ));
         anyhow::ensure!(found.is_clean() && found.succeeded == all, "{found:?}");
         anyhow::ensure!(self.provider.calls.load(Ordering::Relaxed) == 0);
-        kubectl(&["delete", "chain", "payments", "-n", NAMESPACE]).await?;
-        eventually("no pod", ALL_END, async || {
-            let left = list(&["pods", "-n", NAMESPACE]).await?.len();
-            anyhow::ensure!(left == 0, "{left}");
-            Ok(())
-        })
-        .await;
-        Ok(())
+        billing::delete_chain("payments").await
     }
 }
 

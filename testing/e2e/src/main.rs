@@ -7,15 +7,19 @@
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 mod attempts;
+mod billing;
 mod cluster;
 mod counts;
 mod dispatches;
 mod harness;
 mod incident;
 mod install;
+mod invoices;
+mod oncall;
 mod plugin;
 mod processes;
 mod producer;
+mod redrive;
 mod scenario;
 mod servers;
 mod startup_times;
@@ -54,7 +58,9 @@ async fn main() -> anyhow::Result<()> {
     scenario::edit_a_rate(&harness).await?;
     let plugin = Plugin::install(&args.state)?;
     plugin::kubectl_chain(&harness, &plugin).await?;
-    incident::from_the_page_to_a_proof(&harness, &plugin).await?;
+    let account = oncall::account(&plugin).await?;
+    incident::from_the_page_to_a_proof(&harness, &plugin, &account).await?;
+    redrive::from_the_page_to_new_lives(&harness, &plugin, &account).await?;
     scenario::roll_the_handler(&harness).await?;
     scenario::a_broken_handler(&harness).await?;
     scenario::a_wrong_port(&harness).await?;

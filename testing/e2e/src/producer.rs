@@ -1,10 +1,8 @@
 //! The producer: Google's own client in Python, at a steady rate.
 
 use std::process::Stdio;
-use std::sync::Arc;
 
 use anyhow::Context;
-use oracle::Tracker;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
@@ -16,12 +14,12 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Creates so many tasks a second in a queue.
+    /// Creates so many tasks a second in a queue, and says the number of each.
     pub fn start(
         cloud_tasks: &str,
         queue: &str,
         rate: u32,
-        tracker: Arc<Tracker>,
+        created: impl Fn(usize) + Send + 'static,
     ) -> anyhow::Result<Self> {
         let python = std::env::var("EXECUTOR_CHAIN_PYTHON").context("no Python was named")?;
         let mut child = Command::new(python)
@@ -39,7 +37,7 @@ impl Producer {
             let mut lines = BufReader::new(output).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(task) = line.trim().parse() {
-                    tracker.created(task);
+                    created(task);
                 }
             }
         });
