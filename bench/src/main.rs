@@ -24,6 +24,7 @@ mod plot;
 mod quantile;
 mod record;
 mod report;
+mod rounds;
 mod scale;
 mod slope;
 mod testbed;
@@ -111,6 +112,9 @@ fn main() -> anyhow::Result<()> {
         record.write(&args.folder)?;
         println!("\n{}, seed {seed}, {} s", record.name, record.seconds);
         println!("{}", figure::table(&record.figures));
+        if let Some(open) = figure::without_verdict(&record.figures) {
+            println!("\n{open}.");
+        }
     }
     report::write(&args.folder)
 }

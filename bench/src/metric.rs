@@ -1,6 +1,7 @@
 //! Metrics: what is measured of each size, and its goals.
 
 use crate::figure::Figure;
+use crate::rounds::Rounds;
 use crate::slope::slope;
 
 pub struct Metric<M> {
@@ -9,9 +10,15 @@ pub struct Metric<M> {
     pub value: fn(&M) -> f64,
     pub note: fn(&M) -> Option<String>,
     pub most: Option<fn(&M) -> f64>,
-    /// The most that ours may be of the peer's.
-    pub share: Option<f64>,
+    pub share: Option<Share>,
     pub trend: Trend,
+}
+
+/// The most that ours may be of the peer's, from a size on. Smaller ones have no goal.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    pub most: f64,
+    pub from: f64,
 }
 
 /// What is said of how a metric grows with the size.
@@ -28,7 +35,8 @@ pub struct Size<'a, M> {
     /// As "20 chains".
     pub name: String,
     pub number: f64,
-    pub found: &'a M,
+    /// In each round.
+    pub found: &'a [M],
 }
 
 impl<M> Metric<M> {
@@ -54,8 +62,12 @@ impl<M> Metric<M> {
         self
     }
 
-    pub const fn share_at_most(mut self, share: f64) -> Self {
-        self.share = Some(share);
+    pub const fn share_at_most(self, most: f64) -> Self {
+        self.share_at_most_from(0.0, most)
+    }
+
+    pub const fn share_at_most_from(mut self, from: f64, most: f64) -> Self {
+        self.share = Some(Share { most, from });
         self
     }
 
@@ -68,6 +80,20 @@ impl<M> Metric<M> {
         self
     }
 
+    pub fn rounds(&self, found: &[M]) -> Rounds {
+        found.iter().map(self.value).collect()
+    }
+
+    /// What is said of the round that the median is from.
+    pub fn note_of(&self, found: &[M]) -> Option<String> {
+        let median = self.rounds(found).median()?;
+        let distance = |it: &&M| ((self.value)(it) - median).abs();
+        let nearest = found
+            .iter()
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        (self.note)(nearest)
+    }
+
     /// A figure of each size, and the trend where there are several.
     pub fn figures(&self, sizes: &[Size<M>]) -> Vec<Figure> {
         let mut figures: Vec<Figure> = sizes.iter().map(|size| self.figure(size)).collect();
@@ -75,7 +101,9 @@ impl<M> Metric<M> {
             Trend::Nothing => None,
             Trend::Growth(most) => self.growth(sizes, most),
             Trend::Slope(_) => {
-                let points = sizes.iter().map(|it| (it.number, (self.value)(it.found)));
+                let points = sizes
+                    .iter()
+                    .filter_map(|it| Some((it.number, self.rounds(it.found).median()?)));
                 self.slope(&points.collect::<Vec<_>>())
             }
         });
@@ -84,11 +112,11 @@ impl<M> Metric<M> {
 
     pub fn figure(&self, size: &Size<M>) -> Figure {
         let name = format!("{}, {}", self.name, size.name);
-        let mut figure = Figure::new(name, (self.value)(size.found), self.unit);
-        figure.against = (self.note)(size.found);
-        match self.most {
-            Some(most) => figure.at_most(most(size.found)),
-            None => figure,
+        let mut figure = Figure::of(name, &self.rounds(size.found), self.unit);
+        figure.against = self.note_of(size.found);
+        match (self.most, size.found.first()) {
+            (Some(most), Some(found)) => figure.at_most(most(found)),
+            _ => figure,
         }
     }
 
@@ -106,7 +134,7 @@ impl<M> Metric<M> {
             return None;
         };
         let name = format!("{}, {} divided by {}", self.name, last.name, first.number);
-        let growth = (self.value)(last.found) / (self.value)(first.found);
+        let growth = self.rounds(last.found).median()? / self.rounds(first.found).median()?;
         Some(Figure::new(name, growth, "").at_most(most))
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::benchmark::NAMES;
-use crate::figure::cells;
+use crate::figure::{cells, without_verdict};
 use crate::plot::{Plot, svg};
 use crate::record::Record;
 
@@ -80,6 +80,9 @@ fn section(folder: &Path, name: &str, about: &str, record: &Record) -> anyhow::R
     for figure in &record.figures {
         writeln!(text, "| {} |", cells(figure).join(" | "))?;
     }
+    if let Some(open) = without_verdict(&record.figures) {
+        writeln!(text, "\n**{open}.**")?;
+    }
     let load = &record.load;
     writeln!(
         text,
@@ -114,6 +117,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
 
+    use crate::benchmark::NAMES;
+    use crate::figure::Figure;
     use crate::load::Load;
     use crate::machine::Machine;
     use crate::plot::{self, svg};
@@ -141,12 +146,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_record_brings_its_pictures() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().join("benchmarks");
-        let record = Record {
-            name: "goodput".to_owned(),
+    fn record(name: &str) -> Record {
+        Record {
+            name: name.to_owned(),
             arguments: String::new(),
             machine: Machine::this(),
             load: Load {
@@ -157,7 +159,45 @@ mod tests {
             seed: 1,
             seconds: 1,
             figures: Vec::new(),
+            plots: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_benchmark_has_a_section_once_it_has_a_record() {
+        let place = tempfile::tempdir().unwrap();
+        for name in NAMES {
+            let section = format!("\n## {name}\n");
+            assert!(!super::page(place.path()).unwrap().contains(&section));
+            record(name).write(place.path()).unwrap();
+            assert!(super::page(place.path()).unwrap().contains(&section));
+        }
+    }
+
+    #[test]
+    fn a_run_whose_rounds_differ_says_so_on_the_page() {
+        let place = tempfile::tempdir().unwrap();
+        let rounds = [1.0, 1.3, 1.1].into_iter().collect();
+        let figure = Figure::of("a push, divided by nginx's", &rounds, "").at_most(1.25);
+        let run = Record {
+            figures: vec![figure],
+            ..record("worker")
+        };
+        run.write(place.path()).unwrap();
+        let page = super::page(place.path()).unwrap();
+        let row = "| a push, divided by nginx's | 1.1 (3 rounds: 1 to 1.3) | \
+                   at most 1.25: rounds differ by 27 %, no verdict |  |";
+        assert!(page.contains(row), "{page}");
+        assert!(page.contains("**No verdict on 1 of 1 goals"), "{page}");
+    }
+
+    #[test]
+    fn a_record_brings_its_pictures() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("benchmarks");
+        let record = Record {
             plots: vec![plot::example()],
+            ..record("goodput")
         };
         record.write(&folder).unwrap();
         super::write(&folder).unwrap();

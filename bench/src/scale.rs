@@ -111,7 +111,7 @@ fn of_each(measured: &[Measured]) -> Vec<Figure> {
             locations => format!("{locations} locations"),
         },
         number: count(found.locations),
-        found,
+        found: std::slice::from_ref(found),
     });
     let sizes: Vec<_> = sizes.collect();
     let figures = METRICS.iter().flat_map(|metric| metric.figures(&sizes));

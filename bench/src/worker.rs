@@ -1,6 +1,7 @@
 //! Worker: the way of a push through it, beside what proxies and does nothing else.
 
 pub mod create;
+mod figures;
 pub mod handler;
 pub mod isolation;
 pub mod pinned;
@@ -13,8 +14,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use crate::figure::Figure;
-use crate::quantile::median;
-use crate::worker::push::{Pushed, count};
+use crate::worker::figures::{Load, Measured, Started};
 use crate::worker::reverse_proxy::{ReverseProxy, Upstreams};
 
 #[derive(Debug, Clone, Args)]
@@ -33,22 +33,14 @@ pub struct Options {
     millis: u64,
 }
 
-#[derive(Debug, Clone)]
-struct Measured {
-    proxy: ReverseProxy,
-    connections: usize,
-    size: usize,
-    pushed: Pushed,
-    /// Of the proxy's own, while it was pushed to.
-    cpu_ms: f64,
-    loaded_mib: f64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Started {
-    proxy: ReverseProxy,
-    ready_ms: f64,
-    idle_mib: f64,
+impl Options {
+    fn loads(&self) -> Vec<Load> {
+        let of_size = |size: usize| {
+            let connections = self.connections.iter();
+            connections.map(move |&connections| Load { size, connections })
+        };
+        self.sizes.iter().copied().flat_map(of_size).collect()
+    }
 }
 
 pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
@@ -72,11 +64,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
                 ready_ms: running.ready_after.as_secs_f64() * 1000.0,
                 idle_mib: running.usage()?.resident_mib,
             });
-            for (&size, &connections) in options
-                .sizes
-                .iter()
-                .flat_map(|size| options.connections.iter().map(move |it| (size, it)))
-            {
+            for load in options.loads() {
+                let Load { size, connections } = load;
                 // Not measured: connections to the handler are made, and memory is taken.
                 let warm = pinned::push(running.addr, connections, size, 300, next, 200).await?;
                 let before = running.usage()?;
@@ -86,14 +75,13 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
                 let after = running.usage()?;
                 next = pushed.next;
                 println!(
-                    "  round {round}: {}, {size} B, {connections} connections: {:.0}/s",
+                    "  round {round}: {}, {load}: {:.0}/s",
                     proxy.name(),
                     pushed.per_second()
                 );
                 measured.push(Measured {
                     proxy,
-                    connections,
-                    size,
+                    load,
                     pushed,
                     cpu_ms: after.cpu_ms - before.cpu_ms,
                     loaded_mib: after.resident_mib,
@@ -101,102 +89,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Vec<Figure>> {
             }
         }
     }
-    let mut figures = figures(options, &measured, &started);
+    let mut figures = figures::figures(&options.loads(), &measured, &started);
     figures.push(isolation::figure()?);
     Ok(figures)
-}
-
-fn figures(options: &Options, measured: &[Measured], started: &[Started]) -> Vec<Figure> {
-    let mut figures = Vec::new();
-    for (&size, &connections) in options
-        .sizes
-        .iter()
-        .flat_map(|size| options.connections.iter().map(move |it| (size, it)))
-    {
-        let of = |proxy: ReverseProxy, value: fn(&Measured) -> f64| {
-            let rows = measured
-                .iter()
-                .filter(|it| (it.proxy, it.size, it.connections) == (proxy, size, connections));
-            median(rows.map(value))
-        };
-        let what = format!("{size} B, {connections} connections");
-        let others = |value: fn(&Measured) -> f64, unit: &str| {
-            let told = [ReverseProxy::Nginx, ReverseProxy::Go].map(|proxy| {
-                let value = of(proxy, value);
-                let value = value.map_or_else(
-                    || "not on this machine".to_owned(),
-                    |value| Figure::new("", value, unit).quantity(),
-                );
-                format!("{}: {value}", proxy.name())
-            });
-            told.join("; ")
-        };
-        let rate = |it: &Measured| it.pushed.per_second();
-        let p50 = |it: &Measured| it.pushed.p50_ms;
-        let p99 = |it: &Measured| it.pushed.p99_ms;
-        let efficiency = |it: &Measured| count(it.pushed.pushes) / (it.cpu_ms / 1000.0);
-        for (name, value, unit) in [
-            ("pushes per second", rate as fn(&Measured) -> f64, "/s"),
-            ("p50", p50, "ms"),
-            ("p99", p99, "ms"),
-            ("pushes per second of CPU time", efficiency, "/s"),
-        ] {
-            if let Some(own) = of(ReverseProxy::Worker, value) {
-                let figure = Figure::new(format!("{what}: {name}"), own, unit);
-                figures.push(figure.against(others(value, unit)));
-            }
-        }
-        let ratio = |value: fn(&Measured) -> f64| {
-            Some(of(ReverseProxy::Worker, value)? / of(ReverseProxy::Nginx, value)?)
-        };
-        figures.push(
-            Figure::or_missing(
-                format!("{what}: pushes per second, divided by nginx's"),
-                ratio(rate),
-                "",
-            )
-            .at_least(1.0),
-        );
-        figures.push(
-            Figure::or_missing(format!("{what}: p99, divided by nginx's"), ratio(p99), "")
-                .at_most(1.0),
-        );
-        let cost = |proxy| Some(1000.0 / of(proxy, efficiency)? * 1000.0);
-        if let (Some(own), Some(telling), Some(quiet)) = (
-            cost(ReverseProxy::Worker),
-            cost(ReverseProxy::Notifying),
-            cost(ReverseProxy::WithoutLog),
-        ) {
-            let figure = Figure::new(format!("{what}: CPU time of a push"), own, "µs");
-            figures.push(figure.against(format!(
-                "with a notification: {telling:.0} µs; without its log line: {quiet:.0} µs"
-            )));
-        }
-    }
-    for proxy in ReverseProxy::ALL {
-        let own = |value: fn(&Started) -> f64| {
-            median(started.iter().filter(|it| it.proxy == proxy).map(value))
-        };
-        let loaded = median(
-            measured
-                .iter()
-                .filter(|it| it.proxy == proxy)
-                .map(|it| it.loaded_mib),
-        );
-        let (Some(ready), Some(idle), Some(loaded)) =
-            (own(|it| it.ready_ms), own(|it| it.idle_mib), loaded)
-        else {
-            continue;
-        };
-        let name = proxy.name();
-        let mut start = Figure::new(format!("{name}: start to ready"), ready, "ms");
-        let mut memory = Figure::new(format!("{name}: memory, idle"), idle, "MiB")
-            .against(format!("loaded: {loaded:.1} MiB"));
-        if proxy == ReverseProxy::Worker {
-            start = start.at_most(50.0);
-            memory = memory.at_most(12.0);
-        }
-        figures.extend([start, memory]);
-    }
-    figures
 }

@@ -52,6 +52,7 @@ pub struct Measured {
     pub calls: f64,
     /// Of what calls go to: queues are listed by the location.
     pub locations: f64,
+    pub chains: f64,
 }
 
 pub async fn measure(
@@ -124,6 +125,7 @@ pub async fn measure(
         idle_cpu: idle.cpu_ms,
         calls: idle.calls,
         locations: figure::count(chains::locations(count)),
+        chains: figure::count(count),
     })
 }
 

@@ -10,7 +10,7 @@ use decide::{Admission, Delivery, Sign, StageHealth};
 use http::{HeaderMap, HeaderValue};
 
 use crate::figure::Figure;
-use crate::quantile::median;
+use crate::rounds::Rounds;
 
 const PUSHES: usize = 200_000;
 const ROUNDS: usize = 5;
@@ -40,7 +40,7 @@ pub fn figure() -> anyhow::Result<Figure> {
     let pushes: Vec<HeaderMap> = (0..MAX_CATEGORIES.get()).map(push).collect();
     let health = StageHealth::new(&isolating, 100).context("the stage isolates")?;
     let health = Mutex::new(health);
-    let mut rounds = Vec::new();
+    let mut added = Vec::new();
     for _ in 0..ROUNDS {
         let without = timed(&pushes, |headers| {
             black_box(Delivery::parse(headers, &plain, jiff::Timestamp::UNIX_EPOCH).is_ok());
@@ -57,11 +57,11 @@ pub fn figure() -> anyhow::Result<Figure> {
                 lock().end(&ticket, Some(Sign::Well), Duration::ZERO, 0.5);
             }
         });
-        rounds.push(with.saturating_sub(without).as_secs_f64() * 1e6);
+        added.push(with.saturating_sub(without).as_secs_f64() * 1e6);
     }
-    let added = median(rounds).context("there were rounds")?;
+    let added: Rounds = added.into_iter().collect();
     let name = format!("isolation of {MAX_CATEGORIES} categories: time of a push, added");
-    Ok(Figure::new(name, added, "µs").at_most(1.0))
+    Ok(Figure::of(name, &added, "µs").at_most(1.0))
 }
 
 fn push(tenant: usize) -> HeaderMap {

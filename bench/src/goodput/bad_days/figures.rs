@@ -101,11 +101,12 @@ pub fn outage(day: &Day, how: &str, seen: &[Seen]) -> Vec<Figure> {
             .at_most(0.0)
             .against(beside(day, &all, |it| it.failed, "%")),
         attempts.at_most(FEW),
-        Figure {
-            goal: Some("as the oracle, within 10 % and 3.2 s".to_owned()),
-            met: Some(holding.drained.is_some_and(|it| it <= most)),
-            ..drained.against(told.collect::<Vec<_>>().join("; "))
-        },
+        drained
+            .judged(
+                "as the oracle, within 10 % and 3.2 s".to_owned(),
+                holding.drained.is_some_and(|it| it <= most),
+            )
+            .against(told.collect::<Vec<_>>().join("; ")),
     ]
 }
 
