@@ -63,7 +63,19 @@ impl Figure {
         self.judged(goal, holds)
     }
 
+    /// A bound, which names no winner: rounds that differ have a verdict if it is the same in each.
     pub fn at_most(self, most: f64) -> Self {
+        let holds = self.value <= most;
+        let alike = self.rounds.all(|it| (it <= most) == holds);
+        let figure = self.share_at_most(most);
+        Self {
+            met: figure.met.or_else(|| alike.then_some(holds)),
+            ..figure
+        }
+    }
+
+    /// What a comparison may give, whose rounds have to agree.
+    pub fn share_at_most(self, most: f64) -> Self {
         let goal = format!("at most {}", quantity(most, &self.unit));
         // As it is shown: nobody should read 50, at most 50, missed.
         let holds = self.value <= most;
@@ -104,13 +116,16 @@ impl Figure {
         let Some(goal) = &self.goal else {
             return String::new();
         };
-        match self.met {
-            Some(true) => format!("{goal}: met"),
-            Some(false) => format!("{goal}: not met"),
-            None => {
-                let percent = self.rounds.percent_apart();
-                format!("{goal}: rounds differ by {percent} %, no verdict")
-            }
+        let percent = self.rounds.percent_apart();
+        let met = match self.met {
+            Some(true) => "met",
+            Some(false) => "not met",
+            None => return format!("{goal}: rounds differ by {percent} %, no verdict"),
+        };
+        if self.rounds.agree() {
+            format!("{goal}: {met}")
+        } else {
+            format!("{goal}: rounds differ by {percent} %, {met} in each")
         }
     }
 
@@ -235,17 +250,39 @@ mod tests {
     }
 
     #[test]
-    fn rounds_that_differ_have_no_verdict_on_either_side_of_a_goal() {
+    fn a_comparison_whose_rounds_differ_has_no_verdict_on_either_side_of_its_goal() {
         let figure = of([10.0, 12.0, 11.0]);
         assert_eq!(figure.quantity(), "11 ms");
         for most in [5.0, 50.0] {
-            let figure = figure.clone().at_most(most);
+            let figure = figure.clone().share_at_most(most);
             assert_eq!(figure.met, None);
             let verdict = format!("at most {most} ms: rounds differ by 18 %, no verdict");
             assert_eq!(figure.verdict(), verdict);
         }
         assert_eq!(figure.clone().at_least(5.0).met, None);
         assert_eq!(cells(&figure)[1], "11 ms (3 rounds: 10 to 12)");
+    }
+
+    #[test]
+    fn a_bound_has_a_verdict_if_it_is_the_same_in_each_round() {
+        let verdict = |most| of([10.0, 12.0, 11.0]).at_most(most).verdict();
+        let differ = "rounds differ by 18 %";
+        assert_eq!(
+            verdict(12.0),
+            format!("at most 12 ms: {differ}, met in each")
+        );
+        assert_eq!(
+            verdict(9.9),
+            format!("at most 9.9 ms: {differ}, not met in each")
+        );
+        for most in [10.0, 11.5] {
+            let figure = of([10.0, 12.0, 11.0]).at_most(most);
+            assert_eq!(figure.met, None);
+            assert_eq!(
+                figure.verdict(),
+                format!("at most {most} ms: {differ}, no verdict")
+            );
+        }
     }
 
     #[test]

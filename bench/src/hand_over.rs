@@ -114,7 +114,7 @@ fn figures(measured: &Measured, calls: f64) -> Vec<Figure> {
             &extra.divided_by(&created),
             "",
         )
-        .at_most(1.15),
+        .share_at_most(1.15),
         Figure::new("calls to Cloud Tasks for each hand-over", calls, "").at_most(1.0),
         Figure::of(
             "hand-overs of one worker",

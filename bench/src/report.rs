@@ -178,7 +178,7 @@ mod tests {
     fn a_run_whose_rounds_differ_says_so_on_the_page() {
         let place = tempfile::tempdir().unwrap();
         let rounds = [1.0, 1.3, 1.1].into_iter().collect();
-        let figure = Figure::of("a push, divided by nginx's", &rounds, "").at_most(1.25);
+        let figure = Figure::of("a push, divided by nginx's", &rounds, "").share_at_most(1.25);
         let run = Record {
             figures: vec![figure],
             ..record("worker")

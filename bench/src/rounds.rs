@@ -36,6 +36,10 @@ impl Rounds {
         self.0.iter().copied().max_by(f64::total_cmp)
     }
 
+    pub fn all(&self, is: impl Fn(f64) -> bool) -> bool {
+        self.0.iter().copied().all(is)
+    }
+
     pub fn map(&self, change: impl Fn(f64) -> f64) -> Self {
         self.0.iter().copied().map(change).collect()
     }

@@ -114,7 +114,7 @@ fn share(metric: &Metric<Measured>, size: &Size, share: Share) -> Figure {
     if count(size.chains) < share.from {
         figure
     } else {
-        figure.at_most(share.most)
+        figure.share_at_most(share.most)
     }
 }
 

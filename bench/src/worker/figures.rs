@@ -103,7 +103,7 @@ fn of_pushes(load: Load, measured: &[Measured]) -> Vec<Figure> {
         let ratio = of(ReverseProxy::Worker, value).divided_by(&of(proxy, value));
         let figure = Figure::of(format!("{load}: {name}"), &ratio, "");
         match most {
-            Some(most) => figure.at_most(most),
+            Some(most) => figure.share_at_most(most),
             None => figure,
         }
     };
