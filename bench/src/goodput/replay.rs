@@ -316,6 +316,8 @@ mod tests {
         let ends = Ends::none(Instant::now(), 2);
         let ending = |task: &str, succeeded| Ending {
             task: task.to_owned(),
+            id: format!("{task}.{succeeded}"),
+            life: 1,
             succeeded,
         };
         let seconds = Duration::from_secs;
