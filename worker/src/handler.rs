@@ -5,43 +5,32 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cloudtasks::Method;
 use decide::headers::set_cloud_tasks_headers;
 use decide::rules::LATER;
 use decide::{Delivery, FailedAttempt, HandlerHeaders, RunResult, StagePolicy, TaskReason};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
 use jiff::Timestamp;
 use tower::{ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirect;
 use tower_http::follow_redirect::policy::{Limited, PolicyExt, SameOrigin, clone_body_fn};
 use tracing::warn;
-use worker_contract::limits;
 
 use crate::config::{HandlerConfig, HandlerUrl};
-use crate::transport::{Connector, PushRequest, connector};
+use crate::transport::{ConnectionPool, ExchangeError, KeptBody, PushRequest};
 
-/// The bytes of the handler's response that the notification carries.
-const KEPT_BYTES: usize = 4096;
 /// A handler in the same pod, or a service near by, accepts within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may be idle. If the handler closes an idle connection just as a request is
-/// sent, the attempt fails, because it is unknown whether the handler has read it. Servers close after
-/// 2 s (gunicorn), 5 s (Node, uvicorn) or more.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The most redirects of a run.
 const MAX_REDIRECTS: usize = 5;
 
 /// The connections to one handler.
 #[derive(Debug, Clone)]
 pub(crate) struct HandlerClient {
-    client: Client<Connector, Full<Bytes>>,
+    connections: ConnectionPool,
     config: HandlerConfig,
     /// The headers with the same values in each request.
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -59,27 +48,19 @@ pub(crate) struct HandlerRun {
 pub(crate) struct HandlerResponse {
     pub status: u16,
     pub headers: HeaderMap,
-    /// At most [`KEPT_BYTES`].
-    pub body: Bytes,
-    /// Whether the body is longer.
-    pub truncated: bool,
+    pub body: KeptBody,
 }
 
 impl HandlerClient {
     pub(crate) fn new(config: &HandlerConfig, policy: &StagePolicy) -> Self {
         // Below the run's time-out, so that an address that doesn't respond is not taken for a slow
         // handler.
-        let connector = connector(
-            Some(&config.url.scheme),
-            CONNECT_TIMEOUT.min(config.timeout / 2),
-        );
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .http1_max_headers(limits::ANSWER_HEADERS)
-            .build(connector);
+        let connect_timeout = CONNECT_TIMEOUT.min(config.timeout / 2);
+        let HandlerUrl {
+            scheme, authority, ..
+        } = &config.url;
         Self {
-            client,
+            connections: ConnectionPool::new(scheme, authority, connect_timeout),
             config: config.clone(),
             headers: fixed_headers(config, policy),
         }
@@ -94,30 +75,24 @@ impl HandlerClient {
     }
 
     async fn send(&self, request: impl Fn() -> Request<Full<Bytes>>) -> HandlerRun {
-        let (response, redirected) = match self.client.request(request()).await {
+        let (response, redirected) = match self.connections.exchange(request()).await {
             // Boxed and apart: few handlers redirect, and what follows redirects copies each request.
             Ok(redirect) if redirect.status().is_redirection() => {
                 (Box::pin(self.follow(request(), redirect)).await, true)
             }
             response => (response, false),
         };
-        let response = match response {
-            Ok(response) => response,
+        let (head, body) = match response {
+            Ok(response) => response.into_parts(),
             Err(error) => return HandlerRun::without_response(&error, redirected),
         };
-        let (head, body) = response.into_parts();
-        // Only a complete response counts: a handler that dies in the middle of a 200 has not succeeded.
-        match read_to_end(body).await {
-            Ok((body, truncated)) => HandlerRun {
-                result: result(&head),
-                response: Some(HandlerResponse {
-                    status: head.status.as_u16(),
-                    headers: head.headers,
-                    body,
-                    truncated,
-                }),
-            },
-            Err(_) => HandlerRun::failed(TaskReason::CONNECTION),
+        HandlerRun {
+            result: result(&head),
+            response: Some(HandlerResponse {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body,
+            }),
         }
     }
 
@@ -125,21 +100,23 @@ impl HandlerClient {
     async fn follow(
         &self,
         request: Request<Full<Bytes>>,
-        redirect: Response<Incoming>,
-    ) -> Result<Response<Incoming>, Error> {
+        redirect: Response<KeptBody>,
+    ) -> Result<Response<KeptBody>, ExchangeError> {
         let first = Mutex::new(Some(redirect));
         let client = service_fn(|request: Request<Full<Bytes>>| {
             let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
             async move {
                 match first {
                     Some(redirect) => Ok(redirect),
-                    None => self.client.request(request).await,
+                    None => self.connections.exchange(request).await,
                 }
             }
         });
         let same_origin = Limited::new(MAX_REDIRECTS)
-            .and::<_, Full<Bytes>, Error>(SameOrigin::new())
-            .and::<_, Full<Bytes>, Error>(clone_body_fn(|body: &Full<Bytes>| Some(body.clone())));
+            .and::<_, Full<Bytes>, ExchangeError>(SameOrigin::new())
+            .and::<_, Full<Bytes>, ExchangeError>(clone_body_fn(|body: &Full<Bytes>| {
+                Some(body.clone())
+            }));
         FollowRedirect::with_policy(client, same_origin)
             .oneshot(request)
             .await
@@ -193,7 +170,7 @@ impl HandlerClient {
 impl HandlerRun {
     /// Without a connection the handler can't have read the request, so this is no attempt. Two exceptions:
     /// the handler has read it and redirected; or its TLS doesn't work, which no retry changes.
-    fn without_response(error: &Error, redirected: bool) -> Self {
+    fn without_response(error: &ExchangeError, redirected: bool) -> Self {
         let causes = causes(error);
         if causes.iter().any(|cause| cause.is::<rustls::Error>()) {
             warn!(
@@ -202,8 +179,7 @@ impl HandlerRun {
             );
             return Self::failed(TaskReason::TLS);
         }
-        let mut http = causes.iter().filter_map(|cause| cause.downcast_ref());
-        let unread = error.is_connect() || http.any(hyper::Error::is_canceled);
+        let unread = matches!(error, ExchangeError::Connect(_) | ExchangeError::Unsent);
         if unread && !redirected {
             warn!(error = chain(&causes), "the handler accepts no connection");
             return Self {
@@ -293,22 +269,6 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
 fn chain(causes: &[&(dyn StdError + 'static)]) -> String {
     let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
     texts.join(": ")
-}
-
-/// Reads the body to its end, however long it is: a handler that is cut off has not finished its work.
-/// Keeps the first [`KEPT_BYTES`], and says whether the body is longer.
-async fn read_to_end(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> {
-    let mut kept = BytesMut::new();
-    let mut truncated = false;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        let fits = data.len().min(KEPT_BYTES - kept.len());
-        kept.extend_from_slice(&data[..fits]);
-        truncated |= fits < data.len();
-    }
-    Ok((kept.freeze(), truncated))
 }
 
 /// The headers with the same values in each request.

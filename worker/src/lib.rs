@@ -28,4 +28,4 @@ mod config;
 pub use config::{Config, ConfigError, HandlerConfig, HandlerUrl, MoverConfig, OidcConfig};
 pub use redrive::{RunningMover, start_mover};
 pub use server::{RunningWorker, StartError, start};
-pub use telemetry::{MetricsSnapshot, WorkerMetrics};
+pub use telemetry::{JsonFields, JsonLine, MetricsSnapshot, WorkerMetrics};

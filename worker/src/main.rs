@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use executor_worker::{Config, MoverConfig};
+use executor_worker::{Config, JsonFields, JsonLine, MoverConfig};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -89,8 +89,7 @@ fn log() {
     if std::io::stdout().is_terminal() {
         log.init();
     } else {
-        // A push has one span, which a list of spans would repeat.
-        log.json().flatten_event(true).with_span_list(false).init();
+        log.fmt_fields(JsonFields).event_format(JsonLine).init();
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod process;
 mod receive;
+mod run_to_end;
 
 pub(crate) use receive::receive;

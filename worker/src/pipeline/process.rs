@@ -9,16 +9,13 @@ use decide::{
     on_arrival, sign_of,
 };
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
+use super::run_to_end::Caller;
 use crate::handler::HandlerRun;
 use crate::state::Worker;
 use crate::tasks::{Ending, create, look_up_age, look_up_departure, look_up_successor};
 use crate::transport::PushRequest;
-
-/// Where the answer goes. The caller may disconnect before.
-type Caller = oneshot::Sender<Answer>;
 
 /// Processes a push. Returns the answer when everything that must exist before it exists.
 ///
@@ -84,7 +81,7 @@ pub(super) async fn process(
                 let sign = sign_of(policy, result);
                 let known = AfterRun {
                     holding: permit.take().is_some_and(|permit| permit.end(sign)),
-                    caller_gone: caller.is_closed(),
+                    caller_gone: caller.is_gone(),
                 };
                 break follow(&delivery, policy, result, known);
             }

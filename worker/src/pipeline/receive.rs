@@ -1,20 +1,22 @@
-//! Receives a push. What can't be served is rejected before its body is read; the rest is processed in
-//! a tokio task of its own.
+//! Receives a push. What can't be served is rejected before its body is read; the rest is processed to its
+//! end, whether or not the caller stays.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use decide::Answer;
 use decide::headers::{TASK_NAME, previous_response};
+use futures::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
 use tracing::{Instrument, info, info_span, warn};
 use worker_contract::limits;
 
 use super::process::process;
+use super::run_to_end::{Caller, RunToEnd};
 use crate::identity::token_origin;
 use crate::state::Worker;
 use crate::transport::{PushRequest, ReadError};
@@ -76,27 +78,26 @@ async fn admit(worker: &Arc<Worker>, request: Request<Incoming>) -> Answer {
         }
     };
 
-    // A caller that disconnects ends this future, but not the task: the next task may be half created,
-    // and the handler's success must be kept.
-    let (caller, answered) = oneshot::channel();
     let worker = Arc::clone(worker);
-    let work = async move {
-        worker.metrics.pushes_under_way.inc();
-        let answer = process(&worker, &push, &cloud, &caller).await;
-        worker.metrics.pushes_under_way.dec();
-        let gone = caller.send(answer).is_err();
-        info!(
-            answer = answer.as_str(),
-            code = answer.code(),
-            caller_gone = gone,
-            "answered"
-        );
-        drop(permit);
+    let work = |caller: Caller| {
+        let work = async move {
+            worker.metrics.pushes_under_way.inc();
+            let answer = process(&worker, &push, &cloud, &caller).await;
+            worker.metrics.pushes_under_way.dec();
+            info!(
+                answer = answer.as_str(),
+                code = answer.code(),
+                caller_gone = caller.is_gone(),
+                "answered"
+            );
+            drop(permit);
+            answer
+        };
+        AssertUnwindSafe(work).catch_unwind().instrument(span)
     };
-    // Boxed: it is large, and moved several times on its way into the task and out of it.
-    tokio::spawn(Box::pin(work).instrument(span));
-    // No answer means that the task has panicked.
-    answered.await.unwrap_or(unknown)
+    // A caller that disconnects ends this future, but not the work: the next task may be half created,
+    // and the handler's success must be kept. A panic ends the work, and not the caller's connection.
+    RunToEnd::new(work).await.unwrap_or(unknown)
 }
 
 fn span(worker: &Worker, headers: &HeaderMap) -> tracing::Span {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::handler::{HandlerResponse, HandlerRun};
-use crate::transport::PushRequest;
+use crate::transport::{KeptBody, PushRequest};
 
 const SUCCEEDED: &str = "dev.executor-chain.task.succeeded.v1";
 const FAILED: &str = "dev.executor-chain.task.failed.v1";
@@ -147,8 +147,10 @@ fn last_answer(response: &HandlerResponse) -> Value {
     let HandlerResponse {
         status,
         headers,
-        body,
-        truncated,
+        body: KeptBody {
+            bytes: body,
+            truncated,
+        },
     } = response;
     // A truncated body may end within a character.
     let whole = match std::str::from_utf8(body) {
