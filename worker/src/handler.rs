@@ -144,10 +144,15 @@ impl HandlerClient {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
-        let mut add = |name, value| headers.insert(HeaderName::from_static(name), value);
-        add("executor-task", text(delivery.ledger.task.as_str()));
+        headers.insert(
+            const { HeaderName::from_static("executor-task") },
+            text(delivery.ledger.task.as_str()),
+        );
         let attempt = delivery.attempts().saturating_add(1);
-        add("executor-attempt", text(attempt.to_string()));
+        headers.insert(
+            const { HeaderName::from_static("executor-attempt") },
+            HeaderValue::from(attempt),
+        );
         request
     }
 

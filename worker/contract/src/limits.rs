@@ -23,16 +23,18 @@ pub const TASK_BYTES: usize = 1024 * 1024;
 /// The most headers of a push. Cloud Tasks takes 80 KB of headers, in which 22,000 of the shortest fit; the
 /// type that holds them takes 24,576.
 pub const PUSH_HEADERS: usize = 24_000;
-/// The headers that a worker is prepared for until one push has more. Each push takes memory for as many as
-/// it may have, and for [`PUSH_HEADERS`] that costs more than the rest of it.
-pub const USUAL_PUSH_HEADERS: usize = 500;
+/// The headers that a worker is prepared for. It begins with the first, and goes on to the next when a push has
+/// more: each push takes memory for as many as it may have, and for [`PUSH_HEADERS`] that costs more than the
+/// rest of it. The first is what hyper has room for without that.
+pub const PUSH_HEADER_STEPS: [usize; 3] = [100, 500, PUSH_HEADERS];
 /// The longest head of a push: 80 KB of headers, four more bytes for each, a URL, and what proxies add.
 pub const PUSH_HEAD_BYTES: usize = 256 * 1024;
 /// The same over HTTP/2, where each header counts 32 bytes more. Less, because few bytes on the wire can
 /// become many headers in memory: 1,500 headers fit beside 80 KB.
 pub const PUSH_HEADER_LIST_BYTES: u32 = 128 * 1024;
-/// The most headers of a handler's answer. With more, the attempt has failed.
-pub const ANSWER_HEADERS: usize = 1000;
+/// The most headers of a handler's answer. With more, the attempt has failed. Each answer takes memory for as
+/// many; Envoy takes 100.
+pub const ANSWER_HEADERS: usize = 250;
 
 /// How long a worker waits for the head of a push, and then for its body.
 pub const READ_PUSH: Duration = Duration::from_secs(30);

@@ -101,7 +101,14 @@ async fn admit(worker: &Arc<Worker>, request: Request<Incoming>) -> Answer {
 }
 
 fn span(worker: &Worker, headers: &HeaderMap) -> tracing::Span {
-    let policy = &worker.config.policy;
+    // As text: a log line for each push would write them anew.
+    let (stage, queue) = (worker.config.policy.stage.as_str(), worker.queue.as_str());
     let task = headers.get(TASK_NAME).and_then(|name| name.to_str().ok());
-    info_span!("push", chain = policy.chain, stage = %policy.stage, queue = %policy.queue, task)
+    info_span!(
+        "push",
+        chain = worker.config.policy.chain,
+        stage,
+        queue,
+        task
+    )
 }

@@ -1,6 +1,6 @@
 //! Reads requests. A head with more lines than its connection is prepared for gets no answer, so that Cloud
 //! Tasks doesn't count an attempt, as it would for the HTTP server's 431; and new connections are prepared for
-//! as many as there can be.
+//! more.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -23,7 +23,7 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    /// Reads heads with at most `max_headers`. If one has more, `max_headers_of_new` is raised.
+    /// Reads heads with at most `max_headers`. If one has more, `max_headers_of_new` goes on to the next step.
     pub(super) fn new(
         stream: TcpStream,
         activity: Arc<Activity>,
@@ -39,6 +39,12 @@ impl HeadReader {
     }
 }
 
+/// The next step, if there is one.
+fn more_headers(than: usize) -> Option<usize> {
+    let mut steps = limits::PUSH_HEADER_STEPS.into_iter();
+    steps.find(|step| *step > than)
+}
+
 impl AsyncRead for HeadReader {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -50,10 +56,10 @@ impl AsyncRead for HeadReader {
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         let lines = this.activity.bytes_read(&buffer.filled()[begin..]);
         // The first line isn't a header's.
-        if lines > this.max_headers + 1 && this.max_headers < limits::PUSH_HEADERS {
-            let max_headers = limits::PUSH_HEADERS;
-            this.max_headers_of_new
-                .store(max_headers, Ordering::Relaxed);
+        if lines > this.max_headers + 1
+            && let Some(more) = more_headers(this.max_headers)
+        {
+            this.max_headers_of_new.fetch_max(more, Ordering::Relaxed);
             let error = io::Error::new(ErrorKind::InvalidData, "the head has too many lines");
             return Poll::Ready(Err(error));
         }

@@ -39,7 +39,7 @@ pub(crate) async fn serve<S>(
 {
     let tasks = TaskTracker::new();
     let mut open = OpenConnections::new(max_connections);
-    let max_headers = Arc::new(AtomicUsize::new(limits::USUAL_PUSH_HEADERS));
+    let max_headers = Arc::new(AtomicUsize::new(limits::PUSH_HEADER_STEPS[0]));
     let mut check = tokio::time::interval(head_timeout / 30);
     loop {
         let accepted = tokio::select! {
@@ -104,10 +104,11 @@ async fn connection<S>(
     });
     let mut builder = Builder::new(TokioExecutor::new());
     // Without a timer: hyper's time-out for heads also closes connections that are idle between pushes.
-    builder
-        .http1()
-        .max_headers(headers)
-        .max_buf_size(limits::PUSH_HEAD_BYTES);
+    builder.http1().max_buf_size(limits::PUSH_HEAD_BYTES);
+    // The first step is hyper's own: if it is set, each request takes memory for it.
+    if headers > limits::PUSH_HEADER_STEPS[0] {
+        builder.http1().max_headers(headers);
+    }
     builder
         .http2()
         .max_header_list_size(limits::PUSH_HEADER_LIST_BYTES);

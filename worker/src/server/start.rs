@@ -71,6 +71,7 @@ pub async fn start(config: Config) -> Result<RunningWorker, StartError> {
             config.policy.stage.as_str(),
             config.concurrency,
         )),
+        queue: config.policy.queue.to_string(),
         config,
     });
     let refusing = Arc::new(AtomicBool::new(false));

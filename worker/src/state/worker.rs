@@ -18,6 +18,8 @@ use crate::telemetry::WorkerMetrics;
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub config: Config,
+    /// The full name of the stage's queue, for the log.
+    pub queue: String,
     /// Empty until the first connection.
     pub cloud_tasks: OnceLock<CloudTasks>,
     pub handler: HandlerClient,

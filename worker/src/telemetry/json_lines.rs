@@ -4,7 +4,7 @@
 //! That one writes a span's fields as JSON, and for each event parses them and writes them again. A line for each
 //! push makes this a tenth of a push.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::io;
 
 use serde::{Serialize, Serializer};
@@ -41,7 +41,7 @@ where
         write!(writer, "\",\"level\":\"{}\"", metadata.level())?;
         let mut members = Members::new(&mut writer, true);
         event.record(&mut members);
-        members.add("target", metadata.target());
+        members.add_text("target", metadata.target());
         members.result?;
         let span = event.parent().and_then(|id| context.span(id));
         if let Some(span) = span.or_else(|| context.lookup_current()) {
@@ -51,7 +51,7 @@ where
             let fields = fields.map_or("", |it| it.fields.as_str());
             writer.write_str(fields)?;
             let mut members = Members::new(&mut writer, !fields.is_empty());
-            members.add("name", span.name());
+            members.add_text("name", span.name());
             members.result?;
             writer.write_char('}')?;
         }
@@ -98,19 +98,40 @@ impl<'a, 'w> Members<'a, 'w> {
     }
 
     fn add<V: Serialize + ?Sized>(&mut self, name: &str, value: &V) {
-        if self.result.is_ok() {
-            self.result = self.write(name, value);
-        }
+        self.write(name, |to| {
+            serde_json::to_writer(Bytes(to), value).map_err(|_| fmt::Error)
+        });
     }
 
-    fn write<V: Serialize + ?Sized>(&mut self, name: &str, value: &V) -> fmt::Result {
-        if std::mem::replace(&mut self.more, true) {
-            self.writer.write_char(',')?;
-        }
-        serde_json::to_writer(Bytes(self.writer), name).map_err(|_| fmt::Error)?;
-        self.writer.write_char(':')?;
-        serde_json::to_writer(Bytes(self.writer), value).map_err(|_| fmt::Error)
+    fn add_text(&mut self, name: &str, text: &str) {
+        self.write(name, |to| write_text(to, text));
     }
+
+    fn write(&mut self, name: &str, value: impl FnOnce(&mut Writer<'w>) -> fmt::Result) {
+        if self.result.is_ok() {
+            let comma = if std::mem::replace(&mut self.more, true) {
+                ",\""
+            } else {
+                "\""
+            };
+            // A field's name is an identifier.
+            let parts = [comma, name, "\":"];
+            let name = parts
+                .iter()
+                .try_for_each(|part| self.writer.write_str(part));
+            self.result = name.and_then(|()| value(self.writer));
+        }
+    }
+}
+
+/// Most text is written as it is.
+fn write_text(to: &mut Writer<'_>, text: &str) -> fmt::Result {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        let parts = ["\"", text, "\""];
+        return parts.iter().try_for_each(|part| to.write_str(part));
+    }
+    serde_json::to_writer(Bytes(to), text).map_err(|_| fmt::Error)
 }
 
 impl Visit for Members<'_, '_> {
@@ -131,7 +152,7 @@ impl Visit for Members<'_, '_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field.name(), value);
+        self.add_text(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -570,7 +570,7 @@ async fn a_full_task_with_80_kb_of_headers_goes_on_without_its_records_or_ends_a
 
 #[tokio::test]
 async fn a_handlers_answer_may_have_hundreds_of_headers() {
-    let many: Vec<_> = headers(500, HEADER_BYTES).into_iter().collect();
+    let many: Vec<_> = headers(240, HEADER_BYTES).into_iter().collect();
     let handler = Receiver::start(move |_| std::future::ready((200, many.clone(), Vec::new())));
     let (testbed, _handler, worker) = started(handler, &[]).await;
     let event = testbed.run(worker.addr(), &[]).await;

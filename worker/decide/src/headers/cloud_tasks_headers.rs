@@ -2,39 +2,41 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::delivery::{
-    Delivery, EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_ETA, TASK_NAME,
+use super::delivery::Delivery;
+use super::delivery::names::{
+    EXECUTION_COUNT, PREVIOUS_RESPONSE, QUEUE_NAME, RETRY_COUNT, TASK_ETA, TASK_NAME,
 };
 use crate::values::Answer;
 
 /// Why Cloud Tasks retries.
-const RETRY_REASON: &str = "x-cloudtasks-taskretryreason";
+static RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");
 
 /// Sets Cloud Tasks' headers for the handler. Handlers take the name for a key against duplicates and count
 /// attempts by the counters, so names are the first task's, and counters go on over all stages.
 pub fn set_cloud_tasks_headers(headers: &mut HeaderMap, delivery: &Delivery, push: &HeaderMap) {
-    let mut set = |name, value| headers.insert(HeaderName::from_static(name), value);
-    set(QUEUE_NAME, value(delivery.ledger.queue.as_str()));
-    set(TASK_NAME, value(delivery.ledger.task.as_str()));
+    let mut set = |name: &HeaderName, value| headers.insert(name, value);
+    set(&QUEUE_NAME, value(delivery.ledger.queue.as_str()));
+    set(&TASK_NAME, value(delivery.ledger.task.as_str()));
     let attempts = delivery.attempts_so_far();
-    set(RETRY_COUNT, value(attempts.to_string()));
-    set(EXECUTION_COUNT, value(attempts.to_string()));
-    let as_it_came = |name| push.get(name).filter(|value| value.to_str().is_ok());
-    if let Some(eta) = as_it_came(TASK_ETA) {
-        set(TASK_ETA, eta.clone());
+    let attempts = HeaderValue::from(attempts);
+    set(&RETRY_COUNT, attempts.clone());
+    set(&EXECUTION_COUNT, attempts);
+    let as_it_came = |name: &HeaderName| push.get(name).filter(|value| value.to_str().is_ok());
+    if let Some(eta) = as_it_came(&TASK_ETA) {
+        set(&TASK_ETA, eta.clone());
     }
     if delivery.retry_count > 0
-        && let Some(reason) = as_it_came(RETRY_REASON)
+        && let Some(reason) = as_it_came(&RETRY_REASON)
     {
-        set(RETRY_REASON, reason.clone());
+        set(&RETRY_REASON, reason.clone());
     }
     if let Some(status) = previous_response(delivery) {
-        set(PREVIOUS_RESPONSE, value(status.to_string()));
+        set(&PREVIOUS_RESPONSE, HeaderValue::from(status));
     }
 }
 
-fn value(text: impl Into<String>) -> HeaderValue {
-    HeaderValue::try_from(text.into()).expect("ids and numbers are plain ASCII")
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids are plain ASCII")
 }
 
 /// The status of the previous dispatch as far as it is known: the queue keeps the worker's answer in

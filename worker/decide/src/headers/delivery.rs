@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use cloudtasks::{QueueId, TaskId};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::{RouteTarget, StagePolicy};
-use crate::task::{LEDGER_HEADER, Ledger, LedgerError};
+use crate::task::{Ledger, LedgerError};
 use crate::values::{Answer, Category, TaskOrigin};
 
 /// The queue's short id.
@@ -22,6 +22,19 @@ pub const EXECUTION_COUNT: &str = "x-cloudtasks-taskexecutioncount";
 pub const PREVIOUS_RESPONSE: &str = "x-cloudtasks-taskpreviousresponse";
 /// When this dispatch was due, in seconds since 1970 with a fraction. On a retry, when the retry was due.
 pub const TASK_ETA: &str = "x-cloudtasks-tasketa";
+
+/// The names, ready to be looked up.
+pub(super) mod names {
+    use http::HeaderName;
+
+    pub static QUEUE_NAME: HeaderName = HeaderName::from_static(super::QUEUE_NAME);
+    pub static TASK_NAME: HeaderName = HeaderName::from_static(super::TASK_NAME);
+    pub static RETRY_COUNT: HeaderName = HeaderName::from_static(super::RETRY_COUNT);
+    pub static EXECUTION_COUNT: HeaderName = HeaderName::from_static(super::EXECUTION_COUNT);
+    pub static PREVIOUS_RESPONSE: HeaderName = HeaderName::from_static(super::PREVIOUS_RESPONSE);
+    pub static TASK_ETA: HeaderName = HeaderName::from_static(super::TASK_ETA);
+    pub static LEDGER: HeaderName = HeaderName::from_static(crate::task::LEDGER_HEADER);
+}
 
 /// Cloud Tasks deletes a task this long after its creation, so no dispatch is later.
 const RETENTION: Duration = Duration::from_hours(31 * 24);
@@ -103,16 +116,16 @@ impl Delivery {
         previous_response: Option<u16>,
         now: Timestamp,
     ) -> Result<Self, InvalidPush> {
-        let queue: QueueId = parsed(headers, QUEUE_NAME)?;
+        let queue: QueueId = parsed(headers, &names::QUEUE_NAME)?;
         if queue != policy.queue.id {
             return Err(InvalidPush::OtherQueue {
                 got: queue,
                 wanted: policy.queue.id.clone(),
             });
         }
-        let task: TaskId = parsed(headers, TASK_NAME)?;
-        let retry_count = parsed(headers, RETRY_COUNT)?;
-        let execution_count = parsed(headers, EXECUTION_COUNT)?;
+        let task: TaskId = parsed(headers, &names::TASK_NAME)?;
+        let retry_count = parsed(headers, &names::RETRY_COUNT)?;
+        let execution_count = parsed(headers, &names::EXECUTION_COUNT)?;
         let (ledger, ledger_error) = read_ledger(headers, &task, policy);
         let ledger = ledger.unwrap_or_else(|| Ledger::first(&policy.queue.task(task.clone()), now));
         let header_route = policy.routes.before_run(headers).cloned();
@@ -198,32 +211,38 @@ impl Delivery {
 ///
 /// A value that can't be read is none. The rules then look up the successor, which costs a run at most.
 pub fn previous_response(headers: &HeaderMap) -> Option<u16> {
-    if parsed(headers, RETRY_COUNT) == Ok(0_u32) {
+    if parsed(headers, &names::RETRY_COUNT) == Ok(0_u32) {
         return None;
     }
-    parsed(headers, PREVIOUS_RESPONSE).ok()
+    parsed(headers, &names::PREVIOUS_RESPONSE).ok()
 }
 
 fn due_at(headers: &HeaderMap) -> Option<Timestamp> {
-    let seconds = parsed::<f64>(headers, TASK_ETA).ok()?;
+    let seconds = parsed::<f64>(headers, &names::TASK_ETA).ok()?;
     let since_1970 = SignedDuration::try_from_secs_f64(seconds).ok()?;
     Timestamp::from_duration(since_1970).ok()
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, InvalidPush> {
+fn only<'a>(
+    headers: &'a HeaderMap,
+    name: &'static HeaderName,
+) -> Result<&'a HeaderValue, InvalidPush> {
     let mut values = headers.get_all(name).iter();
-    let first = values.next().ok_or(InvalidPush::Missing(name))?;
+    let first = values.next().ok_or(InvalidPush::Missing(name.as_str()))?;
     if values.next().is_some() {
-        Err(InvalidPush::Unreadable(name))
+        Err(InvalidPush::Unreadable(name.as_str()))
     } else {
         Ok(first)
     }
 }
 
-fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, InvalidPush> {
+fn parsed<T: std::str::FromStr>(
+    headers: &HeaderMap,
+    name: &'static HeaderName,
+) -> Result<T, InvalidPush> {
     let text = only(headers, name)?.to_str().ok();
     let value = text.and_then(|text| text.parse().ok());
-    value.ok_or(InvalidPush::Unreadable(name))
+    value.ok_or(InvalidPush::Unreadable(name.as_str()))
 }
 
 /// The task's ledger if it counts, and why not if there is one.
@@ -232,7 +251,7 @@ fn read_ledger(
     task: &TaskId,
     policy: &StagePolicy,
 ) -> (Option<Ledger>, Option<LedgerError>) {
-    let value = match only(headers, LEDGER_HEADER) {
+    let value = match only(headers, &names::LEDGER) {
         Ok(value) => value,
         Err(InvalidPush::Missing(_)) => return (None, None),
         Err(error) => return (None, Some(LedgerError::Damaged(error.to_string()))),
