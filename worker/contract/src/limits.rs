@@ -23,9 +23,9 @@ pub const TASK_BYTES: usize = 1024 * 1024;
 /// The most headers of a push. Cloud Tasks takes 80 KB of headers, in which 22,000 of the shortest fit; the
 /// type that holds them takes 24,576.
 pub const PUSH_HEADERS: usize = 24_000;
-/// The headers that a worker is prepared for. It begins with the first, and goes on to the next when a push has
-/// more: each push takes memory for as many as it may have, and for [`PUSH_HEADERS`] that costs more than the
-/// rest of it. The first is what hyper has room for without that.
+/// The headers that a worker is prepared for: at first the fewest, and more once a push has more. Each push takes
+/// memory for as many as it may have, and for [`PUSH_HEADERS`] that costs more than the rest of it. The fewest
+/// are those that hyper has room for without that.
 pub const PUSH_HEADER_STEPS: [usize; 3] = [100, 500, PUSH_HEADERS];
 /// The longest head of a push: 80 KB of headers, four more bytes for each, a URL, and what proxies add.
 pub const PUSH_HEAD_BYTES: usize = 256 * 1024;

@@ -23,7 +23,7 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    /// Reads heads with at most `max_headers`. If one has more, `max_headers_of_new` goes on to the next step.
+    /// Reads heads with at most `max_headers`. If one has more, `max_headers_of_new` goes up.
     pub(super) fn new(
         stream: TcpStream,
         activity: Arc<Activity>,
@@ -39,10 +39,11 @@ impl HeadReader {
     }
 }
 
-/// The next step, if there is one.
-fn more_headers(than: usize) -> Option<usize> {
+/// The first step with room for so many headers, of which more may come.
+fn room_for(headers: usize) -> usize {
     let mut steps = limits::PUSH_HEADER_STEPS.into_iter();
-    steps.find(|step| *step > than)
+    let step = steps.find(|step| *step >= headers);
+    step.unwrap_or(limits::PUSH_HEADERS)
 }
 
 impl AsyncRead for HeadReader {
@@ -56,10 +57,9 @@ impl AsyncRead for HeadReader {
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         let lines = this.activity.bytes_read(&buffer.filled()[begin..]);
         // The first line isn't a header's.
-        if lines > this.max_headers + 1
-            && let Some(more) = more_headers(this.max_headers)
-        {
-            this.max_headers_of_new.fetch_max(more, Ordering::Relaxed);
+        if lines > this.max_headers + 1 && this.max_headers < limits::PUSH_HEADERS {
+            this.max_headers_of_new
+                .fetch_max(room_for(lines - 1), Ordering::Relaxed);
             let error = io::Error::new(ErrorKind::InvalidData, "the head has too many lines");
             return Poll::Ready(Err(error));
         }
