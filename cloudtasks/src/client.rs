@@ -322,7 +322,9 @@ impl CloudTasks {
         request
             .metadata_mut()
             .insert("x-goog-request-params", route);
-        match tokio::time::timeout(CALL_TIMEOUT, send(self.transport.clone(), request)).await {
+        // Boxed: tonic's future has kilobytes, and each that contains it would move them.
+        let sent = Box::pin(send(self.transport.clone(), request));
+        match tokio::time::timeout(CALL_TIMEOUT, sent).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(classify(resource, &status)),
             Err(_) => Err(Error::TimedOut {

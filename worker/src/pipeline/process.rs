@@ -5,8 +5,8 @@ use std::time::Instant;
 use cloudtasks::CloudTasks;
 use decide::{
     AfterRun, Answer, ArrivalDecision, ArrivalInputs, CreateResult, Delivery, Finish,
-    RequiredInput, RunResult, RunSlot, after_create, after_last_try, after_run, expires_soon,
-    on_arrival, sign_of,
+    RequiredInput, RunResult, RunSlot, Verdict, after_create, after_last_try, after_run,
+    expires_soon, on_arrival, sign_of,
 };
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
@@ -139,13 +139,15 @@ async fn run(worker: &Worker, push: &PushRequest, delivery: &Delivery) -> Handle
     if matches!(run.result, RunResult::Unreachable) {
         worker.handler_listens.send_replace(false);
     }
-    // A success is logged with its answer.
-    if !matches!(run.result, RunResult::Succeeded { .. }) {
+    // A success is logged with its answer, and a handler that can't be reached where that is found.
+    if let RunResult::Failed(failure) = &run.result {
         info!(
             attempt = delivery.attempts().saturating_add(1),
-            status = run.status(),
-            result = ?run.result,
-            "the handler has run"
+            status = failure.status,
+            reason = failure.reason.as_str(),
+            verdict = failure.verdict.map(Verdict::as_str),
+            retry_after_seconds = failure.retry_after.map(|it| it.as_secs()),
+            "the handler has failed"
         );
     }
     run

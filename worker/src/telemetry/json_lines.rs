@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
@@ -156,16 +156,9 @@ impl Visit for Members<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field.name(), &Text(value));
-    }
-}
-
-/// What a value prints, as a string.
-struct Text<'a>(&'a dyn fmt::Debug);
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:?}", self.0))
+        // As a whole: values print many small pieces.
+        let text = format!("{value:?}");
+        self.add_text(field.name(), &text);
     }
 }
 

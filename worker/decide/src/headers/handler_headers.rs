@@ -26,6 +26,18 @@ pub enum Verdict {
     Later,
 }
 
+impl Verdict {
+    /// The header's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Escalate => "escalate",
+            Self::Fail => "fail",
+            Self::Later => "later",
+        }
+    }
+}
+
 /// The `Executor-*` headers of a handler's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HandlerHeaders {
@@ -44,16 +56,17 @@ impl HandlerHeaders {
     pub fn parse(headers: &HeaderMap, now: Timestamp) -> Self {
         let mut parsed = Self::default();
         if let Some(value) = headers.get(VERDICT) {
-            parsed.verdict = match value.as_bytes() {
-                b"retry" => Some(Verdict::Retry),
-                b"escalate" => Some(Verdict::Escalate),
-                b"fail" => Some(Verdict::Fail),
-                b"later" => Some(Verdict::Later),
-                _ => {
-                    parsed.invalid.push(VERDICT);
-                    None
-                }
-            };
+            let mut all = [
+                Verdict::Retry,
+                Verdict::Escalate,
+                Verdict::Fail,
+                Verdict::Later,
+            ]
+            .into_iter();
+            parsed.verdict = all.find(|it| it.as_str().as_bytes() == value.as_bytes());
+            if parsed.verdict.is_none() {
+                parsed.invalid.push(VERDICT);
+            }
         }
         if let Some(value) = headers.get(REASON) {
             parsed.reason = value.to_str().ok().and_then(|text| text.parse().ok());
