@@ -323,8 +323,8 @@ impl CloudTasks {
             .metadata_mut()
             .insert("x-goog-request-params", route);
         // Boxed: tonic's future has kilobytes, and each that contains it would move them.
-        let sent = Box::pin(send(self.transport.clone(), request));
-        match tokio::time::timeout(CALL_TIMEOUT, sent).await {
+        let answer = Box::pin(send(self.transport.clone(), request));
+        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(classify(resource, &status)),
             Err(_) => Err(Error::TimedOut {
