@@ -60,9 +60,9 @@ async fn admit(worker: &Arc<Worker>, request: Request<Incoming>) -> Answer {
     let Ok(permit) = Arc::clone(&worker.push_permits).try_acquire_owned() else {
         return no_capacity;
     };
-    let Some(cloud) = worker.cloud_tasks.get().cloned() else {
+    if worker.cloud_tasks.get().is_none() {
         return no_capacity;
-    };
+    }
 
     let span = span(worker, &parts.headers);
     let config = &worker.config;
@@ -82,7 +82,8 @@ async fn admit(worker: &Arc<Worker>, request: Request<Incoming>) -> Answer {
     let work = |caller: Caller| {
         let work = async move {
             worker.metrics.pushes_under_way.inc();
-            let answer = process(&worker, &push, &cloud, &caller).await;
+            let cloud = worker.cloud_tasks.get().expect("it was there before");
+            let answer = process(&worker, &push, cloud, &caller).await;
             worker.metrics.pushes_under_way.dec();
             info!(
                 answer = answer.as_str(),

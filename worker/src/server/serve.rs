@@ -238,6 +238,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_lines_of_a_body_that_nobody_reads_are_no_headers() {
+        let server = server(100, NEVER).await;
+        let body = "a line\n".repeat(3000);
+        let length = body.len();
+        let push = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{body}");
+        let mut unread = server.connect(push.as_bytes()).await;
+        assert!(answer(&mut unread).await);
+        closed(unread).await;
+        let headers = "x: 1\r\n".repeat(120);
+        let push = format!("GET / HTTP/1.1\r\n{headers}\r\n");
+        let mut prepared_for_few = server.connect(push.as_bytes()).await;
+        assert!(!answer(&mut prepared_for_few).await);
+    }
+
+    #[tokio::test]
     async fn a_request_in_progress_may_take_any_time() {
         let server = server(100, Duration::from_millis(300)).await;
         server.answers.send_replace(false);

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -13,12 +14,16 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 use worker_contract::limits;
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// The bytes of a body that are kept.
 const KEPT_BYTES: usize = 4096;
+
+/// How long a handler that has answered early may take to read the rest of its request.
+const REST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A connection to the handler. Who exchanges messages on it polls it too: a tokio task of its own would have
 /// to be woken for each message, and to wake the other.
@@ -67,7 +72,10 @@ impl Connection {
         let mut response = pin!(self.sender.try_send_request(request));
         let io = &mut self.io;
         let response = poll_fn(|context| poll_with(io, context, |it| response.as_mut().poll(it)));
-        let (head, mut body) = response.await.map_err(Broken::from)?.into_parts();
+        // Where tokio's budget for a task is used up, it would not be seen that the handler has closed the
+        // connection, and the response would wait to be woken, which nothing does.
+        let response = unconstrained(response).await;
+        let (head, mut body) = response.map_err(Broken::from)?.into_parts();
         let mut kept = BytesMut::new();
         let mut truncated = false;
         while !body.is_end_stream() {
@@ -85,10 +93,19 @@ impl Connection {
         Ok(Response::from_parts(head, KeptBody { bytes, truncated }))
     }
 
-    /// Whether it can take another request. From then on it wakes nobody until it does.
-    pub(super) fn settle(&mut self) -> bool {
+    /// Returns it if it can take another request. It wakes nobody until it does.
+    ///
+    /// Otherwise what is left of it is done in a tokio task: a handler that has answered early reads the rest of
+    /// its request.
+    pub(super) fn settle(mut self) -> Option<Self> {
         poll_io(&mut self.io, &mut Context::from_waker(Waker::noop()));
-        self.sender.is_ready()
+        if self.sender.is_ready() {
+            return Some(self);
+        }
+        if let Some(io) = self.io {
+            tokio::spawn(tokio::time::timeout(REST_TIMEOUT, io));
+        }
+        None
     }
 }
 

@@ -91,7 +91,7 @@ impl ConnectionPool {
             };
             match connection.exchange(request).await {
                 Ok(response) => {
-                    if connection.settle() {
+                    if let Some(connection) = connection.settle() {
                         self.put(connection);
                     }
                     return Ok(response);
@@ -160,4 +160,113 @@ fn host(scheme: &Scheme, authority: &Authority) -> HeaderValue {
     let host = authority.host();
     let text = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     HeaderValue::try_from(text).expect("the host of a URL is plain ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use futures::future::join_all;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::{oneshot, watch};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    /// More than the buffers of a connection hold.
+    const BODY: usize = 20 << 20;
+
+    #[tokio::test]
+    async fn a_handler_that_answers_early_gets_the_whole_body() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (answered, was_answered) = oneshot::channel();
+        let handler = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            stream.write_all(ANSWER).await.unwrap();
+            was_answered.await.unwrap();
+            let mut body = 0;
+            while body < BODY {
+                let more = stream.read(&mut [0; 1 << 16]).await.unwrap();
+                assert!(more > 0, "the connection was closed after {body} bytes");
+                body += more;
+            }
+        });
+        let body = Bytes::from(vec![b'x'; BODY]);
+        let response = pool(addr).exchange(request(addr, body)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        answered.send(()).unwrap();
+        handler.await.unwrap();
+    }
+
+    fn pool(handler: SocketAddr) -> ConnectionPool {
+        let authority = handler.to_string().parse().unwrap();
+        ConnectionPool::new(&Scheme::HTTP, &authority, Duration::from_secs(10))
+    }
+
+    fn request(handler: SocketAddr, body: Bytes) -> Request<Full<Bytes>> {
+        let request = Request::post(format!("http://{handler}/"));
+        request.body(Full::new(body)).unwrap()
+    }
+
+    /// More than the polls that tokio grants a task at once.
+    const CONNECTIONS: usize = 200;
+
+    /// Answers one request, when all first ones are there, and then waits to close the connection.
+    async fn keep(
+        mut stream: TcpStream,
+        (requests, closed): (watch::Sender<usize>, watch::Sender<usize>),
+        mut closes: watch::Receiver<bool>,
+    ) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut head).await.unwrap() == 0 {
+                return;
+            }
+        }
+        requests.send_modify(|count| *count += 1);
+        let all = |count: &usize| *count >= CONNECTIONS;
+        requests.subscribe().wait_for(all).await.unwrap();
+        stream.write_all(ANSWER).await.unwrap();
+        let _ = closes.wait_for(|closes| *closes).await;
+        drop(stream);
+        closed.send_modify(|count| *count += 1);
+    }
+
+    #[tokio::test]
+    async fn a_request_is_sent_however_many_idle_connections_the_handler_has_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (close, closes) = watch::channel(false);
+        let (closed, mut are_closed) = watch::channel(0);
+        tokio::spawn(async move {
+            let counts = (watch::Sender::new(0), closed);
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(keep(stream, counts.clone(), closes.clone()));
+            }
+        });
+        let pool = pool(addr);
+        let exchange = || pool.exchange(request(addr, Bytes::new()));
+        let all = join_all((0..CONNECTIONS).map(|_| exchange())).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(pool.idle().connections.len(), CONNECTIONS);
+        close.send_replace(true);
+        let all = |count: &usize| *count == CONNECTIONS;
+        are_closed.wait_for(all).await.unwrap();
+        // The runtime hears of what has happened in its order.
+        drop(TcpStream::connect(addr).await.unwrap());
+        let next = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                // Each closed connection takes two of an even number.
+                tokio::task::consume_budget().await;
+                pool.exchange(request(addr, Bytes::new())).await
+            }
+        });
+        let next = timeout(Duration::from_secs(20), next).await;
+        next.unwrap().unwrap().unwrap();
+    }
 }
