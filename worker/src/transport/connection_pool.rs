@@ -190,7 +190,7 @@ mod tests {
             was_answered.await.unwrap();
             let mut body = 0;
             while body < BODY {
-                let more = stream.read(&mut [0; 1 << 16]).await.unwrap();
+                let more = stream.read(&mut [0; 1 << 14]).await.unwrap();
                 assert!(more > 0, "the connection was closed after {body} bytes");
                 body += more;
             }
@@ -219,7 +219,7 @@ mod tests {
     async fn keep(
         mut stream: TcpStream,
         (requests, closed): (watch::Sender<usize>, watch::Sender<usize>),
-        mut closes: watch::Receiver<bool>,
+        mut over: watch::Receiver<bool>,
     ) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -231,7 +231,7 @@ mod tests {
         let all = |count: &usize| *count >= CONNECTIONS;
         requests.subscribe().wait_for(all).await.unwrap();
         stream.write_all(ANSWER).await.unwrap();
-        let _ = closes.wait_for(|closes| *closes).await;
+        let _ = over.wait_for(|over| *over).await;
         drop(stream);
         closed.send_modify(|count| *count += 1);
     }
@@ -240,12 +240,12 @@ mod tests {
     async fn a_request_is_sent_however_many_idle_connections_the_handler_has_closed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let (close, closes) = watch::channel(false);
+        let (end, over) = watch::channel(false);
         let (closed, mut are_closed) = watch::channel(0);
         tokio::spawn(async move {
             let counts = (watch::Sender::new(0), closed);
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(keep(stream, counts.clone(), closes.clone()));
+                tokio::spawn(keep(stream, counts.clone(), over.clone()));
             }
         });
         let pool = pool(addr);
@@ -253,7 +253,7 @@ mod tests {
         let all = join_all((0..CONNECTIONS).map(|_| exchange())).await;
         assert!(all.iter().all(Result::is_ok));
         assert_eq!(pool.idle().connections.len(), CONNECTIONS);
-        close.send_replace(true);
+        end.send_replace(true);
         let all = |count: &usize| *count == CONNECTIONS;
         are_closed.wait_for(all).await.unwrap();
         // The runtime hears of what has happened in its order.
