@@ -403,8 +403,13 @@ impl LocationState {
         };
         self.error = None;
         self.failures = 0;
+        let answered = std::mem::take(&mut self.answered);
+        let known = self.queues.as_ref();
+        if !was_outage && known.is_some_and(|known| known.are(&queues)) {
+            return;
+        }
         let mut queues: LocationQueues = queues.into_iter().collect();
-        queues.extend(std::mem::take(&mut self.answered).into_values());
+        queues.extend(answered.into_values());
         let concerned: Vec<NamespacedName> = if was_outage {
             self.watched.keys().cloned().collect()
         } else {

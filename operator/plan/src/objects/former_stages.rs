@@ -75,7 +75,7 @@ impl<'a> ChainView<'a> {
                 }),
             }
         }
-        for queue in observed.queues.values() {
+        for queue in observed.queues.naming(&desired.queue_owner) {
             let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
             let is_known = removed.iter().any(|known| known.queue == queue.path);
             let is_left = is_ours && !queue_headers::is_parking(queue);
@@ -106,7 +106,8 @@ impl<'a> ChainView<'a> {
     /// chain's queue has is not this chain's to know.
     pub fn parking_queues(self) -> impl Iterator<Item = &'a Queue> {
         let ChainView { desired, observed } = self;
-        observed.queues.values().filter(move |queue| {
+        let named = observed.queues.naming(&desired.queue_owner);
+        named.filter(move |queue| {
             let is_ours = queue_headers::owner(queue) == Some(desired.queue_owner.as_str());
             is_ours && queue_headers::is_parking(queue)
         })

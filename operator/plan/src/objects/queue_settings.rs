@@ -182,7 +182,7 @@ pub fn held_queues<'a>(
         limits_holder(found) == Some(queue_owner)
             && owner(found).is_none_or(|owner| owner == queue_owner)
     };
-    queues.values().filter(is_held)
+    queues.naming(queue_owner).filter(is_held)
 }
 
 /// A hash of what the spec says of the chain's queues. Nothing that the operator itself writes there is

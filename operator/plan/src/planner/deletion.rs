@@ -21,7 +21,7 @@ const LEAVES: &str = "the chain is deleted and leaves everything as it is";
 /// all were counted empty twice, as far apart as a hand-over can last.
 pub fn has_finished(view: ChainView<'_>) -> bool {
     let ChainView { desired, observed } = view;
-    let mut queues = observed.queues.values();
+    let mut queues = observed.queues.naming(&desired.queue_owner);
     let has_queue = queues.any(|found| queue_headers::owner(found) == Some(&desired.queue_owner))
         || !queues_to_look_up(view).is_empty();
     let apart = desired.timing.hand_over_time;
@@ -50,7 +50,7 @@ pub fn plan_deletion(
     observed: &Observed,
 ) -> Plan {
     let mut plan = Plan::default();
-    let queues = observed.queues.values();
+    let queues = observed.queues.naming(queue_owner);
     let queues = queues.filter(|found| queue_headers::owner(found) == Some(queue_owner));
     let reason = match deletion {
         // Drain gets here when the chain has finished, or can't.
