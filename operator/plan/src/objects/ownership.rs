@@ -96,7 +96,11 @@ fn holds(fields: &Value, wanted: &Value) -> bool {
         Value::Object(map) => map
             .iter()
             .all(|(key, wanted)| holds_key(fields, key, wanted)),
-        Value::Array(items) => items.iter().all(|item| holds_item(fields, item)),
+        Value::Array(items) => {
+            let owned: Vec<OwnedItem> = owned_items(fields).collect();
+            let is_held = |item| owned.iter().any(|it| it.holds(item));
+            items.iter().all(is_held)
+        }
         _ => true,
     }
 }
@@ -110,21 +114,34 @@ fn holds_key(fields: &Value, key: &str, wanted: &Value) -> bool {
             .is_some_and(|fields| holds(fields, wanted))
 }
 
+/// An item of a list that is owned.
+enum OwnedItem<'a> {
+    /// It is a plain value, which tells it apart.
+    Plain(Value),
+    /// Some of its fields tell it apart, and these of its fields are owned.
+    Keyed(Value, &'a Value),
+}
+
 /// The items of a list are told apart by some of their fields (`k:{"name":"handler"}`), or, where
 /// they are plain values, by these (`v:"ALL"`).
-fn holds_item(fields: &Value, item: &Value) -> bool {
-    fields
-        .as_object()
-        .into_iter()
-        .flatten()
-        .any(|(key, fields)| {
-            if let Some(value) = key.strip_prefix("v:") {
-                return serde_json::from_str::<Value>(value).is_ok_and(|value| value == *item);
-            }
-            key.strip_prefix("k:")
-                .and_then(|keys| serde_json::from_str::<Value>(keys).ok())
-                .is_some_and(|keys| is_called(&keys, item) && holds(fields, item))
-        })
+fn owned_items(fields: &Value) -> impl Iterator<Item = OwnedItem<'_>> {
+    let fields = fields.as_object().into_iter().flatten();
+    fields.filter_map(|(key, fields)| {
+        let parse = |text| serde_json::from_str::<Value>(text).ok();
+        match key.strip_prefix("v:") {
+            Some(value) => parse(value).map(OwnedItem::Plain),
+            None => Some(OwnedItem::Keyed(parse(key.strip_prefix("k:")?)?, fields)),
+        }
+    })
+}
+
+impl OwnedItem<'_> {
+    fn holds(&self, item: &Value) -> bool {
+        match self {
+            Self::Plain(value) => value == item,
+            Self::Keyed(keys, fields) => is_called(keys, item) && holds(fields, item),
+        }
+    }
 }
 
 /// Whether `keys` name `item`. One that the item leaves out has its default there.
