@@ -25,8 +25,8 @@ pub const TASK_BYTES: usize = 1024 * 1024;
 pub const PUSH_HEADERS: usize = 24_000;
 /// The headers that a worker is prepared for: at first the fewest, and more once a push has more. Each push takes
 /// memory for as many as it may have, and for [`PUSH_HEADERS`] that costs more than the rest of it. The fewest
-/// are those that hyper has room for without that.
-pub const PUSH_HEADER_STEPS: [usize; 3] = [100, 500, PUSH_HEADERS];
+/// are 100 of a producer, Cloud Tasks' own, and what proxies add.
+pub const PUSH_HEADER_STEPS: [usize; 3] = [150, 500, PUSH_HEADERS];
 /// The longest head of a push: 80 KB of headers, four more bytes for each, a URL, and what proxies add.
 pub const PUSH_HEAD_BYTES: usize = 256 * 1024;
 /// The same over HTTP/2, where each header counts 32 bytes more. Less, because few bytes on the wire can

@@ -104,11 +104,10 @@ async fn connection<S>(
     });
     let mut builder = Builder::new(TokioExecutor::new());
     // Without a timer: hyper's time-out for heads also closes connections that are idle between pushes.
-    builder.http1().max_buf_size(limits::PUSH_HEAD_BYTES);
-    // The first step is hyper's own: if it is set, each request takes memory for it.
-    if headers > limits::PUSH_HEADER_STEPS[0] {
-        builder.http1().max_headers(headers);
-    }
+    builder
+        .http1()
+        .max_headers(headers)
+        .max_buf_size(limits::PUSH_HEAD_BYTES);
     builder
         .http2()
         .max_header_list_size(limits::PUSH_HEADER_LIST_BYTES);
@@ -246,7 +245,7 @@ mod tests {
         let mut unread = server.connect(push.as_bytes()).await;
         assert!(answer(&mut unread).await);
         closed(unread).await;
-        let headers = "x: 1\r\n".repeat(120);
+        let headers = "x: 1\r\n".repeat(180);
         let push = format!("GET / HTTP/1.1\r\n{headers}\r\n");
         let mut prepared_for_few = server.connect(push.as_bytes()).await;
         assert!(!answer(&mut prepared_for_few).await);
