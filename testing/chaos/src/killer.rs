@@ -55,12 +55,12 @@ impl Workers {
         *slot.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
     }
 
-    /// Whether there was one to kill. It is gone when this returns.
-    fn kill(&self, slot: usize) -> bool {
+    /// Whether there was one to kill, and it had not ended by itself. It is gone when this returns.
+    fn kill(&self, slot: usize) -> Option<bool> {
         let slot = &self.slots[slot].process;
         let process = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping it sends SIGKILL to all of it.
-        process.is_some()
+        process.map(|process| process.exit_code().is_none())
     }
 }
 
@@ -75,8 +75,11 @@ pub async fn kill(workers: Arc<Workers>, seed: Seed, tracker: Arc<Tracker>) {
             let down = draw.of("down", "", 0).between(50, 400);
             let revived = Arc::clone(&workers);
             let killed = tokio::task::spawn_blocking(move || workers.kill(slot)).await;
-            if killed.is_ok_and(|killed| killed) {
+            if let Ok(Some(ran)) = killed {
                 tracker.kills.add();
+                if !ran {
+                    tracker.ended.add();
+                }
                 tokio::time::sleep(down).await;
                 let _ = tokio::task::spawn_blocking(move || revived.revive(slot)).await;
             }

@@ -73,6 +73,13 @@ fn main() -> anyhow::Result<ExitCode> {
         println!("FAILED: not every task has one end, and is parked if it failed");
         code = ExitCode::FAILURE;
     }
+    if honest.ended() > 0 {
+        println!(
+            "FAILED: {} workers ended by themselves: they can't run so, or another program has their ports",
+            honest.ended()
+        );
+        code = ExitCode::FAILURE;
+    }
     if caught.results.lost.is_empty() {
         println!("FAILED: the broken worker was not caught");
         code = ExitCode::FAILURE;

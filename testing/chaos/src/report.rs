@@ -94,6 +94,11 @@ impl Report {
         }
     }
 
+    /// How many workers had ended before they were killed. Without them nobody knows who had the pushes.
+    pub fn ended(&self) -> u64 {
+        self.tracker.ended.get()
+    }
+
     pub fn is_clean(&self) -> bool {
         self.results.is_clean() && self.parked.is_clean() && self.left == 0
     }

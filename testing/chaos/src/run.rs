@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use testkit::{Emulator, free_addr};
+use testkit::{Emulator, free_port, own_loopback};
 
 use crate::chain::{self, STAGES, Upstreams};
 use crate::forward::{self, Backend};
@@ -87,5 +87,6 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
 
 /// One for each worker, or for each handler.
 fn local_ports() -> Vec<SocketAddr> {
-    (0..STAGES.len() * EACH).map(|_| free_addr()).collect()
+    let own = |_| SocketAddr::from((own_loopback(), free_port()));
+    (0..STAGES.len() * EACH).map(own).collect()
 }

@@ -53,6 +53,8 @@ pub struct Tracker {
     /// Tasks that left a stage because their category was isolated.
     pub isolated: Count,
     pub kills: Count,
+    /// Workers that had ended before they were killed.
+    pub ended: Count,
     pub deaths: Count,
     pub outages: Count,
     /// Pushes that the workers got twice.

@@ -41,7 +41,7 @@ pub use http_get::{counters, http_get};
 pub use kubectl::Kubectl;
 pub use lists::ListProxy;
 pub use metrics::Counters;
-pub use ports::{free_addr, free_port};
+pub use ports::{free_addr, free_port, own_loopback};
 pub use process::Process;
 pub use proxy::{Proxy, Way};
 pub use queue_stats::{StatsAnswer, StatsProxy};

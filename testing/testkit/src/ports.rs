@@ -28,3 +28,11 @@ pub fn free_port() -> u16 {
 pub fn free_addr() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
+
+/// A loopback address that no process of another run has. A server that is killed and started again leaves its
+/// port free meanwhile, and on the address that all tests share another's server could take it.
+pub fn own_loopback() -> Ipv4Addr {
+    let [_, third, second, first] = std::process::id().to_be_bytes();
+    // Process ids have 22 bits at most. 127.0.0.0 to 127.0.255.255 stay free.
+    Ipv4Addr::new(127, third + 1, second, first)
+}
