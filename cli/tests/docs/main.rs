@@ -5,9 +5,10 @@
     reason = "in a test a panic is a failure, as it should be"
 )]
 
-use executor_chain::admission;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use executor_chain::admission;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 

@@ -55,7 +55,7 @@ impl Workers {
         *slot.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
     }
 
-    /// Whether there was one to kill, and it had not ended by itself. It is gone when this returns.
+    /// Whether it still ran, or had ended by itself. None if there was none. It is gone when this returns.
     fn kill(&self, slot: usize) -> Option<bool> {
         let slot = &self.slots[slot].process;
         let process = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -75,9 +75,9 @@ pub async fn kill(workers: Arc<Workers>, seed: Seed, tracker: Arc<Tracker>) {
             let down = draw.of("down", "", 0).between(50, 400);
             let revived = Arc::clone(&workers);
             let killed = tokio::task::spawn_blocking(move || workers.kill(slot)).await;
-            if let Ok(Some(ran)) = killed {
+            if let Ok(Some(still_ran)) = killed {
                 tracker.kills.add();
-                if !ran {
+                if !still_ran {
                     tracker.ended.add();
                 }
                 tokio::time::sleep(down).await;

@@ -64,7 +64,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the response to its end, however long it is: a handler that is cut off has not
-    /// finished its work.
+    /// finished its work, and one that dies in the middle of a 200 has not succeeded.
     pub(super) async fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,

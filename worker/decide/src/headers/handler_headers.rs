@@ -27,6 +27,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    const ALL: [Self; 4] = [Self::Retry, Self::Escalate, Self::Fail, Self::Later];
+
     /// The header's value.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,14 +58,8 @@ impl HandlerHeaders {
     pub fn parse(headers: &HeaderMap, now: Timestamp) -> Self {
         let mut parsed = Self::default();
         if let Some(value) = headers.get(VERDICT) {
-            let mut all = [
-                Verdict::Retry,
-                Verdict::Escalate,
-                Verdict::Fail,
-                Verdict::Later,
-            ]
-            .into_iter();
-            parsed.verdict = all.find(|it| it.as_str().as_bytes() == value.as_bytes());
+            let is_it = |verdict: &Verdict| value == verdict.as_str();
+            parsed.verdict = Verdict::ALL.into_iter().find(is_it);
             if parsed.verdict.is_none() {
                 parsed.invalid.push(VERDICT);
             }
