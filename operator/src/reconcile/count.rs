@@ -14,8 +14,9 @@ use crate::reconcile::observe::{ServedChain, know_parked, time_conditions};
 /// counted in any case: a task may have been added.
 const REST_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Counts the tasks of queues that drain, as far as that is due. A count that fails stops nothing.
-pub async fn count(served: ServedChain<'_>, observed: &mut Observed) {
+/// Counts the tasks of queues that drain, as far as that is due. A count that fails stops nothing. Returns whether
+/// there was a queue to count, or a plan that was made before is still right.
+pub async fn count(served: ServedChain<'_>, observed: &mut Observed) -> bool {
     let ServedChain {
         chain,
         context,
@@ -32,6 +33,10 @@ pub async fn count(served: ServedChain<'_>, observed: &mut Observed) {
     let mut due = queues_to_count(view);
     due.retain(|queue| !is_at_rest(view, queue) || age(queue) >= REST_INTERVAL);
     due.sort_by_key(|queue| Reverse(age(queue)));
+    let has_queues = !due.is_empty() || view.parking_queues().next().is_some();
+    if !has_queues {
+        return false;
+    }
     for queue in due {
         match context.queues.count_tasks(&queue, Backlog::ENOUGH).await {
             Ok(tasks) => {
@@ -46,6 +51,7 @@ pub async fn count(served: ServedChain<'_>, observed: &mut Observed) {
     timers.counted(uid, &observed.backlogs, Instant::now());
     time_conditions(served, observed);
     count_parked(served, observed).await;
+    true
 }
 
 /// Counts parked tasks where Cloud Tasks doesn't say how many a queue has.

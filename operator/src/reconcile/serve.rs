@@ -51,23 +51,31 @@ pub async fn serve(
     let (state, freshness) = observe_and_plan(served).await?;
     // Before it is corrected, so that the change is seen to be noticed.
     report_drift(served, &state).await;
-    let state = findings.state.insert(state);
-    let mut plan = state.plan.clone()?;
-    if plan.is_empty() {
-        return Ok(Next::Report(plan.recheck_in()));
-    }
+    let PlannedState { observed, plan } = state;
+    let plan = match plan {
+        Ok(plan) if !plan.is_empty() => plan,
+        plan => {
+            let state = findings.state.insert(PlannedState { observed, plan });
+            return Ok(Next::Report(state.plan.clone()?.recheck_in()));
+        }
+    };
     let workloads = Kubernetes {
         context,
         chain: &chain.metadata,
     };
     if plan.begins_with_finalizer() {
         // Alone, as kube's own finalizer does: the watch shows the chain again, which reconciles it.
-        plan.steps.truncate(1);
-        workloads.carry_out(&plan).await?;
+        let mut alone = Plan::default();
+        alone.steps.extend(plan.steps.first().cloned());
+        let plan = Ok(plan);
+        findings.state = Some(PlannedState { observed, plan });
+        workloads.carry_out(&alone).await?;
         return Ok(Next::Reconcile(Action::await_change()));
     }
+    // Many chains wait here at once for the answers to their steps, and what was observed is the larger half
+    // of what a reconcile holds.
+    drop(observed);
     let applied = workloads.carry_out(&plan).await;
-    findings.state = None;
     let freshness = match &applied {
         Ok(queues) => {
             let parent = &desired.notifier.queue.parent;
@@ -94,9 +102,8 @@ async fn observe_and_plan(served: ServedChain<'_>) -> Result<(PlannedState, Fres
     loop {
         let mut observed = observe(served, freshness).await?;
         let mut planned = plan(ChainView::new(desired, &observed));
-        if planned.as_ref().is_ok_and(Plan::is_empty) {
-            // No edit waits for a count.
-            count(served, &mut observed).await;
+        // No edit waits for a count.
+        if planned.as_ref().is_ok_and(Plan::is_empty) && count(served, &mut observed).await {
             planned = plan(ChainView::new(desired, &observed));
         }
         let view = ChainView::new(desired, &observed);

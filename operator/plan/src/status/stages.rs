@@ -31,14 +31,14 @@ pub(super) fn stages(view: ChainView<'_>, removed: &[RemovedStage]) -> Vec<Stage
         let found = workers(view, stage);
         // A Deployment may be healthy and still not match the spec: an earlier step failed, the API
         // server refuses it, or it was changed outside the operator.
-        let wanted = deployment(view, index, &retired, required_now(view, stage).as_ref());
         let is_newest = |found: &Deployment| {
+            let wanted = deployment(view, index, &retired, required_now(view, stage).as_ref());
             is_applied(found, &wanted)
                 && owns(&found.metadata, &wanted)
                 && why_not_required_yet(view, &desired.stages[index]).is_none()
         };
         StageStatus {
-            workers_up_to_date: found.is_some_and(is_newest) && Rollout::of(found).is_rolled,
+            workers_up_to_date: Rollout::of(found).is_rolled && found.is_some_and(is_newest),
             draining: desired
                 .finishes
                 .then(|| left(observed.backlog(&stage.queue))),
