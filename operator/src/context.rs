@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use plan::Settings;
+use tokio_util::task::TaskTracker;
 
 use crate::api_server::call;
 use crate::cache::Caches;
@@ -31,6 +32,8 @@ pub struct Context {
     pub settings: Settings,
     /// How long a deleted chain waits for Cloud Tasks.
     pub deletion_patience: Duration,
+    /// The reconciles that are under way. It is closed, so that one can wait until there is none.
+    pub reconciles: TaskTracker,
     /// Metrics.
     pub metrics: Arc<Metrics>,
 }

@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::api_server::{RETRY_PAUSE, call};
 use crate::args::Args;
@@ -175,8 +176,10 @@ impl Operator {
             queues: self.queues.clone(),
             settings,
             deletion_patience: self.args.deletion_patience.0,
+            reconciles: TaskTracker::new(),
             metrics: Arc::clone(&self.metrics),
         });
+        context.reconciles.close();
         self.live_chains.begin(&context);
         tracing::info!(cluster = self.cluster, "serving chains");
         serve_chains(&self.args, context, writers, triggered, self.stop.clone()).await;

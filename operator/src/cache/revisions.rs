@@ -54,6 +54,8 @@ pub struct DueRevision {
     pub uid: String,
     /// The generation of the spec.
     pub generation: i64,
+    /// When it, or the one before that was not kept yet, became due.
+    pub since: Instant,
 }
 
 impl RevisionCache {
@@ -77,11 +79,15 @@ impl RevisionCache {
             chain: name_in(chain),
             uid: uid.clone(),
             generation,
+            since: Instant::now(),
         };
         let mut state = self.state.lock();
         if self.limit == 0 || chain.deletion_timestamp.is_some() || state.has(&due) {
             return;
         }
+        let before = state.due.get(&due.chain);
+        let since = before.map_or(due.since, |before| before.since);
+        let due = DueRevision { since, ..due };
         state.due.insert(due.chain.clone(), due);
         drop(state);
         self.wake.notify_one();

@@ -1,6 +1,8 @@
 //! Keeps the generations of chains' specs. Nothing waits for it: a chain is only noted when it was reconciled, and
 //! its spec is kept beside other reconciles. A failure is only logged; the next reconcile notes the chain again.
 
+use std::time::Duration;
+
 use crds::ExecutorChain;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -9,16 +11,23 @@ use kube::Resource;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use plan::objects::ownership::FIELD_MANAGER;
 use plan::objects::revision::{KeptRevision, RawChain};
+use tokio::time::timeout;
 
 use crate::api_server::call;
 use crate::cache::revisions::DueRevision;
 use crate::context::Context;
 use crate::error::Error;
 
+/// How long a spec waits for reconciles, which are what the API server's time is for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Keeps the specs of chains, one after the other: many at once would burden the API server at a first start.
 pub async fn keep_revisions(context: &Context) {
     loop {
         let due = context.caches.revisions.next_due().await;
+        let patience = PATIENCE.saturating_sub(due.since.elapsed());
+        // Which of the two ends the wait makes no difference.
+        let _ = timeout(patience, context.reconciles.wait()).await;
         if let Err(error) = keep(&due, context).await {
             let (namespace, chain) = &due.chain;
             tracing::warn!(chain = %format!("{namespace}/{chain}"), %error, "a revision of the spec could not be kept");
