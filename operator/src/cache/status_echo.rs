@@ -19,8 +19,13 @@ struct LastSeen {
     status: Option<u64>,
     /// The hash of the queues' settings in that status.
     queues_hash: Option<String>,
+    /// That status and its version, from when the API server has taken it until the watch shows that version
+    /// or a later one.
+    unseen: Option<(u64, ExecutorChainStatus)>,
     /// A hash of what else triggers a reconcile.
     rest: Option<u64>,
+    /// The version that the watch has shown last.
+    shown: Option<u64>,
 }
 
 impl StatusEchoFilter {
@@ -30,6 +35,26 @@ impl StatusEchoFilter {
         let seen = chains.entry(uid.to_owned()).or_default();
         seen.status = Some(hash(status));
         seen.queues_hash.clone_from(&status.queues_hash);
+        seen.unseen = None;
+    }
+
+    /// The API server has taken a status, in this version of the chain.
+    pub fn taken(&self, uid: &str, status: &ExecutorChainStatus, version: Option<&str>) {
+        let mut chains = self.0.lock();
+        let version = version.and_then(|version| version.parse().ok());
+        let Some((seen, version)) = chains.get_mut(uid).zip(version) else {
+            return;
+        };
+        if seen.shown < Some(version) {
+            seen.unseen = Some((version, status.clone()));
+        }
+    }
+
+    /// The last status, if the API server has it and the watch has not shown it yet.
+    pub fn unseen(&self, uid: &str) -> Option<ExecutorChainStatus> {
+        let chains = self.0.lock();
+        let (_, status) = chains.get(uid)?.unseen.as_ref()?;
+        Some(status.clone())
     }
 
     /// Whether the last status says that settings with this hash are set on the queues; `None` before
@@ -66,6 +91,12 @@ impl StatusEchoFilter {
         let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
         let is_same = seen.rest.replace(rest) == Some(rest);
         let status = parsed.status.as_ref().map(hash);
+        let version = meta.resource_version.as_ref();
+        seen.shown = version.and_then(|version| version.parse().ok());
+        let shown = seen.shown;
+        // Also when versions are missing: then nothing is known of what came first.
+        seen.unseen
+            .take_if(|(version, _)| shown.is_none_or(|shown| shown >= *version));
         is_same && status.is_some() && status == seen.status
     }
 
@@ -151,6 +182,35 @@ mod tests {
         assert!(filter.is_stale("1f0c", Some(&status("before"))));
         assert!(filter.is_stale("1f0c", None));
         assert!(!filter.is_stale("1f0c", Some(&status("incoming"))));
+    }
+
+    #[test]
+    fn a_status_is_known_from_the_answer_until_the_watch_shows_it() {
+        let filter = StatusEchoFilter::default();
+        let (first, second) = (status("incoming"), status("incoming-2"));
+        let shows = |version: &str| {
+            let mut chain = chain(1, Some("incoming-2"));
+            chain.meta_mut().resource_version = Some(version.into());
+            filter.is_echo(&chain);
+        };
+        filter.taken("1f0c", &first, Some("9"));
+        assert_eq!(filter.unseen("1f0c"), None, "it isn't ours");
+        filter.written("1f0c", &first);
+        assert_eq!(filter.unseen("1f0c"), None, "not answered yet");
+        filter.taken("1f0c", &first, Some("9"));
+        assert_eq!(filter.unseen("1f0c"), Some(first));
+        filter.written("1f0c", &second);
+        assert_eq!(filter.unseen("1f0c"), None, "which of the two is unknown");
+        filter.taken("1f0c", &second, Some("11"));
+        shows("10");
+        assert_eq!(filter.unseen("1f0c"), Some(second.clone()));
+        // Ours, or what another client has written after it.
+        shows("12");
+        assert_eq!(filter.unseen("1f0c"), None);
+        filter.taken("1f0c", &second, Some("12"));
+        assert_eq!(filter.unseen("1f0c"), None, "the watch was faster");
+        filter.taken("1f0c", &second, None);
+        assert_eq!(filter.unseen("1f0c"), None, "nothing says which is newer");
     }
 
     #[test]

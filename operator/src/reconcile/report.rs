@@ -38,9 +38,12 @@ pub async fn report(
     // condition that has not changed would get a new time.
     let current = match given.filter(|given| !echo.is_stale(uid, *given)) {
         Some(given) => given.cloned(),
-        None => match call("get the chain", api.get_opt(&name)).await? {
-            Some(current) => status_of(&current),
-            None => return Ok(None),
+        None => match echo.unseen(uid) {
+            Some(unseen) => Some(unseen),
+            None => match call("get the chain", api.get_opt(&name)).await? {
+                Some(current) => status_of(&current),
+                None => return Ok(None),
+            },
         },
     };
     let status = next(chain, current.as_ref(), findings);
@@ -65,7 +68,8 @@ pub async fn report(
         Err(error) if error.is_not_found() => Ok(None),
         written => {
             context.metrics.status_written(written.as_ref().err());
-            written?;
+            let answered = written?.metadata;
+            echo.taken(uid, &status, answered.resource_version.as_deref());
             publish_ready(context, chain, current.as_ref(), &status).await;
             Ok(Some(status))
         }
