@@ -9,6 +9,7 @@ pub mod locations;
 pub mod namespace_uids;
 pub mod objects;
 pub mod overrides;
+pub mod packed_object;
 pub mod parked_listings;
 pub mod queue_stats;
 pub mod redrives;

@@ -19,13 +19,12 @@ use kube_runtime::watcher::{Config, Event, watcher};
 use parking_lot::Mutex;
 use plan::objects::blocked_containers::blocked_containers;
 use plan::objects::names::CHAIN_LABEL;
-use plan::objects::ownership::is_our_apply;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::api_server::RETRY_PAUSE;
 use crate::cache::objects::{Cacheable, ObjectCache, WatchState};
+use crate::cache::packed_object::{Model, PackedObject};
 use crate::cache::scrape_target::ScrapeTarget;
 use crate::chain::{NamespacedName, Triggers, name_in, name_of, trigger};
 use crate::namespaces::Scope;
@@ -48,10 +47,6 @@ pub struct ChildCache {
     /// They end with this.
     watches: Mutex<JoinSet<()>>,
 }
-
-/// A Deployment or Service as JSON. Parsed, they would take more memory than anything else here.
-#[derive(Clone)]
-pub struct PackedObject(Arc<[u8]>);
 
 /// What matters of a pod.
 #[derive(Clone)]
@@ -87,8 +82,8 @@ pub trait Child:
 impl Cacheable for Deployment {
     type Cached = PackedObject;
 
-    fn into_cached(self) -> PackedObject {
-        PackedObject::of(self)
+    fn into_cached(self, model: &mut Model) -> PackedObject {
+        PackedObject::of(self, model)
     }
 }
 
@@ -101,8 +96,8 @@ impl Child for Deployment {
 impl Cacheable for Service {
     type Cached = PackedObject;
 
-    fn into_cached(self) -> PackedObject {
-        PackedObject::of(self)
+    fn into_cached(self, model: &mut Model) -> PackedObject {
+        PackedObject::of(self, model)
     }
 }
 
@@ -115,7 +110,7 @@ impl Child for Service {
 impl Cacheable for Pod {
     type Cached = CachedPod;
 
-    fn into_cached(self) -> CachedPod {
+    fn into_cached(self, _: &mut Model) -> CachedPod {
         CachedPod {
             pod: plan::Pod::of(&self).map(Arc::new),
             target: ScrapeTarget::of(&self).map(Arc::new),
@@ -142,21 +137,6 @@ impl Child for Pod {
     fn watched() -> Config {
         // The cluster may have very many others.
         Config::default().page_size(PAGE).labels(CHAIN_LABEL)
-    }
-}
-
-impl PackedObject {
-    fn of(mut object: impl Resource + Serialize) -> Self {
-        // The fields of other appliers are half of an object, and are never read.
-        if let Some(entries) = &mut object.meta_mut().managed_fields {
-            entries.retain(is_our_apply);
-        }
-        let text = serde_json::to_vec(&object).expect("Kubernetes objects are plain data");
-        Self(text.into())
-    }
-
-    fn unpack<K: DeserializeOwned>(&self) -> K {
-        serde_json::from_slice(&self.0).expect("it was written from one")
     }
 }
 

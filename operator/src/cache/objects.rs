@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use plan::objects::names::CHAIN_LABEL;
 use tokio::sync::watch;
 
+use crate::cache::packed_object::Model;
 use crate::chain::{NamespacedName, name_of};
 use crate::namespaces::Scope;
 
@@ -32,8 +33,8 @@ pub enum WatchState {
 pub trait Cacheable: Resource {
     /// That part.
     type Cached: Clone + Send + 'static;
-    /// Takes that part.
-    fn into_cached(self) -> Self::Cached;
+    /// Takes that part. It may be packed with a model.
+    fn into_cached(self, model: &mut Model) -> Self::Cached;
 }
 
 /// The objects of one kind, by namespace and name. Of those without a chain's label, only that they
@@ -46,6 +47,7 @@ pub struct ObjectCache<T> {
 }
 
 struct Contents<T> {
+    model: Model,
     watches: BTreeMap<Scope, WatchProgress>,
     objects: BTreeMap<NamespacedName, CachedObject<T>>,
     /// The names of the objects that have a chain's label.
@@ -81,6 +83,7 @@ impl<T: Clone> ObjectCache<T> {
             first_list_deadline: Instant::now() + patience,
             states: scopes.iter().map(state).collect(),
             contents: Mutex::new(Contents {
+                model: Model::default(),
                 watches: scopes.iter().map(progress).collect(),
                 objects: BTreeMap::new(),
                 labeled: BTreeMap::new(),
@@ -293,7 +296,7 @@ impl<T> Contents<T> {
             version: version(&object),
             is_listed,
             owners: owners(&object),
-            labeled: chain.map(|chain| (chain, object.into_cached())),
+            labeled: chain.map(|chain| (chain, object.into_cached(&mut self.model))),
         };
         concerned.extend(object.chains(&key.0));
         if let Some((chain, _)) = &object.labeled {

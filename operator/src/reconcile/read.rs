@@ -14,7 +14,8 @@ use plan::{Desired, Freshness, Problem, Push};
 use serde::de::DeserializeOwned;
 
 use crate::api_server::call;
-use crate::cache::children::{Child, PackedObject};
+use crate::cache::children::Child;
+use crate::cache::packed_object::PackedObject;
 use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;

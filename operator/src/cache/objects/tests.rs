@@ -9,7 +9,7 @@ const ORDERS: Option<&str> = Some("orders");
 impl Cacheable for ConfigMap {
     type Cached = ();
 
-    fn into_cached(self) {}
+    fn into_cached(self, _: &mut Model) {}
 }
 
 fn object(name: &str, version: &str, chain: Option<&str>) -> ConfigMap {
