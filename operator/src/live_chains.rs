@@ -91,10 +91,11 @@ impl LiveChains {
     fn evaluate_unseen(&self) {
         let now = Instant::now();
         if let Some(term) = &mut *self.term.lock() {
+            let has_viewers = self.viewers.exist(now);
             if !term.is_younger_than(UNSEEN_INTERVAL * 9 / 10, now) {
-                term.evaluate(now, Timestamp::now());
+                term.evaluate(now, Timestamp::now(), has_viewers);
             }
-            if !self.viewers.exist(now) {
+            if !has_viewers {
                 term.snapshot = None;
             }
         }
@@ -179,12 +180,13 @@ impl Term {
     fn snapshot(&mut self, now: Instant) -> Option<Arc<Snapshot>> {
         let is_new = self.is_younger_than(MAX_AGE, now);
         if !is_new || self.snapshot.is_none() {
-            self.evaluate(now, Timestamp::now());
+            self.evaluate(now, Timestamp::now(), true);
         }
         self.snapshot.clone()
     }
 
-    fn evaluate(&mut self, now: Instant, at: Timestamp) {
+    /// Evaluates the chains, and keeps them while there are viewers.
+    fn evaluate(&mut self, now: Instant, at: Timestamp, has_viewers: bool) {
         self.evaluated = Some(now);
         self.snapshot = None;
         let Some(context) = self.context.upgrade() else {
@@ -200,9 +202,18 @@ impl Term {
             let mut remembered = former.remove(&name).unwrap_or_default();
             remembered.stamp(&mut live, at);
             self.remembered.insert(name, remembered);
-            Arc::new(live)
+            live
         });
-        let chains: Vec<Arc<LiveChain>> = chains.collect();
+        if !has_viewers {
+            // Each is dropped before the next one: thousands at once take as much memory as the chains.
+            if self.trends.is_due(at) {
+                Arc::make_mut(&mut self.trends).record(chains, at);
+            } else {
+                chains.for_each(drop);
+            }
+            return;
+        }
+        let chains: Vec<Arc<LiveChain>> = chains.map(Arc::new).collect();
         if self.trends.is_due(at) {
             let trends = Arc::make_mut(&mut self.trends);
             trends.record(chains.iter().map(AsRef::as_ref), at);

@@ -1,5 +1,6 @@
 //! What stages were like in the last minutes, for sparklines.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl Trends {
     }
 
     /// Adds a point for each stage, if one is due.
-    pub fn record<'a>(&mut self, chains: impl IntoIterator<Item = &'a LiveChain>, at: Timestamp) {
+    pub fn record(&mut self, chains: impl IntoIterator<Item: Borrow<LiveChain>>, at: Timestamp) {
         if !self.is_due(at) {
             return;
         }
@@ -69,6 +70,7 @@ impl Trends {
         self.last = Some(at);
         let mut before = std::mem::take(&mut self.stages);
         for chain in chains {
+            let chain = chain.borrow();
             for stage in &chain.stages {
                 let key = key(chain, stage);
                 let point = TrendPoint::of(stage);
@@ -219,7 +221,7 @@ mod tests {
     fn a_chain_that_is_gone_and_what_was_before_a_gap_are_forgotten() {
         let mut trends = Trends::new(RESOLUTION);
         trends.record([&chain(Some(60))], at(0));
-        trends.record([], at(15));
+        trends.record(Vec::<LiveChain>::new(), at(15));
         assert!(trends.stages.is_empty());
         trends.record([&chain(Some(60))], at(30));
         trends.record([&chain(Some(120))], at(130));
