@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 #[derive(Default)]
 pub struct Model(Option<Arc<[u8]>>);
 
-/// A Deployment or Service as JSON, compressed if that more than halves it.
+/// A Deployment or Service as JSON, compressed if that leaves less than a quarter.
 #[derive(Clone)]
 pub struct PackedObject {
     text: Arc<[u8]>,
@@ -27,7 +27,7 @@ struct Compressed {
 }
 
 impl PackedObject {
-    /// Packs an object; one that is unlike the model is the next one.
+    /// Packs an object. One that is unlike the model is the next model, so that an odd one doesn't stay it.
     pub fn of(mut object: impl Resource + Serialize, model: &mut Model) -> Self {
         // The fields of other appliers are half of an object, and are never read.
         if let Some(entries) = &mut object.meta_mut().managed_fields {
@@ -36,7 +36,7 @@ impl PackedObject {
         let text = serde_json::to_vec(&object).expect("Kubernetes objects are plain data");
         if let Some(model) = &model.0 {
             let compressed = compress_with_dict(&text, model);
-            if compressed.len() < text.len() / 2 {
+            if compressed.len() < text.len() / 4 {
                 return Self {
                     text: compressed.into(),
                     compressed: Some(Compressed {
@@ -109,6 +109,21 @@ mod tests {
         for (service, packed) in packed {
             assert_eq!(packed.unpack::<Service>(), service);
         }
+    }
+
+    #[test]
+    fn an_odd_object_is_the_model_of_one_more_at_most() {
+        let mut model = Model::default();
+        PackedObject::of(service("odd", &random(50)), &mut model);
+        let plain: Value = (0..50)
+            .map(|number| (format!("key-{number}"), json!("true")))
+            .collect();
+        let packed: Vec<PackedObject> = ["orders", "orders-2", "orders-3"]
+            .map(|name| PackedObject::of(service(name, &plain), &mut model))
+            .into();
+        // It halves by itself, with whatever model.
+        assert!(packed[0].compressed.is_none());
+        assert!(packed[1..].iter().all(|it| it.text.len() < 200));
     }
 
     #[test]

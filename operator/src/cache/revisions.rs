@@ -93,15 +93,19 @@ impl RevisionCache {
         self.wake.notify_one();
     }
 
-    /// Waits for a chain whose spec is to be kept.
+    /// Waits for a chain whose spec is to be kept, and takes the one that has been due for the longest.
     pub async fn next_due(&self) -> DueRevision {
         loop {
-            let first = self.state.lock().due.pop_first();
-            if let Some((_, due)) = first {
+            if let Some(due) = self.state.lock().take_oldest() {
                 return due;
             }
             self.wake.notified().await;
         }
+    }
+
+    /// Whether specs of more chains are to be kept.
+    pub fn has_due(&self) -> bool {
+        !self.state.lock().due.is_empty()
     }
 
     /// The revisions of a chain; `None` if its spec is among them already, or nothing is known of them.
@@ -188,6 +192,12 @@ impl RevisionCache {
 }
 
 impl State {
+    fn take_oldest(&mut self) -> Option<DueRevision> {
+        let oldest = self.due.values().min_by_key(|due| due.since)?;
+        let chain = oldest.chain.clone();
+        self.due.remove(&chain)
+    }
+
     fn of(&self, due: &DueRevision) -> &[KeptRevision] {
         let kept = self.kept.get(&due.chain);
         kept.and_then(|kept| kept.get(&due.uid))
@@ -211,4 +221,28 @@ fn of_chain(metadata: &ObjectMeta) -> Option<(NamespacedName, String, KeptRevisi
     let namespace = metadata.namespace.clone()?;
     let revision = KeptRevision::of(metadata)?;
     Some(((namespace, chain.clone()), owner.uid.clone(), revision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_been_due_for_the_longest_is_taken_first() {
+        let now = Instant::now();
+        let mut state = State::default();
+        for (name, since) in [("a", 20), ("z", 1), ("m", 5)] {
+            let chain = ("shop".to_owned(), name.to_owned());
+            let due = DueRevision {
+                chain: chain.clone(),
+                uid: "1f0c".into(),
+                generation: 1,
+                since: now + Duration::from_secs(since),
+            };
+            state.due.insert(chain, due);
+        }
+        let taken = std::iter::from_fn(|| state.take_oldest());
+        let names: Vec<String> = taken.map(|due| due.chain.1).collect();
+        assert_eq!(names, ["z", "m", "a"]);
+    }
 }

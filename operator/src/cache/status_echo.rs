@@ -75,10 +75,18 @@ impl StatusEchoFilter {
     /// Whether nothing but the status differs from the last time, and the status is ours. A status that
     /// was written outside the operator is no echo: it is corrected.
     pub fn is_echo(&self, chain: &Chain) -> bool {
+        let meta = chain.meta();
+        let mut chains = self.0.lock();
+        let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
+        let version = meta.resource_version.as_ref();
+        seen.shown = version.and_then(|version| version.parse().ok());
+        let shown = seen.shown;
+        // Also when versions are missing: then nothing is known of what came first.
+        seen.unseen
+            .take_if(|(version, _)| shown.is_none_or(|shown| shown >= *version));
         let Ok(parsed) = &chain.0 else {
             return false;
         };
-        let meta = chain.meta();
         let rest = hash(&(
             meta.generation,
             &meta.deletion_timestamp,
@@ -87,16 +95,8 @@ impl StatusEchoFilter {
             &meta.annotations,
             &meta.owner_references,
         ));
-        let mut chains = self.0.lock();
-        let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
         let is_same = seen.rest.replace(rest) == Some(rest);
         let status = parsed.status.as_ref().map(hash);
-        let version = meta.resource_version.as_ref();
-        seen.shown = version.and_then(|version| version.parse().ok());
-        let shown = seen.shown;
-        // Also when versions are missing: then nothing is known of what came first.
-        seen.unseen
-            .take_if(|(version, _)| shown.is_none_or(|shown| shown >= *version));
         is_same && status.is_some() && status == seen.status
     }
 

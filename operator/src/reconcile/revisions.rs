@@ -18,16 +18,19 @@ use crate::cache::revisions::DueRevision;
 use crate::context::Context;
 use crate::error::Error;
 
-/// How long a spec waits for reconciles, which are what the API server's time is for.
+/// How long a spec waits for reconciles if it is one of many: the API server's time is for them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps the specs of chains, one after the other: many at once would burden the API server at a first start.
 pub async fn keep_revisions(context: &Context) {
     loop {
         let due = context.caches.revisions.next_due().await;
-        let patience = PATIENCE.saturating_sub(due.since.elapsed());
-        // Which of the two ends the wait makes no difference.
-        let _ = timeout(patience, context.reconciles.wait()).await;
+        // One edit alone is kept at once, before the next one of its chain.
+        if context.caches.revisions.has_due() {
+            let patience = PATIENCE.saturating_sub(due.since.elapsed());
+            // Which of the two ends the wait makes no difference.
+            let _ = timeout(patience, context.reconciles.wait()).await;
+        }
         if let Err(error) = keep(&due, context).await {
             let (namespace, chain) = &due.chain;
             tracing::warn!(chain = %format!("{namespace}/{chain}"), %error, "a revision of the spec could not be kept");
