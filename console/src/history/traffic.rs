@@ -9,7 +9,7 @@ use super::page::{Failure, MAX_LABELS, WorkerPage};
 use super::quantile::quantile;
 use super::ring::{Added, Ring, Sum};
 use super::series::{self, ALL, BASELINE, BY_PRODUCERS, LAGS, RUNS};
-use super::usual::usual;
+use super::usual::{usual_arrivals, usual_runs};
 use crate::model::{Answers, Arrivals, Baseline, FailureCount, Isolated, Runs, WorkerNumbers};
 
 /// So many attempts or answers say enough: the window needs not be longer.
@@ -140,7 +140,10 @@ impl Traffic {
         let slots = slots.map(|index| self.before.sum(index, index, self.since, until));
         let slots: Vec<_> = slots.filter(|slot| slot.seconds > 0.0).collect();
         let median = quantile(0.5, &window.counts[RUNS], &RUN_SECONDS);
-        let usual = usual(&slots, median.unwrap_or_default().as_secs_f64());
+        let usual = Usual {
+            runs: usual_runs(&slots, median.unwrap_or_default().as_secs_f64()),
+            arrivals: usual_arrivals(&slots, window.counts[BY_PRODUCERS] / window.seconds),
+        };
         baseline(&sum, &usual, slot)
     }
 }
@@ -167,25 +170,43 @@ pub(super) fn silence(since: f64, until: f64, slot: u16) -> (Sum<ALL>, Option<Ba
         counts: [0.0; BASELINE],
         labels: Vec::new(),
     };
-    (window, baseline(&before, &[], slot))
+    (window, baseline(&before, &Usual::default(), slot))
 }
 
-/// Of the hour before, and of its slots in which runs took as long as usual.
-fn baseline(sum: &Sum<BASELINE>, usual: &[&Sum<BASELINE>], slot: u16) -> Option<Baseline> {
+/// The slots of the hour before that show what is usual.
+#[derive(Default)]
+struct Usual<'a> {
+    runs: Vec<&'a Sum<BASELINE>>,
+    arrivals: &'a [Sum<BASELINE>],
+}
+
+/// Of the hour before, and of its slots that show what is usual.
+fn baseline(sum: &Sum<BASELINE>, usual: &Usual<'_>, slot: u16) -> Option<Baseline> {
     let fewest = FEWEST_SLOTS * f64::from(slot);
     if sum.seconds < fewest {
         return None;
     }
     let mut runs = [0.0; RUNS.end - RUNS.start];
-    let seconds: f64 = usual.iter().map(|slot| slot.seconds).sum();
-    for usual in usual.iter().filter(|_| seconds >= fewest) {
+    let seconds: f64 = usual.runs.iter().map(|slot| slot.seconds).sum();
+    for usual in usual.runs.iter().filter(|_| seconds >= fewest) {
         for (sum, count) in runs.iter_mut().zip(&usual.counts[RUNS]) {
             *sum += count;
         }
     }
+    let seconds: f64 = usual.arrivals.iter().map(|slot| slot.seconds).sum();
+    let arrived: f64 = usual
+        .arrivals
+        .iter()
+        .map(|slot| slot.counts[BY_PRODUCERS])
+        .sum();
+    let (arrived, seconds) = if seconds >= fewest {
+        (arrived, seconds)
+    } else {
+        (sum.counts[BY_PRODUCERS], sum.seconds)
+    };
     Some(Baseline {
         window: Duration::from_secs_f64(sum.seconds),
-        producer_per_second: sum.counts[BY_PRODUCERS] / sum.seconds,
+        producer_per_second: arrived / seconds,
         runs: whole(runs.iter().sum()),
         p95: quantile(0.95, &runs, &RUN_SECONDS),
     })

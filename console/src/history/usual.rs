@@ -1,11 +1,11 @@
-//! How long runs usually take: as long as before they became slow, if they became so at once. An incident
-//! would otherwise soon be what is usual.
+//! How long runs usually take, and how many tasks usually arrive: as before they became slow, and before a
+//! surge, if it came at once. An incident would otherwise soon be what is usual.
 
 use worker_contract::metrics::RUN_SECONDS;
 
 use super::quantile::quantile;
 use super::ring::Sum;
-use super::series::{BASELINE, RUNS};
+use super::series::{BASELINE, BY_PRODUCERS, RUNS};
 
 type Slot = Sum<BASELINE>;
 
@@ -22,7 +22,7 @@ const AT_TIMES: usize = 2;
 
 /// The slots that show how long runs usually take. `slots` are those before the window, newest first;
 /// `median` is the window's, in seconds.
-pub(super) fn usual(slots: &[Slot], median: f64) -> Vec<&Slot> {
+pub(super) fn usual_runs(slots: &[Slot], median: f64) -> Vec<&Slot> {
     let known = slots.iter().enumerate();
     let mut known = known.filter_map(|(at, slot)| Some((at, slot, own(slot)?)));
     let is_as_slow = |duration: f64| duration * SAME >= median;
@@ -46,6 +46,25 @@ pub(super) fn usual(slots: &[Slot], median: f64) -> Vec<&Slot> {
     // It was so before, or has come slowly: then it is usual.
     let is_usual = |slot: &&Slot| own(slot).is_none_or(|own| own * STEP > median);
     slots.iter().filter(is_usual).collect()
+}
+
+/// The slots that show how many tasks producers usually create. `slots` are those before the window, newest
+/// first; `now` is the window's rate, in tasks a second.
+pub(super) fn usual_arrivals(slots: &[Slot], now: f64) -> &[Slot] {
+    let is_surge = |slot: &Slot| rate(slot) * SAME > now;
+    let newest = slots.iter().take_while(|slot| is_surge(slot)).count();
+    // It may have begun in the next one.
+    let before = slots.get(newest + 1..).unwrap_or_default();
+    // With an earlier surge, it comes and goes. That is usual.
+    if newest == 0 || before.is_empty() || before.iter().any(is_surge) {
+        return slots;
+    }
+    before
+}
+
+/// Tasks of producers, a second.
+fn rate(slot: &Slot) -> f64 {
+    slot.counts[BY_PRODUCERS] / slot.seconds
 }
 
 /// The median of a slot.

@@ -220,7 +220,7 @@ pub struct Baseline {
     /// The time that it covers, at most an hour.
     #[serde(rename = "windowSeconds", with = "seconds")]
     pub window: Duration,
-    /// Tasks a second that producers have created.
+    /// Tasks a second that producers have created, before a surge that came at once.
     pub producer_per_second: f64,
     /// Runs that have ended in the part of it that shows how long runs usually take: if they became slow at
     /// once, before that.

@@ -20,7 +20,7 @@ const NEWER: f64 = 1.5;
 const OTHER_LIMIT: f64 = 0.5;
 /// Of fewer dispatches, chance decides how many a window has.
 const EXPECTED: f64 = 10.0;
-/// So much busier than in the hour before.
+/// So much busier than usual.
 const SURGE: f64 = 2.0;
 /// Who is later than this is late for what was before: a pause, or an incident.
 const SURGE_IS_YOUNGER: Duration = Duration::from_mins(10);
@@ -206,7 +206,7 @@ fn surge(of: Evidence<'_>, behind: Behind) -> Option<Found> {
         && behind.late < SURGE_IS_YOUNGER;
     is_surge.then(|| {
         let message = format!(
-            "producers create more tasks: {} arrive, {} in the hour before; {}",
+            "producers create more tasks: {} arrive, {} before; {}",
             units::rate(arrive),
             units::rate(usual),
             how_late(behind),

@@ -19,5 +19,6 @@ mod near_misses;
 mod onsets;
 mod page_of_causes;
 mod slow;
+mod surges;
 mod table;
 mod world;
