@@ -16,9 +16,10 @@ const MAX_CONTAINERS: usize = 32;
 const MAX_ENTRIES: usize = 64;
 const TEMPLATES: [&str; 2] = ["spec.template", "spec.stages[].template"];
 /// What else is of Kubernetes' own types.
-const WORKER: [&str; 3] = [
+const WORKER: [&str; 4] = [
     "spec.workerTemplate.resources",
     "spec.workerTemplate.env",
+    "spec.workerTemplate.volumeMounts",
     "spec.workerTemplate.securityContext",
 ];
 /// Labels and annotations that a user adds to the operator's.
@@ -50,6 +51,10 @@ pub fn crd() -> CustomResourceDefinition {
     env["x-kubernetes-list-type"] = json!("map");
     env["x-kubernetes-list-map-keys"] = json!(["name"]);
     env["items"]["properties"]["name"]["maxLength"] = json!(253);
+    let mounts = at(schema, "spec.workerTemplate.volumeMounts");
+    mounts["maxItems"] = json!(MAX_ENTRIES);
+    mounts["x-kubernetes-list-type"] = json!("map");
+    mounts["x-kubernetes-list-map-keys"] = json!(["mountPath"]);
     for path in METADATA {
         for map in ["labels", "annotations"] {
             at(schema, path)["properties"][map]["maxProperties"] = json!(MAX_ENTRIES);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use k8s_openapi::api::core::v1::{EnvVar, PodTemplateSpec, ResourceRequirements, SecurityContext};
+use k8s_openapi::api::core::v1::{
+    EnvVar, PodTemplateSpec, ResourceRequirements, SecurityContext, VolumeMount,
+};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -175,6 +177,12 @@ pub struct WorkerTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub security_context: Option<SecurityContext>,
+
+    /// volumeMounts is the list of volumes to mount in the worker's container, such as a certificate
+    /// authority of your own for SSL_CERT_FILE. Each stage's template.spec.volumes must have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
+    pub volume_mounts: Vec<VolumeMount>,
 
     /// deploymentMetadata is the labels and annotations to add to the Deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,7 +28,7 @@ use super::overrides::{Overridden, OverrideField};
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
 use push::{ChainContext, address, push};
-use worker_template::worker_template;
+use worker_template::{volumes_exist, worker_template};
 
 pub use isolation::{FailureThreshold, IsolationRule, Percent};
 pub(crate) use push::SERVICE_PORT;
@@ -277,6 +277,7 @@ impl Desired {
             name,
         };
         desired.refuse_token_in_the_clear()?;
+        volumes_exist(&desired.worker_template, &desired.stages)?;
         Ok(desired)
     }
 

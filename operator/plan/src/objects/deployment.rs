@@ -157,6 +157,7 @@ fn worker(
         readiness_probe: Some(probe(probes::READINESS, 2)),
         liveness_probe: Some(probe(probes::LIVENESS, 10)),
         resources: template.resources.clone(),
+        volume_mounts: (!template.volume_mounts.is_empty()).then(|| template.volume_mounts.clone()),
         security_context: Some(security_context(
             template.security_context.as_ref(),
             desired.stages[index].template.spec.as_ref(),

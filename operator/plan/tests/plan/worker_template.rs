@@ -136,6 +136,21 @@ fn a_variable_of_the_operator_is_refused() {
 }
 
 #[test]
+fn a_volume_of_the_pods_is_mounted_and_another_is_refused() {
+    let mount = "workerTemplate: {volumeMounts: [{name: ca, mountPath: /ca}]}\n  stages:";
+    let to = ORDERS.replace("stages:", mount);
+    let volume = "{spec: {volumes: [{name: ca, configMap: {name: company-ca}}], ";
+    let mut observed = settled(ORDERS);
+    settle(&mut observed, &desired(&to.replace("{spec: {", volume)));
+    let mounts = json!([{"name": "ca", "mountPath": "/ca"}]);
+    assert_eq!(worker(&observed)["volumeMounts"], mounts);
+
+    let refused = Desired::new(&chain(&to), &settings()).unwrap_err();
+    assert_eq!(refused.reason, Reason::InvalidSpec);
+    insta::assert_snapshot!(refused.message, @"workerTemplate.volumeMounts has the volume ca, which stage fast lacks: add it to template.spec.volumes of this stage, or remove the mount");
+}
+
+#[test]
 fn every_variable_that_is_written_is_the_operators_own_and_the_rule_names_all() {
     let rule = crds::RULES
         .iter()

@@ -4,6 +4,7 @@ use crds::WorkerTemplate;
 use serde_json::Value;
 use worker_contract::env::OPERATOR_OWNED;
 
+use super::DesiredStage;
 use crate::model::problem::Problem;
 
 /// The template of the spec over the settings' `defaults`.
@@ -17,11 +18,9 @@ pub(super) fn worker_template(
         merge(&mut merged, json(of_spec));
         template =
             serde_json::from_value(merged).expect("both are templates, and so is their merge");
-        // A list, which a merge replaces.
-        let mut env = defaults.env.clone();
-        env.retain(|default| of_spec.env.iter().all(|it| it.name != default.name));
-        env.extend(of_spec.env.iter().cloned());
-        template.env = env;
+        template.env = over(&defaults.env, &of_spec.env, |it| &it.name);
+        let (mounts, more) = (&defaults.volume_mounts, &of_spec.volume_mounts);
+        template.volume_mounts = over(mounts, more, |it| &it.mount_path);
     }
     let mut names = template.env.iter().map(|variable| variable.name.as_str());
     match names.find(|name| OPERATOR_OWNED.contains(name)) {
@@ -30,6 +29,37 @@ pub(super) fn worker_template(
             "the worker's environment has {name}, which the operator sets: remove it from workerTemplate.env, or from the operator's --worker-template (the chart's worker.env)"
         ))),
     }
+}
+
+/// Refuses a mount of a volume that a stage's pods don't have: the API server would refuse its Deployment.
+pub(super) fn volumes_exist(
+    template: &WorkerTemplate,
+    stages: &[DesiredStage],
+) -> Result<(), Problem> {
+    let has = |stage: &DesiredStage, name: &str| {
+        let volumes = stage
+            .template
+            .spec
+            .as_ref()
+            .and_then(|pod| pod.volumes.as_ref());
+        volumes.is_some_and(|volumes| volumes.iter().any(|volume| volume.name == name))
+    };
+    for mount in &template.volume_mounts {
+        if let Some(stage) = stages.iter().find(|stage| !has(stage, &mount.name)) {
+            return Err(Problem::invalid(format!(
+                "workerTemplate.volumeMounts has the volume {}, which stage {} lacks: add it to template.spec.volumes of this stage, or remove the mount",
+                mount.name, stage.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The items of a list that a merge would replace: those of `more`, and those of `base` with other keys.
+fn over<T: Clone>(base: &[T], more: &[T], key: impl Fn(&T) -> &str) -> Vec<T> {
+    let is_replaced = |item: &&T| more.iter().any(|it| key(it) == key(item));
+    let kept = base.iter().filter(|item| !is_replaced(item));
+    kept.chain(more).cloned().collect()
 }
 
 /// Merges as a JSON merge patch does: maps by their keys, the rest as a whole.
@@ -64,12 +94,14 @@ mod tests {
             "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
             "env": [{"name": "RUST_LOG", "value": "info"}, {"name": "TZ", "value": "UTC"}],
             "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["NET_RAW"]}},
+            "volumeMounts": [{"name": "ca", "mountPath": "/ca"}, {"name": "tmp", "mountPath": "/tmp"}],
         }));
         let of_spec = template(json!({
             "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "64Mi"}},
             "env": [{"name": "RUST_LOG", "value": "debug"}],
             "securityContext": {"runAsUser": 2000, "readOnlyRootFilesystem": true},
             "serviceMetadata": {"labels": {"team": "shop"}},
+            "volumeMounts": [{"name": "own-ca", "mountPath": "/ca", "readOnly": true}],
         }));
         let expected = template(json!({
             "resources": {"requests": {"cpu": "1", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
@@ -80,6 +112,10 @@ mod tests {
                 "readOnlyRootFilesystem": true,
             },
             "serviceMetadata": {"labels": {"team": "shop"}},
+            "volumeMounts": [
+                {"name": "tmp", "mountPath": "/tmp"},
+                {"name": "own-ca", "mountPath": "/ca", "readOnly": true},
+            ],
         }));
         assert_eq!(worker_template(&defaults, Some(&of_spec)), Ok(expected));
         assert_eq!(worker_template(&defaults, None), Ok(defaults));
