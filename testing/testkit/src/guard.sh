@@ -10,12 +10,16 @@ shift 2
 
 "$@" </dev/null >>"$log" 2>&1 &
 program=$!
+trap 'ends=yes; kill -s KILL "$program"' TERM
 
 exec 3<&0
 {
   while read -r signal; do kill -s "$signal" "$program"; done
-  # The folder first, since nothing here survives the next line.
+  # The folder first, since nothing here survives the end.
   rm -rf "$dir"
+  kill -s TERM $$
+  # Reached if the program had ended before: what it may have left.
+  sleep 1
   kill -s KILL 0
 } <&3 >/dev/null 2>&1 &
 exec 3<&-
@@ -24,3 +28,10 @@ echo "$program"
 exec >&-
 # Passes on how the program ended. The reader above stays, for what the program may have left.
 wait "$program"
+code=$?
+if [ "${ends-}" ]; then
+  # Killed along with this script, it might still hold its ports when this one is gone.
+  wait "$program"
+  kill -s KILL 0
+fi
+exit "$code"

@@ -69,6 +69,18 @@ async fn waiting_too_long_shows_the_log() {
     process.exit(Duration::from_millis(100)).await;
 }
 
+#[test]
+fn a_dropped_program_is_gone_and_not_only_killed() {
+    // What is only killed may hold its ports when the next one needs them.
+    for _ in 0..50 {
+        let process = sh("sleep 60");
+        let folder = Path::new("/proc").join(process.pid().to_string());
+        assert!(folder.exists());
+        drop(process);
+        assert!(!folder.exists(), "it is a zombie, or not even that");
+    }
+}
+
 #[tokio::test]
 async fn dropping_ends_what_the_program_started() {
     let process = sh("sleep 60 & echo $!; exit 0");
