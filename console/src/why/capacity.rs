@@ -180,7 +180,7 @@ fn retries(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     };
     (pushes >= ENOUGH && share(retries, pushes) >= MOST).then(|| {
         let message = format!(
-            "retries use {} of its rate: {} of {} pushes in {}; {}. Fewer attempts, a longer backoff, or a route to a later stage leave more of it to other tasks",
+            "retries use {} of its rate: {} of {} pushes in {}; {}. Fewer attempts, a longer backoff, or a route to a later stage leave more of the rate to other tasks",
             units::share(share(retries, pushes)),
             units::count(retries),
             units::count(pushes),

@@ -3,7 +3,7 @@
 mod after_create;
 mod after_run;
 mod arrival;
-mod expires_soon;
+mod expiry_warning;
 mod finish;
 mod stage_exit;
 
@@ -15,5 +15,5 @@ pub use arrival::{
     AGE_LOOKUP_THRESHOLD, ArrivalDecision, ArrivalInputs, OLDEST, RequiredInput, RunSlot,
     SuccessorLookup, TaskAge, on_arrival,
 };
-pub use expires_soon::expires_soon;
+pub use expiry_warning::expires_soon;
 pub use finish::{Creation, Finish, PendingCreate};

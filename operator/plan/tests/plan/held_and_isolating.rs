@@ -40,8 +40,8 @@ fn a_hold_is_reported_with_its_stages_and_what_to_do() {
         let observed = with_health(&[("incoming", fast), ("incoming-2", slow)]);
         said(&yaml(), &observed, "Held")
     };
-    insta::assert_snapshot!(held(HELD, WELL), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: three of five runs that end well end the hold");
-    insta::assert_snapshot!(held(HELD, HELD), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most), slow (for 10m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: three of five runs that end well end the hold");
+    insta::assert_snapshot!(held(HELD, WELL), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: the hold ends when three of the last five runs succeed");
+    insta::assert_snapshot!(held(HELD, HELD), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most), slow (for 10m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: the hold ends when three of the last five runs succeed");
     insta::assert_snapshot!(held(WELL, WELL), @"NotHeld: no worker holds");
     // What is known comes before what isn't.
     let one = with_health(&[("incoming", HELD)]);
