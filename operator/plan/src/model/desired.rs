@@ -28,7 +28,7 @@ use super::overrides::{Overridden, OverrideField};
 use super::problem::Problem;
 use super::settings::{Settings, Timing};
 use push::{ChainContext, address, push};
-use worker_template::{volumes_exist, worker_template};
+use worker_template::worker_template;
 
 pub use isolation::{FailureThreshold, IsolationRule, Percent};
 pub(crate) use push::SERVICE_PORT;
@@ -277,7 +277,7 @@ impl Desired {
             name,
         };
         desired.refuse_token_in_the_clear()?;
-        volumes_exist(&desired.worker_template, &desired.stages)?;
+        desired.refuse_missing_volumes()?;
         Ok(desired)
     }
 
@@ -304,6 +304,24 @@ impl Desired {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The API server would refuse the Deployment.
+    fn refuse_missing_volumes(&self) -> Result<(), Problem> {
+        let lacks = |stage: &&DesiredStage, name: &str| {
+            let pod = stage.template.spec.as_ref();
+            let mut volumes = pod.iter().flat_map(|pod| pod.volumes.iter().flatten());
+            !volumes.any(|volume| volume.name == name)
+        };
+        for mount in &self.worker_template.volume_mounts {
+            if let Some(stage) = self.stages.iter().find(|stage| lacks(stage, &mount.name)) {
+                return Err(Problem::invalid(format!(
+                    "workerTemplate.volumeMounts has the volume {}, which stage {} lacks: add it to template.spec.volumes of this stage, or remove the mount",
+                    mount.name, stage.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The queue after the stage at `index`, none after the last.

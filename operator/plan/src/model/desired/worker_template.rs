@@ -4,7 +4,6 @@ use crds::WorkerTemplate;
 use serde_json::Value;
 use worker_contract::env::OPERATOR_OWNED;
 
-use super::DesiredStage;
 use crate::model::problem::Problem;
 
 /// The template of the spec over the settings' `defaults`.
@@ -29,30 +28,6 @@ pub(super) fn worker_template(
             "the worker's environment has {name}, which the operator sets: remove it from workerTemplate.env, or from the operator's --worker-template (the chart's worker.env)"
         ))),
     }
-}
-
-/// Refuses a mount of a volume that a stage's pods don't have: the API server would refuse its Deployment.
-pub(super) fn volumes_exist(
-    template: &WorkerTemplate,
-    stages: &[DesiredStage],
-) -> Result<(), Problem> {
-    let has = |stage: &DesiredStage, name: &str| {
-        let volumes = stage
-            .template
-            .spec
-            .as_ref()
-            .and_then(|pod| pod.volumes.as_ref());
-        volumes.is_some_and(|volumes| volumes.iter().any(|volume| volume.name == name))
-    };
-    for mount in &template.volume_mounts {
-        if let Some(stage) = stages.iter().find(|stage| !has(stage, &mount.name)) {
-            return Err(Problem::invalid(format!(
-                "workerTemplate.volumeMounts has the volume {}, which stage {} lacks: add it to template.spec.volumes of this stage, or remove the mount",
-                mount.name, stage.name
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The items of a list that a merge would replace: those of `more`, and those of `base` with other keys.
