@@ -15,7 +15,7 @@ use crate::reconcile::observe::{ServedChain, know_parked, time_conditions};
 const REST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Counts the tasks of queues that drain, as far as that is due. A count that fails stops nothing. Returns whether
-/// there was a queue to count, or a plan that was made before is still right.
+/// there was anything to count: if not, a plan that was made before is still right.
 pub async fn count(served: ServedChain<'_>, observed: &mut Observed) -> bool {
     let ServedChain {
         chain,
