@@ -3,6 +3,10 @@
 //!
 //! Use only the CEL of Kubernetes 1.29. The API server rejects a rule whose estimated cost is too
 //! high: bound lists and strings, and avoid nested loops.
+//!
+//! The API server evaluates all rules of a spec at each write of a status too, and makes a map of all of an
+//! object's fields for each field that a rule reads. So attach a rule to the field that it is about, and read
+//! a list's fields once.
 
 /// One validation rule.
 #[derive(Debug, Clone, Copy)]
@@ -57,17 +61,17 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "self.stages.all(s, self.stages.exists_one(t, t.queue == s.queue))",
+        rule: "[self.stages.map(s, s.queue)].all(q, q.all(n, q.indexOf(n) == q.lastIndexOf(n)))",
         message: "two stages use the same queue: give each stage its own queue",
     },
     Rule {
         at: "spec",
-        rule: "self.stages.all(s, s.queue != self.notifier.queue)",
+        rule: "!(self.notifier.queue in self.stages.map(s, s.queue))",
         message: "notifier.queue is also a stage's queue: give the notifier its own queue",
     },
     Rule {
         at: "spec",
-        rule: "!has(self.parking) || (self.parking.queue != self.notifier.queue && self.stages.all(s, s.queue != self.parking.queue))",
+        rule: "!has(self.parking) || (self.parking.queue != self.notifier.queue && !(self.parking.queue in self.stages.map(s, s.queue)))",
         message: "parking.queue is also a stage's queue or the notifier's, and a parking queue is always paused: give parking its own queue",
     },
     Rule {
@@ -77,17 +81,17 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "oldSelf.stages.all(o, self.stages.all(s, s.name != o.name || s.queue == o.queue))",
+        rule: "[self.stages.map(s, s.name + ' ' + s.queue)].all(queues, oldSelf.stages.all(o, (o.name + ' ' + o.queue) in queues || !(o.name in self.stages.map(s, s.name))))",
         message: "a stage's queue is immutable, since it holds tasks: add a stage with the new queue and remove the old stage",
     },
     Rule {
         at: "spec",
-        rule: "[self.stages.map(t, t.name)].all(n, self.stages.all(s, !has(s.routes) || s.routes.all(r, r.to == 'fail' || n.indexOf(r.to) > n.indexOf(s.name))))",
+        rule: "self.stages.all(s, !has(s.routes) || [self.stages.map(t, t.name)].all(n, s.routes.all(r, r.to == 'fail' || n.indexOf(r.to) > n.indexOf(s.name))))",
         message: "routes[].to must be fail, or the name of a stage that comes later in this chain",
     },
     Rule {
         at: "spec",
-        rule: "self.stages.all(s, (has(s.handler) && has(s.handler.url)) || (has(s.template) ? has(s.template.spec) && has(s.template.spec.containers) && s.template.spec.containers.size() > 0 : has(self.template) && has(self.template.spec) && has(self.template.spec.containers) && self.template.spec.containers.size() > 0))",
+        rule: "[has(self.template) && has(self.template.spec) && has(self.template.spec.containers) && self.template.spec.containers.size() > 0].all(shared, self.stages.all(s, (shared && !has(s.template)) || (has(s.template) && has(s.template.spec) && has(s.template.spec.containers) && s.template.spec.containers.size() > 0) || (has(s.handler) && has(s.handler.url))))",
         message: "a stage has no handler: give the stage or the chain a template with a container, or set handler.url",
     },
     Rule {
@@ -102,7 +106,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.url) || self.push.url.contains('{stage}')",
+        rule: "!has(self.push) || !has(self.push.url) || self.stages.size() == 1 || self.push.url.contains('{stage}')",
         message: "push.url must contain {stage} if the chain has several stages: otherwise pushes reach the workers of another stage, which refuse them",
     },
     Rule {
@@ -112,17 +116,17 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "self.stages.size() == 1 || !has(self.push) || !has(self.push.gateway) || self.push.gateway.hostname.contains('{stage}')",
+        rule: "!has(self.push) || !has(self.push.gateway) || self.stages.size() == 1 || self.push.gateway.hostname.contains('{stage}')",
         message: "push.gateway.hostname must contain {stage} if the chain has several stages: otherwise pushes reach the workers of another stage, which refuse them",
     },
     Rule {
-        at: "spec.stages[]",
-        rule: "self.name != 'fail'",
+        at: "spec.stages[].name",
+        rule: "self != 'fail'",
         message: "a stage can't be named fail, which routes use to end a task as Failed: choose another name",
     },
     Rule {
-        at: "spec.stages[]",
-        rule: "!has(self.giveUpAfter) || (duration(self.giveUpAfter) > duration('0s') && duration(self.giveUpAfter) < duration('744h'))",
+        at: "spec.stages[].giveUpAfter",
+        rule: "duration(self) > duration('0s') && duration(self) < duration('744h')",
         message: "giveUpAfter must be above 0s and below 744h: Cloud Tasks deletes a task silently after 31 days",
     },
     Rule {
@@ -222,7 +226,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: "spec",
-        rule: "[self.stages.map(t, t.name)].all(n, self.stages.all(s, !has(s.isolate) || s.isolate.all(r, !has(r.to) || n.indexOf(r.to) > n.indexOf(s.name))))",
+        rule: "self.stages.all(s, !has(s.isolate) || [self.stages.map(t, t.name)].all(n, s.isolate.all(r, !has(r.to) || n.indexOf(r.to) > n.indexOf(s.name))))",
         message: "isolate[].to must be the name of a stage that comes later in this chain: correct it, or omit it for the next stage",
     },
     Rule {
@@ -251,13 +255,13 @@ pub const RULES: &[Rule] = &[
         message: "failures.atLeast is greater than failures.of (16 if omitted; atLeast is then 12): lower atLeast or raise of",
     },
     Rule {
-        at: "spec.stages[]",
-        rule: "!has(self.holdOnOutage) || (duration(self.holdOnOutage) >= duration('10s') && duration(self.holdOnOutage) <= duration('24h'))",
+        at: "spec.stages[].holdOnOutage",
+        rule: "duration(self) >= duration('10s') && duration(self) <= duration('24h')",
         message: "holdOnOutage must be from 10s to 24h: omit it if pods shouldn't hold",
     },
     Rule {
-        at: "spec.stages[]",
-        rule: "!has(self.delay) || (duration(self.delay) > duration('0s') && duration(self.delay) <= duration('24h'))",
+        at: "spec.stages[].delay",
+        rule: "duration(self) > duration('0s') && duration(self) <= duration('24h')",
         message: "delay must be above 0s and at most 24h: omit it if tasks shouldn't wait",
     },
     Rule {
