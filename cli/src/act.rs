@@ -2,6 +2,8 @@
 //! of chains, parked tasks, what edits would do, and what has happened.
 
 pub mod args;
+#[cfg(feature = "cluster")]
+mod chain_api;
 mod change;
 mod commands;
 mod diff;
@@ -9,8 +11,6 @@ mod diff;
 mod gitops;
 mod go_back;
 mod history;
-#[cfg(feature = "cluster")]
-mod kept;
 mod overrides;
 pub(crate) mod redrive;
 pub(crate) mod target;

@@ -7,7 +7,7 @@ pub mod condition_timers;
 pub mod failures;
 pub mod locations;
 pub mod namespace_uids;
-pub mod objects;
+pub mod object_cache;
 pub mod overrides;
 pub mod packed_object;
 pub mod parked_listings;

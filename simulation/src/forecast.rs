@@ -17,9 +17,9 @@ pub mod fates;
 mod interval;
 mod measured;
 mod no_forecast;
-mod present;
 mod settings;
 mod task;
+mod tasks_at_start;
 
 use std::time::Duration;
 

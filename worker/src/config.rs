@@ -1,10 +1,10 @@
 //! The worker's configuration, read once from the environment and valid from then on.
 
-mod env_vars;
 mod error;
 mod handler;
 mod mover;
 mod oidc;
+mod parse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ use decide::{
 use http::{HeaderName, Uri};
 use worker_contract::{duration, env, limits, ports};
 
-use env_vars::{EnvVars, comma_separated, parsed, valid};
 use oidc::default_issuers;
+use parse::{EnvVars, comma_separated, parsed, valid};
 
 pub use error::ConfigError;
 pub use handler::{HandlerConfig, HandlerUrl};

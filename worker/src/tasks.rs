@@ -4,8 +4,8 @@
 mod create;
 mod event;
 mod lookup;
-mod next_task;
 mod notification;
+mod task_copies;
 
 pub(crate) use create::{Ending, create};
 #[cfg(test)]

@@ -94,11 +94,11 @@ async fn read(
         #[cfg(feature = "cluster")]
         Target::Cluster(cluster) => {
             let mut keep = |what, gap| missing.push((what, gap));
-            let revisions = super::kept::revisions(cluster, namespace, chain).await;
+            let revisions = super::chain_api::revisions(cluster, namespace, chain).await;
             sources.revisions = revisions.map_err(|gap| keep("revisions", gap)).ok();
-            let events = super::kept::events(cluster, namespace, chain).await;
+            let events = super::chain_api::events(cluster, namespace, chain).await;
             sources.events = events.map_err(|gap| keep("Events", gap)).ok();
-            super::kept::overrides(cluster, namespace).await
+            super::chain_api::overrides(cluster, namespace).await
         }
     };
     match overrides {

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-use crate::places::{AllTaken, Place};
 use crate::rendered::Text;
+use crate::response_limit::{AllTaken, Place};
 use crate::streams::{Tick, TooMany};
 use crate::view::{Problem, Shown, json};
 

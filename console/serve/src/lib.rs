@@ -6,15 +6,15 @@
 
 mod answers;
 mod guard;
-mod places;
 mod query;
 mod rendered;
+mod response_limit;
 mod routes;
 mod source;
 mod streams;
 mod view;
 
-pub use places::MAX_RESPONSES;
+pub use response_limit::MAX_RESPONSES;
 pub use routes::{routes, routes_with};
 pub use source::{NotListed, Source, Unplanned};
 pub use streams::MAX_STREAMS;

@@ -15,9 +15,9 @@ use console::{ParkedQuery, PlanRequest};
 
 use crate::answers;
 use crate::guard::guard;
-use crate::places::{AllTaken, Place};
 use crate::query::Query;
 use crate::rendered::Viewed;
+use crate::response_limit::{AllTaken, Place};
 use crate::source::{NotListed, Source, Unplanned};
 use crate::streams::Viewers;
 use crate::view::{ChainName, View, json};

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::places::Places;
 use crate::rendered::{Digest, Rendered, Text, Viewed, event};
+use crate::response_limit::Places;
 use crate::source::Source;
 use crate::view::View;
 

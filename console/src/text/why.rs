@@ -1,4 +1,4 @@
-//! What is wrong, and what isn't.
+//! What is wrong, and what isn't. The sentence of each finding is written where it is found, in `crate::why`.
 
 use std::fmt::Write as _;
 

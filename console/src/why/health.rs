@@ -1,6 +1,6 @@
 //! What workers do by themselves on a bad day: they hold, or isolate categories of tasks.
 
-use worker_contract::probes::ISOLATED;
+use worker_contract::admin_paths::ISOLATED;
 
 use super::commands::{self, FORWARDED};
 use super::evidence::Evidence;

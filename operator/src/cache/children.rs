@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::api_server::RETRY_PAUSE;
-use crate::cache::objects::{Cacheable, ObjectCache, WatchState};
+use crate::cache::object_cache::{Cacheable, ObjectCache, WatchState};
 use crate::cache::packed_object::{Model, PackedObject};
 use crate::cache::scrape_target::ScrapeTarget;
 use crate::chain::{NamespacedName, Triggers, name_in, name_of, trigger};

@@ -5,8 +5,8 @@
 //! A status doesn't follow counters: it changes when a reason of refusals appears, and when it has not
 //! appeared for a while; and when workers begin to hold or isolate, and end it.
 
+mod announcement;
 mod auth_failures;
-mod lasting;
 mod sample;
 mod scrape;
 
@@ -27,12 +27,12 @@ use crate::cache::children::ChildCache;
 use crate::cache::scrape_target::ScrapeTarget;
 use crate::chain::{NamespacedName, Triggers, name_of, trigger};
 use crate::viewers::Viewers;
+use announcement::Lasting;
 use auth_failures::AuthFailures;
-use lasting::Lasting;
 use sample::{Interest, SILENT_PER_TURN, Stage, Turn};
 use scrape::{Scraper, TIMEOUT};
 
-pub use lasting::Announcement;
+pub use announcement::Announcement;
 
 /// How many pods are scraped concurrently, of all chains: all silent ones of a turn. They take nothing but
 /// their time.

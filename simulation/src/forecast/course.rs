@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::durations::normal;
 use super::measured::{Measured, TIMEOUT};
-use super::present::Present;
 use super::settings::{Phase, StageSettings, edits};
 use super::task::{Fate, Task, pick};
+use super::tasks_at_start::Present;
 use crate::simulate::{Left, run};
 use crate::world::{Entrant, Event, Exit, Outcome, Run, RunEnd, World};
 

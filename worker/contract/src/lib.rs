@@ -4,10 +4,10 @@
 //! workers' metrics. A worker of one release can meet an operator of another, so a change of a value
 //! here must be safe in both directions.
 
+pub mod admin_paths;
 pub mod duration;
 pub mod env;
 pub mod headers;
 pub mod limits;
 pub mod metrics;
 pub mod ports;
-pub mod probes;

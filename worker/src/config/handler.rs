@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 use worker_contract::{env, limits};
 
-use super::env_vars::{EnvVars, valid};
 use super::error::ConfigError;
+use super::parse::{EnvVars, valid};
 
 /// How the handler is called.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use cloudtasks::Endpoint;
 use parking::RedriveOrder;
 use worker_contract::{env, ports};
 
-use super::env_vars::EnvVars;
 use super::error::ConfigError;
+use super::parse::EnvVars;
 
 /// The configuration of one mover.
 #[derive(Debug, Clone)]

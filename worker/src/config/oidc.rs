@@ -4,8 +4,8 @@ use cloudtasks::{Endpoint, OidcToken};
 use http::Uri;
 use worker_contract::env;
 
-use super::env_vars::{EnvVars, valid};
 use super::error::ConfigError;
+use super::parse::{EnvVars, valid};
 
 /// Google's tokens have one of these.
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];

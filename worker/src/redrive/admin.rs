@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
-use worker_contract::{metrics as names, probes};
+use worker_contract::{admin_paths, metrics as names};
 
 use crate::server::OPEN_METRICS;
 
@@ -29,10 +29,10 @@ pub(super) struct Admin {
 impl Admin {
     pub(super) fn router(self) -> Router {
         Router::new()
-            .route(probes::LIVENESS, get(async || "alive\n"))
-            .route(probes::READINESS, get(ready))
-            .route(probes::METRICS, get(metrics))
-            .route(probes::REDRIVE, get(redrive))
+            .route(admin_paths::LIVENESS, get(async || "alive\n"))
+            .route(admin_paths::READINESS, get(ready))
+            .route(admin_paths::METRICS, get(metrics))
+            .route(admin_paths::REDRIVE, get(redrive))
             .with_state(self)
     }
 }

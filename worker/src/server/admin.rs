@@ -11,7 +11,7 @@ use axum::routing::get;
 use decide::IsolatedCategory;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
-use worker_contract::probes;
+use worker_contract::admin_paths;
 
 use crate::state::Worker;
 
@@ -32,14 +32,14 @@ pub(crate) struct Admin {
 impl Admin {
     pub(crate) fn router(self) -> Router {
         Router::new()
-            .route(probes::LIVENESS, get(async || "alive\n"))
-            .route(probes::READINESS, get(ready))
+            .route(admin_paths::LIVENESS, get(async || "alive\n"))
+            .route(admin_paths::READINESS, get(ready))
             .route(
-                probes::READINESS_OF_LOAD_BALANCER,
+                admin_paths::READINESS_OF_LOAD_BALANCER,
                 get(ready_for_load_balancer),
             )
-            .route(probes::METRICS, get(metrics))
-            .route(probes::ISOLATED, get(isolated))
+            .route(admin_paths::METRICS, get(metrics))
+            .route(admin_paths::ISOLATED, get(isolated))
             .with_state(self)
     }
 }

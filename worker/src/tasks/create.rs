@@ -13,8 +13,8 @@ use worker_contract::limits;
 
 use super::event::EventSource;
 use super::lookup::{Departure, look_up_first_push};
-use super::next_task::{later_task, next_task, parked_task};
 use super::notification::notification;
+use super::task_copies::{later_task, next_task, parked_task};
 use crate::handler::HandlerRun;
 use crate::state::Worker;
 use crate::transport::PushRequest;

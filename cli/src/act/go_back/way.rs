@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::act::args::UndoOptions;
+use crate::act::chain_api;
 use crate::act::commands::{LOOK, PATIENCE, say, show};
 use crate::act::diff::changes;
 use crate::act::gitops::{Owners, owners};
-use crate::act::kept;
 use crate::act::target::planned;
 use crate::error::Error;
 use crate::inspect::cluster::Cluster;
@@ -89,7 +89,7 @@ impl<'a> Way<'a> {
         number: i64,
         program: &str,
     ) -> Result<Self, Error> {
-        let chain = kept::chain(cluster, namespace, name)
+        let chain = chain_api::chain(cluster, namespace, name)
             .await
             .map_err(refused)?;
         let chain = chain.ok_or_else(|| {
@@ -97,7 +97,7 @@ impl<'a> Way<'a> {
                 "namespace {namespace} has no chain {name}. --to is for chains: an override is ended by {program} undo NAME, without --to"
             ))
         })?;
-        let revisions = kept::revisions(cluster, namespace, name).await;
+        let revisions = chain_api::revisions(cluster, namespace, name).await;
         let revisions = revisions.map_err(refused)?;
         let uid = chain.uid().unwrap_or_default();
         // One of the same name that was deleted may have left some.
@@ -156,7 +156,7 @@ impl<'a> Way<'a> {
 
     /// Why the spec wasn't replaced: the API server's words for an edit in the meantime say nothing of it.
     async fn not_replaced(&self, cluster: &Cluster, gap: Gap) -> Error {
-        let now = kept::chain(cluster, self.namespace, self.name).await;
+        let now = chain_api::chain(cluster, self.namespace, self.name).await;
         let generation = now.ok().flatten().and_then(|it| it.metadata.generation);
         if generation == self.chain.metadata.generation {
             return refused(gap);
@@ -177,14 +177,14 @@ impl<'a> Way<'a> {
         } = self;
         let begin = Instant::now();
         let generation = chain.metadata.generation;
-        let patched = kept::replace_spec(cluster, namespace, name, generation, spec).await;
+        let patched = chain_api::replace_spec(cluster, namespace, name, generation, spec).await;
         let patched = match patched {
             Ok(patched) => patched,
             Err(gap) => return Err(self.not_replaced(cluster, gap).await),
         };
         let wanted = patched.metadata.generation.unwrap_or_default();
         loop {
-            let found = kept::chain(cluster, namespace, name)
+            let found = chain_api::chain(cluster, namespace, name)
                 .await
                 .map_err(refused)?;
             let Some(found) = found else {

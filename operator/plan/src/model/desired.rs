@@ -1,7 +1,7 @@
 //! The parsed spec. What can be wrong with a spec that passed the schema is found here, once.
 
 mod gateway_host;
-mod isolation;
+mod isolation_rules;
 mod push;
 mod worker_template;
 
@@ -24,13 +24,13 @@ use worker_contract::env::DEFAULT_HANDLER_TIMEOUT;
 use worker_contract::limits::{AROUND_A_RUN, DISPATCH_DEADLINE_MAX};
 
 use super::host_name::HostName;
+use super::operator_settings::{Settings, Timing};
 use super::overrides::{Overridden, OverrideField};
 use super::problem::Problem;
-use super::settings::{Settings, Timing};
 use push::{ChainContext, address, push};
 use worker_template::worker_template;
 
-pub use isolation::{FailureThreshold, IsolationRule, Percent};
+pub use isolation_rules::{FailureThreshold, IsolationRule, Percent};
 pub(crate) use push::SERVICE_PORT;
 pub use push::{ParentGateway, Push};
 pub(crate) use worker_template::merge;

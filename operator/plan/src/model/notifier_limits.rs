@@ -6,8 +6,8 @@ use crds::conditions::Reason;
 use jiff::Timestamp;
 
 use super::desired::{location, sets_limits};
+use super::operator_settings::Settings;
 use super::problem::Problem;
-use super::settings::Settings;
 
 /// What the operator knows of a chain that uses, or has used, the same notifier's queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use kube::core::DynamicObject;
 
 use super::gateway_resource::GatewayResourceKind;
 use super::object_name::ObjectName;
-use super::settings_text::SettingsText;
+use super::queue_settings_text::SettingsText;
 use super::wait::{Concern, Wait};
 
 /// One write to Cloud Tasks or Kubernetes. Each is idempotent.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudtasks::{QueueId, QueueSettings};
 
 use super::backlog::Backlog;
-use super::settings_text::SettingsText;
+use super::queue_settings_text::SettingsText;
 
 /// What is held back, and when to read again.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use serde_json::json;
 use worker_contract::limits::AROUND_A_RUN;
-use worker_contract::{ports, probes};
+use worker_contract::{admin_paths, ports};
 
 use super::names::{self, is_applied};
 use super::worker_env::{RetiredQueues, WORKER, keep_hand_overs, worker_env};
@@ -154,8 +154,8 @@ fn worker(
             port("tasks", ports::PUSHES),
             port("admin", ports::ADMIN),
         ]),
-        readiness_probe: Some(probe(probes::READINESS, 2)),
-        liveness_probe: Some(probe(probes::LIVENESS, 10)),
+        readiness_probe: Some(probe(admin_paths::READINESS, 2)),
+        liveness_probe: Some(probe(admin_paths::LIVENESS, 10)),
         resources: template.resources.clone(),
         volume_mounts: (!template.volume_mounts.is_empty()).then(|| template.volume_mounts.clone()),
         security_context: Some(security_context(

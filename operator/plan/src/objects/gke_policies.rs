@@ -9,7 +9,7 @@ use kube::core::DynamicObject;
 use serde_json::json;
 use worker_contract::env::{DRAIN_DELAY, HANDLER_TIMEOUT};
 use worker_contract::limits::AROUND_A_RUN;
-use worker_contract::{ports, probes};
+use worker_contract::{admin_paths, ports};
 
 use super::gateway_resources::object;
 use super::worker_env::variable;
@@ -145,7 +145,7 @@ fn health_check(desired: &Desired, stage: &DesiredStage) -> DynamicObject {
                 "httpHealthCheck": {
                     "portSpecification": "USE_FIXED_PORT",
                     "port": ports::ADMIN,
-                    "requestPath": probes::READINESS_OF_LOAD_BALANCER,
+                    "requestPath": admin_paths::READINESS_OF_LOAD_BALANCER,
                 },
             },
         },

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use kube::ResourceExt;
 use parking::{Action, RedriveOrder};
 use worker_contract::env::{CLOUD_TASKS_EMULATOR_HOST, REDRIVE};
-use worker_contract::{ports, probes};
+use worker_contract::{admin_paths, ports};
 
 use super::deployment::{port, probe, security_context};
 use super::names::{self, is_applied};
@@ -160,8 +160,8 @@ fn container(desired: &Desired, stage: &DesiredStage, order: &RedriveOrder) -> C
         args: Some(vec![REDRIVE_ARGUMENT.into()]),
         env: Some(env),
         ports: Some(vec![port("admin", ports::ADMIN)]),
-        readiness_probe: Some(probe(probes::READINESS, 2)),
-        liveness_probe: Some(probe(probes::LIVENESS, 10)),
+        readiness_probe: Some(probe(admin_paths::READINESS, 2)),
+        liveness_probe: Some(probe(admin_paths::LIVENESS, 10)),
         resources: template.resources.clone(),
         security_context: Some(security_context(
             template.security_context.as_ref(),

@@ -1,7 +1,7 @@
 //! Scrapes one worker's metrics.
 
 use console::history::WorkerPage;
-use worker_contract::probes;
+use worker_contract::admin_paths;
 
 use crate::admin_pages::AdminPages;
 use crate::cache::scrape_target::ScrapeTarget;
@@ -20,7 +20,7 @@ impl Scraper {
         (namespace, chain): &NamespacedName,
         target: &ScrapeTarget,
     ) -> Option<WorkerPage> {
-        let page = self.0.get(target.address, probes::METRICS).await?;
+        let page = self.0.get(target.address, admin_paths::METRICS).await?;
         let page = String::from_utf8_lossy(&page);
         WorkerPage::of_stage(&format!("{namespace}/{chain}"), &target.stage, &page)
     }

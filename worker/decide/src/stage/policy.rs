@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudtasks::{QueuePath, TaskPath};
 
-use super::isolation::IsolationRules;
+use super::isolation_rules::IsolationRules;
 use super::routes::Routes;
 use crate::task::{Ledger, RootId};
 use crate::values::{EndCause, StageName};

@@ -6,8 +6,8 @@ use cloudtasks::{Address, LocationPath, Scheme};
 use crds::{ExecutorChain, Stage};
 
 use super::gateway_host::{self, StageNames};
+use crate::model::operator_settings::Settings;
 use crate::model::problem::Problem;
-use crate::model::settings::Settings;
 
 /// The port of every stage's Service.
 pub(crate) const SERVICE_PORT: u16 = 80;
