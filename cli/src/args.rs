@@ -50,8 +50,8 @@ pub enum Command {
     Dev(DevOptions),
     /// Create tasks in the first queue of a running `dev`.
     Send(SendOptions),
-    /// Print the IDs of a task on the queues of its chain, and the ID of its notification: to look it
-    /// up, or to delete it.
+    /// Print a task's IDs on the queues of its chain, and the ID of its notification. Use them to look
+    /// up or delete the task.
     Id(IdOptions),
     /// Show chains as they are now, and change them for a limited time.
     #[command(flatten)]
@@ -80,11 +80,11 @@ pub struct DevOptions {
     /// Create this many tasks, and print a summary when all have ended.
     #[arg(long)]
     pub tasks: Option<usize>,
-    /// Create tasks at this rate: as many as --tasks says, or without an end.
+    /// Create tasks at this rate, up to the number of --tasks. Without --tasks, there is no end.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub tasks_per_second: Option<f64>,
-    /// How long a run of the built-in handler takes on average, such as 200ms. A task with the header
-    /// Dev-Run-Time takes as long as that says, and one with Dev-Status gets that status.
+    /// How long a run of the built-in handler takes on average, such as 200ms. A task's headers
+    /// Dev-Run-Time and Dev-Status set its own run time and its status.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub run_time: Duration,
     /// Exit when no task is left. The exit code is 0 only if no task was lost.
@@ -101,8 +101,8 @@ pub struct FailingShares {
     /// Share of tasks whose first attempt fails in the built-in handler, 0 to 1.
     #[arg(long, default_value_t = 0.15, value_parser = share)]
     pub fail_once: f64,
-    /// Share of tasks that fail in the built-in handler on the first stage, and on none, some or all of the
-    /// others but the last.
+    /// Share of tasks that fail in the built-in handler on the first stage, maybe on later ones too, and
+    /// succeed on the last stage at the latest.
     #[arg(long, default_value_t = 0.12, value_parser = share)]
     pub fail_first: f64,
     /// Share of tasks that always fail in the built-in handler.
@@ -135,7 +135,7 @@ pub struct IdOptions {
     /// Queue on which the task was created, as projects/PROJECT/locations/LOCATION/queues/QUEUE.
     #[arg(long)]
     pub queue: QueuePath,
-    /// Queues of the stages after it, in order: `incoming-2,incoming-3`.
+    /// Queues of the later stages, in order: `incoming-2,incoming-3`.
     #[arg(long, value_name = "QUEUE,…", value_delimiter = ',')]
     pub then: Vec<QueueId>,
     /// ID of the task, as its producer knows it. If the producer set none, Cloud Tasks

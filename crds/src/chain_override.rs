@@ -14,10 +14,10 @@ pub const EVERY_STAGE: &str = "*";
 /// The type of an override's condition.
 pub const IN_FORCE: &str = "InForce";
 
-/// ChainOverride changes settings of a chain's stages for a limited time, without an edit of the chain.
-/// It needs no right on chains, and GitOps tools that own the chain don't revert it. It only has settings
-/// that need no new version of a pod. If several overrides of a stage have the same setting, the newest
-/// wins; when that one ends, the one before is in force again.
+/// ChainOverride changes settings of a chain's stages for a limited time, without an edit of the chain. It
+/// needs no permission on chains, and GitOps tools that own the chain don't revert it. It has only settings
+/// that restart no pods. If several overrides of a stage have the same setting, the newest is in force. When
+/// the newest ends, the one before it is in force again.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -70,13 +70,13 @@ pub struct ChainOverrideSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 
-    /// replicas is the number of pods of each stage. Only for stages that have replicas in the chain: of the
-    /// others an autoscaler may be in charge.
+    /// replicas is the number of pods of each stage. Only for stages that set replicas in the chain, because
+    /// an autoscaler may control the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
 
-    /// reason is why, for those who find it later: an incident and a few words.
+    /// reason is why the override was made: an incident and a few words.
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
@@ -84,37 +84,38 @@ pub struct ChainOverrideSpec {
     #[serde(rename = "for")]
     pub lasts: Duration,
 
-    /// by is who made it. kubectl chain sets it to the user name that the API server knows. Unless the chart's
-    /// overrides.requireBy is set, nothing checks it.
+    /// by is who made the override. kubectl chain sets it to the user name that the API server reports. It is
+    /// checked only if the chart's overrides.requireBy is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// restore brings a lowered rate back in steps when the override ends. If unset, it is back at once. Only for
-    /// stages that have maxDispatchesPerSecond in the chain. It can be removed, to end the steps.
+    /// restore raises a lowered rate again in steps when the override ends. If unset, the rate is raised at
+    /// once. Only for stages that set maxDispatchesPerSecond in the chain. Remove restore to skip the
+    /// remaining steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
 
-    /// ended ends the override before its time. It can't be taken back.
+    /// ended ends the override early. Once true, it can't be changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
 
-    /// endedBy is who ended it before its time.
+    /// endedBy is who ended the override early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub ended_by: Option<String>,
 }
 
-/// Restore is how a lowered rate comes back.
+/// Restore is how a lowered rate is raised again.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Restore {
-    /// over is how long it takes: 10s to 24h. Each step raises the rate by half, as Cloud Tasks advises after
-    /// a pause.
+    /// over is how long all steps take together: 10s to 24h. Each step raises the rate by 50%, as Cloud Tasks
+    /// advises after a pause.
     pub over: Duration,
 }
 
-/// ChainOverrideStatus is what has become of the override.
+/// ChainOverrideStatus is the observed state of the override.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainOverrideStatus {
@@ -129,19 +130,19 @@ pub struct ChainOverrideStatus {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub until: Option<Time>,
 
-    /// endedAt is when it ended, as far as an operator has seen it. The override is deleted 14 days later.
+    /// endedAt is when the operator saw that the override had ended. The override is deleted 14 days later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub ended_at: Option<Time>,
 
-    /// was is what the stages' settings were when it began.
+    /// was is the stages' settings from before the override began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["stage"]))]
     pub was: Vec<StageWas>,
 }
 
-/// StageWas is what an override has replaced on a stage. A field is unset if the override doesn't have it, or if
-/// the chain doesn't.
+/// StageWas is the settings of a stage that an override has replaced. A field is unset if the override or the
+/// chain doesn't set it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct StageWas {
@@ -169,27 +170,27 @@ crate::conditions::words! {
     pub enum OverrideReason {
         /// Every setting of the override is in force on every stage that it names.
         Applied,
-        /// Some settings of the override are in force, and the others are on their way.
+        /// Some settings of the override are in force, and the others are being applied.
         Applying,
         /// Some settings of the override are in force; the message says which are not, and why.
         PartlyApplied,
-        /// The operator has not applied it yet; the message says what it waits for.
+        /// The operator has not applied the override yet; the message says what it waits for.
         Waiting,
-        /// It is over, and a rate that it lowered comes back in steps.
+        /// The override has ended, and the rate that it lowered is being restored in steps.
         Restoring,
-        /// Newer overrides have the same settings.
+        /// Newer overrides replace all of its settings.
         Superseded,
-        /// Its time is over.
+        /// The override ended when its time was over.
         Expired,
-        /// It was ended before its time.
+        /// The override was ended early.
         Undone,
         /// The namespace has no chain of that name.
         ChainNotFound,
-        /// Its chain is being deleted.
+        /// The chain is being deleted.
         ChainDeleted,
-        /// The chain has none of its stages.
+        /// The chain has none of the override's stages.
         StageNotFound,
-        /// Its stages have no replicas in the chain's spec, so that an autoscaler may set them.
+        /// The override sets replicas, which its stages leave to an autoscaler.
         ReplicasNotSet,
     }
 }
@@ -205,7 +206,7 @@ fn in_force_description() -> String {
 }
 
 impl ChainOverride {
-    /// Whether it names the stage.
+    /// Whether the override names the stage.
     pub fn names(&self, stage: &str) -> bool {
         let mut stages = self.spec.stages.iter();
         stages.any(|name| name == stage || name == EVERY_STAGE)

@@ -10,9 +10,9 @@ use crate::duration::Duration;
 /// The type of a redrive's and of a discard's condition.
 pub const FINISHED: &str = "Finished";
 
-/// ChainRedrive moves parked tasks of a chain to one of its stages, where each begins a new life: with all
-/// attempts, and with a notification of its own. It needs no right on chains, and doesn't belong in Git. Of several
-/// redrives and discards of a chain, the oldest goes first.
+/// ChainRedrive moves parked tasks of a chain to one of its stages. There, each task begins a new life, with
+/// all attempts and its own notification. It needs no permission on chains, and doesn't belong in Git. If a
+/// chain has several redrives and discards, the oldest goes first.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -63,40 +63,41 @@ pub struct ChainRedriveSpec {
     #[schemars(range(min = 0.1, max = 500.0))]
     pub rate: f64,
 
-    /// where is which parked tasks are meant: those that have all that it names. Only tasks that were parked before the
-    /// redrive was created are moved, and none twice by the same redrive.
+    /// where selects the parked tasks to move: those that match all of its fields. Only tasks that were
+    /// parked before the redrive was created are moved. A redrive moves no task twice.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<ParkedFilter>,
 
-    /// all is true if all parked tasks are meant, in place of where.
+    /// all selects all parked tasks if true. Set either all or where.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
 
-    /// canary is how many tasks are moved first. The others follow only if those succeed.
+    /// canary moves a few tasks first. The others follow only if enough of these succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
 
-    /// reason is why, for those who find it later: an incident and a few words.
+    /// reason is why the redrive was created: an incident and a few words.
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
-    /// by is who made it. kubectl chain sets it to the user name that the API server knows. Unless the chart's
-    /// overrides.requireBy is set, nothing checks it.
+    /// by is who created the redrive. kubectl chain sets it to the user name that the API server reports. It
+    /// is checked only if the chart's overrides.requireBy is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// stopped stops the redrive. What it has moved stays moved. It can't be taken back.
+    /// stopped stops the redrive. Tasks that it has moved stay moved. Once true, it can't be changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 
-    /// stoppedBy is who stopped it.
+    /// stoppedBy is who stopped the redrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub stopped_by: Option<String>,
 }
 
-/// ChainDiscard deletes parked tasks of a chain for good. It needs a right of its own, and doesn't belong in Git.
+/// ChainDiscard deletes parked tasks of a chain for good. It needs its own permission, and doesn't belong in
+/// Git.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -133,45 +134,45 @@ pub struct ChainDiscardSpec {
     #[schemars(length(min = 1, max = 63))]
     pub chain: String,
 
-    /// where is which parked tasks are meant: those that have all that it names. Only tasks that were parked before the
-    /// discard was created are deleted.
+    /// where selects the parked tasks to delete: those that match all of its fields. Only tasks that were
+    /// parked before the discard was created are deleted.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<ParkedFilter>,
 
-    /// all is true if all parked tasks are meant, in place of where.
+    /// all selects all parked tasks if true. Set either all or where.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
 
-    /// reason is why, for those who find it later: an incident and a few words.
+    /// reason is why the discard was created: an incident and a few words.
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
-    /// by is who made it. kubectl chain sets it to the user name that the API server knows. Unless the chart's
-    /// overrides.requireBy is set, nothing checks it.
+    /// by is who created the discard. kubectl chain sets it to the user name that the API server reports. It
+    /// is checked only if the chart's overrides.requireBy is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// stopped stops the discard. What it has deleted stays deleted. It can't be taken back.
+    /// stopped stops the discard. Tasks that it has deleted stay deleted. Once true, it can't be changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 
-    /// stoppedBy is who stopped it.
+    /// stoppedBy is who stopped the discard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub stopped_by: Option<String>,
 }
 
-/// ParkedFilter names what parked tasks have in common.
+/// ParkedFilter selects parked tasks. A task must match all fields that are set.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ParkedFilter {
-    /// reason is why the task ended, as its event says, such as no-stock.
+    /// reason is the reason in the task's Failed notification, such as no-stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
     pub reason: Option<String>,
 
-    /// cause is why it ended, as one of the words of the chain's parking.keep.
+    /// cause is why the task ended: one of the values of the chain's parking.keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 16),
@@ -179,32 +180,32 @@ pub struct ParkedFilter {
     )]
     pub cause: Option<String>,
 
-    /// stage is the name of the stage that it ended on.
+    /// stage is the name of the stage that the task ended on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
     pub stage: Option<String>,
 
-    /// status is the handler's last status, such as 503 or 4xx.
+    /// status is the handler's last status code, such as 503 or 4xx.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 3), regex(pattern = r"^[1-9]([0-9]{2}|xx)$"))]
     pub status: Option<String>,
 
-    /// task is its ID, as its producer knows it.
+    /// task is the ID of the task, as its producer knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 500), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub task: Option<String>,
 
-    /// redrive is the UID of an earlier redrive: the tasks that failed again after it.
+    /// redrive is the UID of an earlier redrive. It selects the tasks that failed again after that redrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9-]+$"))]
     pub redrive: Option<String>,
 
-    /// parkedAfter is for tasks that were parked at this time or later.
+    /// parkedAfter selects tasks that were parked at this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub parked_after: Option<Time>,
 
-    /// parkedBefore is for tasks that were parked before this time.
+    /// parkedBefore selects tasks that were parked before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub parked_before: Option<Time>,
@@ -218,11 +219,11 @@ pub struct Canary {
     #[schemars(range(min = 1, max = 1000))]
     pub tasks: i32,
 
-    /// within is how long they may take to succeed: 1s to 24h.
+    /// within is how long these tasks may take to succeed: 1s to 24h.
     #[serde(default = "default_within")]
     pub within: Duration,
 
-    /// atLeast is how many of them must succeed, such as 90%.
+    /// atLeast is how many of these tasks must succeed, such as 90%.
     #[serde(default = "default_at_least")]
     #[schemars(length(min = 2, max = 4), regex(pattern = r"^([1-9][0-9]?|100)%$"))]
     pub at_least: String,
@@ -236,61 +237,61 @@ fn default_at_least() -> String {
     "90%".to_owned()
 }
 
-/// RedriveStatus is how far a redrive or a discard has come.
+/// RedriveStatus is the progress of a redrive or a discard.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct RedriveStatus {
-    /// The condition Finished is True when nothing is left to do, or nothing will be done any more.
+    /// The condition Finished is True when everything is done, or when nothing more will be done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(description = finished_description(), length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub conditions: Vec<Condition>,
 
-    /// matched is how many parked tasks are meant.
+    /// matched is the number of selected tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<i64>,
 
-    /// atLeast is true while matched isn't complete: there may be more.
+    /// atLeast is true while the tasks are still being counted: there may be more than matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
 
-    /// moved is how many of them have begun a new life, or were deleted by a discard.
+    /// moved is how many of the selected tasks have begun a new life, or were deleted by a discard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<i64>,
 
-    /// skipped is how many of them can't be moved, and stay parked: no worker has parked them, or Cloud Tasks refuses
-    /// them.
+    /// skipped is how many of the selected tasks can't be moved, and stay parked: they weren't parked by a
+    /// worker, or Cloud Tasks refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<i64>,
 
-    /// failedAgain is how many of the moved tasks were parked again, when the operator last looked.
+    /// failedAgain is how many of the moved tasks were parked again, at the operator's last count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_again: Option<i64>,
 
-    /// canary is what has become of the tasks that were moved first.
+    /// canary is the results of the tasks that were moved first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryStatus>,
 
-    /// startedAt is when its first task may have been moved.
+    /// startedAt is the earliest time at which a task may have been moved or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub started_at: Option<Time>,
 
-    /// finishedAt is when it was finished. The object is deleted 14 days later.
+    /// finishedAt is when the redrive or discard finished. The object is deleted 14 days later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub finished_at: Option<Time>,
 }
 
-/// CanaryStatus is what has become of a canary's tasks.
+/// CanaryStatus is the results of a canary's tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct CanaryStatus {
-    /// succeeded is how many have succeeded.
+    /// succeeded is how many of the tasks have succeeded.
     pub succeeded: i64,
-    /// failed is how many have failed, and are parked again.
+    /// failed is how many of the tasks have failed, and are parked again.
     pub failed: i64,
-    /// open is how many have not ended yet.
+    /// open is how many of the tasks have not ended yet.
     pub open: i64,
 }
 
@@ -299,23 +300,23 @@ crate::conditions::words! {
     pub enum RedriveReason {
         /// An older redrive or discard of the chain goes first; the message says which.
         Waiting,
-        /// It counts the tasks that are meant.
+        /// The selected tasks are being counted.
         Counting,
-        /// The first tasks are moved, and the others wait for what becomes of them.
+        /// The canary's tasks are moved first, and the others wait for their results.
         Canary,
-        /// Tasks are moved, or deleted.
+        /// Tasks are being moved or deleted.
         Moving,
-        /// It can't go on now; the message says why, and what to do.
+        /// The work can't continue now; the message says why, and what to do.
         Blocked,
-        /// No parked task is meant any more.
+        /// No selected task is left to move or delete.
         Done,
-        /// Too few of the first tasks have succeeded. The others are still parked.
+        /// Too few of the canary's tasks have succeeded. The others are still parked.
         CanaryFailed,
-        /// It was stopped.
+        /// The redrive or discard was stopped.
         Stopped,
         /// The namespace has no chain of that name.
         ChainNotFound,
-        /// Its chain is being deleted.
+        /// The chain is being deleted.
         ChainDeleted,
         /// The chain has no such stage.
         StageNotFound,
@@ -329,7 +330,7 @@ fn finished_description() -> String {
     let reasons = RedriveReason::ALL.iter();
     let reasons = reasons.map(|reason| format!("{reason}: {}", reason.meaning().trim()));
     format!(
-        "conditions has one entry, of type Finished: it is True when nothing is left to do, or nothing will be done any more. Its reasons are: {}",
+        "conditions has one entry, of type Finished: it is True when everything is done, or when nothing more will be done. Its reasons are: {}",
         reasons.collect::<Vec<_>>().join(" ")
     )
 }

@@ -5,8 +5,8 @@ use crate::short_hash::hash;
 /// Service names are DNS labels.
 const LONGEST: usize = 63;
 
-/// The name of a stage's Deployment and Service. Chain and stage have up to 63 characters each:
-/// what is too long is cut, and a hash keeps it apart from its like.
+/// The name of a stage's Deployment and Service. Chain and stage have up to 63 characters each. A
+/// name that is too long is cut, and a hash makes it unique.
 pub fn child_name(chain: &str, stage: &str) -> String {
     let name = format!("{chain}-{stage}");
     if name.len() <= LONGEST {

@@ -1,6 +1,6 @@
 //! Condition types and reasons: enums, so that the compiler names every place that a new one needs.
 
-/// An enum of words whose names are those of the API.
+/// An enum whose variants have the API's names.
 macro_rules! words {
     (
         $(#[$about:meta])*
@@ -18,7 +18,7 @@ macro_rules! words {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$word),+];
 
-            /// As the API has it.
+            /// The name in the API.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$word => stringify!($word),)+
@@ -32,7 +32,7 @@ macro_rules! words {
                 }
             }
 
-            /// The one that the API calls so.
+            /// The variant with this name in the API.
             pub fn named(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|it| it.as_str() == word)
             }
@@ -73,11 +73,11 @@ words! {
         PushesUnauthenticated,
         /// workers refused pushes because of their token in the last 10 minutes.
         PushesRefused,
-        /// a stage isolates categories of tasks because they fail. Only of chains with isolate[].failures.
+        /// a stage isolates categories of tasks because they fail. Only for chains with isolate[].failures.
         Isolating,
-        /// pods of a stage hold because their handler fails for nearly all tasks. Only of chains with holdOnOutage.
+        /// pods of a stage hold because their handler fails for nearly all tasks. Only for chains with holdOnOutage.
         Held,
-        /// tasks that ended without a success are parked, or a former parking queue is left. Only of chains that have or had a parking queue.
+        /// tasks that ended without a success are parked, or a former parking queue is left. Only for chains that have or had a parking queue.
         Parked,
     }
 }
@@ -196,7 +196,7 @@ words! {
     }
 }
 
-/// What `kubectl explain` says of the conditions.
+/// What `kubectl explain` prints for the conditions.
 pub(crate) fn description() -> String {
     let types = ConditionType::ALL.iter();
     let types: Vec<String> = types

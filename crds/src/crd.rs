@@ -15,7 +15,7 @@ const MAX_CONTAINERS: usize = 32;
 /// More labels or annotations than any real object has.
 const MAX_ENTRIES: usize = 64;
 const TEMPLATES: [&str; 2] = ["spec.template", "spec.stages[].template"];
-/// What else is of Kubernetes' own types.
+/// The other fields with Kubernetes' own types.
 const WORKER: [&str; 4] = [
     "spec.workerTemplate.resources",
     "spec.workerTemplate.env",
@@ -120,8 +120,8 @@ pub fn discard_yaml() -> Result<String, serde_saphyr::SerializeError> {
     serde_saphyr::to_string(&discard_crd())
 }
 
-/// The CRD as YAML. The schema of each part of a pod is one line of JSON, which is also YAML:
-/// indented, they would be two thirds of the file.
+/// The CRD as YAML. The schema of each part of a pod is one line of JSON, which is also YAML.
+/// Indented, these schemas would be two thirds of the file.
 pub fn yaml() -> Result<String, serde_saphyr::SerializeError> {
     let mut crd = serde_json::to_value(crd()).expect("a CRD is plain data");
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];

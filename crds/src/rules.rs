@@ -19,7 +19,7 @@ pub struct Rule {
     pub message: &'static str,
 }
 
-/// Of metadata that is added to the operator's.
+/// For the metadata that is added to the operator's.
 const OWN_METADATA: &str = "(!has(self.labels) || self.labels.all(k, !k.startsWith('executor-chain.dev/') && !(k in ['app.kubernetes.io/name', 'app.kubernetes.io/managed-by']))) && (!has(self.annotations) || self.annotations.all(k, !k.startsWith('executor-chain.dev/')))";
 
 /// All rules of a chain, from the root down.

@@ -7,7 +7,7 @@ pub fn hash(text: &str) -> String {
     digits(text, 8)
 }
 
-/// The first hex digits of a SHA-256, as many as there are at most.
+/// The first `count` hex digits of a SHA-256, which has 64.
 pub fn digits(text: &str, count: usize) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let mut hex = digest

@@ -28,7 +28,7 @@ use crate::template;
     derive = "PartialEq",
     shortname = "chain",
     shortname = "ec",
-    doc = "ExecutorChain is an ordered list of stages for the tasks of Cloud Tasks. A task that exhausts its attempts on one stage is handed over to the next stage's queue. After the last stage the client is notified.",
+    doc = "ExecutorChain is an ordered list of stages for the tasks of Cloud Tasks. A task that exhausts its attempts on one stage is handed over to the next stage's queue. The client is notified when a task succeeds, or fails on the last stage.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -68,12 +68,13 @@ pub struct ExecutorChainSpec {
     pub location: Option<String>,
 
     /// deletionPolicy is what happens to the stage queues when the chain is deleted. Retain pauses
-    /// the queues before the workers are deleted: tasks are kept for up to 31 days after their
-    /// creation, and applying the chain again resumes them. Drain keeps serving the chain until its
-    /// stage queues are empty, then does what Retain does. Delete deletes the queues and their
-    /// tasks; the queue names are then blocked for up to 7 days. Orphan leaves queues and workers
-    /// running; a chain with the same name, applied later, takes them over. The notifier's queue is
-    /// always kept. The parking queue is deleted by Delete alone, and Drain doesn't wait for it.
+    /// the queues before the workers are deleted. Tasks are kept for up to 31 days after their
+    /// creation, and applying the chain again resumes the queues. Drain keeps serving the chain
+    /// until its stage queues are empty, then does what Retain does. Delete deletes the queues and
+    /// their tasks. The queue names are then blocked for up to 7 days. Orphan leaves queues and
+    /// workers running. A chain with the same name that is applied later takes them over. The
+    /// notifier's queue is always kept. The parking queue is deleted only by Delete, and Drain
+    /// doesn't wait for it.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
@@ -88,8 +89,8 @@ pub struct ExecutorChainSpec {
     /// notifier is how the client is notified of the outcome of its tasks.
     pub notifier: Notifier,
 
-    /// parking is where tasks are kept that end without a success, until they are run again or
-    /// deleted. If unset, only their Failed notifications are left of them.
+    /// parking is where tasks that end without a success are kept, until they are run again or
+    /// deleted. If unset, only a Failed notification is left of such a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parking: Option<Parking>,
 
@@ -100,8 +101,8 @@ pub struct ExecutorChainSpec {
     pub oidc: Option<Oidc>,
 
     /// push is how pushes reach the workers: through your own ingress or through a Gateway.
-    /// Defaults to the cluster address of each stage's Service, which Google can't reach; an
-    /// emulator in the cluster can.
+    /// Defaults to the cluster address of each stage's Service. An emulator in the cluster can
+    /// reach this address, but Google can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
 
@@ -110,8 +111,8 @@ pub struct ExecutorChainSpec {
     #[serde(default)]
     pub http_target: HttpTargetPolicy,
 
-    /// drainDelay is how long a worker keeps accepting pushes after SIGTERM, since load balancers
-    /// learn late that it is terminating. Defaults to 10s. Use 60s behind a Google load balancer.
+    /// drainDelay is how long a worker keeps accepting pushes after SIGTERM, because load balancers
+    /// notice late that it is terminating. Defaults to 10s. Use 60s behind a Google load balancer.
     #[serde(default = "default_drain_delay")]
     pub drain_delay: Duration,
 
@@ -126,10 +127,9 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
-    /// keepHeaders is the list of the tasks' own headers that keep going with a task although proxies
-    /// set headers of these names too: X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. Of
-    /// such headers, the handler gets all, but the next stage and the notification get only those in
-    /// this list.
+    /// keepHeaders is the list of headers that stay on a task although proxies set headers of these
+    /// names too: X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. The handler gets all such
+    /// headers. The next stage and the notification get only those in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -158,28 +158,29 @@ pub struct ExecutorChainSpec {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerTemplate {
-    /// resources is the requests and limits of the worker's container, over those of the chart's
-    /// worker.resources (the operator's --worker-template). Needed where a quota counts them, or an
+    /// resources is the requests and limits of the worker's container. They override the chart's
+    /// worker.resources (the operator's --worker-template). Needed if a quota counts them, or if an
     /// autoscaler uses CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub resources: Option<ResourceRequirements>,
 
-    /// env is the list of environment variables to add to the worker's container, such as RUST_LOG,
-    /// over those of the chart's worker.env. Variables that the operator sets are refused.
+    /// env is the list of environment variables to add to the worker's container, such as RUST_LOG.
+    /// They override the chart's worker.env. Variables that the operator sets are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub env: Vec<EnvVar>,
 
-    /// securityContext is the security context of the worker's container. A field replaces that of
-    /// the chart's worker.securityContext, and of the operator's default, which satisfies the Pod
-    /// Security Standard restricted.
+    /// securityContext is the security context of the worker's container. Its fields override those
+    /// of the chart's worker.securityContext and of the operator's default. The default satisfies
+    /// the Pod Security Standard restricted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub security_context: Option<SecurityContext>,
 
-    /// volumeMounts is the list of volumes to mount in the worker's container, such as a certificate
-    /// authority of your own for SSL_CERT_FILE. Each stage's template.spec.volumes must have them.
+    /// volumeMounts is the list of volumes to mount in the worker's container, such as your own
+    /// certificate authority for SSL_CERT_FILE. Each stage's template.spec.volumes must contain
+    /// these volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub volume_mounts: Vec<VolumeMount>,
@@ -203,8 +204,8 @@ impl FromStr for WorkerTemplate {
     }
 }
 
-/// AddedMetadata is the labels and annotations that the operator adds to its own. Those that it sets
-/// itself are refused.
+/// AddedMetadata is the labels and annotations that the operator adds to its own. Keys that the
+/// operator sets itself are refused.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddedMetadata {
     /// labels is the labels to add.
@@ -226,7 +227,7 @@ pub enum DeletionPolicy {
     /// Pause the queues and keep their tasks.
     #[default]
     Retain,
-    /// Finish all tasks, then do as Retain.
+    /// Finish all tasks, then do what Retain does.
     Drain,
     /// Delete the queues and the tasks in them.
     Delete,
@@ -269,14 +270,14 @@ pub struct Notifier {
     pub url: String,
 
     /// outcomes is the list of outcomes to notify about. Defaults to both. Without Failed, a task
-    /// that fails on the last stage leaves no trace.
+    /// that fails on the last stage leaves no trace, unless the chain has parking.
     // Not "on": kubectl reads YAML 1.1, where an unquoted on is the boolean true.
     #[serde(default = "both_outcomes")]
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub outcomes: Vec<Outcome>,
 
     /// rateLimits is how fast notifications are sent. A field that is unset is neither set nor
-    /// corrected on the queue. Of the chains that share a queue, the first that uses it sets its
+    /// corrected on the queue. If several chains share the queue, the first that uses it sets its
     /// limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limits: Option<RateLimits>,
@@ -291,9 +292,9 @@ pub struct Notifier {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifierOidc {
-    /// serviceAccountEmail is the service account whose token it is. It must belong to the project
-    /// of the queue, and the workers need the permission iam.serviceAccounts.actAs on it: without
-    /// it no notification can be created.
+    /// serviceAccountEmail is the service account that the token is for. It must belong to the
+    /// project of the queue. The workers need the permission iam.serviceAccounts.actAs on it, or
+    /// they can't create notifications.
     #[schemars(length(max = 320))]
     pub service_account_email: String,
     /// audience is the audience of the token, such as the receiver's URL.
@@ -315,16 +316,16 @@ pub enum Outcome {
     Failed,
 }
 
-/// Parking is where tasks are kept that end without a success: a queue that is always paused, as
-/// Cloud Tasks has no dead-letter queue. A task is kept with its body and headers for up to 31 days
-/// after it was parked. It is parked before its Failed notification is sent.
+/// Parking is where tasks that end without a success are kept: a queue that is always paused,
+/// because Cloud Tasks has no dead-letter queue. A task is kept with its body and headers for up to
+/// 31 days after it was parked. It is parked before its Failed notification is sent.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Parking {
-    /// queue is the ID of the queue that keeps the tasks. It must be neither a stage's queue nor the
-    /// notifier's, and chains can't share it. The operator creates it, pauses it, and pauses it again
-    /// if it is resumed. If you remove parking or name another queue, this one stays paused with its
-    /// tasks.
+    /// queue is the ID of the queue that keeps the tasks. It must be neither a stage's queue nor
+    /// the notifier's, and chains can't share it. The operator creates it, pauses it, and pauses it
+    /// again if it is resumed. If you remove parking or name another queue, this one stays paused
+    /// and keeps its tasks.
     #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,100}$"), length(max = 100))]
     pub queue: String,
 
@@ -370,12 +371,12 @@ impl EndCause {
 #[serde(rename_all = "camelCase")]
 pub struct Oidc {
     /// serviceAccountEmail is the service account whose token each push carries. It must belong to
-    /// the project of the queues, and the operator needs the permission iam.serviceAccounts.actAs
-    /// on it.
+    /// the project of the queues. The operator needs the permission iam.serviceAccounts.actAs on
+    /// it.
     #[schemars(length(max = 320))]
     pub service_account_email: String,
     /// audiences is the list of audiences that workers accept. The first one is set on the queues.
-    /// Use a word that no other service accepts from this account, such as the chain's name.
+    /// Use an audience that no other service accepts from this account, such as the chain's name.
     #[schemars(length(min = 1, max = 8), inner(length(max = 2083)), extend("x-kubernetes-list-type" = "atomic"))]
     pub audiences: Vec<String>,
 }
@@ -386,9 +387,9 @@ pub struct Oidc {
 pub struct Push {
     /// url is the address of a stage behind your own ingress: scheme, host, and port, such as
     /// `https://{stage}-{chain}-{namespace}.push.example.com`. It must contain {stage} if the chain
-    /// has several stages: tasks keep their own path and query, so only the host distinguishes the
-    /// stages. Point the load balancer's health check at port 9481, path /readyz/load-balancer; on
-    /// the push port a health check gets 500.
+    /// has several stages. Tasks keep their own path and query, so only the host distinguishes the
+    /// stages. Point the load balancer's health check at port 9481, path /readyz/load-balancer. On
+    /// the push port, a health check gets 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
@@ -437,7 +438,7 @@ pub struct Gateway {
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// name identifies the stage within the chain and is part of its Deployment's name. It can't be
-    /// fail: in routes that word ends a task.
+    /// fail, because a route to fail ends the task.
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
         length(min = 1, max = 63)
@@ -466,7 +467,7 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 
-    /// replicas is the number of worker pods. If unset, the operator doesn't set it, so that an
+    /// replicas is the number of worker pods. If unset, the operator sets no number, so that an
     /// autoscaler can. Removing the field keeps the current number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -479,10 +480,10 @@ pub struct Stage {
     #[schemars(range(min = 1, max = 10000))]
     pub concurrency: Option<i32>,
 
-    /// giveUpAfter is how long a task may stay on this stage, from its first push, if at least 10 of
-    /// its dispatches got no answer or a 5xx. Defaults to 480h. The task is then handed over with the
-    /// reason expired, 30.5 days after its creation at the latest: Cloud Tasks deletes a task silently
-    /// after 31 days.
+    /// giveUpAfter is how long after its first push a task may stay on this stage, if at least 10
+    /// of its dispatches got no answer or a 5xx. Then it is handed over with the reason expired.
+    /// Defaults to 480h. Such a task is handed over at the latest 30.5 days after its creation,
+    /// because Cloud Tasks deletes a task silently after 31 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
 
@@ -506,27 +507,28 @@ pub struct Stage {
     pub routes: Vec<Route>,
 
     /// isolate is a list of rules that keep the tasks of one customer, or of one kind, from slowing
-    /// down all others: while such a category hangs or fails, its tasks go to a later stage, and the
-    /// others stay. Each pod decides by its own runs. The last stage can't have rules.
+    /// down all others. While such a category hangs or fails, its tasks go to a later stage, and
+    /// the other tasks stay. Each pod decides from its own runs. The last stage can't have rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "atomic"))]
     pub isolate: Vec<IsolationRule>,
 
-    /// holdOnOutage is how long at most a pod may hold while its handler fails for nearly all tasks.
-    /// While it holds, tasks wait, and no attempt is counted; one task a second shows whether the
-    /// handler is well again. From 10s to 24h. If unset, pods don't hold.
+    /// holdOnOutage is the maximum time that a pod holds while its handler fails for nearly all
+    /// tasks. While a pod holds, its tasks wait, and no attempt is counted. The pod runs one task a
+    /// second to find out whether the handler has recovered. From 10s to 24h. If unset, pods don't
+    /// hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_on_outage: Option<Duration>,
 
-    /// retryAfter is whether the handler says when a failed task comes again, by the header
-    /// Retry-After or the verdict later: Follow or Ignore. Defaults to Follow. If Ignore, the queue's
-    /// backoff decides, and the verdict later is a failed attempt like any other.
+    /// retryAfter is whether the handler can set the time of a task's next attempt, with the header
+    /// Retry-After or the verdict later: Follow or Ignore. Defaults to Follow. If Ignore, the
+    /// queue's backoff decides, and the verdict later counts as a failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfter>,
 
     /// delay is how long a task that is handed over to this stage waits before its first attempt
-    /// here. At most 24h. The first stage can't have one: its tasks come from producers, which can
-    /// set scheduleTime. If unset, a task waits only for its turn.
+    /// here. At most 24h. The first stage can't have a delay: its tasks come from producers, which
+    /// can set scheduleTime. If unset, a task waits only for its turn in the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Duration>,
 
@@ -607,9 +609,9 @@ pub struct Handler {
     #[schemars(regex(pattern = r"^[A-Za-z0-9._-]+(:[0-9]{1,5})?$"), length(max = 255))]
     pub host: Option<String>,
 
-    /// headers is a list of headers that the worker adds. They replace the task's headers of the
-    /// same name. Don't put secrets into the values: they are readable in the chain and in the
-    /// Deployment.
+    /// headers is a list of headers that the worker adds. They replace the task's headers with the
+    /// same names. Don't put secrets into the values, because the chain and the Deployment show
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub headers: Vec<HandlerHeader>,
@@ -622,8 +624,8 @@ pub struct Handler {
     pub cloud_tasks_headers: Option<Passing>,
 
     /// token is whether the handler gets the token of a push, once the worker has verified it: Pass
-    /// or Drop. Defaults to Drop. Pass requires spec.oidc. The handler can then push to this stage
-    /// for as long as a token is valid, one hour.
+    /// or Drop. Defaults to Drop. Pass requires spec.oidc. With the token, the handler can push to
+    /// this stage until the token expires, after one hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Passing>,
 }
@@ -648,7 +650,7 @@ pub struct HandlerHeader {
 pub enum Passing {
     /// It reaches the handler.
     Pass,
-    /// It ends at the worker.
+    /// The worker drops it.
     Drop,
 }
 
@@ -688,67 +690,67 @@ pub struct RouteMatch {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IsolationRule {
-    /// by is what makes a category.
+    /// by is how tasks are grouped into categories.
     pub by: CategoryKey,
     /// to is the name of a later stage of this chain, to which isolated tasks go. Defaults to the next
     /// stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub to: Option<String>,
-    /// maxShare is the part of a pod's run slots that a category may hold once three quarters of the
-    /// slots are taken, such as 25%. From 1% to 100%. Tasks beyond it are isolated. If unset, a category
-    /// may hold all of them.
+    /// maxShare is the share of a pod's run slots that a category may take, such as 25%. From 1% to
+    /// 100%. It applies while at least three quarters of the slots are taken. Tasks over this share
+    /// are isolated. If unset, a category may take all slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4))]
     pub max_share: Option<String>,
-    /// failures is how many of the category's last attempts on a pod must have failed until its tasks are
-    /// isolated, while less than a third of the other tasks' attempts failed. Some tasks are tried now and
-    /// then, and if they succeed, the category is no longer isolated. {} takes the defaults. If unset,
-    /// failures don't isolate.
+    /// failures is how many of a category's last attempts on a pod must fail before the pod
+    /// isolates the category. It does so only if less than a third of the other tasks' attempts
+    /// fail. Now and then it tries some tasks of the category. If they succeed, the isolation ends.
+    /// {} takes the defaults. If unset, failures don't isolate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<FailureThreshold>,
 }
 
-/// CategoryKey is what makes a category of tasks.
+/// CategoryKey is how tasks are grouped into categories.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryKey {
-    /// header is the name of a header of the task, in any case. Each value of it is a category. Tasks
-    /// without the header are never isolated.
+    /// header is the name of a task header. Case doesn't matter. Each value of the header is a
+    /// category. Tasks without the header are never isolated.
     #[schemars(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"), length(max = 256))]
     pub header: String,
 }
 
-/// FailureThreshold is how many of the last attempts must have failed.
+/// FailureThreshold is how many of a category's last attempts must fail.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureThreshold {
-    /// of is the number of last attempts that count.
+    /// of is the number of most recent attempts that count.
     #[serde(default = "default_of")]
     #[schemars(range(min = 1, max = 64))]
     pub of: i32,
-    /// atLeast is the number of them that must have failed. At most of.
+    /// atLeast is how many of these attempts must have failed. It can't be above the field of.
     #[serde(default = "default_at_least")]
     #[schemars(range(min = 1, max = 64))]
     pub at_least: i32,
 }
 
-/// As many as a category of some tasks a second has in a few seconds.
+/// As many as a category with a few tasks a second has in a few seconds.
 const fn default_of() -> i32 {
     16
 }
 
-/// Three quarters: a category of which half the tasks fail is better served by their retries.
+/// Three quarters: if half of a category's tasks fail, retries serve it better.
 const fn default_at_least() -> i32 {
     12
 }
 
-/// RetryAfter is whether the handler says when a failed task comes again.
+/// RetryAfter is whether the handler can set the time of a task's next attempt.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 // kube replaces an optional field's description by that of its enum.
 #[schemars(description = "")]
 pub enum RetryAfter {
-    /// It does.
+    /// It can.
     #[default]
     Follow,
     /// The queue's backoff decides.
@@ -759,7 +761,7 @@ pub enum RetryAfter {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderMatch {
-    /// name is the name of the header, in any case.
+    /// name is the name of the header. Case doesn't matter.
     #[schemars(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"), length(max = 256))]
     pub name: String,
     /// value is the exact value of the header. Case matters.

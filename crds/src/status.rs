@@ -29,16 +29,16 @@ pub struct ExecutorChainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
-    /// failsAfter is how long it takes until a task ends as Failed if every attempt fails, as a range.
-    /// The minimum is for attempts that fail at once, the maximum for attempts that each take
-    /// handler.timeout. A note is added if the minimum is below a minute. Waits for rate limits, pauses,
-    /// pods, holds, and Retry-After are not included. Routes, isolation, and verdicts can end a task
-    /// earlier. Unset while a queue is missing.
+    /// failsAfter is the time until a task ends as Failed if every attempt fails, as a range. The
+    /// minimum is for attempts that fail at once. The maximum is for attempts that each take
+    /// handler.timeout. A note is added if the minimum is below a minute. The range doesn't include
+    /// waits for rate limits, pauses, pods, holds, and Retry-After. Routes, isolation, and verdicts
+    /// can end a task earlier. Unset while a queue is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails_after: Option<String>,
 
-    /// queuesHash is a hash of the desired queue settings at the time when all queues matched them.
-    /// The operator uses it to tell an outside change from an edit of the spec.
+    /// queuesHash is a hash of the desired queue settings, from the last time that all queues
+    /// matched them. The operator uses it to tell an outside change from an edit of the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues_hash: Option<String>,
 
@@ -95,10 +95,10 @@ pub struct StageStatus {
     /// maxConcurrentDispatches is the concurrency that is set on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_dispatches: Option<i32>,
-    /// maxAttempts is the number of attempts in the stage's Deployment.
+    /// maxAttempts is the number of attempts that the stage's Deployment sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<i32>,
-    /// replicas is the number of pods that the stage's Deployment is to have.
+    /// replicas is the desired number of pods of the stage's Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// readyReplicas is the number of ready pods.
@@ -115,23 +115,27 @@ pub struct StageStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub overrides: Vec<StageOverride>,
-    /// restoring is the list of settings that an override has left, and that are not back yet.
+    /// restoring is the list of settings that still have the value of an override that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restoring: Vec<String>,
 }
 
-/// StageOverride is a ChainOverride that is in force on a stage. Its fields and its settings are those that are.
+/// StageOverride is a ChainOverride that is in force on a stage. It lists only the settings that
+/// are in force.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StageOverride {
     /// name is the name of the ChainOverride.
     pub name: String,
-    /// until is when it ends by itself. A rate that comes back in steps is back then.
+    /// until is when the override ends by itself. If it restores a rate in steps, until is when the
+    /// last step ends.
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub until: Time,
-    /// fields is the list of settings that it replaces, such as maxDispatchesPerSecond or paused.
+    /// fields is the list of settings that the override replaces, such as maxDispatchesPerSecond or
+    /// paused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
-    /// settings is what it sets, and what the spec says: 15/s, overridden with 5/s.
+    /// settings is the spec's value and the override's value of each setting: 15/s, overridden with
+    /// 5/s.
     pub settings: String,
 }

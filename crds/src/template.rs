@@ -8,8 +8,8 @@ const MAPS: [&str; 3] = ["limits", "requests", "overhead"];
 /// Fields that are a quantity.
 const FIELDS: [&str; 2] = ["sizeLimit", "divisor"];
 
-/// Reads parts of a pod in which a quantity may be a number, as in `cpu: 1`. The API server accepts that
-/// in a pod; a custom resource keeps the number, and the typed client requires a string.
+/// Reads parts of a pod in which a quantity may be a number, as in `cpu: 1`. The API server accepts
+/// this in a pod. A custom resource keeps the number, but the typed client requires a string.
 pub(crate) fn read<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -14,27 +14,27 @@ pub enum ActCommand {
     Throttle(ThrottleOptions),
     /// Pause a stage for a limited time: its tasks are kept and not dispatched.
     Pause(PauseOptions),
-    /// End the overrides that pause a stage. With --for and --reason, run it for a limited time, no matter who has
-    /// paused it.
+    /// End the overrides that pause a stage. With --for and --reason, lift every pause of the stage for a
+    /// limited time.
     Resume(ResumeOptions),
     /// Set the number of a stage's pods for a limited time.
     Scale(ScaleOptions),
-    /// End an override before its time. With --to, give a chain an earlier spec again.
+    /// End an override early. With --to, apply an earlier spec of a chain again.
     Undo(UndoOptions),
     /// Show what has happened to a chain: generations of its spec, overrides, and Events of the last hour.
     History(HistoryOptions),
-    /// List overrides: those in force, and those that have ended in the last 14 days.
+    /// List overrides in force, and those that ended in the last 14 days.
     Overrides(OverridesOptions),
-    /// Run parked tasks again: move them to a stage, where each begins a new life. With a rate alone, change that of
-    /// the redrive that runs.
+    /// Run parked tasks again: move them to a stage, where each begins a new life. With only --rate, change
+    /// the rate of the running redrive.
     ///
-    /// Exit code: 0 if it is done, 1 otherwise.
+    /// Exit code: 0 if the work is done, 1 otherwise.
     Redrive(RedriveOptions),
-    /// Delete parked tasks for good, after their number was typed in.
+    /// Delete parked tasks for good. Asks you to type their number first.
     ///
-    /// Exit code: 0 if it is done, 1 otherwise.
+    /// Exit code: 0 if the work is done, 1 otherwise.
     Discard(DiscardOptions),
-    /// List redrives and discards: those that run, and those that have ended in the last 14 days.
+    /// List running redrives and discards, and those that ended in the last 14 days.
     Redrives(RedrivesOptions),
     /// Print what applying a manifest would do: the steps in order, what they wait for, and which pods
     /// restart.
@@ -58,7 +58,7 @@ pub struct Change {
 /// How an override is made.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Making {
-    /// How long, such as 30m: 1m to 168h.
+    /// How long the change lasts, such as 30m. From 1m to 168h.
     #[arg(long = "for", value_name = "DURATION")]
     pub lasts: Duration,
     /// Why: an incident and a few words.
@@ -67,7 +67,7 @@ pub struct Making {
     /// Name of the override. Default: the chain's name, the command, and a few letters.
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
-    /// Bring a lowered rate back in steps over this time when the override ends, such as 5m.
+    /// When the override ends, raise a lowered rate again in steps over this time, such as 5m.
     #[arg(long, value_name = "DURATION")]
     pub restore_over: Option<Duration>,
     /// Print what would be done, and do nothing.
@@ -84,10 +84,10 @@ pub struct ThrottleOptions {
     /// Which stage.
     #[command(flatten)]
     pub change: Change,
-    /// Dispatches a second at most, retries included. Fractions are allowed.
+    /// Maximum dispatches a second, retries included. Fractions are allowed.
     #[arg(long, value_name = "N", required_unless_present = "concurrency", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Dispatches in flight at most.
+    /// Maximum dispatches in flight.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=5000))]
     pub concurrency: Option<i32>,
 }
@@ -109,13 +109,13 @@ pub struct ResumeOptions {
     /// Stage.
     #[arg(value_name = "STAGE")]
     pub stage: String,
-    /// Run it for so long, such as 30m, no matter who has paused it. Without, only overrides are ended.
+    /// How long to run the stage, such as 30m. Lifts every pause. Without --for, only overrides are ended.
     #[arg(long = "for", value_name = "DURATION", requires = "reason")]
     pub lasts: Option<Duration>,
-    /// Why. With --for.
+    /// Why: an incident and a few words. Requires --for.
     #[arg(long, value_name = "TEXT", requires = "lasts", value_parser = reason)]
     pub reason: Option<String>,
-    /// Name of the override. With --for.
+    /// Name of the override. Requires --for.
     #[arg(long, value_name = "NAME", requires = "lasts", value_parser = name)]
     pub name: Option<String>,
     /// Print what would be done, and do nothing.
@@ -140,13 +140,14 @@ pub struct ScaleOptions {
 /// Options of `undo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct UndoOptions {
-    /// Override. Default: the only one that is in force in the namespace. With --to: a chain.
+    /// Name of the override. Default: the only one in force in the namespace. With --to: name of the chain.
     #[arg(value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
-    /// Give the chain the spec of this revision again. `history CHAIN` lists them.
+    /// Apply the spec of this revision again. `history CHAIN` lists the revisions.
     #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
     pub to: Option<i64>,
-    /// Do it although another program applies the chain, and will revert it unless it is suspended.
+    /// Apply it even if another program manages the chain. That program reverts the change unless it is
+    /// suspended.
     #[arg(long, requires = "to")]
     pub force: bool,
     /// Print what would be done, and do nothing.
@@ -163,7 +164,7 @@ pub struct HistoryOptions {
     /// Chain.
     #[arg(value_name = "CHAIN", value_parser = name)]
     pub chain: String,
-    /// Only what has happened in this time, such as 2h.
+    /// Only what happened at most this long ago, such as 2h.
     #[arg(long, value_name = "DURATION")]
     pub since: Option<Duration>,
     /// Where it is.
@@ -183,7 +184,7 @@ pub struct OverridesOptions {
     /// Where they are.
     #[command(flatten)]
     pub place: Place,
-    /// Those of all namespaces.
+    /// List the overrides of all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// Print JSON.
@@ -208,22 +209,22 @@ pub struct PlanOptions {
 /// Which parked tasks are meant.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WhichParked {
-    /// Those with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or status=4xx. Can be
-    /// repeated.
+    /// Only tasks with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or
+    /// status=4xx. Can be repeated.
     #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with = "all")]
     pub filters: Vec<String>,
-    /// Those that were parked in this time, such as 2h.
+    /// Only tasks that were parked at most this long ago, such as 2h.
     #[arg(long, value_name = "DURATION", conflicts_with = "all")]
     pub since: Option<Duration>,
-    /// All of them.
+    /// All parked tasks.
     #[arg(long)]
     pub all: bool,
 }
 
-/// What is done with a redrive that runs.
+/// What to do with a running redrive or discard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RedriveAction {
-    /// Stop it. What it has moved stays moved.
+    /// Stop it. Tasks that were already moved or deleted stay so.
     Stop,
 }
 
@@ -233,13 +234,13 @@ pub struct RedriveOptions {
     /// Chain.
     #[arg(value_name = "CHAIN", value_parser = name)]
     pub chain: String,
-    /// stop: stop the redrive that runs.
+    /// stop: stop the running redrive.
     #[arg(value_name = "stop", value_enum, conflicts_with_all = ["to", "rate", "reason", "filters", "since", "all", "canary"])]
     pub action: Option<RedriveAction>,
-    /// Stage on which the new lives begin.
+    /// Stage to move the tasks to.
     #[arg(long, value_name = "STAGE", requires_all = ["rate", "reason"])]
     pub to: Option<String>,
-    /// Tasks a second. Fractions are allowed.
+    /// Tasks to move a second. Fractions are allowed.
     #[arg(long, value_name = "N", value_parser = redrive_rate)]
     pub rate: Option<f64>,
     /// Which parked tasks are meant.
@@ -248,10 +249,10 @@ pub struct RedriveOptions {
     /// Why: an incident and a few words.
     #[arg(long, value_name = "TEXT", value_parser = reason, requires = "to")]
     pub reason: Option<String>,
-    /// Move so many tasks first, and the others only if those succeed.
+    /// Move this many tasks first, and the others only if enough of these succeed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1000), requires = "to")]
     pub canary: Option<i32>,
-    /// How long they may take to succeed.
+    /// How long the canary's tasks may take to succeed.
     #[arg(
         long,
         value_name = "DURATION",
@@ -259,7 +260,7 @@ pub struct RedriveOptions {
         requires = "canary"
     )]
     pub within: Duration,
-    /// How many of them must succeed.
+    /// How many of the canary's tasks must succeed.
     #[arg(
         long,
         value_name = "PERCENT",
@@ -270,10 +271,10 @@ pub struct RedriveOptions {
     /// Name of the redrive. Default: the chain's name and a few letters.
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
-    /// Print how many tasks are meant, and do nothing.
+    /// Print how many tasks are selected, and do nothing.
     #[arg(long, requires = "to")]
     pub dry_run: bool,
-    /// Return at once, and don't wait until it is done.
+    /// Return at once, without waiting for the end.
     #[arg(long)]
     pub no_wait: bool,
     /// Where the chain is.
@@ -287,7 +288,7 @@ pub struct DiscardOptions {
     /// Chain.
     #[arg(value_name = "CHAIN", value_parser = name)]
     pub chain: String,
-    /// stop: stop the discard that runs.
+    /// stop: stop the running discard.
     #[arg(value_name = "stop", value_enum, conflicts_with_all = ["reason", "filters", "since", "all"])]
     pub action: Option<RedriveAction>,
     /// Which parked tasks are meant.
@@ -299,10 +300,10 @@ pub struct DiscardOptions {
     /// Name of the discard. Default: the chain's name and a few letters.
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
-    /// Print how many tasks are meant, and do nothing.
+    /// Print how many tasks are selected, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Return at once, and don't wait until it is done.
+    /// Return at once, without waiting for the end.
     #[arg(long)]
     pub no_wait: bool,
     /// Where the chain is.

@@ -15,11 +15,11 @@ pub enum InspectCommand {
     Top(TopOptions),
     /// Name what is wrong with a chain, first cause first, and what to do.
     ///
-    /// Exit code: 0 if nothing was found, 2 with findings, 3 if nothing was found and numbers are unknown, 4
-    /// if a right is missing.
+    /// Exit code: 2 with findings. Without findings: 0 if all numbers are known, 3 if some are unknown,
+    /// 4 if a right is missing.
     Why(WhyOptions),
-    /// Show which tasks a chain has parked: first how many of each kind, then the last ones, and how they
-    /// can be run again.
+    /// Show the parked tasks of a chain: how many of each kind, the most recent ones, and how to run
+    /// them again.
     Parked(ParkedOptions),
     /// Open the page of a chain, or of all chains.
     Ui(UiOptions),
@@ -47,7 +47,7 @@ pub struct Place {
     /// Namespace of the operator. Default: executor-chain.
     #[arg(long, value_name = "NAMESPACE", value_parser = name, env = "EXECUTOR_CHAIN_OPERATOR_NAMESPACE")]
     pub operator_namespace: Option<String>,
-    /// Ask a running `executor-chain dev` in place of a cluster: its --admin address.
+    /// Ask a running `executor-chain dev` instead of a cluster. The value is its --admin address.
     #[arg(long, value_name = "ADDR", conflicts_with_all = ["context", "kubeconfig"])]
     pub dev: Option<String>,
 }
@@ -61,10 +61,10 @@ pub struct TopOptions {
     /// Show the chains of all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// Show the chains once. On a terminal they are shown every 2 s otherwise.
+    /// Show the chains once. By default, a terminal shows them again every 2 s.
     #[arg(long)]
     pub once: bool,
-    /// Print JSON, or all columns whatever the terminal's width.
+    /// Print JSON, or all columns regardless of the terminal's width.
     #[arg(short, long, value_enum)]
     pub output: Option<TopOutput>,
 }
@@ -72,7 +72,7 @@ pub struct TopOptions {
 /// Formats of `top`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TopOutput {
-    /// As the operator's API has it.
+    /// The JSON of the operator's API.
     Json,
     /// All columns.
     Wide,
@@ -98,7 +98,7 @@ pub struct WhyOptions {
 /// Formats of `why`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WhyOutput {
-    /// As the operator's API has it.
+    /// The JSON of the operator's API.
     Json,
 }
 
@@ -111,17 +111,17 @@ pub struct ParkedOptions {
     /// Where it is.
     #[command(flatten)]
     pub place: Place,
-    /// What the tasks are grouped by, such as reason,stage.
+    /// How to group the tasks, such as reason,stage.
     #[arg(long, value_name = "KEY,…", value_delimiter = ',', default_value = "reason", value_parser = group_key())]
     pub by: Vec<GroupKey>,
     /// Only tasks with this reason, cause, stage, status, task, or redrive, such as reason=no-stock or
     /// status=4xx. Can be repeated.
     #[arg(long = "where", value_name = "NAME=VALUE")]
     pub filters: Vec<String>,
-    /// Only what was parked in this time, such as 2h.
+    /// Only tasks that were parked at most this long ago, such as 2h.
     #[arg(long, value_name = "DURATION")]
     pub since: Option<Duration>,
-    /// How many tasks are shown, those first that were parked last.
+    /// How many tasks to show, most recently parked first.
     #[arg(long, value_name = "ROWS", default_value_t = USUAL_ROWS, value_parser = parked_limit)]
     pub limit: usize,
     /// Print JSON.
@@ -138,7 +138,7 @@ pub struct UiOptions {
     /// Where it is.
     #[command(flatten)]
     pub place: Place,
-    /// Port of this machine. Default: a free one.
+    /// Local port. Default: a free one.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
     /// Print the address, and open no browser.
