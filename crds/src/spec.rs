@@ -526,9 +526,9 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfter>,
 
-    /// delay is how long a task that is handed over to this stage waits before its first attempt
-    /// here. At most 24h. The first stage can't have a delay: its tasks come from producers, which
-    /// can set scheduleTime. If unset, a task waits only for its turn in the queue.
+    /// delay is the time between a hand-over to this stage and the task's first attempt here. At
+    /// most 24h. The first stage can't have a delay: its tasks come from producers, which can set
+    /// scheduleTime. If unset, a task waits only for its turn in the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Duration>,
 
