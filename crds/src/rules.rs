@@ -242,7 +242,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         at: "spec.stages[].isolate",
         rule: "self.all(r, self.exists_one(t, t.by.header.lowerAscii() == r.by.header.lowerAscii()))",
-        message: "two isolate rules of a stage have the same header: write one rule with maxShare and failures",
+        message: "two isolate rules of a stage have the same header: merge them into one rule, which may have both maxShare and failures",
     },
     Rule {
         at: "spec.stages[].isolate[].maxShare",
@@ -267,7 +267,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "self.stages.size() == 0 || !has(self.stages[0].delay)",
-        message: "the first stage has a delay, but its tasks come from producers: remove it, and let the producers set scheduleTime on their tasks",
+        message: "the first stage has a delay, but its tasks come from producers: remove the delay, and let the producers set scheduleTime on their tasks",
     },
 ];
 
@@ -281,22 +281,22 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.rateLimits) == has(oldSelf.rateLimits) && (!has(self.rateLimits) || self.rateLimits == oldSelf.rateLimits) && has(self.backoff) == has(oldSelf.backoff) && (!has(self.backoff) || self.backoff == oldSelf.backoff) && has(self.paused) == has(oldSelf.paused) && (!has(self.paused) || self.paused == oldSelf.paused) && has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas) && (!has(self.restore) || (has(oldSelf.restore) && self.restore == oldSelf.restore)) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
-        message: "only ended and endedBy of an override can change, and restore be removed, since the rest is its history: create another override, which wins as the newer one, and end this one",
+        message: "of an override, only ended and endedBy can be changed, and restore can be removed: create another override, which is in force as the newer one, and end this one",
     },
     Rule {
         at: "spec",
         rule: "(has(self.ended) && self.ended) || ((!has(oldSelf.ended) || !oldSelf.ended) && !has(self.endedBy))",
-        message: "an override that has ended stays so, and only such a one has endedBy: create another override",
+        message: "an override that has ended can't be started again, and endedBy requires ended: true. Create another override",
     },
     Rule {
         at: "spec.chain",
         rule: "self == oldSelf",
-        message: "the chain of an override can't change, since it is its history: create another override for the other chain",
+        message: "the chain of an override can't be changed, since overrides are kept as a record: create another override for the other chain",
     },
     Rule {
         at: "spec.stages",
         rule: "self == oldSelf",
-        message: "the stages of an override can't change, since they are its history: create another override for the other stages",
+        message: "the stages of an override can't be changed, since overrides are kept as a record: create another override for the other stages",
     },
     Rule {
         at: "spec.stages",
@@ -306,7 +306,7 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec.reason",
         rule: "self == oldSelf",
-        message: "the reason of an override can't change, since it is its history: create another override with the new reason",
+        message: "the reason of an override can't be changed, since overrides are kept as a record: create another override with the new reason",
     },
     Rule {
         at: "spec.reason",
@@ -316,7 +316,7 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec.for",
         rule: "self == oldSelf",
-        message: "for can't change, since other people rely on the end: create another override that begins now, and end this one",
+        message: "for can't be changed, since others rely on the end of the override: create another override that begins now, and end this one",
     },
     Rule {
         at: "spec.for",
@@ -326,7 +326,7 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec.restore.over",
         rule: "duration(self) >= duration('10s') && duration(self) <= duration('24h')",
-        message: "restore.over must be from 10s to 24h: omit restore to have the rate back at once",
+        message: "restore.over must be from 10s to 24h: omit restore to raise the rate at once",
     },
     Rule {
         at: "spec.backoff",
@@ -360,22 +360,22 @@ pub const REDRIVE_RULES: &[Rule] = &[
     Rule {
         at: "spec.where",
         rule: "has(self.reason) || has(self.cause) || has(self.stage) || has(self.status) || has(self.task) || has(self.redrive) || has(self.parkedAfter) || has(self.parkedBefore)",
-        message: "where names nothing: name at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true to move every parked task",
+        message: "where is empty: set at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true in place of where to move every parked task",
     },
     Rule {
         at: "spec",
         rule: "(has(self.stopped) && self.stopped) || ((!has(oldSelf.stopped) || !oldSelf.stopped) && !has(self.stoppedBy))",
-        message: "a redrive that was stopped stays so, and only such a one has stoppedBy: create another redrive",
+        message: "a redrive that was stopped can't be started again, and stoppedBy requires stopped: true. Create another redrive",
     },
     Rule {
         at: "spec.chain",
         rule: "self == oldSelf",
-        message: "the chain of a redrive can't change, since it is its history: create another redrive for the other chain",
+        message: "the chain of a redrive can't be changed, since redrives are kept as a record: create another redrive for the other chain",
     },
     Rule {
         at: "spec.reason",
         rule: "self == oldSelf",
-        message: "the reason of a redrive can't change, since it is its history: create another redrive with the new reason",
+        message: "the reason of a redrive can't be changed, since redrives are kept as a record: create another redrive with the new reason",
     },
     Rule {
         at: "spec.reason",
@@ -385,7 +385,7 @@ pub const REDRIVE_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.where) == has(oldSelf.where) && (!has(self.where) || self.where == oldSelf.where) && (has(self.all) && self.all) == (has(oldSelf.all) && oldSelf.all) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by) && has(self.canary) == has(oldSelf.canary) && (!has(self.canary) || self.canary == oldSelf.canary) && self.to == oldSelf.to",
-        message: "only rate, stopped, and stoppedBy of a redrive can change, since the rest is its history: stop this one, and create another",
+        message: "of a redrive, only rate, stopped, and stoppedBy can be changed: stop this one, and create another",
     },
     Rule {
         at: "spec.canary",
@@ -404,22 +404,22 @@ pub const DISCARD_RULES: &[Rule] = &[
     Rule {
         at: "spec.where",
         rule: "has(self.reason) || has(self.cause) || has(self.stage) || has(self.status) || has(self.task) || has(self.redrive) || has(self.parkedAfter) || has(self.parkedBefore)",
-        message: "where names nothing: name at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true to delete every parked task",
+        message: "where is empty: set at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true in place of where to delete every parked task",
     },
     Rule {
         at: "spec",
         rule: "(has(self.stopped) && self.stopped) || ((!has(oldSelf.stopped) || !oldSelf.stopped) && !has(self.stoppedBy))",
-        message: "a discard that was stopped stays so, and only such a one has stoppedBy: create another discard",
+        message: "a discard that was stopped can't be started again, and stoppedBy requires stopped: true. Create another discard",
     },
     Rule {
         at: "spec.chain",
         rule: "self == oldSelf",
-        message: "the chain of a discard can't change, since it is its history: create another discard for the other chain",
+        message: "the chain of a discard can't be changed, since discards are kept as a record: create another discard for the other chain",
     },
     Rule {
         at: "spec.reason",
         rule: "self == oldSelf",
-        message: "the reason of a discard can't change, since it is its history: create another discard with the new reason",
+        message: "the reason of a discard can't be changed, since discards are kept as a record: create another discard with the new reason",
     },
     Rule {
         at: "spec.reason",
@@ -429,6 +429,6 @@ pub const DISCARD_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.where) == has(oldSelf.where) && (!has(self.where) || self.where == oldSelf.where) && (has(self.all) && self.all) == (has(oldSelf.all) && oldSelf.all) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
-        message: "only stopped and stoppedBy of a discard can change, since the rest is its history: stop this one, and create another",
+        message: "of a discard, only stopped and stoppedBy can be changed: stop this one, and create another",
     },
 ];
