@@ -229,8 +229,8 @@ impl Term {
 }
 
 fn live(chain: &Chain, context: &Context, now: Instant) -> LiveChain {
-    match &chain.0 {
-        Ok(chain) => readable(chain, context, now),
+    match chain.parsed() {
+        Ok(chain) => readable(&chain, context, now),
         Err(invalid) => unreadable(name_in(&invalid.metadata), &invalid.error),
     }
 }

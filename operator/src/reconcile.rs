@@ -45,7 +45,8 @@ use serve::serve;
 pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Action, Error> {
     let _under_way = context.reconciles.token();
     let mut findings = Findings::default();
-    let next = match &chain.0 {
+    let parsed = chain.parsed();
+    let next = match &parsed {
         Ok(parsed) if is_draining(parsed) => drain(parsed, &context, &mut findings).await,
         _ if chain.meta().deletion_timestamp.is_some() => finalize_deleted(&chain, &context).await,
         Ok(parsed) => serve(parsed, &context, &mut findings).await,
@@ -64,9 +65,10 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     let failure = findings.error.as_ref().map(Error::problem);
     let chains = &context.caches.served_chains;
     chains.reconciled(&chain, failure.as_ref());
-    let reported = report(&chain, &context, &findings).await;
+    let given = parsed.as_ref().ok().map(|chain| chain.status.as_ref());
+    let reported = report(chain.meta(), given, &context, &findings).await;
     let name = name_of(&*chain);
-    match (&chain.0, &reported) {
+    match (&parsed, &reported) {
         // Nothing of it is left.
         (Ok(_), Ok(None)) => report_overrides(&name, None, &context).await,
         (Ok(chain), Ok(status)) => {

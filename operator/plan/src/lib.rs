@@ -19,9 +19,9 @@ pub mod status;
 pub use model::desired::{location, owner_of};
 pub use model::{
     Backlog, ChainView, Deletion, Desired, DesiredNotifier, DesiredParking, DesiredStage,
-    HandlerAt, KnownChain, LocationQueues, NotifierUse, Observed, ParentGateway, ParkedCount, Plan,
-    Pod, Problem, Push, Redrive, RequiredToken, Settings, SpecState, StageHealth, Step, Target,
-    Tenants, TimedCondition, Timing, Wait,
+    HandlerAt, KnownChain, LocationQueues, NotifierFields, NotifierUse, Observed, ParentGateway,
+    ParkedCount, Plan, Pod, Problem, Push, Redrive, RequiredToken, Settings, SpecState,
+    StageHealth, Step, Target, Tenants, TimedCondition, Timing, Wait,
 };
 pub use planner::deletion::{has_finished, plan_deletion};
 pub use planner::freshness::Freshness;

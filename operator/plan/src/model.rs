@@ -35,7 +35,7 @@ pub use desired::{
 };
 pub use gateway_resource::{Availability, GatewayResourceKind};
 pub use location_queues::LocationQueues;
-pub use notifier_limits::{KnownChain, LimitsHolder, NotifierUse, SpecState};
+pub use notifier_limits::{KnownChain, LimitsHolder, NotifierFields, NotifierUse, SpecState};
 pub use object_name::{ObjectKind, ObjectName};
 pub use observed::Observed;
 pub use operator_settings::{Settings, Timing};

@@ -80,7 +80,7 @@ impl ServedChains {
         let mut stores = self.stores.iter();
         let (_, store) = stores.find(|(scope, _)| scope.covers(namespace))?;
         let chain = store.get(&ObjectRef::new(name).within(namespace))?;
-        chain.0.as_ref().ok().cloned()
+        chain.parsed().ok()
     }
 
     /// Whether a chain of this name doesn't exist, and would be served.
@@ -127,8 +127,8 @@ impl ServedChains {
     pub fn users(&self, queue: &QueuePath) -> BTreeMap<String, KnownChain> {
         // Cheap, and there may be thousands.
         let names_it = |chain: &Chain| {
-            let parsed = chain.0.as_ref();
-            parsed.is_ok_and(|chain| chain.spec.notifier.queue == queue.id.as_str())
+            let notifier = chain.notifier();
+            notifier.is_some_and(|notifier| notifier.queue == queue.id.as_str())
                 && has_finalizer(chain.meta())
         };
         let stores = self.stores.iter();
@@ -211,8 +211,8 @@ impl ServedChains {
 
     /// How a chain uses its notifier's queue, if its spec says so.
     fn notifier_use(&self, chain: &Chain) -> Option<NotifierUse> {
-        let parsed = chain.0.as_ref().ok()?;
-        NotifierUse::new(parsed, self.spec_state(chain), &self.settings)
+        let fields = chain.notifier()?;
+        NotifierUse::new(chain.meta(), fields, self.spec_state(chain), &self.settings)
     }
 
     /// What the operator has made of a chain's spec.

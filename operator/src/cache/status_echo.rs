@@ -76,6 +76,7 @@ impl StatusEchoFilter {
     /// was written outside the operator is no echo: it is corrected.
     pub fn is_echo(&self, chain: &Chain) -> bool {
         let meta = chain.meta();
+        let parsed = chain.parsed();
         let mut chains = self.0.lock();
         let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
         let version = meta.resource_version.as_ref();
@@ -84,7 +85,7 @@ impl StatusEchoFilter {
         // Also when versions are missing: then nothing is known of what came first.
         seen.unseen
             .take_if(|(version, _)| shown.is_none_or(|shown| shown >= *version));
-        let Ok(parsed) = &chain.0 else {
+        let Ok(parsed) = parsed else {
             return false;
         };
         let rest = hash(&(
@@ -116,7 +117,6 @@ fn hash(value: &impl serde::Serialize) -> u64 {
 #[cfg(test)]
 mod tests {
     use crds::ExecutorChain;
-    use kube::core::DeserializeGuard;
     use serde_json::json;
 
     use super::*;
@@ -134,7 +134,7 @@ mod tests {
             "status": status,
         }))
         .unwrap();
-        DeserializeGuard(Ok(chain))
+        chain.into()
     }
 
     fn with_finalizer(mut chain: Chain) -> Chain {

@@ -3,7 +3,6 @@
 
 use crds::ExecutorChain;
 use crds::conditions::{ConditionType, Reason};
-use kube::core::DeserializeGuard;
 use kube_runtime::events::EventType;
 use plan::rules::drift::sentence;
 use plan::{ChainView, drifts};
@@ -38,8 +37,8 @@ pub async fn report_drift(served: ServedChain<'_>, state: &PlannedState) {
         state: Some(state.clone()),
         ..Findings::default()
     };
-    let chain = DeserializeGuard(Ok(chain.clone()));
-    if let Err(error) = report(&chain, context, &findings).await {
+    let given = Some(chain.status.as_ref());
+    if let Err(error) = report(metadata, given, context, &findings).await {
         tracing::warn!(%error, "drift could not be written to the status");
     }
 }

@@ -23,7 +23,7 @@ pub fn error_policy(chain: Arc<Chain>, error: &Error, context: Arc<Context>) -> 
     let uid = chain.uid().unwrap_or_default();
     let is_deleted = chain.meta().deletion_timestamp.is_some();
     let failures = context.caches.failures.failed(&uid, is_deleted);
-    let is_draining = chain.0.as_ref().is_ok_and(is_draining);
+    let is_draining = chain.parsed().is_ok_and(|chain| is_draining(&chain));
     let at_most = if is_draining { DRAIN_RETRY } else { RESYNC };
     let wait = retry_after(error, failures).min(at_most);
     tracing::warn!(

@@ -18,7 +18,8 @@ pub async fn finalize_deleted(chain: &Chain, context: &Context) -> Result<Next, 
         // It was never served, or its policy is carried out: it waits for others' finalizers.
         return Ok(Next::Report(None));
     }
-    let (deleted, policy) = if let Ok(chain) = &chain.0 {
+    let parsed = chain.parsed();
+    let (deleted, policy) = if let Ok(chain) = &parsed {
         (DeletedChain::of(chain, context), chain.spec.deletion_policy)
     } else {
         let deleted = DeletedChain::unreadable(chain, context).await?;

@@ -4,28 +4,26 @@ use crds::ExecutorChainStatus;
 use crds::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube_runtime::events::EventType;
 use plan::status;
 use serde_json::json;
 
 use crate::api_server::call;
-use crate::chain::{Chain, name_in};
+use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::events::publish;
 use crate::reconcile::findings::Findings;
 
 /// Writes the findings to the chain's status, if it differs, and returns that status. A chain that is deleted
-/// has none.
+/// has none. `given` is the status that the chain was read with, unless the chain can't be parsed.
 pub async fn report(
-    chain: &Chain,
+    chain: &ObjectMeta,
+    given: Option<Option<&ExecutorChainStatus>>,
     context: &Context,
     findings: &Findings,
 ) -> Result<Option<ExecutorChainStatus>, Error> {
-    let given = chain.0.as_ref().ok().map(|chain| chain.status.as_ref());
-    let chain = chain.meta();
     let (namespace, name) = name_in(chain);
     if chain.deletion_timestamp.is_some() && findings.state.is_none() && findings.error.is_none() {
         context.metrics.conditions.remove(&namespace, &name);

@@ -1,9 +1,10 @@
 //! What decides who sets the limits of a notifier's queue that several chains share.
 
 use cloudtasks::QueuePath;
-use crds::ExecutorChain;
 use crds::conditions::Reason;
+use crds::{ExecutorChainSpec, RateLimits};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::desired::{location, sets_limits};
 use super::operator_settings::Settings;
@@ -33,20 +34,48 @@ pub struct NotifierUse {
     pub spec: SpecState,
 }
 
+/// The fields of a chain's spec that say how it uses its notifier's queue.
+#[derive(Debug, Clone)]
+pub struct NotifierFields {
+    /// The project of its queues, if it is not the operator's.
+    pub project: Option<String>,
+    /// Their location, if it is not the operator's.
+    pub location: Option<String>,
+    /// The ID of the notifier's queue.
+    pub queue: String,
+    /// The limits of that queue.
+    pub rate_limits: Option<RateLimits>,
+}
+
+impl NotifierFields {
+    /// Those of a spec.
+    pub fn of(spec: &ExecutorChainSpec) -> Self {
+        Self {
+            project: spec.project.clone(),
+            location: spec.location.clone(),
+            queue: spec.notifier.queue.clone(),
+            rate_limits: spec.notifier.rate_limits,
+        }
+    }
+}
+
 impl NotifierUse {
     /// How a chain uses its notifier's queue by its spec; `None` if the spec doesn't say which queue it is.
-    pub fn new(chain: &ExecutorChain, spec: SpecState, settings: &Settings) -> Option<Self> {
-        let fields = &chain.spec;
+    pub fn new(
+        metadata: &ObjectMeta,
+        fields: &NotifierFields,
+        spec: SpecState,
+        settings: &Settings,
+    ) -> Option<Self> {
         let parent = location(
             fields.project.as_deref(),
             fields.location.as_deref(),
             settings,
         );
-        let metadata = &chain.metadata;
         let created = metadata.creation_timestamp.as_ref();
         Some(Self {
-            queue: parent.ok()?.queue(fields.notifier.queue.parse().ok()?),
-            sets_limits: sets_limits(fields.notifier.rate_limits),
+            queue: parent.ok()?.queue(fields.queue.parse().ok()?),
+            sets_limits: sets_limits(fields.rate_limits),
             is_deleted: metadata.deletion_timestamp.is_some(),
             created: created.map_or(Timestamp::MAX, |created| created.0),
             spec,
