@@ -56,7 +56,7 @@ pub(super) fn usual_arrivals(slots: &[Slot], now: f64) -> &[Slot] {
     // It may have begun in the next one.
     let before = slots.get(newest + 1..).unwrap_or_default();
     // With an earlier surge, it comes and goes. That is usual.
-    if newest == 0 || before.is_empty() || before.iter().any(is_surge) {
+    if before.is_empty() || before.iter().any(is_surge) {
         return slots;
     }
     before

@@ -48,8 +48,7 @@ proptest! {
         let usual = usual(begins + 30 * MINUTE, arrive);
         for (second, usual) in usual.into_iter().filter(|(second, _)| *second > begins + 2 * MINUTE) {
             let share = usual / rate as f64;
-            // While it may have begun within one slot, part of it counts: what differs by less than twice is the same.
-            prop_assert!((0.9..2.0).contains(&share), "{} s after: {share}", second - begins);
+            prop_assert!((0.9..1.6).contains(&share), "{} s after: {share}", second - begins);
         }
     }
 
