@@ -1,6 +1,7 @@
 //! A chain as it is watched, its name, and how to request a reconcile of it.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crds::ExecutorChain;
 use futures::channel::mpsc::UnboundedSender;
@@ -12,7 +13,7 @@ use kube_runtime::reflector::ObjectRef;
 use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 use plan::NotifierFields;
 use plan::objects::names::FINALIZER;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A chain as it is watched. One that can't be parsed doesn't end the watch of the others. Of one that can,
 /// spec and status are kept compressed: parsed, they took most of the memory that a chain costs.
@@ -24,6 +25,7 @@ struct PackedChain {
     metadata: ObjectMeta,
     /// Each reconcile of a chain may look at these of all others.
     notifier: NotifierFields,
+    status: Option<ContentHash>,
     /// The chain as JSON, without its metadata.
     compressed: Box<[u8]>,
 }
@@ -44,6 +46,25 @@ impl Chain {
     pub fn notifier(&self) -> Option<&NotifierFields> {
         self.0.as_ref().ok().map(|packed| &packed.notifier)
     }
+
+    /// The hash of its status; `None` if it has none, or if the chain can't be parsed.
+    pub fn status_hash(&self) -> Option<ContentHash> {
+        self.0.as_ref().ok()?.status
+    }
+}
+
+/// A hash of a status, or of something else that is written as JSON: to compare two of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentHash(u64);
+
+impl ContentHash {
+    /// The hash of a value.
+    pub fn of(value: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(value).expect("Kubernetes objects are plain data");
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 impl From<ExecutorChain> for Chain {
@@ -53,6 +74,7 @@ impl From<ExecutorChain> for Chain {
         Self(Ok(PackedChain {
             metadata,
             notifier: NotifierFields::of(&chain.spec),
+            status: chain.status.as_ref().map(ContentHash::of),
             compressed: compress_prepend_size(&json).into(),
         }))
     }

@@ -1,13 +1,12 @@
 //! The watch shows each status that the operator writes. Such an echo needs no reconcile.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crds::ExecutorChainStatus;
 use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, ContentHash};
 
 /// What is known of each chain, by its UID.
 #[derive(Debug, Default)]
@@ -15,15 +14,15 @@ pub struct StatusEchoFilter(Mutex<HashMap<String, LastSeen>>);
 
 #[derive(Debug, Default)]
 struct LastSeen {
-    /// A hash of the status that we wrote last, or found to need no write.
-    status: Option<u64>,
+    /// Of the status that we wrote last, or found to need no write.
+    status: Option<ContentHash>,
     /// The hash of the queues' settings in that status.
     queues_hash: Option<String>,
     /// That status and its version, from when the API server has taken it until the watch shows that version
     /// or a later one.
     unseen: Option<(u64, ExecutorChainStatus)>,
-    /// A hash of what else triggers a reconcile.
-    rest: Option<u64>,
+    /// Of what else triggers a reconcile.
+    rest: Option<ContentHash>,
     /// The version that the watch has shown last.
     shown: Option<u64>,
 }
@@ -33,7 +32,7 @@ impl StatusEchoFilter {
     pub fn written(&self, uid: &str, status: &ExecutorChainStatus) {
         let mut chains = self.0.lock();
         let seen = chains.entry(uid.to_owned()).or_default();
-        seen.status = Some(hash(status));
+        seen.status = Some(ContentHash::of(status));
         seen.queues_hash.clone_from(&status.queues_hash);
         seen.unseen = None;
     }
@@ -69,14 +68,13 @@ impl StatusEchoFilter {
     pub fn is_stale(&self, uid: &str, status: Option<&ExecutorChainStatus>) -> bool {
         let chains = self.0.lock();
         let written = chains.get(uid).and_then(|seen| seen.status);
-        written.is_some() && written != status.map(hash)
+        written.is_some() && written != status.map(ContentHash::of)
     }
 
     /// Whether nothing but the status differs from the last time, and the status is ours. A status that
     /// was written outside the operator is no echo: it is corrected.
     pub fn is_echo(&self, chain: &Chain) -> bool {
         let meta = chain.meta();
-        let parsed = chain.parsed();
         let mut chains = self.0.lock();
         let seen = chains.entry(chain.uid().unwrap_or_default()).or_default();
         let version = meta.resource_version.as_ref();
@@ -85,10 +83,7 @@ impl StatusEchoFilter {
         // Also when versions are missing: then nothing is known of what came first.
         seen.unseen
             .take_if(|(version, _)| shown.is_none_or(|shown| shown >= *version));
-        let Ok(parsed) = parsed else {
-            return false;
-        };
-        let rest = hash(&(
+        let rest = ContentHash::of(&(
             meta.generation,
             &meta.deletion_timestamp,
             &meta.finalizers,
@@ -97,7 +92,7 @@ impl StatusEchoFilter {
             &meta.owner_references,
         ));
         let is_same = seen.rest.replace(rest) == Some(rest);
-        let status = parsed.status.as_ref().map(hash);
+        let status = chain.status_hash();
         is_same && status.is_some() && status == seen.status
     }
 
@@ -105,13 +100,6 @@ impl StatusEchoFilter {
     pub fn forget(&self, uid: &str) {
         self.0.lock().remove(uid);
     }
-}
-
-fn hash(value: &impl serde::Serialize) -> u64 {
-    let text = serde_json::to_vec(value).expect("it came as JSON");
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
