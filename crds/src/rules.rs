@@ -162,7 +162,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         at: "spec.workerTemplate",
         rule: "!has(self.env) || self.env.all(e, !(e.name in ['ADMIN_ADDR', 'CHAIN', 'CLOUD_TASKS_EMULATOR_HOST', 'CONCURRENCY', 'DELAYS', 'DISPATCH_DEADLINES', 'DOWNSTREAM_QUEUE', 'DRAIN_DELAY', 'GIVE_UP_AFTER', 'HANDLER_CLOUD_TASKS_HEADERS', 'HANDLER_HEADERS', 'HANDLER_HOST', 'HANDLER_TIMEOUT', 'HANDLER_TOKEN', 'HANDLER_URL', 'HOLD_ON_OUTAGE', 'ISOLATE', 'KEEP_HEADERS', 'LISTEN_ADDR', 'LOOKUP_QUEUES', 'MAX_ATTEMPTS', 'NOTIFIER_OIDC_AUDIENCE', 'NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL', 'NOTIFIER_QUEUE', 'NOTIFIER_URL', 'NOTIFY_ON', 'OIDC_AUDIENCES', 'OIDC_SERVICE_ACCOUNT_EMAILS', 'PARKING_KEEP', 'PARKING_QUEUE', 'QUEUE', 'RETIRED_NOTIFIER_QUEUES', 'RETIRED_PARKING_QUEUES', 'RETRY_AFTER', 'ROUTES', 'STAGE']))",
-        message: "workerTemplate.env has a variable that the operator sets from the rest of the spec, such as QUEUE or CONCURRENCY: set the field that it comes from instead",
+        message: "workerTemplate.env has a variable that the operator sets from another field of the spec, such as QUEUE or CONCURRENCY: remove the variable, and set that field",
     },
     Rule {
         at: "spec.stages[].backoff",
@@ -177,7 +177,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         at: "spec.stages[].backoff",
         rule: "(!has(self.min) || duration(self.min) < duration('24h')) && (!has(self.max) || duration(self.max) < duration('24h'))",
-        message: "backoff.min and backoff.max must be below 24h: after that Cloud Tasks forgets the names of finished tasks, and a task could be handed over twice",
+        message: "backoff.min and backoff.max must be below 24h: after 24h, Cloud Tasks forgets the names of finished tasks, and a task could be handed over twice",
     },
     Rule {
         at: "spec.stages[].handler",
@@ -187,7 +187,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         at: "spec.stages[].handler",
         rule: "!has(self.url) || (!has(self.port) && !has(self.path))",
-        message: "handler.url excludes handler.port and handler.path: remove them, or write both into the URL",
+        message: "handler.url can't be combined with handler.port and handler.path: remove them, and write port and path into the URL",
     },
     Rule {
         at: "spec.stages[].handler",
@@ -207,7 +207,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.oidc) || self.stages.all(s, !has(s.handler) || !has(s.handler.token) || s.handler.token != 'Pass')",
-        message: "handler.token Pass requires spec.oidc, since the worker passes only a token that it has verified: set spec.oidc, or remove handler.token",
+        message: "handler.token Pass requires spec.oidc, since the worker passes only verified tokens: set spec.oidc, or remove handler.token",
     },
     Rule {
         at: "spec.notifier",
@@ -281,12 +281,12 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.rateLimits) == has(oldSelf.rateLimits) && (!has(self.rateLimits) || self.rateLimits == oldSelf.rateLimits) && has(self.backoff) == has(oldSelf.backoff) && (!has(self.backoff) || self.backoff == oldSelf.backoff) && has(self.paused) == has(oldSelf.paused) && (!has(self.paused) || self.paused == oldSelf.paused) && has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas) && (!has(self.restore) || (has(oldSelf.restore) && self.restore == oldSelf.restore)) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
-        message: "of an override, only ended and endedBy can be changed, and restore can be removed: create another override, which is in force as the newer one, and end this one",
+        message: "an existing override allows only changes of ended and endedBy, and the removal of restore: create another override, then end this one",
     },
     Rule {
         at: "spec",
         rule: "(has(self.ended) && self.ended) || ((!has(oldSelf.ended) || !oldSelf.ended) && !has(self.endedBy))",
-        message: "an override that has ended can't be started again, and endedBy requires ended: true. Create another override",
+        message: "an override that has ended can't be started again: create another override. To set endedBy, also set ended: true",
     },
     Rule {
         at: "spec.chain",
@@ -301,7 +301,7 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec.stages",
         rule: "self.size() == 1 || !('*' in self)",
-        message: "stages has * beside other names: * means all stages, so remove it or the others",
+        message: "stages has * and other names: list only *, which means all stages, or only names",
     },
     Rule {
         at: "spec.reason",
@@ -321,7 +321,7 @@ pub const OVERRIDE_RULES: &[Rule] = &[
     Rule {
         at: "spec.for",
         rule: "duration(self) >= duration('1m') && duration(self) <= duration('168h')",
-        message: "for must be from 1m to 168h (7 days): an override that should last is an edit of the chain",
+        message: "for must be from 1m to 168h (7 days): to change a setting for longer, edit the chain",
     },
     Rule {
         at: "spec.restore.over",
@@ -355,17 +355,17 @@ pub const REDRIVE_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.where) != (has(self.all) && self.all)",
-        message: "set exactly one of where and all: where names which parked tasks are moved, and all: true means every one",
+        message: "set exactly one of where and all: where to move some of the parked tasks, or all: true to move all of them",
     },
     Rule {
         at: "spec.where",
         rule: "has(self.reason) || has(self.cause) || has(self.stage) || has(self.status) || has(self.task) || has(self.redrive) || has(self.parkedAfter) || has(self.parkedBefore)",
-        message: "where is empty: set at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true in place of where to move every parked task",
+        message: "where is empty: set at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or replace where with all: true to move all parked tasks",
     },
     Rule {
         at: "spec",
         rule: "(has(self.stopped) && self.stopped) || ((!has(oldSelf.stopped) || !oldSelf.stopped) && !has(self.stoppedBy))",
-        message: "a redrive that was stopped can't be started again, and stoppedBy requires stopped: true. Create another redrive",
+        message: "a redrive that was stopped can't be started again: create another redrive. To set stoppedBy, also set stopped: true",
     },
     Rule {
         at: "spec.chain",
@@ -385,12 +385,12 @@ pub const REDRIVE_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.where) == has(oldSelf.where) && (!has(self.where) || self.where == oldSelf.where) && (has(self.all) && self.all) == (has(oldSelf.all) && oldSelf.all) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by) && has(self.canary) == has(oldSelf.canary) && (!has(self.canary) || self.canary == oldSelf.canary) && self.to == oldSelf.to",
-        message: "of a redrive, only rate, stopped, and stoppedBy can be changed: stop this one, and create another",
+        message: "an existing redrive allows only changes of rate, stopped, and stoppedBy: stop this redrive, and create another",
     },
     Rule {
         at: "spec.canary",
         rule: "duration(self.within) >= duration('1s') && duration(self.within) <= duration('24h')",
-        message: "canary.within must be from 1s to 24h: it is how long the first tasks may take to succeed",
+        message: "canary.within, the time limit for the canary's tasks, must be from 1s to 24h: write a duration such as 2m",
     },
 ];
 
@@ -399,17 +399,17 @@ pub const DISCARD_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.where) != (has(self.all) && self.all)",
-        message: "set exactly one of where and all: where names which parked tasks are deleted, and all: true means every one",
+        message: "set exactly one of where and all: where to delete some of the parked tasks, or all: true to delete all of them",
     },
     Rule {
         at: "spec.where",
         rule: "has(self.reason) || has(self.cause) || has(self.stage) || has(self.status) || has(self.task) || has(self.redrive) || has(self.parkedAfter) || has(self.parkedBefore)",
-        message: "where is empty: set at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or set all: true in place of where to delete every parked task",
+        message: "where is empty: set at least one of reason, cause, stage, status, task, redrive, parkedAfter, and parkedBefore, or replace where with all: true to delete all parked tasks",
     },
     Rule {
         at: "spec",
         rule: "(has(self.stopped) && self.stopped) || ((!has(oldSelf.stopped) || !oldSelf.stopped) && !has(self.stoppedBy))",
-        message: "a discard that was stopped can't be started again, and stoppedBy requires stopped: true. Create another discard",
+        message: "a discard that was stopped can't be started again: create another discard. To set stoppedBy, also set stopped: true",
     },
     Rule {
         at: "spec.chain",
@@ -429,6 +429,6 @@ pub const DISCARD_RULES: &[Rule] = &[
     Rule {
         at: "spec",
         rule: "has(self.where) == has(oldSelf.where) && (!has(self.where) || self.where == oldSelf.where) && (has(self.all) && self.all) == (has(oldSelf.all) && oldSelf.all) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
-        message: "of a discard, only stopped and stoppedBy can be changed: stop this one, and create another",
+        message: "an existing discard allows only changes of stopped and stoppedBy: stop this discard, and create another",
     },
 ];
