@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// The request is valid, but not in the resource's present state, such as a disabled queue or a
     /// project without billing. It may succeed later.
-    #[error("Cloud Tasks refuses this for {resource} in its current state: {message}")]
+    #[error("Cloud Tasks refuses this call for {resource} in its current state: {message}")]
     NotNow {
         /// The resource.
         resource: String,

@@ -142,9 +142,9 @@ pub struct TaskInfo {
     pub response_count: i32,
     /// How long Cloud Tasks waits for a response; `None` is its default.
     pub dispatch_deadline: Option<Duration>,
-    /// Its URL; empty if it is no HTTP task.
+    /// Its URL; empty if it is not an HTTP task.
     pub url: String,
-    /// Its method; `None` if it is no HTTP task, or has one that this project doesn't know.
+    /// Its method; `None` if it is not an HTTP task, or has one that this project doesn't know.
     pub method: Option<Method>,
     /// Its headers.
     pub headers: BTreeMap<String, String>,

@@ -49,7 +49,7 @@ pub enum FilterError {
     #[error("{0:?} is not a filter: write reason, cause, stage, status, task or redrive")]
     Name(String),
     /// The name was there before.
-    #[error("{0} is named twice: a task has one")]
+    #[error("{0} is named twice: name it once")]
     Twice(&'static str),
     /// The value is not one of this name.
     #[error("{name}={value}: {problem}")]
@@ -192,7 +192,7 @@ mod tests {
             ),
             (
                 &["stage=a", "stage=b"],
-                "stage is named twice: a task has one",
+                "stage is named twice: name it once",
             ),
             (
                 &["status=teapot"],

@@ -211,7 +211,7 @@ pub enum NoNewLife {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// It is no HTTP task.
-    #[error("it is no HTTP task")]
+    #[error("it is not an HTTP task")]
     NoMethod,
 }
 
