@@ -30,7 +30,7 @@ pub async fn parked_tasks(
     let spec = &known.spec;
     let parking = spec.parking.as_ref().ok_or_else(|| {
         NotListed::Absent(format!(
-            "{namespace}/{chain} parks nothing: set spec.parking.queue, and tasks that end without a success from then on are kept"
+            "chain {namespace}/{chain} has no parking: set spec.parking.queue. Tasks that end without a success are then parked"
         ))
     })?;
     let (project, place) = (spec.project.as_deref(), spec.location.as_deref());
@@ -56,13 +56,13 @@ fn not_listed(unknown: Unknown, queue: &str, (namespace, chain): &NamespacedName
             "the parking queue {queue} doesn't exist: the conditions of chain {chain} in namespace {namespace} say why the operator hasn't created it"
         )),
         Unknown::Cloud(error @ CallError::Forbidden { .. }) => NotListed::Failed(format!(
-            "the operator needs the permission cloudtasks.tasks.list to show what is parked: {error}"
+            "the operator needs the permission cloudtasks.tasks.list to list parked tasks: {error}"
         )),
         Unknown::Cloud(error) => {
-            NotListed::Failed(format!("what is parked can't be listed now: {error}"))
+            NotListed::Failed(format!("parked tasks can't be listed now: {error}"))
         }
         Unknown::NoCallLeft { wait } => NotListed::TooOften(format!(
-            "all who look at parked tasks share 30 calls a minute, and none is left: try again in {} s",
+            "the operator has used up its 30 calls a minute for lists of parked tasks: try again in {} s",
             wait.as_secs() + 1
         )),
     }
@@ -101,7 +101,7 @@ mod tests {
                     message: message(),
                 }),
                 "failed",
-                "the operator needs the permission cloudtasks.tasks.list to show what is parked: no permission for projects",
+                "the operator needs the permission cloudtasks.tasks.list to list parked tasks: no permission for projects",
             ),
             (
                 cloud(CallError::Quota {
@@ -109,14 +109,14 @@ mod tests {
                     message: message(),
                 }),
                 "failed",
-                "what is parked can't be listed now: a quota for projects",
+                "parked tasks can't be listed now: a quota for projects",
             ),
             (
                 sentence(Unknown::NoCallLeft {
                     wait: Duration::from_millis(19_300),
                 }),
                 "too often",
-                "none is left: try again in 20 s",
+                "a minute for lists of parked tasks: try again in 20 s",
             ),
         ] {
             assert_eq!(kind, wanted, "{text}");

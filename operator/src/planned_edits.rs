@@ -134,7 +134,7 @@ async fn plan_edited(
         let parent = &desired.notifier.queue.parent;
         let queues = context.caches.locations.known(parent);
         unknown_queues = queues.is_none().then(|| {
-            format!("the queues of {parent} are not known, so the plan creates all of them")
+            format!("the queues of {parent} are not known yet, so the plan creates all queues of the chain")
         });
         Observed {
             now,

@@ -63,7 +63,7 @@ pub fn notes(desired: &Desired, it: &ChainOverride) -> Vec<String> {
     if it.spec.replicas.is_some() {
         let without = named().filter(|stage| stage.replicas.is_none());
         notes.extend(without.map(|stage| {
-            format!("replicas of stage {} isn't set in the chain, so that an autoscaler may set it: the override doesn't change it", stage.name)
+            format!("replicas of stage {} isn't set in the chain, which leaves it to an autoscaler: the override doesn't change it", stage.name)
         }));
     }
     if it.spec.restore.is_some() {
@@ -73,7 +73,7 @@ pub fn notes(desired: &Desired, it: &ChainOverride) -> Vec<String> {
         };
         let without = named().filter(rate);
         notes.extend(without.map(|stage| {
-            format!("maxDispatchesPerSecond of stage {} isn't set in the chain: its rate is back at once, and not in steps", stage.name)
+            format!("maxDispatchesPerSecond of stage {} isn't set in the chain: at the end of the override, the rate is restored at once, not in steps", stage.name)
         }));
     }
     notes

@@ -209,7 +209,7 @@ fn goes_on(
         let is_left = ours.is_some() || (seen.has_pods && redrive.has_started());
         if is_left {
             end.finished = false;
-            end.message = format!("{}. Its mover is ending", end.message);
+            end.message = format!("{}. The mover is stopping", end.message);
         }
         return (end, remove_if_ours(seen, redrive.chain()));
     }
@@ -240,7 +240,11 @@ fn goes_on(
     }
     let is_former = ours.is_some() && own.is_none();
     if is_former || (own.is_none() && seen.has_pods) {
-        let fate = still(status, redrive, "the mover of the one before it is ending");
+        let fate = still(
+            status,
+            redrive,
+            "the mover of the previous redrive or discard is stopping",
+        );
         return (fate, remove_if_ours(seen, redrive.chain()));
     }
     // A mover that has other queues begins elsewhere, as a new one does.

@@ -25,7 +25,7 @@ impl NamespaceUids {
             match call(action, namespaces.get_metadata(name)).await {
                 Ok(found) => Ok(found.uid()),
                 Err(error) if error.forbidden().is_some() => {
-                    tracing::warn!(namespace = name, %error, "grant the operator's role get on namespaces: without it, a deletion in the foreground deletes workers before their queues are paused");
+                    tracing::warn!(namespace = name, %error, "the operator may not read the namespace, so a foreground deletion deletes workers before their queues are paused: grant the operator's role get on namespaces");
                     Ok(None)
                 }
                 Err(error) => Err(error),

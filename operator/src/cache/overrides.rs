@@ -264,7 +264,7 @@ fn unknown(why: &str) -> Problem {
     Problem::new(
         Reason::KubernetesError,
         format!(
-            "which ChainOverrides are in force is unknown, so nothing is changed: {why}. Check the CRD chainoverrides.executor-chain.dev, and that the operator may list and watch it"
+            "the operator can't read ChainOverrides, so it changes nothing: {why}. Check that the CRD chainoverrides.executor-chain.dev exists, and that the operator may list and watch it"
         ),
     )
 }

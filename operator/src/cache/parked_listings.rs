@@ -111,7 +111,7 @@ impl ParkedListings {
         if let Some(wait) = wait {
             let last = last.ok_or(Unknown::NoCallLeft { wait })?;
             let stale = format!(
-                "all who look at parked tasks share {MOST_CALLS} calls a minute, so there is no newer list before {} s have passed",
+                "this list may be stale: the operator has used up its {MOST_CALLS} calls a minute for such lists. Try again in {} s",
                 wait.as_secs() + 1
             );
             return Ok(last.found(Some(stale)));
@@ -123,7 +123,9 @@ impl ParkedListings {
                 Ok(found)
             }
             Err(error) => match last {
-                Some(last) => Ok(last.found(Some(format!("there is no newer list: {error}")))),
+                Some(last) => Ok(last.found(Some(format!(
+                    "this list may be stale, because a newer list call failed: {error}"
+                )))),
                 None => Err(Unknown::Cloud(error)),
             },
         }
@@ -136,7 +138,7 @@ impl ParkedListings {
         loop {
             if !self.budget.lock().take(Instant::now()) {
                 listing.incomplete = Some(format!(
-                    "there may be more: all who look at parked tasks share {MOST_CALLS} calls a minute, which list {MOST_CALLS},000 tasks"
+                    "there may be more: the operator has used up its {MOST_CALLS} calls a minute for such lists, each of at most 1,000 tasks"
                 ));
                 break;
             }
@@ -156,7 +158,7 @@ impl ParkedListings {
             }
             if begun.elapsed() > PATIENCE {
                 listing.incomplete = Some(format!(
-                    "there may be more, which Cloud Tasks has not listed within {} s",
+                    "there may be more: Cloud Tasks has not listed all within {} s",
                     PATIENCE.as_secs()
                 ));
                 break;

@@ -23,13 +23,13 @@ pub async fn report_bad_days(chain: &ObjectMeta, status: &ExecutorChainStatus, c
             (ConditionType::Held, Announcement::Ended) => (
                 EventType::Normal,
                 "HoldEnded",
-                "no worker holds any more: tasks run, and their attempts count",
+                "workers no longer hold: tasks run, and their attempts count",
             ),
             (_, Announcement::Began) => (EventType::Warning, "IsolationBegan", said),
             (_, Announcement::Ended) => (
                 EventType::Normal,
                 "IsolationEnded",
-                "no category of tasks is isolated any more because it fails",
+                "failing categories of tasks are no longer isolated",
             ),
         };
         publish(context, chain, type_, reason, note).await;

@@ -94,7 +94,7 @@ async fn look_up_queues(served: ServedChain<'_>, observed: &mut Observed) {
     } = served;
     let unlisted = queues_to_look_up(ChainView::new(desired, observed));
     if let Err(error) = context.queues.look_up(unlisted.clone(), observed).await {
-        tracing::warn!(%error, "a queue that is not listed could not be looked up");
+        tracing::warn!(%error, "can't look up a queue that Cloud Tasks doesn't list: its workers stay");
     }
     let found = unlisted
         .iter()

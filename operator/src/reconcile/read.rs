@@ -101,7 +101,7 @@ pub async fn read_left_gateway_resources(
     match routes {
         Some(Availability::Forbidden(said)) if chain.uses_gateway => Err(Problem::new(
             Reason::KubernetesError,
-            format!("the chain is deleted and may have routes, which the operator may not read: {said}. Grant its role get, list, and delete on them"),
+            format!("the deleted chain may have routes, but the operator may not read them: {said}. Grant the operator's role get, list, and delete on routes"),
         )
         .into()),
         Some(Availability::Forbidden(_) | Availability::Served(_) | Availability::Absent)

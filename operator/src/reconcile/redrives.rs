@@ -45,7 +45,7 @@ pub async fn carry_out_redrives(context: &Context) {
             .for_each_concurrent(CONCURRENCY, async |chain| {
                 if let Err(error) = look(&chain, &pages, context).await {
                     let (namespace, name) = &chain;
-                    tracing::warn!(chain = %format!("{namespace}/{name}"), %error, "a redrive could not be carried on");
+                    tracing::warn!(chain = %format!("{namespace}/{name}"), %error, "a redrive can't continue: the operator retries");
                 }
             })
             .await;

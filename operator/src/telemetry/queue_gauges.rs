@@ -56,7 +56,7 @@ impl Collector for QueueGauges {
         let known: Vec<(Labels<'_>, QueueNumbers)> = known.collect();
         let mut of = Encoder { known: &known, encoder: &mut encoder };
         of.encode("queue_tasks",
-            "Tasks of the stage's queue, those included that are scheduled for later",
+            "Tasks of the stage's queue, including those that are scheduled for later",
             |it| Some(it.tasks))?;
         of.encode("queue_lag_seconds",
             "How long the first task of the stage's queue has been due, when its numbers were read",
@@ -73,7 +73,7 @@ impl Collector for QueueGauges {
             unknown.iter().map(|(labels, count)| (labels, *count)))?;
         let parking: Vec<_> = parking.iter().map(|it| (parking_labels(it), it)).collect();
         encode(&mut encoder, "parked_tasks",
-            "Tasks that a parking queue keeps, a former one too",
+            "Tasks in a parking queue, or in a former one",
             parking.iter().map(|(labels, it)| (labels, it.tasks)))?;
         encode(&mut encoder, "parked_oldest_seconds",
             "How long a parking queue has kept its oldest task: Cloud Tasks deletes it after 31 days",

@@ -92,7 +92,7 @@ async fn an_override_is_in_force_and_undone_without_an_edit() {
     let message = says(&testbed, "inc-42", "False Undone").await;
     assert_eq!(
         message,
-        "it was ended by bob@example.com before its time, and the chain's own settings are back"
+        "the override was ended early by bob@example.com, and the chain's own settings are restored"
     );
     testbed.says("orders", "Overridden=False").await;
     self::events(&testbed, "OverrideEnded").await;
@@ -189,7 +189,7 @@ async fn overrides_outlive_the_operator() {
     queues.has_rate("incoming-3", 2.0).await;
     says(&testbed, "inc-43", "True Applied").await;
     let message = says(&testbed, "short", "False Expired").await;
-    assert!(message.contains("settings are back"), "{message}");
+    assert!(message.contains("settings are restored"), "{message}");
     let message = says(&testbed, "missed", "False Expired").await;
     assert!(message.contains("was never in force"), "{message}");
     let incoming = queues.get("incoming").await;
@@ -215,7 +215,7 @@ async fn an_override_ends_by_itself() {
     let message = says_within(&testbed, "inc-42", "False Expired", LATER).await;
     assert_eq!(
         message,
-        "its time is over, and the chain's own settings are back"
+        "the override has expired, and the chain's own settings are restored"
     );
     queues.has_rate("incoming", 400.0).await;
 }

@@ -110,7 +110,7 @@ async fn where_nothing_can_be_listed_the_answer_says_why() {
         ),
         (
             format!("{own}/parcels"),
-            "parks nothing: set spec.parking.queue",
+            "has no parking: set spec.parking.queue",
         ),
         (format!("{own}/nothing"), "there is no chain"),
         (

@@ -227,7 +227,7 @@ async fn what_a_mover_says_becomes_the_status_and_the_next_one_waits() {
     let waits = says(&testbed, DISCARD, "two", "False Waiting").await;
     assert_eq!(
         message(&waits),
-        "redrive one by alice@example.com is older and goes first. To let this one begin, stop that one"
+        "redrive one by alice@example.com is older and runs first: wait, or stop one"
     );
 
     let fake = FakeMover::at([127, 23, 1, 1]).await;
@@ -259,7 +259,10 @@ async fn what_a_mover_says_becomes_the_status_and_the_next_one_waits() {
     no_mover(&testbed).await;
     // Its pod is still there, and so the next one has none yet.
     let two = says(&testbed, DISCARD, "two", "False Counting").await;
-    assert_eq!(message(&two), "the mover of the one before it is ending");
+    assert_eq!(
+        message(&two),
+        "the mover of the previous redrive or discard is stopping"
+    );
     FakeMover::ends(&testbed).await;
     let two = uid(&testbed, DISCARD, "two").await;
     let found = mover(&testbed, "the next mover", |_| true).await;

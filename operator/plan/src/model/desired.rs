@@ -290,7 +290,7 @@ impl Desired {
             && !notifier.url.starts_with("https:")
         {
             return Err(Problem::invalid(format!(
-                "notifier.url is {}, and Cloud Tasks sends a token over https only: set it to an https address, or omit notifier.oidc",
+                "notifier.url is {}, but Cloud Tasks sends tokens only over https: use an https URL, or omit notifier.oidc",
                 notifier.url
             )));
         }
@@ -298,7 +298,7 @@ impl Desired {
         match stages.find(is_clear) {
             Some(stage) if self.oidc.is_some() && self.emulator_host.is_none() => {
                 Err(Problem::invalid(format!(
-                    "stage {} has the address http://{}, and Cloud Tasks sends a token over https only: set push.url to an https address, or omit oidc",
+                    "stage {} has the address http://{}, but Cloud Tasks sends tokens only over https: set push.url to an https URL, or omit oidc",
                     stage.name, stage.address.host
                 )))
             }
@@ -388,7 +388,7 @@ fn hosts_are_apart(push: &Push, stages: &[DesiredStage]) -> Result<(), Problem> 
         let Address { host, port, .. } = &stage.address;
         if let Some(other) = hosts.insert((host, *port), &stage.name) {
             return Err(Problem::invalid(format!(
-                "{field} gives the stages {other} and {} the same host {host}: use another template",
+                "{field} gives the stages {other} and {} the same host {host}: change the template so that each stage has its own host",
                 stage.name
             )));
         }

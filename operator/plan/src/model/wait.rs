@@ -69,26 +69,26 @@ pub enum WaitReason {
     #[error("stage {0} hands tasks over as the spec says once {1}")]
     HandOvers(String, HandOverObstacle),
     /// The end of a renamed stage's Deployment, until its queue has pushed to others for so long.
-    #[error("the former workers {0} of queue {1} are deleted {time} s after it starts to push to the new ones", time = .2.as_secs())]
+    #[error("the former workers {0} are deleted {time} s after queue {1} starts to push to the new workers", time = .2.as_secs())]
     FormerWorkers(String, QueueId, Duration),
     /// The end of a removed stage: others may hand tasks over to its queue.
-    #[error("other workers may still hand tasks over to {0}")]
+    #[error("queue {0} drains once no other worker can hand tasks over to it")]
     Fed(QueueId),
     /// The end of a removed stage: its queue has tasks, so many if they could be counted.
     #[error("{0} drains: {left}", left = left(*.1))]
     Drains(QueueId, Option<Backlog>),
     /// The end of a removed stage: its queue isn't listed, and may exist.
     #[error(
-        "the queues of the chain's project and location don't include {0}: its workers stay until Cloud Tasks says that it doesn't exist"
+        "Cloud Tasks doesn't list queue {0}: its workers stay until Cloud Tasks confirms that the queue doesn't exist"
     )]
     Unlisted(QueueId),
     /// The end of a removed stage: its queue may be anybody's.
     #[error(
-        "{0} has no header executor-owner: its workers stay until it names this chain again, or until you delete them"
+        "queue {0} has no header executor-owner: its workers stay until you set the header to this chain, or delete the workers"
     )]
     Unmarked(QueueId),
     /// The end of a removed stage: its queue was empty before it was paused.
-    #[error("the tasks of {0} are counted once more before its workers are deleted")]
+    #[error("the tasks of queue {0} are counted once more before its workers are deleted")]
     LastCount(QueueId),
     /// The load balancer's lower timeouts for this stage.
     #[error(
@@ -184,4 +184,4 @@ impl WaitReason {
     }
 }
 
-const NO_FORMER_WORKER: &str = "no former worker is left that could hand its tasks back";
+const NO_FORMER_WORKER: &str = "no former worker can hand tasks back to it";

@@ -45,7 +45,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
         return Err(Problem::new(
             Reason::QueueOwnedByAnother,
             format!(
-                "the notifier's queue {} belongs to a stage of chain {owner} (cluster/namespace/name), whose workers would run notifications as tasks: use another queue, or delete that chain and its owner header on the queue",
+                "the notifier's queue {} belongs to a stage of chain {owner} (cluster/namespace/name), whose workers would run notifications as tasks: use another queue, or delete that chain and the queue's header executor-owner",
                 notifier.id
             ),
         ));
@@ -59,7 +59,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
             return Err(Problem::new(
                 Reason::QueueOwnedByAnother,
                 format!(
-                    "queue {} belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue",
+                    "queue {} belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and the queue's header executor-owner",
                     stage.queue.id
                 ),
             ));
@@ -74,7 +74,7 @@ pub(super) fn refuse_foreign(view: ChainView<'_>) -> Result<(), Problem> {
             return Err(Problem::new(
                 Reason::QueueOwnedByAnother,
                 format!(
-                    "queue {} carries or has carried notifications, which workers would run as tasks: give stage {} another queue, or empty this one and delete its header {}",
+                    "queue {} has or had notifications, which workers would run as tasks: give stage {} another queue, or empty this queue and delete its header {}",
                     stage.queue.id,
                     stage.name,
                     queue_headers::NOTIFIER_HEADER
@@ -114,16 +114,16 @@ fn refuse_parking(view: ChainView<'_>) -> Result<(), Problem> {
     let owner = queue_headers::owner(found);
     let why = if let Some(owner) = owner.filter(|owner| *owner != desired.queue_owner) {
         format!(
-            "belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue"
+            "belongs to chain {owner} (cluster/namespace/name): use another queue, or delete that chain and the queue's header executor-owner"
         )
     } else if queue_headers::is_notifiers(found) {
         format!(
-            "carries or has carried notifications, which would wait for ever: use another queue, or empty this one and delete its header {}",
+            "has or had notifications, which would wait forever: use another queue, or empty this queue and delete its header {}",
             queue_headers::NOTIFIER_HEADER
         )
     } else if owner.is_some() && !queue_headers::is_parking(found) {
         format!(
-            "was a stage's queue of this chain, and its tasks would wait for ever: use another queue, or, when it is empty, delete its header {}",
+            "was a stage's queue of this chain, and its tasks would wait forever: use another queue, or empty this queue and delete its header {}",
             queue_headers::OWNER_HEADER
         )
     } else {
@@ -136,7 +136,7 @@ fn refuse_parking(view: ChainView<'_>) -> Result<(), Problem> {
 /// For a queue whose parked tasks would be pushed.
 fn keeps_parked_tasks(queue: &QueuePath, user: &str) -> Problem {
     let message = format!(
-        "queue {} keeps parked tasks, and stays paused: give {user} another queue, or empty this one and delete its header {}",
+        "queue {} keeps parked tasks, and stays paused: give {user} another queue, or empty this queue and delete its header {}",
         queue.id,
         queue_headers::PARKING_HEADER
     );
@@ -172,13 +172,13 @@ fn refuse_name_in_use(stage: &DesiredStage, observed: &Observed) -> Result<(), P
     if served.id == stage.queue.id {
         let (from, to) = (&served.parent, &stage.queue.parent);
         return Err(Problem::invalid(format!(
-            "the chain's queues are in {from}, and the operator's defaults have changed to {to}: write the old project and location into the spec, or start the operator with them",
+            "the chain's queues are in {from}, but the operator's defaults are now {to}: set the former project and location in the spec, or start the operator with them",
         )));
     }
     Err(Problem::new(
         Reason::NameTaken,
         format!(
-            "stage {} was removed and its workers still serve {served}: choose another name, or wait until status.draining no longer names that queue",
+            "workers of a removed stage {} still serve {served}: give the new stage another name, or wait until status.draining no longer names that queue",
             stage.name
         ),
     ))

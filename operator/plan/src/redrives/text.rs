@@ -7,11 +7,8 @@ use crate::model::{Desired, Redrive};
 
 pub(super) fn waiting(older: &Redrive) -> String {
     let by = older.by().map(|by| format!(" by {by}")).unwrap_or_default();
-    format!(
-        "{} {}{by} is older and goes first. To let this one begin, stop that one",
-        older.kind(),
-        older.name()
-    )
+    let (kind, name) = (older.kind(), older.name());
+    format!("{kind} {name}{by} is older and runs first: wait, or stop {name}")
 }
 
 pub(super) fn chain_blocked(redrive: &Redrive, problem: &str) -> String {
@@ -24,13 +21,13 @@ pub(super) fn mover_blocked(mover: &str, trouble: &str) -> String {
 
 pub(super) fn name_taken(mover: &str) -> String {
     format!(
-        "Deployment {mover} exists and isn't a mover, whose name it has: delete or rename it, and the redrive goes on"
+        "Deployment {mover} has the name that the mover needs, but isn't a mover: delete the Deployment. The redrive then continues"
     )
 }
 
 pub(super) fn name_of_stage(mover: &str, stage: &str) -> String {
     format!(
-        "the Deployment of stage {stage} has the name {mover}, which the mover needs: rename the stage, and the redrive goes on"
+        "the Deployment of stage {stage} has the name {mover}, which the mover needs: rename the stage. The redrive then continues"
     )
 }
 
@@ -62,7 +59,7 @@ pub(super) fn no_parking(redrive: &Redrive, status: Option<&RedriveStatus>) -> S
 pub(super) fn parking_gone(redrive: &Redrive, status: &RedriveStatus) -> String {
     format!(
         "the parking queue doesn't exist. {}",
-        so_far(redrive, Some(status))
+        count(redrive, Some(status))
     )
 }
 
@@ -72,13 +69,16 @@ pub(super) fn parking_missing(desired: &Desired) -> String {
 
 pub(super) fn parking_foreign(desired: &Desired) -> String {
     format!(
-        "queue {} isn't this chain's, so its tasks are not touched: give the chain a parking queue of its own",
+        "queue {} doesn't belong to this chain, so its tasks are neither moved nor deleted: give the chain its own parking queue",
         parking(desired)
     )
 }
 
 pub(super) fn parking_unknown(desired: &Desired, why: &str) -> String {
-    format!("parking queue {} is unknown: {why}", parking(desired))
+    format!(
+        "the state of parking queue {} is unknown: {why}",
+        parking(desired)
+    )
 }
 
 fn parking(desired: &Desired) -> &str {
@@ -120,9 +120,9 @@ pub(super) fn running(
 ) -> String {
     let rate = redrive.rate();
     let does = match (redrive.to(), phase) {
-        (_, RedrivePhase::Counting) => "it counts the parked tasks that are meant".to_owned(),
+        (_, RedrivePhase::Counting) => "the selected tasks are being counted".to_owned(),
         (Some(to), RedrivePhase::Canary) => format!(
-            "the first tasks run on stage {to}, and the others wait for what becomes of them{}",
+            "the canary's tasks run on stage {to}, and the other tasks wait for the result{}",
             canary(status)
         ),
         (Some(to), _) => format!("tasks are moved to stage {to}, {rate} a second"),
@@ -139,9 +139,11 @@ pub(super) fn running(
 fn held(to: &str, chain: &ExecutorChainStatus) -> Option<String> {
     let stage = chain.stages.iter().find(|stage| stage.name == to)?;
     if stage.state == "Paused" {
-        Some(format!("Stage {to} is paused, so they wait there"))
+        Some(format!("Stage {to} is paused, so the tasks wait there"))
     } else if stage.replicas == Some(0) {
-        Some(format!("Stage {to} has no workers, so they wait there"))
+        Some(format!(
+            "Stage {to} has no workers, so the tasks wait there"
+        ))
     } else {
         None
     }
@@ -151,7 +153,7 @@ fn held(to: &str, chain: &ExecutorChainStatus) -> Option<String> {
 pub(super) fn over(redrive: &Redrive, phase: RedrivePhase, status: &RedriveStatus) -> String {
     match phase {
         RedrivePhase::CanaryFailed => format!(
-            "too few of the first tasks have succeeded{}. The others are still parked",
+            "too few of the canary's tasks have succeeded{}. The others are still parked",
             canary(status)
         ),
         RedrivePhase::ParkingGone => parking_gone(redrive, status),
@@ -165,13 +167,14 @@ pub(super) fn over(redrive: &Redrive, phase: RedrivePhase, status: &RedriveStatu
 fn done(redrive: &Redrive, status: &RedriveStatus) -> String {
     let moved = status.moved.unwrap_or_default();
     let mut message = match redrive.to() {
-        _ if status.matched == Some(0) => "no parked task was meant".to_owned(),
+        _ if status.matched == Some(0) => "no parked task matches".to_owned(),
         Some(to) => format!("{} moved to stage {to}", tasks(moved)),
         None => format!("{} deleted", tasks(moved)),
     };
     let skipped = status.skipped.unwrap_or_default();
     if skipped > 0 {
-        message = format!("{message}; {skipped} can't be, and are still parked");
+        let verb = verb(redrive);
+        message = format!("{message}; {skipped} can't be {verb}, and are still parked");
     }
     let again = status.failed_again.unwrap_or_default();
     if again > 0 {
@@ -191,19 +194,29 @@ fn canary(status: &RedriveStatus) -> String {
 
 /// What it has done before it ended.
 fn so_far(redrive: &Redrive, status: Option<&RedriveStatus>) -> String {
-    let moved = status.and_then(|status| status.moved).unwrap_or_default();
-    let done = if redrive.to().is_some() {
-        "moved"
+    let done = count(redrive, status);
+    if redrive.has_started() {
+        format!("{done}. The others are still parked")
     } else {
-        "deleted"
-    };
+        done
+    }
+}
+
+fn count(redrive: &Redrive, status: Option<&RedriveStatus>) -> String {
+    let moved = status.and_then(|status| status.moved).unwrap_or_default();
+    let done = verb(redrive);
     if moved == 0 && !redrive.has_started() {
         format!("No task was {done}")
     } else {
-        format!(
-            "{} {done} until then, at least. The others are still parked",
-            tasks(moved)
-        )
+        format!("At least {} {done}", tasks(moved))
+    }
+}
+
+/// What it does to a task.
+fn verb(redrive: &Redrive) -> &'static str {
+    match redrive {
+        Redrive::Move(_) => "moved",
+        Redrive::Discard(_) => "deleted",
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
                 return Err(Problem::new(
                     Reason::GatewayApiMissing,
                     format!(
-                        "spec.push.gateway names the Gateway {gateway}, and this cluster has no {kind} of the Gateway API ({}, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url",
+                        "spec.push.gateway names the Gateway {gateway}, but this cluster has no {kind} of the Gateway API ({}, v1): enable the Gateway API (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url",
                         kind.plural_and_group()
                     ),
                 ));
@@ -27,7 +27,7 @@ pub(crate) fn refuse_gateway(view: ChainView<'_>) -> Result<(), Problem> {
                 return Err(Problem::new(
                     Reason::KubernetesError,
                     format!(
-                        "spec.push.gateway needs one {kind} for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on {} ({said})",
+                        "spec.push.gateway needs one {kind} for each stage, but the operator may not read them: grant the operator's role get, list, watch, create, patch and delete on {} ({said})",
                         kind.plural_and_group()
                     ),
                 ));

@@ -22,7 +22,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
     );
     if let Some(former) = list(renamed.into_iter().map(|renamed| renamed.deployment)) {
         said.push(format!(
-            "workers of renamed stages, deleted when their queues push to the new ones: {former}"
+            "former workers of renamed stages, which are deleted once their queues push to the new workers: {former}"
         ));
     }
     let (reason, message) = if view.desired.finishes {
@@ -42,7 +42,7 @@ fn sentence(removed: &RemovedStage, drain: Drain) -> Option<String> {
             "{queue} drains once no other worker can hand tasks over to it"
         )),
         Drain::Drains(Some(backlog)) => Some(format!(
-            "{queue} has {backlog} left, and doesn't empty while a producer creates tasks in it"
+            "{queue} has {backlog} left: stop producers that still create tasks in it"
         )),
         Drain::Drains(None) => Some(format!("{queue} drains; its tasks could not be counted")),
         Drain::Deserted => Some(format!(

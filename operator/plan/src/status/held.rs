@@ -23,12 +23,12 @@ pub(super) fn finding(view: ChainView<'_>) -> Option<Finding> {
     let mut silent = may_hold.iter().filter(|(stage, _)| health(stage).is_none());
     Some(if let Some(held) = list(held) {
         let message = format!(
-            "workers hold, because nearly all runs of their handler fail: stage {held}. Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: the hold ends when three of the last five runs succeed"
+            "workers hold, because nearly all runs of their handler fail: stage {held}. Tasks wait in the queue, and no attempt is counted. Fix the handler (see its log): the hold ends when three of the last five runs succeed"
         );
         Finding::new(Some(true), Reason::HandlerFails, message)
     } else if let Some((stage, _)) = silent.next() {
         let message = format!(
-            "no ready worker of stage {} answers on port 9481, so it is unknown whether it holds",
+            "no ready worker of stage {} answers on port 9481, so it is unknown whether the stage holds. If this lasts, allow the operator to connect to this port",
             stage.name
         );
         Finding::new(None, Reason::WorkersNotAsked, message)

@@ -24,17 +24,17 @@ pub(super) fn finding(view: ChainView<'_>) -> Option<Finding> {
     let mut silent = may_isolate.iter().filter(|stage| health(stage).is_none());
     Some(if let Some(isolating) = list(isolating) {
         let message = format!(
-            "categories of tasks fail where others don't, and go to another stage: stage {isolating}. The path /isolated on port 9481 of its pods lists them"
+            "some categories of tasks fail while others succeed, and go to another stage: stage {isolating}. The path /isolated on port 9481 of the stage's pods lists these categories"
         );
         Finding::new(Some(true), Reason::CategoriesFail, message)
     } else if let Some(stage) = silent.next() {
         let message = format!(
-            "no ready worker of stage {} answers on port 9481, so it is unknown what it isolates",
+            "no ready worker of stage {} answers on port 9481, so it is unknown what the stage isolates. If this lasts, allow the operator to connect to this port",
             stage.name
         );
         Finding::new(None, Reason::WorkersNotAsked, message)
     } else {
-        let message = "no category of tasks is isolated because it fails";
+        let message = "no failing category of tasks is isolated";
         Finding::new(Some(false), Reason::NotIsolating, message)
     })
 }

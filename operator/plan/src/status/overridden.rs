@@ -102,7 +102,7 @@ pub(super) fn finding(view: ChainView<'_>, stages: &[StageStatus]) -> Finding {
         let left = found.map_or(&[][..], |it| &it.restoring[..]);
         let left = (!left.is_empty()).then(|| {
             format!(
-                "{}: {} not back yet after an override",
+                "{}: {} not restored yet after an override",
                 stage.name,
                 left.join(", ")
             )

@@ -39,7 +39,7 @@ pub fn override_status<'a>(
             let restores = restoring(it, chain, &overrides, now);
             ended(it, &mut status, since);
             let message = format!(
-                "it is over; the rate comes back in steps over {}s",
+                "the override has ended: the rate returns to the chain's value in steps over {}s",
                 over.as_secs()
             );
             if restores {
@@ -100,7 +100,7 @@ fn lives(
     let Some(chain) = chain else {
         return if was_in_force {
             let message = format!(
-                "chain {name} was deleted while this override was in force. If its queues still exist, they may have these settings until a chain adopts them"
+                "chain {name} was deleted while this override was in force. If its queues still exist, they may keep the override's settings until a chain adopts them"
             );
             (false, OverrideReason::ChainDeleted, message)
         } else {
@@ -155,14 +155,14 @@ fn lives(
                 Some(winner) => {
                     superseded += 1;
                     notes.push(format!(
-                        "{field} of stage {} is that of {}, which is newer",
+                        "{field} of stage {} is set by the newer override {}",
                         stage.name, winner.name
                     ));
                 }
                 None => {
                     no_replicas += 1;
                     notes.push(format!(
-                        "{field} of stage {} isn't set in the chain, so that an autoscaler may set it: set it there first, or scale the Deployment",
+                        "{field} of stage {} isn't set in the chain, which leaves it to an autoscaler: set it in the chain first, or scale the Deployment",
                         stage.name
                     ));
                 }
@@ -205,7 +205,7 @@ fn over_now(it: &ChainOverride, chain: Option<&ExecutorChain>, was_in_force: boo
     });
     if let Some(chain) = still.filter(|_| was_in_force) {
         let message = format!(
-            "it is over, and not all of the chain's own settings are back: {}",
+            "the override has ended, but not all of the chain's settings are restored yet: {}",
             waits_for(chain)
         );
         return (true, OverrideReason::Waiting, message);
@@ -219,15 +219,18 @@ fn over_now(it: &ChainOverride, chain: Option<&ExecutorChain>, was_in_force: boo
         let by = ended_by.map(|by| format!(" by {by}")).unwrap_or_default();
         (
             OverrideReason::Undone,
-            format!("it was ended{by} before its time"),
+            format!("the override was ended early{by}"),
         )
     } else {
-        (OverrideReason::Expired, "its time is over".to_owned())
+        (
+            OverrideReason::Expired,
+            "the override has expired".to_owned(),
+        )
     };
     let message = if never {
-        format!("{how}, and it was never in force: no operator applied it meanwhile")
+        format!("{how}, and was never in force: no operator applied it")
     } else {
-        format!("{how}, and the chain's own settings are back")
+        format!("{how}, and the chain's own settings are restored")
     };
     (false, reason, message)
 }
@@ -276,7 +279,7 @@ fn waits_for(chain: &ExecutorChain) -> String {
         conditions().find(|it| it.type_ == part.as_str() && it.status != "True")
     });
     unmet.next().map_or_else(
-        || "the operator is on it, or none leads".to_owned(),
+        || "the operator is working on it, or no operator leads".to_owned(),
         |ready| format!("{}: {}", ready.reason, ready.message),
     )
 }

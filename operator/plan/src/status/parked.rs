@@ -31,7 +31,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Option<Finding> {
             None => (
                 Reason::ParkedUnknown,
                 format!(
-                    "the tasks of queue {} could not be counted, so it is unknown whether any is parked",
+                    "the tasks of queue {} could not be counted, so it is unknown whether tasks are parked. If this lasts, see the operator's log",
                     queue.id
                 ),
             ),
@@ -45,9 +45,9 @@ pub(super) fn finding(view: ChainView<'_>) -> Option<Finding> {
         if reason != Reason::TasksParked {
             reason = Reason::ParkingRemoved;
         }
-        let tasks = count(&queue.path).map_or("tasks that could not be counted", ParkedCount::text);
+        let tasks = count(&queue.path).map_or("an unknown number of tasks", ParkedCount::text);
         said.push(format!(
-            "queue {} was parking.queue before, stays paused, and keeps {tasks}: name it as parking.queue again, or delete the queue",
+            "the former parking queue {} stays paused, and keeps {tasks}: set it as parking.queue again, or delete it with its tasks",
             queue.path.id
         ));
     }

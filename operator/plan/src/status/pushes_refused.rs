@@ -27,7 +27,7 @@ pub(super) fn finding(view: ChainView<'_>) -> Finding {
         Finding::new(Some(false), Reason::NoTokenDemanded, message)
     } else if let Some(queue) = silent.find(|queue| !observed.auth_failures.contains_key(*queue)) {
         let message = format!(
-            "no ready worker of queue {} answers on port 9481, so refused pushes can't be counted",
+            "no ready worker of queue {} answers on port 9481, so refused pushes can't be counted. If this lasts, allow the operator to connect to this port",
             queue.id
         );
         Finding::new(None, Reason::WorkersNotAsked, message)

@@ -198,7 +198,8 @@ fn isolation_counts_for_a_circle() {
     // All is rolled out but one pod: it hands over to slow, from where no way leads on, and isolates to third.
     observed.pods.extend(former);
     let plan = round(&mut observed, &to, 0, 0).to_string();
-    let wait = "stage third hands tasks over as the spec says once no former worker is left";
+    let wait =
+        "stage third hands tasks over as the spec says once no former worker can hand tasks back";
     assert!(plan.contains(wait), "{plan}");
     let third = &observed.deployments["orders-third"];
     assert_eq!(hand_over_targets(third).len(), 0);

@@ -174,7 +174,8 @@ fn stages_that_change_places_while_their_queues_move_never_hand_a_task_back() {
     let (fast, slow) = stages.split_once("  - name: slow").unwrap();
     let swapped = format!("{head}  - name: slow{slow}  - name: fast{fast}");
     let plan = round(&mut observed, &swapped, 1, 0).to_string();
-    let wait = "stage slow hands tasks over as the spec says once no former worker is left";
+    let wait =
+        "stage slow hands tasks over as the spec says once no former worker can hand tasks back";
     assert!(plan.contains(wait), "{plan}");
     settle(&mut observed, &desired(&swapped));
 }
@@ -422,12 +423,12 @@ fn kinds_that_the_cluster_lacks_are_refused_with_a_message() {
         told
     };
     let mut without = Observed::default();
-    insta::assert_snapshot!(said(&without), @"GatewayApiMissing: spec.push.gateway names the Gateway infra/external, and this cluster has no HTTPRoute of the Gateway API (httproutes.gateway.networking.k8s.io, v1): enable it (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url");
+    insta::assert_snapshot!(said(&without), @"GatewayApiMissing: spec.push.gateway names the Gateway infra/external, but this cluster has no HTTPRoute of the Gateway API (httproutes.gateway.networking.k8s.io, v1): enable the Gateway API (on GKE: gcloud container clusters update NAME --gateway-api=standard), or use push.url");
     let forbidden = Availability::Forbidden("httproutes is forbidden".into());
     without.availability.insert(HttpRoute, forbidden.clone());
-    insta::assert_snapshot!(said(&without), @"KubernetesError: spec.push.gateway needs one HTTPRoute for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on httproutes.gateway.networking.k8s.io (httproutes is forbidden)");
+    insta::assert_snapshot!(said(&without), @"KubernetesError: spec.push.gateway needs one HTTPRoute for each stage, but the operator may not read them: grant the operator's role get, list, watch, create, patch and delete on httproutes.gateway.networking.k8s.io (httproutes is forbidden)");
     observed.availability.insert(BackendPolicy, forbidden);
-    insta::assert_snapshot!(said(&observed), @"KubernetesError: spec.push.gateway needs one GCPBackendPolicy for each stage, and the operator may not read them: grant its role get, list, watch, create, patch and delete on gcpbackendpolicies.networking.gke.io (httproutes is forbidden)");
+    insta::assert_snapshot!(said(&observed), @"KubernetesError: spec.push.gateway needs one GCPBackendPolicy for each stage, but the operator may not read them: grant the operator's role get, list, watch, create, patch and delete on gcpbackendpolicies.networking.gke.io (httproutes is forbidden)");
 }
 
 #[test]

@@ -416,7 +416,7 @@ fn a_renamed_stage_keeps_its_queue() {
     apply(&mut observed, &renamed);
     let status = seen(&to, &observed);
     assert_eq!(status.draining, None, "its queue is a live one");
-    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: workers of renamed stages, deleted when their queues push to the new ones: orders-fast");
+    insta::assert_snapshot!(sentence(&status, "Draining"), @"StageRemoved: former workers of renamed stages, which are deleted once their queues push to the new workers: orders-fast");
 }
 
 #[test]
@@ -475,7 +475,12 @@ fn replicas_that_the_spec_no_longer_names_stay_as_they_are() {
 fn changed_defaults_of_the_operator_are_refused_with_their_names() {
     let observed = settled(ORDERS);
     let to = with("location: europe-west1", "location: europe-west3");
-    assert_refused(&to, &observed, Reason::InvalidSpec, "defaults have changed");
+    assert_refused(
+        &to,
+        &observed,
+        Reason::InvalidSpec,
+        "operator's defaults are now",
+    );
 }
 
 #[test]

@@ -40,14 +40,14 @@ fn a_hold_is_reported_with_its_stages_and_what_to_do() {
         let observed = with_health(&[("incoming", fast), ("incoming-2", slow)]);
         said(&yaml(), &observed, "Held")
     };
-    insta::assert_snapshot!(held(HELD, WELL), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: the hold ends when three of the last five runs succeed");
-    insta::assert_snapshot!(held(HELD, HELD), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most), slow (for 10m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler, and see its log: the hold ends when three of the last five runs succeed");
+    insta::assert_snapshot!(held(HELD, WELL), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler (see its log): the hold ends when three of the last five runs succeed");
+    insta::assert_snapshot!(held(HELD, HELD), @"HandlerFails: workers hold, because nearly all runs of their handler fail: stage fast (for 1h30m at most), slow (for 10m at most). Tasks wait in the queue, and no attempt is counted. Fix the handler (see its log): the hold ends when three of the last five runs succeed");
     insta::assert_snapshot!(held(WELL, WELL), @"NotHeld: no worker holds");
     // What is known comes before what isn't.
     let one = with_health(&[("incoming", HELD)]);
     assert!(said(&yaml(), &one, "Held").starts_with("HandlerFails: "));
     let other = with_health(&[("incoming", WELL)]);
-    insta::assert_snapshot!(said(&yaml(), &other, "Held"), @"WorkersNotAsked: no ready worker of stage slow answers on port 9481, so it is unknown whether it holds");
+    insta::assert_snapshot!(said(&yaml(), &other, "Held"), @"WorkersNotAsked: no ready worker of stage slow answers on port 9481, so it is unknown whether the stage holds. If this lasts, allow the operator to connect to this port");
 }
 
 #[test]
@@ -57,11 +57,11 @@ fn isolation_is_reported_with_a_rough_number() {
         let observed = with_health(&[("incoming", fast)]);
         said(&yaml(), &observed, "Isolating")
     };
-    insta::assert_snapshot!(isolating(Some("10-99")), @"CategoriesFail: categories of tasks fail where others don't, and go to another stage: stage fast isolates 10-99. The path /isolated on port 9481 of its pods lists them");
-    insta::assert_snapshot!(isolating(None), @"NotIsolating: no category of tasks is isolated because it fails");
+    insta::assert_snapshot!(isolating(Some("10-99")), @"CategoriesFail: some categories of tasks fail while others succeed, and go to another stage: stage fast isolates 10-99. The path /isolated on port 9481 of the stage's pods lists these categories");
+    insta::assert_snapshot!(isolating(None), @"NotIsolating: no failing category of tasks is isolated");
     // Of a stage that doesn't isolate nothing needs to be known.
     let silent = with_health(&[("incoming-2", WELL)]);
-    insta::assert_snapshot!(said(&yaml(), &silent, "Isolating"), @"WorkersNotAsked: no ready worker of stage fast answers on port 9481, so it is unknown what it isolates");
+    insta::assert_snapshot!(said(&yaml(), &silent, "Isolating"), @"WorkersNotAsked: no ready worker of stage fast answers on port 9481, so it is unknown what the stage isolates. If this lasts, allow the operator to connect to this port");
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn a_queue_that_others_need_is_refused_as_a_parking_queue() {
     let found = settled(&theirs).queues;
     let found = found.get(&queue_path("orders-parked")).unwrap();
     observed.queues.insert(found.clone());
-    insta::assert_snapshot!(refusal(&parking(), &observed), @"the parking queue orders-parked belongs to chain cluster-a/shop/refunds (cluster/namespace/name): use another queue, or delete that chain and its owner header on the queue");
+    insta::assert_snapshot!(refusal(&parking(), &observed), @"the parking queue orders-parked belongs to chain cluster-a/shop/refunds (cluster/namespace/name): use another queue, or delete that chain and the queue's header executor-owner");
 
     let theirs = parking().replace("name: orders,", "name: refunds,");
     let found = settled(&theirs).queues;
@@ -201,13 +201,13 @@ fn a_queue_that_others_need_is_refused_as_a_parking_queue() {
     // Of this chain's stage that is removed in the same edit, and of its notifier.
     let (head, _) = ORDERS.split_once("  - name: slow").unwrap();
     let to = add_field(head, "parking: {queue: incoming-2}");
-    insta::assert_snapshot!(refusal(&to, &observed), @"the parking queue incoming-2 was a stage's queue of this chain, and its tasks would wait for ever: use another queue, or, when it is empty, delete its header executor-owner");
+    insta::assert_snapshot!(refusal(&to, &observed), @"the parking queue incoming-2 was a stage's queue of this chain, and its tasks would wait forever: use another queue, or empty this queue and delete its header executor-owner");
     let to = add_field(ORDERS, "parking: {queue: orders-notifier}");
     let to = to.replace(
         "notifier: {queue: orders-notifier",
         "notifier: {queue: other",
     );
-    insta::assert_snapshot!(refusal(&to, &observed), @"the parking queue orders-notifier carries or has carried notifications, which would wait for ever: use another queue, or empty this one and delete its header executor-notifier");
+    insta::assert_snapshot!(refusal(&to, &observed), @"the parking queue orders-notifier has or had notifications, which would wait forever: use another queue, or empty this queue and delete its header executor-notifier");
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn a_queue_with_parked_tasks_is_refused_for_anything_else() {
     let observed = settled(&parking());
     let stage = ORDERS.replace("queue: incoming-2", "queue: orders-parked");
     let stage = stage.replace("name: slow", "name: slower");
-    insta::assert_snapshot!(refusal(&stage, &observed), @"queue orders-parked keeps parked tasks, and stays paused: give stage slower another queue, or empty this one and delete its header executor-parking");
+    insta::assert_snapshot!(refusal(&stage, &observed), @"queue orders-parked keeps parked tasks, and stays paused: give stage slower another queue, or empty this queue and delete its header executor-parking");
     let notifier = ORDERS.replace("queue: orders-notifier", "queue: orders-parked");
-    insta::assert_snapshot!(refusal(&notifier, &observed), @"queue orders-parked keeps parked tasks, and stays paused: give the notifier another queue, or empty this one and delete its header executor-parking");
+    insta::assert_snapshot!(refusal(&notifier, &observed), @"queue orders-parked keeps parked tasks, and stays paused: give the notifier another queue, or empty this queue and delete its header executor-parking");
 }
 
 #[test]

@@ -508,7 +508,8 @@ fn planned_hand_overs_of_other_stages_count_for_a_circle() {
     let mut observed = settled(ORDERS);
     let plan = round(&mut observed, &to, 0, 0).to_string();
     // third will hand to quick's queue, which still pushes to fast, which hands to slow.
-    let wait = "stage slow hands tasks over as the spec says once no former worker is left";
+    let wait =
+        "stage slow hands tasks over as the spec says once no former worker can hand tasks back";
     assert!(plan.contains(wait), "{plan}");
     let slow = &observed.deployments["orders-slow"];
     assert_eq!(hand_over_targets(slow).len(), 0);

@@ -211,11 +211,12 @@ fn the_oldest_goes_first_and_the_others_say_for_whom_they_wait() {
     world.turns(1);
     assert_eq!(world.runs().as_deref(), Some("c"));
     assert_eq!(world.said(1), "False Counting: its mover starts");
-    let waits = "False Waiting: discard c by alice@example.com is older and goes first. To let this one begin, stop that one";
+    let waits =
+        "False Waiting: discard c by alice@example.com is older and runs first: wait, or stop c";
     assert_eq!((world.said(0), world.said(2)), (waits.into(), waits.into()));
 
     world.says(says("c", RedrivePhase::Done, Some(0)));
-    assert_eq!(world.said(1), "True Done: no parked task was meant");
+    assert_eq!(world.said(1), "True Done: no parked task matches");
     assert_eq!(world.runs(), None);
     world.turns(1);
     assert_eq!(
@@ -238,7 +239,7 @@ fn the_next_mover_waits_until_the_pods_of_the_one_before_are_gone() {
     world.turns(1);
     assert_eq!(
         world.said(1),
-        "False Counting: the mover of the one before it is ending"
+        "False Counting: the mover of the previous redrive or discard is stopping"
     );
     assert_eq!(world.runs(), None);
     // Or even its Deployment: the operator died before it was deleted.
@@ -268,7 +269,7 @@ fn the_numbers_follow_from_what_is_left() {
     world.turns(1).says(says("a", RedrivePhase::Counting, None));
     assert_eq!(
         world.said(0),
-        "False Counting: it counts the parked tasks that are meant"
+        "False Counting: the selected tasks are being counted"
     );
     assert_eq!(numbers(&world), (None, false, Some(0), None));
     let mut partial = says("a", RedrivePhase::Counting, Some(100));
@@ -309,7 +310,7 @@ fn the_numbers_follow_from_what_is_left() {
     assert_eq!(numbers(&world), (Some(380), false, Some(370), Some(10)));
     assert_eq!(
         world.said(0),
-        "True Done: 370 tasks were moved to stage fast; 10 can't be, and are still parked; 7 have failed again so far, and are parked again"
+        "True Done: 370 tasks were moved to stage fast; 10 can't be moved, and are still parked; 7 have failed again so far, and are parked again"
     );
     assert_eq!(world.mover.deployment, None);
 }
@@ -340,13 +341,13 @@ fn a_canary_that_does_not_do_well_ends_the_redrive() {
     world.says(progress.clone());
     assert_eq!(
         world.said(0),
-        "False Canary: the first tasks run on stage slow, and the others wait for what becomes of them: 3 succeeded, 1 failed, 16 have not ended"
+        "False Canary: the canary's tasks run on stage slow, and the other tasks wait for the result: 3 succeeded, 1 failed, 16 have not ended"
     );
     progress.phase = RedrivePhase::CanaryFailed;
     world.says(progress);
     assert_eq!(
         world.said(0),
-        "True CanaryFailed: too few of the first tasks have succeeded: 3 succeeded, 1 failed, 16 have not ended. The others are still parked"
+        "True CanaryFailed: too few of the canary's tasks have succeeded: 3 succeeded, 1 failed, 16 have not ended. The others are still parked"
     );
     assert_eq!(
         (world.status(0).matched, world.status(0).moved),
@@ -366,31 +367,31 @@ fn what_can_not_go_on_ends_and_says_how() {
                 let redrives = world.redrives.drain(..).map(stopped).collect();
                 world.redrives = redrives;
             },
-            "Stopped: it was stopped by bob@example.com. 100 tasks were moved until then, at least. The others are still parked",
+            "Stopped: it was stopped by bob@example.com. At least 100 tasks were moved. The others are still parked",
             "Stopped: it was stopped by bob@example.com. No task was moved",
         ),
         (
             "chain deleted",
             |world| world.is_deleted = true,
-            "ChainDeleted: chain orders is deleted. 100 tasks were moved until then, at least. The others are still parked",
+            "ChainDeleted: chain orders is deleted. At least 100 tasks were moved. The others are still parked",
             "ChainDeleted: chain orders is deleted. No task was moved",
         ),
         (
             "chain gone",
             |world| world.desired = None,
-            "ChainDeleted: chain orders is deleted. 100 tasks were moved until then, at least. The others are still parked",
+            "ChainDeleted: chain orders is deleted. At least 100 tasks were moved. The others are still parked",
             "ChainNotFound: namespace shop has no chain orders: create a redrive for one that exists (kubectl get chains -n shop)",
         ),
         (
             "stage removed",
             |world| world.desired = Some(desired(&parking().replace("name: fast", "name: quick"))),
-            "StageNotFound: chain orders has no stage fast: its stages are quick, slow. 100 tasks were moved until then, at least. The others are still parked",
+            "StageNotFound: chain orders has no stage fast: its stages are quick, slow. At least 100 tasks were moved. The others are still parked",
             "StageNotFound: chain orders has no stage fast: its stages are quick, slow. No task was moved",
         ),
         (
             "parking removed",
             |world| world.desired = Some(desired(ORDERS)),
-            "ParkingNotFound: chain orders has no parking. 100 tasks were moved until then, at least. The others are still parked",
+            "ParkingNotFound: chain orders has no parking. At least 100 tasks were moved. The others are still parked",
             "ParkingNotFound: chain orders has no parking. No task was moved",
         ),
     ];
@@ -403,7 +404,7 @@ fn what_can_not_go_on_ends_and_says_how() {
         world.turn();
         assert_eq!(
             world.said(0),
-            format!("False {ran}. Its mover is ending"),
+            format!("False {ran}. The mover is stopping"),
             "{what}"
         );
         assert_eq!(world.said(1), format!("True {waited}"), "{what}");
@@ -422,7 +423,7 @@ fn a_parking_queue_that_is_gone_ends_it_whoever_finds_out() {
         .says(says("a", RedrivePhase::ParkingGone, Some(5)));
     assert_eq!(
         world.said(0),
-        "True ParkingNotFound: the parking queue doesn't exist. 0 tasks were moved until then, at least. The others are still parked"
+        "True ParkingNotFound: the parking queue doesn't exist. At least 0 tasks were moved"
     );
     let mut world = World::of(vec![discard("a", 0)]);
     world.parking = ParkingSeen::Missing;
@@ -440,7 +441,7 @@ fn no_mover_gets_a_queue_that_is_not_the_chains() {
     for (seen, message) in [
         (
             ParkingSeen::Foreign,
-            "False Blocked: queue orders-parked isn't this chain's, so its tasks are not touched: give the chain a parking queue of its own",
+            "False Blocked: queue orders-parked doesn't belong to this chain, so its tasks are neither moved nor deleted: give the chain its own parking queue",
         ),
         (
             ParkingSeen::Unknown("Cloud Tasks doesn't answer".into()),
@@ -515,7 +516,7 @@ fn what_blocks_the_mover_is_said() {
     assert_eq!(turn.mover, MoverStep::Keep);
     world.turn();
     assert!(
-        world.said(0).contains("exists and isn't a mover"),
+        world.said(0).contains("but isn't a mover"),
         "{}",
         world.said(0)
     );
@@ -543,11 +544,15 @@ fn a_stage_whose_tasks_wait_is_named() {
     };
     for (state, replicas, note) in [
         ("Running", 2, ""),
-        ("Paused", 2, ". Stage fast is paused, so they wait there"),
+        (
+            "Paused",
+            2,
+            ". Stage fast is paused, so the tasks wait there",
+        ),
         (
             "Running",
             0,
-            ". Stage fast has no workers, so they wait there",
+            ". Stage fast has no workers, so the tasks wait there",
         ),
     ] {
         world.status = Some(stage(state, replicas));

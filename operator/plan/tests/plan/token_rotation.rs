@@ -73,7 +73,7 @@ fn a_new_chain_sends_its_token_from_the_first_push_on() {
     settle(&mut observed, &desired(&yaml));
     let status = seen(&yaml, &observed);
     insta::assert_snapshot!(sentence(&status, "PushesUnauthenticated"), @"TokensDemanded: every worker requires a token");
-    insta::assert_snapshot!(sentence(&status, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming answers on port 9481, so refused pushes can't be counted");
+    insta::assert_snapshot!(sentence(&status, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming answers on port 9481, so refused pushes can't be counted. If this lasts, allow the operator to connect to this port");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn refused_pushes_are_reported_by_queue_and_reason() {
     observed
         .auth_failures
         .insert(queue_path("incoming"), BTreeSet::new());
-    insta::assert_snapshot!(said(&yaml, &observed, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 answers on port 9481, so refused pushes can't be counted");
+    insta::assert_snapshot!(said(&yaml, &observed, "PushesRefused"), @"WorkersNotAsked: no ready worker of queue incoming-2 answers on port 9481, so refused pushes can't be counted. If this lasts, allow the operator to connect to this port");
     observed
         .auth_failures
         .insert(queue_path("incoming-2"), BTreeSet::new());
@@ -242,7 +242,7 @@ fn a_token_over_http_is_for_an_emulator_only() {
     let yaml = with_oidc(A, "x").replace("https://{stage}.push", "http://{stage}.push");
     let refused = Desired::new(&chain(&yaml), &settings()).unwrap_err();
     assert_eq!(refused.reason, Reason::InvalidSpec);
-    insta::assert_snapshot!(refused.message, @"stage fast has the address http://fast.push.example.com, and Cloud Tasks sends a token over https only: set push.url to an https address, or omit oidc");
+    insta::assert_snapshot!(refused.message, @"stage fast has the address http://fast.push.example.com, but Cloud Tasks sends tokens only over https: set push.url to an https URL, or omit oidc");
     let emulator = Settings {
         emulator_host: Some("127.0.0.1:8123".into()),
         ..settings()

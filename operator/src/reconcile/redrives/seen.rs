@@ -115,11 +115,13 @@ fn parking(chain: &ExecutorChain, desired: &Desired, context: &Context) -> Parki
     let status = chain.status.as_ref();
     let reported = status.and_then(|status| status.observed_generation);
     if reported != chain.metadata.generation {
-        let why = "the operator has not served the chain's present spec yet";
+        let why = "the operator has not observed the chain's current spec yet";
         return ParkingSeen::Unknown(why.to_owned());
     }
     match context.caches.locations.known(&queue.parent) {
-        None => ParkingSeen::Unknown("Cloud Tasks has not listed its queues yet".to_owned()),
+        None => {
+            ParkingSeen::Unknown("Cloud Tasks has not listed the chain's queues yet".to_owned())
+        }
         Some(queues) => ParkingSeen::of(queues.get(queue), &desired.queue_owner),
     }
 }

@@ -12,8 +12,8 @@ const PARK: Action = Action::Apply(&[(
 const REMOVE: Action = Action::Apply(&[]);
 const PARKED: Condition = "Parked=True TasksParked: queue orders-parked keeps 1-9 tasks";
 const EMPTY: Condition = "Parked=False NothingParked: queue orders-parked keeps no parked task";
-const FORMER: Condition = "Parked=True ParkingRemoved: queue orders-parked was parking.queue before, \
-    stays paused, and keeps | name it as parking.queue again, or delete the queue";
+const FORMER: Condition = "Parked=True ParkingRemoved: the former parking queue orders-parked \
+    stays paused, and keeps | set it as parking.queue again, or delete it with its tasks";
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario("a queue with tasks is adopted as the parking queue, removed, and given back").acts(

@@ -102,7 +102,7 @@ pub(super) fn address(
     let url = gateway_host::fill(template, of);
     parse_address(&url).ok_or_else(|| {
         Problem::invalid(format!(
-            "spec.push.url gives {url:?}, which is not scheme, host and port"
+            "spec.push.url gives {url:?}: write only scheme, host, and port, such as https://push.example.com"
         ))
     })
 }
