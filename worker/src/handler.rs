@@ -230,7 +230,7 @@ fn result(head: &Parts) -> RunResult {
         invalid,
     } = HandlerHeaders::parse(&head.headers, Timestamp::now());
     if retry_after.is_some_and(|time| time > *LATER.end()) {
-        warn!(?retry_after, longest = ?LATER.end(), "the handler's Retry-After is cut");
+        warn!(?retry_after, longest = ?LATER.end(), "the handler's Retry-After is too long and is shortened");
     }
     for header in invalid {
         warn!(

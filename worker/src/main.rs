@@ -35,7 +35,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         [] => serve_stage().await,
         ["redrive"] => move_parked_tasks().await,
         _ => Ok(refuse(
-            &"write no argument for a worker, or redrive for a mover; all else is set by variables",
+            &"use no argument to start a worker, or the argument redrive to start a mover: set everything else in environment variables",
         )),
     }
 }

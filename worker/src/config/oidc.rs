@@ -39,13 +39,13 @@ impl EnvVars<'_> {
         if audiences.is_empty() {
             return Err(ConfigError::Missing {
                 variable: env::OIDC_AUDIENCES,
-                fix: "write the audiences that a push's token may have, with commas between; or set no OIDC_ variable, which accepts every push",
+                fix: "write the audiences to accept in tokens, separated by commas. To accept every push, set no OIDC_ variable",
             });
         }
         if emails.is_empty() {
             return Err(ConfigError::Missing {
                 variable: env::OIDC_SERVICE_ACCOUNT_EMAILS,
-                fix: "write the service accounts that pushes may come from, with commas between, such as pusher@my-project.iam.gserviceaccount.com",
+                fix: "write the service accounts to accept in tokens, separated by commas, such as pusher@my-project.iam.gserviceaccount.com",
             });
         }
         for email in &emails {

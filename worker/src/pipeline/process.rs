@@ -157,7 +157,7 @@ fn record_received(worker: &Worker, delivery: &Delivery, arrived_at: Timestamp) 
     let lag = delivery.lag(arrived_at);
     worker.metrics.received(delivery.arrival(), lag);
     if delivery.awaits_newer_worker() {
-        warn!("the task waits for a newer worker, which can read its ledger");
+        warn!("this worker can't read the task's ledger: the task waits for a newer worker");
     } else if let Some(error) = &delivery.ledger_error {
         worker.metrics.ledgers_ignored.inc();
         warn!(%error, "ledger ignored: the task counts as new");

@@ -83,7 +83,7 @@ fn page(order: &RedriveOrder, progress: &RedriveProgress) -> String {
     );
     registry.register(
         "has_problem",
-        "1 while something keeps the redrive from going on",
+        "1 while the redrive is blocked",
         ConstGauge::new(i64::from(progress.problem.is_some())),
     );
     if let Some(remaining) = progress.remaining {

@@ -95,7 +95,7 @@ impl Mover {
     /// Something keeps the redrive from going on.
     pub(super) fn problem(&self, problem: &dyn ToString, retry_in: Duration) {
         let problem = problem.to_string();
-        warn!(%problem, ?retry_in, "the redrive can't go on");
+        warn!(%problem, ?retry_in, "the redrive is blocked");
         self.progress
             .send_modify(|progress| progress.problem = Some(problem));
     }

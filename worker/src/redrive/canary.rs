@@ -230,7 +230,7 @@ async fn noted(mover: &Mover) -> Result<Noted, Halt> {
             NoteKind::Passed => return Ok(Noted::Passed),
             NoteKind::Failed => return Ok(Noted::Failed(None)),
             NoteKind::Chosen => {
-                warn!("the note of the canary's tasks was deleted: no other canary is tried");
+                warn!("the note that lists the canary's tasks was deleted: the canary fails");
                 return Ok(Noted::Failed(None));
             }
         }

@@ -72,7 +72,7 @@ impl Lister {
                     match mover.cloud.list_tasks_page(&order.parked, from).await {
                         // The token may be too old. The next pass finds what is left out.
                         Err(Error::Refused { message, .. }) if from.is_some() => {
-                            warn!(%message, "Cloud Tasks doesn't go on with a list");
+                            warn!(%message, "Cloud Tasks doesn't continue a list: the next pass lists again");
                             Ok(None)
                         }
                         page => page.map(Some),

@@ -252,7 +252,7 @@ fn record(worker: &Worker, pending: &PendingCreate, result: CreateResult) {
             warn!(
                 reason,
                 cause = cause.label(),
-                "not parked: the parking queue is gone, or doesn't take the task"
+                "not parked: the parking queue doesn't exist or refuses the task"
             );
         }
         (CreateResult::Exists, Creation::Notification(outcome)) => {

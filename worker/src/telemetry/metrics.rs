@@ -210,7 +210,7 @@ impl ParkingMetrics {
             not_parked: register(
                 r,
                 NOT_PARKED,
-                "Tasks that ended without being parked: the parking queue is gone, or doesn't take them",
+                "Tasks that ended without being parked: the parking queue doesn't exist or refuses them",
             ),
         }
     }
@@ -242,7 +242,7 @@ impl WorkerMetrics {
         let limit = ConstGauge::new(concurrency);
         r.register(
             CONCURRENCY_LIMIT,
-            "Runs of the handler at once at most",
+            "Maximum of concurrent runs of the handler",
             limit,
         );
         Self {
@@ -270,7 +270,7 @@ impl WorkerMetrics {
             unanswered: register(
                 r,
                 "pushes_after_silence",
-                "Pushes of tasks with an earlier dispatch that got no answer or a 5xx",
+                "Pushes of tasks whose earlier dispatch got no answer or a 5xx",
             ),
             ledgers_ignored: register(
                 r,
@@ -281,7 +281,7 @@ impl WorkerMetrics {
             expiring: register(
                 r,
                 EXPIRING,
-                "Pushes of tasks that expire within a day if their pushes go on as they do",
+                "Pushes of tasks that expire within a day if their pushes continue at the current intervals",
             ),
             bad_days: BadDayMetrics::register(r),
             parking: ParkingMetrics::register(r),
@@ -307,7 +307,7 @@ impl WorkerMetrics {
             lag_seconds: register_seconds(
                 r,
                 LAG,
-                "How long after they were due pushes arrived",
+                "Delay of pushes: from when a push was due until it arrived",
                 LAG_SECONDS,
             ),
             arrivals: register_arrivals(r),

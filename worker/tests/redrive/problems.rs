@@ -127,7 +127,7 @@ async fn the_program_refuses_what_it_does_not_understand() {
         ),
         (
             &["redrives"],
-            "write no argument for a worker, or redrive for a mover; all else is set by variables",
+            "use no argument to start a worker, or the argument redrive to start a mover: set everything else in environment variables",
         ),
     ] {
         let mut command = Command::new(binary("executor-worker"));
