@@ -25,7 +25,7 @@ pub fn standby(standby: &Standby) -> String {
             h2 { "This operator is a standby" }
             @match &standby.leader {
                 Some(leader) => p { "The leader has the numbers. It is the pod " code { (leader) } "." },
-                None => p { "The leader has the numbers, and there is none at present." },
+                None => p { "Only the leader has the numbers, and no operator leads now." },
             }
         }
     };

@@ -293,7 +293,7 @@ fn what_is_not_simulated_has_no_forecast() {
     for (what, sentence) in [
         (
             NotSimulated::Isolation,
-            "no forecast: stage slow isolates categories, and how many tasks each has is not measured",
+            "no forecast: stage slow isolates categories, and the number of tasks in each is not measured",
         ),
         (
             NotSimulated::Delay,

@@ -37,7 +37,7 @@ pub trait Source: Send + Sync + 'static {
         async move {
             let (namespace, name) = chain;
             Err(NotListed::Absent(format!(
-                "nothing is known here of what {namespace}/{name} parks"
+                "parked tasks of {namespace}/{name} can't be listed here"
             )))
         }
         .boxed()

@@ -77,7 +77,7 @@ pub fn parked(
     }
     let _ = writeln!(
         text,
-        "\nTo run them again, once what failed is fixed:\n  {}",
+        "\nAfter you have fixed what failed, run them again:\n  {}",
         redrive(reply, command)
     );
     text

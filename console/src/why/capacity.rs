@@ -96,7 +96,7 @@ fn throttled(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     let is_limit = rate >= OTHER_LIMIT * allowed || allowed * window < EXPECTED;
     (is_less && !is_old && is_limit).then(|| {
         let message = format!(
-            "Cloud Tasks allows {} of its {}: it slows a queue down after errors and 503, and raises its rate slowly after that and after a pause; {}",
+            "Cloud Tasks allows {} of {}: it throttles a queue after errors and 503, and then raises the rate slowly, as after a pause; {}",
             units::rate(allowed),
             units::rate(limit),
             how_late(behind),
@@ -143,7 +143,7 @@ fn at_concurrency(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     let limit = of.stage.settings.max_concurrent_dispatches?;
     let in_flight = of.in_flight().filter(|_| is_full(of) == Some(true))?;
     let message = format!(
-        "has as many dispatches in flight as its queue may: {in_flight} of {limit}{}; {}",
+        "has reached its queue's limit of dispatches in flight: {in_flight} of {limit}{}; {}",
         overridden(of, CONCURRENCY),
         how_late(behind)
     );
@@ -226,7 +226,7 @@ fn fills(of: Evidence<'_>, behind: Behind) -> Option<Found> {
     let is_handed_over = workers.arrivals.producer * 4 <= workers.arrivals.hand_over;
     (before.handed_on >= ENOUGH && is_handed_over && comes >= FILLS * takes).then(|| {
         let message = format!(
-            "{} hands over {}, and it takes {}; {}",
+            "{} hands over {}, but this stage takes only {}; {}",
             previous.stage.name,
             units::rate(comes),
             units::rate(takes),

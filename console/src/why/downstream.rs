@@ -57,7 +57,7 @@ fn exit_fails(of: Evidence<'_>) -> Option<Found> {
     let failed = exits_failed(workers);
     is_much(failed, workers).then(|| {
         let message = format!(
-            "tasks can't leave by a route, a verdict, or isolation: {} of {} pushes in {} got 500, because the next task or the notification can't be created. The tasks stay on this stage, and a handler that has run for them runs again",
+            "tasks can't leave by a route, a verdict, or isolation: {} of {} pushes in {} got 500, because the next task or the notification can't be created. The tasks stay on this stage. If their handler has run, it runs again",
             units::count(failed),
             units::count(workers.answers.all()),
             units::duration(workers.window),

@@ -29,10 +29,10 @@ fn held(of: Evidence<'_>) -> Option<Found> {
         });
         let at_most = of.stage.settings.hold_on_outage;
         let at_most = at_most.map_or_else(String::new, |it| {
-            format!(", and at most after {}", units::duration(it))
+            format!(", or after {} at the latest", units::duration(it))
         });
         let message = format!(
-            "{holding} of {} pods hold: nearly all runs of the handler fail{how}. {} of {} pushes in {} got 503; tasks wait in the queue and lose no attempt. Fix the handler, see its log: the hold ends by itself after three good probes{at_most}",
+            "{holding} of {} pods hold: nearly all runs of the handler fail{how}. {} of {} pushes in {} got 503; tasks wait in the queue and lose no attempt. Fix the handler (see its log): the hold ends automatically after three good probes{at_most}",
             of.stage.pods.ready.max(holding),
             units::count(workers.answers.held),
             units::count(workers.answers.all()),
@@ -65,7 +65,7 @@ fn isolating(of: Evidence<'_>) -> Option<Found> {
             String::new()
         };
         let message = format!(
-            "isolates {categories} categories of tasks, which fail where others don't: {} went to {to}{busy}. The command forwards a worker's port: then http://127.0.0.1:{FORWARDED}{ISOLATED} lists the categories",
+            "isolates {categories} categories of tasks, which fail while others succeed: {} went to {to}{busy}. The command forwards a worker's port. Then http://127.0.0.1:{FORWARDED}{ISOLATED} lists the categories",
             left(failures),
         );
         let place = if is_rest_well {

@@ -23,7 +23,7 @@ pub(super) fn of_stage(of: Evidence<'_>) -> Option<Found> {
     };
     (workers.not_parked > 0).then(|| {
         let message = format!(
-            "tasks that ended are not parked: {} in {}, because {queue} doesn't exist or refuses them. Only their Failed notifications are left of them",
+            "tasks that ended are not parked: {} in {}, because {queue} doesn't exist or refuses them. Only their Failed notifications remain",
             units::count(workers.not_parked),
             units::duration(workers.window),
         );
@@ -60,12 +60,12 @@ pub(super) fn of_chain(chain: &LiveChain) -> Option<Found> {
     let message = if is_one {
         let age = age.map_or_else(String::new, |age| format!(" for {age}"));
         format!(
-            "1 task is parked in queue {queue}{age}, and waits for you: run it again once what failed is fixed, or discard it"
+            "1 task is parked in queue {queue}{age}: fix what failed and run it again, or discard it"
         )
     } else {
         let age = age.map_or_else(String::new, |age| format!(", the oldest for {age}"));
         format!(
-            "{tasks} tasks are parked in queue {queue}{age}, and wait for you: run them again once what failed is fixed, or discard them"
+            "{tasks} tasks are parked in queue {queue}{age}: fix what failed and run them again, or discard them"
         )
     };
     let cause = Cause::Parked;

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoForecast {
     /// No settings from the begin on.
-    #[error("no forecast: the settings in force at the begin are unknown")]
+    #[error("no forecast: the settings in force at its start are unknown")]
     NoSettings,
     /// The stages of the settings are not those that are measured.
     #[error(
@@ -18,7 +18,7 @@ pub enum NoForecast {
     OtherStages,
     /// How many tasks have a header is not measured.
     #[error(
-        "no forecast: stage {stage} has a route by header, and how many tasks match it is not measured"
+        "no forecast: stage {stage} has a route by header, and the number of matching tasks is not measured"
     )]
     HeaderRoute {
         /// The stage.
@@ -26,7 +26,7 @@ pub enum NoForecast {
     },
     /// How many tasks a category has is not measured.
     #[error(
-        "no forecast: stage {stage} isolates categories, and how many tasks each has is not measured"
+        "no forecast: stage {stage} isolates categories, and the number of tasks in each is not measured"
     )]
     Isolation {
         /// The stage.
@@ -55,7 +55,7 @@ pub enum NoForecast {
         why: Unknown,
     },
     /// The workers' numbers are unknown.
-    #[error("no forecast: what the workers of stage {stage} do is unknown: {why}")]
+    #[error("no forecast: the numbers of stage {stage}'s workers are unknown: {why}")]
     WorkerNumbers {
         /// The stage.
         stage: String,
@@ -64,7 +64,7 @@ pub enum NoForecast {
     },
     /// Tasks would run on a stage on which none has run.
     #[error(
-        "no forecast: no run has ended on stage {stage} in the last minutes, so how many fail and how long they take is unknown"
+        "no forecast: no run has ended on stage {stage} in the last minutes, so the share of failures and the duration of runs are unknown"
     )]
     NoRuns {
         /// The stage.
