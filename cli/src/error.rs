@@ -78,7 +78,7 @@ pub enum Error {
     )]
     NoClusterFeature,
     /// Nothing can be seen of any chain.
-    #[error("no chains can be seen: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("can't read any chain: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Unseen(Vec<Gap>),
     /// The chain doesn't exist.
     #[error("no chain {name} in {place}")]
@@ -111,7 +111,7 @@ pub enum Error {
     #[error("{0}; the chart's value rbac.discard gives the right to delete parked tasks")]
     NoDiscard(Gap),
     /// A right to edit chains is missing.
-    #[error("{0}; to go back to an earlier spec is an edit of the chain")]
+    #[error("{0}; you need this right to restore an earlier spec")]
     NoEdit(Gap),
     /// There is no completion script for the shell.
     #[error("no completions for the shell {0:?}: choose bash, elvish, fish, powershell or zsh")]

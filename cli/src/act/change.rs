@@ -88,7 +88,7 @@ pub(super) fn refuse(spec: &ChainOverrideSpec) -> Result<(), String> {
     let most = Duration::from_secs(168 * 3600);
     if spec.lasts < Duration::from_secs(60) || spec.lasts > most {
         return Err(format!(
-            "--for {} must be from 1m to 168h (7 days): an override that should last is an edit of the chain",
+            "--for {} must be from 1m to 168h (7 days): to change a setting for longer, edit the chain",
             spec.lasts
         ));
     }
@@ -96,7 +96,8 @@ pub(super) fn refuse(spec: &ChainOverrideSpec) -> Result<(), String> {
     let lowers = limits.max_dispatches_per_second.is_some() || spec.paused == Some(true);
     if spec.restore.is_some() && !lowers {
         return Err(
-            "--restore-over brings a rate back: use it with throttle --rate, or pause".to_owned(),
+            "--restore-over raises a rate in steps: use it only with throttle --rate or pause"
+                .to_owned(),
         );
     }
     Ok(())

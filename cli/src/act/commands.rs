@@ -110,7 +110,7 @@ fn is_over(it: &ChainOverride) -> bool {
 fn note(it: &ChainOverride) {
     let partly = in_force(it).filter(|it| it.reason == "PartlyApplied");
     if let Some(partly) = partly {
-        say(&format!("Not all of it: {}.", partly.message));
+        say(&format!("Not fully in force: {}.", partly.message));
     }
 }
 
@@ -143,17 +143,18 @@ pub(super) async fn resume(options: ResumeOptions, program: &str) -> Result<Exit
         it.spec.chain == chain && it.spec.paused == Some(true) && it.names(&stage) && is_live(it)
     };
     let pauses: Vec<ChainOverride> = all.iter().filter(pauses).cloned().collect();
-    let alone =
-        format!("or run this stage alone: {program} resume {chain} {stage} --for 30m --reason …");
+    let alone = format!(
+        "or override the pause of this stage alone: {program} resume {chain} {stage} --for 30m --reason …"
+    );
     if pauses.is_empty() {
         return Err(Error::Refused(format!(
-            "no override pauses stage {stage} of chain {chain}: {program} why {chain} says who does; {alone}"
+            "no override pauses stage {stage} of chain {chain}: see what pauses it with {program} why {chain}, {alone}"
         )));
     }
     if let Some(more) = pauses.iter().find(|it| it.spec.stages != [stage.as_str()]) {
         let name = more.name_any();
         return Err(Error::Refused(format!(
-            "{name} pauses {} too: end all of it ({}), {alone}",
+            "override {name} pauses {}, not only {stage}: end the whole override ({}), {alone}",
             more.spec.stages.join(", "),
             undo_command(&place, &namespace, &name, program),
         )));
@@ -183,7 +184,7 @@ pub(super) async fn undo(options: UndoOptions, program: &str) -> Result<ExitCode
             let found = all.into_iter().find(|it| it.name_any() == *name);
             let found = found.ok_or_else(|| {
                 Error::Refused(format!(
-                    "namespace {namespace} has no override {name}. To give a chain an earlier spec again: {program} undo CHAIN --to REVISION"
+                    "namespace {namespace} has no override {name}. To restore an earlier spec of a chain: {program} undo CHAIN --to REVISION"
                 ))
             })?;
             if !is_live(&found) && !is_restoring(&found) {
@@ -262,7 +263,7 @@ async fn end(
                 if let Some(restore) = it.spec.restore.filter(|_| is_restoring(&it)) {
                     let again = undo_command(place, namespace, &name, program);
                     say(&format!(
-                        "Its rate comes back in steps over {}. To have it back at once: {again}",
+                        "The rate returns to the chain's value in steps over {}. To restore it at once: {again}",
                         restore.over
                     ));
                 }
@@ -294,7 +295,10 @@ async fn wait(
         }
         if Instant::now() >= until {
             let waits = in_force(&found).map_or_else(
-                || "no operator has seen it. It is in force as soon as one leads".to_owned(),
+                || {
+                    "no operator has seen it. It takes effect as soon as an operator leads"
+                        .to_owned()
+                },
                 |it| format!("{}: {}", it.reason, it.message),
             );
             return Ok(Err(waits));

@@ -22,7 +22,7 @@ pub(super) async fn run(
     };
     match Target::of(&options.place).await? {
         Target::Dev(_) => Err(Error::Refused(format!(
-            "dev keeps no revisions of its file: undo the edit of {name} in the file, and dev takes it over"
+            "dev keeps no revisions of its file: undo the edit of {name} in the file. dev then applies the file"
         ))),
         #[cfg(feature = "cluster")]
         Target::Cluster(cluster) => way::go_back(*cluster, &options, name, revision, program).await,

@@ -63,7 +63,7 @@ pub(super) async fn run(options: HistoryOptions, program: &str) -> Result<ExitCo
     } else if items.is_empty() && !is_blind {
         let recent = if since.is_some() { " since then" } else { "" };
         terminal::print(&format!(
-            "nothing is known of a chain {chain} in namespace {namespace}{recent}\n"
+            "no history of chain {chain} in namespace {namespace}{recent}\n"
         ));
     } else {
         terminal::print(&timeline::text(&items, now));

@@ -38,7 +38,7 @@ pub(super) async fn redrive(options: RedriveOptions, program: &str) -> Result<Ex
     let (Some(to), Some(rate), Some(reason)) = (&options.to, rate, &options.reason) else {
         let Some(rate) = rate else {
             return Err(Error::Refused(
-                "write --to STAGE, --rate N, --reason TEXT, and --where NAME=VALUE or --all; or stop; or --rate N alone, to change the rate of the redrive that runs".to_owned(),
+                "options are missing. To begin a redrive, write --to STAGE, --rate N, --reason TEXT, and --where NAME=VALUE or --all. To change the rate of a running redrive, write only --rate N. To stop it, write stop".to_owned(),
             ));
         };
         let spec = json!({"rate": rate});
@@ -215,7 +215,7 @@ async fn open(
             session.namespace
         ))),
         (Some(one), Some(other)) => Err(Error::Refused(format!(
-            "chain {chain} has several: choose one with --name, such as {} or {}",
+            "chain {chain} has several {kind}s: choose one with --name, such as {} or {}",
             one.name(),
             other.name()
         ))),

@@ -83,7 +83,7 @@ impl Source for Latest {
             let id = chain.parking.as_ref().map(|parking| parking.queue.clone());
             let id = id.ok_or_else(|| {
                 NotListed::Absent(format!(
-                    "{namespace}/{name} parks nothing: set spec.parking.queue in its file"
+                    "chain {namespace}/{name} has no parking: set spec.parking.queue in its file"
                 ))
             })?;
             let parsed = id.parse();

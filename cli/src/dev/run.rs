@@ -287,7 +287,7 @@ impl Session {
         };
         let carried = self.redrives.carry_on(desired, &chain, &parking);
         if let Err(error) = carried.await {
-            self.view.say(&format!("a redrive can't go on: {error}"));
+            self.view.say(&format!("a redrive is blocked: {error}"));
         }
     }
 

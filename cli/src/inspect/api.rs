@@ -112,11 +112,11 @@ impl Connection {
             StatusCode::OK => serde_json::from_slice(&body)
                 .map(Reply::Found)
                 .map_err(|error| {
-                    format!("its response is of another version of this program ({error})")
+                    format!("its version differs from that of this program ({error}): use the same version")
                 }),
             StatusCode::NOT_FOUND if problem(&body).is_some() => Ok(Reply::Absent),
             StatusCode::NOT_FOUND => {
-                Err("it has no live numbers: it is older than this program".into())
+                Err("it is older than this program, and has no live numbers".into())
             }
             StatusCode::SERVICE_UNAVAILABLE if let Some(error) = problem(&body) => Err(error),
             StatusCode::SERVICE_UNAVAILABLE => Ok(Reply::Standby(leader(&body))),
@@ -135,7 +135,7 @@ impl Connection {
                 serde_json::from_slice(&body)
                     .map(Asked::Found)
                     .map_err(|error| {
-                        format!("its response is of another version of this program ({error})")
+                        format!("its version differs from that of this program ({error}): use the same version")
                     })
             }
             (StatusCode::SERVICE_UNAVAILABLE, None) => Ok(Asked::Standby),
@@ -159,7 +159,7 @@ impl Connection {
             StatusCode::OK | StatusCode::CREATED => serde_json::from_slice(&body)
                 .map(Posted::Done)
                 .map_err(|error| {
-                    format!("its response is of another version of this program ({error})")
+                    format!("its version differs from that of this program ({error}): use the same version")
                 }),
             StatusCode::SERVICE_UNAVAILABLE => Ok(Posted::Standby),
             other => match problem(&body) {

@@ -102,7 +102,9 @@ async fn a_stage_of_dev_is_throttled_and_released() {
     let resume = run("resume orders fast").await;
     assert_eq!(resume.code, 1, "{resume:?}");
     assert!(
-        resume.stderr.contains("deploy pauses fast, slow too"),
+        resume
+            .stderr
+            .contains("override deploy pauses fast, slow, not only fast"),
         "{resume:?}"
     );
     let alone = run("resume orders fast --for 5m --reason needed --name alone").await;
@@ -185,7 +187,7 @@ async fn what_makes_no_sense_is_refused() {
                 "--restore-over",
                 "5m",
             ],
-            "use it with throttle --rate, or pause",
+            "use it only with throttle --rate or pause",
         ),
         (
             &["pause", "orders", "fast", "--name", "Inc 42"],
@@ -203,7 +205,7 @@ async fn what_makes_no_sense_is_refused() {
         ),
         (
             &["--for", "169h", "--reason", "INC-42"],
-            "an override that should last is an edit",
+            "to change a setting for longer, edit the chain",
         ),
         (
             &["--for", "soon", "--reason", "INC-42"],

@@ -136,7 +136,7 @@ TASKS  REASON    FIRST PARKED          LAST PARKED
 TASK     PATH     REASON    STATUS  STAGE  LIFE  PARKED                KEPT FOR
 order-1  /orders  no-stock  409     slow   2     1970-01-01T00:00:00Z  30d
 
-To run them again, once what failed is fixed:
+After you have fixed what failed, run them again:
   kubectl chain redrive orders --dev {dev} --to STAGE --rate 20 --where status=4xx --reason WHY
 "
     );

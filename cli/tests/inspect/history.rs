@@ -176,7 +176,7 @@ async fn history_shows_edits_overrides_and_events_by_time() {
     }
     assert_eq!(json["missing"], json!([]));
     let recent = site.run("history orders --since 0s").await;
-    let sentence = "nothing is known of a chain orders in namespace ";
+    let sentence = "no history of chain orders in namespace ";
     assert!(recent.stdout.starts_with(sentence), "{recent:?}");
 
     // What a person may not see hides nothing of the rest.
@@ -250,7 +250,7 @@ async fn a_chain_goes_back_to_an_earlier_spec() {
     assert_eq!(refused.code, 1, "{refused:?}");
     let warning = "orders is applied by kustomize-controller, which will revert this";
     assert!(refused.stdout.starts_with(warning), "{refused:?}");
-    let sentence = "nothing was changed, since kustomize-controller would revert it. Go back in Git, or suspend it and repeat this with --force";
+    let sentence = "nothing was changed, since kustomize-controller would revert the change. Change the spec in Git, or suspend the sync and repeat the command with --force";
     assert!(refused.stderr.contains(sentence), "{refused:?}");
     site.has_rate(30.0).await;
     let forced = site.run("undo orders --to 2 --force").await;
@@ -272,7 +272,7 @@ async fn a_chain_goes_back_to_an_earlier_spec() {
         ),
         (
             "undo orders",
-            "has no override orders. To give a chain an earlier spec again: kubectl chain undo CHAIN --to REVISION",
+            "has no override orders. To restore an earlier spec of a chain: kubectl chain undo CHAIN --to REVISION",
         ),
         ("undo orders --force", "--to <REVISION>"),
         ("undo orders --to 0", "0 is not in 1.."),

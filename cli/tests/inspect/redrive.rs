@@ -205,7 +205,7 @@ async fn a_canary_of_dev_that_fails_again_stops_and_a_redrive_can_be_changed() {
     assert!(
         failed
             .stdout
-            .contains("CanaryFailed: too few of the first tasks"),
+            .contains("CanaryFailed: too few of the canary's tasks"),
         "{failed:?}"
     );
     session.parked(6).await;

@@ -74,7 +74,7 @@ pub(super) async fn go_back(
         && !options.force
     {
         return Err(Error::Refused(format!(
-            "nothing was changed, since {} would revert it. Go back in Git, or suspend it and repeat this with --force",
+            "nothing was changed, since {} would revert the change. Change the spec in Git, or suspend the sync and repeat the command with --force",
             managers.join(", ")
         )));
     }
@@ -148,7 +148,7 @@ impl<'a> Way<'a> {
         let parsed = ExecutorChainSpec::deserialize(&self.spec);
         parsed.map_err(|error| {
             Error::Refused(format!(
-                "the spec of revision {} can't be parsed: {error}. An operator could not serve it",
+                "the spec of revision {} can't be parsed: {error}. Choose another revision",
                 self.kept.number
             ))
         })

@@ -26,7 +26,7 @@ pub(super) async fn follow(session: &mut Session<'_>, made: &Redrive) -> Result<
     tokio::select! {
         finished = until_finished(session, made) => finished,
         _ = tokio::signal::ctrl_c() => {
-            say(&format!("\n{} goes on. Look: {look}. Stop it: {stop}", made.name()));
+            say(&format!("\n{} continues. Show it: {look}. Stop it: {stop}", made.name()));
             Ok(ExitCode::FAILURE)
         }
     }
@@ -62,7 +62,9 @@ async fn until_finished(session: &mut Session<'_>, made: &Redrive) -> Result<Exi
         }
         if found.status().is_none() && !has_warned && begin.elapsed() > PATIENCE {
             has_warned = true;
-            say("no operator has seen it. It begins as soon as one leads that knows redrives");
+            say(
+                "no operator has seen it. It begins as soon as an operator that supports redrives leads",
+            );
         }
         tokio::time::sleep(LOOK).await;
     }

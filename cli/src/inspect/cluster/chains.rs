@@ -36,7 +36,7 @@ pub(super) async fn read(client: &Client, scope: &Scope) -> Result<Seen, Gap> {
         match chain.0 {
             Ok(chain) => seen.chains.push(live(&chain)),
             Err(error) => seen.gaps.push(Gap::Operator(format!(
-                "chain {name} is of another version of this program ({error})"
+                "chain {name} is from another version than this program ({error}): use the same version"
             ))),
         }
     }
