@@ -31,7 +31,7 @@ pub enum Unknown {
     Refused,
     /// The numbers are older than three periods: no newer answer has come.
     Stale,
-    /// Cloud Tasks doesn't have the call, such as the emulator.
+    /// Cloud Tasks doesn't support the call (normal with an emulator).
     Unimplemented,
     /// Nobody has asked yet.
     Pending,
@@ -102,7 +102,7 @@ impl fmt::Display for Unknown {
             Self::Quota => "a quota of Cloud Tasks is exhausted",
             Self::Refused => "Cloud Tasks refuses the call",
             Self::Stale => "no answer for three periods",
-            Self::Unimplemented => "Cloud Tasks doesn't have the call, such as the emulator",
+            Self::Unimplemented => "Cloud Tasks doesn't support the call (normal with an emulator)",
             Self::Pending => "not asked yet",
             Self::TurnedOff => "the operator doesn't ask: --queue-stats-interval=0s",
             Self::NoPods => "the stage has no ready pod",

@@ -8,7 +8,7 @@ pub fn unlisted(namespaces: &[String]) -> Option<String> {
         more => format!("namespaces {}", more.join(", ")),
     };
     Some(format!(
-        "the chains in {all} are missing: the operator can't list them. Check its rights there; its log has the reason"
+        "the chains in {all} are missing: the operator can't list them. Check the operator's rights there, and its log"
     ))
 }
 

@@ -44,13 +44,12 @@ pub fn parked(
     }
     match reply.unreadable {
         0 => {}
-        1 => text.push_str(
-            "1 more has no record that this operator can read: no worker parked it, or a newer one.\n",
-        ),
+        1 => text
+            .push_str("1 more task can't be read: no worker parked it, or a newer worker did.\n"),
         more => {
             let _ = writeln!(
                 text,
-                "{more} more have no record that this operator can read: no worker parked them, or a newer one."
+                "{more} more tasks can't be read: no worker parked them, or a newer worker did."
             );
         }
     }
@@ -70,10 +69,7 @@ pub fn parked(
     let more = reply.tasks.saturating_sub(shown);
     if more > 0 {
         let at_least = if reply.at_least { "at least " } else { "" };
-        let _ = writeln!(
-            text,
-            "… and {at_least}{more} more, parked before: --limit shows more"
-        );
+        let _ = writeln!(text, "… and {at_least}{more} older: --limit shows more");
     }
     let _ = writeln!(
         text,

@@ -191,7 +191,7 @@ fn not_arriving(of: Evidence<'_>) -> Option<Found> {
         return None;
     }
     let message = format!(
-        "Cloud Tasks dispatches and no push arrives: {} dispatches in its last minute, {} in flight, and none at {} workers in {}",
+        "Cloud Tasks dispatches, but no push arrives: {} dispatches in the last minute, {} in flight, and no push at {} workers in {}",
         units::count(queue.executed_last_minute),
         units::count(queue.in_flight),
         workers.pods_asked,
@@ -214,7 +214,7 @@ fn refused(of: Evidence<'_>) -> Option<Found> {
     }
     let (reason, _) = reasons.max_by_key(|(_, count)| **count)?;
     let message = format!(
-        "workers refuse pushes for their token: {} of {} in {}, most for the reason {reason}",
+        "workers refuse pushes because of their token: {} of {} in {}, most for the reason {reason}",
         units::count(refused),
         units::count(pushes),
         units::duration(workers.window),

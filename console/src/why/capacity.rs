@@ -67,7 +67,7 @@ fn no_run_slots(of: Evidence<'_>) -> Option<Found> {
     (no_room >= SOME_NO_ROOM && share(no_room, pushes) >= NO_ROOM).then(|| {
         let at_once = of.stage.settings.max_concurrent_dispatches;
         let at_once = at_once.map_or_else(String::new, |it| {
-            format!(" for the {it} dispatches that its queue makes at once")
+            format!(" for up to {it} concurrent dispatches")
         });
         let message = format!(
             "workers have no free run slot: {} of {} pushes in {} got 503, which makes Cloud Tasks throttle; {} slots{at_once}. Add replicas, raise concurrency, or lower maxConcurrentDispatches",

@@ -41,7 +41,7 @@ fn look_up_fails(of: Evidence<'_>) -> Option<Found> {
     let failed = failed.min(workers.look_ups_failed);
     is_much(failed, workers).then(|| {
         let message = format!(
-            "workers can't look tasks up in Cloud Tasks: {} of {} pushes in {} got 500, and no run. The tasks stay on this stage",
+            "workers can't look tasks up in Cloud Tasks: {} of {} pushes in {} got 500 without a run. The tasks stay on this stage",
             units::count(failed),
             units::count(workers.answers.all()),
             units::duration(workers.window),
