@@ -14,10 +14,10 @@ pub const EVERY_STAGE: &str = "*";
 /// The type of an override's condition.
 pub const IN_FORCE: &str = "InForce";
 
-/// ChainOverride changes settings of a chain's stages for a limited time, without an edit of the chain. It
-/// needs no permission on chains, and GitOps tools that own the chain don't revert it. It has only settings
-/// that restart no pods. If several overrides of a stage have the same setting, the newest is in force. When
-/// the newest ends, the one before it is in force again.
+/// ChainOverride changes settings of a chain's stages for a limited time, without an edit of the chain.
+/// Creating an override needs no permission on chains, and GitOps tools that own the chain don't revert the
+/// override. None of its settings restarts pods. If several overrides of a stage have the same setting, the
+/// newest override is in force. When the newest ends, the previous override is in force again.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -66,7 +66,8 @@ pub struct ChainOverrideSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 
-    /// paused pauses the stages' queues if true. If false, the queues run and any pause is lifted.
+    /// paused pauses the stages' queues if true. If false, the operator keeps the queues running
+    /// and lifts any pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 
@@ -76,7 +77,7 @@ pub struct ChainOverrideSpec {
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
 
-    /// reason is why the override was made: an incident and a few words.
+    /// reason is why the override was created: an incident and a few words.
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
@@ -84,15 +85,15 @@ pub struct ChainOverrideSpec {
     #[serde(rename = "for")]
     pub lasts: Duration,
 
-    /// by is who made the override. kubectl chain sets it to the user name that the API server reports. It is
-    /// checked only if the chart's overrides.requireBy is set.
+    /// by is who created the override. kubectl chain writes the user name that the API server reports. The
+    /// API server checks the name only if the chart's overrides.requireBy is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
     /// restore raises a lowered rate again in steps when the override ends. If unset, the rate is raised at
-    /// once. Only for stages that set maxDispatchesPerSecond in the chain. Remove restore to skip the
-    /// remaining steps.
+    /// once. Only for stages that set maxDispatchesPerSecond in the chain. To skip the remaining steps,
+    /// remove restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
 
@@ -141,8 +142,8 @@ pub struct ChainOverrideStatus {
     pub was: Vec<StageWas>,
 }
 
-/// StageWas is the settings of a stage that an override has replaced. A field is unset if the override or the
-/// chain doesn't set it.
+/// StageWas is the settings of a stage that an override has replaced. A field is set only if both the
+/// override and the chain set it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct StageWas {

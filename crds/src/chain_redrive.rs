@@ -11,8 +11,8 @@ use crate::duration::Duration;
 pub const FINISHED: &str = "Finished";
 
 /// ChainRedrive moves parked tasks of a chain to one of its stages. There, each task begins a new life, with
-/// all attempts and its own notification. It needs no permission on chains, and doesn't belong in Git. If a
-/// chain has several redrives and discards, the oldest goes first.
+/// all attempts and its own notification. Creating a redrive needs no permission on chains. Don't keep
+/// redrives in Git. If a chain has several redrives and discards, the oldest goes first.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -63,8 +63,8 @@ pub struct ChainRedriveSpec {
     #[schemars(range(min = 0.1, max = 500.0))]
     pub rate: f64,
 
-    /// where selects the parked tasks to move: those that match all of its fields. Only tasks that were
-    /// parked before the redrive was created are moved. A redrive moves no task twice.
+    /// where selects the parked tasks to move. A task must match all fields that are set, and must have
+    /// been parked before the redrive was created. A redrive moves no task twice.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<ParkedFilter>,
 
@@ -80,13 +80,14 @@ pub struct ChainRedriveSpec {
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
-    /// by is who created the redrive. kubectl chain sets it to the user name that the API server reports. It
-    /// is checked only if the chart's overrides.requireBy is set.
+    /// by is who created the redrive. kubectl chain writes the user name that the API server reports. The
+    /// API server checks the name only if the chart's overrides.requireBy is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// stopped stops the redrive. Tasks that it has moved stay moved. Once true, it can't be changed.
+    /// stopped stops the redrive. Tasks that were already moved stay moved. Once true, it can't be
+    /// changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 
@@ -96,8 +97,8 @@ pub struct ChainRedriveSpec {
     pub stopped_by: Option<String>,
 }
 
-/// ChainDiscard deletes parked tasks of a chain for good. It needs its own permission, and doesn't belong in
-/// Git.
+/// ChainDiscard deletes parked tasks of a chain for good. Creating a discard needs a permission of its own.
+/// Don't keep discards in Git.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -134,8 +135,8 @@ pub struct ChainDiscardSpec {
     #[schemars(length(min = 1, max = 63))]
     pub chain: String,
 
-    /// where selects the parked tasks to delete: those that match all of its fields. Only tasks that were
-    /// parked before the discard was created are deleted.
+    /// where selects the parked tasks to delete. A task must match all fields that are set, and must have
+    /// been parked before the discard was created.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<ParkedFilter>,
 
@@ -147,13 +148,14 @@ pub struct ChainDiscardSpec {
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
-    /// by is who created the discard. kubectl chain sets it to the user name that the API server reports. It
-    /// is checked only if the chart's overrides.requireBy is set.
+    /// by is who created the discard. kubectl chain writes the user name that the API server reports. The
+    /// API server checks the name only if the chart's overrides.requireBy is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// stopped stops the discard. Tasks that it has deleted stay deleted. Once true, it can't be changed.
+    /// stopped stops the discard. Tasks that were already deleted are not restored. Once true, it can't
+    /// be changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 
@@ -195,7 +197,8 @@ pub struct ParkedFilter {
     #[schemars(length(min = 1, max = 500), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub task: Option<String>,
 
-    /// redrive is the UID of an earlier redrive. It selects the tasks that failed again after that redrive.
+    /// redrive is the UID of an earlier redrive, and selects the tasks that failed again after this
+    /// redrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9-]+$"))]
     pub redrive: Option<String>,
@@ -211,7 +214,7 @@ pub struct ParkedFilter {
     pub parked_before: Option<Time>,
 }
 
-/// Canary is how a redrive tries a few tasks first.
+/// Canary makes a redrive move a few tasks first.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Canary {
@@ -241,7 +244,7 @@ fn default_at_least() -> String {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct RedriveStatus {
-    /// The condition Finished is True when everything is done, or when nothing more will be done.
+    /// The condition Finished is True when the redrive or discard is done, or has ended early.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(description = finished_description(), length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
@@ -251,7 +254,8 @@ pub struct RedriveStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<i64>,
 
-    /// atLeast is true while the tasks are still being counted: there may be more than matched.
+    /// atLeast is true while the tasks are still being counted. The final number may then be higher
+    /// than matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
 
@@ -259,8 +263,8 @@ pub struct RedriveStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<i64>,
 
-    /// skipped is how many of the selected tasks can't be moved, and stay parked: they weren't parked by a
-    /// worker, or Cloud Tasks refuses them.
+    /// skipped is how many of the selected tasks can't be moved and stay parked, because no worker parked
+    /// them, or because Cloud Tasks refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<i64>,
 

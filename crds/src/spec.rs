@@ -71,8 +71,8 @@ pub struct ExecutorChainSpec {
     /// the queues before the workers are deleted. Tasks are kept for up to 31 days after their
     /// creation, and applying the chain again resumes the queues. Drain keeps serving the chain
     /// until its stage queues are empty, then does what Retain does. Delete deletes the queues and
-    /// their tasks. The queue names are then blocked for up to 7 days. Orphan leaves queues and
-    /// workers running. A chain with the same name that is applied later takes them over. The
+    /// their tasks. The names of deleted queues are blocked for up to 7 days. Orphan leaves queues
+    /// and workers running. If you later apply a chain with the same name, it takes them over. The
     /// notifier's queue is always kept. The parking queue is deleted only by Delete, and Drain
     /// doesn't wait for it.
     #[serde(default)]
@@ -81,8 +81,8 @@ pub struct ExecutorChainSpec {
     /// driftPolicy is what the operator does when a queue setting of this chain is changed outside
     /// the operator. Enforce restores the setting within seconds. Report shows the change in the
     /// condition Drifted and leaves rates, concurrency, and backoff alone until the spec is edited.
-    /// Unlimited attempts, the push address, and the token are restored in either case, because no
-    /// task may be lost.
+    /// Both restore unlimited attempts, the push address, and the token, because no task may be
+    /// lost.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 
@@ -96,7 +96,7 @@ pub struct ExecutorChainSpec {
 
     /// oidc is the identity that Cloud Tasks pushes with. Workers refuse a push without a valid
     /// token. If unset, anyone who can reach a worker can run its handler. Requires https push
-    /// addresses. A producer's own Authorization header then no longer reaches the handler.
+    /// addresses. With oidc, a producer's own Authorization header no longer reaches the handler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
 
@@ -107,7 +107,8 @@ pub struct ExecutorChainSpec {
     pub push: Option<Push>,
 
     /// httpTarget is who sets the queues' push addresses. Managed: the operator sets each queue's
-    /// address, so that queued tasks follow when the workers move. Unmanaged isn't supported yet.
+    /// address. If the address of the workers changes, queued tasks go to the new address.
+    /// Unmanaged isn't supported yet.
     #[serde(default)]
     pub http_target: HttpTargetPolicy,
 
@@ -117,8 +118,8 @@ pub struct ExecutorChainSpec {
     pub drain_delay: Duration,
 
     /// template is the pod template of every stage without a template of its own. Its containers
-    /// are the handler. They run beside the worker, start before it, and are stopped after it has
-    /// drained.
+    /// are the handler. They run beside the worker, start before the worker, and are stopped after
+    /// the worker has drained.
     #[serde(
         default,
         deserialize_with = "template::read",
@@ -127,9 +128,9 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
-    /// keepHeaders is the list of headers that stay on a task although proxies set headers of these
-    /// names too: X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. The handler gets all such
-    /// headers. The next stage and the notification get only those in this list.
+    /// keepHeaders is the list of headers that stay on a task, of those that proxies set too:
+    /// X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, Via. The handler gets all headers of these
+    /// names. The next stage and the notification get only the headers in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -159,8 +160,8 @@ pub struct ExecutorChainSpec {
 #[serde(rename_all = "camelCase")]
 pub struct WorkerTemplate {
     /// resources is the requests and limits of the worker's container. They override the chart's
-    /// worker.resources (the operator's --worker-template). Needed if a quota counts them, or if an
-    /// autoscaler uses CPU.
+    /// worker.resources (the operator's --worker-template). Set resources if a quota of the
+    /// namespace requires them, or if an autoscaler uses CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub resources: Option<ResourceRequirements>,
@@ -293,8 +294,8 @@ pub struct Notifier {
 #[serde(rename_all = "camelCase")]
 pub struct NotifierOidc {
     /// serviceAccountEmail is the service account that the token is for. It must belong to the
-    /// project of the queue. The workers need the permission iam.serviceAccounts.actAs on it, or
-    /// they can't create notifications.
+    /// project of the queue. Without the permission iam.serviceAccounts.actAs on this account, the
+    /// workers can't create notifications.
     #[schemars(length(max = 320))]
     pub service_account_email: String,
     /// audience is the audience of the token, such as the receiver's URL.
@@ -323,9 +324,9 @@ pub enum Outcome {
 #[serde(rename_all = "camelCase")]
 pub struct Parking {
     /// queue is the ID of the queue that keeps the tasks. It must be neither a stage's queue nor
-    /// the notifier's, and chains can't share it. The operator creates it, pauses it, and pauses it
-    /// again if it is resumed. If you remove parking or name another queue, this one stays paused
-    /// and keeps its tasks.
+    /// the notifier's, and chains can't share it. The operator creates and pauses the queue, and
+    /// pauses it again if a person resumes it. If you remove parking or name another queue, the
+    /// former queue stays paused and keeps its tasks.
     #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,100}$"), length(max = 100))]
     pub queue: String,
 
@@ -375,7 +376,7 @@ pub struct Oidc {
     /// it.
     #[schemars(length(max = 320))]
     pub service_account_email: String,
-    /// audiences is the list of audiences that workers accept. The first one is set on the queues.
+    /// audiences is the list of audiences that workers accept. The queues use the first audience.
     /// Use an audience that no other service accepts from this account, such as the chain's name.
     #[schemars(length(min = 1, max = 8), inner(length(max = 2083)), extend("x-kubernetes-list-type" = "atomic"))]
     pub audiences: Vec<String>,
@@ -387,7 +388,7 @@ pub struct Oidc {
 pub struct Push {
     /// url is the address of a stage behind your own ingress: scheme, host, and port, such as
     /// `https://{stage}-{chain}-{namespace}.push.example.com`. It must contain {stage} if the chain
-    /// has several stages. Tasks keep their own path and query, so only the host distinguishes the
+    /// has several stages: tasks keep their own path and query, so only the host distinguishes the
     /// stages. Point the load balancer's health check at port 9481, path /readyz/load-balancer. On
     /// the push port, a health check gets 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -437,8 +438,8 @@ pub struct Gateway {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// name identifies the stage within the chain and is part of its Deployment's name. It can't be
-    /// fail, because a route to fail ends the task.
+    /// name identifies the stage within the chain and is part of its Deployment's name. The name
+    /// fail isn't allowed, because a route to fail ends the task.
     #[schemars(
         regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
         length(min = 1, max = 63)
@@ -467,8 +468,8 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 
-    /// replicas is the number of worker pods. If unset, the operator sets no number, so that an
-    /// autoscaler can. Removing the field keeps the current number.
+    /// replicas is the number of worker pods. If unset, the operator leaves the number to an
+    /// autoscaler. Removing the field keeps the current number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
@@ -480,10 +481,11 @@ pub struct Stage {
     #[schemars(range(min = 1, max = 10000))]
     pub concurrency: Option<i32>,
 
-    /// giveUpAfter is how long after its first push a task may stay on this stage, if at least 10
-    /// of its dispatches got no answer or a 5xx. Then it is handed over with the reason expired.
-    /// Defaults to 480h. Such a task is handed over at the latest 30.5 days after its creation,
-    /// because Cloud Tasks deletes a task silently after 31 days.
+    /// giveUpAfter is the longest time that a task stays on this stage, counted from its first
+    /// push. After this time, the worker hands the task over with the reason expired, if at least
+    /// 10 of its dispatches got no answer or a 5xx. Defaults to 480h. The worker hands over such a
+    /// task at the latest 30.5 days after its creation, because Cloud Tasks deletes a task silently
+    /// after 31 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
 
@@ -506,23 +508,24 @@ pub struct Stage {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub routes: Vec<Route>,
 
-    /// isolate is a list of rules that keep the tasks of one customer, or of one kind, from slowing
-    /// down all others. While such a category hangs or fails, its tasks go to a later stage, and
-    /// the other tasks stay. Each pod decides from its own runs. The last stage can't have rules.
+    /// isolate is a list of rules that keep one category of tasks, such as the tasks of one
+    /// customer, from slowing down all others. While a category hangs or fails, its tasks go to a
+    /// later stage, and the other tasks stay. Each pod decides from its own runs. The last stage
+    /// can't have rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "atomic"))]
     pub isolate: Vec<IsolationRule>,
 
     /// holdOnOutage is the maximum time that a pod holds while its handler fails for nearly all
-    /// tasks. While a pod holds, its tasks wait, and no attempt is counted. The pod runs one task a
-    /// second to find out whether the handler has recovered. From 10s to 24h. If unset, pods don't
-    /// hold.
+    /// tasks. While a pod holds, its tasks wait, and no attempt is counted. The pod still runs one
+    /// task a second, to find out whether the handler has recovered. From 10s to 24h. If unset,
+    /// pods don't hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_on_outage: Option<Duration>,
 
     /// retryAfter is whether the handler can set the time of a task's next attempt, with the header
-    /// Retry-After or the verdict later: Follow or Ignore. Defaults to Follow. If Ignore, the
-    /// queue's backoff decides, and the verdict later counts as a failed attempt.
+    /// Retry-After or the verdict later. Follow or Ignore. Defaults to Follow. With Ignore, the
+    /// queue's backoff sets this time, and the verdict later counts as a failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfter>,
 
@@ -533,8 +536,8 @@ pub struct Stage {
     pub delay: Option<Duration>,
 
     /// paused pauses the queue if true: tasks are kept and not dispatched. If false, the operator
-    /// keeps the queue running and lifts any pause. If unset, the operator lifts only its own
-    /// pauses.
+    /// keeps the queue running and lifts any pause. If unset, the operator lifts only pauses that
+    /// it has made itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 }
@@ -586,14 +589,14 @@ pub struct Handler {
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
 
-    /// path replaces the path and query of the task. It can't be just a slash. Defaults to the
+    /// path replaces the path and query of the task. A single slash isn't allowed. Defaults to the
     /// task's own path and query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^/[^\s]+$"), length(max = 1024))]
     pub path: Option<String>,
 
-    /// url is the address of a handler outside the pod. A path in it replaces the path and query of
-    /// the task. Excludes port and path.
+    /// url is the address of a handler outside the pod. A path in the URL replaces the path and
+    /// query of the task. With url, port and path can't be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2083))]
     pub url: Option<String>,
@@ -698,15 +701,15 @@ pub struct IsolationRule {
     #[schemars(length(min = 1, max = 63))]
     pub to: Option<String>,
     /// maxShare is the share of a pod's run slots that a category may take, such as 25%. From 1% to
-    /// 100%. It applies while at least three quarters of the slots are taken. Tasks over this share
-    /// are isolated. If unset, a category may take all slots.
+    /// 100%. The limit applies while at least three quarters of the slots are taken. The pod
+    /// isolates tasks that exceed it. If unset, a category may take all slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4))]
     pub max_share: Option<String>,
     /// failures is how many of a category's last attempts on a pod must fail before the pod
-    /// isolates the category. It does so only if less than a third of the other tasks' attempts
-    /// fail. Now and then it tries some tasks of the category. If they succeed, the isolation ends.
-    /// {} takes the defaults. If unset, failures don't isolate.
+    /// isolates the category. The pod isolates it only if less than a third of the other tasks'
+    /// attempts fail. Now and then, the pod tries some tasks of an isolated category. If these
+    /// succeed, the isolation ends. {} takes the defaults. If unset, failures don't isolate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<FailureThreshold>,
 }
@@ -729,7 +732,7 @@ pub struct FailureThreshold {
     #[serde(default = "default_of")]
     #[schemars(range(min = 1, max = 64))]
     pub of: i32,
-    /// atLeast is how many of these attempts must have failed. It can't be above the field of.
+    /// atLeast is how many of these attempts must have failed, at most the number in the field of.
     #[serde(default = "default_at_least")]
     #[schemars(range(min = 1, max = 64))]
     pub at_least: i32,

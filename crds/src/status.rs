@@ -31,14 +31,14 @@ pub struct ExecutorChainStatus {
 
     /// failsAfter is the time until a task ends as Failed if every attempt fails, as a range. The
     /// minimum is for attempts that fail at once. The maximum is for attempts that each take
-    /// handler.timeout. A note is added if the minimum is below a minute. The range doesn't include
-    /// waits for rate limits, pauses, pods, holds, and Retry-After. Routes, isolation, and verdicts
-    /// can end a task earlier. Unset while a queue is missing.
+    /// handler.timeout. A note is added if the minimum is below a minute. Waits for rate limits,
+    /// pauses, pods, holds, and Retry-After make the time longer than this range. Routes,
+    /// isolation, and verdicts can make it shorter. Unset while a queue is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails_after: Option<String>,
 
-    /// queuesHash is a hash of the desired queue settings, from the last time that all queues
-    /// matched them. The operator uses it to tell an outside change from an edit of the spec.
+    /// queuesHash is a hash of the desired queue settings at the last time that all queues had
+    /// them. With it, the operator tells a change outside the operator from an edit of the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues_hash: Option<String>,
 
