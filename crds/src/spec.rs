@@ -81,8 +81,8 @@ pub struct ExecutorChainSpec {
     /// driftPolicy is what the operator does when a queue setting of this chain is changed outside
     /// the operator. Enforce restores the setting within seconds. Report shows the change in the
     /// condition Drifted and leaves rates, concurrency, and backoff alone until the spec is edited.
-    /// Both restore unlimited attempts, the push address, and the token, because no task may be
-    /// lost.
+    /// Both policies restore unlimited attempts, the push address, and the token, because no task
+    /// may be lost.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 
@@ -128,9 +128,9 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
-    /// keepHeaders is the list of headers that stay on a task, of those that proxies set too:
-    /// X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, Via. The handler gets all headers of these
-    /// names. The next stage and the notification get only the headers in this list.
+    /// keepHeaders is the list of headers that stay on a task although proxies set them too:
+    /// X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. A header of these names that isn't
+    /// listed reaches the handler, but neither the next stage nor the notification.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -702,7 +702,7 @@ pub struct IsolationRule {
     pub to: Option<String>,
     /// maxShare is the share of a pod's run slots that a category may take, such as 25%. From 1% to
     /// 100%. The limit applies while at least three quarters of the slots are taken. The pod
-    /// isolates tasks that exceed it. If unset, a category may take all slots.
+    /// isolates tasks over this share. If unset, a category may take all slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4))]
     pub max_share: Option<String>,
@@ -732,7 +732,7 @@ pub struct FailureThreshold {
     #[serde(default = "default_of")]
     #[schemars(range(min = 1, max = 64))]
     pub of: i32,
-    /// atLeast is how many of these attempts must have failed, at most the number in the field of.
+    /// atLeast is how many of these attempts must have failed. The field of is the maximum.
     #[serde(default = "default_at_least")]
     #[schemars(range(min = 1, max = 64))]
     pub at_least: i32,
