@@ -83,6 +83,12 @@ impl Error {
             .is_some_and(|status| status.reason == "AlreadyExists")
     }
 
+    /// Whether the object of a write has another version by now.
+    pub fn is_conflict(&self) -> bool {
+        self.api_status()
+            .is_some_and(|status| status.reason == "Conflict")
+    }
+
     /// The API server's message, if it forbids a call.
     pub fn forbidden(&self) -> Option<&str> {
         let status = self.api_status().filter(|status| status.code == 403)?;

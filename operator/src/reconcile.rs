@@ -65,8 +65,7 @@ pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Actio
     let failure = findings.error.as_ref().map(Error::problem);
     let chains = &context.caches.served_chains;
     chains.reconciled(&chain, failure.as_ref());
-    let given = parsed.as_ref().ok().map(|chain| chain.status.as_ref());
-    let reported = report(chain.meta(), given, &context, &findings).await;
+    let reported = report(chain.meta(), parsed.as_ref().ok(), &context, &findings).await;
     let name = name_of(&*chain);
     match (&parsed, &reported) {
         // Nothing of it is left.

@@ -49,11 +49,9 @@ impl StatusEchoFilter {
         }
     }
 
-    /// The last status, if the API server has it and the watch has not shown it yet.
-    pub fn unseen(&self, uid: &str) -> Option<ExecutorChainStatus> {
-        let chains = self.0.lock();
-        let (_, status) = chains.get(uid)?.unseen.as_ref()?;
-        Some(status.clone())
+    /// The last status and its version, if the API server has it and the watch has not shown it yet.
+    pub fn unseen(&self, uid: &str) -> Option<(u64, ExecutorChainStatus)> {
+        self.0.lock().get(uid)?.unseen.clone()
     }
 
     /// Whether the last status says that settings with this hash are set on the queues; `None` before
@@ -186,12 +184,12 @@ mod tests {
         filter.written("1f0c", &first);
         assert_eq!(filter.unseen("1f0c"), None, "not answered yet");
         filter.taken("1f0c", &first, Some("9"));
-        assert_eq!(filter.unseen("1f0c"), Some(first));
+        assert_eq!(filter.unseen("1f0c"), Some((9, first)));
         filter.written("1f0c", &second);
         assert_eq!(filter.unseen("1f0c"), None, "which of the two is unknown");
         filter.taken("1f0c", &second, Some("11"));
         shows("10");
-        assert_eq!(filter.unseen("1f0c"), Some(second.clone()));
+        assert_eq!(filter.unseen("1f0c"), Some((11, second.clone())));
         // Ours, or what another client has written after it.
         shows("12");
         assert_eq!(filter.unseen("1f0c"), None);

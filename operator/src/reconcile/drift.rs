@@ -37,8 +37,7 @@ pub async fn report_drift(served: ServedChain<'_>, state: &PlannedState) {
         state: Some(state.clone()),
         ..Findings::default()
     };
-    let given = Some(chain.status.as_ref());
-    if let Err(error) = report(metadata, given, context, &findings).await {
+    if let Err(error) = report(metadata, Some(chain), context, &findings).await {
         tracing::warn!(%error, "drift could not be written to the status");
     }
 }

@@ -1,26 +1,36 @@
 //! Report: writes the status, only when it has changed.
 
-use crds::ExecutorChainStatus;
 use crds::conditions::{ConditionType, Reason};
+use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube_runtime::events::EventType;
 use plan::status;
 use serde_json::json;
 
 use crate::api_server::call;
+use crate::cache::status_echo::StatusEchoFilter;
 use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;
 use crate::reconcile::events::publish;
 use crate::reconcile::findings::Findings;
 
+/// How many times one status is written, if other clients change the chain each time.
+const MAX_WRITES: usize = 3;
+
+/// A version of a chain, and its status.
+struct Current {
+    object: DynamicObject,
+    status: Option<ExecutorChainStatus>,
+}
+
 /// Writes the findings to the chain's status, if it differs, and returns that status. A chain that is deleted
-/// has none. `given` is the status that the chain was read with, unless the chain can't be parsed.
+/// has none. `parsed` is the chain as it was watched; `None` if it can't be parsed.
 pub async fn report(
     chain: &ObjectMeta,
-    given: Option<Option<&ExecutorChainStatus>>,
+    parsed: Option<&ExecutorChain>,
     context: &Context,
     findings: &Findings,
 ) -> Result<Option<ExecutorChainStatus>, Error> {
@@ -31,52 +41,83 @@ pub async fn report(
     }
     let uid = chain.uid.as_deref().unwrap_or_default();
     let echo = &context.caches.status_echo;
-    let api = context.untyped_chains(&namespace);
-    // The given status may be older than our last write, such as of drift in this very reconcile: then a
-    // condition that has not changed would get a new time.
-    let current = match given.filter(|given| !echo.is_stale(uid, *given)) {
-        Some(given) => given.cloned(),
-        None => match echo.unseen(uid) {
-            Some(unseen) => Some(unseen),
-            None => match call("get the chain", api.get_opt(&name)).await? {
-                Some(current) => status_of(&current),
+    let mut known = parsed.and_then(|parsed| watched(parsed, echo));
+    let mut writes_left = MAX_WRITES;
+    loop {
+        let current = match known.take() {
+            Some(current) => current,
+            None => match read(chain, context).await? {
+                Some(current) => current,
                 None => return Ok(None),
             },
-        },
-    };
-    let status = next(chain, current.as_ref(), findings);
-    if let Some(known) = status.as_ref().or(current.as_ref()) {
-        context.metrics.conditions.set(&namespace, &name, known);
-    }
-    let Some(status) = status else {
-        if let Some(current) = &current {
-            echo.written(uid, current);
+        };
+        let status = next(chain, current.status.as_ref(), findings);
+        context.metrics.conditions.set(&namespace, &name, &status);
+        // Before the write: the watch may show it before the answer arrives.
+        echo.written(uid, &status);
+        if current.status.as_ref() == Some(&status) {
+            return Ok(Some(status));
         }
-        return Ok(current);
-    };
-    // Before the write: the watch may show it before the answer arrives.
-    echo.written(uid, &status);
-    // The whole status is replaced, so that lists which have become empty disappear.
-    let patch = json!([{"op": "add", "path": "/status", "value": status}]);
-    let patch: Patch<DynamicObject> =
-        Patch::Json(serde_json::from_value(patch).expect("an add of plain data is a JSON patch"));
-    let parameters = PatchParams::default();
-    let write = api.patch_status(&name, &parameters, &patch);
-    match context.write("write the status", write).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        written => {
-            context.metrics.status_written(written.as_ref().err());
-            let answered = written?.metadata;
-            echo.taken(uid, &status, answered.resource_version.as_deref());
-            publish_ready(context, chain, current.as_ref(), &status).await;
-            Ok(Some(status))
+        writes_left -= 1;
+        match replace(current.object, &status, context).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_conflict() && writes_left > 0 => {}
+            written => {
+                context.metrics.status_written(written.as_ref().err());
+                let version = written?.resource_version;
+                echo.taken(uid, &status, version.as_deref());
+                publish_ready(context, chain, current.status.as_ref(), &status).await;
+                return Ok(Some(status));
+            }
         }
     }
 }
 
-fn status_of(chain: &DynamicObject) -> Option<ExecutorChainStatus> {
-    let status = chain.data.get("status")?;
-    serde_json::from_value(status.clone()).ok()
+/// The chain as it was watched, with its last status. `None` if the watch is behind, and nothing else is known:
+/// from an older status, a condition that has not changed would get a new time.
+fn watched(chain: &ExecutorChain, echo: &StatusEchoFilter) -> Option<Current> {
+    let uid = chain.metadata.uid.as_deref().unwrap_or_default();
+    let mut metadata = chain.metadata.clone();
+    let status = if echo.is_stale(uid, chain.status.as_ref()) {
+        let (version, status) = echo.unseen(uid)?;
+        metadata.resource_version = Some(version.to_string());
+        Some(status)
+    } else {
+        chain.status.clone()
+    };
+    let mut object = DynamicObject::new("", &ApiResource::erase::<ExecutorChain>(&()));
+    object.metadata = metadata;
+    object.data = json!({"spec": chain.spec});
+    Some(Current { object, status })
+}
+
+/// The chain as the API server has it now; `None` if it doesn't exist any more.
+async fn read(chain: &ObjectMeta, context: &Context) -> Result<Option<Current>, Error> {
+    let (namespace, name) = name_in(chain);
+    let api = context.untyped_chains(&namespace);
+    let object = call("get the chain", api.get_opt(&name)).await?;
+    let object = object.filter(|object| object.metadata.uid == chain.uid);
+    Ok(object.map(|object| {
+        let status = object.data.get("status");
+        let status = status.and_then(|status| serde_json::from_value(status.clone()).ok());
+        Current { object, status }
+    }))
+}
+
+/// Replaces the whole status, so that lists which have become empty disappear. A PUT costs the API server less
+/// than a patch, and conflicts if the chain has another version by now.
+async fn replace(
+    mut object: DynamicObject,
+    status: &ExecutorChainStatus,
+    context: &Context,
+) -> Result<ObjectMeta, Error> {
+    object.data["status"] = json!(status);
+    let (namespace, name) = name_in(&object.metadata);
+    let api = context.untyped_chains(&namespace);
+    let parameters = PostParams::default();
+    let write = api.replace_status(&name, &parameters, &object);
+    let written = context.write("write the status", write).await?;
+    Ok(written.metadata)
 }
 
 /// Writes an Event when the reason of Ready has changed. Pods have Events of their own.
@@ -104,19 +145,18 @@ async fn publish_ready(
     publish(context, chain, type_, &now.reason, &now.message).await;
 }
 
-/// The chain's new status, if it differs.
+/// The chain's new status.
 fn next(
     chain: &ObjectMeta,
     current: Option<&ExecutorChainStatus>,
     findings: &Findings,
-) -> Option<ExecutorChainStatus> {
+) -> ExecutorChainStatus {
     let problem = findings.error.as_ref().map(Error::problem);
-    let status = status(
+    status(
         &current.cloned().unwrap_or_default(),
         chain.generation,
         findings.planned(),
         problem.as_ref(),
         Timestamp::now(),
-    );
-    (current != Some(&status)).then_some(status)
+    )
 }

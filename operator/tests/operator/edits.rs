@@ -5,9 +5,9 @@ use std::time::Duration;
 use cloudtasks::{Queue, QueueSettings, QueueState};
 use crds::ExecutorChainStatus;
 use serde_json::{Value, json};
-use testkit::eventually;
+use testkit::{Emulator, Proxy, Way, eventually};
 
-use crate::testbed::{ORDERS, RATE, SOON, queue, says, served, variable, without};
+use crate::testbed::{ORDERS, Queues, RATE, SOON, Testbed, queue, says, served, variable, without};
 
 /// Settings from outside the operator, on a queue of which the manifest sets only the rate.
 fn by_hand() -> QueueSettings {
@@ -49,6 +49,30 @@ async fn a_changed_rate_changes_the_queue_and_no_worker() {
         - testbed.writes("write_status").await;
     assert_eq!(now, others, "{:?}", testbed.metrics().await);
     assert_eq!(testbed.deployment_versions().await, versions);
+}
+
+#[tokio::test]
+async fn the_status_of_a_chain_that_changes_during_its_reconcile_is_written_at_the_second_attempt()
+{
+    let emulator = Emulator::start().await;
+    let proxy = Proxy::start(emulator.addr()).await;
+    let testbed = Testbed::at("conflict", proxy.addr(), &[]).await;
+    let queues = Queues::of(&emulator).await;
+    testbed.apply(ORDERS).await;
+    testbed.settle("orders").await;
+
+    proxy.turn(Way::Mute);
+    testbed.apply_with(RATE, "maxDispatchesPerSecond: 20").await;
+    // The reconcile waits for the answer, and doesn't see the annotation.
+    queues.has_rate("incoming", 20.0).await;
+    let annotate = ["annotate", "chain", "orders", "incident=42"];
+    testbed.kubectl(&annotate).await.expect_ok();
+    proxy.turn(Way::Open);
+
+    testbed.settle("orders").await;
+    let failed = "executor_operator_effects_total{effect=\"write_status\",outcome=\"failed\"}";
+    let metrics = testbed.metrics().await;
+    assert_eq!(metrics.get(failed), None, "{metrics:?}");
 }
 
 #[tokio::test]
