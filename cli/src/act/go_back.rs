@@ -1,7 +1,7 @@
 //! `undo CHAIN --to REVISION`: applies an earlier spec of a chain again.
 
 #[cfg(feature = "cluster")]
-mod way;
+mod undo_to;
 
 use std::process::ExitCode;
 
@@ -25,6 +25,8 @@ pub(super) async fn run(
             "dev keeps no revisions of its file: undo the edit of {name} in the file. dev then applies the file"
         ))),
         #[cfg(feature = "cluster")]
-        Target::Cluster(cluster) => way::go_back(*cluster, &options, name, revision, program).await,
+        Target::Cluster(cluster) => {
+            undo_to::go_back(*cluster, &options, name, revision, program).await
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Pure: what is desired with the edit and without it, and what was observed in; the answer out.
 
 mod edited;
-mod phases;
+mod settings_by_time;
 mod version;
 
 use console::{LiveChain, PlanReply, PlannedRound, PlannedStep};
@@ -14,7 +14,7 @@ use plan::{Desired, DesiredStage, Observed, Plan, Problem, preview, restarts};
 use simulation::forecast::{HORIZON, forecast};
 
 pub use edited::{Edited, edited};
-use phases::phases;
+use settings_by_time::phases;
 pub use version::Version;
 
 /// What is known of a chain that exists.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::notifications::Notification;
-use crate::results::TaskResult;
+use crate::task_result::TaskResult;
 
 /// The events of a life: whether it succeeded, and the event's id. One that is sent again has the same.
 type Events = BTreeSet<(bool, String)>;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use crate::results::{Ends, Evidence, TaskResults};
+use crate::task_result::{Ends, Evidence, TaskResults};
 
 /// How a task's runs end, whatever becomes of the chain meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
