@@ -108,5 +108,5 @@ fn producers(stage: &LiveStage) -> Option<String> {
     let usual = workers.before?.producer_per_second;
     let now = workers.per_second(workers.arrivals.producer);
     (usual > 0.0 && now < 1.5 * usual)
-        .then(|| "producers create no more tasks than in the hour before".to_owned())
+        .then(|| "producers don't create many more tasks than in the hour before".to_owned())
 }

@@ -97,7 +97,7 @@ fn hand_over_fails(of: Evidence<'_>) -> Option<Found> {
     let all = workers.handed_on + failed;
     (failed >= SOME && share(failed, all) >= NOT_HANDED_OVER).then(|| {
         let message = format!(
-            "hand-overs fail: {} of {} in {} (596). The tasks stay on this stage, and their handler doesn't run again",
+            "hand-overs fail: {} of {} in {}. Their pushes got status 596: the tasks stay on this stage, and their handler doesn't run again",
             units::count(failed),
             units::count(all),
             units::duration(workers.window),
@@ -113,7 +113,7 @@ fn notification_fails(of: Evidence<'_>) -> Option<Found> {
     let all = workers.answers.done + failed;
     (failed >= SOME && share(failed, all) >= NOT_NOTIFIED).then(|| {
         let message = format!(
-            "notifications can't be created in queue {}: {} of {} in {} (597). The tasks stay, and their handler doesn't run again",
+            "notifications can't be created in queue {}: {} of {} in {}. Their pushes got status 597: the tasks stay, and their handler doesn't run again",
             of.chain.notifier.queue,
             units::count(failed),
             units::count(all),

@@ -53,7 +53,7 @@ pub const NOTIFY_ON: &str = "NOTIFY_ON";
 pub const NOTIFIER_QUEUE: &str = "NOTIFIER_QUEUE";
 /// The URL that notifications are sent to.
 pub const NOTIFIER_URL: &str = "NOTIFIER_URL";
-/// The service account whose token notifications carry.
+/// The service account of the token that notifications carry.
 pub const NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL: &str = "NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL";
 /// The audience of that token.
 pub const NOTIFIER_OIDC_AUDIENCE: &str = "NOTIFIER_OIDC_AUDIENCE";

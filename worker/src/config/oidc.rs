@@ -90,7 +90,7 @@ impl EnvVars<'_> {
             }
             (None, Some(_)) => Err(ConfigError::Missing {
                 variable: env::NOTIFIER_OIDC_SERVICE_ACCOUNT_EMAIL,
-                fix: "write the service account whose token notifications carry, or set no NOTIFIER_OIDC_ variable",
+                fix: "write the service account of the token that notifications carry, or set no NOTIFIER_OIDC_ variable",
             }),
             (Some(_), None) => Err(ConfigError::Missing {
                 variable: env::NOTIFIER_OIDC_AUDIENCE,

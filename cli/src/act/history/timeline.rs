@@ -94,7 +94,7 @@ fn of_revisions(revisions: &[ControllerRevision]) -> Vec<Entry> {
             None => vec!["the first that is kept".to_owned()],
             Some(before) => match (specs.get(before), specs.get(&kept.name)) {
                 (Some(before), Some(now)) => changes(before, now),
-                _ => vec!["the one before is no longer kept".to_owned()],
+                _ => vec!["changes unknown: the previous revision is no longer kept".to_owned()],
             },
         };
         Some(Entry {
@@ -299,7 +299,7 @@ mod tests {
         let entries = timeline(&sources(), None);
         let lines = [
             "10:00:00Z  revision 2 (generation 6), by argocd-controller",
-            "             the one before is no longer kept",
+            "             changes unknown: the previous revision is no longer kept",
             &format!("10:01:00Z  revision 3 (generation 7), {UNKNOWN}"),
             "             rate 20 → 30",
             "10:01:00Z  revision 4 (generation 8), by kubectl-edit",
@@ -321,7 +321,7 @@ mod tests {
             json,
             json!({
                 "at": "2026-11-29T10:00:00Z", "kind": "Revision", "revision": 2, "generation": 6,
-                "by": "argocd-controller", "details": ["the one before is no longer kept"],
+                "by": "argocd-controller", "details": ["changes unknown: the previous revision is no longer kept"],
             })
         );
     }

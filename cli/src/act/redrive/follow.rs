@@ -63,7 +63,7 @@ async fn until_finished(session: &mut Session<'_>, made: &Redrive) -> Result<Exi
         if found.status().is_none() && !has_warned && begin.elapsed() > PATIENCE {
             has_warned = true;
             say(
-                "no operator has seen it. It begins as soon as an operator that supports redrives leads",
+                "no operator has seen it yet. It begins as soon as the leading operator supports redrives",
             );
         }
         tokio::time::sleep(LOOK).await;

@@ -91,7 +91,9 @@ pub enum LedgerError {
     )]
     NotHandedOver(u64),
     /// A producer wrote it: tasks that began on the chain's first queue don't come back there.
-    #[error("the ledger is not valid on the chain's first queue")]
+    #[error(
+        "workers give no task on the chain's first queue such a ledger: its producer may have written it"
+    )]
     OnFirstQueue,
     /// It is not a ledger.
     #[error("the ledger is damaged: {0}")]
