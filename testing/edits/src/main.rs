@@ -123,7 +123,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("seed {}, tasks {} a way", args.seed, args.tasks);
+    println!("seed {}, tasks {} per case", args.seed, args.tasks);
     println!("{HEAD}");
     let begin = Instant::now();
     let server = ApiServer::shared_with_crd().await;
@@ -169,7 +169,7 @@ async fn is_missed(server: &ApiServer, args: &Args) -> anyhow::Result<bool> {
 
 #[derive(Default)]
 struct Total {
-    ways: usize,
+    cases: usize,
     lost: usize,
     contradictory: usize,
     not_ended: usize,
@@ -177,7 +177,7 @@ struct Total {
 
 impl Total {
     fn add(&mut self, outcome: &Outcome) {
-        self.ways += 1;
+        self.cases += 1;
         self.lost += outcome.results.lost.len();
         self.contradictory += outcome.results.contradictory.len();
         self.not_ended += usize::from(outcome.failure.is_some());
@@ -191,14 +191,14 @@ impl Total {
 impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            ways,
+            cases,
             lost,
             contradictory,
             not_ended,
         } = self;
         write!(
             f,
-            "{ways} ways: lost {lost}, contradictory {contradictory}, not ended {not_ended}"
+            "{cases} cases: lost {lost}, contradictory {contradictory}, not ended {not_ended}"
         )
     }
 }
