@@ -63,49 +63,49 @@ causes! {
     PausedBySpec,
     /// An override pauses a queue.
     PausedByOverride,
-    /// The operator has paused a queue, until a worker is ready.
+    /// The operator has paused a queue until a worker is ready and can be reached.
     PausedByOperator,
     /// A queue was paused outside the operator.
     PausedOutside,
     /// No pod of a stage is ready.
     NoReadyPod,
-    /// Tasks are due and dispatched, and no push arrives at the workers.
+    /// Cloud Tasks dispatches tasks, but no push arrives at the workers.
     PushesNotArriving,
-    /// Workers refuse pushes for their token.
+    /// Workers refuse pushes because of their token.
     PushesRefused,
-    /// Nearly all runs of the handler fail, so the workers hold: tasks wait, and lose no attempt.
+    /// Workers hold, because nearly all runs of the handler fail. Tasks wait, and no attempt is counted.
     Held,
     /// The handler accepts no connection.
     HandlerUnreachable,
-    /// Workers can't look tasks up in Cloud Tasks, and don't run them (500).
+    /// Workers can't look up tasks in Cloud Tasks. They answer 500 without a run.
     LookUpFails,
-    /// Hand-overs fail: the next task can't be created (596, or 500 after a route, a verdict, or isolation).
+    /// Hand-overs fail, because workers can't create the next task.
     HandOverFails,
-    /// Notifications fail: they can't be created (597).
+    /// Workers can't create notifications.
     NotificationFails,
-    /// Some categories of tasks fail or hang where others don't, and leave the stage.
+    /// A stage isolates categories of tasks that fail or use too many run slots.
     Isolating,
     /// The handler runs into its time-out.
     HandlerTimesOut,
     /// Every run of the handler fails.
     HandlerFails,
-    /// Runs fail with one reason or one status.
+    /// Many runs fail, usually with one reason or one status.
     OneFailure,
     /// The handler is slower than in the hour before.
     HandlerSlow,
     /// Cloud Tasks allows fewer dispatches than the queue's limit.
     Throttled,
-    /// Workers have no free slot for a run (503).
+    /// Workers have no free run slot. They answer 503.
     NoRunSlots,
-    /// A stage dispatches at its own rate, and has more due.
+    /// A queue dispatches at its rate limit, and more tasks are due.
     AtRate,
-    /// A stage dispatches at its own concurrency, and has more due.
+    /// A queue has reached its limit of concurrent dispatches, and more tasks are due.
     AtConcurrency,
     /// Retries use most of the rate.
     RetriesUseRate,
     /// Producers create many more tasks than in the hour before.
     ProducerSurge,
-    /// Hand-overs fill the next stage.
+    /// A stage gets hand-overs faster than it takes them.
     NextStageFills,
     /// Notifications wait in the notifier's queue.
     NotifierBacklog,
@@ -117,7 +117,7 @@ causes! {
     Drifted,
     /// Parked tasks expire within three days.
     ParkedExpire,
-    /// Tasks that ended without a success are parked, and wait for you.
+    /// Tasks that ended without a success are parked.
     Parked,
 }
 
