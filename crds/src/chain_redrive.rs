@@ -11,8 +11,8 @@ use crate::duration::Duration;
 pub const FINISHED: &str = "Finished";
 
 /// ChainRedrive moves parked tasks of a chain to one of its stages. There, each task begins a new life, with
-/// all attempts and its own notification. Creating a redrive needs no permission on chains. Don't keep
-/// redrives in Git. If a chain has several redrives and discards, the oldest goes first.
+/// all attempts and its own notification. To create a redrive, a person needs no permission on chains. Don't
+/// keep redrives in Git. If a chain has several redrives and discards, the oldest one runs first.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -21,7 +21,7 @@ pub const FINISHED: &str = "Finished";
     namespaced,
     status = "RedriveStatus",
     derive = "PartialEq",
-    doc = "ChainRedrive moves parked tasks of a chain to one of its stages, where each runs again.",
+    doc = "ChainRedrive moves parked tasks of a chain to one of its stages. Each moved task runs again.",
     printcolumn(name = "Chain", type_ = "string", json_path = ".spec.chain"),
     printcolumn(name = "To", type_ = "string", json_path = ".spec.to"),
     printcolumn(
@@ -55,24 +55,24 @@ pub struct ChainRedriveSpec {
     #[schemars(length(min = 1, max = 63))]
     pub chain: String,
 
-    /// to is the name of the stage on which the new lives begin.
+    /// to is the name of the stage to which the tasks are moved.
     #[schemars(length(min = 1, max = 63))]
     pub to: String,
 
-    /// rate is how many tasks are moved a second. It can be changed while the redrive runs.
+    /// rate is how many tasks are moved per second. You can change rate during the redrive.
     #[schemars(range(min = 0.1, max = 500.0))]
     pub rate: f64,
 
-    /// where selects the parked tasks to move. A task must match all fields that are set, and must have
-    /// been parked before the redrive was created. A redrive moves no task twice.
+    /// where selects the parked tasks to move. A task is selected if it matches all fields that are set, and
+    /// if it was parked before the redrive was created. A redrive moves no task twice.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<ParkedFilter>,
 
-    /// all selects all parked tasks if true. Set either all or where.
+    /// all selects all parked tasks if true. Set all or where, but not both.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
 
-    /// canary moves a few tasks first. The others follow only if enough of these succeed.
+    /// canary moves a few tasks first. The other tasks are moved only if enough tasks of the canary succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
 
@@ -80,14 +80,14 @@ pub struct ChainRedriveSpec {
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
-    /// by is who created the redrive. kubectl chain writes the user name that the API server reports. The
-    /// API server checks the name only if the chart's overrides.requireBy is set.
+    /// by is who created the redrive. kubectl chain sets by to the user name that the API server reports. The
+    /// API server checks the name only if the chart's overrides.requireBy is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// stopped stops the redrive. Tasks that were already moved stay moved. Once true, it can't be
-    /// changed.
+    /// stopped stops the redrive if true. Tasks that were already moved stay moved. After that, stopped can't
+    /// be changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 
@@ -97,8 +97,8 @@ pub struct ChainRedriveSpec {
     pub stopped_by: Option<String>,
 }
 
-/// ChainDiscard deletes parked tasks of a chain for good. Creating a discard needs a permission of its own.
-/// Don't keep discards in Git.
+/// ChainDiscard permanently deletes parked tasks of a chain. To create a discard, a person needs a special
+/// permission. Don't keep discards in Git.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "executor-chain.dev",
@@ -107,7 +107,7 @@ pub struct ChainRedriveSpec {
     namespaced,
     status = "RedriveStatus",
     derive = "PartialEq",
-    doc = "ChainDiscard deletes parked tasks of a chain for good.",
+    doc = "ChainDiscard permanently deletes parked tasks of a chain.",
     printcolumn(name = "Chain", type_ = "string", json_path = ".spec.chain"),
     printcolumn(
         name = "Finished",
@@ -135,12 +135,12 @@ pub struct ChainDiscardSpec {
     #[schemars(length(min = 1, max = 63))]
     pub chain: String,
 
-    /// where selects the parked tasks to delete. A task must match all fields that are set, and must have
-    /// been parked before the discard was created.
+    /// where selects the parked tasks to delete. A task is selected if it matches all fields that are set,
+    /// and if it was parked before the discard was created.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<ParkedFilter>,
 
-    /// all selects all parked tasks if true. Set either all or where.
+    /// all selects all parked tasks if true. Set all or where, but not both.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
 
@@ -148,14 +148,14 @@ pub struct ChainDiscardSpec {
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
 
-    /// by is who created the discard. kubectl chain writes the user name that the API server reports. The
-    /// API server checks the name only if the chart's overrides.requireBy is set.
+    /// by is who created the discard. kubectl chain sets by to the user name that the API server reports. The
+    /// API server checks the name only if the chart's overrides.requireBy is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub by: Option<String>,
 
-    /// stopped stops the discard. Tasks that were already deleted are not restored. Once true, it can't
-    /// be changed.
+    /// stopped stops the discard if true. Tasks that were already deleted are not restored. After that,
+    /// stopped can't be changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 
@@ -165,7 +165,7 @@ pub struct ChainDiscardSpec {
     pub stopped_by: Option<String>,
 }
 
-/// ParkedFilter selects parked tasks. A task must match all fields that are set.
+/// ParkedFilter selects parked tasks. A task is selected if it matches all fields that are set.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ParkedFilter {
@@ -174,7 +174,8 @@ pub struct ParkedFilter {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
     pub reason: Option<String>,
 
-    /// cause is why the task ended: one of the values of the chain's parking.keep.
+    /// cause is the cause for which the task was parked: Exhausted, Fail, Route, Expired, Loop, or
+    /// Unpassable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 16),
@@ -182,22 +183,23 @@ pub struct ParkedFilter {
     )]
     pub cause: Option<String>,
 
-    /// stage is the name of the stage that the task ended on.
+    /// stage is the name of the stage on which the task ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
     pub stage: Option<String>,
 
-    /// status is the handler's last status code, such as 503 or 4xx.
+    /// status is the last status code of the handler, such as 503. A class of codes, such as 4xx, matches
+    /// every code of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 3), regex(pattern = r"^[1-9]([0-9]{2}|xx)$"))]
     pub status: Option<String>,
 
-    /// task is the ID of the task, as its producer knows it.
+    /// task is the ID that the task's producer knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 500), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub task: Option<String>,
 
-    /// redrive is the UID of an earlier redrive, and selects the tasks that failed again after this
+    /// redrive is the UID of an earlier redrive. It selects the tasks that failed again after this earlier
     /// redrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9-]+$"))]
@@ -222,11 +224,11 @@ pub struct Canary {
     #[schemars(range(min = 1, max = 1000))]
     pub tasks: i32,
 
-    /// within is how long these tasks may take to succeed: 1s to 24h.
+    /// within is the time in which these tasks must succeed: 1s to 24h.
     #[serde(default = "default_within")]
     pub within: Duration,
 
-    /// atLeast is how many of these tasks must succeed, such as 90%.
+    /// atLeast is the share of these tasks that must succeed, such as 90%.
     #[serde(default = "default_at_least")]
     #[schemars(length(min = 2, max = 4), regex(pattern = r"^([1-9][0-9]?|100)%$"))]
     pub at_least: String,
@@ -254,21 +256,21 @@ pub struct RedriveStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<i64>,
 
-    /// atLeast is true while the tasks are still being counted. The final number may then be higher
-    /// than matched.
+    /// atLeast is true as long as the selected tasks are still being counted. The final number can then be
+    /// higher than matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
 
-    /// moved is how many of the selected tasks have begun a new life, or were deleted by a discard.
+    /// moved is how many of the selected tasks were moved. For a discard, it is how many tasks were deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<i64>,
 
-    /// skipped is how many of the selected tasks can't be moved and stay parked, because no worker parked
-    /// them, or because Cloud Tasks refuses them.
+    /// skipped is how many of the selected tasks stay parked because they can't be moved. Either no worker
+    /// parked the task, or Cloud Tasks refuses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<i64>,
 
-    /// failedAgain is how many of the moved tasks were parked again, at the operator's last count.
+    /// failedAgain is how many of the moved tasks had been parked again when the operator last counted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_again: Option<i64>,
 
@@ -276,53 +278,54 @@ pub struct RedriveStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryStatus>,
 
-    /// startedAt is the earliest time at which a task may have been moved or deleted.
+    /// startedAt is the earliest time at which a task can have been moved or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub started_at: Option<Time>,
 
-    /// finishedAt is when the redrive or discard finished. The object is deleted 14 days later.
+    /// finishedAt is the time at which the redrive or discard finished. The operator deletes the object 14
+    /// days later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub finished_at: Option<Time>,
 }
 
-/// CanaryStatus is the results of a canary's tasks.
+/// CanaryStatus is the results of the canary's tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct CanaryStatus {
-    /// succeeded is how many of the tasks have succeeded.
+    /// succeeded is how many tasks of the canary have succeeded.
     pub succeeded: i64,
-    /// failed is how many of the tasks have failed, and are parked again.
+    /// failed is how many tasks of the canary have failed. They are parked again.
     pub failed: i64,
-    /// open is how many of the tasks have not ended yet.
+    /// open is how many tasks of the canary have not ended yet.
     pub open: i64,
 }
 
 crate::conditions::words! {
     /// The reason of the condition `Finished`.
     pub enum RedriveReason {
-        /// An older redrive or discard of the chain goes first; the message says which.
+        /// An older redrive or discard of the chain runs first. The message has its name.
         Waiting,
         /// The selected tasks are being counted.
         Counting,
-        /// The canary's tasks are moved first, and the others wait for their results.
+        /// The canary's tasks run. The other tasks wait for the results.
         Canary,
         /// Tasks are being moved or deleted.
         Moving,
-        /// The work can't continue now; the message says why, and what to do.
+        /// The redrive or discard can't continue now. The message says why, and what to do.
         Blocked,
-        /// No selected task is left to move or delete.
+        /// All selected tasks have been moved or deleted, except those that can't be moved.
         Done,
         /// Too few of the canary's tasks have succeeded. The others are still parked.
         CanaryFailed,
         /// The redrive or discard was stopped.
         Stopped,
-        /// The namespace has no chain of that name.
+        /// The namespace has no chain with the name in spec.chain.
         ChainNotFound,
         /// The chain is being deleted.
         ChainDeleted,
-        /// The chain has no such stage.
+        /// The chain has no stage with the name in spec.to.
         StageNotFound,
         /// The chain has no parking, or its parking queue doesn't exist.
         ParkingNotFound,
@@ -334,7 +337,7 @@ fn finished_description() -> String {
     let reasons = RedriveReason::ALL.iter();
     let reasons = reasons.map(|reason| format!("{reason}: {}", reason.meaning().trim()));
     format!(
-        "conditions has one entry, of type Finished: it is True when everything is done, or when nothing more will be done. Its reasons are: {}",
+        "conditions has one condition, Finished. It is True when the redrive or discard is done, or has ended early. Its reasons are: {}",
         reasons.collect::<Vec<_>>().join(" ")
     )
 }

@@ -15,7 +15,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$word),+];
 
             /// The name in the API.
@@ -51,33 +51,38 @@ pub(crate) use words;
 words! {
     /// The type of a condition.
     pub enum ConditionType {
-        /// no error blocks the chain, and none of PushesReachable, QueuesReady, and WorkersReady is False.
+        /// no error blocks the chain, and PushesReachable, QueuesReady, and WorkersReady are not
+        /// False.
         Ready,
         /// every queue exists and has the settings of the spec.
         QueuesReady,
         /// all pods of every stage are ready and up to date.
         WorkersReady,
-        /// Cloud Tasks can reach the workers, as far as the cluster shows.
+        /// Cloud Tasks can reach the workers, as far as the operator can observe.
         PushesReachable,
         /// a queue was changed or deleted outside the operator.
         Drifted,
         /// a stage's queue or the notifier's queue is paused, by anyone.
         Paused,
-        /// a setting of a stage is replaced by a ChainOverride for a limited time.
+        /// a ChainOverride replaces a setting of a stage for a limited time.
         Overridden,
         /// a removed stage has tasks or workers left, or a deleted chain finishes its tasks.
         Draining,
-        /// a queue may have more dispatches in flight than its workers can run, or a stage may isolate tasks faster than the next queue dispatches them.
+        /// a queue may have more dispatches in flight than its workers can run. Or a stage may
+        /// isolate tasks faster than the target queue dispatches them.
         Undersized,
         /// pushes arrive at a public address, and a worker accepts them without a token.
         PushesUnauthenticated,
-        /// workers refused pushes because of their token in the last 10 minutes.
+        /// workers have refused pushes because of their token in the last 10 minutes.
         PushesRefused,
-        /// a stage isolates categories of tasks because they fail. Only for chains with isolate[].failures.
+        /// a stage isolates categories of tasks because they fail. Only chains with
+        /// isolate[].failures have this condition.
         Isolating,
-        /// pods of a stage hold because their handler fails for nearly all tasks. Only for chains with holdOnOutage.
+        /// pods of a stage hold because their handler fails for nearly all tasks. Only chains with
+        /// holdOnOutage have this condition.
         Held,
-        /// tasks that ended without a success are parked, or a former parking queue is left. Only for chains that have or had a parking queue.
+        /// tasks that ended as Failed are parked, or a former parking queue still exists. Only
+        /// chains that have or had a parking queue have this condition.
         Parked,
     }
 }
@@ -203,7 +208,7 @@ pub(crate) fn description() -> String {
         .map(|it| format!("{it}: {}", it.meaning().trim()))
         .collect();
     format!(
-        "conditions is the state of the chain, by type. {}",
+        "conditions is the state of the chain. Each condition is True in this case. {}",
         types.join(" ")
     )
 }

@@ -14,8 +14,8 @@ pub const UNSEEN: i64 = -1;
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutorChainStatus {
-    /// observedGeneration is the generation of the spec that this status was made for. -1 if no
-    /// operator has seen the chain.
+    /// observedGeneration is the generation of the spec that this status describes. -1 means that
+    /// no operator has seen the chain yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
@@ -25,36 +25,39 @@ pub struct ExecutorChainStatus {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub conditions: Vec<Condition>,
 
-    /// path is the list of stage queues, in the order in which tasks pass them.
+    /// path is the list of stage queues, in the order in which tasks go through them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
-    /// failsAfter is the time until a task ends as Failed if every attempt fails, as a range. The
-    /// minimum is for attempts that fail at once. The maximum is for attempts that each take
-    /// handler.timeout. A note is added if the minimum is below a minute. Waits for rate limits,
-    /// pauses, pods, holds, and Retry-After make the time longer than this range. Routes,
-    /// isolation, and verdicts can make it shorter. Unset while a queue is missing.
+    /// failsAfter is a range: the minimum and maximum time until a task ends as Failed if all its
+    /// attempts fail. For the minimum, every attempt fails immediately. For the maximum, every
+    /// attempt takes handler.timeout. If the minimum is below a minute, a warning is added. The
+    /// time can be longer because of rate limits, pauses, missing pods, holds, and Retry-After. It
+    /// can be shorter because of routes, isolation, and verdicts. Unset if a queue is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails_after: Option<String>,
 
     /// queuesHash is a hash of the desired queue settings at the last time that all queues had
-    /// them. With it, the operator tells a change outside the operator from an edit of the spec.
+    /// these settings. By this hash, the operator distinguishes a change outside the operator from
+    /// an edit of the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues_hash: Option<String>,
 
-    /// paused is the list of paused queues, including those paused outside the operator.
+    /// paused is the list of paused queues, including queues that were paused outside the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
 
-    /// overridden is the list of stages that a ChainOverride changes, each with the names of the overrides.
+    /// overridden is the list of stages that a ChainOverride changes, with the names of the
+    /// overrides of each stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<String>,
 
-    /// draining is the list of queues of removed stages that have tasks or may still get some.
+    /// draining is the list of queues of removed stages that have tasks or can still receive tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
 
-    /// stages is the observed state of each stage queue. Removed stages that drain come last.
+    /// stages is the observed state of each stage queue. Removed stages that drain are at the end
+    /// of the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["queue"]))]
     pub stages: Vec<StageStatus>,
@@ -69,9 +72,9 @@ pub enum PausedBy {
     Spec,
     /// A ChainOverride sets paused: true.
     Override,
-    /// The operator paused it, and resumes it when a worker of the stage is ready.
+    /// The operator paused the queue, and resumes it when a worker of the stage is ready.
     Operator,
-    /// It was paused outside the operator.
+    /// The queue was paused outside the operator.
     Outside,
 }
 
@@ -79,23 +82,24 @@ pub enum PausedBy {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StageStatus {
-    /// queue is the ID of the queue. It is the key of this list, because a removed stage's name may
-    /// be reused with another queue.
+    /// queue is the ID of the queue, which is the key of this list. The stage's name is not the
+    /// key, because a new stage with another queue can have the name of a removed stage.
     pub queue: String,
     /// name is the name of the stage.
     pub name: String,
     /// state is the state of the queue: Running, Paused, Disabled, or Missing.
     pub state: String,
-    /// pausedBy is who paused the queue. Unset if it isn't paused.
+    /// pausedBy is who paused the queue. Unset if the queue isn't paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_by: Option<PausedBy>,
     /// maxDispatchesPerSecond is the dispatch rate that is set on the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_dispatches_per_second: Option<f64>,
-    /// maxConcurrentDispatches is the concurrency that is set on the queue.
+    /// maxConcurrentDispatches is the maximum number of dispatches in flight that is set on the
+    /// queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_dispatches: Option<i32>,
-    /// maxAttempts is the number of attempts that the stage's Deployment sets.
+    /// maxAttempts is the maximum number of attempts that is set in the stage's Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<i32>,
     /// replicas is the desired number of pods of the stage's Deployment.
@@ -106,36 +110,37 @@ pub struct StageStatus {
     pub ready_replicas: Option<i32>,
     /// workersUpToDate is true if every pod runs the newest version of the Deployment.
     pub workers_up_to_date: bool,
-    /// draining is roughly how many tasks are left in a queue that drains: 0-9, 10-99, 100+, or
-    /// unknown. Unset if the queue doesn't drain. A queue drains when its stage is removed, or its
-    /// chain is deleted with the policy Drain.
+    /// draining is approximately how many tasks are left in a queue that drains: 0-9, 10-99, 100+,
+    /// or unknown. A queue drains after its stage was removed, or after its chain was deleted with
+    /// the policy Drain. Unset if the queue doesn't drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
     /// overrides is the list of ChainOverrides that are in force on the stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub overrides: Vec<StageOverride>,
-    /// restoring is the list of settings that still have the value of an override that ended.
+    /// restoring is the list of settings that still have the value of an override, although the
+    /// override has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restoring: Vec<String>,
 }
 
-/// StageOverride is a ChainOverride that is in force on a stage. It lists only the settings that
-/// are in force.
+/// StageOverride is a ChainOverride that is in force on a stage. It has only the settings that are
+/// in force.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StageOverride {
     /// name is the name of the ChainOverride.
     pub name: String,
-    /// until is when the override ends by itself. If it restores a rate in steps, until is when the
-    /// last step ends.
+    /// until is the time at which the override ends if nobody ends it early. If the override
+    /// restores a rate in steps, until is the time at which the last step ends.
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub until: Time,
     /// fields is the list of settings that the override replaces, such as maxDispatchesPerSecond or
     /// paused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
-    /// settings is the spec's value and the override's value of each setting: 15/s, overridden with
-    /// 5/s.
+    /// settings is the spec's value and the override's value of each setting, such as 15/s,
+    /// overridden with 5/s.
     pub settings: String,
 }
