@@ -173,7 +173,7 @@ crate::conditions::words! {
     pub enum OverrideReason {
         /// Every setting of the override is in force on every stage of the override.
         Applied,
-        /// Some settings of the override are in force, and the operator is applying the others.
+        /// Some settings of the override are in force, and the operator is applying the other settings.
         Applying,
         /// Some settings of the override are in force. The message says which settings are not in force, and
         /// why.

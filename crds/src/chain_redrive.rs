@@ -317,7 +317,7 @@ crate::conditions::words! {
         Blocked,
         /// All selected tasks have been moved or deleted, except those that can't be moved.
         Done,
-        /// Too few of the canary's tasks have succeeded. The others are still parked.
+        /// Too few of the canary's tasks have succeeded. The tasks outside the canary are still parked.
         CanaryFailed,
         /// The redrive or discard was stopped.
         Stopped,

@@ -100,7 +100,7 @@ words! {
         PodsRefused,
         /// A queue doesn't exist.
         QueueMissing,
-        /// Google has disabled a queue: it accepts tasks and dispatches none.
+        /// Google has disabled a queue. The queue accepts tasks and dispatches none.
         QueueDisabled,
         /// A queue is paused because the spec says so.
         PausedBySpec,
@@ -120,15 +120,15 @@ words! {
         OverrideInForce,
         /// No ChainOverride replaces a setting.
         NotOverridden,
-        /// Nothing is left of removed stages, except empty queues that are paused.
+        /// Of removed stages, only empty and paused queues remain.
         NothingDrains,
-        /// A stage was removed from the spec or renamed, and something is left of it.
+        /// A stage was removed from the spec or renamed, and still has tasks or workers.
         StageRemoved,
-        /// The chain is deleted and finishes its tasks first.
+        /// The chain is being deleted, and finishes its tasks first.
         ChainFinishes,
-        /// The workers of every stage can run as many tasks as its queue dispatches at once.
+        /// The workers of every stage can run as many tasks as its queue has dispatches in flight.
         EnoughPlaces,
-        /// The workers of a stage can't run as many tasks as its queue dispatches at once.
+        /// The queue of a stage can have more dispatches in flight than its workers can run.
         TooFewPlaces,
         /// A stage may isolate tasks faster than the queue that they go to dispatches.
         IsolationTargetTooSlow,
@@ -142,11 +142,11 @@ words! {
         PushesInternal,
         /// Workers refused pushes because of their token in the last minutes.
         TokensRefused,
-        /// Workers refused no push because of its token.
+        /// No worker has refused a push because of its token.
         NoneRefused,
         /// No ready worker of a stage answered the operator.
         WorkersNotAsked,
-        /// Categories of tasks fail where others don't.
+        /// Some categories of tasks fail, and the other tasks don't.
         CategoriesFail,
         /// No category of tasks is isolated because it fails.
         NotIsolating,
@@ -158,7 +158,7 @@ words! {
         TasksParked,
         /// No task is parked.
         NothingParked,
-        /// A queue is left that the spec no longer names as parking.queue.
+        /// A former parking queue still exists, which the spec no longer names.
         ParkingRemoved,
         /// Cloud Tasks did not say how many tasks are parked.
         ParkedUnknown,
@@ -176,7 +176,7 @@ words! {
         RouteNotAccepted,
         /// The cluster has no Gateway API.
         GatewayApiMissing,
-        /// The spec passed the schema, but can't be served.
+        /// The API server accepted the spec, but the operator can't serve it.
         InvalidSpec,
         /// The operator's tenants don't allow what the spec names.
         NotAllowed,
@@ -192,7 +192,7 @@ words! {
         QueueRefused,
         /// Another chain manages the queue.
         QueueOwnedByAnother,
-        /// An object of that name exists and doesn't belong to this chain.
+        /// An object with a name that this chain needs exists, and doesn't belong to this chain.
         NameTaken,
         /// Cloud Tasks can't be reached.
         CloudTasksAway,

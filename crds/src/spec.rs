@@ -319,8 +319,8 @@ fn both_outcomes() -> Vec<Outcome> {
 pub enum Outcome {
     /// A handler answered 2xx.
     Succeeded,
-    /// The task exhausted its attempts on the last stage, expired there, or was ended by a route to
-    /// fail or by the handler's verdict fail.
+    /// The task exhausted its attempts on the last stage, or expired there. Or a route to fail, or
+    /// the handler's verdict fail, ended the task.
     Failed,
 }
 
@@ -493,10 +493,10 @@ pub struct Stage {
     pub concurrency: Option<i32>,
 
     /// giveUpAfter is how long a task can stay on this stage after its first push here. The limit
-    /// applies only to a task with at least 10 dispatches on this stage that got no response or a
-    /// 5xx. After this time, the worker hands the task over with the reason expired. Defaults to
-    /// 480h. The worker hands over such a task earlier if the task was created 30.5 days ago,
-    /// because Cloud Tasks deletes tasks silently after 31 days.
+    /// applies only if at least 10 dispatches of the task on this stage got no response or a 5xx.
+    /// After this time, the worker hands the task over with the reason expired. Defaults to 480h.
+    /// Such a task is handed over at the latest 30.5 days after its creation. Otherwise, Cloud
+    /// Tasks would delete the task silently after 31 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
 
@@ -633,7 +633,7 @@ pub struct Handler {
 
     /// cloudTasksHeaders is whether the handler gets the X-CloudTasks-* headers: Pass or Drop.
     /// Defaults to Pass. On every stage, these headers have the name and queue of the task that the
-    /// producer created, and the number of attempts on all stages.
+    /// producer created. Their counts include the attempts on all stages.
     // Not On and Off, which are booleans in YAML 1.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_tasks_headers: Option<Passing>,
@@ -676,7 +676,7 @@ pub struct Route {
     /// match is the condition for the route.
     #[serde(rename = "match")]
     pub matches: RouteMatch,
-    /// to is the name of a later stage of this chain, or fail. The target fail ends the task as
+    /// to is the name of a later stage of this chain, or fail. A route to fail ends the task as
     /// Failed.
     #[schemars(length(min = 1, max = 63))]
     pub to: String,
