@@ -199,8 +199,7 @@ pub struct ParkedFilter {
     #[schemars(length(min = 1, max = 500), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub task: Option<String>,
 
-    /// redrive is the UID of an earlier redrive. It selects the tasks that failed again after this earlier
-    /// redrive.
+    /// redrive is the UID of an earlier redrive. A task is selected if it failed again after that redrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9-]+$"))]
     pub redrive: Option<String>,

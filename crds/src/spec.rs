@@ -131,10 +131,10 @@ pub struct ExecutorChainSpec {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub template: Option<PodTemplateSpec>,
 
-    /// keepHeaders is a list of headers that producers set although proxies set them too:
-    /// X-Forwarded-*, X-Envoy-*, X-Real-IP, Forwarded, or Via. A listed header stays on the task.
-    /// If such a header isn't listed, the handler gets it, but the next stage and the notification
-    /// don't.
+    /// keepHeaders is a list of headers that stay on a task. Proxies can set X-Forwarded-*,
+    /// X-Envoy-*, X-Real-IP, Forwarded, and Via. By default, the handler gets these headers, but
+    /// the next stage and the notification don't. If your producers set such a header, add its name
+    /// to this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -520,9 +520,9 @@ pub struct Stage {
     pub routes: Vec<Route>,
 
     /// isolate is a list of rules for categories of tasks, such as the tasks of one customer. As
-    /// long as the tasks of a category hang or fail, they go to a later stage. They then can't slow
-    /// down the other tasks of this stage. Each pod decides by its own runs. The last stage can't
-    /// have rules.
+    /// long as the tasks of a category hang or fail, they go to a later stage. The other tasks
+    /// stay, and are not slowed down. Each pod decides by its own runs. The last stage can't have
+    /// rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "atomic"))]
     pub isolate: Vec<IsolationRule>,
