@@ -138,7 +138,7 @@ pub struct ChainOverrideStatus {
     #[cfg_attr(not(feature = "schema"), schemars(with = "serde_json::Value"))]
     pub ended_at: Option<Time>,
 
-    /// was is the settings that the stages had before the override began.
+    /// was has the settings that the stages had before the override began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["stage"]))]
     pub was: Vec<StageWas>,
