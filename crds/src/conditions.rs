@@ -96,7 +96,7 @@ words! {
         Progressing,
         /// Some pods are not ready.
         PodsNotReady,
-        /// Kubernetes refuses to create pods: a quota, a policy, or a webhook.
+        /// Kubernetes refuses to create pods because of a quota, a policy, or a webhook.
         PodsRefused,
         /// A queue doesn't exist.
         QueueMissing,
