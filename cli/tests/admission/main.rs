@@ -205,9 +205,9 @@ async fn explain_has_units_and_defaults() {
     let text = server.kubectl(&explain).await.expect_ok();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
-        "the number of times the handler runs",
+        "how many times the handler runs",
         "defaults to 480h",
-        "at once. defaults to 100",
+        "at the same time. defaults to 100",
         "restarts no pods",
     ] {
         let is_said = text.to_lowercase().contains(said);

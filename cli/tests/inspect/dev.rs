@@ -171,7 +171,7 @@ async fn parked_says_what_is_wrong_with_a_filter_and_why_nothing_is_known() {
         (
             &["orders", "--where", "stage=a", "--where", "stage=b"],
             1,
-            "kubectl chain: --where: stage is named twice: a task has one\n",
+            "kubectl chain: --where: stage is named twice: name it once\n",
         ),
         (
             &["orders", "--by", "color"],
