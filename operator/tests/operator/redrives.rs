@@ -408,7 +408,10 @@ async fn a_queue_of_another_chain_is_never_redriven() {
     testbed.not_ready("thieves", "QueueOwnedByAnother").await;
     create(&testbed, REDRIVE, "theft", &json!({"chain": "thieves"})).await;
     let status = says(&testbed, REDRIVE, "theft", "False Blocked").await;
-    assert!(message(&status).contains("doesn't belong to this chain"), "{status}");
+    assert!(
+        message(&status).contains("doesn't belong to this chain"),
+        "{status}"
+    );
     let found = testbed.deployments().get_opt("thieves-redrive").await;
     assert_eq!(found.unwrap(), None);
 }

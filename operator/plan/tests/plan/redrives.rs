@@ -445,7 +445,7 @@ fn no_mover_gets_a_queue_that_is_not_the_chains() {
         ),
         (
             ParkingSeen::Unknown("Cloud Tasks doesn't answer".into()),
-            "False Blocked: parking queue orders-parked is unknown: Cloud Tasks doesn't answer",
+            "False Blocked: the state of parking queue orders-parked is unknown: Cloud Tasks doesn't answer",
         ),
     ] {
         let mut world = World::of(vec![redrive("a", 0)]);
