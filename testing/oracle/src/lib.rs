@@ -5,10 +5,10 @@
 
 pub mod lives;
 pub mod notifications;
+pub mod scripted_tasks;
 pub mod task_result;
-pub mod tracker;
 
 pub use lives::Lives;
 pub use notifications::{Notification, receive, task_number};
+pub use scripted_tasks::{Script, Tracker};
 pub use task_result::{Ends, Evidence, TaskResult, TaskResults};
-pub use tracker::{Script, Tracker};

@@ -1,4 +1,4 @@
-//! The tracker of tasks whose runs end by a script.
+//! Tasks whose runs end by a script, and the results that are seen of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
