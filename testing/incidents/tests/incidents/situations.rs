@@ -122,7 +122,8 @@ pub const ALL: &[Situation] = &[
     situation("producers create many more tasks")
         .args(SOON_USUAL)
         .chain(&[(RATE, "maxDispatchesPerSecond: 60")])
-        .before(USUAL)
+        // A third of the limit would look like a surge in a slot of 5 s to which a late look adds some seconds.
+        .before(&[Action::Traffic(10.0), Action::UntilUsual])
         .trouble(&[Action::Traffic(150.0)])
         .on(Cause::ProducerSurge, "fast"),
     situation("retries use the rate")
