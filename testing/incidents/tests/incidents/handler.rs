@@ -31,9 +31,7 @@ impl Handler {
             async move {
                 tokio::time::sleep(behavior.takes).await;
                 let drawn = if behavior.is_by_task {
-                    // The IDs of tasks are random.
-                    let draw = u32::from_str_radix(&task[..6.min(task.len())], 16);
-                    f64::from(draw.unwrap_or_default()) / f64::from(1 << 24)
+                    draw(&task)
                 } else {
                     fastrand::f64()
                 };
@@ -59,6 +57,22 @@ impl Handler {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Behavior>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ID of a task that fails as often as any, where the same tasks fail at each attempt.
+pub fn any_task() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
+/// The ID of a task that fails wherever the same tasks fail at each attempt.
+pub fn failing_task() -> String {
+    format!("000000{:010x}", fastrand::u64(..1 << 40))
+}
+
+/// What decides whether a task fails, from 0 to 1: the beginning of its ID, which is random.
+fn draw(task: &str) -> f64 {
+    let draw = u32::from_str_radix(&task[..6.min(task.len())], 16);
+    f64::from(draw.unwrap_or_default()) / f64::from(1 << 24)
 }
 
 /// A receiver of notifications that answers with the status that it is told.

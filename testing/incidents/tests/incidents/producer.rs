@@ -7,6 +7,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::handler::any_task;
+
 /// The header that the chain's route matches, and the value that makes a category.
 const ROUTED: (&str, &str) = ("x-kind", "bulk");
 const TICK: Duration = Duration::from_millis(50);
@@ -45,10 +47,10 @@ impl Producer {
         self.traffic.send_replace(traffic);
     }
 
-    /// So many at once.
-    pub async fn burst(&self, tasks: usize) {
+    /// So many at once, with these IDs.
+    pub async fn burst(&self, tasks: usize, id: fn() -> String) {
         for _ in 0..tasks {
-            create(&self.cloud, &self.queue, false).await;
+            create(&self.cloud, &self.queue, &id(), false).await;
         }
     }
 }
@@ -69,14 +71,13 @@ async fn send(cloud: CloudTasks, queue: QueuePath, told: watch::Receiver<Traffic
         due += rate * TICK.as_secs_f64();
         while due >= 1.0 {
             due -= 1.0;
-            create(&cloud, &queue, fastrand::f64() < routed).await;
+            create(&cloud, &queue, &any_task(), fastrand::f64() < routed).await;
         }
     }
 }
 
-async fn create(cloud: &CloudTasks, queue: &QueuePath, is_routed: bool) {
-    let id = format!("{:016x}", fastrand::u64(..));
-    let mut task: NewTask = testkit::task(queue, &id, "{}");
+async fn create(cloud: &CloudTasks, queue: &QueuePath, id: &str, is_routed: bool) {
+    let mut task: NewTask = testkit::task(queue, id, "{}");
     if is_routed {
         let (name, value) = ROUTED;
         task.headers.insert(name.to_owned(), value.to_owned());

@@ -98,6 +98,8 @@ pub enum Action {
     MixedTraffic(f64),
     /// So many tasks at once.
     Burst(usize),
+    /// So many tasks at once that fail wherever some tasks fail at each attempt.
+    FailingBurst(usize),
     /// So many tasks that are scheduled for in an hour.
     Scheduled(usize),
     /// Another queue pushes tasks to a stage, with a token for another audience.

@@ -121,10 +121,11 @@ pub const ALL: &[Situation] = &[
         .on(Cause::NoRunSlots, "fast"),
     situation("producers create many more tasks")
         .args(SOON_USUAL)
-        .chain(&[(RATE, "maxDispatchesPerSecond: 60")])
+        // More would need a producer that is faster than it can be on a slow machine.
+        .chain(&[(RATE, "maxDispatchesPerSecond: 30")])
         // A third of the limit would look like a surge in a slot of 5 s to which a late look adds some seconds.
-        .before(&[Action::Traffic(10.0), Action::UntilUsual])
-        .trouble(&[Action::Traffic(150.0)])
+        .before(&[Action::Traffic(5.0), Action::UntilUsual])
+        .trouble(&[Action::Traffic(75.0)])
         .on(Cause::ProducerSurge, "fast"),
     situation("retries use the rate")
         .chain(&[
@@ -132,8 +133,9 @@ pub const ALL: &[Situation] = &[
             ("maxAttempts: 3", "maxAttempts: 20"),
         ])
         .before(&[Action::Handler("fast", fails_for(0.16))])
-        // More would arrive before each retry.
-        .trouble(&[Action::Traffic(12.0)])
+        // More would arrive before each retry. Without the burst, enough retries for a backlog of ten seconds
+        // take minutes.
+        .trouble(&[Action::Traffic(12.0), Action::FailingBurst(280)])
         .on(Cause::RetriesUseRate, "fast"),
     situation("a stage fills the next one")
         .chain(&[ROUTE, ("maxDispatchesPerSecond: 50", "maxDispatchesPerSecond: 5")])

@@ -200,7 +200,10 @@ impl World {
                 rate: *rate,
                 routed: 0.4,
             }),
-            Action::Burst(tasks) => self.producer.burst(*tasks).await,
+            Action::Burst(tasks) => self.producer.burst(*tasks, handler::any_task).await,
+            Action::FailingBurst(tasks) => {
+                self.producer.burst(*tasks, handler::failing_task).await;
+            }
             Action::Scheduled(tasks) => self.schedule(*tasks).await,
             Action::ForeignPushes(stage) => self.push_from_elsewhere(stage).await,
             Action::Apply(spec) => {
