@@ -2,20 +2,23 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crds::ExecutorChain;
 use execute::{AdminClient, Fence};
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Client};
+use kube_runtime::events::Event;
 use plan::Settings;
-use tokio_util::task::TaskTracker;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api_server::call;
 use crate::cache::Caches;
 use crate::chain::name_in;
 use crate::error::Error;
+use crate::reconciles_under_way::ReconcilesUnderWay;
 use crate::telemetry::metrics::Metrics;
 
 /// What all reconciles share.
@@ -32,10 +35,22 @@ pub struct Context {
     pub settings: Settings,
     /// How long a deleted chain waits for Cloud Tasks.
     pub deletion_patience: Duration,
-    /// The reconciles that are under way. It is closed, so that one can wait until there is none.
-    pub reconciles: TaskTracker,
+    /// The reconciles that are under way.
+    pub reconciles: ReconcilesUnderWay,
+    /// Takes Events that can wait for a lull.
+    pub late_events: UnboundedSender<LateEvent>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+}
+
+/// An Event that can wait for a lull.
+pub struct LateEvent {
+    /// The chain.
+    pub regarding: ObjectReference,
+    /// What is written.
+    pub event: Event,
+    /// Since when it waits.
+    pub since: Instant,
 }
 
 impl Context {

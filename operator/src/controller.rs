@@ -12,15 +12,17 @@ use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::utils::Backoff;
 use kube_runtime::{Controller, WatchStreamExt, watcher};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_server::RETRY_PAUSE;
 use crate::args::Args;
 use crate::chain::Chain;
-use crate::context::Context;
+use crate::context::{Context, LateEvent};
 use crate::error::Error;
 use crate::namespaces::TriggersByScope;
 use crate::reconcile::error_policy::error_policy;
+use crate::reconcile::events::write_late_events;
 use crate::reconcile::overrides::report_overrides;
 use crate::reconcile::reconcile;
 use crate::reconcile::redrives::carry_out_redrives;
@@ -38,6 +40,7 @@ pub async fn serve_chains(
     context: Arc<Context>,
     writers: Vec<Writer<Chain>>,
     triggered: impl Stream<Item = ObjectRef<Chain>>,
+    late_events: UnboundedReceiver<LateEvent>,
     stop: CancellationToken,
 ) {
     let scopes = args.namespaces().scopes();
@@ -75,6 +78,7 @@ pub async fn serve_chains(
     tokio::select! {
         _ = controllers => {}
         () = keep_revisions(&context) => {}
+        () = write_late_events(&context, late_events) => {}
         () = carry_out_redrives(&context) => {}
         () = async { by_scope.forward(triggered).await; std::future::pending().await } => {}
         () = late => tracing::warn!("reconciles that still run are canceled"),

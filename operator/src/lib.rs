@@ -20,6 +20,7 @@ pub mod namespaces;
 pub mod parked_tasks;
 pub mod planned_edits;
 pub mod reconcile;
+pub mod reconciles_under_way;
 pub mod run;
 pub mod stage_numbers;
 pub mod telemetry;

@@ -43,7 +43,7 @@ use serve::serve;
 /// Makes one chain what its spec says, or deletes it.
 #[tracing::instrument(skip_all, fields(chain = %format!("{}/{}", chain.namespace().unwrap_or_default(), chain.name_any())))]
 pub async fn reconcile(chain: Arc<Chain>, context: Arc<Context>) -> Result<Action, Error> {
-    let _under_way = context.reconciles.token();
+    let _under_way = context.reconciles.begin();
     let mut findings = Findings::default();
     let parsed = chain.parsed();
     let next = match &parsed {

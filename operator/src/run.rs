@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::api_server::{RETRY_PAUSE, call};
 use crate::args::Args;
@@ -23,6 +23,7 @@ use crate::leader::holder::Holder;
 use crate::leader::lease::LeaseCandidate;
 use crate::live_chains::LiveChains;
 use crate::namespaces::Scope;
+use crate::reconciles_under_way::ReconcilesUnderWay;
 use crate::telemetry::admin_server::{Readiness, serve_admin};
 use crate::telemetry::metrics::Metrics;
 use crate::viewers::Viewers;
@@ -157,6 +158,7 @@ impl Operator {
     async fn run_term(&self) -> Result<(), Error> {
         let client = connect(&self.config)?;
         let (triggers, triggered) = unbounded();
+        let (late_events, late) = mpsc::unbounded_channel();
         let settings = self.args.settings(self.cluster.clone());
         let scopes = self.args.namespaces().scopes();
         let (served_chains, writers) =
@@ -176,13 +178,21 @@ impl Operator {
             queues: self.queues.clone(),
             settings,
             deletion_patience: self.args.deletion_patience.0,
-            reconciles: TaskTracker::new(),
+            reconciles: ReconcilesUnderWay::default(),
+            late_events,
             metrics: Arc::clone(&self.metrics),
         });
-        context.reconciles.close();
         self.live_chains.begin(&context);
         tracing::info!(cluster = self.cluster, "serving chains");
-        serve_chains(&self.args, context, writers, triggered, self.stop.clone()).await;
+        serve_chains(
+            &self.args,
+            context,
+            writers,
+            triggered,
+            late,
+            self.stop.clone(),
+        )
+        .await;
         tracing::info!("stopped");
         Ok(())
     }

@@ -83,7 +83,7 @@ impl Cacheable for Deployment {
     type Cached = PackedObject;
 
     fn into_cached(self, model: &mut Model) -> PackedObject {
-        PackedObject::of(self, model)
+        PackedObject::applied(self, model)
     }
 }
 
@@ -97,7 +97,7 @@ impl Cacheable for Service {
     type Cached = PackedObject;
 
     fn into_cached(self, model: &mut Model) -> PackedObject {
-        PackedObject::of(self, model)
+        PackedObject::applied(self, model)
     }
 }
 

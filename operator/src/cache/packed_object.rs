@@ -1,4 +1,4 @@
-//! Deployments and Services as they are cached: parsed, they would take more memory than anything else.
+//! Objects as they are cached: parsed, Deployments and Services would take more memory than anything else.
 
 use std::sync::Arc;
 
@@ -13,27 +13,32 @@ use serde::de::DeserializeOwned;
 #[derive(Default)]
 pub struct Model(Option<Arc<[u8]>>);
 
-/// A Deployment or Service as JSON, compressed if that leaves less than a quarter.
-#[derive(Clone)]
+/// An object as JSON, compressed if that leaves less than a quarter.
+#[derive(Debug, Clone)]
 pub struct PackedObject {
     text: Arc<[u8]>,
     compressed: Option<Compressed>,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Compressed {
     model: Arc<[u8]>,
     length: usize,
 }
 
 impl PackedObject {
-    /// Packs an object. One that is unlike the model is the next model, so that an odd one doesn't stay it.
-    pub fn of(mut object: impl Resource + Serialize, model: &mut Model) -> Self {
+    /// Packs an object that the operator applies.
+    pub fn applied(mut object: impl Resource + Serialize, model: &mut Model) -> Self {
         // The fields of other appliers are half of an object, and are never read.
         if let Some(entries) = &mut object.meta_mut().managed_fields {
             entries.retain(is_our_apply);
         }
-        let text = serde_json::to_vec(&object).expect("Kubernetes objects are plain data");
+        Self::of(&object, model)
+    }
+
+    /// Packs an object. One that is unlike the model is the next model, so that an odd one doesn't stay it.
+    pub fn of(object: &impl Serialize, model: &mut Model) -> Self {
+        let text = serde_json::to_vec(object).expect("Kubernetes objects are plain data");
         if let Some(model) = &model.0 {
             let compressed = compress_with_dict(&text, model);
             if compressed.len() < text.len() / 4 {
@@ -96,7 +101,7 @@ mod tests {
             .enumerate()
             .map(|(number, annotations)| {
                 let service = service(&format!("orders-{number}"), annotations);
-                let packed = PackedObject::of(service.clone(), &mut model);
+                let packed = PackedObject::applied(service.clone(), &mut model);
                 if packed.compressed.is_some() {
                     assert!(packed.text.len() < 200, "{}", packed.text.len());
                 } else {
@@ -114,12 +119,12 @@ mod tests {
     #[test]
     fn an_odd_object_is_the_model_of_one_more_at_most() {
         let mut model = Model::default();
-        PackedObject::of(service("odd", &random(50)), &mut model);
+        PackedObject::applied(service("odd", &random(50)), &mut model);
         let plain: Value = (0..50)
             .map(|number| (format!("key-{number}"), json!("true")))
             .collect();
         let packed: Vec<PackedObject> = ["orders", "orders-2", "orders-3"]
-            .map(|name| PackedObject::of(service(name, &plain), &mut model))
+            .map(|name| PackedObject::applied(service(name, &plain), &mut model))
             .into();
         // It halves by itself, with whatever model.
         assert!(packed[0].compressed.is_none());
@@ -134,7 +139,7 @@ mod tests {
         };
         let entries = vec![entry("kubectl"), entry("executor-operator")];
         service.metadata.managed_fields = Some(entries);
-        let packed = PackedObject::of(service, &mut Model::default());
+        let packed = PackedObject::applied(service, &mut Model::default());
         let kept = packed.unpack::<Service>().metadata.managed_fields;
         assert_eq!(kept, Some(vec![entry("executor-operator")]));
     }

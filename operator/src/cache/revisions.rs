@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use parking_lot::Mutex;
 use plan::objects::names::CHAIN_LABEL;
-use plan::objects::revision::{KeptRevision, newest, surplus};
+use plan::objects::revision::{KeptRevision, newest, only_spec, surplus};
 use tokio::sync::Notify;
 
 use crate::api_server::call;
+use crate::cache::packed_object::{Model, PackedObject};
 use crate::chain::{NamespacedName, name_in};
 use crate::error::Error;
 use crate::namespaces::Scope;
@@ -38,6 +39,7 @@ struct State {
     /// By UID: a deleted chain of the same name may have left some.
     kept: HashMap<NamespacedName, HashMap<String, Vec<KeptRevision>>>,
     due: BTreeMap<NamespacedName, DueRevision>,
+    model: Model,
 }
 
 enum LastList {
@@ -46,7 +48,7 @@ enum LastList {
 }
 
 /// A chain whose spec is to be kept, if it isn't.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DueRevision {
     /// Its namespace and name.
     pub chain: NamespacedName,
@@ -56,6 +58,15 @@ pub struct DueRevision {
     pub generation: i64,
     /// When it, or the one before that was not kept yet, became due.
     pub since: Instant,
+    /// The chain as the API server has answered with this generation, if it has: then it needs no read.
+    answer: Option<PackedObject>,
+}
+
+impl DueRevision {
+    /// The chain as the API server has answered with it, without its status.
+    pub fn answer(&self) -> Option<DynamicObject> {
+        self.answer.as_ref().map(PackedObject::unpack)
+    }
 }
 
 impl RevisionCache {
@@ -72,25 +83,16 @@ impl RevisionCache {
 
     /// A chain was reconciled: its spec is to be kept.
     pub fn reconciled(&self, chain: &ObjectMeta) {
-        let (Some(uid), Some(generation)) = (&chain.uid, chain.generation) else {
-            return;
-        };
-        let due = DueRevision {
-            chain: name_in(chain),
-            uid: uid.clone(),
-            generation,
-            since: Instant::now(),
-        };
-        let mut state = self.state.lock();
-        if self.limit == 0 || chain.deletion_timestamp.is_some() || state.has(&due) {
-            return;
+        if self.limit > 0 && self.state.lock().reconciled(chain) {
+            self.wake.notify_one();
         }
-        let before = state.due.get(&due.chain);
-        let since = before.map_or(due.since, |before| before.since);
-        let due = DueRevision { since, ..due };
-        state.due.insert(due.chain.clone(), due);
-        drop(state);
-        self.wake.notify_one();
+    }
+
+    /// The API server has answered a write of a chain's status with the chain.
+    pub fn answered(&self, chain: DynamicObject) {
+        if self.limit > 0 && self.state.lock().answered(chain) {
+            self.wake.notify_one();
+        }
     }
 
     /// Waits for a chain whose spec is to be kept, and takes the one that has been due for the longest.
@@ -192,6 +194,40 @@ impl RevisionCache {
 }
 
 impl State {
+    /// Whether its spec is to be kept.
+    fn reconciled(&mut self, chain: &ObjectMeta) -> bool {
+        let (Some(uid), Some(generation)) = (&chain.uid, chain.generation) else {
+            return false;
+        };
+        let mut due = DueRevision {
+            chain: name_in(chain),
+            uid: uid.clone(),
+            generation,
+            since: Instant::now(),
+            answer: None,
+        };
+        if chain.deletion_timestamp.is_some() || self.has(&due) {
+            return false;
+        }
+        if let Some(before) = self.due.remove(&due.chain) {
+            due.since = before.since;
+            let is_same = before.uid == due.uid && before.generation == generation;
+            due.answer = before.answer.filter(|_| is_same);
+        }
+        self.due.insert(due.chain.clone(), due);
+        true
+    }
+
+    fn answered(&mut self, chain: DynamicObject) -> bool {
+        if !self.reconciled(&chain.metadata) {
+            return false;
+        }
+        let due = self.due.get_mut(&name_in(&chain.metadata));
+        let due = due.expect("it was inserted just now");
+        due.answer = Some(PackedObject::of(&only_spec(chain), &mut self.model));
+        true
+    }
+
     fn take_oldest(&mut self) -> Option<DueRevision> {
         let oldest = self.due.values().min_by_key(|due| due.since)?;
         let chain = oldest.chain.clone();
@@ -225,7 +261,74 @@ fn of_chain(metadata: &ObjectMeta) -> Option<(NamespacedName, String, KeptRevisi
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn chain(uid: &str, generation: i64) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "executor-chain.dev/v1alpha1",
+            "kind": "ExecutorChain",
+            "metadata": {
+                "name": "orders", "namespace": "shop", "uid": uid, "generation": generation,
+                "annotations": {"team": "shop"},
+                "managedFields": [
+                    {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {"f:stages": {}}}},
+                    {"manager": "executor-operator", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
+                ],
+            },
+            "spec": {"stages": [{"name": "fast"}], "unknown": generation},
+            "status": {"path": "incoming"},
+        }))
+        .unwrap()
+    }
+
+    fn take(state: &mut State) -> (i64, Option<Value>) {
+        let due = state.take_oldest().unwrap();
+        let answer = due.answer();
+        (
+            due.generation,
+            answer.map(|it| it.data["spec"]["unknown"].clone()),
+        )
+    }
+
+    #[test]
+    fn a_chain_that_the_api_server_has_answered_with_needs_no_read() {
+        let mut state = State::default();
+        assert!(state.answered(chain("1f0c", 1)));
+        // Of the same reconcile, and of one that has written no status.
+        assert!(state.reconciled(&chain("1f0c", 1).metadata));
+        let due = state.take_oldest().unwrap();
+        let answer = serde_json::to_value(due.answer().unwrap()).unwrap();
+        assert_eq!(
+            answer,
+            json!({
+                "apiVersion": "executor-chain.dev/v1alpha1",
+                "kind": "ExecutorChain",
+                "metadata": {
+                    "name": "orders", "namespace": "shop", "uid": "1f0c", "generation": 1,
+                    "managedFields": [
+                        {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {}}},
+                    ],
+                },
+                "spec": {"stages": [{"name": "fast"}], "unknown": 1},
+            })
+        );
+    }
+
+    #[test]
+    fn an_answer_of_another_generation_or_chain_is_not_kept() {
+        let mut state = State::default();
+        state.answered(chain("1f0c", 1));
+        state.reconciled(&chain("1f0c", 2).metadata);
+        assert_eq!(take(&mut state), (2, None));
+        state.answered(chain("1f0c", 2));
+        state.reconciled(&chain("2a1d", 2).metadata);
+        assert_eq!(take(&mut state), (2, None));
+        state.answered(chain("1f0c", 1));
+        state.answered(chain("1f0c", 3));
+        assert_eq!(take(&mut state), (3, Some(json!(3))));
+    }
 
     #[test]
     fn what_has_been_due_for_the_longest_is_taken_first() {
@@ -238,6 +341,7 @@ mod tests {
                 uid: "1f0c".into(),
                 generation: 1,
                 since: now + Duration::from_secs(since),
+                answer: None,
             };
             state.due.insert(chain, due);
         }

@@ -3,7 +3,7 @@
 use crds::conditions::{ConditionType, Reason};
 use crds::{ExecutorChain, ExecutorChainStatus};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube_runtime::events::EventType;
 use plan::status;
@@ -14,7 +14,7 @@ use crate::cache::status_echo::StatusEchoFilter;
 use crate::chain::name_in;
 use crate::context::Context;
 use crate::error::Error;
-use crate::reconcile::events::publish;
+use crate::reconcile::events::{publish, publish_late};
 use crate::reconcile::findings::Findings;
 
 /// How many times one status is written, if other clients change the chain each time.
@@ -64,8 +64,10 @@ pub async fn report(
             Err(error) if error.is_conflict() && writes_left > 0 => {}
             written => {
                 context.metrics.status_written(written.as_ref().err());
-                let version = written?.resource_version;
-                echo.taken(uid, &status, version.as_deref());
+                let written = written?;
+                let version = written.metadata.resource_version.as_deref();
+                echo.taken(uid, &status, version);
+                context.caches.revisions.answered(written);
                 publish_ready(context, chain, current.status.as_ref(), &status).await;
                 return Ok(Some(status));
             }
@@ -110,14 +112,13 @@ async fn replace(
     mut object: DynamicObject,
     status: &ExecutorChainStatus,
     context: &Context,
-) -> Result<ObjectMeta, Error> {
+) -> Result<DynamicObject, Error> {
     object.data["status"] = json!(status);
     let (namespace, name) = name_in(&object.metadata);
     let api = context.untyped_chains(&namespace);
     let parameters = PostParams::default();
     let write = api.replace_status(&name, &parameters, &object);
-    let written = context.write("write the status", write).await?;
-    Ok(written.metadata)
+    context.write("write the status", write).await
 }
 
 /// Writes an Event when the reason of Ready has changed. Pods have Events of their own.
@@ -137,12 +138,16 @@ async fn publish_ready(
     if before.is_some_and(|before| before.reason == now.reason) {
         return;
     }
-    let type_ = match Reason::named(&now.reason) {
-        Some(Reason::Progressing | Reason::PodsNotReady | Reason::RoutePending) => return,
-        Some(Reason::AsSpecified) => EventType::Normal,
-        _ => EventType::Warning,
-    };
-    publish(context, chain, type_, &now.reason, &now.message).await;
+    let Condition {
+        reason, message, ..
+    } = &now;
+    match Reason::named(reason) {
+        Some(Reason::Progressing | Reason::PodsNotReady | Reason::RoutePending) => {}
+        Some(Reason::AsSpecified) => {
+            publish_late(context, chain, EventType::Normal, reason, message);
+        }
+        _ => publish(context, chain, EventType::Warning, reason, message).await,
+    }
 }
 
 /// The chain's new status.

@@ -11,7 +11,6 @@ use kube::Resource;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use plan::objects::ownership::FIELD_MANAGER;
 use plan::objects::revision::{KeptRevision, RawChain};
-use tokio::time::timeout;
 
 use crate::api_server::call;
 use crate::cache::revisions::DueRevision;
@@ -28,8 +27,7 @@ pub async fn keep_revisions(context: &Context) {
         // One edit alone is kept at once, before the next one of its chain.
         if context.caches.revisions.has_due() {
             let patience = PATIENCE.saturating_sub(due.since.elapsed());
-            // Which of the two ends the wait makes no difference.
-            let _ = timeout(patience, context.reconciles.wait()).await;
+            context.reconciles.lull(patience).await;
         }
         if let Err(error) = keep(&due, context).await {
             let (namespace, chain) = &due.chain;
@@ -45,8 +43,12 @@ async fn keep(due: &DueRevision, context: &Context) -> Result<(), Error> {
     };
     let (namespace, name) = &due.chain;
     // As it is on the API server: the watch has no managed fields, and nothing of a spec that can't be parsed.
-    let chains = context.untyped_chains(namespace);
-    let found = call("get the chain", chains.get_opt(name)).await?;
+    let found = if let Some(answer) = due.answer() {
+        Some(answer)
+    } else {
+        let chains = context.untyped_chains(namespace);
+        call("get the chain", chains.get_opt(name)).await?
+    };
     let Some(found) = found.filter(|it| it.metadata.uid.as_ref() == Some(&due.uid)) else {
         return Ok(());
     };

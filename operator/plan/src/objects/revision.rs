@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    ManagedFieldsEntry, ObjectMeta, OwnerReference,
+    FieldsV1, ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use serde_json::Value;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
 
 use crate::model::hash;
 use crate::objects::names::CHAIN_LABEL;
@@ -171,10 +172,42 @@ impl KeptRevision {
             [CHANGED_BY, AFTER].map(|it| (it.to_owned(), None)).into();
         let given = self.annotations().into_iter();
         annotations.extend(given.map(|(name, value)| (name, Some(value))));
-        serde_json::json!({
+        json!({
             "metadata": {"annotations": annotations},
             "revision": self.number,
         })
+    }
+}
+
+/// What a revision is made of: a chain without its status, and without which fields of its spec a manager has.
+pub fn only_spec(chain: DynamicObject) -> DynamicObject {
+    let ObjectMeta {
+        name,
+        namespace,
+        uid,
+        generation,
+        managed_fields,
+        ..
+    } = chain.metadata;
+    let managed_fields = managed_fields.map(|managed| {
+        let of_spec = managers_of_spec(&managed).map(|it| ManagedFieldsEntry {
+            fields_v1: Some(FieldsV1(json!({"f:spec": {}}))),
+            ..it.clone()
+        });
+        of_spec.collect()
+    });
+    let spec = chain.data.get("spec").cloned();
+    DynamicObject {
+        types: chain.types,
+        metadata: ObjectMeta {
+            name,
+            namespace,
+            uid,
+            generation,
+            managed_fields,
+            ..ObjectMeta::default()
+        },
+        data: spec.map_or(json!({}), |spec| json!({"spec": spec})),
     }
 }
 
