@@ -73,7 +73,7 @@ causes! {
     PushesNotArriving,
     /// Workers refuse pushes because of their token.
     PushesRefused,
-    /// Workers hold, because nearly all runs of the handler fail. Tasks wait, and no attempt is counted.
+    /// Workers run only probes (they hold), because nearly all runs of the handler fail. Tasks wait, and no attempt is counted.
     Held,
     /// The handler accepts no connection.
     HandlerUnreachable,
