@@ -38,7 +38,8 @@ struct State {
     lists: BTreeMap<Scope, LastList>,
     /// By UID: a deleted chain of the same name may have left some.
     kept: HashMap<NamespacedName, HashMap<String, Vec<KeptRevision>>>,
-    due: BTreeMap<NamespacedName, DueRevision>,
+    /// The oldest of a chain first.
+    due: BTreeMap<NamespacedName, Vec<DueRevision>>,
     model: Model,
 }
 
@@ -56,9 +57,10 @@ pub struct DueRevision {
     pub uid: String,
     /// The generation of the spec.
     pub generation: i64,
-    /// When it, or the one before that was not kept yet, became due.
+    /// When it, or the one before that it has replaced, became due.
     pub since: Instant,
-    /// The chain as the API server has answered with this generation, if it has: then it needs no read.
+    /// The chain as the API server has answered with this generation, if it has: then it needs no read, and no
+    /// newer generation replaces it.
     answer: Option<PackedObject>,
 }
 
@@ -83,14 +85,14 @@ impl RevisionCache {
 
     /// A chain was reconciled: its spec is to be kept.
     pub fn reconciled(&self, chain: &ObjectMeta) {
-        if self.limit > 0 && self.state.lock().reconciled(chain) {
+        if self.state.lock().reconciled(chain, self.limit) {
             self.wake.notify_one();
         }
     }
 
     /// The API server has answered a write of a chain's status with the chain.
     pub fn answered(&self, chain: DynamicObject) {
-        if self.limit > 0 && self.state.lock().answered(chain) {
+        if self.state.lock().answered(chain, self.limit) {
             self.wake.notify_one();
         }
     }
@@ -195,7 +197,7 @@ impl RevisionCache {
 
 impl State {
     /// Whether its spec is to be kept.
-    fn reconciled(&mut self, chain: &ObjectMeta) -> bool {
+    fn reconciled(&mut self, chain: &ObjectMeta, limit: usize) -> bool {
         let (Some(uid), Some(generation)) = (&chain.uid, chain.generation) else {
             return false;
         };
@@ -206,32 +208,49 @@ impl State {
             since: Instant::now(),
             answer: None,
         };
-        if chain.deletion_timestamp.is_some() || self.has(&due) {
+        if limit == 0 || chain.deletion_timestamp.is_some() || self.has(&due) {
             return false;
         }
-        if let Some(before) = self.due.remove(&due.chain) {
-            due.since = before.since;
-            let is_same = before.uid == due.uid && before.generation == generation;
-            due.answer = before.answer.filter(|_| is_same);
+        let all = self.due.entry(due.chain.clone()).or_default();
+        all.retain(|it| it.uid == due.uid);
+        if all
+            .iter()
+            .any(|it| it.generation >= generation && it.answer.is_some())
+        {
+            return true;
         }
-        self.due.insert(due.chain.clone(), due);
+        // A read shows the newest generation alone.
+        if let Some(replaced) = all.pop_if(|it| it.answer.is_none()) {
+            due.since = replaced.since;
+        }
+        all.push(due);
+        let surplus = all.len().saturating_sub(limit);
+        all.drain(..surplus);
         true
     }
 
-    fn answered(&mut self, chain: DynamicObject) -> bool {
-        if !self.reconciled(&chain.metadata) {
+    fn answered(&mut self, chain: DynamicObject, limit: usize) -> bool {
+        if !self.reconciled(&chain.metadata, limit) {
             return false;
         }
-        let due = self.due.get_mut(&name_in(&chain.metadata));
-        let due = due.expect("it was inserted just now");
-        due.answer = Some(PackedObject::of(&only_spec(chain), &mut self.model));
+        let all = self.due.get_mut(&name_in(&chain.metadata));
+        let newest = all.and_then(|all| all.last_mut());
+        if let Some(newest) = newest.filter(|it| it.answer.is_none()) {
+            newest.answer = Some(PackedObject::of(&only_spec(chain), &mut self.model));
+        }
         true
     }
 
     fn take_oldest(&mut self) -> Option<DueRevision> {
-        let oldest = self.due.values().min_by_key(|due| due.since)?;
+        let first = self.due.values().filter_map(|all| all.first());
+        let oldest = first.min_by_key(|due| due.since)?;
         let chain = oldest.chain.clone();
-        self.due.remove(&chain)
+        let all = self.due.get_mut(&chain)?;
+        let oldest = all.remove(0);
+        if all.is_empty() {
+            self.due.remove(&chain);
+        }
+        Some(oldest)
     }
 
     fn of(&self, due: &DueRevision) -> &[KeptRevision] {
@@ -261,7 +280,7 @@ fn of_chain(metadata: &ObjectMeta) -> Option<(NamespacedName, String, KeptRevisi
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -283,21 +302,32 @@ mod tests {
         .unwrap()
     }
 
-    fn take(state: &mut State) -> (i64, Option<Value>) {
-        let due = state.take_oldest().unwrap();
-        let answer = due.answer();
-        (
-            due.generation,
-            answer.map(|it| it.data["spec"]["unknown"].clone()),
-        )
+    const LIMIT: usize = 3;
+
+    fn answered(state: &mut State, uid: &str, generation: i64) {
+        assert!(state.answered(chain(uid, generation), LIMIT));
+    }
+
+    fn reconciled(state: &mut State, uid: &str, generation: i64) {
+        assert!(state.reconciled(&chain(uid, generation).metadata, LIMIT));
+    }
+
+    /// The generations that are due, and what is kept of each: `2 read`, `3`.
+    fn due(mut state: State) -> Vec<String> {
+        let due = std::iter::from_fn(|| state.take_oldest());
+        let due = due.map(|due| match due.answer() {
+            Some(answer) => answer.data["spec"]["unknown"].to_string(),
+            None => format!("{} read", due.generation),
+        });
+        due.collect()
     }
 
     #[test]
     fn a_chain_that_the_api_server_has_answered_with_needs_no_read() {
         let mut state = State::default();
-        assert!(state.answered(chain("1f0c", 1)));
+        answered(&mut state, "1f0c", 1);
         // Of the same reconcile, and of one that has written no status.
-        assert!(state.reconciled(&chain("1f0c", 1).metadata));
+        reconciled(&mut state, "1f0c", 1);
         let due = state.take_oldest().unwrap();
         let answer = serde_json::to_value(due.answer().unwrap()).unwrap();
         assert_eq!(
@@ -317,17 +347,34 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_generation_or_chain_is_not_kept() {
+    fn every_generation_that_was_answered_is_due_and_of_those_that_need_a_read_the_newest() {
         let mut state = State::default();
-        state.answered(chain("1f0c", 1));
-        state.reconciled(&chain("1f0c", 2).metadata);
-        assert_eq!(take(&mut state), (2, None));
-        state.answered(chain("1f0c", 2));
-        state.reconciled(&chain("2a1d", 2).metadata);
-        assert_eq!(take(&mut state), (2, None));
-        state.answered(chain("1f0c", 1));
-        state.answered(chain("1f0c", 3));
-        assert_eq!(take(&mut state), (3, Some(json!(3))));
+        answered(&mut state, "1f0c", 1);
+        answered(&mut state, "1f0c", 2);
+        reconciled(&mut state, "1f0c", 3);
+        reconciled(&mut state, "1f0c", 4);
+        assert_eq!(due(state), ["1", "2", "4 read"]);
+    }
+
+    #[test]
+    fn a_late_look_at_an_older_generation_changes_nothing() {
+        let mut state = State::default();
+        answered(&mut state, "1f0c", 2);
+        reconciled(&mut state, "1f0c", 1);
+        assert_eq!(due(state), ["2"]);
+    }
+
+    #[test]
+    fn no_more_are_due_than_are_kept_and_none_of_a_former_chain() {
+        let mut state = State::default();
+        answered(&mut state, "2a1d", 1);
+        for generation in 2..=5 {
+            answered(&mut state, "1f0c", generation);
+        }
+        assert_eq!(due(state), ["3", "4", "5"]);
+        let mut state = State::default();
+        assert!(!state.answered(chain("1f0c", 1), 0));
+        assert!(due(state).is_empty());
     }
 
     #[test]
@@ -343,7 +390,7 @@ mod tests {
                 since: now + Duration::from_secs(since),
                 answer: None,
             };
-            state.due.insert(chain, due);
+            state.due.insert(chain, vec![due]);
         }
         let taken = std::iter::from_fn(|| state.take_oldest());
         let names: Vec<String> = taken.map(|due| due.chain.1).collect();

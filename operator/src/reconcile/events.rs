@@ -18,7 +18,7 @@ use crate::context::{Context, LateEvent};
 const MAX_NOTE: usize = 1024;
 
 /// How long an Event waits for a lull if it is one of many: the API server's time is for reconciles.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Writes an Event. A failure is only logged: in a terminating namespace no Event can be created.
 pub async fn publish(

@@ -17,8 +17,8 @@ use crate::cache::revisions::DueRevision;
 use crate::context::Context;
 use crate::error::Error;
 
-/// How long a spec waits for reconciles if it is one of many: the API server's time is for them.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a spec waits for a lull if it is one of many: the API server's time is for reconciles.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Keeps the specs of chains, one after the other: many at once would burden the API server at a first start.
 pub async fn keep_revisions(context: &Context) {
