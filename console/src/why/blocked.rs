@@ -107,6 +107,7 @@ fn queue_state(of: Evidence<'_>) -> Option<Found> {
 fn paused(of: Evidence<'_>, by: PausedBy) -> Option<Found> {
     let held = match of.queue.map(|it| it.tasks) {
         Some(0) => "; it is empty".to_owned(),
+        Some(1) => "; it has 1 task".to_owned(),
         Some(tasks) => format!("; it has {} tasks", units::count(tasks)),
         None => String::new(),
     };
