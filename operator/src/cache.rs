@@ -5,6 +5,7 @@ pub mod blocked_deletions;
 pub mod children;
 pub mod condition_timers;
 pub mod failures;
+pub mod late_events;
 pub mod locations;
 pub mod namespace_uids;
 pub mod object_cache;
@@ -33,6 +34,7 @@ use blocked_deletions::BlockedDeletions;
 use children::ChildCache;
 use condition_timers::ConditionTimers;
 use failures::FailureCounts;
+use late_events::LateEvents;
 use locations::{LocationCache, Periods};
 use namespace_uids::NamespaceUids;
 use overrides::OverrideCache;
@@ -61,6 +63,8 @@ pub struct Caches {
     pub redrives: Arc<RedriveCache>,
     /// The kept generations of the chains' specs.
     pub revisions: RevisionCache,
+    /// Events that wait for a lull.
+    pub late_events: LateEvents,
     /// Since when each timed condition has held.
     pub condition_timers: ConditionTimers,
     /// Which changes of chains are the operator's own.
@@ -128,6 +132,7 @@ impl Caches {
             overrides,
             redrives,
             revisions: RevisionCache::new(client.clone(), scopes.clone(), limit),
+            late_events: LateEvents::default(),
             locations,
             children,
             workers,

@@ -2,17 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crds::ExecutorChain;
 use execute::{AdminClient, Fence};
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Client};
-use kube_runtime::events::Event;
 use plan::Settings;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api_server::call;
 use crate::cache::Caches;
@@ -37,20 +34,8 @@ pub struct Context {
     pub deletion_patience: Duration,
     /// The reconciles that are under way.
     pub reconciles: ReconcilesUnderWay,
-    /// Takes Events that can wait for a lull.
-    pub late_events: UnboundedSender<LateEvent>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
-}
-
-/// An Event that can wait for a lull.
-pub struct LateEvent {
-    /// The chain.
-    pub regarding: ObjectReference,
-    /// What is written.
-    pub event: Event,
-    /// Since when it waits.
-    pub since: Instant,
 }
 
 impl Context {

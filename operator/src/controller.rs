@@ -12,21 +12,20 @@ use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::utils::Backoff;
 use kube_runtime::{Controller, WatchStreamExt, watcher};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_server::RETRY_PAUSE;
 use crate::args::Args;
 use crate::chain::Chain;
-use crate::context::{Context, LateEvent};
+use crate::context::Context;
 use crate::error::Error;
 use crate::namespaces::TriggersByScope;
 use crate::reconcile::error_policy::error_policy;
-use crate::reconcile::events::write_late_events;
+use crate::reconcile::events::{write_all_events, write_late_events};
 use crate::reconcile::overrides::report_overrides;
 use crate::reconcile::reconcile;
 use crate::reconcile::redrives::carry_out_redrives;
-use crate::reconcile::revisions::keep_revisions;
+use crate::reconcile::revisions::{keep_due_revisions, keep_revisions};
 
 type Failed = controller::Error<Error, watcher::Error>;
 
@@ -40,7 +39,6 @@ pub async fn serve_chains(
     context: Arc<Context>,
     writers: Vec<Writer<Chain>>,
     triggered: impl Stream<Item = ObjectRef<Chain>>,
-    late_events: UnboundedReceiver<LateEvent>,
     stop: CancellationToken,
 ) {
     let scopes = args.namespaces().scopes();
@@ -78,10 +76,17 @@ pub async fn serve_chains(
     tokio::select! {
         _ = controllers => {}
         () = keep_revisions(&context) => {}
-        () = write_late_events(&context, late_events) => {}
+        () = write_late_events(&context) => {}
         () = carry_out_redrives(&context) => {}
         () = async { by_scope.forward(triggered).await; std::future::pending().await } => {}
         () = late => tracing::warn!("reconciles that still run are canceled"),
+    }
+    // A next leader does not know what waits for a lull.
+    if stop.is_cancelled() {
+        let rest = async { tokio::join!(keep_due_revisions(&context), write_all_events(&context)) };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, rest).await.is_err() {
+            tracing::warn!("revisions or Events that waited are not written");
+        }
     }
 }
 

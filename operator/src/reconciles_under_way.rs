@@ -52,11 +52,12 @@ impl ReconcilesUnderWay {
         loop {
             self.tracker.wait().await;
             let begun = self.begun.load(Ordering::SeqCst);
-            if begun == self.begun_at_lull.load(Ordering::SeqCst) {
+            if begun == self.begun_at_lull.load(Ordering::SeqCst) && self.tracker.is_empty() {
                 return;
             }
             sleep(LULL).await;
-            if begun == self.begun.load(Ordering::SeqCst) {
+            // The first wait also ends if it was empty for a moment only.
+            if begun == self.begun.load(Ordering::SeqCst) && self.tracker.is_empty() {
                 self.begun_at_lull.store(begun, Ordering::SeqCst);
                 return;
             }

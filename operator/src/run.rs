@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_server::{RETRY_PAUSE, call};
@@ -158,7 +157,6 @@ impl Operator {
     async fn run_term(&self) -> Result<(), Error> {
         let client = connect(&self.config)?;
         let (triggers, triggered) = unbounded();
-        let (late_events, late) = mpsc::unbounded_channel();
         let settings = self.args.settings(self.cluster.clone());
         let scopes = self.args.namespaces().scopes();
         let (served_chains, writers) =
@@ -179,20 +177,11 @@ impl Operator {
             settings,
             deletion_patience: self.args.deletion_patience.0,
             reconciles: ReconcilesUnderWay::default(),
-            late_events,
             metrics: Arc::clone(&self.metrics),
         });
         self.live_chains.begin(&context);
         tracing::info!(cluster = self.cluster, "serving chains");
-        serve_chains(
-            &self.args,
-            context,
-            writers,
-            triggered,
-            late,
-            self.stop.clone(),
-        )
-        .await;
+        serve_chains(&self.args, context, writers, triggered, self.stop.clone()).await;
         tracing::info!("stopped");
         Ok(())
     }

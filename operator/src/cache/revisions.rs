@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
@@ -48,6 +49,9 @@ enum LastList {
     Failed(Instant),
 }
 
+/// How often a write is tried, before the next reconcile has to note the chain again.
+const TRIES: u8 = 3;
+
 /// A chain whose spec is to be kept, if it isn't.
 #[derive(Debug, Clone)]
 pub struct DueRevision {
@@ -59,8 +63,12 @@ pub struct DueRevision {
     pub generation: i64,
     /// When it, or the one before that it has replaced, became due.
     pub since: Instant,
+    /// When this generation was seen: who has changed it is told from changes shortly before.
+    pub seen: Timestamp,
+    /// How many writes have failed.
+    failures: u8,
     /// The chain as the API server has answered with this generation, if it has: then it needs no read, and no
-    /// newer generation replaces it.
+    /// newer generation replaces it, but for those that are more than are kept.
     answer: Option<PackedObject>,
 }
 
@@ -97,19 +105,36 @@ impl RevisionCache {
         }
     }
 
-    /// Waits for a chain whose spec is to be kept, and takes the one that has been due for the longest.
-    pub async fn next_due(&self) -> DueRevision {
+    /// Waits for a chain whose spec is to be kept. Returns since when the oldest is due.
+    pub async fn next_due(&self) -> Instant {
         loop {
-            if let Some(due) = self.state.lock().take_oldest() {
-                return due;
+            if let Some(due) = self.state.lock().oldest() {
+                return due.since;
             }
             self.wake.notified().await;
         }
     }
 
-    /// Whether specs of more chains are to be kept.
-    pub fn has_due(&self) -> bool {
-        !self.state.lock().due.is_empty()
+    /// Whether several specs are to be kept.
+    pub fn are_many_due(&self) -> bool {
+        let state = self.state.lock();
+        let all = state.due.values().map(Vec::len);
+        all.sum::<usize>() > 1
+    }
+
+    /// The one that has been due for the longest. It stays due.
+    pub fn oldest_due(&self) -> Option<DueRevision> {
+        self.state.lock().oldest().cloned()
+    }
+
+    /// It is kept, or needs not be.
+    pub fn done(&self, due: &DueRevision) {
+        self.state.lock().remove(due);
+    }
+
+    /// It could not be kept.
+    pub fn failed(&self, due: &DueRevision) {
+        self.state.lock().failed(due);
     }
 
     /// The revisions of a chain; `None` if its spec is among them already, or nothing is known of them.
@@ -206,6 +231,8 @@ impl State {
             uid: uid.clone(),
             generation,
             since: Instant::now(),
+            seen: Timestamp::now(),
+            failures: 0,
             answer: None,
         };
         if limit == 0 || chain.deletion_timestamp.is_some() || self.has(&due) {
@@ -241,16 +268,29 @@ impl State {
         true
     }
 
-    fn take_oldest(&mut self) -> Option<DueRevision> {
+    fn oldest(&self) -> Option<&DueRevision> {
         let first = self.due.values().filter_map(|all| all.first());
-        let oldest = first.min_by_key(|due| due.since)?;
-        let chain = oldest.chain.clone();
-        let all = self.due.get_mut(&chain)?;
-        let oldest = all.remove(0);
+        first.min_by_key(|due| due.since)
+    }
+
+    fn remove(&mut self, due: &DueRevision) {
+        let Some(all) = self.due.get_mut(&due.chain) else {
+            return;
+        };
+        all.retain(|it| (&it.uid, it.generation) != (&due.uid, due.generation));
         if all.is_empty() {
-            self.due.remove(&chain);
+            self.due.remove(&due.chain);
         }
-        Some(oldest)
+    }
+
+    fn failed(&mut self, due: &DueRevision) {
+        let all = self.due.get_mut(&due.chain).into_iter().flatten();
+        let mut same = all.filter(|it| (&it.uid, it.generation) == (&due.uid, due.generation));
+        let Some(same) = same.next() else { return };
+        same.failures += 1;
+        if same.failures == TRIES {
+            self.remove(due);
+        }
     }
 
     fn of(&self, due: &DueRevision) -> &[KeptRevision] {
@@ -312,9 +352,15 @@ mod tests {
         assert!(state.reconciled(&chain(uid, generation).metadata, LIMIT));
     }
 
+    fn take_oldest(state: &mut State) -> Option<DueRevision> {
+        let oldest = state.oldest()?.clone();
+        state.remove(&oldest);
+        Some(oldest)
+    }
+
     /// The generations that are due, and what is kept of each: `2 read`, `3`.
     fn due(mut state: State) -> Vec<String> {
-        let due = std::iter::from_fn(|| state.take_oldest());
+        let due = std::iter::from_fn(|| take_oldest(&mut state));
         let due = due.map(|due| match due.answer() {
             Some(answer) => answer.data["spec"]["unknown"].to_string(),
             None => format!("{} read", due.generation),
@@ -328,7 +374,7 @@ mod tests {
         answered(&mut state, "1f0c", 1);
         // Of the same reconcile, and of one that has written no status.
         reconciled(&mut state, "1f0c", 1);
-        let due = state.take_oldest().unwrap();
+        let due = take_oldest(&mut state).unwrap();
         let answer = serde_json::to_value(due.answer().unwrap()).unwrap();
         assert_eq!(
             answer,
@@ -378,6 +424,19 @@ mod tests {
     }
 
     #[test]
+    fn one_that_fails_stays_the_first_until_it_has_failed_too_often() {
+        let mut state = State::default();
+        answered(&mut state, "1f0c", 1);
+        answered(&mut state, "1f0c", 2);
+        for _ in 0..TRIES {
+            let oldest = state.oldest().unwrap().clone();
+            assert_eq!(oldest.generation, 1);
+            state.failed(&oldest);
+        }
+        assert_eq!(due(state), ["2"]);
+    }
+
+    #[test]
     fn what_has_been_due_for_the_longest_is_taken_first() {
         let now = Instant::now();
         let mut state = State::default();
@@ -388,11 +447,13 @@ mod tests {
                 uid: "1f0c".into(),
                 generation: 1,
                 since: now + Duration::from_secs(since),
+                seen: Timestamp::now(),
+                failures: 0,
                 answer: None,
             };
             state.due.insert(chain, vec![due]);
         }
-        let taken = std::iter::from_fn(|| state.take_oldest());
+        let taken = std::iter::from_fn(|| take_oldest(&mut state));
         let names: Vec<String> = taken.map(|due| due.chain.1).collect();
         assert_eq!(names, ["z", "m", "a"]);
     }

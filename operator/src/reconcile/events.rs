@@ -3,16 +3,19 @@
 use std::time::{Duration, Instant};
 
 use crds::ExecutorChain;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube_runtime::events::{Event, EventType, Recorder, Reporter};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Resource};
+use kube_runtime::events::EventType;
 use plan::model::ObjectKind;
 use plan::objects::ownership::FIELD_MANAGER;
 use plan::{Plan, Step};
-use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::context::{Context, LateEvent};
+use crate::cache::late_events::EventOfChain;
+use crate::context::Context;
 
 /// The API server's limit for the note of an Event, in bytes.
 const MAX_NOTE: usize = 1024;
@@ -28,7 +31,7 @@ pub async fn publish(
     reason: &str,
     note: &str,
 ) {
-    write(&event(type_, reason, note), &regarding(chain), context).await;
+    write(&event(chain, type_, reason, note), context).await;
 }
 
 /// Has an Event written that nobody needs at once. No reconcile waits for it.
@@ -39,51 +42,89 @@ pub fn publish_late(
     reason: &str,
     note: &str,
 ) {
-    let late = LateEvent {
-        regarding: regarding(chain),
-        event: event(type_, reason, note),
-        since: Instant::now(),
-    };
-    // It fails only after the controller has stopped.
-    let _ = context.late_events.send(late);
+    let event = event(chain, type_, reason, note);
+    context.caches.late_events.push(event);
 }
 
 /// Writes late Events, one after the other.
-pub async fn write_late_events(context: &Context, mut late: UnboundedReceiver<LateEvent>) {
-    while let Some(LateEvent {
-        regarding,
-        event,
-        since,
-    }) = late.recv().await
-    {
+pub async fn write_late_events(context: &Context) {
+    let late = &context.caches.late_events;
+    loop {
+        let since = late.next().await;
         // One alone needs no lull.
-        if !late.is_empty() {
+        if late.are_many() {
             let patience = PATIENCE.saturating_sub(since.elapsed());
             context.reconciles.lull(patience).await;
         }
-        write(&event, &regarding, context).await;
+        if let Some(event) = late.take() {
+            write(&event, context).await;
+        }
     }
 }
 
-async fn write(event: &Event, regarding: &ObjectReference, context: &Context) {
-    // A recorder that is reused would count a second Event as the first one, with the first one's note.
-    let recorder = Recorder::new(context.client.clone(), reporter());
-    let write = recorder.publish(event, regarding);
+/// Writes the late Events that are left.
+pub async fn write_all_events(context: &Context) {
+    while let Some(event) = context.caches.late_events.take() {
+        write(&event, context).await;
+    }
+}
+
+/// Not by kube's recorder: it counts an Event that is like an earlier one as that one, with the first one's
+/// note, and its time is that of the write.
+async fn write(event: &EventOfChain, context: &Context) {
+    let namespace = event.regarding.namespace.as_deref().unwrap_or_default();
+    let api: Api<Event> = Api::namespaced(context.client.clone(), namespace);
+    let object = object(event);
+    let parameters = PostParams::default();
+    let write = api.create(&parameters, &object);
     if let Err(error) = context.write("write an Event", write).await {
-        let name = |it: &Option<String>| it.clone().unwrap_or_default();
-        let chain = format!("{}/{}", name(&regarding.namespace), name(&regarding.name));
-        tracing::warn!(%chain, %error, "an Event could not be written");
+        let name = event.regarding.name.as_deref().unwrap_or_default();
+        tracing::warn!(chain = %format!("{namespace}/{name}"), %error, "an Event could not be written");
     }
 }
 
-fn event(type_: EventType, reason: &str, note: &str) -> Event {
+fn event(chain: &ObjectMeta, type_: EventType, reason: &str, note: &str) -> EventOfChain {
     let end = note.floor_char_boundary(MAX_NOTE);
-    Event {
+    EventOfChain {
+        regarding: regarding(chain),
         type_,
-        reason: reason.into(),
-        note: Some(note[..end].to_owned()),
-        action: "Reconcile".into(),
-        secondary: None,
+        reason: reason.to_owned(),
+        note: note[..end].to_owned(),
+        at: Timestamp::now(),
+        since: Instant::now(),
+    }
+}
+
+fn object(event: &EventOfChain) -> Event {
+    let EventOfChain {
+        regarding,
+        type_,
+        reason,
+        note,
+        at,
+        since: _,
+    } = event;
+    let name = regarding.name.as_deref().unwrap_or_default();
+    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| FIELD_MANAGER.to_owned());
+    let type_ = match type_ {
+        EventType::Normal => "Normal",
+        EventType::Warning => "Warning",
+    };
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{name}.{:x}", at.as_nanosecond())),
+            namespace: regarding.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some("Reconcile".to_owned()),
+        event_time: Some(MicroTime(*at)),
+        note: Some(note.clone()),
+        reason: Some(reason.clone()),
+        regarding: Some(regarding.clone()),
+        reporting_controller: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(instance),
+        type_: Some(type_.to_owned()),
+        ..Event::default()
     }
 }
 
@@ -107,13 +148,6 @@ pub async fn publish_steps(context: &Context, chain: &ObjectMeta, plan: &Plan) {
         };
         let note = format!("{}: {}", planned.step, planned.reason);
         publish(context, chain, EventType::Normal, reason, &note).await;
-    }
-}
-
-fn reporter() -> Reporter {
-    Reporter {
-        controller: FIELD_MANAGER.to_owned(),
-        instance: std::env::var("HOSTNAME").ok(),
     }
 }
 

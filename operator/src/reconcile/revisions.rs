@@ -1,10 +1,10 @@
 //! Keeps the generations of chains' specs. Nothing waits for it: a chain is only noted when it was reconciled, and
-//! its spec is kept beside other reconciles. A failure is only logged; the next reconcile notes the chain again.
+//! its spec is kept beside other reconciles. A failure is logged, and tried again some times; after that, the next
+//! reconcile notes the chain again.
 
 use std::time::Duration;
 
 use crds::ExecutorChain;
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
@@ -12,7 +12,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParam
 use plan::objects::ownership::FIELD_MANAGER;
 use plan::objects::revision::{KeptRevision, RawChain};
 
-use crate::api_server::call;
+use crate::api_server::{RETRY_PAUSE, call};
 use crate::cache::revisions::DueRevision;
 use crate::context::Context;
 use crate::error::Error;
@@ -22,18 +22,40 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Keeps the specs of chains, one after the other: many at once would burden the API server at a first start.
 pub async fn keep_revisions(context: &Context) {
+    let revisions = &context.caches.revisions;
     loop {
-        let due = context.caches.revisions.next_due().await;
+        let since = revisions.next_due().await;
         // One edit alone is kept at once, before the next one of its chain.
-        if context.caches.revisions.has_due() {
-            let patience = PATIENCE.saturating_sub(due.since.elapsed());
+        if revisions.are_many_due() {
+            let patience = PATIENCE.saturating_sub(since.elapsed());
             context.reconciles.lull(patience).await;
         }
-        if let Err(error) = keep(&due, context).await {
-            let (namespace, chain) = &due.chain;
-            tracing::warn!(chain = %format!("{namespace}/{chain}"), %error, "a revision of the spec could not be kept");
+        if let Some(due) = revisions.oldest_due()
+            && !keep_or_warn(&due, context).await
+        {
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
+}
+
+/// Keeps the specs that are still to be kept.
+pub async fn keep_due_revisions(context: &Context) {
+    while let Some(due) = context.caches.revisions.oldest_due() {
+        keep_or_warn(&due, context).await;
+    }
+}
+
+/// Whether it is kept. It is no longer due then, or when it has failed too often.
+async fn keep_or_warn(due: &DueRevision, context: &Context) -> bool {
+    let kept = keep(due, context).await;
+    if let Err(error) = &kept {
+        let (namespace, chain) = &due.chain;
+        tracing::warn!(chain = %format!("{namespace}/{chain}"), %error, "a revision of the spec could not be kept");
+        context.caches.revisions.failed(due);
+    } else {
+        context.caches.revisions.done(due);
+    }
+    kept.is_ok()
 }
 
 async fn keep(due: &DueRevision, context: &Context) -> Result<(), Error> {
@@ -60,7 +82,7 @@ async fn keep(due: &DueRevision, context: &Context) -> Result<(), Error> {
         spec,
         owner: &owner,
     };
-    let Some(revision) = KeptRevision::next(chain, &before, Timestamp::now()) else {
+    let Some(revision) = KeptRevision::next(chain, &before, due.seen) else {
         return Ok(());
     };
     let api = Api::namespaced(context.client.clone(), namespace);
