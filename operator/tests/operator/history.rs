@@ -131,6 +131,27 @@ async fn the_last_ten_are_kept_and_an_old_spec_gets_a_new_number() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_lull_is_kept_before_the_operator_stops() {
+    let (testbed, _emulator, _queues) = Testbed::with("history-stop", &[]).await;
+    let numbers = 1..=5;
+    let manifests = numbers.clone().map(|number| {
+        let named = ORDERS.replace("{name: orders}", &format!("{{name: orders-{number}}}"));
+        named.replace("incoming", &format!("incoming-of-{number}"))
+    });
+    let manifests: Vec<String> = manifests.collect();
+    testbed.apply(&manifests.join("\n---\n")).await;
+    let names: Vec<String> = numbers.map(|number| format!("orders-{number}")).collect();
+    for name in &names {
+        testbed.status(name, "a status", |_| true).await;
+    }
+    testbed.operator.terminate();
+    testbed.operator.exit(SOON).await;
+    for name in &names {
+        has(&testbed, name, &[1]).await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_kept_where_none_are_wanted() {
     let args = ["--revision-history-limit", "0"];
     let (testbed, _emulator, queues) = served("no-history", &args, ORDERS).await;
