@@ -1,7 +1,7 @@
 //! The reconciles that are under way, and the moments in which there is none: what can wait is done then.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
@@ -9,6 +9,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// How long no reconcile begins in a lull. At a start with many chains, moments without one are shorter.
 const LULL: Duration = Duration::from_millis(500);
+/// How long something waits for a lull. Until then the API server's time is for reconciles.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// No reconcile has this number.
 const NEVER: u64 = u64::MAX;
 
@@ -42,8 +44,14 @@ impl ReconcilesUnderWay {
         token
     }
 
-    /// Waits for a lull, at most for `patience`. Returns at once if no reconcile has begun since the last one.
-    pub async fn lull(&self, patience: Duration) {
+    /// Waits for a lull, for what has waited since a time: two minutes in all at most. Returns immediately if no
+    /// reconcile has begun since the last lull.
+    pub async fn lull(&self, since: Instant) {
+        self.lull_within(PATIENCE.saturating_sub(since.elapsed()))
+            .await;
+    }
+
+    async fn lull_within(&self, patience: Duration) {
         // Which of the two ends the wait makes no difference.
         let _ = timeout(patience, self.next_lull()).await;
     }
@@ -70,25 +78,23 @@ mod tests {
     use futures::FutureExt;
     use tokio::time::{Instant, advance};
 
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(30);
+    use super::{Duration, PATIENCE, ReconcilesUnderWay, sleep};
 
     #[tokio::test(start_paused = true)]
     async fn a_lull_begins_half_a_second_after_the_last_reconcile_and_lasts_until_the_next_one() {
         let reconciles = ReconcilesUnderWay::default();
         let begin = Instant::now();
         let first = reconciles.begin();
-        let mut lull = Box::pin(reconciles.lull(LONG));
+        let mut lull = Box::pin(reconciles.lull_within(PATIENCE));
         advance(Duration::from_secs(2)).await;
         assert!((&mut lull).now_or_never().is_none());
         drop(first);
         lull.await;
         assert_eq!(begin.elapsed().as_millis(), 2_500);
-        reconciles.lull(LONG).await;
+        reconciles.lull_within(PATIENCE).await;
         assert_eq!(begin.elapsed().as_millis(), 2_500);
         drop(reconciles.begin());
-        reconciles.lull(LONG).await;
+        reconciles.lull_within(PATIENCE).await;
         assert_eq!(begin.elapsed().as_millis(), 3_000);
     }
 
@@ -104,8 +110,8 @@ mod tests {
         };
         tokio::select! {
             () = busy => {}
-            () = reconciles.lull(LONG) => {}
+            () = reconciles.lull_within(PATIENCE) => {}
         }
-        assert_eq!(begin.elapsed(), LONG);
+        assert_eq!(begin.elapsed(), PATIENCE);
     }
 }

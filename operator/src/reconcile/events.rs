@@ -1,6 +1,6 @@
 //! Events on a chain: what the operator did without an edit, and what blocks the chain.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crds::ExecutorChain;
 use jiff::Timestamp;
@@ -19,9 +19,6 @@ use crate::context::Context;
 
 /// The API server's limit for the note of an Event, in bytes.
 const MAX_NOTE: usize = 1024;
-
-/// How long an Event waits for a lull if it is one of many: the API server's time is for reconciles.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Writes an Event. A failure is only logged: in a terminating namespace no Event can be created.
 pub async fn publish(
@@ -53,8 +50,7 @@ pub async fn write_late_events(context: &Context) {
         let since = late.next().await;
         // One alone needs no lull.
         if late.are_many() {
-            let patience = PATIENCE.saturating_sub(since.elapsed());
-            context.reconciles.lull(patience).await;
+            context.reconciles.lull(since).await;
         }
         if let Some(event) = late.take() {
             write(&event, context).await;

@@ -2,8 +2,6 @@
 //! its spec is kept beside other reconciles. A failure is logged, and tried again some times; after that, the next
 //! reconcile notes the chain again.
 
-use std::time::Duration;
-
 use crds::ExecutorChain;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -17,9 +15,6 @@ use crate::cache::revisions::DueRevision;
 use crate::context::Context;
 use crate::error::Error;
 
-/// How long a spec waits for a lull if it is one of many: the API server's time is for reconciles.
-const PATIENCE: Duration = Duration::from_mins(2);
-
 /// Keeps the specs of chains, one after the other: many at once would burden the API server at a first start.
 pub async fn keep_revisions(context: &Context) {
     let revisions = &context.caches.revisions;
@@ -27,8 +22,7 @@ pub async fn keep_revisions(context: &Context) {
         let since = revisions.next_due().await;
         // One edit alone is kept at once, before the next one of its chain.
         if revisions.are_many_due() {
-            let patience = PATIENCE.saturating_sub(since.elapsed());
-            context.reconciles.lull(patience).await;
+            context.reconciles.lull(since).await;
         }
         if let Some(due) = revisions.oldest_due()
             && !keep_or_warn(&due, context).await
